@@ -1,0 +1,65 @@
+"""Faults: what the user should know, in the user's own words. Imports nothing of memxc."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: Exit code of each fault code (the contract is docs/cli.md). A code is documented where it stands.
+CODES: dict[str, tuple[int, str]] = {
+    "usage": (2, "an option or argument that makes no sense"),
+    "broken-model": (3, "the file is not a well-formed ONNX model"),
+    "unsupported-model": (3, "a sound ONNX model that cannot become a circuit as it stands"),
+    "unsupported-op": (3, "an operator without a mapping"),
+    "unsupported-attribute": (3, "an attribute, or a value of one, that the mapping does not cover"),
+    "unsupported-shape": (3, "a tensor whose shape or rank the mapping does not cover"),
+    "bad-target": (3, "a target file that cannot be used"),
+    "bad-samples": (3, "samples that do not fit the model"),
+    "bad-design": (3, "an output folder of memxc that is incomplete or was changed by hand"),
+    "does-not-fit": (3, "the unit crossbar is too small for what has to be on it"),
+    "missing-engine": (4, "a SPICE engine or an extra that is not installed"),
+    "engine-failed": (4, "a SPICE engine that stopped or gave no answer"),
+    "cannot-write": (5, "an output that cannot be written"),
+}
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One thing the user should know: `where` is the user's own name for the place."""
+
+    code: str
+    where: str
+    what: str
+    hint: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.code in CODES, f"fault code {self.code!r} is not in errors.CODES"
+
+    def __str__(self) -> str:
+        text = f"error[{self.code}] {printable(self.where)}: {printable(self.what)}"
+        return f"{text}\n  hint: {printable(self.hint)}" if self.hint else text
+
+
+class MemxcError(Exception):
+    """One or more faults, reported together; nothing was written."""
+
+    def __init__(self, faults: Fault | Iterable[Fault]) -> None:
+        found = [faults] if isinstance(faults, Fault) else list(faults)
+        self.faults = tuple(dict.fromkeys(found))
+        super().__init__("\n".join(map(str, self.faults)))
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the first fault."""
+        return CODES[self.faults[0].code][0]
+
+
+def fail(code: str, where: str, what: str, hint: str = "") -> MemxcError:
+    """Shorthand for `raise fail(...)` with a single fault."""
+    return MemxcError(Fault(code, where, what, hint))
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Text from a model file made safe and short for a terminal, a log or a report."""
+    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: 4 * limit])
+    return safe if len(safe) <= limit and len(text) <= 4 * limit else safe[: limit - 1] + "…"

@@ -1,0 +1,1 @@
+"""The three intermediate representations: Graph, Design, Deck. Imports numpy and errors only."""

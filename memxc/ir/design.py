@@ -1,0 +1,82 @@
+"""Design: how a network is laid out. Buses of nets, and the stages between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+
+from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
+
+
+@dataclass(frozen=True)
+class Bus:
+    """A vector of nets. `shape` is the tensor's, batch axis 1 included.
+
+    scale: volts per unit of activation (None before calibrate, and for what stays digital).
+    limit: volts at which the limiter of the driving stage clips, None where there is none.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    scale: float | None = None
+    limit: float | None = None
+
+    @property
+    def width(self) -> int:
+        """How many nets."""
+        return prod(self.shape)
+
+    def __str__(self) -> str:
+        scale = "" if self.scale is None else f" {self.scale:.4g} V/unit"
+        limit = "" if self.limit is None else f" limit {self.limit:.4g} V"
+        return f"{self.name}{list(self.shape)}{scale}{limit}"
+
+
+@dataclass(frozen=True)
+class Design:
+    """Buses and stages in topological order; `inputs` and `outputs` are bus names."""
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    buses: Mapping[str, Bus]
+    stages: tuple[Stage, ...]
+
+    def verify(self) -> None:
+        """Raise AssertionError where the design is not well formed."""
+        widths = {name: bus.width for name, bus in self.buses.items()}
+        driven = set(self.inputs)
+        for stage in self.stages:
+            for src in stage.srcs:
+                assert src in driven, f"{stage.name} reads {src!r} before it is driven"
+            assert stage.dst not in driven, f"{stage.dst!r} is driven twice"
+            try:
+                stage.verify(widths)
+            except AssertionError as error:
+                raise AssertionError(f"{stage.name}: {error}") from error
+            driven.add(stage.dst)
+        for name in self.outputs:
+            assert name in driven, f"output {name!r} is never driven"
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The programmed crossbar stages."""
+        return tuple(stage for stage in self.stages if isinstance(stage, Array))
+
+    def driver(self, bus: str) -> Stage | None:
+        """The stage that drives a bus; None for an input."""
+        return next((stage for stage in self.stages if stage.dst == bus), None)
+
+    def with_stages(self, stages: Iterable[Stage]) -> Design:
+        """The same buses with other stages."""
+        return replace(self, stages=tuple(stages))
+
+    def __str__(self) -> str:
+        head = f"design {self.name}"
+        lines = [f"  {self.buses[name]} = input" for name in self.inputs]
+        lines += [f"  {self.buses[stage.dst]} = {stage}" for stage in self.stages]
+        return "\n".join([head, *lines, f"  return {', '.join(self.outputs)}"])
+
+
+__all__ = ["Array", "Bus", "Design", "Digital", "Lanes", "Linear", "Stage", "Wires"]

@@ -1,0 +1,78 @@
+"""Graph: what is computed. Nodes over named tensors, static shapes, batch 1, weights apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tensor = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator application. `inputs` holds tensor names, "" for an absent optional one.
+
+    Attribute values are int, float, str, tuples of these, or a numpy array (tensors).
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    domain: str = ""
+
+    def __str__(self) -> str:
+        attrs = "".join(f" {key}={_short(value)}" for key, value in sorted(self.attrs.items()))
+        return f"{', '.join(self.outputs)} = {self.op}({', '.join(self.inputs)}){attrs}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network: `nodes` in topological order, `shapes` of every tensor (batch axis 1 included).
+
+    `weights` are the constant tensors in the dtype of the file (float16 widened to float32).
+    `inputs` and `outputs` are tensor names; no weight is an input.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    weights: Mapping[str, Tensor]
+    opset: int
+
+    def verify(self) -> None:
+        """Raise AssertionError where the graph is not well formed."""
+        known = set(self.inputs) | set(self.weights)
+        assert not set(self.inputs) & set(self.weights), "a weight is also an input"
+        for node in self.nodes:
+            for name in node.inputs:
+                assert not name or name in known, f"{node.name}: {name!r} is read before written"
+            for name in node.outputs:
+                assert not name or name not in known, f"{node.name}: {name!r} is written twice"
+                known.add(name)
+        for name in known - {""}:
+            assert name in self.shapes, f"{name!r} has no shape"
+        for name in self.outputs:
+            assert name in known, f"output {name!r} is never written"
+
+    def __str__(self) -> str:
+        head = f"graph {self.name} opset {self.opset}"
+        lines = [f"  {name}{list(self.shapes[name])} = input" for name in self.inputs]
+        for node in self.nodes:
+            shapes = " ".join(str(list(self.shapes[n])) for n in node.outputs if n)
+            lines.append(f"  {node}  # {shapes}")
+        tail = f"  return {', '.join(self.outputs)}"
+        return "\n".join([head, *lines, tail])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"tensor{list(value.shape)}"
+    return repr(value)

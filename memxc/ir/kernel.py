@@ -1,0 +1,172 @@
+"""Kernel and Crossbar: a stack of weight blocks before, and of conductances after, programming."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.windows import Ints, Windows
+
+Floats = NDArray[np.float64]
+
+#: In `Crossbar.line`: the word line carries the bias voltage, not an input.
+BIAS = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A stack of weight blocks and everywhere it is used. Contributions to one lane add.
+
+    values: (groups, devices), any float type, output units per input unit.
+    cell:   (rows, columns) int32, index into `values`, -1 for an empty place; None means dense,
+            row-major: devices = rows * columns.
+    bias:   (groups, columns) in output units, or None.
+    taps:   where the rows read (places, groups, rows); sinks: where the columns add.
+    grid:   the layout of the places, row-major; its product is the number of places.
+    bias_lines: word lines that share the bias (set by calibrate; it makes a large bias fit).
+    """
+
+    values: NDArray[Any]
+    cell: Ints | None
+    bias: NDArray[Any] | None
+    taps: Windows
+    sinks: Windows
+    grid: tuple[int, ...]
+    bias_lines: int = 1
+
+    @property
+    def rows(self) -> int:
+        """Input lines of one block, without the bias."""
+        return self.taps.lines
+
+    @property
+    def columns(self) -> int:
+        """Output lines of one block."""
+        return self.sinks.lines
+
+    @property
+    def groups(self) -> int:
+        """Blocks in the stack."""
+        return self.taps.groups
+
+    @property
+    def places(self) -> int:
+        """Positions each block is used at."""
+        return self.taps.places
+
+    @property
+    def devices(self) -> int:
+        """Weights of one block that exist (a zero inside the kernel exists, padding does not)."""
+        return self.rows * self.columns if self.cell is None else int((self.cell >= 0).sum())
+
+    @property
+    def pattern(self) -> Ints:
+        """`cell`, written out where it is None."""
+        if self.cell is not None:
+            return self.cell
+        return np.arange(self.rows * self.columns, dtype=np.int32).reshape(self.rows, self.columns)
+
+    def weight(self, groups: slice = slice(None)) -> Floats:
+        """Dense weights (groups, rows, columns), 0 at empty places."""
+        values = np.asarray(self.values[groups], dtype=np.float64)
+        if self.cell is None:
+            return values.reshape(-1, self.rows, self.columns)
+        return np.where(self.cell >= 0, values[:, self.cell], 0.0)
+
+    def verify(self, src_width: int, dst_width: int) -> None:
+        """Raise AssertionError where the parts do not fit together."""
+        self.taps.verify(src_width, lowest=-1)
+        self.sinks.verify(dst_width, lowest=-2)
+        assert self.taps.places == self.sinks.places == int(np.prod(self.grid)), "places differ"
+        assert self.taps.groups == self.sinks.groups == len(self.values), "groups differ"
+        if self.cell is None:
+            assert self.values.shape[1] == self.rows * self.columns, "weights are not dense"
+        else:
+            assert self.cell.shape == (self.rows, self.columns), "cell is not rows x columns"
+            assert self.cell.max(initial=-1) < self.values.shape[1], "cell points past the weights"
+        if self.bias is not None:
+            assert self.bias.shape == (self.groups, self.columns), "bias is not groups x columns"
+        assert self.bias_lines >= 1, "no bias line"
+
+    def __str__(self) -> str:
+        bias = f"+{self.bias_lines}" if self.bias is not None else ""
+        stack = f"{self.groups}*" if self.groups > 1 else ""
+        return f"{stack}{self.rows}{bias}x{self.columns}@{self.places}"
+
+
+@dataclass(frozen=True, eq=False)
+class Crossbar:
+    """A stack of crossbar definitions: equal wiring, different conductances.
+
+    g:        (groups, devices) siemens.
+    cell:     (word lines, bit lines) int32, index into `g`, -1 where no device stands.
+    line:     (word lines,) the row of `taps` that drives it, or BIAS.
+    sign:     (word lines,) +1 the input or +v_bias, -1 its inverse.
+    column:   (bit lines,) the column of `sinks` it adds to.
+    polarity: (bit lines,) +1 a plus bit line, -1 a minus one (differential pair).
+    definition: (groups,) number of the netlist definition each block uses.
+    """
+
+    g: Floats
+    cell: Ints
+    line: Ints
+    sign: Ints
+    column: Ints
+    polarity: Ints
+    definition: Ints
+    taps: Windows
+    sinks: Windows
+    grid: tuple[int, ...]
+
+    @property
+    def word_lines(self) -> int:
+        """Rows of the placed array in use."""
+        return len(self.line)
+
+    @property
+    def bit_lines(self) -> int:
+        """Columns of the placed array in use."""
+        return len(self.column)
+
+    @property
+    def groups(self) -> int:
+        """Definitions in the stack."""
+        return self.taps.groups
+
+    @property
+    def places(self) -> int:
+        """Positions each definition is placed at."""
+        return self.taps.places
+
+    @cached_property
+    def devices(self) -> int:
+        """Devices of one definition."""
+        return int((self.cell >= 0).sum())
+
+    def conductance(self, groups: slice = slice(None)) -> Floats:
+        """Dense conductances (groups, word lines, bit lines) in siemens, 0 where none stands."""
+        return np.where(self.cell >= 0, self.g[groups][:, self.cell], 0.0)
+
+    def verify(self, src_width: int, dst_width: int) -> None:
+        """Raise AssertionError where the parts do not fit together."""
+        self.taps.verify(src_width, lowest=-1)
+        self.sinks.verify(dst_width, lowest=-2)
+        assert self.taps.places == self.sinks.places == int(np.prod(self.grid)), "places differ"
+        assert self.taps.groups == self.sinks.groups == len(self.g), "groups differ"
+        assert self.cell.shape == (self.word_lines, self.bit_lines), "cell is not lines x lines"
+        assert self.cell.max(initial=-1) < self.g.shape[1], "cell points past the conductances"
+        assert (self.g >= 0).all(), "a conductance is negative"
+        assert np.isfinite(self.g).all(), "a conductance is not finite"
+        assert self.line.max(initial=BIAS) < self.taps.lines, "line points past the taps"
+        assert self.column.max(initial=0) < self.sinks.lines, "column points past the sinks"
+        assert set(np.unique(self.sign)) <= {-1, 1}, "sign is +1 or -1"
+        assert set(np.unique(self.polarity)) <= {-1, 1}, "polarity is +1 or -1"
+        assert len(self.definition) == self.groups, "a block has no definition"
+
+    def __str__(self) -> str:
+        stack = f"{self.groups}*" if self.groups > 1 else ""
+        return f"{stack}{self.word_lines}x{self.bit_lines}@{self.places}"

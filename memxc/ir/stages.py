@@ -1,0 +1,184 @@
+"""The narrow waist: Linear (and Array, its programmed form), Lanes, Wires, and what stays digital.
+
+After `lower`, nothing knows the name of an operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir import expr
+from memxc.ir.kernel import Crossbar, Kernel
+from memxc.ir.windows import GROUND, Ints, Windows
+
+Floats = NDArray[np.float64]
+Cell = Literal["memristor", "resistor", "batchnorm"]
+Schedule = Literal["parallel", "sequential"]
+Signed = Literal["differential", "inverted-inputs"]
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """Weights at places. `cell` says what they are made of.
+
+    memristor: programmed crossbars; resistor: fixed parts (AveragePool), never counted as
+    memristors; batchnorm: a kept BatchNormalization, one scale and one bias a channel.
+    """
+
+    name: str
+    src: str
+    dst: str
+    kernels: tuple[Kernel, ...]
+    cell: Cell = "memristor"
+    schedule: Schedule = "parallel"
+
+    @property
+    def srcs(self) -> tuple[str, ...]:
+        """The source buses."""
+        return (self.src,)
+
+    def verify(self, widths: Mapping[str, int]) -> None:
+        """Raise AssertionError where a kernel does not fit its buses."""
+        assert self.kernels, "a linear stage without kernels"
+        for kernel in self.kernels:
+            kernel.verify(widths[self.src], widths[self.dst])
+
+    def __str__(self) -> str:
+        kind = "" if self.cell == "memristor" else f" {self.cell}"
+        return f"linear{kind} {self.name}({self.src}) {_listing(self.kernels)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Array:
+    """A Linear stage after programming: crossbars and their amplifiers.
+
+    r_f:    (dst width,) ohm, feedback of op-amp 2; one value a lane, shared by its row parts.
+    r_join: (dst width,) ohm, feedback of op-amp 1 and joining resistor (differential only).
+    v_bias: volts on a bias line.  gain: open-loop gain of the op-amps, inf for an ideal one.
+    """
+
+    name: str
+    src: str
+    dst: str
+    crossbars: tuple[Crossbar, ...]
+    r_f: Floats
+    r_join: Floats
+    v_bias: float
+    gain: float
+    cell: Cell = "memristor"
+    schedule: Schedule = "parallel"
+    signed: Signed = "differential"
+
+    @property
+    def srcs(self) -> tuple[str, ...]:
+        """The source buses."""
+        return (self.src,)
+
+    def verify(self, widths: Mapping[str, int]) -> None:
+        """Raise AssertionError where a crossbar or a resistor does not fit its buses."""
+        assert self.crossbars, "an array without crossbars"
+        for crossbar in self.crossbars:
+            crossbar.verify(widths[self.src], widths[self.dst])
+        for ohms in (self.r_f, self.r_join):
+            assert ohms.shape == (widths[self.dst],), "one resistor a lane"
+            assert (ohms > 0).all(), "a resistor is not positive"
+
+    def __str__(self) -> str:
+        kind = "" if self.cell == "memristor" else f" {self.cell}"
+        return f"array{kind} {self.name}({self.src}) {_listing(self.crossbars)}"
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """The cell that builds one lane, by the name of its template, and what it is made of."""
+
+    name: str
+    opamps: int = 0
+    diodes: int = 0
+    multipliers: int = 0
+    inverters: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Lanes:
+    """One small function on each net or on k nets.
+
+    `taps[i]` reads bus `srcs[i]`; all have the same places and groups. Lane g * places + p of
+    `dst` is expr(x0, x1, ...), the x being the lines of all taps in order, in units of activation.
+    """
+
+    name: str
+    srcs: tuple[str, ...]
+    dst: str
+    taps: tuple[Windows, ...]
+    expr: str
+    circuit: Circuit
+    #: The output is never larger in magnitude, and in the same volts per unit, as the inputs.
+    keeps_scale: bool = False
+
+    def verify(self, widths: Mapping[str, int]) -> None:
+        """Raise AssertionError where taps, buses and expression do not agree."""
+        assert len(self.srcs) == len(self.taps) > 0, "one window a source"
+        for src, taps in zip(self.srcs, self.taps, strict=True):
+            taps.verify(widths[src], lowest=GROUND)
+            assert taps.places * taps.groups == widths[self.dst], "lanes are not the bus's width"
+        lines = sum(taps.lines for taps in self.taps)
+        assert expr.fanin(self.expr) <= lines, "the expression reads past its taps"
+
+    def __str__(self) -> str:
+        return f"lanes {self.circuit.name} {self.name}({', '.join(self.srcs)}) {self.expr}"
+
+
+@dataclass(frozen=True, eq=False)
+class Wires:
+    """Renaming: lane i of `dst` is lane index[i] of the sources laid end to end, or GROUND."""
+
+    name: str
+    srcs: tuple[str, ...]
+    dst: str
+    index: Ints
+
+    def verify(self, widths: Mapping[str, int]) -> None:
+        """Raise AssertionError where the index does not fit the buses."""
+        total = sum(widths[src] for src in self.srcs)
+        assert self.index.shape == (widths[self.dst],), "one entry a lane"
+        assert self.index.dtype == np.int32, "index is not int32"
+        assert GROUND <= self.index.min(initial=0), "index holds an unknown sentinel"
+        assert self.index.max(initial=0) < total, "index points past its sources"
+
+    def __str__(self) -> str:
+        return f"wires {self.name}({', '.join(self.srcs)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Digital:
+    """What stays digital at the edge of the network (Softmax, ArgMax), named in the report.
+
+    `function` is a name in memxc.digital; it works on tensors in units of activation.
+    """
+
+    name: str
+    srcs: tuple[str, ...]
+    dst: str
+    function: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def verify(self, widths: Mapping[str, int]) -> None:
+        """Nothing to check beyond the names of the buses."""
+
+    def __str__(self) -> str:
+        options = "".join(f" {key}={value}" for key, value in sorted(self.options.items()))
+        return f"digital {self.function} {self.name}({', '.join(self.srcs)}){options}"
+
+
+Stage = Linear | Array | Lanes | Wires | Digital
+
+
+def _listing(blocks: tuple[Kernel, ...] | tuple[Crossbar, ...]) -> str:
+    shown = " ".join(map(str, blocks[:8]))
+    return shown if len(blocks) <= 8 else f"{shown} ... {len(blocks)} in all"

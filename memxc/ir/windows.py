@@ -1,0 +1,97 @@
+"""Windows: how a kernel knows its nets without a table of places x lines.
+
+    net at line l of place p of group g  =  frame[ origin[p] + group[g] + offset[l] ]
+
+`frame` is the bus seen as (channels, height, width, ...) with its border already in it. A layer
+costs O(bus + places + lines). The three index vectors count in the flattened frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int32]
+
+#: A net held at 0 V: constant padding.
+GROUND = -1
+#: An output that is not wanted: the clipped part of the last patch.
+DISCARD = -2
+
+
+def ints(values: object) -> Ints:
+    """A read-only int32 array."""
+    array = np.ascontiguousarray(values, dtype=np.int32)
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """`frame`: net ids, any rank. `origin` (places,), `group` (groups,), `offset` (lines,)."""
+
+    frame: Ints
+    origin: Ints
+    group: Ints
+    offset: Ints
+
+    @property
+    def places(self) -> int:
+        """How many positions the kernel is used at."""
+        return len(self.origin)
+
+    @property
+    def groups(self) -> int:
+        """How many weight blocks the stack has."""
+        return len(self.group)
+
+    @property
+    def lines(self) -> int:
+        """How many lines one block has on this side."""
+        return len(self.offset)
+
+    def nets(self, groups: slice = slice(None), places: slice = slice(None)) -> Ints:
+        """Net ids, shape (groups, places, lines)."""
+        index = self.group[groups, None, None] + self.origin[places, None] + self.offset
+        return np.asarray(self.frame.reshape(-1)[index])
+
+    def cut(self, lines: slice) -> Windows:
+        """The same windows over some of the lines."""
+        return Windows(self.frame, self.origin, self.group, ints(self.offset[lines]))
+
+    def coordinates(self) -> tuple[Ints, Ints, Ints]:
+        """`origin`, `group` and `offset` per axis of the frame: shapes (n, rank)."""
+        shape = self.frame.shape
+        parts = [np.stack(np.unravel_index(v, shape), axis=-1).astype(np.int32)
+                 for v in (self.origin, self.group, self.offset)]
+        return parts[0], parts[1], parts[2]
+
+    def verify(self, width: int, lowest: int) -> None:
+        """Check net ids against the bus and every index per axis (a flat sum could wrap)."""
+        assert self.frame.dtype == np.int32, "frame is not int32"
+        assert self.frame.size > 0, "frame is empty"
+        assert lowest <= int(self.frame.min()), "frame holds an unknown sentinel"
+        assert int(self.frame.max()) < width, "frame points past the end of its bus"
+        for name, vector in (("origin", self.origin), ("group", self.group)):
+            assert vector.ndim == 1, f"{name} is not a vector"
+            assert len(vector) > 0, f"{name} is empty"
+        if not self.lines:
+            return
+        reach = np.sum([part.max(axis=0) for part in self.coordinates()], axis=0)
+        assert (reach < np.array(self.frame.shape)).all(), (
+            f"windows reach {reach.tolist()} in a frame of {list(self.frame.shape)}"
+        )
+
+
+def identity(width: int) -> Windows:
+    """One place, one group, every lane of a bus in order."""
+    lanes = ints(np.arange(width))
+    return Windows(lanes, ints([0]), ints([0]), lanes)
+
+
+def lanewise(nets: object) -> Windows:
+    """One line a place: `nets` (places,) gives the net each lane reads."""
+    frame = ints(nets)
+    return Windows(frame, ints(np.arange(frame.size)), ints([0]), ints([0]))
