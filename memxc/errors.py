@@ -11,7 +11,10 @@ CODES: dict[str, tuple[int, str]] = {
     "broken-model": (3, "the file is not a well-formed ONNX model"),
     "unsupported-model": (3, "a sound ONNX model that cannot become a circuit as it stands"),
     "unsupported-op": (3, "an operator without a mapping"),
-    "unsupported-attribute": (3, "an attribute, or a value of one, that the mapping does not cover"),
+    "unsupported-attribute": (
+        3,
+        "an attribute, or a value of one, that the mapping does not cover",
+    ),
     "unsupported-shape": (3, "a tensor whose shape or rank the mapping does not cover"),
     "bad-target": (3, "a target file that cannot be used"),
     "bad-samples": (3, "samples that do not fit the model"),

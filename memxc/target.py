@@ -70,8 +70,9 @@ class Wire(_Table):
     @property
     def ideal(self) -> bool:
         """Whether every wire is a perfect conductor."""
-        return not any((self.r_source_ohm, self.r_word_line_ohm,
-                        self.r_bit_line_ohm, self.r_neuron_ohm))
+        return not any(
+            (self.r_source_ohm, self.r_word_line_ohm, self.r_bit_line_ohm, self.r_neuron_ohm)
+        )
 
 
 class Amplifier(_Table):
@@ -106,14 +107,17 @@ class Target(BaseModel):
 
     def with_tile(self, rows: int, columns: int) -> Target:
         """The same target with another unit crossbar."""
-        return self.model_copy(update={"crossbar": self.crossbar.model_copy(
-            update={"rows": rows, "columns": columns})})
+        return self.model_copy(
+            update={"crossbar": self.crossbar.model_copy(update={"rows": rows, "columns": columns})}
+        )
 
 
 def names() -> list[str]:
     """The targets that come with memxc."""
     folder = resources.files("memxc") / "targets"
-    return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
+    return sorted(
+        p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")
+    )
 
 
 def load(name: str) -> Target:

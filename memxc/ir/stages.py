@@ -148,7 +148,7 @@ class Wires:
         total = sum(widths[src] for src in self.srcs)
         assert self.index.shape == (widths[self.dst],), "one entry a lane"
         assert self.index.dtype == np.int32, "index is not int32"
-        assert GROUND <= self.index.min(initial=0), "index holds an unknown sentinel"
+        assert self.index.min(initial=0) >= GROUND, "index holds an unknown sentinel"
         assert self.index.max(initial=0) < total, "index points past its sources"
 
     def __str__(self) -> str:

@@ -64,8 +64,10 @@ class Windows:
     def coordinates(self) -> tuple[Ints, Ints, Ints]:
         """`origin`, `group` and `offset` per axis of the frame: shapes (n, rank)."""
         shape = self.frame.shape
-        parts = [np.stack(np.unravel_index(v, shape), axis=-1).astype(np.int32)
-                 for v in (self.origin, self.group, self.offset)]
+        parts = [
+            np.stack(np.unravel_index(v, shape), axis=-1).astype(np.int32)
+            for v in (self.origin, self.group, self.offset)
+        ]
         return parts[0], parts[1], parts[2]
 
     def verify(self, width: int, lowest: int) -> None:

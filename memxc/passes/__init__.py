@@ -1,0 +1,96 @@
+"""Passes: one change each, one file each, found by discovery. Options are the fields of a pass.
+
+A pass is a frozen dataclass with a `name`; an exact one keeps the meaning to 1e-9, a lossy one
+has what it lost measured and recorded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.design import Design
+from memxc.ir.graph import Graph
+from memxc.target import Target
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a pass may look at besides the IR.
+
+    samples: input tensors by name (samples, *shape without batch).
+    assumed_inputs: the samples are made up from a range, so calibrate keeps a margin.
+    stage_set: options of single stages, {stage: {key: value}}.
+    """
+
+    target: Target
+    samples: Mapping[str, NDArray[Any]]
+    assumed_inputs: bool = False
+    stage_set: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def option(self, stage: str, key: str, default: str) -> str:
+        """An option of one stage, or what the rest has."""
+        return self.stage_set.get(stage, {}).get(key, default)
+
+    def tile(self, stage: str) -> tuple[int, int]:
+        """Rows and columns of the unit crossbar of a stage."""
+        own = self.stage_set.get(stage, {}).get("tile")
+        if own is None:
+            return self.target.crossbar.rows, self.target.crossbar.columns
+        rows, _, columns = own.partition("x")
+        return int(rows), int(columns or rows)
+
+
+class Pass:
+    """A named change with its options as fields."""
+
+    name: ClassVar[str]
+    #: Keeps the meaning to 1e-9; a pass that is not exact has its loss measured.
+    exact: ClassVar[bool] = True
+
+    def options(self) -> dict[str, object]:
+        """The fields by name."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+
+class GraphPass(Pass):
+    """Graph -> Graph."""
+
+    def run(self, graph: Graph, ctx: Context) -> Graph:
+        """The changed graph."""
+        raise NotImplementedError
+
+
+class DesignPass(Pass):
+    """Design -> Design."""
+
+    def run(self, design: Design, ctx: Context) -> Design:
+        """The changed design."""
+        raise NotImplementedError
+
+
+@cache
+def available() -> dict[str, type[Pass]]:
+    """Every pass by name, from the files of this folder."""
+    found: dict[str, type[Pass]] = {}
+    for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith("_"):
+            continue
+        for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
+            if isinstance(value, type) and issubclass(value, Pass) and "name" in vars(value):
+                other = found.setdefault(value.name, value)
+                assert other is value, f"pass {value.name!r} stands in two files"
+    return dict(sorted(found.items()))
+
+
+def as_samples(inputs: Mapping[str, NDArray[Any]], count: int) -> dict[str, NDArray[np.float64]]:
+    """The first `count` samples of every input."""
+    return {name: np.asarray(v[:count], dtype=np.float64) for name, v in inputs.items()}

@@ -1,0 +1,1 @@
+"""Physics of crossbars and their amplifiers. Imports ir, errors and numerics only."""

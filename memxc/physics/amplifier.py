@@ -1,0 +1,40 @@
+"""The amplifiers behind a pair of bit lines, in closed form, for any open-loop gain.
+
+Op-amp 1 (feedback r_join) turns the plus current into -r_join * i_plus; the joining resistor
+r_join brings it to op-amp 2 (feedback r_f), whose output is r_f * (i_plus - i_minus). A finite
+gain A leaves v/A on each summing node, which loads every conductance that ends there (`y_plus`,
+`y_minus`, siemens). Derived from Kirchhoff's current law at the two nodes; tests hold it against
+SPICE. Currents are those into a node at 0 V.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def pair(  # noqa: PLR0917 - the seven quantities of the circuit
+    i_plus: Floats,
+    i_minus: Floats,
+    y_plus: Floats,
+    y_minus: Floats,
+    r_f: Floats,
+    r_join: Floats,
+    gain: float,
+) -> Floats:
+    """Volts of differential lanes: currents (n, lanes), the rest (lanes,)."""
+    first = -i_plus * r_join / (1 + (1 + r_join * y_plus) / gain)
+    loss = (1 + r_f / r_join + r_f * y_minus) / gain
+    return -r_f * (i_minus + first / r_join) / (1 + loss)
+
+
+def single(i_minus: Floats, y_minus: Floats, r_f: Floats, gain: float) -> Floats:
+    """Volts of lanes with one op-amp: -r_f times the current, less the loop's loss."""
+    return -r_f * i_minus / (1 + (1 + r_f * y_minus) / gain)
+
+
+def inverter(volts: Floats, gain: float) -> Floats:
+    """Volts behind a unity inverter with two equal resistors."""
+    return -volts / (1 + 2 / gain)
