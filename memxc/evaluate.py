@@ -65,7 +65,7 @@ def step(stage: Stage, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Fl
             return _take(np.concatenate(values, axis=1), stage.index)
         case Digital():
             tensors = [read(buses[src], v) for src, v in zip(stage.srcs, values, strict=True)]
-            result = digital.apply(stage.function, tensors, stage.options)
+            result: Floats = digital.apply(stage.function, tensors, stage.options)
             return result.reshape(len(result), -1)
 
 
@@ -158,8 +158,8 @@ def _add(out: Floats, lanes: Ints, part: Floats) -> None:
     if np.bincount(flat).max(initial=0) <= 1:
         out[:, flat] += values
         return
-    for row, value in zip(out, values, strict=True):
-        row += np.bincount(flat, weights=value, minlength=len(row))
+    for sample, value in enumerate(values):
+        out[sample] += np.bincount(flat, weights=value, minlength=out.shape[1])
 
 
 def _chunks(taps: Windows, lines: int, samples: int) -> Iterator[tuple[slice, slice]]:

@@ -141,7 +141,7 @@ def load(name: str) -> Target:
 
 def _read(name: str) -> str:
     path = Path(name)
-    if not path.suffix == ".toml":
+    if path.suffix != ".toml":
         near = difflib.get_close_matches(name, names(), n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise fail("bad-target", name, "no such target", f"{hint}memxc targets lists them")

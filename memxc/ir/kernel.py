@@ -74,7 +74,7 @@ class Kernel:
         """Dense weights (groups, rows, columns), 0 at empty places."""
         values = np.asarray(self.values[groups], dtype=np.float64)
         if self.cell is None:
-            return values.reshape(-1, self.rows, self.columns)
+            return values.reshape(len(values), self.rows, self.columns)
         return np.where(self.cell >= 0, values[:, self.cell], 0.0)
 
     def verify(self, src_width: int, dst_width: int) -> None:

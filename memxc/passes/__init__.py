@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
+from memxc.ir.stages import Signed
 from memxc.target import Target
 
 
@@ -35,6 +35,7 @@ class Context:
     samples: Mapping[str, NDArray[Any]]
     assumed_inputs: bool = False
     stage_set: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    signed: Signed = "differential"
 
     def option(self, stage: str, key: str, default: str) -> str:
         """An option of one stage, or what the rest has."""
@@ -47,6 +48,11 @@ class Context:
             return self.target.crossbar.rows, self.target.crossbar.columns
         rows, _, columns = own.partition("x")
         return int(rows), int(columns or rows)
+
+    def lines(self, stage: str) -> tuple[int, int]:
+        """Inputs (bias lines among them) and signed outputs that one unit crossbar holds."""
+        rows, columns = self.tile(stage)
+        return (rows, columns // 2) if self.signed == "differential" else (rows // 2, columns)
 
 
 class Pass:
@@ -89,8 +95,3 @@ def available() -> dict[str, type[Pass]]:
                 other = found.setdefault(value.name, value)
                 assert other is value, f"pass {value.name!r} stands in two files"
     return dict(sorted(found.items()))
-
-
-def as_samples(inputs: Mapping[str, NDArray[Any]], count: int) -> dict[str, NDArray[np.float64]]:
-    """The first `count` samples of every input."""
-    return {name: np.asarray(v[:count], dtype=np.float64) for name, v in inputs.items()}

@@ -1,0 +1,147 @@
+"""calibrate: volts per unit for each bus, limiters, and how many word lines a bias takes.
+
+Sources: design.md section 5; the threshold limiter is that of the ShuffleNetV2 circuits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from memxc import evaluate
+from memxc.ir.design import Bus, Design
+from memxc.ir.kernel import Kernel
+from memxc.ir.stages import Digital, Lanes, Linear, Wires
+from memxc.passes import Context, DesignPass
+
+#: Samples are walked in batches of this size, so that a wide network fits in memory.
+_BATCH = 8
+#: More bias lines than this cost more rows than they save in resolution.
+_MOST_BIAS_LINES = 8
+
+
+@dataclass(frozen=True)
+class Calibrate(DesignPass):
+    """Give each bus its scale so that what drives memristors stays within the read voltage.
+
+    Buses joined by wires, ReLU, limiters or MaxPool share one scale. The largest magnitude seen on
+    the samples maps to the read voltage; without samples of the user's own, `margin` times that.
+    """
+
+    name = "calibrate"
+    margin: float = 2.0
+
+    def run(self, design: Design, ctx: Context) -> Design:
+        """The design with scales, limits and bias lines."""
+        margin = self.margin if ctx.assumed_inputs else 1.0
+        scales = _scales(design, ctx, margin)
+        limits = _limited(design) if math.isfinite(ctx.target.device.threshold_v) else set()
+        buses = {
+            name: replace(
+                bus,
+                scale=scales.get(name),
+                limit=ctx.target.device.threshold_v if name in limits else None,
+            )
+            for name, bus in design.buses.items()
+        }
+        stages = tuple(
+            _with_bias_lines(stage, buses, ctx) if isinstance(stage, Linear) else stage
+            for stage in design.stages
+        )
+        return replace(design, buses=buses, stages=stages)
+
+
+def round_up(value: float, digits: int = 3) -> float:
+    """The next number with few digits, so that a last bit of float noise does not spread."""
+    step = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
+    # The tolerance keeps 1.23 from becoming 1.24 when it came as 1.2300000000000002.
+    return float(f"{math.ceil(value / step - 1e-6) * step:.{digits - 1}e}")
+
+
+def peaks(design: Design, ctx: Context) -> dict[str, float]:
+    """The largest magnitude of every bus over the samples, in units of activation."""
+    count = len(next(iter(ctx.samples.values())))
+    found = dict.fromkeys(design.buses, 0.0)
+    for first in range(0, count, _BATCH):
+        batch = {name: v[first : first + _BATCH] for name, v in ctx.samples.items()}
+        for name, values in evaluate.run(design, batch).items():
+            found[name] = max(found[name], float(np.abs(values).max(initial=0.0)))
+    return found
+
+
+def _scales(design: Design, ctx: Context, margin: float) -> dict[str, float]:
+    peak = peaks(design, ctx)
+    driving = {stage.srcs[0] for stage in design.stages if _programmable(stage)}
+    scales: dict[str, float] = {}
+    for family in _families(design):
+        largest = max(peak[name] for name in (family & driving) or family)
+        scale = ctx.target.device.read_voltage_v / round_up(margin * largest if largest else 1.0)
+        scales.update(dict.fromkeys(family, scale))
+    return scales
+
+
+def _programmable(stage: object) -> bool:
+    return isinstance(stage, Linear) and stage.cell != "resistor"
+
+
+def _families(design: Design) -> Iterator[set[str]]:
+    """Sets of buses that share a scale, in the order of their first bus; no digital ones."""
+    family: dict[str, set[str]] = {}
+    digital: set[str] = set()
+    for name in design.inputs:
+        family[name] = {name}
+    for stage in design.stages:
+        if isinstance(stage, Digital) or digital.intersection(stage.srcs):
+            digital.add(stage.dst)
+            continue
+        family[stage.dst] = {stage.dst}
+        if isinstance(stage, Wires) or (isinstance(stage, Lanes) and stage.keeps_scale):
+            merged = set().union(family[stage.dst], *(family[src] for src in stage.srcs))
+            family.update(dict.fromkeys(merged, merged))
+    seen: set[int] = set()
+    for group in family.values():
+        if id(group) not in seen:
+            seen.add(id(group))
+            yield group
+
+
+def _limited(design: Design) -> set[str]:
+    """Buses whose driver needs a limiter: those that reach memristors, directly or by wires."""
+    drivers = {stage.dst: stage for stage in design.stages}
+    todo = [stage.srcs[0] for stage in design.stages if _programmable(stage)]
+    found: set[str] = set()
+    while todo:
+        name = todo.pop()
+        driver = drivers.get(name)
+        if isinstance(driver, Wires):
+            todo.extend(driver.srcs)
+        else:
+            found.add(name)
+    return found
+
+
+def _with_bias_lines(stage: Linear, buses: dict[str, Bus], ctx: Context) -> Linear:
+    if stage.cell == "resistor":
+        return stage
+    rows, _ = ctx.lines(stage.name)
+    most = max(1, min(_MOST_BIAS_LINES, rows // 4))
+    unit = (buses[stage.src].scale or 1.0) / ctx.target.device.read_voltage_v
+    return replace(
+        stage,
+        kernels=tuple(
+            replace(kernel, bias_lines=_bias_lines(kernel, unit, most)) for kernel in stage.kernels
+        ),
+    )
+
+
+def _bias_lines(kernel: Kernel, unit: float, most: int) -> int:
+    """Lines so that no bias device exceeds the largest weight of its column, within `most`."""
+    if kernel.bias is None or not kernel.rows:
+        return 1
+    weight = np.abs(kernel.weight()).max(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lines = np.where(weight > 0, np.abs(kernel.bias) * unit / weight, 1.0)
+    return int(np.clip(math.ceil(float(lines.max(initial=1.0)) - 1e-9), 1, most))

@@ -1,0 +1,232 @@
+"""program: weights become pairs of conductances, lanes get their amplifiers' resistors.
+
+    w * s_out / s_in = r_f * (G+ - G-),   the unused device of a pair stays at g_min and cancels
+
+One slope (siemens per unit of weight) an output lane, shared by its row parts: the largest weight
+or bias of the lane is programmed to g_max.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.design import Design
+from memxc.ir.kernel import BIAS, Crossbar, Kernel
+from memxc.ir.stages import Array, Linear
+from memxc.ir.windows import ints
+from memxc.passes import Context, DesignPass
+from memxc.target import Device, Target
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Program(DesignPass):
+    """Linear -> Array: conductances within the device's range and levels, r_f and r_join.
+
+    Exact up to rounding where the device has continuous levels and the amplifiers are ideal.
+    """
+
+    name = "program"
+    exact = False
+
+    def run(self, design: Design, ctx: Context) -> Design:
+        """The design with every Linear stage programmed."""
+        stages, first = [], 0
+        for stage in design.stages:
+            if isinstance(stage, Linear):
+                stage = _array(stage, design, ctx, first)  # noqa: PLW2901
+                first += sum(crossbar.groups for crossbar in stage.crossbars)
+            stages.append(stage)
+        return design.with_stages(stages)
+
+
+def _array(stage: Linear, design: Design, ctx: Context, first: int) -> Array:
+    src, dst = design.buses[stage.src], design.buses[stage.dst]
+    assert src.scale is not None, "calibrate comes before program"
+    assert dst.scale is not None, "calibrate comes before program"
+    target = ctx.target
+    signed = ctx.signed if stage.cell != "resistor" else "differential"
+    bias_unit = src.scale / target.device.read_voltage_v
+    peaks = _peaks(stage.kernels, bias_unit, dst.width)
+    crossbars = []
+    for kernel, peak in zip(stage.kernels, peaks, strict=True):
+        crossbars.append(_crossbar(kernel, peak, bias_unit, stage, target.device, signed, first))
+        first += kernel.groups
+    span = target.device.g_max - (0.0 if stage.cell == "resistor" else target.device.g_min)
+    r_f = _feedback(stage.kernels, peaks, dst.scale / src.scale / span, dst.width)
+    return Array(
+        name=stage.name,
+        src=stage.src,
+        dst=stage.dst,
+        crossbars=tuple(crossbars),
+        r_f=r_f,
+        r_join=_joining(crossbars, dst.width, target),
+        v_bias=target.device.read_voltage_v,
+        gain=target.amplifier.gain,
+        cell=stage.cell,
+        schedule=stage.schedule,
+        signed=signed,
+    )
+
+
+def _peaks(kernels: Sequence[Kernel], bias_unit: float, width: int) -> list[Floats]:
+    """Largest magnitude (groups, columns) of each kernel's columns, equal along shared lanes."""
+    peaks = [_own_peak(kernel, bias_unit) for kernel in kernels]
+    while True:
+        lanes = np.zeros(width + 1)  # the spare last one takes what is discarded
+        nets = [np.where((n := kernel.sinks.nets()) < 0, width, n) for kernel in kernels]
+        for lane, peak in zip(nets, peaks, strict=True):
+            np.maximum.at(lanes, lane, np.broadcast_to(peak[:, None, :], lane.shape))
+        lanes[width] = 0.0
+        shared = [
+            np.maximum(lanes[lane].max(axis=1), peak)
+            for lane, peak in zip(nets, peaks, strict=True)
+        ]
+        if all((a == b).all() for a, b in zip(shared, peaks, strict=True)):
+            return [np.where(peak > 0, peak, 1.0) for peak in shared]
+        peaks = shared
+
+
+def _own_peak(kernel: Kernel, bias_unit: float) -> Floats:
+    peak = np.zeros((kernel.groups, kernel.columns))
+    for group in range(kernel.groups):
+        weight = kernel.weight(slice(group, group + 1))[0]
+        peak[group] = np.abs(weight).max(axis=0, initial=0.0)
+    if kernel.bias is not None:
+        peak = np.maximum(peak, np.abs(kernel.bias) * bias_unit / kernel.bias_lines)
+    return peak
+
+
+def _crossbar(
+    kernel: Kernel,
+    peak: Floats,
+    bias_unit: float,
+    stage: Linear,
+    device: Device,
+    signed: str,
+    first: int,
+) -> Crossbar:
+    fixed = stage.cell == "resistor"
+    g_min = 0.0 if fixed else device.g_min
+    span = device.g_max - g_min
+    slope = span / peak
+    pattern = kernel.pattern
+    values = np.asarray(kernel.values, dtype=np.float64) * _per_device(slope, pattern, kernel)
+    bias = np.zeros((kernel.groups, 0))
+    if kernel.bias is not None:
+        bias = np.asarray(kernel.bias, dtype=np.float64) * bias_unit / kernel.bias_lines * slope
+    parts = [
+        _level(part, g_min, span, 0 if fixed else device.levels)
+        for part in (values, -values, bias, -bias)
+    ]
+    layout = _inverted if signed == "inverted-inputs" else _differential
+    lines = kernel.bias_lines if kernel.bias is not None else 0
+    cell, line, sign, column, polarity = layout(pattern, kernel.values.shape[1], lines)
+    g = np.concatenate(parts, axis=1)
+    if fixed:
+        # A fixed resistor of no conductance is left out, and a minus bit line without any.
+        cell = np.where(np.max(g, axis=0)[np.maximum(cell, 0)] > 0, cell, -1)
+        keep = (polarity > 0) | np.any(cell >= 0, axis=0)
+        bits = np.flatnonzero(keep)
+        cell, column, polarity = cell[:, bits], column[bits], polarity[bits]
+    return Crossbar(
+        g=g,
+        cell=ints(cell),
+        line=ints(line),
+        sign=ints(sign),
+        column=ints(column),
+        polarity=ints(polarity),
+        definition=ints(np.arange(first, first + kernel.groups)),
+        taps=kernel.taps,
+        sinks=kernel.sinks,
+        grid=kernel.grid,
+    )
+
+
+def _per_device(slope: Floats, pattern: NDArray[np.int32], kernel: Kernel) -> Floats:
+    """The slope of each device's column, (groups, devices): a device has one column's slope."""
+    devices = kernel.values.shape[1]
+    spread = np.ones((kernel.groups, devices))
+    rows, columns = np.nonzero(pattern >= 0)
+    spread[:, pattern[rows, columns]] = slope[:, columns]
+    return spread
+
+
+def _level(weight: Floats, g_min: float, span: float, levels: int) -> Floats:
+    share = np.clip(np.maximum(weight, 0.0) / span, 0.0, 1.0)
+    if levels:
+        share = np.round(share * (levels - 1)) / (levels - 1)
+    return g_min + share * span
+
+
+def _differential(pattern: NDArray[np.int32], devices: int, bias: int) -> tuple[NDArray[Any], ...]:
+    """(M+1) x 2: plus and minus bit lines interleaved, the bias on the last word lines."""
+    rows, columns = pattern.shape
+    cell = np.full((rows + bias, 2 * columns), -1, dtype=np.int32)
+    cell[:rows, 0::2] = pattern
+    cell[:rows, 1::2] = np.where(pattern >= 0, pattern + devices, -1)
+    cell[rows:, 0::2] = 2 * devices + np.arange(columns)
+    cell[rows:, 1::2] = 2 * devices + columns + np.arange(columns)
+    line = np.concatenate([np.arange(rows), np.full(bias, BIAS)])
+    column = np.repeat(np.arange(columns), 2)
+    return cell, line, np.ones_like(line), column, np.tile([1, -1], columns)
+
+
+def _inverted(pattern: NDArray[np.int32], devices: int, bias: int) -> tuple[NDArray[Any], ...]:
+    """(2M+2) x 1: each input and its inverse on neighbouring word lines, one bit line an output.
+
+    One op-amp inverts, so a positive weight stands on the inverted line.
+    """
+    rows, columns = pattern.shape
+    cell = np.full((2 * (rows + bias), columns), -1, dtype=np.int32)
+    cell[0 : 2 * rows : 2] = np.where(pattern >= 0, pattern + devices, -1)
+    cell[1 : 2 * rows : 2] = pattern
+    cell[2 * rows :: 2] = 2 * devices + columns + np.arange(columns)
+    cell[2 * rows + 1 :: 2] = 2 * devices + np.arange(columns)
+    line = np.concatenate([np.repeat(np.arange(rows), 2), np.full(2 * bias, BIAS)])
+    return cell, line, np.tile([1, -1], rows + bias), np.arange(columns), np.full(columns, -1)
+
+
+def _feedback(
+    kernels: Sequence[Kernel], peaks: Sequence[Floats], unit: float, width: int
+) -> Floats:
+    """r_f of each lane, ohm: `unit` times the lane's peak; 1 ohm where nothing drives a lane."""
+    r_f = np.ones(width)
+    for kernel, peak in zip(kernels, peaks, strict=True):
+        nets = kernel.sinks.nets()
+        ohms = np.broadcast_to((unit * peak)[:, None, :], nets.shape)
+        r_f[nets[nets >= 0]] = ohms[nets >= 0]
+    return r_f
+
+
+def _joining(crossbars: Sequence[Crossbar], width: int, target: Target) -> Floats:
+    """r_join so that op-amp 1 stays within its swing with every plus device at full voltage."""
+    load = np.zeros(width + 1)
+    for crossbar in crossbars:
+        plus = np.flatnonzero(crossbar.polarity > 0)
+        if not len(plus):
+            continue
+        nets = crossbar.sinks.nets()[..., crossbar.column[plus]]
+        total = _column_sums(crossbar, plus)[:, None, :]
+        np.add.at(load, np.where(nets < 0, width, nets), np.broadcast_to(total, nets.shape))
+    ohms = np.full(width, 1.0 / target.device.g_max)
+    loaded = load[:width] > 0
+    ohms[loaded] = target.amplifier.swing_v / (target.device.read_voltage_v * load[:width][loaded])
+    # Few digits: the sum's last bits depend on the order of adding.
+    step = 10.0 ** (np.floor(np.log10(ohms)) - 3)
+    return np.asarray(np.maximum(np.floor(ohms / step * (1 + 1e-9)), 1) * step)
+
+
+def _column_sums(crossbar: Crossbar, bits: NDArray[np.intp]) -> Floats:
+    return np.stack(
+        [
+            crossbar.conductance(slice(g, g + 1))[0][:, bits].sum(axis=0)
+            for g in range(crossbar.groups)
+        ]
+    )

@@ -1,0 +1,42 @@
+"""share: crossbars with equal conductances become one definition of the netlist."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from memxc.ir.design import Design
+from memxc.ir.kernel import Crossbar
+from memxc.ir.stages import Array
+from memxc.ir.windows import ints
+from memxc.passes import Context, DesignPass
+
+
+@dataclass(frozen=True)
+class Share(DesignPass):
+    """Number the definitions so that equal ones, anywhere in the network, are written once."""
+
+    name = "share"
+
+    def run(self, design: Design, ctx: Context) -> Design:
+        """The design with shared definition numbers, counted in order of first use."""
+        numbers: dict[bytes, int] = {}
+        return design.with_stages(
+            replace(stage, crossbars=tuple(_numbered(c, numbers) for c in stage.crossbars))
+            if isinstance(stage, Array)
+            else stage
+            for stage in design.stages
+        )
+
+
+def _numbered(crossbar: Crossbar, numbers: dict[bytes, int]) -> Crossbar:
+    wiring = hashlib.sha256(np.array(crossbar.cell.shape).tobytes() + crossbar.cell.tobytes())
+    used = np.unique(crossbar.cell[crossbar.cell >= 0])
+    definition = []
+    for g in crossbar.g:
+        key = wiring.copy()
+        key.update(np.ascontiguousarray(g[used]).tobytes())
+        definition.append(numbers.setdefault(key.digest(), len(numbers)))
+    return replace(crossbar, definition=ints(definition))
