@@ -1,0 +1,65 @@
+# memxc: every target that has a `## sentence` shows up in `make help`.
+PYTHON ?= python3
+VENV   ?= .venv
+BUILD  ?= build
+MODEL  ?= models/msccnn_fashion.onnx
+JOBS   ?= 2
+
+BIN  := $(VENV)/bin
+NAME := $(basename $(notdir $(MODEL)))
+# One thread each: the tests run side by side, and the BLAS is slower with more on small blocks.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-full lint check bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(BUILD)/$(NAME).verified ## install into .venv, compile a trained network, verify it in SPICE
+	@echo "The report is in $(BUILD)/$(NAME)/report.md (and report.html, report.json)."
+
+test: $(VENV)/.test ## the tests (installs ngspice where it may, and says so where it can't)
+	@.ci/apt ngspice ngspice || echo "ngspice is missing: the tests that need it will be skipped."
+	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
+
+test-full: $(VENV)/.test ## the tests, the slow ones too
+	@.ci/apt ngspice ngspice || echo "ngspice is missing: the tests that need it will be skipped."
+	$(BIN)/python -m pytest -q -n $(JOBS)
+
+lint: $(VENV)/.test ## format, lint and types, checked and not changed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test ## lint and test: what CI runs
+
+bench: $(VENV)/.test ## the benchmarks, figures on the terminal
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## remove what `make` made: .venv, build, caches
+	rm -rf $(VENV) $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamp files, so that the second run of a target is quick.
+$(BUILD)/$(NAME).verified: $(VENV)/.demo $(MODEL) $(shell find memxc templates -type f -not -name '*.pyc')
+	@mkdir -p $(BUILD)
+	$(BIN)/memxc compile $(MODEL) -o $(BUILD)/$(NAME) --force
+	$(BIN)/memxc verify $(BUILD)/$(NAME) --count 4
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[test,lint]'
+	@touch $@ $(VENV)/.demo
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "memxc needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/apt '' python3-venv \
+	  || { echo "this Python cannot make a virtual environment: install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)

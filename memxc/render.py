@@ -1,0 +1,85 @@
+"""Templates to text: the cells of the netlist and the pages of the report. Only jinja2 user."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2  # noqa: TID251
+
+from memxc.errors import printable
+
+#: Characters that mean something to Markdown in a line or a table cell.
+_MARKDOWN = str.maketrans(
+    {c: f"\\{c}" for c in "\\`*_{}[]()#+-.!|~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+)
+
+
+def cell(name: str, **values: object) -> str:
+    """The text of a SPICE template, `templates/<name>`.
+
+    Every value is a string or an integer: a float has to pass the filter `num`, so that no
+    `np.float64(0.17)` and no engineering suffix reaches a netlist. TypeError otherwise.
+    """
+    return _spice().get_template(name).render(values)
+
+
+def report(name: str, **values: object) -> str:
+    """The text of a report page, `templates/report/<name>.j2`; HTML pages escape every value."""
+    return _pages().get_template(f"report/{name}.j2").render(values)
+
+
+def folder() -> Path:
+    """Where the templates are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
+
+
+def dialects() -> dict[str, str]:
+    """SPICE dialects and their file suffixes: `templates/spice/<dialect>.<suffix>.j2`."""
+    parts = (path.name.split(".") for path in sorted((folder() / "spice").glob("*.j2")))
+    return {part[0]: part[1] for part in parts if len(part) == 3 and part[0] != "base"}
+
+
+def markdown(text: object) -> str:
+    """Any text as one harmless line of Markdown, fit for a table cell."""
+    return printable(str(text)).translate(_MARKDOWN)
+
+
+def number(value: float) -> str:
+    """A number as a netlist writes it."""
+    return f"{float(value):.9e}"
+
+
+def _environment(**options: Any) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **options,
+    )
+
+
+def _plain(value: object) -> object:
+    if type(value) not in (str, int) and not isinstance(value, jinja2.Undefined):
+        raise TypeError(f"{value!r} goes into a netlist: pass it through the filter `num`")
+    return value
+
+
+@cache
+def _spice() -> jinja2.Environment:
+    # A netlist is not HTML: escaping would break it. Names are sanitised before they come here.
+    environment = _environment(autoescape=False, finalize=_plain)
+    environment.filters["num"] = number
+    return environment
+
+
+@cache
+def _pages() -> jinja2.Environment:
+    environment = _environment(autoescape=lambda name: ".html" in (name or ""))
+    environment.filters |= {"md": markdown, "printable": printable}
+    return environment

@@ -1,0 +1,52 @@
+"""Numbers with units: "100k" to 1e5 at the door, 1e5 to "100 kohm" in reports; nowhere else."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+
+#: Power of ten of each prefix.
+_PREFIXES = {
+    "f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12,
+}  # fmt: skip
+_NAMES = {power: name for name, power in _PREFIXES.items() if name != "µ"}
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Zµ]*)\s*")
+
+
+def parse(text: str, unit: str = "") -> float:
+    """A number, with a prefix and the unit if the user likes: parse("500ns", "s") = 5e-7.
+
+    ValueError, in a sentence, where it is none.
+    """
+    match = _NUMBER.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is not a number")
+    number, suffix = match.groups()
+    prefix = suffix.removesuffix(unit) if unit else suffix
+    if prefix not in _PREFIXES:
+        wanted = f" in {unit}" if unit else ""
+        raise ValueError(f"{text!r} is not a number{wanted}")
+    return float(Decimal(number).scaleb(_PREFIXES[prefix]))
+
+
+def text(value: float, unit: str = "", digits: int = 3) -> str:
+    """A number for people: text(0.0123, "W") = "12.3 mW"."""
+    if not math.isfinite(value) or value == 0:
+        return f"{value:g} {unit}".rstrip()
+    power = math.floor(math.log10(float(f"{abs(value):.{digits - 1}e}")) / 3) * 3
+    prefix = _NAMES.get(power)
+    if prefix is None:
+        return f"{value:.{digits - 1}e} {unit}".rstrip()
+    return f"{value / 10**power:.{digits}g} {prefix}{unit}".rstrip()
+
+
+def count(value: int) -> str:
+    """A whole number with its thousands apart: 12,345."""
+    return f"{value:,}"
+
+
+def area(square_metres: float) -> str:
+    """An area for people; a prefix would be squared, so there are only two units."""
+    small = square_metres < 1e-9
+    return f"{square_metres * 1e12:.3g} um2" if small else f"{square_metres * 1e6:.3g} mm2"
