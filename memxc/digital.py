@@ -1,0 +1,58 @@
+"""What stays digital at the edge of the network: numpy functions by name, in units of activation.
+
+A Digital stage names one of them with its options, which are plain numbers, strings and lists, so
+that a design can be stored. `shape` is the tensor's own shape, batch axis included: samples are
+one axis more in front, and never mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def apply(function: str, tensors: Sequence[Floats], options: Mapping[str, Any]) -> Floats:
+    """The result (samples, ...) of a digital function of `tensors` (samples, ...)."""
+    return FUNCTIONS[function](*tensors, **options)
+
+
+def softmax(x: Floats, *, shape: Sequence[int], axes: Sequence[int]) -> Floats:
+    """Exponentials that sum to one over `axes` (several: opset below 13 flattens the rest)."""
+    x, over = _samples(x, shape, axes)
+    power: Floats = np.exp(x - x.max(axis=over, keepdims=True))
+    return power / power.sum(axis=over, keepdims=True)
+
+
+def log_softmax(x: Floats, *, shape: Sequence[int], axes: Sequence[int]) -> Floats:
+    """The logarithm of `softmax`, without its underflow."""
+    x, over = _samples(x, shape, axes)
+    x = x - x.max(axis=over, keepdims=True)
+    return np.asarray(x - np.log(np.exp(x).sum(axis=over, keepdims=True)))
+
+
+def argmax(x: Floats, *, shape: Sequence[int], axis: int, keepdims: bool, last: bool) -> Floats:
+    """Index of the largest value along `axis`; of several equal ones the first, or the last."""
+    x, over = _samples(x, shape, [axis])
+    if last:
+        x = np.flip(x, axis=over)
+    index = np.argmax(x, axis=over[0], keepdims=keepdims)
+    return np.asarray(shape[axis] - 1 - index if last else index, dtype=np.float64)
+
+
+FUNCTIONS: dict[str, Callable[..., Floats]] = {
+    "softmax": softmax,
+    "log-softmax": log_softmax,
+    "argmax": argmax,
+}
+
+
+def _samples(
+    x: Floats, shape: Sequence[int], axes: Sequence[int]
+) -> tuple[Floats, tuple[int, ...]]:
+    """The samples with the tensor's own axes behind them, and where `axes` (>= 0) are then."""
+    return x.reshape(len(x), *shape), tuple(axis + 1 for axis in axes)
