@@ -16,18 +16,23 @@ _MARKDOWN = str.maketrans(
 )
 
 
-def cell(name: str, **values: object) -> str:
-    """The text of a SPICE template, `templates/<name>`.
+def cell(template: str, /, **values: object) -> str:
+    """The text of a periphery cell, `templates/cells/<template>.cir.j2`.
 
-    Every value is a string or an integer: a float has to pass the filter `num`, so that no
+    What is printed is a string or an integer: a float has to pass the filter `num`, so that no
     `np.float64(0.17)` and no engineering suffix reaches a netlist. TypeError otherwise.
     """
-    return _spice().get_template(name).render(values)
+    return _spice().get_template(f"cells/{template}.cir.j2").render(values)
 
 
-def report(name: str, **values: object) -> str:
-    """The text of a report page, `templates/report/<name>.j2`; HTML pages escape every value."""
-    return _pages().get_template(f"report/{name}.j2").render(values)
+def netlist(dialect: str, /, **values: object) -> str:
+    """The head of a netlist, `templates/spice/<dialect>.<suffix>.j2`; numbers as in `cell`."""
+    return _spice().get_template(f"spice/{dialect}.{dialects()[dialect]}.j2").render(values)
+
+
+def report(page: str, /, **values: object) -> str:
+    """The text of a report page, `templates/report/<page>.j2`; HTML pages escape every value."""
+    return _pages().get_template(f"report/{page}.j2").render(values)
 
 
 def folder() -> Path:

@@ -1,0 +1,129 @@
+"""Power: what the devices and the amplifiers of a programmed design draw; watts add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc import evaluate
+from memxc.backends.nets import chunks
+from memxc.backends.resources import Row
+from memxc.ir.design import Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array
+
+Floats = NDArray[np.float64]
+
+#: Samples walked at once, so that a wide network fits in memory.
+_BATCH = 8
+
+ASSUMPTIONS = (
+    "Crossbar watts are the sum of V^2 G over every placed device, the mean over the samples; bit "
+    "lines are at virtual ground and wires are perfect conductors.",
+    "Resistors that stand in place of weights (average pooling) count as crossbar watts; the "
+    "feedback and joining resistors of the amplifiers do not.",
+    "A sequential stage draws the mean over its places, for as long as the inference takes.",
+    "An amplifier draws its static power from the target; inverters are amplifiers. Converters, "
+    "multiplexers, drivers, diodes, multipliers and programming are not counted.",
+    "Everything is powered for the whole inference: energy is total watts times inference time.",
+    "The largest neuron power is that of the worst bit line (pair), its row parts together, with "
+    "every word line at the read voltage; its amplifiers are not in it.",
+)
+
+
+@dataclass(frozen=True)
+class Power:
+    """Watts of a stage; `+` adds them, and keeps the larger neuron."""
+
+    crossbar_w: float = 0.0
+    amplifier_w: float = 0.0
+    neuron_max_w: float = 0.0
+
+    def __add__(self, other: Power) -> Power:
+        return Power(
+            self.crossbar_w + other.crossbar_w,
+            self.amplifier_w + other.amplifier_w,
+            max(self.neuron_max_w, other.neuron_max_w),
+        )
+
+    @property
+    def total_w(self) -> float:
+        """Crossbars and amplifiers."""
+        return self.crossbar_w + self.amplifier_w
+
+
+def total(stages: Iterable[Power]) -> Power:
+    """The sum over stages."""
+    return sum(stages, Power())
+
+
+def measure(
+    design: Design,
+    resources: Iterable[Row],
+    amplifier_w: float,
+    samples: Mapping[str, NDArray[Any]],
+) -> dict[str, Power]:
+    """Watts by stage. `samples` by input name, first axis samples; amplifier_w: of one op-amp."""
+    squares = mean_squares(design, samples)
+    powers = {row.stage: Power(amplifier_w=row.resources.opamps * amplifier_w) for row in resources}
+    for stage in design.arrays:
+        powers[stage.name] += Power(
+            crossbar_w=_crossbar_w(stage, squares[stage.src]),
+            neuron_max_w=_neuron_max_w(stage, design.buses[stage.dst].width),
+        )
+    return powers
+
+
+def mean_squares(design: Design, samples: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
+    """The mean over the samples of the squared volts, (width,), of each bus that arrays read."""
+    count = len(next(iter(samples.values())))
+    names = {stage.src for stage in design.arrays}
+    sums = {name: np.zeros(design.buses[name].width) for name in names}
+    for first in range(0, count, _BATCH):
+        batch = {name: values[first : first + _BATCH] for name, values in samples.items()}
+        buses = evaluate.run(design, batch)
+        for name in names:
+            sums[name] += np.square(buses[name]).sum(axis=0)
+    return {name: values / count for name, values in sums.items()}
+
+
+def _crossbar_w(stage: Array, squares: Floats) -> float:
+    # One more entry at the end, for nets at ground: their number is -1.
+    grounded = np.append(squares, 0.0)
+    watts = 0.0
+    for crossbar in stage.crossbars:
+        at_once = 1 if stage.schedule == "parallel" else crossbar.places
+        bias = crossbar.line == BIAS
+        for groups, places in chunks(crossbar.taps):
+            sums = crossbar.conductance(groups).sum(axis=2)
+            rows = crossbar.taps.nets(groups, places)[..., crossbar.line[~bias]]
+            inputs = np.einsum("gpr,gr->", grounded[rows], sums[:, ~bias])
+            supplied = sums[:, bias].sum() * stage.v_bias**2 * rows.shape[1]
+            watts += float(inputs + supplied) / at_once
+    return watts
+
+
+def _neuron_max_w(stage: Array, width: int) -> float:
+    lanes = np.zeros(width + 2)  # the last two take what goes to DISCARD, which is -2
+    for crossbar in stage.crossbars:
+        sums = _column_sums(crossbar)
+        for groups, places in chunks(crossbar.sinks):
+            nets = crossbar.sinks.nets(groups, places)
+            spread = np.broadcast_to(sums[groups, None, :], nets.shape)
+            lanes += np.bincount(
+                nets.reshape(-1) % (width + 2), weights=spread.reshape(-1), minlength=width + 2
+            )
+    return float(lanes[:width].max(initial=0.0)) * stage.v_bias**2
+
+
+def _column_sums(crossbar: Crossbar) -> Floats:
+    """Siemens on each output, both signs together: (groups, outputs)."""
+    sums = np.zeros((crossbar.groups, crossbar.sinks.lines))
+    for group in range(crossbar.groups):
+        bits = crossbar.conductance(slice(group, group + 1))[0].sum(axis=0)
+        np.add.at(sums[group], crossbar.column, bits)
+    return sums

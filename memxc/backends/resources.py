@@ -1,0 +1,180 @@
+"""Resources: what a programmed design is built of, per stage; costs add up."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.backends.nets import Nets, chunks
+from memxc.ir.design import Bus, Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array, Lanes, Stage
+
+#: Rows and columns of the unit crossbar of a stage, by the stage's name.
+Tile = Callable[[str], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """A bill of materials. All are counts; `+` adds them, Resources() is nothing.
+
+    crossbars: unit crossbars placed.  places_available: their rows x columns.
+    memristors: devices over all placed crossbars; memristors_defined: once a definition;
+    memristors_off: those of `memristors` that stand at g_min.
+    resistors: fixed parts in place of weights (average pooling).
+    opamps: all of them, those that work as inverters too.
+    """
+
+    crossbars: int = 0
+    memristors: int = 0
+    memristors_defined: int = 0
+    memristors_off: int = 0
+    word_lines: int = 0
+    bit_lines: int = 0
+    opamps: int = 0
+    inverters: int = 0
+    diodes: int = 0
+    limiters: int = 0
+    multipliers: int = 0
+    resistors: int = 0
+    periods: int = 0
+    places_available: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        mine, theirs = dataclasses.astuple(self), dataclasses.astuple(other)
+        return Resources(*(a + b for a, b in zip(mine, theirs, strict=True)))
+
+    @property
+    def utilisation(self) -> float | None:
+        """Share of the places of the unit crossbars that hold a device; None without crossbars."""
+        return self.memristors / self.places_available if self.places_available else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The keys of report.json."""
+        counts = dataclasses.asdict(self)
+        del counts["places_available"]
+        return {**counts, "utilisation": self.utilisation}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stage of the report."""
+
+    stage: str
+    kind: str
+    resources: Resources
+
+
+def total(rows: Iterable[Row]) -> Resources:
+    """The sum over stages."""
+    return sum((row.resources for row in rows), Resources())
+
+
+def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
+    """One row for each stage that is hardware. g_min: siemens of a device that is off."""
+    nets = Nets(design)
+    defined: set[int] = set()
+    rows = []
+    for stage in design.stages:
+        bus = design.buses[stage.dst]
+        if isinstance(stage, Array):
+            found = amplifiers(stage, bus, nets)
+            for crossbar in stage.crossbars:
+                found += _crossbar(stage, crossbar, g_min, tile, defined)
+            rows.append(Row(stage.name, stage.cell, found))
+        elif isinstance(stage, Lanes):
+            rows.append(Row(stage.name, stage.circuit.name, _lanes(stage, bus)))
+    return tuple(rows)
+
+
+def placed(stage: Array, crossbar: Crossbar) -> int:
+    """How many arrays are built of a stack: one a place, or one for all places."""
+    return crossbar.groups * (crossbar.places if stage.schedule == "parallel" else 1)
+
+
+def periods(stage: Stage) -> int:
+    """Calculation periods until every lane of the stage is known."""
+    if isinstance(stage, Array) and stage.schedule == "sequential":
+        return max(crossbar.places for crossbar in stage.crossbars)
+    return 1
+
+
+def amplifiers(stage: Array, bus: Bus, nets: Nets) -> Resources:
+    """Amplifiers, inverters and limiters of a stage, and its calculation periods."""
+    lanes = _amplified(stage, bus.width)
+    limiters = lanes if bus.limit is not None else 0
+    found = Resources(limiters=limiters, periods=periods(stage))
+    if stage.signed == "inverted-inputs":
+        inverters = _inverted(stage, nets)
+        return found + Resources(opamps=lanes + inverters, inverters=inverters)
+    # Op-amp 1 of a differential pair is the one inverter.
+    return found + Resources(opamps=2 * lanes, inverters=lanes)
+
+
+def _amplified(stage: Array, width: int) -> int:
+    """Lanes with an amplifier of their own: all, or those of the first places that take turns."""
+    if stage.schedule == "parallel":
+        return width
+    first = slice(0, 1)
+    lanes = [crossbar.sinks.nets(places=first).reshape(-1) for crossbar in stage.crossbars]
+    found = np.unique(np.concatenate(lanes))
+    return int((found >= 0).sum())
+
+
+def _inverted(stage: Array, nets: Nets) -> int:
+    """Inverters: one a net that the stage reads, or one a port where places take turns."""
+    if stage.schedule == "sequential":
+        return sum(c.groups * int(_inverse_lines(c).sum()) for c in stage.crossbars)
+    source = nets.of[stage.src]
+    wanted = np.zeros(int(source.max(initial=0)) + 1, dtype=bool)
+    for crossbar in stage.crossbars:
+        rows = crossbar.line[_inverse_lines(crossbar)]
+        for groups, places in chunks(crossbar.taps):
+            lanes = crossbar.taps.nets(groups, places)[..., rows]
+            found = source[lanes[lanes >= 0]]
+            wanted[found[found >= 0]] = True
+    return int(wanted.sum())
+
+
+def _inverse_lines(crossbar: Crossbar) -> NDArray[np.bool_]:
+    return np.asarray((crossbar.sign < 0) & (crossbar.line != BIAS))
+
+
+def _crossbar(
+    stage: Array, crossbar: Crossbar, g_min: float, tile: Tile, defined: set[int]
+) -> Resources:
+    arrays = placed(stage, crossbar)
+    if stage.cell == "resistor":
+        return Resources(resistors=arrays * crossbar.devices)
+    new = set(crossbar.definition.tolist()) - defined
+    defined |= new
+    rows, columns = tile(stage.name)
+    used = crossbar.cell[crossbar.cell >= 0]
+    off = int((crossbar.g[:, used] <= g_min * (1 + 1e-9)).sum())
+    return Resources(
+        crossbars=arrays,
+        memristors=arrays * crossbar.devices,
+        memristors_defined=len(new) * crossbar.devices,
+        memristors_off=off * (arrays // crossbar.groups),
+        word_lines=arrays * crossbar.word_lines,
+        bit_lines=arrays * crossbar.bit_lines,
+        places_available=arrays * rows * columns,
+    )
+
+
+def _lanes(stage: Lanes, bus: Bus) -> Resources:
+    circuit = stage.circuit
+    one = Resources(
+        opamps=circuit.opamps,
+        inverters=circuit.inverters,
+        diodes=circuit.diodes,
+        multipliers=circuit.multipliers,
+        limiters=1 if bus.limit is not None else 0,
+    )
+    counts = dataclasses.asdict(one)
+    return Resources(**{key: value * bus.width for key, value in counts.items()})

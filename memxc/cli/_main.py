@@ -1,0 +1,132 @@
+"""The group of commands, and the one place where exceptions become sentences and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Never
+
+import click  # noqa: TID251
+
+from memxc import __version__
+from memxc.cli import _terminal
+from memxc.errors import MemxcError, printable
+
+_OURS = 70
+
+
+class _Commands(click.Group):
+    """Commands by file name: `memxc show` is `command` of memxc/cli/show.py."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        folder = str(Path(__file__).parent)
+        return sorted(m.name for m in pkgutil.iter_modules([folder]) if m.name[0] != "_")
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(f"memxc.cli.{cmd_name}").command
+        return command
+
+
+@click.command(cls=_Commands, epilog="Start with: memxc check MODEL.onnx")
+@click.version_option(__version__, prog_name="memxc")
+def group() -> None:
+    """Compile trained ONNX networks to memristor-crossbar circuits, and check them in SPICE."""
+
+
+def main(args: Sequence[str] | None = None) -> Never:
+    """Run one command and end the process with its exit code."""
+    arguments = list(sys.argv[1:] if args is None else args)
+    _terminal.prepare()
+    signal.signal(signal.SIGTERM, _terminated)
+    sys.exit(_flushed(lambda: _run(arguments)))
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code of one command line; every exception has become words by then."""
+    as_json = "--json" in arguments
+    try:
+        result = group.main(arguments, prog_name="memxc", standalone_mode=False)
+        return int(result or 0)
+    except click.ClickException as error:
+        error.show()
+        if as_json:
+            _print_faults([("usage", "", error.format_message(), "")], error.exit_code)
+        return error.exit_code
+    except MemxcError as error:
+        _terminal.faults(error)
+        if as_json:
+            rows = [(f.code, f.where, f.what, f.hint) for f in error.faults]
+            _print_faults(rows, error.exit_code)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\nstopped; nothing was written.", err=True)
+        return 130
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the one place that may
+        return _own_fault(error, arguments)
+
+
+def _flushed(run: Callable[[], int]) -> int:
+    """Run, and make sure that what was printed arrived: a closed pipe ends quietly."""
+    try:
+        code = run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        _forget_stdout()
+        click.echo(f"error[cannot-write] standard output: {error.strerror}", err=True)
+        return 5
+    return code
+
+
+def _forget_stdout() -> None:
+    # The interpreter flushes once more at its end, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print_faults(rows: list[tuple[str, str, str, str]], code: int) -> None:
+    faults = [dict(zip(("code", "where", "what", "hint"), row, strict=True)) for row in rows]
+    click.echo(json.dumps({"schema": "memxc-faults/1", "exit_code": code, "faults": faults}))
+
+
+def _own_fault(error: Exception, arguments: list[str]) -> int:
+    """A fault of memxc's own: one sentence on the terminal, the details in a file."""
+    import platform
+    import traceback
+
+    lines = [
+        f"memxc {__version__}, Python {platform.python_version()}, {platform.platform()}",
+        f"arguments: {arguments!r}",
+        "".join(traceback.format_exception(error)),
+    ]
+    summary = printable(f"{type(error).__name__}: {error}".rstrip(": "))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="backslashreplace",
+            prefix="memxc-fault-", suffix=".txt", delete=False,
+        ) as file:  # fmt: skip
+            file.write("\n".join(lines))
+        details = f"the details are in {file.name}"
+    except OSError as failed:
+        details = f"the details could not be written ({failed.strerror})"
+    click.echo(f"memxc has failed by a fault of its own: {summary}", err=True)
+    click.echo(f"Nothing was written; {details}. Please report it with that file.", err=True)
+    return _OURS
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    # As an exception, so that temporary folders are removed on the way out.
+    raise SystemExit(128 + number)

@@ -1,0 +1,41 @@
+"""memxc passes: the changes a compilation is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import click  # noqa: TID251
+
+from memxc.cli import _terminal
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def command(as_json: bool) -> None:
+    """List the passes with their options, for --passes."""
+    from memxc.passes import GraphPass, Pass, available
+
+    def row(kind: type[Pass]) -> dict[str, object]:
+        return {
+            "name": kind.name,
+            "works_on": "graph" if issubclass(kind, GraphPass) else "design",
+            "exact": kind.exact,
+            "options": {f.name: f.default for f in dataclasses.fields(kind)},  # type: ignore[arg-type]
+            "summary": (inspect.getdoc(kind) or "").splitlines()[0],
+        }
+
+    rows = [row(kind) for kind in available().values()]
+    if as_json:
+        _terminal.document(rows)
+        return
+    for found in rows:
+        options = found["options"]
+        assert isinstance(options, dict)
+        shown = ",".join(f"{key}={value}" for key, value in options.items())
+        exact = "exact" if found["exact"] else "lossy"
+        click.echo(
+            f"{found['name']}{f'{{{shown}}}' if shown else ''}  ({found['works_on']}, {exact})"
+        )
+        click.echo(f"    {found['summary']}")
+    click.echo('\nUse: memxc compile MODEL.onnx -o DIR --passes "a{x=1},b"')

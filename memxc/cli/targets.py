@@ -1,0 +1,21 @@
+"""memxc targets: what circuits can be built from."""
+
+from __future__ import annotations
+
+import click  # noqa: TID251
+
+from memxc.cli import _terminal
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def command(as_json: bool) -> None:
+    """List the targets: devices, wires, amplifiers and the unit crossbar."""
+    from memxc import target
+
+    found = [target.load(name) for name in target.names()]
+    if as_json:
+        _terminal.document([t.model_dump(mode="json") for t in found])
+        return
+    click.echo(_terminal.table([(t.name, t.summary) for t in found]))
+    click.echo("\nA target of your own is a TOML file with the same keys: -t mine.toml")
