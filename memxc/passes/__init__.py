@@ -7,8 +7,10 @@ has what it lost measured and recorded.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +18,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Signed
@@ -95,3 +98,38 @@ def available() -> dict[str, type[Pass]]:
                 other = found.setdefault(value.name, value)
                 assert other is value, f"pass {value.name!r} stands in two files"
     return dict(sorted(found.items()))
+
+
+def parse(text: str) -> list[Pass]:
+    """A pipeline as text, "partition{policy=paper},tile": passes and their options.
+
+    Raises MemxcError (usage) with everything that cannot be read.
+    """
+    found, faults = [], []
+    for item in re.findall(r"[^,{]+(?:\{[^}]*\})?", text):
+        name, _, body = item.strip().partition("{")
+        cls = available().get(name)
+        if cls is None:
+            near = difflib.get_close_matches(name, available(), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "memxc passes lists them"
+            faults.append(Fault("usage", f"--passes {item}", f"no pass {name!r}", hint))
+            continue
+        try:
+            found.append(cls(**_options(cls, body.rstrip("}"))))
+        except ValueError as error:
+            faults.append(Fault("usage", f"--passes {item}", str(error)))
+    if faults:
+        raise MemxcError(faults)
+    return found
+
+
+def _options(cls: type[Pass], body: str) -> dict[str, object]:
+    kinds = {f.name: type(f.default) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    options = {}
+    for part in filter(None, (p.strip() for p in body.split(","))):
+        key, _, value = part.partition("=")
+        key = key.strip().replace("-", "_")
+        if key not in kinds:
+            raise ValueError(f"no option {key!r}; it has {', '.join(kinds) or 'none'}")
+        options[key] = kinds[key](value.strip())
+    return options

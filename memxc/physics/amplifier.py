@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def pair(  # noqa: PLR0917 - the seven quantities of the circuit
+def pair(
     i_plus: Floats,
     i_minus: Floats,
     y_plus: Floats,

@@ -1,0 +1,60 @@
+"""write: a Deck becomes netlist files. The dialect is a jinja2 file; bodies are byte blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from memxc import render
+from memxc.backends.spice import body
+from memxc.backends.spice.assemble import assemble
+from memxc.backends.spice.names import safe
+from memxc.ir.deck import Deck, Instances
+from memxc.ir.design import Design
+
+
+def write(design: Design, folder: Path, name: str, dialect: str = "ngspice") -> list[Path]:
+    """The netlist of a programmed design under `folder`; returns the files, the top one first.
+
+    Raises OSError where a file cannot be written.
+    """
+    deck = assemble(design)
+    deck.verify()
+    suffix = render.dialects()[dialect]
+    cells = folder / "cells"
+    cells.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{safe(name, 64)}.{suffix}", cells / f"periphery.{suffix}"]
+    files[1].write_text(periphery(deck), "ascii")
+    for part in deck.parts:
+        if part.grids:
+            path = cells / f"{part.name}.{suffix}"
+            files.append(path)
+            with path.open("wb") as file:
+                file.write(f"* crossbar definitions of {part.name}\n".encode())
+                for grids in part.grids:
+                    file.writelines(body.definitions(grids))
+    with files[0].open("w", encoding="ascii", newline="\n") as file:
+        includes = [path.relative_to(folder).as_posix() for path in files[1:]]
+        head = {"title": safe(name, 64), "includes": includes, "supplies": deck.supplies}
+        file.write(render.cell(f"spice/{dialect}.{suffix}.j2", **head))
+        for part in deck.parts:
+            file.write(f"* {part.name}\n")
+            for group in part.instances:
+                file.writelines(instance_lines(deck, group))
+    return files
+
+
+def periphery(deck: Deck) -> str:
+    """The definitions of every periphery cell that the deck places."""
+    return "".join(
+        render.cell(f"cells/{cell.template}.cir.j2", subckt=cell.name, **dict(cell.values))
+        for cell in deck.cells
+    )
+
+
+def instance_lines(deck: Deck, group: Instances) -> Iterator[str]:
+    """One X card an instance, with its parameters."""
+    for i, (name, nets, cell) in enumerate(zip(group.names, group.nets, group.cells, strict=True)):
+        words = [*(deck.nets[net] for net in nets), cell]
+        words += [f"{key}={values[i]:.9e}" for key, values in group.params]
+        yield name + "".join(body.wrapped(words)) + "\n"

@@ -1,0 +1,40 @@
+"""schedule: every place its own crossbar, or one crossbar and one place a period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from memxc.errors import fail
+from memxc.ir.design import Design
+from memxc.ir.stages import Linear
+from memxc.passes import Context, DesignPass
+
+MODES = ("parallel", "sequential")
+
+
+@dataclass(frozen=True)
+class Schedule(DesignPass):
+    """`parallel`: one calculation period. `sequential`: as many periods as places.
+
+    Fixed resistors are always parallel: they cost no programming and no unit crossbar.
+    """
+
+    name = "schedule"
+    mode: str = "parallel"
+
+    def run(self, design: Design, ctx: Context) -> Design:
+        """The design with the schedule of each programmable stage set."""
+        return design.with_stages(
+            _scheduled(stage, ctx.option(stage.name, "schedule", self.mode))
+            if isinstance(stage, Linear) and stage.cell != "resistor"
+            else stage
+            for stage in design.stages
+        )
+
+
+def _scheduled(stage: Linear, mode: str) -> Linear:
+    if mode == "parallel":
+        return replace(stage, schedule="parallel")
+    if mode == "sequential":
+        return replace(stage, schedule="sequential")
+    raise fail("usage", f"{stage.name}.schedule", f"no schedule {mode!r}", f"one of {MODES}")

@@ -1,0 +1,137 @@
+"""Crossbars with wires, solved whole: every node an unknown, one sparse factorisation.
+
+Slow and plain, the oracle of everything faster. Convention: word line i is driven at its first
+column through r_source and one segment; bit line j is read past its last row through one segment
+and r_neuron; so an R x C crossbar has R*C segments of each kind. A resistance of 0 joins its nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import splu
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Wires:
+    """Ohms: of a source, of one word-line and one bit-line segment, of a neuron's input."""
+
+    source: float
+    word_line: float
+    bit_line: float
+    neuron: float
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """One placed crossbar: g (word lines, bit lines) S, 0 = open; `node` (bit lines,) where each
+    bit line ends; volts (points, word lines) at the sources."""
+
+    g: Floats
+    node: Indices
+    volts: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Amplifiers:
+    """Lanes: plus node, minus node (-1: none), feedback and joining resistor, open-loop gain."""
+
+    plus: Indices
+    minus: Indices
+    r_f: Floats
+    r_join: Floats
+    gain: float
+
+
+def solve(grids: Sequence[Grid], amplifiers: Amplifiers, nodes: int, wires: Wires) -> Floats:
+    """Volts (points, lanes) behind the amplifiers; nodes 0..nodes-1 are the summing nodes."""
+    net = _Network(nodes)
+    feeds = [net.crossbar(grid, wires) for grid in grids]
+    volts = np.concatenate([grid.volts for grid in grids], axis=1)
+    net.drive(np.concatenate(feeds))
+    if np.isinf(amplifiers.gain):
+        currents = net.into(nodes, volts)
+        plus = np.where(amplifiers.plus >= 0, currents[:, amplifiers.plus], 0.0)
+        return np.asarray(amplifiers.r_f * (plus - currents[:, amplifiers.minus]))
+    return -amplifiers.gain * net.closed(amplifiers, volts)[:, amplifiers.minus]
+
+
+class _Network:
+    """Resistors between numbered nodes; the first are summing nodes, the last are sources."""
+
+    def __init__(self, nodes: int) -> None:
+        self.count = nodes
+        self.parts: list[tuple[Indices, Indices, Floats]] = []
+
+    def crossbar(self, grid: Grid, wires: Wires) -> Indices:
+        """Add one crossbar; returns its source nodes."""
+        rows, columns = grid.g.shape
+        word = self._new(rows * (columns + 2)).reshape(rows, columns + 2)
+        bit = self._new((rows + 1) * columns).reshape(rows + 1, columns)
+        self._resistors(word[:, 0], word[:, 1], wires.source)
+        self._resistors(word[:, 1:-1], word[:, 2:], wires.word_line)
+        self._resistors(bit[:-1], bit[1:], wires.bit_line)
+        self._resistors(bit[-1], grid.node, wires.neuron)
+        at = np.nonzero(grid.g)
+        self.parts.append((word[:, 2:][at], bit[:-1][at], grid.g[at]))
+        return word[:, 0]
+
+    def drive(self, sources: Indices) -> None:
+        """Join nodes without resistance, and set up the equations of all but the sources."""
+        a, b, g = (np.concatenate(x) for x in zip(*self.parts, strict=True))
+        short = np.isinf(g)
+        links = coo_matrix((np.ones(short.sum()), (a[short], b[short])), (self.count, self.count))
+        _, label = connected_components(links, directed=False)
+        a, b, g = label[a[~short]], label[b[~short]], g[~short]
+        size = int(label.max()) + 1
+        # Every node leaks a little, so that an unconnected stretch of wire has an answer.
+        diagonal = np.bincount(a, g, size) + np.bincount(b, g, size) + 1e-18
+        rows = np.concatenate([a, b, np.arange(size)])
+        columns = np.concatenate([b, a, np.arange(size)])
+        full = coo_matrix((np.concatenate([-g, -g, diagonal]), (rows, columns)), (size, size))
+        self.matrix, self.label, self.sources = full.tocsr(), label, label[sources]
+
+    def into(self, nodes: int, volts: Floats) -> Floats:
+        """Currents (points, nodes) into the summing nodes held at 0 V."""
+        held = self.label[:nodes]
+        free = np.setdiff1d(np.arange(self.matrix.shape[0]), np.append(held, self.sources))
+        x = (
+            splu(self.matrix[free][:, free].tocsc()).solve(
+                -self.matrix[free][:, self.sources] @ volts.T
+            )
+            if len(free)
+            else np.zeros((0, len(volts)))
+        )
+        out = self.matrix[held][:, free] @ x + self.matrix[held][:, self.sources] @ volts.T
+        return np.asarray(-out.T)
+
+    def closed(self, amplifiers: Amplifiers, volts: Floats) -> Floats:
+        """Volts (points, nodes) at the summing nodes with the amplifiers around them."""
+        gain, join = amplifiers.gain, np.isfinite(amplifiers.r_join) & (amplifiers.plus >= 0)
+        plus, minus = self.label[amplifiers.plus[join]], self.label[amplifiers.minus]
+        g_join, g_f = 1 / amplifiers.r_join[join], 1 / amplifiers.r_f
+        rows = np.concatenate([plus, minus[join], minus[join], minus])
+        columns = np.concatenate([plus, minus[join], plus, minus])
+        values = np.concatenate([(1 + gain) * g_join, g_join, gain * g_join, (1 + gain) * g_f])
+        size = self.matrix.shape[0]
+        full = (self.matrix + coo_matrix((values, (rows, columns)), (size, size))).tocsr()
+        free = np.setdiff1d(np.arange(size), self.sources)
+        x = np.zeros((size, len(volts)))
+        x[free] = splu(full[free][:, free].tocsc()).solve(-full[free][:, self.sources] @ volts.T)
+        return np.asarray(x[self.label].T)
+
+    def _new(self, count: int) -> Indices:
+        self.count += count
+        return np.arange(self.count - count, self.count)
+
+    def _resistors(self, a: Indices, b: Indices, ohms: float) -> None:
+        g = np.full(a.size, 1 / ohms if ohms else np.inf)
+        self.parts.append((a.reshape(-1), b.reshape(-1), g))

@@ -1,0 +1,233 @@
+"""The compiler on one screen: load, graph passes, lower, design passes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc import evaluate, frontend, passes, reference, samples
+from memxc.errors import Fault, MemxcError
+from memxc.ir.design import Design
+from memxc.ir.graph import Graph
+from memxc.ir.stages import Linear, Schedule, Signed
+from memxc.lower import lower
+from memxc.passes import Context, DesignPass, GraphPass, Pass
+from memxc.passes.record import PassRecord, counts
+from memxc.target import Target
+
+#: Samples on which every pass is checked; more would only cost time.
+_CHECKED = 4
+_STAGE_KEYS = ("partition", "schedule", "tile")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for. `target` has any --tile applied."""
+
+    model: Path
+    target: Target
+    schedule: Schedule = "parallel"
+    partition: str = "packed"
+    signed: Signed = "differential"
+    batchnorm: str = "fold"
+    passes: str | None = None
+    samples: Path | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    input_range: tuple[float, float] = (0.0, 1.0)
+    stage_set: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Rung:
+    """The distance of two neighbours on the ladder of oracles, on the network's outputs."""
+
+    start: str
+    end: str
+    max_abs_error: float
+    max_rel_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A programmed design and how it came about."""
+
+    options: Options
+    target: Target
+    graph: Graph
+    design: Design
+    samples: Mapping[str, NDArray[Any]]
+    labels: NDArray[Any] | None
+    records: tuple[PassRecord, ...]
+    rungs: tuple[Rung, ...]
+    warnings: tuple[str, ...]
+    macs: int
+
+
+def compile_model(
+    options: Options, progress: Callable[[str], None] = lambda text: None
+) -> Compiled:
+    """ONNX file -> programmed design. Raises MemxcError with all faults of the user's input."""
+    progress("reading the model")
+    loaded = frontend.load(options.model, options.shapes)
+    shapes = {name: loaded.shapes[name] for name in loaded.inputs}
+    given, warnings = _samples(options, shapes)
+    pipeline = passes.parse(options.passes) if options.passes else default_passes(options)
+    ctx = _context(options, given, pipeline)
+    ladder = _Ladder(options, given, progress)
+    graph = loaded
+    for change in (p for p in pipeline if isinstance(p, GraphPass)):
+        graph = ladder.graph_pass(change, graph, ctx)
+    progress("lowering")
+    design = lower(graph)
+    design.verify()
+    _check_stages(design, ctx)
+    ladder.lowered(design)
+    macs = counts(design)["multiplications"]
+    for change in (p for p in pipeline if isinstance(p, DesignPass)):
+        design = ladder.design_pass(change, design, ctx)
+    return Compiled(
+        options=options,
+        target=options.target,
+        graph=loaded,
+        design=design,
+        samples=given.inputs,
+        labels=given.labels,
+        records=tuple(ladder.records),
+        rungs=tuple(ladder.rungs),
+        warnings=(*warnings, *ladder.warnings),
+        macs=macs,
+    )
+
+
+def default_passes(options: Options) -> list[Pass]:
+    """The pipeline that the options of the command line stand for."""
+    known = passes.available()
+    first = [known["fold-batchnorm"]()] if options.batchnorm == "fold" else []
+    return [
+        *first,
+        known["calibrate"](),
+        known["schedule"](mode=options.schedule),  # type: ignore[call-arg]
+        known["partition"](policy=options.partition),  # type: ignore[call-arg]
+        *(known[name]() for name in ("tile", "program", "share")),
+    ]
+
+
+class _Ladder:
+    """Verifies every pass on a few samples and keeps what it found."""
+
+    def __init__(self, options: Options, given: samples.Samples, progress: Any) -> None:
+        self.inputs = {name: v[:_CHECKED] for name, v in given.inputs.items()}
+        self.progress = progress
+        self.records: list[PassRecord] = []
+        self.rungs: list[Rung] = []
+        self.warnings: list[str] = []
+        self.name, self.values = "onnxruntime", None
+        try:
+            self.values = reference.run(options.model, self.inputs)
+        except MemxcError as error:
+            self.warnings.append(f"no reference outputs: {error.faults[0].what}")
+
+    def lowered(self, design: Design) -> None:
+        self._rung("lowered", evaluate.outputs(design, self.inputs))
+
+    def graph_pass(self, change: GraphPass, graph: Graph, ctx: Context) -> Graph:
+        self.progress(change.name)
+        changed = change.run(graph, ctx)
+        changed.verify()
+        before, after = lower(graph), lower(changed)
+        if self.name == "onnxruntime":
+            self.lowered(before)
+        self._record(change, before, after)
+        return changed
+
+    def design_pass(self, change: DesignPass, design: Design, ctx: Context) -> Design:
+        self.progress(change.name)
+        changed = change.run(design, ctx)
+        changed.verify()
+        self._record(change, design, changed)
+        return changed
+
+    def _record(self, change: Pass, before: Design, after: Design) -> None:
+        rung = self._rung(change.name, evaluate.outputs(after, self.inputs))
+        loss = (
+            {}
+            if change.exact or rung is None
+            else {"max_abs_error": rung.max_abs_error, "max_rel_error": rung.max_rel_error}
+        )
+        if change.exact and rung is not None and "limit" not in str(after):
+            assert rung.max_rel_error < 1e-9, (
+                f"the exact pass {change.name} moved the outputs by {rung.max_rel_error:.1e}"
+            )
+        self.records.append(
+            PassRecord(
+                change.name, change.options(), change.exact, counts(before), counts(after), loss
+            )
+        )
+
+    def _rung(self, name: str, values: dict[str, NDArray[np.float64]]) -> Rung | None:
+        rung = None
+        if self.values is not None:
+            apart = [distance(values[key], self.values[key]) for key in values]
+            rung = Rung(self.name, name, max(a for a, _ in apart), max(r for _, r in apart))
+            self.rungs.append(rung)
+        self.name, self.values = name, values  # type: ignore[assignment]
+        return rung
+
+
+def distance(value: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float]:
+    """max|a-b| and max|a-b| / max|b| over a tensor."""
+    apart = float(np.abs(value.astype(np.float64) - reference).max(initial=0.0))
+    size = float(np.abs(reference.astype(np.float64)).max(initial=0.0))
+    return apart, apart / size if size else apart
+
+
+def _samples(
+    options: Options, shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[samples.Samples, tuple[str, ...]]:
+    path = options.samples or options.model.with_suffix(".samples.npz")
+    if options.samples or path.is_file():
+        return samples.read(path, shapes), ()
+    low, high = options.input_range
+    warning = (
+        f"no samples: calibrated on random inputs between {low:g} and {high:g} with a "
+        "margin of 2; give real ones with --samples"
+    )
+    return samples.seeded(shapes, low, high, options.seed), (warning,)
+
+
+def _context(options: Options, given: samples.Samples, pipeline: Sequence[Pass]) -> Context:
+    assumed = not (options.samples or options.model.with_suffix(".samples.npz").is_file())
+    stage_set: dict[str, dict[str, str]] = {}
+    for text in options.stage_set:
+        place, _, value = text.partition("=")
+        stage, _, key = place.rpartition(".")
+        if key not in _STAGE_KEYS or not stage or not value:
+            raise MemxcError(
+                Fault(
+                    "usage",
+                    f"--stage-set {text}",
+                    "not STAGE.key=value",
+                    f"keys are {', '.join(_STAGE_KEYS)}",
+                )
+            )
+        stage_set.setdefault(stage, {})[key] = value
+    return Context(options.target, given.inputs, assumed, stage_set, options.signed)
+
+
+def _check_stages(design: Design, ctx: Context) -> None:
+    stages = [stage.name for stage in design.stages if isinstance(stage, Linear)]
+    faults = []
+    for name in ctx.stage_set:
+        if name not in stages:
+            near = difflib.get_close_matches(name, stages, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"stages: {', '.join(stages[:20])}"
+            faults.append(Fault("usage", f"--stage-set {name}", "no such crossbar stage", hint))
+    if faults:
+        raise MemxcError(faults)

@@ -1,0 +1,81 @@
+"""Samples: inputs for calibration, losses and verification, from an .npz file or a seed."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.errors import Fault, MemxcError, fail
+
+#: More than these are read but not used: calibration gains nothing from more.
+MOST = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """`inputs` by name (samples, *shape without batch) float32; `labels` (samples, ...) or None."""
+
+    inputs: Mapping[str, NDArray[Any]]
+    labels: NDArray[Any] | None
+
+
+def read(path: Path, shapes: Mapping[str, tuple[int, ...]], most: int | None = MOST) -> Samples:
+    """The samples of a file: arrays by input name, or `x` for a single input; `y` for labels.
+
+    `shapes` are the inputs' shapes with batch axis 1. Raises MemxcError (bad-samples) with
+    everything that is wrong.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, MemoryError) as e:
+        raise fail("bad-samples", str(path), f"cannot be read as .npz: {e}") from e
+    faults: list[Fault] = []
+    found: dict[str, NDArray[Any]] = {}
+    for name, shape in shapes.items():
+        key = "x" if len(shapes) == 1 and name not in arrays else name
+        if key not in arrays:
+            held = ", ".join(sorted(arrays)) or "nothing"
+            faults.append(Fault("bad-samples", str(path), f"no array {name!r}; it holds {held}"))
+            continue
+        faults += _faults(f"{path}:{key}", arrays[key], shape)
+        found[name] = arrays[key][:most]
+    if not faults and len({len(array) for array in found.values()}) > 1:
+        faults.append(Fault("bad-samples", str(path), "the arrays differ in their first axis"))
+    if faults:
+        raise MemxcError(faults)
+    labels = arrays.get("y") if "y" not in shapes else None
+    inputs = {name: array.astype(np.float32) for name, array in found.items()}
+    return Samples(inputs, None if labels is None else labels[:most])
+
+
+def seeded(
+    shapes: Mapping[str, tuple[int, ...]], low: float, high: float, seed: int, count: int = 16
+) -> Samples:
+    """Random inputs, uniform over a range: what there is when the user gave none."""
+    rng = np.random.default_rng(seed)
+    return Samples(
+        {
+            name: rng.uniform(low, high, (count, *shape[1:])).astype(np.float32)
+            for name, shape in shapes.items()
+        },
+        None,
+    )
+
+
+def _faults(where: str, array: NDArray[Any], shape: tuple[int, ...]) -> list[Fault]:
+    if array.dtype.kind not in "fiub":
+        return [Fault("bad-samples", where, f"holds {array.dtype}, not numbers")]
+    if array.shape[1:] != shape[1:] or not len(array):
+        want = "x".join(map(str, ("samples", *shape[1:])))
+        got = "x".join(map(str, array.shape))
+        return [Fault("bad-samples", where, f"has shape {got}, the model wants {want}")]
+    if not np.isfinite(array).all():
+        return [Fault("bad-samples", where, "holds NaN or infinity")]
+    return []

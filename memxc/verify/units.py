@@ -1,0 +1,157 @@
+"""Units: the smallest circuits of a stage that are whole on their own, and what drives them.
+
+For an array it is the crossbars whose bit lines meet at common summing nodes, with their
+amplifiers; for lanes one lane. A unit is simulated at every place and picture where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from memxc.backends.spice.assemble import lane_function
+from memxc.backends.spice.names import definition
+from memxc.ir.design import Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array, Lanes
+from memxc.ir.windows import Ints
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """One crossbar of a unit: block `group` of crossbar `index` of the stage.
+
+    words: for each word line the input of the unit that drives it, or BIAS; bits: for each bit
+    line the amplifier it ends at, -1 where it is discarded.
+    """
+
+    index: int
+    group: int
+    words: Ints
+    bits: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """Crossbars and amplifiers that belong together.
+
+    inputs: (places, unit inputs) nets of the source bus. lanes: (places, amplifiers) lanes of the
+    destination, -2 where the place has none. `feedback` holds r_f and r_join of the amplifiers.
+    """
+
+    stage: Array
+    placed: tuple[Placed, ...]
+    inputs: Ints
+    lanes: Ints
+    r_f: Floats
+    r_join: Floats
+
+    @property
+    def devices(self) -> int:
+        """Devices of the unit."""
+        return sum(self.crossbar(placed).devices for placed in self.placed)
+
+    def crossbar(self, placed: Placed) -> Crossbar:
+        """The stack a placed crossbar comes from."""
+        return self.stage.crossbars[placed.index]
+
+    def definitions(self) -> list[str]:
+        """The netlist definitions the unit places."""
+        return [definition(int(self.crossbar(p).definition[p.group])) for p in self.placed]
+
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """One lane of a Lanes stage: its netlist cell and its function."""
+
+    stage: Lanes
+    cell: str
+    ports: int
+    devices: int = field(default=1)
+
+
+def array_units(stage: Array) -> Iterator[Unit]:
+    """The units of an array, in the order of their first crossbar."""
+    members = [(k, g) for k, crossbar in enumerate(stage.crossbars) for g in range(crossbar.groups)]
+    lanes = [
+        crossbar.sinks.nets(places=slice(0, 1))[:, 0, crossbar.column]
+        for crossbar in stage.crossbars
+    ]
+    node, lane = [], []
+    for number, (k, g) in enumerate(members):
+        wanted = lanes[k][g][lanes[k][g] >= 0]
+        node.append(np.full(len(wanted), number))
+        lane.append(wanted + len(members))
+    a, b = np.concatenate(node), np.concatenate(lane)
+    size = len(members) + len(stage.r_f)
+    _, label = connected_components(coo_matrix((np.ones(len(a)), (a, b)), (size, size)), False)
+    for unit in dict.fromkeys(label[: len(members)].tolist()):
+        yield _unit(stage, [members[i] for i in np.flatnonzero(label[: len(members)] == unit)])
+
+
+def _unit(stage: Array, members: list[tuple[int, int]]) -> Unit:
+    places = {stage.crossbars[k].places for k, _ in members}
+    assert len(places) == 1, f"{stage.name}: crossbars of one summing node differ in places"
+    amplifier: dict[int, int] = {}
+    placed, inputs = [], []
+    lanes = np.full((places.pop(), len(stage.r_f)), -2, dtype=np.int32)
+    first = 0
+    for k, g in members:
+        crossbar, block = stage.crossbars[k], slice(g, g + 1)
+        nets = crossbar.sinks.nets(block)[0][:, crossbar.column]
+        bits = [
+            amplifier.setdefault(lane, len(amplifier)) if lane >= 0 else -1
+            for lane in nets[0].tolist()
+        ]
+        for bit, column in zip(bits, nets.T, strict=True):
+            if bit >= 0:
+                clash = (lanes[:, bit] >= 0) & (column >= 0) & (lanes[:, bit] != column)
+                assert not clash.any(), f"{stage.name}: bit lines part at some places"
+                lanes[:, bit] = np.maximum(lanes[:, bit], column)
+        words = np.where(crossbar.line == BIAS, BIAS, crossbar.line + first)
+        placed.append(Placed(k, g, words.astype(np.int32), np.array(bits, dtype=np.int32)))
+        inputs.append(crossbar.taps.nets(block)[0])
+        first += crossbar.taps.lines
+    own = list(amplifier)
+    return Unit(
+        stage,
+        tuple(placed),
+        np.concatenate(inputs, axis=1),
+        lanes[:, : len(own)],
+        stage.r_f[own],
+        stage.r_join[own],
+    )
+
+
+def lane_cells(design: Design) -> Mapping[str, str]:
+    """The netlist cell of every Lanes stage, {stage name: cell name}, as assemble names them."""
+    found: dict[tuple[int, str], str] = {}
+    cells = {}
+    for stage in design.stages:
+        if isinstance(stage, Lanes):
+            key = (ports(stage), lane_function(stage, design.buses))
+            cells[stage.name] = found.setdefault(key, f"{stage.circuit.name}{len(found)}")
+    return cells
+
+
+def ports(stage: Lanes) -> int:
+    """Inputs of one lane."""
+    return sum(taps.lines for taps in stage.taps)
+
+
+def lane_inputs(stage: Lanes, values: Mapping[str, Floats]) -> Floats:
+    """Volts at the inputs of every lane and picture, (pictures * lanes, ports)."""
+    columns = []
+    for src, taps in zip(stage.srcs, stage.taps, strict=True):
+        nets = taps.nets().reshape(-1, taps.lines)
+        volts = values[src][:, np.maximum(nets, 0)]
+        volts[:, nets < 0] = 0.0
+        columns.append(volts)
+    return np.concatenate(columns, axis=2).reshape(-1, ports(stage))
