@@ -124,12 +124,13 @@ def parse(text: str) -> list[Pass]:
 
 
 def _options(cls: type[Pass], body: str) -> dict[str, object]:
-    kinds = {f.name: type(f.default) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    options = {}
+    default = cls().options()
+    options: dict[str, object] = {}
     for part in filter(None, (p.strip() for p in body.split(","))):
         key, _, value = part.partition("=")
         key = key.strip().replace("-", "_")
-        if key not in kinds:
-            raise ValueError(f"no option {key!r}; it has {', '.join(kinds) or 'none'}")
-        options[key] = kinds[key](value.strip())
+        if key not in default:
+            raise ValueError(f"no option {key!r}; it has {', '.join(default) or 'none'}")
+        kind: Any = type(default[key])
+        options[key] = kind(value.strip())
     return options

@@ -1,0 +1,67 @@
+"""The cards of a unit inside a test bench: its crossbars, amplifiers, inverters and limiters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from memxc.backends.spice.body import wrapped
+from memxc.backends.spice.names import definition
+from memxc.ir.kernel import BIAS
+from memxc.verify.units import Unit
+
+
+def array_cards(unit: Unit, limit: float | None, prefix: str) -> str:
+    """A unit of an array; inputs `<prefix>i<n>`, outputs `<prefix>o<lane>`."""
+    stage, cards = unit.stage, []
+    cards.append(f"v{prefix}b {prefix}bias 0 {stage.v_bias:.12e}\n")
+    cards.append(f"v{prefix}c {prefix}biasn 0 {-stage.v_bias:.12e}\n")
+    inverted: set[int] = set()
+    for number, placed in enumerate(unit.placed):
+        crossbar = unit.crossbar(placed)
+        words = []
+        for word, sign in zip(placed.words.tolist(), crossbar.sign.tolist(), strict=True):
+            if word == BIAS:
+                words.append(f"{prefix}bias" if sign > 0 else f"{prefix}biasn")
+            else:
+                words.append(f"{prefix}i{word}" if sign > 0 else f"{prefix}v{word}")
+                if sign < 0:
+                    inverted.add(word)
+        bits = [
+            "0" if bit < 0 else f"{prefix}{'p' if polarity > 0 else 'm'}{bit}"
+            for bit, polarity in zip(placed.bits.tolist(), crossbar.polarity.tolist(), strict=True)
+        ]
+        name = definition(int(crossbar.definition[placed.group]))
+        cards.append(_card(f"x{prefix}x{number}", [*words, *bits, name]))
+    cards += [
+        f"x{prefix}n{word} {prefix}i{word} {prefix}v{word} inverter\n" for word in sorted(inverted)
+    ]
+    return "".join(
+        cards + [_amplifier(unit, lane, limit, prefix) for lane in range(unit.lanes.shape[1])]
+    )
+
+
+def lane_cards(cell: str, ports: int, limit: float | None, prefix: str) -> str:
+    """One lane with its limiter."""
+    inputs = [f"{prefix}i{k}" for k in range(ports)]
+    if limit is None:
+        return _card(f"x{prefix}f", [*inputs, f"{prefix}o0", cell])
+    return (
+        _card(f"x{prefix}f", [*inputs, f"{prefix}r0", cell])
+        + f"x{prefix}l {prefix}r0 {prefix}o0 limiter v={limit:.9e}\n"
+    )
+
+
+def _amplifier(unit: Unit, lane: int, limit: float | None, prefix: str) -> str:
+    out = f"{prefix}{'o' if limit is None else 'r'}{lane}"
+    nodes, params = f"{prefix}p{lane} {prefix}m{lane}", f"r_f={unit.r_f[lane]:.9e}"
+    if unit.stage.signed == "inverted-inputs":
+        card = f"x{prefix}a{lane} {prefix}m{lane} {out} tia_single {params}\n"
+    else:
+        card = f"x{prefix}a{lane} {nodes} {out} tia {params} r_join={unit.r_join[lane]:.9e}\n"
+    if limit is not None:
+        card += f"x{prefix}l{lane} {out} {prefix}o{lane} limiter v={limit:.9e}\n"
+    return card
+
+
+def _card(name: str, words: Sequence[str]) -> str:
+    return name + "".join(wrapped(words)) + "\n"
