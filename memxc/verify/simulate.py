@@ -88,7 +88,7 @@ def runs(task: Task) -> tuple[list[Run], Scatter]:
     """All runs of a stage, and what puts their answers on its bus, (pictures, width)."""
     if isinstance(task.stage, Lanes):
         return _lane_runs(task, task.stage)
-    found = []
+    found: list[Run] = []
     for number, unit in enumerate(task.units):
         cards = partial(decks.array_cards, unit, task.limit)
         found += cut(number, unit.devices, unit.lanes.shape[1], _unit_inputs(task, unit), cards)

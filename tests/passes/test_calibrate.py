@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from memxc import evaluate, target
+from memxc.ir.design import Bus, Design, Lanes, Wires
+from memxc.ir.stages import Circuit
+from memxc.ir.windows import ints, lanewise
+from memxc.passes import Context
+from memxc.passes.calibrate import Calibrate, round_up
+
+
+@pytest.mark.parametrize(("value", "rounded"), [
+    (1.23, 1.23), (1.2300000000000002, 1.23), (1.2301, 1.24), (0.0999, 0.0999), (0.09991, 0.1),
+    (123456.0, 124000.0), (1.0, 1.0), (9.999, 10.0)])
+def test_round_up(value, rounded):
+    assert round_up(value) == rounded
+
+
+def _with_relu(design):
+    """conv -> relu -> (half of it by wires) -> conv again, so that wires and lanes are crossed."""
+    y = design.buses["y"]
+    half = y.width // 2
+    buses = {**design.buses, "r": Bus("r", y.shape), "h": Bus("h", (1, half))}
+    stages = (*design.stages,
+              Lanes("relu", ("y",), "r", (lanewise(np.arange(y.width)),), "max(x0,0)",
+                    Circuit("relu"), keeps_scale=True),
+              Wires("half", ("r",), "h", ints(np.arange(half))))
+    return Design("net", ("x",), ("h",), buses, stages)
+
+
+def test_joined_buses_share_a_scale_and_the_read_voltage_is_reached(convolution):
+    design = _with_relu(convolution(3, 4, 7, 9))
+    x = np.random.default_rng(0).uniform(0, 3, (5, 3, 7, 9))
+    done = Calibrate().run(design, Context(target.load("hfox-128"), {"x": x}))
+    assert done.buses["y"].scale == done.buses["r"].scale == done.buses["h"].scale
+    volts = evaluate.run(done, {"x": x})
+    assert 0.198 < np.abs(volts["x"]).max() <= 0.2
+
+
+def test_only_what_drives_memristors_is_limited(convolution):
+    design = _with_relu(convolution(3, 4, 7, 9))
+    x = np.random.default_rng(0).uniform(0, 3, (5, 3, 7, 9))
+    done = Calibrate().run(design, Context(target.load("hfox-128"), {"x": x}))
+    assert {name: bus.limit for name, bus in done.buses.items()} == {
+        "x": 0.25, "y": None, "r": None, "h": None}
+    ideal = Calibrate().run(design, Context(target.load("ideal"), {"x": x}))
+    assert all(bus.limit is None for bus in ideal.buses.values())
+
+
+def test_assumed_inputs_keep_a_margin(convolution):
+    x = np.ones((1, 3, 7, 9))
+    ctx = Context(target.load("hfox-128"), {"x": x}, assumed_inputs=True)
+    assert Calibrate().run(convolution(3, 4, 7, 9), ctx).buses["x"].scale == pytest.approx(0.1)
+
+
+def test_a_large_bias_takes_several_lines(convolution):
+    design = convolution(1, 2, 5, 6)
+    kernel = design.stages[0].kernels[0]
+    kernel.values[:] = 1.0
+    kernel.bias[:] = [[3.5, 0.5]]
+    ctx = Context(target.load("hfox-128"), {"x": np.ones((1, 1, 5, 6))})
+    done = Calibrate().run(design, ctx)
+    # x = 1 is 0.2 V, so a bias of 3.5 at 0.2 V is 3.5 times the largest weight.
+    assert done.stages[0].kernels[0].bias_lines == 4
