@@ -25,7 +25,7 @@ def softmax(x: Floats, *, shape: Sequence[int], axes: Sequence[int]) -> Floats:
     """Exponentials that sum to one over `axes` (several: opset below 13 flattens the rest)."""
     x, over = _samples(x, shape, axes)
     power: Floats = np.exp(x - x.max(axis=over, keepdims=True))
-    return power / power.sum(axis=over, keepdims=True)
+    return np.asarray(power / power.sum(axis=over, keepdims=True))
 
 
 def log_softmax(x: Floats, *, shape: Sequence[int], axes: Sequence[int]) -> Floats:

@@ -1,0 +1,157 @@
+"""Graph -> Design: asks each operator's column for its stages. Names no operator itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from memxc import ops
+from memxc.errors import Fault, MemxcError
+from memxc.ir.design import Bus, Design
+from memxc.ir.graph import Graph, Node
+from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
+
+_CELLS = {"memristor": "crossbar", "batchnorm": "crossbar", "resistor": "fixed resistors"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What becomes of one node.
+
+    kind: crossbar, fixed resistors, lanes, wires, digital or refused.
+    circuit: what builds it, or why it is refused.
+    """
+
+    node: str
+    operator: str
+    kind: str
+    circuit: str
+
+
+@dataclass(frozen=True)
+class _Lowered:
+    """The stages and inner buses of each node, by position; faults by position, in their order."""
+
+    parts: Mapping[int, ops.Parts]
+    faults: Mapping[int, tuple[Fault, ...]]
+
+
+def lower(graph: Graph) -> Design:
+    """The stages of every node over buses named as the tensors.
+
+    Raises MemxcError with the faults of all nodes at once.
+    """
+    lowered = _walk(graph)
+    faults = _all_faults(graph, lowered)
+    if faults:
+        raise MemxcError(faults)
+    parts = [part for index in range(len(graph.nodes)) for part in lowered.parts[index]]
+    stages = tuple(part for part in parts if not isinstance(part, Bus))
+    inner = {part.name: part for part in parts if isinstance(part, Bus)}
+    names = dict.fromkeys([*graph.inputs, *(stage.dst for stage in stages)])
+    design = Design(
+        name=graph.name,
+        inputs=graph.inputs,
+        outputs=graph.outputs,
+        buses={name: inner.get(name) or Bus(name, graph.shapes[name]) for name in names},
+        stages=stages,
+    )
+    design.verify()
+    return design
+
+
+def survey(graph: Graph) -> tuple[list[Row], list[Fault]]:
+    """What becomes of each node, in the order of the graph, and every fault."""
+    lowered = _walk(graph)
+    rows = [
+        _row(node, lowered.parts.get(index, ()), lowered.faults.get(index, ()))
+        for index, node in enumerate(graph.nodes)
+    ]
+    return rows, _all_faults(graph, lowered)
+
+
+def _walk(graph: Graph) -> _Lowered:
+    """Each node on its own, so that one that fails adds no noise to those it feeds."""
+    used = frozenset(name for node in graph.nodes for name in node.inputs) | {*graph.outputs}
+    parts: dict[int, ops.Parts] = {}
+    faults: dict[int, tuple[Fault, ...]] = {}
+    for index, node in enumerate(graph.nodes):
+        try:
+            parts[index] = ops.lower_node(node, graph, used)
+        except MemxcError as error:
+            faults[index] = error.faults
+    for index, fault in _misplaced(graph, parts):
+        faults[index] = (fault,)
+    return _Lowered(parts, faults)
+
+
+def _all_faults(graph: Graph, lowered: _Lowered) -> list[Fault]:
+    faults = [fault for _, found in sorted(lowered.faults.items()) for fault in found]
+    for name in graph.outputs:
+        if name in graph.weights:
+            what = "this output does not depend on the input"
+            faults.append(Fault("unsupported-model", name, what))
+    return list(dict.fromkeys(faults))
+
+
+def _misplaced(graph: Graph, parts: Mapping[int, ops.Parts]) -> Iterator[tuple[int, Fault]]:
+    """What stays digital has to stand behind the last circuit: no circuit may read it."""
+    origin: dict[str, int] = {}
+    wrong: set[int] = set()
+    for index, found in sorted(parts.items()):
+        for stage in found:
+            if isinstance(stage, Bus):
+                continue
+            digital = [src for src in stage.srcs if src in origin]
+            if isinstance(stage, Digital):
+                origin[stage.dst] = index
+            elif isinstance(stage, Wires) and len(digital) == len(stage.srcs):
+                origin[stage.dst] = origin[digital[0]]
+            else:
+                for src in digital:
+                    if origin[src] not in wrong:
+                        wrong.add(origin[src])
+                        yield origin[src], _too_early(graph.nodes[origin[src]], graph.nodes[index])
+
+
+def _too_early(node: Node, reader: Node) -> Fault:
+    return Fault(
+        "unsupported-op",
+        node.name,
+        f"{node.op} stays digital, so only the network's output may come behind it; "
+        f"{reader.name!r} ({reader.op}) reads it",
+        "end the network before it, or compile the parts on their own",
+    )
+
+
+def _row(node: Node, parts: ops.Parts, faults: Sequence[Fault]) -> Row:
+    if faults:
+        return Row(node.name, node.op, "refused", faults[0].what)
+    stages = [part for part in parts if not isinstance(part, Bus)]
+    kinds = dict.fromkeys(_kind(stage) for stage in stages)
+    circuits = dict.fromkeys(_circuit(stage) for stage in stages)
+    return Row(node.name, node.op, ", ".join(kinds), ", ".join(filter(None, circuits)))
+
+
+def _kind(stage: Stage) -> str:
+    match stage:
+        case Linear() | Array():
+            return _CELLS[stage.cell]
+        case Lanes():
+            return "lanes"
+        case Wires():
+            return "wires"
+        case Digital():
+            return "digital"
+
+
+def _circuit(stage: Stage) -> str:
+    match stage:
+        case Linear():
+            return " ".join(dict.fromkeys(map(str, stage.kernels)))
+        case Lanes():
+            return stage.circuit.name
+        case Digital():
+            return stage.function
+        case _:
+            return ""

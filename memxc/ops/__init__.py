@@ -1,0 +1,87 @@
+"""Columns: one file a family of ONNX operators, found by discovery.
+
+A column turns one node into stages. It sees shapes and constants; no tile size, no conductance,
+no dialect. To add an operator, add a file: nothing else knows its name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from memxc.errors import Fault, MemxcError
+from memxc.ir.graph import Graph, Node
+from memxc.ir.stages import Linear
+from memxc.ops._registry import COLUMNS, Call, Column, Parts
+
+for _module in pkgutil.iter_modules(__path__):
+    if not _module.name.startswith("_"):
+        importlib.import_module(f"{__name__}.{_module.name}")
+
+
+def available() -> Mapping[str, Column]:
+    """Every column by the name of its operator, in alphabetical order."""
+    return MappingProxyType(dict(sorted(COLUMNS.items())))
+
+
+def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
+    """The stages of one node; `used` holds the tensors that something reads.
+
+    Raises MemxcError with every fault of the node that can be told at once.
+    """
+    column = COLUMNS.get(node.op) if node.domain in ("", "ai.onnx") else None
+    if column is None:
+        raise MemxcError(_unknown(node))
+    faults = list(_undeclared(node, graph, column, used))
+    if faults:
+        raise MemxcError(faults)
+    parts = column.lower(Call(node, graph, {**column.attrs, **node.attrs}, used))
+    for part in parts:
+        if isinstance(part, Linear) and not _finite(part):
+            what = f"{node.op}: its weights are not all finite numbers"
+            raise MemxcError(
+                Fault("unsupported-model", node.name, what, "train or export it again")
+            )
+    return parts
+
+
+__all__ = ["Call", "Column", "Parts", "available", "lower_node"]
+
+
+def _unknown(node: Node) -> Fault:
+    name = f"{node.domain}.{node.op}" if node.domain else node.op
+    near = difflib.get_close_matches(node.op, COLUMNS, n=1)
+    hint = f"the nearest that can be mapped is {near[0]}; " if near else ""
+    what = f"no circuit for the operator {name}"
+    return Fault("unsupported-op", node.name, what, f"{hint}memxc ops lists them all")
+
+
+def _undeclared(node: Node, graph: Graph, column: Column, used: frozenset[str]) -> Iterator[Fault]:
+    if graph.opset < column.since:
+        what = f"{node.op}: covered from opset {column.since}, the model has {graph.opset}"
+        yield Fault("unsupported-op", node.name, what, "convert the model to a newer opset")
+    for name in sorted(set(node.attrs) - set(column.attrs)):
+        near = difflib.get_close_matches(name, column.attrs, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"covered: {', '.join(column.attrs) or '-'}"
+        what = f"{node.op}: the attribute {name} is not covered"
+        yield Fault("unsupported-attribute", node.name, what, hint)
+    for name in node.outputs[column.outputs :] if column.outputs is not None else ():
+        if name in used:
+            what = f"{node.op}: its further output {name!r} is in use and has no circuit"
+            yield Fault("unsupported-op", node.name, what)
+    for name in (*node.inputs, *node.outputs):
+        if name and name not in graph.weights and 0 in graph.shapes[name]:
+            what = f"{node.op}: the tensor {name!r} of shape {graph.shapes[name]} is empty"
+            yield Fault("unsupported-shape", node.name, what)
+
+
+def _finite(stage: Linear) -> bool:
+    return all(
+        np.isfinite(kernel.values).all() and (kernel.bias is None or np.isfinite(kernel.bias).all())
+        for kernel in stage.kernels
+    )

@@ -1,0 +1,54 @@
+"""One value and one bias a lane, a channel, or for all: y = a x + b with constants."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memxc.ir.graph import Tensor
+from memxc.ir.kernel import Kernel
+from memxc.ir.stages import Linear
+from memxc.ir.windows import ints
+from memxc.ops._registry import Call, lanes
+from memxc.ops._windows import Axes, grid, spread
+
+
+def along(call: Call, index: int, gain: Tensor | None, shift: Tensor | None, axes: Axes) -> Linear:
+    """y = gain x + shift, the constants changing along `axes` of the output only.
+
+    gain and shift hold prod(shape[axes]) numbers; None leaves them out. Blocks run along `axes`,
+    places along the rest.
+    """
+    shape = call.shape
+    places = tuple(axis for axis in range(len(shape)) if axis not in axes)
+    groups = int(np.prod([shape[axis] for axis in axes], dtype=np.int64))
+    values = np.ones((groups, 1)) if gain is None else gain.reshape(groups, 1)
+    kernel = Kernel(
+        values=values,
+        cell=None,
+        bias=None if shift is None else shift.reshape(groups, 1),
+        taps=spread(ints(np.broadcast_to(call.nets(index), shape)), (), axes, places),
+        sinks=spread(lanes(shape), (), axes, places),
+        grid=grid(*(shape[axis] for axis in places)),
+    )
+    return Linear(call.name, call.bus(index), call.dst, (kernel,), cell="batchnorm")
+
+
+def with_constant(call: Call, index: int, gain: Tensor | None, shift: Tensor | None) -> Linear:
+    """y = gain x + shift, with constants of any shape that numpy broadcasts to the output's."""
+    rank = len(call.shape)
+    padded = [
+        None if part is None else part.reshape((1,) * (rank - part.ndim) + part.shape)
+        for part in (gain, shift)
+    ]
+    axes = tuple(
+        axis
+        for axis in range(rank)
+        if any(part is not None and part.shape[axis] > 1 for part in padded)
+    )
+    gain, shift = (None if part is None else _only(part, call.shape, axes) for part in padded)
+    return along(call, index, gain, shift, axes)
+
+
+def _only(part: Tensor, shape: tuple[int, ...], axes: Axes) -> Tensor:
+    full = tuple(n if axis in axes else 1 for axis, n in enumerate(shape))
+    return np.broadcast_to(part, full)

@@ -1,0 +1,37 @@
+"""Lanes and Wires from the numbers of nets, held in the shape of a tensor."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from memxc.ir.stages import Circuit, Lanes, Wires
+from memxc.ir.windows import Ints, ints, lanewise
+from memxc.ops._registry import Call
+
+
+def each(call: Call, expr: str, circuit: Circuit, keeps_scale: bool = False) -> Lanes:
+    """One function on every lane of the node's only signal."""
+    return together(call, (0,), expr, circuit, keeps_scale)
+
+
+def together(
+    call: Call, indices: tuple[int, ...], expr: str, circuit: Circuit, keeps_scale: bool = False
+) -> Lanes:
+    """One function of several signals, each broadcast to the output as numpy does: x0, x1, ..."""
+    taps = tuple(
+        lanewise(np.broadcast_to(call.nets(index), call.shape).reshape(-1)) for index in indices
+    )
+    srcs = tuple(call.bus(index) for index in indices)
+    return Lanes(call.name, srcs, call.dst, taps, expr, circuit, keeps_scale)
+
+
+def rename(call: Call, nets: Ints, index: int = 0) -> Wires:
+    """The nets of one signal in another order. Raises MemxcError where their count is wrong."""
+    if nets.size != prod(call.shape):
+        raise call.refuse(
+            f"its output has {nets.size} numbers, the model says {call.shape}",
+            code="unsupported-shape",
+        )
+    return Wires(call.name, (call.bus(index),), call.dst, ints(nets.reshape(-1)))

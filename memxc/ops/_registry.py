@@ -1,0 +1,158 @@
+"""How a column is declared, and what it sees of its node. No operator is named here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from memxc.errors import Fault, MemxcError
+from memxc.ir.design import Bus
+from memxc.ir.graph import Graph, Node, Tensor
+from memxc.ir.stages import Stage
+from memxc.ir.windows import Ints, ints
+
+#: What a column returns: stages in order, and the buses between them that no tensor stands for.
+Parts = Sequence[Stage | Bus]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One node as its column sees it: every declared attribute, shapes, constants.
+
+    `used` holds the tensors that some node or the network's output reads.
+    """
+
+    node: Node
+    graph: Graph
+    attrs: Mapping[str, Any]
+    used: frozenset[str] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the node, for its stages."""
+        return self.node.name
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tensor names, without the absent optional ones at the end."""
+        names = self.node.inputs
+        while names and not names[-1]:
+            names = names[:-1]
+        return names
+
+    @property
+    def dst(self) -> str:
+        """The first output, the bus that a column with one output drives."""
+        return self.node.outputs[0]
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the first output."""
+        return self.graph.shapes[self.dst]
+
+    def shape_of(self, index: int) -> Shape:
+        """The shape of an input."""
+        return self.graph.shapes[self.inputs[index]]
+
+    def has(self, index: int) -> bool:
+        """Whether an optional input is there."""
+        return index < len(self.inputs) and bool(self.inputs[index])
+
+    def is_constant(self, index: int) -> bool:
+        """Whether an input is a constant of the model."""
+        return self.inputs[index] in self.graph.weights
+
+    def constant(self, index: int, role: str) -> Tensor:
+        """An input that has to be a constant; `role` says what it is to the operator."""
+        if not self.is_constant(index):
+            raise self.refuse(
+                f"its {role} is computed at run time",
+                "only a constant of the model can be programmed or wired",
+                "unsupported-model",
+            )
+        return self.graph.weights[self.inputs[index]]
+
+    def bus(self, index: int) -> str:
+        """An input that has to be a bus, not a constant."""
+        if self.is_constant(index):
+            raise self.refuse(
+                f"input {index + 1} is a constant where the circuit expects a signal",
+                "simplify the model first, so that constants are folded",
+                "unsupported-model",
+            )
+        return self.inputs[index]
+
+    def nets(self, index: int) -> Ints:
+        """The lanes of an input's bus, numbered, in the shape of its tensor."""
+        return lanes(self.shape_of(index))
+
+    def setting(self, attribute: str, index: int) -> Tensor | None:
+        """What older opsets hold in an attribute and newer ones in a constant input; or None."""
+        value = self.attrs[attribute]
+        if value is not None:
+            return np.asarray(value)
+        return self.constant(index, attribute) if self.has(index) else None
+
+    def fresh(self, suffix: str) -> str:
+        """The name of a new bus beside this node's output."""
+        name = f"{self.dst}/{suffix}"
+        while name in self.graph.shapes:
+            name += "'"
+        return name
+
+    def refuse(self, what: str, hint: str = "", code: str = "unsupported-attribute") -> MemxcError:
+        """The fault of this node, to be raised."""
+        return MemxcError(Fault(code, self.name, f"{self.node.op}: {what}", hint))
+
+
+@dataclass(frozen=True)
+class Column:
+    """An operator: its name, the lowest opset covered, declared attributes and their defaults."""
+
+    name: str
+    since: int
+    attrs: Mapping[str, Any]
+    outputs: int | None
+    lower: Callable[[Call], Parts]
+
+    @property
+    def file(self) -> str:
+        """Where the column stands."""
+        return self.lower.__code__.co_filename
+
+
+#: Every column by the operator's name; filled while the files of the package are imported.
+COLUMNS: dict[str, Column] = {}
+
+
+def operator(
+    name: str,
+    since: int = 7,
+    attrs: Mapping[str, Any] | None = None,
+    outputs: int | None = 1,
+) -> Callable[[Callable[[Call], Parts]], Callable[[Call], Parts]]:
+    """Declare a column: `attrs` are all attributes it covers, with the defaults of ONNX.
+
+    outputs: how many outputs it drives (a further one in use is a fault), None for any number.
+    Raises ImportError where the operator has a column already.
+    """
+
+    def declare(lower: Callable[[Call], Parts]) -> Callable[[Call], Parts]:
+        column = Column(name, since, dict(attrs or {}), outputs, lower)
+        if name in COLUMNS:
+            raise ImportError(
+                f"operator {name!r} has two columns: {COLUMNS[name].file} and {column.file}"
+            )
+        COLUMNS[name] = column
+        return lower
+
+    return declare
+
+
+def lanes(shape: Shape) -> Ints:
+    """The lanes of a bus, numbered, in the shape of its tensor."""
+    return ints(np.arange(int(np.prod(shape, dtype=np.int64)))).reshape(shape)

@@ -1,0 +1,85 @@
+"""Relu, Clip and the other functions of a single signal."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from memxc.ir.stages import Circuit
+from memxc.ops._nets import each, rename
+from memxc.ops._registry import Call, Parts, operator
+
+_RELU = Circuit("relu", opamps=1, diodes=2)
+#: Exporters write a missing bound of Clip as the largest float32.
+_UNBOUNDED = float(np.finfo(np.float32).max)
+
+
+@operator("Relu")
+def relu(call: Call) -> Parts:
+    """A precision rectifier."""
+    return [each(call, "max(x0,0)", _RELU, keeps_scale=True)]
+
+
+@operator("LeakyRelu", attrs={"alpha": 0.01})
+def leaky_relu(call: Call) -> Parts:
+    """Two rectifiers, the negative one with the gain alpha."""
+    alpha = float(call.attrs["alpha"])
+    circuit = Circuit("leaky_relu", opamps=2, diodes=2)
+    keeps = abs(alpha) <= 1
+    return [each(call, f"max(x0,0)+{alpha!r}*min(x0,0)", circuit, keeps_scale=keeps)]
+
+
+@operator("Clip", attrs={"min": None, "max": None})
+def clip(call: Call) -> Parts:
+    """A limiter a bound; no bounds are wires, and a lower bound of 0 alone is a Relu."""
+    low, high = (_bound(call, name, index) for index, name in ((1, "min"), (2, "max")))
+    if low is None and high is None:
+        return [rename(call, call.nets(0))]
+    if low == 0 and high is None:
+        return relu(call)
+    expr = "x0" if low is None else f"max(x0,{low!r})"
+    expr = expr if high is None else f"min({expr},{high!r})"
+    bounds = (low is not None) + (high is not None)
+    return [each(call, expr, Circuit("clip", opamps=bounds, diodes=2 * bounds))]
+
+
+@operator("Sigmoid")
+def sigmoid(call: Call) -> Parts:
+    """The logistic function, as the hyperbolic tangent of a differential pair."""
+    return [each(call, "0.5+0.5*tanh(0.5*x0)", Circuit("sigmoid", opamps=2))]
+
+
+@operator("Tanh")
+def tanh(call: Call) -> Parts:
+    """The transfer function of a differential pair."""
+    return [each(call, "tanh(x0)", Circuit("tanh", opamps=2))]
+
+
+@operator("HardSigmoid", attrs={"alpha": 0.2, "beta": 0.5})
+def hard_sigmoid(call: Call) -> Parts:
+    """A straight line between two limiters."""
+    alpha, beta = float(call.attrs["alpha"]), float(call.attrs["beta"])
+    expr = f"max(0,min(1,{alpha!r}*x0+{beta!r}))"
+    return [each(call, expr, Circuit("hard_sigmoid", opamps=2, diodes=4))]
+
+
+@operator("HardSwish", since=14)
+def hard_swish(call: Call) -> Parts:
+    """The input times its own hard sigmoid."""
+    circuit = Circuit("hard_swish", opamps=2, diodes=4, multipliers=1)
+    return [each(call, "x0*max(0,min(1,x0/6+0.5))", circuit)]
+
+
+def _bound(call: Call, name: str, index: int) -> float | None:
+    value = call.setting(name, index)
+    if value is None:
+        return None
+    if value.size != 1:
+        raise call.refuse(f"its bound {name} has the shape {value.shape}")
+    bound = float(value.reshape(()))
+    if bound <= -_UNBOUNDED if name == "min" else bound >= _UNBOUNDED:
+        return None
+    if not math.isfinite(bound):
+        raise call.refuse(f"its bound {name} = {bound} leaves nothing")
+    return bound

@@ -1,0 +1,124 @@
+"""Gemm and MatMul with a constant: one crossbar, used at every row of the other operand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from memxc.ir.design import Bus
+from memxc.ir.graph import Tensor
+from memxc.ir.kernel import Kernel
+from memxc.ir.stages import Circuit, Lanes, Linear
+from memxc.ir.windows import Ints, ints, lanewise
+from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._windows import grid, spread
+
+
+@operator("Gemm", attrs={"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0})
+def gemm(call: Call) -> Parts:
+    """Y = alpha A B + beta C. Either factor may be the constant; C too, or a signal to be added."""
+    left, right = (_transposed(call, i) for i in (0, 1))
+    out = lanes(call.shape)
+    alpha = float(call.attrs["alpha"])
+    if not call.has(2):
+        return [_product(call, call.dst, alpha, left, right, out, None)]
+    if call.is_constant(2):
+        beta = float(call.attrs["beta"])
+        bias = _scaled(call.constant(2, "bias"), beta)
+        return [_product(call, call.dst, alpha, left, right, out, np.broadcast_to(bias, out.shape))]
+    between = call.fresh("product")
+    return [
+        Bus(between, call.shape),
+        _product(call, between, alpha, left, right, out, None),
+        _plus(call, between),
+    ]
+
+
+@operator("MatMul")
+def matmul(call: Call) -> Parts:
+    """A constant on either side; leading axes of the other operand are places, or blocks."""
+    left, right = _operand(call, 0), _operand(call, 1)
+    out = lanes(call.shape)
+    if len(call.shape_of(1)) == 1:
+        right, out = right[:, None], out[..., None]
+    if len(call.shape_of(0)) == 1:
+        left, out = left[None, :], out[..., None, :]
+    return [_product(call, call.dst, 1.0, left, right, out, None)]
+
+
+def _operand(call: Call, index: int) -> Tensor:
+    """The constant itself, or the net numbers of a signal."""
+    return call.constant(index, "factor") if call.is_constant(index) else call.nets(index)
+
+
+def _transposed(call: Call, index: int) -> Tensor:
+    return _operand(call, index).T if call.attrs["trans" + "AB"[index]] else _operand(call, index)
+
+
+def _scaled(tensor: Tensor, factor: float) -> Tensor:
+    """The tensor as it is in the file where nothing has to be computed."""
+    return tensor if factor == 1.0 else np.asarray(tensor, dtype=np.float64) * factor
+
+
+def _product(
+    call: Call, dst: str, alpha: float, left: Tensor, right: Tensor, out: Ints, bias: Tensor | None
+) -> Linear:
+    """out (..., P, Q) = alpha left (..., P, K) right (..., K, Q) + bias, one factor constant."""
+    fixed = [call.is_constant(i) for i in (0, 1)]
+    if fixed == [False, False]:
+        raise call.refuse(
+            "the product of two signals has no crossbar",
+            "one factor has to be a constant of the model",
+            "unsupported-op",
+        )
+    if left.shape[-1] != right.shape[-2]:
+        raise call.refuse(
+            f"factors of {left.shape} and {right.shape} do not fit", code="unsupported-shape"
+        )
+    src = call.bus(1 if fixed[0] else 0)
+    if fixed[0]:
+        # y = W x is y' = x' W'
+        left, right, out = (t.swapaxes(-1, -2) for t in (right, left, out))
+        bias = None if bias is None else bias.swapaxes(-1, -2)
+    weight = _scaled(right, alpha)
+    kernels = tuple(_kernels(np.asarray(left), weight, out, bias))
+    return Linear(call.name, src, dst, kernels)
+
+
+def _kernels(nets: Ints, weight: Tensor, out: Ints, bias: Tensor | None) -> Iterator[Kernel]:
+    """Kernels of out (*lead, P, Q) = nets (*lead, P, K) weight (*lead, K, Q) + bias (P, Q).
+
+    A leading axis along which the weight changes counts blocks, the others count places. A bias
+    that changes along P takes a kernel a row, with the same weights.
+    """
+    lead = out.ndim - 2
+    weight = weight.reshape((1,) * (lead + 2 - weight.ndim) + weight.shape)
+    groups = tuple(axis for axis in range(lead) if weight.shape[axis] > 1)
+    places = (*(axis for axis in range(lead) if axis not in groups), lead)
+    nets = ints(np.broadcast_to(nets, (*out.shape[:-1], nets.shape[-1])))
+    values = weight.reshape(-1, weight.shape[-2] * weight.shape[-1])
+    same = bias is None or len(bias) == 1 or bool((bias == bias[0]).all())
+    for rows in [slice(None)] if same else [slice(p, p + 1) for p in range(len(out))]:
+        row_nets, row_out = nets[..., rows, :], out[..., rows, :]
+        yield Kernel(
+            values=values,
+            cell=None,
+            bias=None if bias is None else bias[rows][:1],
+            taps=spread(row_nets, (lead + 1,), groups, places),
+            sinks=spread(row_out, (lead + 1,), groups, places),
+            grid=grid(*(row_out.shape[axis] for axis in places)),
+        )
+
+
+def _plus(call: Call, product: str) -> Lanes:
+    beta = float(call.attrs["beta"])
+    addend = np.broadcast_to(call.nets(2), call.shape)
+    return Lanes(
+        f"{call.name}/add",
+        (product, call.inputs[2]),
+        call.dst,
+        (lanewise(lanes(call.shape).reshape(-1)), lanewise(addend.reshape(-1))),
+        "x0+x1" if beta == 1.0 else f"x0+{beta!r}*x1",
+        Circuit("add", opamps=2),
+    )

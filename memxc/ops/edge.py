@@ -1,0 +1,42 @@
+"""What is left to a processor behind the last circuit: Softmax, LogSoftmax, ArgMax."""
+
+from __future__ import annotations
+
+from memxc.ir.stages import Digital
+from memxc.ops._registry import Call, Parts, operator
+
+
+@operator("Softmax", attrs={"axis": None})
+def softmax(call: Call) -> Parts:
+    """Digital, behind the network's last circuit."""
+    return [_along(call, "softmax")]
+
+
+@operator("LogSoftmax", attrs={"axis": None})
+def log_softmax(call: Call) -> Parts:
+    """Digital, behind the network's last circuit."""
+    return [_along(call, "log-softmax")]
+
+
+@operator("ArgMax", attrs={"axis": 0, "keepdims": 1, "select_last_index": 0})
+def arg_max(call: Call) -> Parts:
+    """Digital, behind the network's last circuit."""
+    shape = call.shape_of(0)
+    options = {
+        "shape": list(shape),
+        "axis": call.attrs["axis"] % len(shape),
+        "keepdims": bool(call.attrs["keepdims"]),
+        "last": bool(call.attrs["select_last_index"]),
+    }
+    return [Digital(call.name, (call.bus(0),), call.dst, "argmax", options)]
+
+
+def _along(call: Call, function: str) -> Digital:
+    shape, axis = call.shape_of(0), call.attrs["axis"]
+    if call.graph.opset >= 13:
+        axes = [(-1 if axis is None else axis) % len(shape)]
+    else:
+        # Up to opset 12 all axes from this one on are flattened into one.
+        axes = list(range((1 if axis is None else axis) % (len(shape) + 1), len(shape)))
+    options = {"shape": list(shape), "axes": axes}
+    return Digital(call.name, (call.bus(0),), call.dst, function, options)

@@ -1,0 +1,146 @@
+"""Pools: averages are fixed resistors, maxima are diode selectors."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from memxc.ir.kernel import Kernel
+from memxc.ir.stages import Circuit, Lanes, Linear
+from memxc.ir.windows import Ints, Windows, ints
+from memxc.ops._nets import rename
+from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._windows import Sliding, grid, lattice, map_sinks, map_taps, sliding, spread
+
+_COMMON = {
+    "auto_pad": "NOTSET",
+    "ceil_mode": 0,
+    "dilations": None,
+    "kernel_shape": (),
+    "pads": None,
+    "strides": None,
+}
+
+
+@operator("MaxPool", attrs={**_COMMON, "storage_order": 0})
+def max_pool(call: Call) -> Parts:
+    """One selector a window. The border repeats one of the window's own taps, for 0 V would win
+    over negative signals."""
+    slide = sliding(call, tuple(call.attrs["kernel_shape"]))
+    batch, channels = call.shape[:2]
+    nets = call.nets(0).reshape(batch * channels, *slide.size)
+    inner = [_inside(call, slide, axis) for axis in range(len(slide.size))]
+    frame = ints(nets[np.ix_(np.arange(len(nets)), *inner)])
+    still = [[0]] * len(inner)
+    firsts = [slide.starts(axis) + slide.begin[axis] for axis in range(len(inner))]
+    taps = Windows(
+        frame,
+        lattice(frame.shape, [0], *firsts),
+        lattice(frame.shape, range(len(nets)), *still),
+        lattice(frame.shape, [0], *(slide.offsets(axis) for axis in range(len(inner)))),
+    )
+    if taps.lines == 1:
+        return [rename(call, taps.nets())]
+    return [_largest(call, taps)]
+
+
+@operator("GlobalMaxPool")
+def global_max_pool(call: Call) -> Parts:
+    """One selector a channel."""
+    space = tuple(range(2, len(call.shape_of(0))))
+    return [_largest(call, spread(call.nets(0), space, (0, 1), ()))]
+
+
+@operator("AveragePool", attrs={**_COMMON, "count_include_pad": 0})
+def average_pool(call: Call) -> Parts:
+    """Equal resistors a window. Windows that count fewer taps are a kernel of their own."""
+    slide = sliding(call, tuple(call.attrs["kernel_shape"]))
+    classes = [_classes(call, slide, axis) for axis in range(len(slide.size))]
+    channels = call.shape[1]
+    kernels = []
+    for parts in product(*classes):
+        counts, places = zip(*parts, strict=True)
+        kernels.append(
+            Kernel(
+                values=np.full((channels, slide.taps), 1.0 / prod(counts)),
+                cell=None,
+                bias=None,
+                taps=map_taps(call.nets(0), slide, channels, places),
+                sinks=map_sinks(lanes(call.shape), channels, places),
+                grid=grid(call.shape[0], *map(len, places)),
+            )
+        )
+    return [Linear(call.name, call.bus(0), call.dst, tuple(kernels), cell="resistor")]
+
+
+@operator("GlobalAveragePool")
+def global_average_pool(call: Call) -> Parts:
+    """One resistor a pixel, one column a channel."""
+    return [_mean(call, tuple(range(2, len(call.shape_of(0)))))]
+
+
+@operator("ReduceMean", attrs={"axes": None, "keepdims": 1, "noop_with_empty_axes": 0})
+def reduce_mean(call: Call) -> Parts:
+    """One resistor for each of the numbers that are averaged."""
+    rank = len(call.shape_of(0))
+    given = call.setting("axes", 1)
+    if given is None or not given.size:
+        axes = () if call.attrs["noop_with_empty_axes"] else tuple(range(rank))
+    else:
+        axes = tuple(sorted({int(axis) % rank for axis in given.reshape(-1)}))
+    return [_mean(call, axes)]
+
+
+def _mean(call: Call, axes: tuple[int, ...]) -> Linear:
+    shape = call.shape_of(0)
+    kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
+    blocks = tuple(axis for axis in kept if axis == 1)
+    places = tuple(axis for axis in kept if axis != 1)
+    rows = prod(shape[axis] for axis in axes)
+    full = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    kernel = Kernel(
+        values=np.full((prod(shape[axis] for axis in blocks), rows), 1.0 / rows),
+        cell=None,
+        bias=None,
+        taps=spread(call.nets(0), axes, blocks, places),
+        sinks=spread(lanes(full), axes, blocks, places),
+        grid=grid(*(shape[axis] for axis in places)),
+    )
+    return Linear(call.name, call.bus(0), call.dst, (kernel,), cell="resistor")
+
+
+def _largest(call: Call, taps: Windows) -> Lanes:
+    expr = "x0" if taps.lines == 1 else f"max({','.join(f'x{i}' for i in range(taps.lines))})"
+    circuit = Circuit("max", opamps=taps.lines, diodes=taps.lines)
+    return Lanes(call.name, (call.bus(0),), call.dst, (taps,), expr, circuit, keeps_scale=True)
+
+
+def _inside(call: Call, slide: Sliding, axis: int) -> Ints:
+    """For each coordinate of the bordered map the one inside that stands for it."""
+    size, step = slide.size[axis], slide.dilation[axis]
+    _refuse_empty(call, slide, axis)
+    at = np.arange(-slide.begin[axis], int(slide.coordinates(axis).max()) + 1)
+    at = np.where(at < 0, at % step, at)
+    at = np.where(at >= size, size - 1 - (size - 1 - at) % step, at)
+    # A coordinate that no window reads may still be outside.
+    return ints(np.clip(at, 0, size - 1))
+
+
+def _classes(call: Call, slide: Sliding, axis: int) -> list[tuple[int, Ints]]:
+    """(taps counted, windows that count so many) along an axis."""
+    at, border = slide.coordinates(axis), 0
+    _refuse_empty(call, slide, axis)
+    if call.attrs["count_include_pad"]:
+        # What ceil_mode adds behind the declared border is never counted.
+        border = 1
+    low, high = -border * slide.begin[axis], slide.size[axis] + border * slide.end[axis]
+    counts = ((at >= low) & (at < high)).sum(axis=1)
+    return [(int(n), ints(np.flatnonzero(counts == n))) for n in np.unique(counts)]
+
+
+def _refuse_empty(call: Call, slide: Sliding, axis: int) -> None:
+    at = slide.coordinates(axis)
+    if not ((at >= 0) & (at < slide.size[axis])).any(axis=1).all():
+        raise call.refuse("a window lies wholly in the border", "lessen its pads")

@@ -1,0 +1,112 @@
+"""Operators that only rename nets: what numpy does to the numbers of the nets is the wiring."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memxc.ir.stages import Wires
+from memxc.ir.windows import ints
+from memxc.ops._nets import rename
+from memxc.ops._registry import Call, Parts, operator
+
+
+@operator("Identity")
+def identity(call: Call) -> Parts:
+    """Every lane as it is."""
+    return [rename(call, call.nets(0))]
+
+
+@operator("Flatten", attrs={"axis": 1})
+def flatten(call: Call) -> Parts:
+    """The same lanes in the same order."""
+    return identity(call)
+
+
+@operator("Reshape", attrs={"allowzero": 0})
+def reshape(call: Call) -> Parts:
+    """The same lanes in the same order; the new shape is the output's."""
+    return identity(call)
+
+
+@operator("Squeeze", attrs={"axes": None})
+def squeeze(call: Call) -> Parts:
+    """The same lanes in the same order."""
+    return identity(call)
+
+
+@operator("Unsqueeze", attrs={"axes": None})
+def unsqueeze(call: Call) -> Parts:
+    """The same lanes in the same order."""
+    return identity(call)
+
+
+@operator("Dropout", attrs={"ratio": 0.5, "seed": 0})
+def dropout(call: Call) -> Parts:
+    """Nothing in inference."""
+    if call.has(2) and bool(call.constant(2, "training_mode").reshape(())):
+        raise call.refuse("training_mode drops signals at random", "export for inference")
+    return identity(call)
+
+
+@operator("Transpose", attrs={"perm": None})
+def transpose(call: Call) -> Parts:
+    """Axes in another order, by default reversed."""
+    return [rename(call, call.nets(0).transpose(call.attrs["perm"]))]
+
+
+@operator("Concat", attrs={"axis": None})
+def concat(call: Call) -> Parts:
+    """Buses side by side along an axis."""
+    srcs = tuple(call.bus(index) for index in range(len(call.inputs)))
+    first, parts = 0, []
+    for index in range(len(srcs)):
+        parts.append(call.nets(index) + first)
+        first += parts[-1].size
+    joined = np.concatenate(parts, axis=call.attrs["axis"])
+    return [Wires(call.name, srcs, call.dst, ints(joined.reshape(-1)))]
+
+
+@operator("Split", attrs={"axis": 0, "num_outputs": None, "split": None}, outputs=None)
+def split(call: Call) -> Parts:
+    """Parts along an axis: of the sizes given, or equal ones of which the last may be smaller."""
+    nets, axis = call.nets(0), call.attrs["axis"]
+    outputs = call.node.outputs
+    given = call.setting("split", 1)
+    if given is None:
+        size = -(-nets.shape[axis] // len(outputs))
+        cuts = np.arange(size, size * len(outputs), size)
+    else:
+        cuts = np.cumsum(given.reshape(-1))[:-1]
+    parts = np.split(nets, cuts, axis=axis)
+    fits = len(parts) == len(outputs) and all(
+        call.graph.shapes.get(name, part.shape) == part.shape
+        for name, part in zip(outputs, parts, strict=True)
+    )
+    if not fits:
+        raise call.refuse(
+            f"its parts have the shapes {[part.shape for part in parts]}, the model says otherwise",
+            code="unsupported-shape",
+        )
+    src = call.bus(0)
+    return [
+        Wires(f"{call.name}/{i}", (src,), name, ints(part.reshape(-1)))
+        for i, (name, part) in enumerate(zip(outputs, parts, strict=True))
+        if name
+    ]
+
+
+@operator("Slice", attrs={"axes": None, "ends": None, "starts": None})
+def slice_(call: Call) -> Parts:
+    """Every step-th lane from start to end along some axes; a negative step runs backwards."""
+    nets = call.nets(0)
+    starts, ends = call.setting("starts", 1), call.setting("ends", 2)
+    if starts is None or ends is None:
+        raise call.refuse("without starts and ends")
+    axes = call.setting("axes", 3)
+    steps = call.constant(4, "steps") if call.has(4) else np.ones(starts.shape, dtype=np.int64)
+    where = [slice(None)] * nets.ndim
+    for axis, start, end, step in zip(
+        range(len(starts)) if axes is None else axes, starts, ends, steps, strict=True
+    ):
+        where[int(axis)] = slice(int(start), int(end), int(step))
+    return [rename(call, nets[tuple(where)])]

@@ -1,0 +1,148 @@
+"""ONNX models in memory -> Graph, and the ONNX project's own single-node cases."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from memxc import evaluate
+from memxc.ir.graph import Graph, Node
+from memxc.lower import lower
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def to_graph(model: onnx.ModelProto, constants: Arrays) -> Graph:
+    """A Graph without any folding; `constants` bind further inputs as weights."""
+    bound = onnx.ModelProto()
+    bound.CopyFrom(model)
+    for name, value in constants.items():
+        bound.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    bound = onnx.shape_inference.infer_shapes(bound, strict_mode=True, data_prop=True)
+    graph = bound.graph
+    weights = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    shapes = {
+        v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim)
+        for v in [*graph.input, *graph.value_info, *graph.output]
+    }
+    shapes.update({name: value.shape for name, value in weights.items()})
+    nodes = tuple(
+        Node(
+            node.name or f"{node.op_type}_{i}",
+            node.op_type,
+            tuple(node.input),
+            tuple(node.output),
+            {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute},
+            node.domain,
+        )
+        for i, node in enumerate(graph.node)
+    )
+    inputs = tuple(v.name for v in graph.input if v.name not in weights)
+    outputs = tuple(v.name for v in graph.output)
+    opset = next(o.version for o in bound.opset_import if o.domain in ("", "ai.onnx"))
+    found = Graph(graph.name or "case", inputs, outputs, nodes, shapes, weights, opset)
+    found.verify()
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode()
+    return tuple(value) if isinstance(value, list) else value
+
+
+def run_graph(graph: Graph, inputs: Arrays) -> dict[str, np.ndarray]:
+    """What the lowered Design makes of one sample, in the shapes of the graph."""
+    buses = evaluate.run(lower(graph), {name: inputs[name][None] for name in graph.inputs})
+    return {name: buses[name].reshape(graph.shapes[name]) for name in graph.outputs}
+
+
+def relative(found: np.ndarray, expected: np.ndarray) -> float:
+    """max|a-b| / max|b| over a tensor."""
+    return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+
+
+def one_node(
+    op: str,
+    inputs: Arrays,
+    constants: Sequence[str] = (),
+    opset: int = 17,
+    outputs: int = 1,
+    **attrs: Any,
+) -> tuple[Graph, list[np.ndarray], list[np.ndarray]]:
+    """A single node as a Graph, what its Design gives, and what onnxruntime gives."""
+    names = [f"y{i}" for i in range(outputs)]
+    node = helper.make_node(op, list(inputs), names, name=f"the_{op}", **attrs)
+    types = {
+        name: helper.np_dtype_to_tensor_dtype(np.asarray(v).dtype) for name, v in inputs.items()
+    }
+    model = helper.make_model(
+        helper.make_graph(
+            [node],
+            "one",
+            [helper.make_tensor_value_info(n, types[n], np.shape(v)) for n, v in inputs.items()],
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in names],
+        ),
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=8,
+    )
+    model = onnx.shape_inference.infer_shapes(model)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    expected = session.run(None, {n: np.asarray(v) for n, v in inputs.items()})
+    graph = to_graph(model, {n: inputs[n] for n in constants})
+    found = run_graph(graph, inputs)
+    return graph, [found[n] for n in names], expected
+
+
+@pytest.fixture(scope="session")
+def check_node() -> Callable[..., Graph]:
+    """Run one node both ways and compare; gives the Graph for a closer look."""
+
+    def check(op: str, inputs: Arrays, *args: Any, **attrs: Any) -> Graph:
+        graph, found, expected = one_node(op, inputs, *args, **attrs)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert ours.shape == theirs.shape
+            assert relative(ours, theirs) < 1e-5
+        return graph
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def node_cases() -> dict[str, list[Any]]:
+    """ONNX's own cases of one node each, by operator."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from onnx.backend.test.loader import load_model_tests
+
+        cases = load_model_tests(kind="node")
+    found: dict[str, list[Any]] = {}
+    for case in cases:
+        nodes = case.model.graph.node
+        if len(nodes) == 1 and not nodes[0].domain:
+            found.setdefault(nodes[0].op_type, []).append(case)
+    return found
+
+
+@pytest.fixture(scope="session")
+def case_graph() -> Callable[..., Graph]:
+    return to_graph
+
+
+@pytest.fixture(scope="session")
+def case_run() -> Callable[..., dict[str, np.ndarray]]:
+    return run_graph
+
+
+@pytest.fixture(scope="session")
+def case_error() -> Callable[..., float]:
+    return relative

@@ -1,0 +1,90 @@
+"""The contract of every column: ONNX's own single-node cases.
+
+Each float32 case runs with every input but the signals bound as constants, for all the ways its
+inputs can be signals. A case that is refused has its reason in REFUSED.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from memxc import ops
+from memxc.errors import MemxcError
+
+#: Which inputs are signals: every way that has a circuit. Default: the first.
+SIGNALS = {
+    "Add": [(0,), (1,), (0, 1)],
+    "Sub": [(0,), (1,), (0, 1)],
+    "Mul": [(0,), (1,), (0, 1)],
+    "MatMul": [(0,), (1,)],
+    "Gemm": [(0,), (1,), (0, 2)],
+    "Concat": [(0, 1)],
+    "Sum": [(0, 1, 2), (0,), (1,)],
+}
+
+#: Cases outside what is covered, and the words of the fault that says so.
+REFUSED = {
+    "test_batchnorm_example_training_mode": "further output",
+    "test_batchnorm_epsilon_training_mode": "further output",
+    "test_maxpool_with_argmax_2d_precomputed_pads": "further output",
+    "test_maxpool_with_argmax_2d_precomputed_strides": "further output",
+    "test_dropout_default_mask": "further output",
+    "test_dropout_default_mask_ratio": "further output",
+    "test_training_dropout_default": "training_mode",
+    "test_training_dropout_default_mask": "further output",
+    "test_training_dropout": "training_mode",
+    "test_training_dropout_mask": "further output",
+    "test_training_dropout_zero_ratio": "training_mode",
+    "test_training_dropout_zero_ratio_mask": "further output",
+    "test_split_zero_size_splits_opset13": "is empty",
+    "test_split_zero_size_splits_opset18": "is empty",
+    "test_slice_start_out_of_bounds": "is empty",
+    "test_reshape_allowzero_reordered": "is empty",
+}
+
+#: Cases whose expected values were written down with four digits.
+ROUNDED = {"test_averagepool_2d_ceil_last_window_starts_on_pad": 5e-4}
+
+#: Operators whose cases ONNX 1.16 and later all have, and the fewest runs that have to pass.
+AT_LEAST = {"Conv": 6, "Gemm": 30, "MatMul": 6, "MaxPool": 15, "AveragePool": 15, "Slice": 8}
+
+
+def runs(case, op):
+    """(graph inputs that are signals) for one case, absent inputs left out."""
+    names = [n for n in case.model.graph.node[0].input if n]
+    ways = [tuple(i for i in way if i < len(names)) for way in SIGNALS.get(op, [(0,)])]
+    return dict.fromkeys(tuple(names[i] for i in way) for way in ways if way)
+
+
+@pytest.mark.parametrize("op", ops.available())
+def test_onnx_cases(op, node_cases, case_graph, case_run, case_error):
+    passed = refused = 0
+    for case in node_cases.get(op, []):
+        if not is_float(case):
+            continue
+        inputs, expected = (list(map(np.asarray, side)) for side in case.data_sets[0])
+        values = dict(zip([v.name for v in case.model.graph.input], inputs, strict=True))
+        for signals in runs(case, op):
+            constants = {n: v for n, v in values.items() if n not in signals}
+            graph = case_graph(case.model, constants)
+            if case.name in REFUSED:
+                with pytest.raises(MemxcError, match=REFUSED[case.name]):
+                    case_run(graph, values)
+                refused += 1
+                continue
+            found = case_run(graph, values)
+            for name, wanted in zip(graph.outputs, expected, strict=True):
+                assert found[name].shape == wanted.shape, case.name
+                assert case_error(found[name], wanted) < ROUNDED.get(case.name, 1e-5), (
+                    case.name,
+                    signals,
+                )
+            passed += 1
+    print(f"{op}: {passed} runs of ONNX's cases pass, {refused} refused with a reason")
+    assert passed >= AT_LEAST.get(op, 1)
+
+
+def is_float(case):
+    kinds = [v.type.tensor_type.elem_type for v in case.model.graph.input]
+    return kinds[:1] == [1]
