@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2  # noqa: TID251
 
+from memxc import units
 from memxc.errors import printable
 
 #: Characters that mean something to Markdown in a line or a table cell.
@@ -86,5 +87,13 @@ def _spice() -> jinja2.Environment:
 @cache
 def _pages() -> jinja2.Environment:
     environment = _environment(autoescape=lambda name: ".html" in (name or ""))
-    environment.filters |= {"md": markdown, "printable": printable}
+    environment.filters |= {
+        "md": markdown,
+        "printable": printable,
+        "si": units.text,
+        "area": units.area,
+        "count": units.count,
+        "share": units.share,
+        "small": units.small,
+    }
     return environment

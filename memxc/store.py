@@ -64,6 +64,24 @@ def load(folder: Path) -> Design:
     return design
 
 
+def dumps(value: Any) -> str:
+    """JSON text of plain values, ASCII; what JSON has no number for becomes "inf" or "nan"."""
+    return json.dumps(_plain(value), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return {str(key): _plain(part) for key, part in value.items()}
+        case tuple() | list():
+            return [_plain(part) for part in value]
+        case np.generic():
+            return _plain(value.item())
+        case float() if not math.isfinite(value):
+            return repr(value)
+    return value
+
+
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write an .npz whose bytes depend on the arrays alone (order, names, contents)."""
     with zipfile.ZipFile(path, "w") as archive:

@@ -50,3 +50,13 @@ def area(square_metres: float) -> str:
     """An area for people; a prefix would be squared, so there are only two units."""
     small = square_metres < 1e-9
     return f"{square_metres * 1e12:.3g} um2" if small else f"{square_metres * 1e6:.3g} mm2"
+
+
+def share(part: float | None) -> str:
+    """A share as per cent; nothing where there is none."""
+    return "" if part is None else f"{part:.1%}"
+
+
+def small(error: float) -> str:
+    """An error in two digits: 3.1e-06."""
+    return f"{error:.1e}"

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc import evaluate
+from memxc.backends import resources
 from memxc.backends.nets import chunks
-from memxc.backends.resources import Row
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array
+from memxc.ir.stages import Array, Lanes
 
 Floats = NDArray[np.float64]
 
@@ -56,26 +56,39 @@ class Power:
         return self.crossbar_w + self.amplifier_w
 
 
-def total(stages: Iterable[Power]) -> Power:
+@dataclass(frozen=True)
+class Row:
+    """One stage of the report."""
+
+    stage: str
+    power: Power
+
+
+def total(rows: Iterable[Row]) -> Power:
     """The sum over stages."""
-    return sum(stages, Power())
+    return sum((row.power for row in rows), Power())
 
 
 def measure(
     design: Design,
-    resources: Iterable[Row],
+    bills: Iterable[resources.Row],
     amplifier_w: float,
     samples: Mapping[str, NDArray[Any]],
-) -> dict[str, Power]:
-    """Watts by stage. `samples` by input name, first axis samples; amplifier_w: of one op-amp."""
+) -> tuple[Row, ...]:
+    """Watts of the stages of `bills`. `samples` by input name; amplifier_w: of one op-amp."""
     squares = mean_squares(design, samples)
-    powers = {row.stage: Power(amplifier_w=row.resources.opamps * amplifier_w) for row in resources}
-    for stage in design.arrays:
-        powers[stage.name] += Power(
-            crossbar_w=_crossbar_w(stage, squares[stage.src]),
-            neuron_max_w=_neuron_max_w(stage, design.buses[stage.dst].width),
-        )
-    return powers
+    hardware = [stage for stage in design.stages if isinstance(stage, Array | Lanes)]
+    rows = []
+    for stage, bill in zip(hardware, bills, strict=True):
+        found = Power(amplifier_w=bill.resources.opamps * amplifier_w)
+        if isinstance(stage, Array):
+            width = design.buses[stage.dst].width
+            found += Power(
+                crossbar_w=_crossbar_w(stage, squares[stage.src]),
+                neuron_max_w=_neuron_max_w(stage, width),
+            )
+        rows.append(Row(stage.name, found))
+    return tuple(rows)
 
 
 def mean_squares(design: Design, samples: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click  # noqa: TID251
 
-from memxc.errors import MemxcError
+from memxc.errors import MemxcError, printable
 
 #: How characters are written where the terminal has no Unicode.
 _ASCII = {"µ": "u", "Ω": "ohm", "×": "x", "…": "...", "—": "-", "–": "-", "→": "->", "²": "2"}
@@ -43,23 +43,24 @@ def faults(error: MemxcError) -> None:
 
 def document(value: object) -> None:
     """One JSON document on standard output; ASCII, so that it is the same in every locale."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False))
+    from memxc.store import dumps
+
+    click.echo(dumps(value), nl=False)
 
 
-def progress(quiet: bool = False) -> Callable[[str], None]:
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Callable[[str], None]]:
     """A function that shows what is being done: one changing line, on a terminal only."""
     if quiet or not sys.stderr.isatty():
-        return lambda text: None
+        yield lambda text: None
+        return
 
     def show(text: str) -> None:
-        click.echo(f"\r\x1b[K{text[:78]}", err=True, nl=False)
+        click.echo(f"\r\x1b[K{printable(text, 78)}", err=True, nl=False)
 
-    return show
-
-
-def end_progress(quiet: bool = False) -> None:
-    """Remove the changing line."""
-    if not quiet and sys.stderr.isatty():
+    try:
+        yield show
+    finally:
         click.echo("\r\x1b[K", err=True, nl=False)
 
 

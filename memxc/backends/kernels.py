@@ -1,0 +1,62 @@
+"""The papers' way of counting: each kernel on its own, nothing shared, nothing tiled.
+
+A kernel of M inputs takes (M+1) x 2 devices with two op-amps, or (2M+1) x 1 with M inverters and
+one op-amp; the bias always has its line. Source: docs/papers.md, the ShuffleNetV2 circuits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from memxc.ir.design import Design
+from memxc.ir.kernel import Kernel
+from memxc.ir.stages import Linear
+
+#: Keys of a bill of materials that this way of counting says nothing about.
+_NOT_COUNTED = (
+    "memristors_off", "diodes", "limiters", "multipliers", "resistors", "periods", "utilisation",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """How many kernels a network has, and the sum of their inputs M; `+` adds them."""
+
+    kernels: int = 0
+    inputs: int = 0
+
+    def __add__(self, other: Kernels) -> Kernels:
+        return Kernels(self.kernels + other.kernels, self.inputs + other.inputs)
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Both schemes, with the keys of a bill of materials; None where nothing is said."""
+        n, m = self.kernels, self.inputs
+        return {
+            "differential": self._bill(
+                memristors=2 * (m + n), word_lines=m + n, bit_lines=2 * n, opamps=2 * n, inverters=n
+            ),
+            "inverted_inputs": self._bill(
+                memristors=2 * m + n, word_lines=2 * m + n, bit_lines=n, opamps=m + n, inverters=m
+            ),
+        }
+
+    def _bill(self, **counts: int) -> dict[str, Any]:
+        own = {"kernels": self.kernels, "crossbars": self.kernels, **counts}
+        defined = {"memristors_defined": counts["memristors"]}
+        return {**own, **defined, **dict.fromkeys(_NOT_COUNTED)}
+
+
+def measure(lowered: Design) -> Kernels:
+    """The kernels of a lowered design, before partition and tile. Fixed resistors are none."""
+    blocks = (
+        kernel
+        for stage in lowered.stages
+        if isinstance(stage, Linear) and stage.cell == "memristor"
+        for kernel in stage.kernels
+    )
+    return sum(map(_of, blocks), Kernels())
+
+
+def _of(kernel: Kernel) -> Kernels:
+    return Kernels(kernel.groups * kernel.columns, kernel.groups * kernel.devices)

@@ -1,0 +1,132 @@
+"""Options with a form of their own: --shape, --tile, --input-range, --stage-set, --budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click  # noqa: TID251
+
+from memxc import units
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: What --budget can limit, its unit, and where the report has it.
+BUDGETS = {
+    "crossbars": ("", ("resources", "total", "crossbars")),
+    "memristors": ("", ("resources", "total", "memristors")),
+    "power": ("W", ("power", "total_w")),
+    "latency": ("s", ("latency", "inference_s")),
+}
+
+MODEL = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _Form(click.ParamType[Any]):
+    """A parameter read by `parse`; its ValueError becomes a usage error with the form beside it."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any], example: str) -> None:
+        self.name, self._parse, self._example = name, parse, example
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}; for example {self._example}", param, ctx)
+
+
+def shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """NAME=1x3x48x192: the name of an input and its shape."""
+    name, equals, sizes = text.rpartition("=")
+    if not equals or not name:
+        raise ValueError("an input's name and its shape, NAME=1x3x48x192, are wanted")
+    return name, tuple(_whole(size) for size in sizes.split("x"))
+
+
+def tile(text: str) -> tuple[int, int]:
+    """R or RxC: rows and columns of the unit crossbar."""
+    sizes = [_whole(size) for size in text.split("x")]
+    if len(sizes) > 2:
+        raise ValueError("rows, or rows x columns, are wanted")
+    rows, columns = sizes[0], sizes[-1]
+    if not 3 <= rows <= 65536 or not 2 <= columns <= 65536:
+        raise ValueError("a unit crossbar has 3 to 65536 rows and 2 to 65536 columns")
+    return rows, columns
+
+
+def span(text: str) -> tuple[float, float]:
+    """LO,HI: the range of the inputs."""
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise ValueError("two numbers with a comma between them are wanted")
+    low, high = (units.parse(part) for part in parts)
+    if not low < high:
+        raise ValueError("the first number has to be the smaller one")
+    return low, high
+
+
+def stage_set(text: str) -> str:
+    """STAGE.key=value; the compiler says which stages and keys there are."""
+    place, equals, value = text.partition("=")
+    stage, dot, key = place.rpartition(".")
+    if not (equals and dot and stage and key and value):
+        raise ValueError("a stage, a key and a value are wanted")
+    if key == "tile":
+        tile(value)
+    choices = {
+        "schedule": ("parallel", "sequential"),
+        "partition": ("packed", "paper", "none"),
+    }.get(key)
+    if choices and value not in choices:
+        raise ValueError(f"{key} is {' or '.join(choices)}")
+    return text
+
+
+def budget(text: str) -> dict[str, float]:
+    """KEY=LIMIT,...: crossbars, memristors, power, latency."""
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        key, equals, value = part.partition("=")
+        if key.strip() not in BUDGETS or not equals:
+            raise ValueError(f"budgets are {', '.join(BUDGETS)}, each with =LIMIT")
+        found[key.strip()] = units.parse(value, BUDGETS[key.strip()][0])
+    return found
+
+
+def _whole(text: str) -> int:
+    if not text.strip().isdecimal() or not 0 < int(text) <= 2**31:
+        raise ValueError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+SHAPE = _Form("NAME=1x3x48x192", shape, "--shape input=1x3x48x192")
+TILE = _Form("R[xC]", tile, "--tile 128 or --tile 256x64")
+SPAN = _Form("LO,HI", span, "--input-range -1,1")
+STAGE_SET = _Form("STAGE.KEY=VALUE", stage_set, "--stage-set conv1.schedule=sequential")
+BUDGET = _Form("KEY=LIMIT,...", budget, "--budget crossbars=200,power=2W,latency=500ns")
+
+
+def over(limits: dict[str, float], report: dict[str, Any]) -> list[str]:
+    """A sentence for every budget that the report passes."""
+    lines = []
+    for key, limit in limits.items():
+        unit, path = BUDGETS[key]
+        value: Any = report
+        for part in path:
+            value = value[part]
+        if value > limit or math.isnan(value):
+            shown = [units.text(v, unit) if unit else f"{v:,.0f}" for v in (value, limit)]
+            lines.append(f"over budget: {key} {shown[0]} where {shown[1]} is allowed")
+    return lines
+
+
+def as_json(command: F) -> F:
+    """The option --json."""
+    text = "One JSON document on standard output."
+    return click.option("--json", "as_json", is_flag=True, help=text)(command)

@@ -1,0 +1,55 @@
+"""memxc check: what becomes of each node of a model, before any work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import click  # noqa: TID251
+
+from memxc.cli import _options, _terminal
+from memxc.cli._options import MODEL
+from memxc.errors import MemxcError, printable
+
+
+@click.command()
+@click.argument("model", type=MODEL)
+@click.option(
+    "--shape",
+    "shapes",
+    type=_options.SHAPE,
+    multiple=True,
+    help="The shape of an input whose size the model leaves open; again for others.",
+)
+@_options.as_json
+def command(model: Path, shapes: tuple[tuple[str, tuple[int, ...]], ...], as_json: bool) -> int:
+    """Say what of MODEL becomes crossbars, what stays digital, and what is refused."""
+    from memxc import frontend
+    from memxc.lower import survey
+
+    graph = frontend.load(model, dict(shapes))
+    rows, faults = survey(graph)
+    if as_json:
+        _terminal.document(
+            {
+                "schema": "memxc-check/1",
+                "nodes": [asdict(row) for row in rows],
+                "faults": [asdict(fault) for fault in faults],
+                "ok": not faults,
+            }
+        )
+    else:
+        shown = [
+            (printable(r.node, 40), r.operator, r.kind, printable(r.circuit, 60)) for r in rows
+        ]
+        click.echo(_terminal.table(shown, ("node", "operator", "becomes", "circuit")))
+        kinds = Counter(row.kind for row in rows)
+        click.echo("\n" + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
+    if faults:
+        error = MemxcError(faults)
+        _terminal.faults(error)
+        return error.exit_code
+    if not as_json:
+        click.echo(f"Every node can be mapped. Next: memxc compile {model} -o build/{model.stem}")
+    return 0

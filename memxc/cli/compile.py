@@ -1,0 +1,177 @@
+"""memxc compile: a trained ONNX model to a folder of netlists and reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click  # noqa: TID251
+
+from memxc.cli import _options, _terminal
+from memxc.cli._options import FILE, MODEL
+from memxc.errors import fail
+
+
+@click.command()
+@click.argument("model", type=MODEL)
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder to write; one that memxc wrote before is replaced.",
+)
+@click.option(
+    "-t",
+    "--target",
+    "target_name",
+    default="hfox-128",
+    show_default=True,
+    metavar="NAME|FILE.toml",
+    help="What the circuit is built from (memxc targets).",
+)
+@click.option("--tile", type=_options.TILE, help="Another unit crossbar than the target's.")
+@click.option(
+    "--schedule",
+    type=click.Choice(["parallel", "sequential"]),
+    default="parallel",
+    show_default=True,
+    help="A crossbar for every place, or one that takes turns.",
+)
+@click.option(
+    "--partition",
+    type=click.Choice(["packed", "paper", "none"]),
+    default="packed",
+    show_default=True,
+    help="How sub-images share a crossbar.",
+)
+@click.option(
+    "--signed",
+    type=click.Choice(["differential", "inverted-inputs"]),
+    default="differential",
+    show_default=True,
+    help="How a negative weight is built.",
+)
+@click.option(
+    "--batchnorm",
+    type=click.Choice(["fold", "stage"]),
+    default="fold",
+    show_default=True,
+    help="BatchNormalization in the weights, or as a circuit.",
+)
+@click.option("--passes", metavar='"a{x=1},b"', help="The exact pipeline (memxc passes).")
+@click.option(
+    "--samples",
+    type=FILE,
+    help="Inputs for calibration: arrays by input name, or x; labels y. "
+    "Default: MODEL.samples.npz beside the model.",
+)
+@click.option(
+    "--shape",
+    "shapes",
+    type=_options.SHAPE,
+    multiple=True,
+    help="The shape of an input whose size the model leaves open; again for others.",
+)
+@click.option(
+    "--stage-set",
+    type=_options.STAGE_SET,
+    multiple=True,
+    help="One stage otherwise than the rest: schedule, partition, tile; again for others.",
+)
+@click.option(
+    "--input-range",
+    type=_options.SPAN,
+    default="0,1",
+    show_default=True,
+    help="The range of the inputs when there are no samples.",
+)
+@click.option(
+    "--dialect",
+    "dialects",
+    multiple=True,
+    default=["ngspice"],
+    show_default=True,
+    help="The SPICE the netlist is for (memxc dialects); again for more.",
+)
+@click.option("--budget", type=_options.BUDGET, help="Exit with 1 when passed.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the random inputs when there are no samples.",
+)
+@click.option("--force", is_flag=True, help="Replace the output folder, whatever is in it.")
+@click.option("--quiet", is_flag=True, help="Print errors and warnings only.")
+@_options.as_json
+def command(
+    out: Path,
+    dialects: tuple[str, ...],
+    budget: dict[str, float] | None,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
+    **asked: Any,
+) -> int:
+    """Compile MODEL to a circuit: netlists, reports and mapping, in a folder."""
+    from memxc import output, pipeline
+
+    options = _compile_options(**asked)
+    dialects = tuple(dict.fromkeys(dialects))
+    _known(dialects)
+    output.check(out, force, [path for path in (options.model, options.samples) if path])
+    with _terminal.progress(quiet or as_json) as show:
+        compiled = pipeline.compile_model(options, show)
+        show("writing")
+        report = output.write(compiled, out, force, dialects)
+    passed = _options.over(budget or {}, report)
+    if as_json:
+        _terminal.document(report)
+    _say(report, out, quiet or as_json)
+    for line in passed:
+        click.echo(line, err=True)
+    return 1 if passed else 0
+
+
+def _compile_options(
+    model: Path,
+    target_name: str,
+    tile: tuple[int, int] | None,
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    **rest: Any,
+) -> Any:
+    from memxc import pipeline, target
+
+    found = target.load(target_name)
+    if tile:
+        found = found.with_tile(*tile)
+    return pipeline.Options(model=model, target=found, shapes=dict(shapes), **rest)
+
+
+def _known(dialects: tuple[str, ...]) -> None:
+    from memxc import render
+
+    known = render.dialects()
+    for name in dialects:
+        if name not in known:
+            raise fail(
+                "usage", f"--dialect {name}", "no such dialect", f"there is {', '.join(known)}"
+            )
+
+
+def _say(report: dict[str, Any], out: Path, quiet: bool) -> None:
+    from memxc.errors import printable
+    from memxc.report import summary
+
+    for warning in report["warnings"]:
+        click.echo(f"warning: {printable(warning)}", err=True)
+    if quiet:
+        return
+    click.echo(f"{printable(report['model']['name'])} for {report['target']['name']}:")
+    for line in summary(report):
+        click.echo(f"  {line}")
+    click.echo(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
+    click.echo(f"Next: memxc verify {out}")

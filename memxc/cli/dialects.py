@@ -1,0 +1,22 @@
+"""memxc dialects: the SPICE languages a netlist can be written in."""
+
+from __future__ import annotations
+
+import click  # noqa: TID251
+
+from memxc.cli import _options, _terminal
+
+
+@click.command()
+@_options.as_json
+def command(as_json: bool) -> None:
+    """List the SPICE dialects that --dialect knows."""
+    from memxc import render
+
+    found = render.dialects()
+    if as_json:
+        _terminal.document([{"name": name, "suffix": suffix} for name, suffix in found.items()])
+        return
+    for name, suffix in found.items():
+        click.echo(f"{name}  netlist/MODEL.{suffix}")
+    click.echo("\nUse: memxc compile MODEL.onnx -o DIR --dialect NAME")

@@ -1,0 +1,30 @@
+"""memxc ops: the operators that have a circuit."""
+
+from __future__ import annotations
+
+import click  # noqa: TID251
+
+from memxc.cli import _options, _terminal
+
+
+@click.command()
+@_options.as_json
+def command(as_json: bool) -> None:
+    """List the ONNX operators that can be mapped, with the attributes they cover."""
+    from memxc import ops
+
+    columns = ops.available()
+    if as_json:
+        _terminal.document(
+            [
+                {"name": c.name, "since": c.since, "attributes": list(c.attrs)}
+                for c in columns.values()
+            ]
+        )
+        return
+    rows = [
+        (column.name, f"opset {column.since}", ", ".join(column.attrs) or "-")
+        for column in columns.values()
+    ]
+    click.echo(_terminal.table(rows, ("operator", "from", "attributes covered")))
+    click.echo("\nWhat of a model can be mapped: memxc check MODEL.onnx")

@@ -1,0 +1,129 @@
+"""memxc verify: the netlist run in SPICE, stage by stage, against the reference meaning."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click  # noqa: TID251
+
+from memxc.cli import _options, _terminal
+from memxc.cli._options import FILE, FOLDER
+from memxc.errors import MemxcError, printable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from memxc.folder import Loaded
+    from memxc.verify import Verification
+
+SCHEMA = "memxc-verify/1"
+
+
+@click.command()
+@click.argument("folder", type=FOLDER, metavar="DIR")
+@click.option("--engine", default="auto", show_default=True, help="memxc engines lists them.")
+@click.option(
+    "--samples", type=FILE, help="Other inputs than DIR's: arrays by input name, or x; labels y."
+)
+@click.option("--count", type=click.IntRange(min=1), help="Only the first so many samples.")
+@click.option("--stage", help="One stage only, by its name in the report.")
+@click.option("--wire", is_flag=True, help="With the target's wire segments (slow).")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Largest relative error of a stage; default 1e-6, and 1e-5 with finite gain.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at work."
+)
+@_options.as_json
+def command(
+    folder: Path, samples: Path | None, count: int | None, as_json: bool, **asked: Any
+) -> int:
+    """Simulate the netlist in DIR and compare every stage, and the whole with onnxruntime."""
+    from memxc import output
+    from memxc.verify import Plan, verify
+
+    loaded = output.load(folder)
+    changed = output.changed(folder)
+    inputs = _inputs(loaded, samples, count)
+    reference, missing = _reference(loaded, inputs)
+    with _terminal.progress(as_json) as show:
+        found = verify(
+            loaded.design, loaded.target, folder / "netlist", inputs, reference, Plan(**asked), show
+        )
+    if as_json:
+        _terminal.document(_tree(found, changed))
+    else:
+        _say(found, changed, missing, folder)
+    return 0 if found.ok else 1
+
+
+def _inputs(loaded: Loaded, samples: Path | None, count: int | None) -> dict[str, NDArray[Any]]:
+    from memxc import samples as reader
+
+    given = loaded.samples
+    if samples is not None:
+        shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
+        given = reader.read(samples, shapes, count).inputs
+    return {name: values[:count] for name, values in given.items()}
+
+
+def _reference(
+    loaded: Loaded, inputs: dict[str, NDArray[Any]]
+) -> tuple[dict[str, NDArray[Any]] | None, str]:
+    """onnxruntime's outputs, or why there are none."""
+    from memxc import reference
+
+    if loaded.model is None:
+        return None, "DIR holds no copy of the model"
+    try:
+        return reference.run(loaded.model, inputs), ""
+    except MemxcError as error:
+        return None, error.faults[0].what
+
+
+def _tree(found: Verification, changed: list[str]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "engine": {"name": found.engine, "version": found.version},
+        "tolerance": found.tolerance,
+        "changed": changed,
+        "stages": [asdict(stage) for stage in found.stages],
+        "outputs": None if found.outputs is None else asdict(found.outputs),
+        "ok": found.ok,
+    }
+
+
+def _say(found: Verification, changed: list[str], missing: str, folder: Path) -> None:
+    for name in changed:
+        click.echo(f"changed since it was compiled: {printable(name)}", err=True)
+    click.echo(f"{found.engine} {found.version}, largest relative error {found.tolerance:g}:")
+    rows = [
+        (
+            printable(stage.name, 40),
+            f"{stage.decks}",
+            f"{stage.devices:,}",
+            f"{stage.seconds:.2f} s",
+            f"{stage.max_rel_error:.1e}",
+            "ok" if stage.ok else "FAILED",
+        )
+        for stage in found.stages
+    ]
+    click.echo(_terminal.table(rows, ("stage", "decks", "devices", "time", "error", "")))
+    outputs = found.outputs
+    if outputs is not None:
+        click.echo(
+            f"Against onnxruntime: argmax agrees on {outputs.argmax_agree} of {outputs.count}, "
+            f"largest relative error {outputs.max_rel_error:.1e}."
+        )
+    elif missing:
+        click.echo(f"Not compared with onnxruntime: {printable(missing)}.")
+    failed = [printable(stage.name, 40) for stage in found.stages if not stage.ok]
+    if failed:
+        click.echo(f"FAILED: SPICE and the design disagree in {', '.join(failed)}.")
+    else:
+        click.echo("ok: SPICE gives what the design says, in every stage.")
+    click.echo(f"Next: memxc {'lvs' if changed or failed else 'report'} {folder}")

@@ -1,0 +1,113 @@
+"""The output folder, read back: what verify, lvs and report work on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from numpy.typing import NDArray
+
+from memxc import samples, store
+from memxc.errors import MemxcError, fail
+from memxc.ir.design import Design
+from memxc.target import Target
+
+MANIFEST = "manifest.json"
+SCHEMA = "memxc-manifest/1"
+MODEL = "model.onnx"
+SAMPLES = "samples.npz"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An output folder. samples by input name, first axis samples; options as report.json's."""
+
+    folder: Path
+    design: Design
+    target: Target
+    options: Mapping[str, Any]
+    samples: Mapping[str, NDArray[Any]]
+    labels: NDArray[Any] | None
+    manifest: Mapping[str, Any]
+
+    @property
+    def model(self) -> Path | None:
+        """The copy of the model, None where it could not be copied."""
+        path = self.folder / MODEL
+        return path if path.is_file() else None
+
+
+def load(folder: Path) -> Loaded:
+    """Read an output folder. MemxcError (bad-design) where it is none, or not whole."""
+    found = manifest(folder)
+    design = store.load(folder)
+    try:
+        target = Target.model_validate(found["target"])
+        options = dict(found["options"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise _broken(folder, f"{MANIFEST}: {type(error).__name__}: {error}") from error
+    shapes = {name: design.buses[name].shape for name in design.inputs}
+    given = samples.read(folder / SAMPLES, shapes)
+    return Loaded(folder, design, target, options, given.inputs, given.labels, found)
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an output folder. MemxcError (bad-design) where there is no sound one."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except FileNotFoundError:
+        hint = "give the folder that `memxc compile -o` wrote"
+        raise fail("bad-design", str(folder), "not an output folder of memxc", hint) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _broken(folder, f"{MANIFEST}: {error}") from error
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise _broken(folder, f"{MANIFEST} is not of the schema {SCHEMA}")
+    if not isinstance(found.get("files"), dict):
+        raise _broken(folder, f"{MANIFEST} lists no files")
+    return found
+
+
+def changed(folder: Path) -> list[str]:
+    """Files that are missing or are not what the manifest says, sorted by name."""
+    return sorted(
+        name for name, known in manifest(folder)["files"].items() if _hash(folder, name) != known
+    )
+
+
+def foreign(folder: Path) -> list[str]:
+    """Files in an output folder that memxc did not write; every file where it is no such folder."""
+    try:
+        known = {MANIFEST, *manifest(folder)["files"]}
+    except MemxcError:
+        known = set()
+    files = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if not _is_folder(p))
+    return sorted(set(files) - known)
+
+
+def sha256(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file. OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _hash(folder: Path, name: str) -> str | None:
+    # A manifest is text from a file: it must not lead out of the folder.
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        return None
+    try:
+        return sha256(folder / path)
+    except (OSError, ValueError):
+        return None
+
+
+def _broken(folder: Path, what: str) -> MemxcError:
+    return fail("bad-design", str(folder), what, "compile the model again")

@@ -1,0 +1,137 @@
+"""The output folder of `compile`: filled in a temporary folder beside it, moved at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from memxc import __version__, folder, render, report, store
+from memxc.backends import mapping, spice
+from memxc.errors import MemxcError, fail
+from memxc.folder import MANIFEST, MODEL, SAMPLES, Loaded, changed, load
+from memxc.pipeline import Compiled
+
+__all__ = ["Loaded", "changed", "check", "load", "write"]
+
+
+def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:
+    """Refuse an output folder before any work is done.
+
+    A folder that memxc wrote and nobody added to is replaced; another one that is not empty only
+    with `force`; never one that holds `inputs` or the working folder.
+    MemxcError: usage, or cannot-write where nothing can be created there.
+    """
+    where, place = str(out), _real(out)
+    if place.exists() and not place.is_dir():
+        raise fail("usage", where, "is a file, not a folder", "give another folder to -o")
+    for path in (Path.cwd(), *inputs):
+        if place == _real(path) or place in _real(path).parents:
+            what = f"would be replaced, and {path} is in it"
+            raise fail("usage", where, what, "give another folder to -o")
+    others = folder.foreign(place) if place.is_dir() and not force else []
+    if others:
+        what = f"is not empty: {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}"
+        raise fail("usage", where, what, "--force replaces the whole folder")
+    try:
+        tempfile.TemporaryDirectory(dir=next(p for p in place.parents if p.exists())).cleanup()
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+
+
+def write(
+    compiled: Compiled, out: Path, force: bool = False, dialects: Sequence[str] = ("ngspice",)
+) -> dict[str, Any]:
+    """Write everything that `compile` promises into `out`; returns the report.
+
+    Nothing is left behind where it fails. MemxcError: as `check`.
+    """
+    inputs = [compiled.options.model, compiled.options.samples]
+    check(out, force, [path for path in inputs if path is not None])
+    try:
+        with _moved_at_the_end(_real(out)) as place:
+            found = report.build(compiled, folder.sha256(compiled.options.model))
+            _fill(compiled, found, place, dialects)
+            _seal(found, place)
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+    return found
+
+
+def _fill(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequence[str]) -> None:
+    suffixes = render.dialects()
+    for dialect in dialects:
+        spice.write(compiled.design, place / "netlist", compiled.options.model.stem, dialect)
+    arrays = dict(compiled.samples)
+    if compiled.labels is not None:
+        arrays.setdefault("y", compiled.labels)
+    store.write_npz(place / SAMPLES, arrays)
+    store.save(compiled.design, place)
+    _write_lines(place / "mapping.csv", mapping.mapping(compiled.design, suffixes[dialects[0]]))
+    _write_lines(place / "schedule.csv", mapping.schedule(compiled.design))
+    (place / "report.json").write_text(store.dumps(found), "ascii")
+    for page in ("report.md", "report.html"):
+        (place / page).write_text(render.report(page, report=found), "utf-8", newline="\n")
+    shutil.copyfile(compiled.options.model, place / MODEL)
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    with path.open("w", encoding="ascii", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+def _seal(found: dict[str, Any], place: Path) -> None:
+    files = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
+    manifest = {
+        "schema": folder.SCHEMA,
+        "memxc": __version__,
+        "model": {key: found["model"][key] for key in ("name", "sha256")},
+        "target": found["target"],
+        "options": found["options"],
+        "files": {name: folder.sha256(place / name) for name in files},
+    }
+    (place / MANIFEST).write_text(store.dumps(manifest), "ascii")
+
+
+@contextmanager
+def _moved_at_the_end(place: Path) -> Iterator[Path]:
+    """A new folder that becomes `place` when the block ends well, and vanishes otherwise."""
+    missing = [p for p in reversed(place.parents) if not p.exists()]
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        holder = Path(tempfile.mkdtemp(prefix=".memxc-", dir=place.parent))
+        try:
+            fresh = holder / "new"
+            fresh.mkdir()
+            yield fresh
+            _swap(fresh, place, holder / "old")
+        finally:
+            shutil.rmtree(holder, ignore_errors=True)
+    except BaseException:
+        for parent in reversed(missing):
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def _swap(fresh: Path, place: Path, old: Path) -> None:
+    if place.exists():
+        place.rename(old)
+    try:
+        fresh.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _cannot_write(out: Path, error: OSError) -> MemxcError:
+    return fail("cannot-write", str(out), error.strerror or str(error))

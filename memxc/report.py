@@ -1,0 +1,178 @@
+"""The report of a compilation: one tree of plain values, the JSON; pages and text come from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from memxc import __version__, units
+from memxc.backends import area, kernels, latency, power, resources
+from memxc.errors import printable
+from memxc.ir.design import Design
+from memxc.ir.graph import Graph
+from memxc.ir.stages import Digital
+from memxc.lower import lower
+from memxc.passes.record import PassRecord
+from memxc.pipeline import Compiled, Options, Rung
+
+SCHEMA = "memxc-report/1"
+
+
+def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
+    """Everything of report.json. `sha256`: of the model's file."""
+    design, target = compiled.design, compiled.target
+    bills = resources.measure(design, target.device.g_min, _tiles(compiled))
+    watts = power.measure(design, bills, target.amplifier.power_w, compiled.samples)
+    time = latency.measure(design, target.crossbar.stage_time_s)
+    return {
+        "schema": SCHEMA,
+        "memxc": __version__,
+        "model": _model(compiled, sha256),
+        "target": target.model_dump(),
+        "options": _options(compiled.options),
+        "samples": len(next(iter(compiled.samples.values()))),
+        "fidelity": {"rungs": [_rung(rung) for rung in compiled.rungs]},
+        "passes": [_pass(record) for record in compiled.records],
+        "resources": {
+            "total": resources.total(bills).as_dict(),
+            "stages": [
+                {"stage": row.stage, "kind": row.kind, **row.resources.as_dict()} for row in bills
+            ],
+            "per_kernel": kernels.measure(lower(compiled.graph)).as_dict(),
+        },
+        "power": _power(watts, time),
+        "latency": {**dataclasses.asdict(time), "inference_s": time.inference_s},
+        "area": _area(area.measure(bill.resources, target) for bill in bills),
+        "baselines": [],
+        "digital": _digital(design),
+        "warnings": list(compiled.warnings),
+    }
+
+
+def text(report: Mapping[str, Any]) -> str:
+    """The report in a few plain lines and one table."""
+    return "\n".join([*summary(report), "", *_table(report), *_notes(report)])
+
+
+def summary(report: Mapping[str, Any]) -> list[str]:
+    """What a user wants to know first, a line each."""
+    total, watts, time = report["resources"]["total"], report["power"], report["latency"]
+    unit = report["target"]["crossbar"]
+    used = "" if total["utilisation"] is None else f", {total['utilisation']:.1%} of their places"
+    return [
+        f"{total['crossbars']:,} unit crossbars of {unit['rows']}x{unit['columns']}, "
+        f"{total['memristors']:,} memristors{used}",
+        f"{total['opamps']:,} op-amps, {total['inverters']:,} of them inverters; "
+        f"{units.area(report['area']['total_m2'])}",
+        f"{units.text(watts['total_w'], 'W')}: crossbars {units.text(watts['crossbar_w'], 'W')}, "
+        f"amplifiers {units.text(watts['amplifier_w'], 'W')}",
+        f"{units.text(time['inference_s'], 's')} an inference: {time['critical_path_stages']} "
+        f"stages on the critical path, {time['periods']} periods, "
+        f"{units.text(watts['energy_per_inference_j'], 'J')}",
+        *_distance(report),
+    ]
+
+
+def _distance(report: Mapping[str, Any]) -> list[str]:
+    rungs = report["fidelity"]["rungs"]
+    if not rungs:
+        return []
+    worst = max(rungs, key=lambda rung: rung["max_rel_error"])
+    return [f"largest step of the ladder: {worst['max_rel_error']:.1e} at {worst['to']}"]
+
+
+def _table(report: Mapping[str, Any]) -> list[str]:
+    rows = [("stage", "kind", "crossbars", "memristors", "op-amps", "periods", "power")]
+    for row, drawn in zip(report["resources"]["stages"], report["power"]["stages"], strict=True):
+        counts = [f"{row[key]:,}" for key in ("crossbars", "memristors", "opamps", "periods")]
+        name, total = printable(row["stage"], 40), units.text(drawn["total_w"], "W")
+        rows.append((name, row["kind"], *counts, total))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for cells in rows:
+        left = [cell.ljust(width) for cell, width in zip(cells[:2], widths, strict=False)]
+        right = [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=True)]
+        lines.append("  ".join([*left, *right]))
+    return lines
+
+
+def _notes(report: Mapping[str, Any]) -> list[str]:
+    lines = [f"stays digital: {row['stage']} ({row['function']})" for row in report["digital"]]
+    lines += [f"warning: {warning}" for warning in report["warnings"]]
+    return ["", *lines] if lines else []
+
+
+def _model(compiled: Compiled, sha256: str) -> dict[str, Any]:
+    graph = compiled.graph
+    return {
+        "name": compiled.options.model.stem,
+        "sha256": sha256,
+        "opset": graph.opset,
+        "parameters": sum(array.size for array in graph.weights.values()),
+        "macs": compiled.macs,
+        "inputs": _tensors(graph, graph.inputs),
+        "outputs": _tensors(graph, graph.outputs),
+    }
+
+
+def _tensors(graph: Graph, names: Iterable[str]) -> list[dict[str, Any]]:
+    return [{"name": name, "shape": list(graph.shapes[name])} for name in names]
+
+
+def _options(options: Options) -> dict[str, Any]:
+    # No path is part of a result: the same model compiled elsewhere gives the same bytes.
+    fields = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
+    return {key: v for key, v in fields.items() if key not in ("model", "samples", "target")}
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    return {
+        "from": rung.start,
+        "to": rung.end,
+        "max_abs_error": rung.max_abs_error,
+        "max_rel_error": rung.max_rel_error,
+    }
+
+
+def _pass(record: PassRecord) -> dict[str, Any]:
+    return {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+
+
+def _power(rows: Sequence[power.Row], time: latency.Latency) -> dict[str, Any]:
+    total = power.total(rows)
+    return {
+        **_watts(total),
+        "energy_per_inference_j": total.total_w * time.inference_s,
+        "assumptions": list(power.ASSUMPTIONS),
+        "stages": [{"stage": row.stage, **_watts(row.power)} for row in rows],
+    }
+
+
+def _watts(found: power.Power) -> dict[str, float]:
+    return {"total_w": found.total_w, **dataclasses.asdict(found)}
+
+
+def _area(parts: Iterable[area.Area]) -> dict[str, float]:
+    found = sum(parts, area.Area())
+    return {"total_m2": found.total_m2, **dataclasses.asdict(found)}
+
+
+def _digital(design: Design) -> list[dict[str, Any]]:
+    return [
+        {"stage": stage.name, "function": stage.function, "options": dict(stage.options)}
+        for stage in design.stages
+        if isinstance(stage, Digital)
+    ]
+
+
+def _tiles(compiled: Compiled) -> resources.Tile:
+    unit = compiled.target.crossbar
+    own = {}
+    for text_ in compiled.options.stage_set:
+        place, _, value = text_.partition("=")
+        stage, _, key = place.rpartition(".")
+        if key == "tile":
+            rows, _, columns = value.partition("x")
+            own[stage] = int(rows), int(columns or rows)
+    return lambda stage: own.get(stage, (unit.rows, unit.columns))
