@@ -8,6 +8,7 @@ Line and port names have fixed width, so that all lines of one wiring differ in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,23 +41,27 @@ def definitions(grids: Grids) -> Iterator[bytes]:
 def numbers(values: Floats) -> Bytes:
     """Positive finite numbers as '%.9e' prints them, digit for digit; shape (n, 15)."""
     exponent = np.floor(np.log10(values)).astype(np.int64)
-    scaled = values * 10.0 ** (9 - exponent)
     # log10 may be off by one at a power of ten.
-    exponent += (scaled >= 1e10).astype(np.int64) - (scaled < 1e9).astype(np.int64)
-    scaled = values * 10.0 ** (9 - exponent)
-    mantissa = np.rint(scaled).astype(np.int64)
-    carried = mantissa >= 10_000_000_000
-    mantissa[carried] //= 10
-    exponent[carried] += 1
-    out = _print(mantissa, exponent)
+    exponent += values >= _power(exponent + 1)
+    exponent -= values < _power(exponent)
+    scaled = values * _power(9 - exponent)
+    mantissa = np.rint(scaled)
     # The product above rounds; near a tie that could turn the last digit, so printf decides.
-    fraction = np.abs(scaled - np.floor(scaled) - 0.5)
-    unsure = np.flatnonzero((fraction < 1e-4) | (np.abs(exponent) > 20))
-    for i in unsure:
+    unsure = np.flatnonzero((np.abs(np.abs(scaled - mantissa) - 0.5) < 1e-4) | (mantissa >= 1e10))
+    far = np.flatnonzero(np.abs(exponent) > 20)
+    out = _print(np.minimum(mantissa, 9_999_999_999).astype(np.int64), exponent)
+    for i in (*unsure, *far):
         text = f"{values[i]:.9e}".encode()
         assert len(text) == _WIDTH, f"{values[i]} has an exponent of three digits"
         out[i] = np.frombuffer(text, dtype=np.uint8)
     return out
+
+
+_POWERS = np.array([float(f"1e{e}") for e in range(-120, 121)])
+
+
+def _power(exponent: NDArray[np.int64]) -> Floats:
+    return np.asarray(_POWERS[exponent + 120])
 
 
 def _print(mantissa: NDArray[np.int64], exponent: NDArray[np.int64]) -> Bytes:
@@ -73,6 +78,7 @@ def _print(mantissa: NDArray[np.int64], exponent: NDArray[np.int64]) -> Bytes:
     return out
 
 
+@cache
 def _digits(width: int) -> Bytes:
     """Every number of `width` digits, zero-padded: (10**width, width)."""
     count = np.arange(10**width)[:, None] // 10 ** np.arange(width - 1, -1, -1)
