@@ -47,7 +47,7 @@ def lane_cards(cell: str, ports: int, limit: float | None, prefix: str) -> str:
         return _card(f"x{prefix}f", [*inputs, f"{prefix}o0", cell])
     return (
         _card(f"x{prefix}f", [*inputs, f"{prefix}r0", cell])
-        + f"x{prefix}l {prefix}r0 {prefix}o0 limiter v={limit:.9e}\n"
+        + f"x{prefix}l {prefix}r0 {prefix}o0 limiter clip={limit:.9e}\n"
     )
 
 
@@ -59,7 +59,7 @@ def _amplifier(unit: Unit, lane: int, limit: float | None, prefix: str) -> str:
     else:
         card = f"x{prefix}a{lane} {nodes} {out} tia {params} r_join={unit.r_join[lane]:.9e}\n"
     if limit is not None:
-        card += f"x{prefix}l{lane} {out} {prefix}o{lane} limiter v={limit:.9e}\n"
+        card += f"x{prefix}l{lane} {out} {prefix}o{lane} limiter clip={limit:.9e}\n"
     return card
 
 

@@ -183,7 +183,7 @@ class _Assembly:
         names = tuple(f"xl{self.number[bus]}_{lane}" for lane in lanes)
         nets = ints(np.stack([raw, clean[lanes]], axis=1))
         return raw, [
-            Instances(names, nets, ("limiter",) * len(names), (("v", np.full(len(names), limit)),))
+            Instances(names, nets, ("limiter",) * len(names), (("clip", np.full(len(names), limit)),))
         ]
 
     def _lane_cells(self, stage: Lanes) -> Iterator[Instances]:

@@ -36,7 +36,7 @@ def write(design: Design, folder: Path, name: str, dialect: str = "ngspice") -> 
     with files[0].open("w", encoding="ascii", newline="\n") as file:
         includes = [path.relative_to(folder).as_posix() for path in files[1:]]
         head = {"title": safe(name, 64), "includes": includes, "supplies": deck.supplies}
-        file.write(render.cell(f"spice/{dialect}.{suffix}.j2", **head))
+        file.write(render.netlist(dialect, **head))
         for part in deck.parts:
             file.write(f"* {part.name}\n")
             for group in part.instances:
@@ -47,8 +47,7 @@ def write(design: Design, folder: Path, name: str, dialect: str = "ngspice") -> 
 def periphery(deck: Deck) -> str:
     """The definitions of every periphery cell that the deck places."""
     return "".join(
-        render.cell(f"cells/{cell.template}.cir.j2", subckt=cell.name, **dict(cell.values))
-        for cell in deck.cells
+        render.cell(cell.template, subckt=cell.name, **dict(cell.values)) for cell in deck.cells
     )
 
 
