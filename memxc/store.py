@@ -96,7 +96,8 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """Every array of an .npz, read-only. ValueError or OSError where it is not a sound one."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: numpy leaves the file open where it finds no sound archive in it.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (zipfile.BadZipFile, zlib.error, EOFError, MemoryError, AttributeError) as error:
         raise ValueError(f"{path.name} is not a sound .npz file: {error}") from error

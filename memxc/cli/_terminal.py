@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click  # noqa: TID251
@@ -64,7 +64,7 @@ def progress(quiet: bool = False) -> Iterator[Callable[[str], None]]:
         click.echo("\r\x1b[K", err=True, nl=False)
 
 
-def table(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
+def table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
     """Rows in aligned columns, two blanks between them."""
     lines = [head, *rows] if head else rows
     if not lines:

@@ -1,0 +1,21 @@
+"""memxc engines: the SPICE engines that verify can use."""
+
+from __future__ import annotations
+
+import click  # noqa: TID251
+
+from memxc.cli import _options, _terminal
+
+
+@click.command()
+@_options.as_json
+def command(as_json: bool) -> None:
+    """List the SPICE engines, and which of them are installed here."""
+    from memxc import engines
+
+    found = {name: engines.get(name).version() for name in engines.names()}
+    if as_json:
+        _terminal.document([{"name": name, "version": v} for name, v in found.items()])
+        return
+    click.echo(_terminal.table([(name, v or "not installed") for name, v in found.items()]))
+    click.echo("\nUse: memxc verify DIR --engine NAME. Do they work? memxc doctor")

@@ -1,0 +1,103 @@
+"""Watts against a plain walk over every placed device, and against ngspice's own sum."""
+
+import re
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from memxc import evaluate
+from memxc.backends import power, resources
+from memxc.ir.kernel import BIAS
+
+SAMPLES = 11
+
+
+@pytest.fixture
+def samples():
+    return {"x": np.random.default_rng(3).uniform(-1, 1, (SAMPLES, 2, 3, 4)).astype(np.float32)}
+
+
+def measure(design, samples, amplifier_w=1e-5):
+    bills = resources.measure(design, 1e-6, lambda stage: (32, 16))
+    return {row.stage: row.power for row in power.measure(design, bills, amplifier_w, samples)}
+
+
+def every_device(stage, volts):
+    """(place, volts, siemens, lane) of every placed device, one at a time."""
+    for crossbar in stage.crossbars:
+        for g in range(crossbar.groups):
+            nets = crossbar.taps.nets()[g]
+            lanes = crossbar.sinks.nets()[g]
+            for p in range(crossbar.places):
+                for w, b in zip(*np.nonzero(crossbar.cell >= 0), strict=True):
+                    line = crossbar.line[w]
+                    net = None if line == BIAS else nets[p, line]
+                    v = stage.v_bias if line == BIAS else (0.0 if net < 0 else volts[net])
+                    lane = lanes[p, crossbar.column[b]]
+                    yield p, v, crossbar.g[g, crossbar.cell[w, b]], int(lane)
+
+
+@pytest.mark.parametrize("name", ["depthwise", "dense"])
+def test_crossbar_watts_are_those_of_every_device(design, samples, name):
+    buses = evaluate.run(design, samples)
+    stage = next(stage for stage in design.arrays if stage.name == name)
+    watts = np.mean(
+        [sum(v * v * g for _, v, g, _ in every_device(stage, volts)) for volts in buses[stage.src]]
+    )
+    assert measure(design, samples)[name].crossbar_w == pytest.approx(watts, rel=1e-12)
+
+
+def test_a_stage_in_turns_draws_the_mean_over_its_places(design, samples):
+    parallel = measure(design, samples)["depthwise"].crossbar_w
+    turned = design.with_stages(
+        replace(s, schedule="sequential") if s.name == "depthwise" else s for s in design.stages
+    )
+    assert measure(turned, samples)["depthwise"].crossbar_w == pytest.approx(parallel / 6)
+
+
+def test_the_worst_neuron_has_all_its_row_parts(design, samples):
+    stage = design.arrays[1]
+    lanes = np.zeros(5)
+    for _, _, g, lane in every_device(stage, np.zeros(12)):
+        lanes[lane] += g * stage.v_bias**2
+    found = measure(design, samples)["dense"].neuron_max_w
+    assert found == pytest.approx(lanes.max(), rel=1e-12)
+
+
+def test_amplifiers_draw_what_the_target_says(design, samples):
+    found = measure(design, samples, amplifier_w=3e-6)
+    assert found["depthwise"].amplifier_w == pytest.approx(24 * 3e-6)
+    assert found["relu"].amplifier_w == pytest.approx(12 * 3e-6)
+    assert found["relu"].crossbar_w == 0.0
+
+
+def test_watts_add_up_and_the_largest_neuron_stays(design, samples):
+    rows = [power.Row(name, p) for name, p in measure(design, samples).items()]
+    total = power.total(rows)
+    assert total.total_w == pytest.approx(sum(row.power.total_w for row in rows))
+    assert total.neuron_max_w == max(row.power.neuron_max_w for row in rows)
+
+
+@pytest.mark.spice
+def test_crossbar_watts_are_what_ngspice_sums_itself(design, samples, ngspice, tmp_path):
+    """A deck written here, device by device, and ngspice's own power of each resistor."""
+    one = {"x": samples["x"][:1]}
+    stage = design.arrays[1]
+    volts = evaluate.run(design, one)[stage.src][0]
+    cards, names = ["* dense stage at virtual ground"], []
+    for i, (_, v, g, lane) in enumerate(every_device(stage, volts)):
+        cards += [f"V{i} w{i} 0 {v:.12e}", f"R{i} w{i} c{lane} {1 / g:.12e}"]
+        names.append(f"@r{i}[p]")
+    cards += [f"Vg{lane} c{lane} 0 0" for lane in range(5)]
+    saves = [".save " + " ".join(names[i : i + 20]) for i in range(0, len(names), 20)]
+    sums = [f"let p = p + {name}" for name in names]
+    control = [".control", "op", "let p = 0", *sums, "print p", ".endc", ".end"]
+    deck = tmp_path / "power.cir"
+    deck.write_text("\n".join([*cards, *saves, *control]) + "\n")
+    done = subprocess.run(
+        [ngspice, "-b", deck], capture_output=True, text=True, timeout=60, check=False
+    )
+    watts = float(re.search(r"^p = (\S+)", done.stdout, re.M).group(1))
+    assert measure(design, one)["dense"].crossbar_w == pytest.approx(watts, rel=1e-6)

@@ -1,0 +1,93 @@
+"""Fixtures of all tests: the engines that are there, and a small design made by hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from memxc.ir.design import Bus, Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array, Circuit, Digital, Lanes, Wires
+from memxc.ir.windows import GROUND, Windows, identity, ints, lanewise
+
+REQUIRED = os.environ.get("MEMXC_REQUIRE_NGSPICE") == "1"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """Where ngspice is required, a test that is skipped for want of it has failed."""
+    outcome = yield
+    report = outcome.get_result()
+    if REQUIRED and report.skipped and "ngspice" in str(report.longrepr).lower():
+        report.outcome = "failed"
+
+
+@pytest.fixture(scope="session")
+def ngspice() -> str:
+    """The path of ngspice; the test is skipped where there is none."""
+    found = shutil.which("ngspice")
+    if found is None:
+        pytest.skip("ngspice is not installed")
+    return found
+
+
+def differential(rows: int, columns: int, bias: bool) -> dict:
+    """Wiring of a dense differential crossbar: plus and minus bit lines side by side."""
+    words = rows + bias
+    return {
+        "cell": ints(np.arange(words * 2 * columns).reshape(words, 2 * columns)),
+        "line": ints([*range(rows), *([BIAS] * bias)]),
+        "sign": ints(np.ones(words)),
+        "column": ints(np.repeat(np.arange(columns), 2)),
+        "polarity": ints(np.tile([1, -1], columns)),
+    }
+
+
+@pytest.fixture
+def design() -> Design:
+    """Wires, depthwise 2x2 on (2, 3, 4), relu, dense 12 -> 5 in two row parts, softmax.
+
+    Two definitions of the depthwise stage, 6 places each, of 4 inputs and a bias; the first input
+    lane is wired to ground.
+    """
+    rng = np.random.default_rng(7)
+    order = rng.permutation(24)
+    order[0] = GROUND
+    frame = ints(np.arange(24).reshape(2, 3, 4))
+    taps = Windows(frame, ints([0, 1, 2, 4, 5, 6]), ints([0, 12]), ints([0, 1, 4, 5]))
+    out = ints(np.arange(12).reshape(2, 2, 3))
+    sinks = Windows(out, ints(range(6)), ints([0, 6]), ints([0]))
+    depthwise = Crossbar(
+        g=rng.uniform(1e-6, 1e-4, (2, 10)), **differential(4, 1, True),
+        definition=ints([0, 1]), taps=taps, sinks=sinks, grid=(2, 3),
+    )  # fmt: skip
+    whole = identity(12)
+    five = identity(5)
+    upper = Crossbar(
+        g=rng.uniform(1e-6, 1e-4, (1, 80)), **differential(7, 5, True),
+        definition=ints([2]), taps=whole.cut(slice(0, 7)), sinks=five, grid=(1,),
+    )  # fmt: skip
+    lower = Crossbar(
+        g=rng.uniform(1e-6, 1e-4, (1, 50)), **differential(5, 5, False),
+        definition=ints([3]), taps=whole.cut(slice(7, 12)), sinks=five, grid=(1,),
+    )  # fmt: skip
+    buses = [
+        Bus("x", (1, 2, 3, 4), 0.2), Bus("t", (1, 2, 3, 4), 0.2), Bus("a", (1, 2, 2, 3), 0.1, 0.25),
+        Bus("b", (1, 2, 2, 3), 0.1), Bus("c", (1, 5), 0.05), Bus("d", (1, 5)),
+    ]  # fmt: skip
+    ohms = lambda n: np.linspace(1e4, 2e4, n)  # noqa: E731
+    array = {"v_bias": 0.2, "gain": float("inf")}
+    stages = (
+        Wires("turn", ("x",), "t", ints(order)),
+        Array("depthwise", "t", "a", (depthwise,), ohms(12), ohms(12), **array),
+        Lanes("relu", ("a",), "b", (lanewise(np.arange(12)),), "max(x0,0)",
+              Circuit("relu", opamps=1, diodes=2), keeps_scale=True),
+        Array("dense", "b", "c", (upper, lower), ohms(5), ohms(5), **array),
+        Digital("softmax", ("c",), "d", "softmax", {"shape": (1, 5), "axes": (1,)}),
+    )  # fmt: skip
+    made = Design("hand", ("x",), ("d",), {bus.name: bus for bus in buses}, stages)
+    made.verify()
+    return made

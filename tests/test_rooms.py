@@ -1,0 +1,95 @@
+"""The walls of the house (docs/architecture.md), read from the source by ast."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import memxc
+
+PACKAGE = Path(memxc.__file__).parent
+
+#: A room imports only from rooms that stand after it: nothing looks up.
+ORDER = (
+    "__main__", "cli", "output", "report", "pipeline", "verify", "lvs", "folder",
+    "backends", "passes", "lower", "ops", "frontend", "reference", "evaluate", "digital",
+    "physics", "netread", "samples", "store", "render", "target", "ir", "engines", "jobs",
+    "errors", "units",
+)  # fmt: skip
+
+#: Libraries that only some rooms know, however the import is marked for the linter.
+OWNERS = {
+    "onnx": {"frontend", "backends.twin"},
+    "onnxruntime": {"reference"},
+    "jinja2": {"render"},
+    "click": {"cli"},
+    "subprocess": {"engines"},
+    "multiprocessing": {"jobs"},
+    "neospice": {"engines"},
+    "pydantic": {"target"},
+}
+
+#: Files and functions over the budget, each with the reason that was good enough.
+LONGER: dict[str, str] = {}
+FILE_LINES, FUNCTION_LINES = 300, 60
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path):
+    """Full names of what a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path.name} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_room_has_its_place():
+    rooms = {module(path).partition(".")[0] for path in SOURCES} - {""}
+    assert rooms <= set(ORDER)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: module(p) or "memxc")
+def test_nothing_looks_up(path):
+    room = module(path).partition(".")[0]
+    allowed = {room, "__version__", *(ORDER[ORDER.index(room) :] if room else ())}
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("memxc.")}
+    assert used <= allowed
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: module(p) or "memxc")
+def test_libraries_stay_with_their_owners(path):
+    name = module(path)
+    for library in {full.partition(".")[0] for full in imports(path)} & set(OWNERS):
+        assert any(f"{name}.".startswith(f"{owner}.") for owner in OWNERS[library]), library
+
+
+def test_passes_do_not_know_each_other():
+    for path in sorted((PACKAGE / "passes").glob("[a-z]*.py")):
+        for name in imports(path):
+            other = name.removeprefix("memxc.passes.") if name.startswith("memxc.passes.") else "_"
+            assert other[0] in "_ABCDEFGHIJKLMNOPQRSTUVWXYZ", f"{path.name} imports {name}"
+
+
+def sizes():
+    for path in SOURCES:
+        text = path.read_text("utf-8")
+        yield module(path), text.count("\n"), FILE_LINES
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                yield f"{module(path)}:{node.name}", lines, FUNCTION_LINES
+
+
+def test_budget():
+    over = {name for name, lines, limit in sizes() if lines > limit}
+    assert over == set(LONGER)
