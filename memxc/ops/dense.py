@@ -25,8 +25,8 @@ def gemm(call: Call) -> Parts:
         return [_product(call, call.dst, alpha, left, right, out, None)]
     if call.is_constant(2):
         beta = float(call.attrs["beta"])
-        bias = _scaled(call.constant(2, "bias"), beta)
-        return [_product(call, call.dst, alpha, left, right, out, np.broadcast_to(bias, out.shape))]
+        bias = _spread_over(call, _scaled(call.constant(2, "bias"), beta))
+        return [_product(call, call.dst, alpha, left, right, out, bias)]
     between = call.fresh("product")
     return [
         Bus(between, call.shape),
@@ -59,6 +59,15 @@ def _transposed(call: Call, index: int) -> Tensor:
 def _scaled(tensor: Tensor, factor: float) -> Tensor:
     """The tensor as it is in the file where nothing has to be computed."""
     return tensor if factor == 1.0 else np.asarray(tensor, dtype=np.float64) * factor
+
+
+def _spread_over(call: Call, tensor: Tensor) -> Tensor:
+    """The bias, or the nets of one, in the shape of the output."""
+    try:
+        return np.broadcast_to(tensor, call.shape)
+    except ValueError:
+        what = f"a bias of {tensor.shape} does not fit an output of {call.shape}"
+        raise call.refuse(what, code="unsupported-shape") from None
 
 
 def _product(
@@ -113,7 +122,7 @@ def _kernels(nets: Ints, weight: Tensor, out: Ints, bias: Tensor | None) -> Iter
 
 def _plus(call: Call, product: str) -> Lanes:
     beta = float(call.attrs["beta"])
-    addend = np.broadcast_to(call.nets(2), call.shape)
+    addend = _spread_over(call, call.nets(2))
     return Lanes(
         f"{call.name}/add",
         (product, call.inputs[2]),

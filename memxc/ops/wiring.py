@@ -78,9 +78,14 @@ def split(call: Call) -> Parts:
     else:
         cuts = np.cumsum(given.reshape(-1))[:-1]
     parts = np.split(nets, cuts, axis=axis)
-    fits = len(parts) == len(outputs) and all(
-        call.graph.shapes.get(name, part.shape) == part.shape
-        for name, part in zip(outputs, parts, strict=True)
+    whole = given is None or given.sum() == nets.shape[axis]
+    fits = (
+        whole
+        and len(parts) == len(outputs)
+        and all(
+            call.graph.shapes.get(name, part.shape) == part.shape
+            for name, part in zip(outputs, parts, strict=True)
+        )
     )
     if not fits:
         raise call.refuse(

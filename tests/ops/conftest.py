@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc import evaluate
+from memxc.errors import Fault, MemxcError
 from memxc.ir.graph import Graph, Node
 from memxc.lower import lower
 
@@ -93,7 +94,6 @@ def one_node(
         opset_imports=[helper.make_opsetid("", opset)],
         ir_version=8,
     )
-    model = onnx.shape_inference.infer_shapes(model)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
@@ -122,7 +122,7 @@ def node_cases() -> dict[str, list[Any]]:
     """ONNX's own cases of one node each, by operator."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from onnx.backend.test.loader import load_model_tests
+        from onnx.backend.test.loader import load_model_tests  # noqa: PLC0415  (takes seconds)
 
         cases = load_model_tests(kind="node")
     found: dict[str, list[Any]] = {}
@@ -146,3 +146,32 @@ def case_run() -> Callable[..., dict[str, np.ndarray]]:
 @pytest.fixture(scope="session")
 def case_error() -> Callable[..., float]:
     return relative
+
+
+def build(
+    op: str,
+    inputs: Mapping[str, tuple[int, ...]],
+    weights: Arrays,
+    outputs: Mapping[str, tuple[int, ...]],
+    attrs: Mapping[str, Any] | None = None,
+    opset: int = 17,
+) -> Graph:
+    """A Graph of one node, for what ONNX's own checker would not let through."""
+    node = Node(f"the_{op}", op, (*inputs, *weights), tuple(outputs), attrs or {})
+    shapes = {**inputs, **{n: np.shape(w) for n, w in weights.items()}, **outputs}
+    return Graph("hand", tuple(inputs), tuple(outputs), (node,), shapes, weights, opset)
+
+
+@pytest.fixture(scope="session")
+def hand_graph() -> Callable[..., Graph]:
+    return build
+
+
+@pytest.fixture(scope="session")
+def faults_of() -> Callable[[Graph], tuple[Fault, ...]]:
+    def faults(graph: Graph) -> tuple[Fault, ...]:
+        with pytest.raises(MemxcError) as caught:
+            lower(graph)
+        return caught.value.faults
+
+    return faults

@@ -1,0 +1,158 @@
+"""A layer of constant weights in a Graph: its algebra under y = gain x + shift, and its return.
+
+Conv, ConvTranspose and Gemm, and MatMul with the constant on the right. Channels are axis 1; those
+of a MatMul are the last axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.graph import Graph, Node, Tensor
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A node with its constants in float64: `weight` in the file's shape, `bias` times beta."""
+
+    node: Node
+    weight: Floats
+    bias: Floats | None
+
+    def behind(self, gain: Floats, shift: Floats | None) -> Layer:
+        """The layer followed by gain y + shift; one number an output channel each."""
+        bias = None if self.bias is None else self.bias * gain
+        if shift is not None:
+            bias = shift if bias is None else bias + shift
+        return replace(self, weight=self.weight * self._outputs(gain), bias=bias)
+
+    def before(self, gain: Floats, shift: Floats | None) -> Layer:
+        """The layer that reads gain x + shift; one number an input channel each."""
+        bias = self.bias
+        if shift is not None:
+            more = self._response(self.weight * self._inputs(shift))
+            bias = more if bias is None else bias + more
+        return replace(self, weight=self.weight * self._inputs(gain), bias=bias)
+
+    def channel_axis(self, rank: int) -> int:
+        """Which axis of an input or output of this rank holds the channels."""
+        return rank - 1 if self.node.op == "MatMul" else 1
+
+    def has_border(self) -> bool:
+        """Whether the windows reach zeros around the map."""
+        mode = self.node.attrs.get("auto_pad", "NOTSET")
+        padded = mode == "NOTSET" and any(self.node.attrs.get("pads") or ())
+        return padded or str(mode).startswith("SAME")
+
+    def _outputs(self, channels: Floats) -> Floats:
+        """One number an output channel, shaped to be multiplied with the weight."""
+        match self.node.op:
+            case "Conv":
+                return channels.reshape(-1, *[1] * (self.weight.ndim - 1))
+            case "ConvTranspose":
+                return self._blocks(channels)
+            case "Gemm" if self.node.attrs.get("transB"):
+                return channels[:, None]
+        return channels
+
+    def _inputs(self, channels: Floats) -> Floats:
+        """One number an input channel, shaped to be multiplied with the weight."""
+        if self.node.op == "Conv":
+            return self._blocks(channels)
+        transposed = self.node.op == "Gemm" and self.node.attrs.get("transB")
+        return channels if transposed else channels[:, None]
+
+    def _blocks(self, channels: Floats) -> Floats:
+        """Channels along axis 1 of the weight, where each group along axis 0 has its own."""
+        blocks = channels.reshape(self.node.attrs.get("group", 1), -1)
+        each = np.repeat(blocks, len(self.weight) // len(blocks), axis=0)
+        return each.reshape(*each.shape, *[1] * (self.weight.ndim - 2))
+
+    def _response(self, weight: Floats) -> Floats:
+        """What a weight gives where every input is 1: one number an output channel."""
+        match self.node.op:
+            case "Conv":
+                total = weight.sum(axis=tuple(range(1, weight.ndim)))
+            case "Gemm":
+                axis = 1 if self.node.attrs.get("transB") else 0
+                total = weight.sum(axis=axis) * float(self.node.attrs.get("alpha", 1.0))
+            case _:
+                total = weight.sum(axis=-2)
+        return np.asarray(total)
+
+
+def read(node: Node, graph: Graph) -> Layer | None:
+    """The layer that a node is; None for another node and where its shapes do not fit."""
+    if node.op not in ("Conv", "ConvTranspose", "Gemm", "MatMul") or node.domain:
+        return None
+    src, weight, *rest = node.inputs
+    bias = [name for name in rest if name]
+    if src in graph.weights or not {weight, *bias} <= set(graph.weights):
+        return None
+    if len(graph.shapes[node.outputs[0]]) < 2 or graph.weights[weight].ndim < 2:
+        return None
+    beta = float(node.attrs.get("beta", 1.0)) if node.op == "Gemm" else 1.0
+    layer = Layer(
+        node, floats(graph.weights[weight]), floats(graph.weights[bias[0]]) * beta if bias else None
+    )
+    return layer if _fits(layer, graph.shapes[src], graph.shapes[node.outputs[0]]) else None
+
+
+def _fits(layer: Layer, src: tuple[int, ...], dst: tuple[int, ...]) -> bool:
+    """Whether the constants have the channels of input and output; lowering says what is wrong."""
+    attrs, shape = layer.node.attrs, layer.weight.shape
+    group = max(1, attrs.get("group", 1))
+    bias = () if layer.bias is None else layer.bias.shape
+    divides = src[1:2] == () or src[1] % group == dst[1] % group == 0
+    match layer.node.op:
+        case "Conv":
+            fits = divides and shape[:2] == (dst[1], src[1] // group)
+        case "ConvTranspose":
+            fits = divides and shape[:2] == (src[1], dst[1] // group)
+        case "Gemm":
+            rows, columns = shape[::-1] if attrs.get("transB") else shape
+            fits = (src[0 if attrs.get("transA") else 1], dst[1]) == (rows, columns)
+            return fits and all(n in (1, m) for n, m in zip(bias[::-1], dst[::-1], strict=False))
+        case _:
+            return True
+    return fits and bias in ((), dst[1:2])
+
+
+def write(graph: Graph, layer: Layer, src: str, dst: str) -> tuple[Graph, Node] | None:
+    """A node from `src` to `dst`, and the graph with its constants beside the old ones.
+
+    None where there is no such node: constants that are not finite, a MatMul of several matrices
+    with a bias. A MatMul of one matrix with a bias becomes a Gemm.
+    """
+    node, parts = layer.node, {"weight": layer.weight, "bias": layer.bias}
+    tensors = {_fresh(graph, dst, role): t for role, t in parts.items() if t is not None}
+    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        return None
+    if node.op == "MatMul" and layer.bias is not None:
+        if len(graph.shapes[dst]) != 2 or layer.weight.ndim != 2:
+            return None
+        node = replace(node, op="Gemm")
+    attrs = {key: value for key, value in node.attrs.items() if key != "beta"}
+    changed = replace(
+        graph,
+        weights={**graph.weights, **tensors},
+        shapes={**graph.shapes, **{name: tensor.shape for name, tensor in tensors.items()}},
+    )
+    return changed, replace(node, attrs=attrs, inputs=(src, *tensors), outputs=(dst,))
+
+
+def floats(tensor: Tensor) -> Floats:
+    """A constant in the precision of the arithmetic."""
+    return np.asarray(tensor, dtype=np.float64)
+
+
+def _fresh(graph: Graph, tensor: str, role: str) -> str:
+    name = f"{tensor}/{role}"
+    while name in graph.shapes:
+        name += "'"
+    return name

@@ -1,0 +1,187 @@
+"""fold-batchnorm: batch normalisation and constants beside a layer go into its weights and bias.
+
+All rules are exact; the arithmetic is done in float64.
+
+1. y = gain x + shift, one pair a channel, is what these nodes are: BatchNormalization in inference;
+   Mul by a constant and Div by one; Add and Sub with a constant. The constant is one number, or
+   one for each channel, and does not enlarge the tensor.
+2. A layer is a Conv, ConvTranspose or Gemm, or a MatMul, with a constant weight on the right and a
+   constant bias or none. Its channels are axis 1; those of a MatMul the last axis.
+3. Behind a layer whose result nothing else reads: W <- gain W, b <- gain b + shift. A MatMul of a
+   matrix becomes a Gemm where it gets a bias; one of higher rank takes a gain only.
+4. Before a layer, where nothing else reads the node's result: W <- W gain, b <- b + W shift. Not
+   before a ConvTranspose; and with a shift not before a Conv with a border, which holds zeros.
+5. What would not be finite is left alone, so that it is refused under its own name.
+
+Rule 3 goes first and is repeated along chains (Conv, Mul, Add); then so is rule 4.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.graph import Graph, Node
+from memxc.passes import Context, GraphPass, _layers
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FoldBatchnorm(GraphPass):
+    """Fold batch normalisation, and other constants a channel, into the layer beside them."""
+
+    name = "fold-batchnorm"
+
+    def run(self, graph: Graph, ctx: Context) -> Graph:
+        """The graph with fewer nodes."""
+        return fold(graph)
+
+
+def fold(graph: Graph) -> Graph:
+    """The same function with normalisations and constants in the weights of their layers."""
+    return _without_unread_weights(_fold_before(_fold_behind(graph)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Affine:
+    """y = gain x + shift; both broadcast to the tensor `src`, no shift is zero."""
+
+    src: str
+    gain: Floats
+    shift: Floats | None = None
+
+
+def _fold_behind(graph: Graph) -> Graph:
+    """Rule 3. A layer takes over the output of what it swallowed, so that chains fold."""
+    readers = _readers(graph)
+    nodes: list[Node] = []
+    writer: dict[str, int] = {}
+    for node in graph.nodes:
+        affine = _affine(node, graph)
+        if affine and affine.src in writer and readers[affine.src] == 1:
+            index = writer[affine.src]
+            merged = _behind(graph, nodes[index], affine, node.outputs[0])
+            if merged:
+                graph, nodes[index] = merged
+                writer[node.outputs[0]] = index
+                continue
+        writer.update(dict.fromkeys(node.outputs, len(nodes)))
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _fold_before(graph: Graph) -> Graph:
+    """Rule 4, from the last node to the first, so that chains fold."""
+    readers = _readers(graph)
+    reader = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
+    nodes = dict(enumerate(graph.nodes))
+    for place, node in reversed(list(enumerate(graph.nodes))):
+        affine, middle = _affine(node, graph), node.outputs[0]
+        if affine and middle in reader and readers[middle] == 1:
+            index = reader[middle]
+            merged = _before(graph, nodes[index], affine, middle)
+            if merged:
+                graph, nodes[index] = merged
+                reader[affine.src] = index
+                del nodes[place]
+    return replace(graph, nodes=tuple(nodes.values()))
+
+
+def _behind(graph: Graph, node: Node, affine: _Affine, dst: str) -> tuple[Graph, Node] | None:
+    layer = _layers.read(node, graph)
+    if layer is None:
+        return None
+    parts = _per_channel(affine, graph.shapes[affine.src], layer)
+    return _layers.write(graph, layer.behind(*parts), node.inputs[0], dst) if parts else None
+
+
+def _before(graph: Graph, node: Node, affine: _Affine, middle: str) -> tuple[Graph, Node] | None:
+    layer = _layers.read(node, graph)
+    if layer is None or node.inputs[0] != middle or node.op == "ConvTranspose":
+        return None
+    if node.attrs.get("transA") or (affine.shift is not None and layer.has_border()):
+        return None
+    parts = _per_channel(affine, graph.shapes[middle], layer)
+    return (
+        _layers.write(graph, layer.before(*parts), affine.src, node.outputs[0]) if parts else None
+    )
+
+
+def _per_channel(
+    affine: _Affine, shape: tuple[int, ...], layer: _layers.Layer
+) -> tuple[Floats, Floats | None] | None:
+    """Gain and shift as one number a channel each; None where they change along another axis."""
+    axis = layer.channel_axis(len(shape))
+    found: list[Floats | None] = []
+    for value in (affine.gain, affine.shift):
+        if value is None:
+            found.append(None)
+            continue
+        full = value.reshape((1,) * (len(shape) - value.ndim) + value.shape)
+        if any(size > 1 and at != axis for at, size in enumerate(full.shape)):
+            return None
+        found.append(np.broadcast_to(full.reshape(-1), shape[axis : axis + 1]))
+    gain, shift = found
+    return None if gain is None else (gain, shift)
+
+
+def _affine(node: Node, graph: Graph) -> _Affine | None:
+    """Rule 1; None for any other node, and where the result has another shape."""
+    if node.domain:
+        return None
+    with np.errstate(all="ignore"):  # rule 5
+        normal = node.op == "BatchNormalization"
+        found = _normalisation(node, graph) if normal else _constant(node, graph)
+    if found is None or graph.shapes[found.src] != graph.shapes[node.outputs[0]]:
+        return None
+    finite = [np.isfinite(part).all() for part in (found.gain, found.shift) if part is not None]
+    return found if all(finite) else None
+
+
+def _normalisation(node: Node, graph: Graph) -> _Affine | None:
+    inference = not node.attrs.get("training_mode") and node.attrs.get("spatial", 1)
+    if not inference or any(node.outputs[1:]) or not set(node.inputs[1:]) <= set(graph.weights):
+        return None
+    shape = graph.shapes[node.inputs[0]]
+    scale, bias, mean, var = (_layers.floats(graph.weights[name]) for name in node.inputs[1:])
+    if len(shape) < 2 or any(part.shape != shape[1:2] for part in (scale, bias, mean, var)):
+        return None
+    gain = scale / np.sqrt(var + node.attrs.get("epsilon", 1e-5))
+    column = (-1, *[1] * (len(shape) - 2))
+    return _Affine(node.inputs[0], gain.reshape(column), (bias - mean * gain).reshape(column))
+
+
+def _constant(node: Node, graph: Graph) -> _Affine | None:
+    if node.op not in ("Add", "Sub", "Mul", "Div"):
+        return None
+    left, right = node.inputs
+    if (left in graph.weights) == (right in graph.weights):
+        return None
+    src, name = (right, left) if left in graph.weights else (left, right)
+    value, one = _layers.floats(graph.weights[name]), np.ones(())
+    match node.op:
+        case "Add":
+            return _Affine(src, one, value)
+        case "Sub":
+            return _Affine(src, one, -value) if src == left else _Affine(src, -one, value)
+        case "Mul":
+            return _Affine(src, value)
+    return _Affine(src, 1.0 / value) if src == left else None
+
+
+def _readers(graph: Graph) -> Mapping[str, int]:
+    return Counter([name for node in graph.nodes for name in node.inputs] + [*graph.outputs])
+
+
+def _without_unread_weights(graph: Graph) -> Graph:
+    read = _readers(graph)
+    weights = {name: value for name, value in graph.weights.items() if name in read}
+    written = {name for node in graph.nodes for name in node.outputs}
+    known = {*graph.inputs, *weights, *written}
+    shapes = {name: shape for name, shape in graph.shapes.items() if name in known}
+    return replace(graph, weights=weights, shapes=shapes)
