@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -14,7 +14,7 @@ T = TypeVar("T")
 def executor(jobs: int) -> AbstractContextManager[Executor | None]:
     """A pool of `jobs` processes; None for one, which needs no pool."""
     if jobs <= 1:
-        return _Here()
+        return nullcontext()
     return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
 
 
@@ -33,8 +33,3 @@ def ordered(
             yield waiting.pop(0).result()
     for future in waiting:
         yield future.result()
-
-
-class _Here(AbstractContextManager[None]):
-    def __exit__(self, *_: object) -> None:
-        return None

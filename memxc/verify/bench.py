@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 _SWEEP = 256
 #: Devices and source points a deck: more would only cost memory, fewer cost starts.
-_DEVICES = 40_000
+_DEVICES = 3_000
 _STIMULI = 400_000
 
 

@@ -79,12 +79,17 @@ class _Assembly:
         for k, crossbar in enumerate(stage.crossbars):
             grids += self._grids(crossbar)
             words = self._word_nets(index, k, stage, crossbar, inverted, supplies)
+            if stage.schedule == "sequential":
+                back = (crossbar.sign < 0) & (crossbar.line != BIAS)
+                inverted |= dict(
+                    zip(words[:, 0, np.roll(back, -1)].flat, words[:, 0, back].flat, strict=True)
+                )
             bits = self._bit_nets(stage, crossbar, plus, minus)
             instances.append(_placed(f"xs{index}_k{k}", crossbar, words, bits))
         lanes = _amplified(stage, len(plus))
         out, limiter = self._output(stage.dst, lanes)
         instances += [
-            *self._inverters(index, stage, inverted),
+            *self._inverters(stage, inverted),
             self._amplifiers(stage, lanes, plus, minus, out),
             *limiter,
         ]
@@ -115,7 +120,7 @@ class _Assembly:
         fresh = self._add([f"i{index}_{self.nets[net][1:]}" for net in order])
         return dict(zip(order, fresh.tolist(), strict=True))
 
-    def _inverters(self, index: int, stage: Array, inverted: dict[int, int]) -> Iterator[Instances]:
+    def _inverters(self, stage: Array, inverted: dict[int, int]) -> Iterator[Instances]:
         if inverted:
             self._cell(Cell("inverter", "inverter", (("gain", stage.gain),)))
             nets = ints(list(inverted.items()))
@@ -136,7 +141,13 @@ class _Assembly:
         nets = np.zeros(shape, dtype=np.int32)
         bias = crossbar.line == BIAS
         if stage.schedule == "sequential":
-            names = [f"q{index}_{k}_{g}_{w}" for g in range(shape[0]) for w in range(shape[2])]
+            # An inverted line stands behind an inverter, next to the port that feeds it.
+            kinds = ["q" if sign > 0 else "i" for sign in crossbar.sign]
+            names = [
+                f"{kind}{index}_{k}_{g}_{w}"
+                for g in range(shape[0])
+                for w, kind in enumerate(kinds)
+            ]
             nets[:] = self._add(names).reshape(shape)
         else:
             source = self.lanes[stage.src]
@@ -183,7 +194,9 @@ class _Assembly:
         names = tuple(f"xl{self.number[bus]}_{lane}" for lane in lanes)
         nets = ints(np.stack([raw, clean[lanes]], axis=1))
         return raw, [
-            Instances(names, nets, ("limiter",) * len(names), (("clip", np.full(len(names), limit)),))
+            Instances(
+                names, nets, ("limiter",) * len(names), (("clip", np.full(len(names), limit)),)
+            )
         ]
 
     def _lane_cells(self, stage: Lanes) -> Iterator[Instances]:
