@@ -81,9 +81,8 @@ class _Assembly:
             words = self._word_nets(index, k, stage, crossbar, inverted, supplies)
             if stage.schedule == "sequential":
                 back = (crossbar.sign < 0) & (crossbar.line != BIAS)
-                inverted |= dict(
-                    zip(words[:, 0, np.roll(back, -1)].flat, words[:, 0, back].flat, strict=True)
-                )
+                fed = words[:, 0, np.roll(back, -1)].reshape(-1).tolist()
+                inverted |= dict(zip(fed, words[:, 0, back].reshape(-1).tolist(), strict=True))
             bits = self._bit_nets(stage, crossbar, plus, minus)
             instances.append(_placed(f"xs{index}_k{k}", crossbar, words, bits))
         lanes = _amplified(stage, len(plus))
