@@ -106,8 +106,10 @@ def read(node: Node, graph: Graph) -> Layer | None:
 def _fits(layer: Layer, src: tuple[int, ...], dst: tuple[int, ...]) -> bool:
     """Whether the constants have the channels of input and output; lowering says what is wrong."""
     attrs, shape = layer.node.attrs, layer.weight.shape
-    group = max(1, attrs.get("group", 1))
+    group = attrs.get("group", 1)
     bias = () if layer.bias is None else layer.bias.shape
+    if group < 1:
+        return False
     divides = src[1:2] == () or src[1] % group == dst[1] % group == 0
     match layer.node.op:
         case "Conv":

@@ -1,0 +1,146 @@
+"""Graph -> Design: buses, order, all faults at once, and what may come behind digital stages."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from memxc.errors import MemxcError
+from memxc.ir.graph import Graph, Node
+from memxc.lower import Row, lower, survey
+
+W = np.arange(12, dtype=np.float32).reshape(3, 4)
+
+
+def graph(*nodes: Node, outputs: tuple[str, ...], **shapes: tuple[int, ...]) -> Graph:
+    known = {"x": (1, 3), "w": W.shape, **shapes}
+    made = Graph("net", ("x",), outputs, nodes, known, {"w": W}, 17)
+    made.verify()
+    return made
+
+
+def node(op: str, inputs: str, outputs: str, **attrs: object) -> Node:
+    return Node(f"the {op}", op, tuple(inputs.split()), tuple(outputs.split()), attrs)
+
+
+MATMUL = node("MatMul", "x w", "a")
+
+
+def test_buses_are_the_tensors_in_order():
+    design = lower(graph(MATMUL, node("Relu", "a", "b"), outputs=("b", "a"), a=(1, 4), b=(1, 4)))
+    assert design.name == "net"
+    assert list(design.buses) == ["x", "a", "b"]
+    assert design.buses["b"].shape == (1, 4)
+    assert (design.inputs, design.outputs) == (("x",), ("b", "a"))
+    assert [stage.name for stage in design.stages] == ["the MatMul", "the Relu"]
+
+
+def test_faults_of_all_nodes_come_at_once_and_add_no_noise():
+    broken = graph(
+        node("Erf", "x", "a"),
+        node("Relu", "a", "b", slope=1),
+        node("MatMul", "b w", "c"),
+        node("Softmax", "c", "d"),
+        node("Neg", "d", "e"),
+        outputs=("e", "w"),
+        a=(1, 3),
+        b=(1, 3),
+        c=(1, 4),
+        d=(1, 4),
+        e=(1, 4),
+    )
+    with pytest.raises(MemxcError) as caught:
+        lower(broken)
+    assert [(fault.code, fault.where) for fault in caught.value.faults] == [
+        ("unsupported-op", "the Erf"),
+        ("unsupported-attribute", "the Relu"),
+        ("unsupported-op", "the Softmax"),
+        ("unsupported-model", "w"),
+    ]
+    rows, faults = survey(broken)
+    assert tuple(faults) == caught.value.faults
+    assert [row.kind for row in rows] == ["refused", "refused", "crossbar", "refused", "lanes"]
+    assert "'the Neg' (Neg)" in rows[3].circuit
+
+
+def test_a_survey_says_what_becomes_of_each_node():
+    rows, faults = survey(
+        graph(
+            node("ReduceMean", "x", "m"),
+            node("MatMul", "x w", "a"),
+            node("Split", "a", "b c", axis=1),
+            node("Mul", "b c", "d"),
+            node("Add", "d m", "e"),
+            node("Softmax", "e", "f"),
+            outputs=("f",),
+            m=(1, 1),
+            a=(1, 4),
+            b=(1, 2),
+            c=(1, 2),
+            d=(1, 2),
+            e=(1, 2),
+            f=(1, 2),
+        )
+    )
+    assert faults == []
+    assert rows == [
+        Row("the ReduceMean", "ReduceMean", "fixed resistors", "3x1@1"),
+        Row("the MatMul", "MatMul", "crossbar", "3x4@1"),
+        Row("the Split", "Split", "wires", ""),
+        Row("the Mul", "Mul", "lanes", "mul"),
+        Row("the Add", "Add", "lanes", "add"),
+        Row("the Softmax", "Softmax", "digital", "softmax"),
+    ]
+
+
+def test_wires_and_digital_stages_may_follow_a_digital_one():
+    design = lower(
+        graph(
+            MATMUL,
+            node("Softmax", "a", "b"),
+            node("Transpose", "b", "c"),
+            node("ArgMax", "c", "d"),
+            outputs=("d",),
+            a=(1, 4),
+            b=(1, 4),
+            c=(4, 1),
+            d=(1, 1),
+        )
+    )
+    assert [type(s).__name__ for s in design.stages] == ["Linear", "Digital", "Wires", "Digital"]
+
+
+@pytest.mark.parametrize("between", [None, "Transpose"])
+def test_a_circuit_behind_a_digital_stage_is_refused(between):
+    nodes = [MATMUL, node("Softmax", "a", "b")]
+    shapes = {"a": (1, 4), "b": (1, 4)}
+    if between:
+        nodes.append(node(between, "b", "c"))
+        shapes["c"] = (4, 1)
+    last = list(shapes)[-1]
+    nodes.append(node("Relu", last, "d"))
+    with pytest.raises(MemxcError) as caught:
+        lower(graph(*nodes, outputs=("d",), **shapes, d=shapes[last]))
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.where) == ("unsupported-op", "the Softmax")
+    assert "'the Relu' (Relu)" in fault.what
+
+
+def test_wires_cannot_join_digital_and_analog():
+    with pytest.raises(MemxcError, match="'the Concat' \\(Concat\\) reads it"):
+        lower(
+            graph(
+                MATMUL,
+                node("Softmax", "a", "b"),
+                node("Concat", "b a", "c", axis=1),
+                outputs=("c",),
+                a=(1, 4),
+                b=(1, 4),
+                c=(1, 8),
+            )
+        )
+
+
+def test_an_input_may_be_an_output():
+    design = lower(graph(MATMUL, outputs=("a", "x"), a=(1, 4)))
+    assert design.outputs == ("a", "x")
