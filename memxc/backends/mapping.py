@@ -39,9 +39,8 @@ def mapping(design: Design, suffix: str) -> Iterator[str]:
 def schedule(design: Design) -> Iterator[str]:
     """Lines of schedule.csv: in each period, the net on each port, and what the outputs are.
 
-    A port q... is a word line's, and carries the net beside it (-net: its inverse, 0: ground). A
-    port n... is the output of an amplifier, whose volts in that period are those of the net
-    beside it.
+    A port q... is a word line's, and carries the net beside it (0: ground). A port n... is the
+    output of an amplifier, whose volts in that period are those of the net beside it.
     """
     yield SCHEDULE_HEAD
     nets = Nets(design)
@@ -72,7 +71,7 @@ def _firsts(
         if bias:
             rows = [f"vbias{'' if sign > 0 else 'n'}{index}"] * places
         elif sequential:
-            rows = [f"q{index}_{k}_{g}_0"]
+            rows = [f"{'q' if sign > 0 else 'i'}{index}_{k}_{g}_0"]
         else:
             lanes = crossbar.taps.nets(group)[0, :, crossbar.line[0]]
             rows = nets.names(_source(stage, lanes, nets))
@@ -90,13 +89,13 @@ def _turn(stage: Array, index: int, period: int, nets: Nets) -> Iterator[str]:
     for k, crossbar in enumerate(stage.crossbars):
         if period >= crossbar.places:
             continue
-        wanted = np.flatnonzero(crossbar.line != BIAS)
+        # An inverted line has its inverter in the netlist; it is no port.
+        wanted = np.flatnonzero((crossbar.line != BIAS) & (crossbar.sign > 0))
         rows = crossbar.taps.nets(places=now)[:, 0, crossbar.line[wanted]]
         for g, lanes in enumerate(rows):
             names = nets.names(_source(stage, lanes, nets))
             for w, name in zip(wanted.tolist(), names, strict=True):
-                inverse = crossbar.sign[w] < 0 and name != "0"
-                yield f"q{index}_{k}_{g}_{w},{'-' if inverse else ''}{name}"
+                yield f"q{index}_{k}_{g}_{w},{name}"
         first = crossbar.sinks.nets(places=slice(0, 1)).reshape(-1)
         lanes = crossbar.sinks.nets(places=now).reshape(-1)
         used = (first >= 0) & (lanes >= 0)

@@ -69,37 +69,35 @@ def _run(arguments: list[str]) -> int:
             _print_faults(rows, error.exit_code)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("\nstopped; nothing was written.", err=True)
+        _terminal.warn("\nstopped; nothing was written.")
         return 130
-    except BrokenPipeError:
+    except _terminal.StdoutError:
         raise
+    except BrokenPipeError as error:
+        raise _terminal.StdoutError from error
     except Exception as error:  # noqa: BLE001 - the one place that may
         return _own_fault(error, arguments)
 
 
 def _flushed(run: Callable[[], int]) -> int:
-    """Run, and make sure that what was printed arrived: a closed pipe ends quietly."""
+    """Run, and make sure that what was printed arrived; a reader that has gone is no error."""
     try:
         code = run()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_stdout()
-        return 128 + signal.SIGPIPE
-    except OSError as error:
-        _forget_stdout()
-        click.echo(f"error[cannot-write] standard output: {error.strerror}", err=True)
+        _terminal.flush()
+    except _terminal.StdoutError as unwritten:
+        # The interpreter flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        cause = unwritten.__cause__
+        if isinstance(cause, BrokenPipeError):
+            return 128 + signal.SIGPIPE
+        _terminal.warn(f"error[cannot-write] standard output: {cause}")
         return 5
     return code
 
 
-def _forget_stdout() -> None:
-    # The interpreter flushes once more at its end, and would complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _print_faults(rows: list[tuple[str, str, str, str]], code: int) -> None:
     faults = [dict(zip(("code", "where", "what", "hint"), row, strict=True)) for row in rows]
-    click.echo(json.dumps({"schema": "memxc-faults/1", "exit_code": code, "faults": faults}))
+    _terminal.say(json.dumps({"schema": "memxc-faults/1", "exit_code": code, "faults": faults}))
 
 
 def _own_fault(error: Exception, arguments: list[str]) -> int:
@@ -122,8 +120,8 @@ def _own_fault(error: Exception, arguments: list[str]) -> int:
         details = f"the details are in {file.name}"
     except OSError as failed:
         details = f"the details could not be written ({failed.strerror})"
-    click.echo(f"memxc has failed by a fault of its own: {summary}", err=True)
-    click.echo(f"Nothing was written; {details}. Please report it with that file.", err=True)
+    _terminal.warn(f"memxc has failed by a fault of its own: {summary}")
+    _terminal.warn(f"Nothing was written; {details}. Please report it with that file.")
     return _OURS
 
 

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import click  # noqa: TID251
-
 from memxc.errors import MemxcError, printable
 
 #: How characters are written where the terminal has no Unicode.
@@ -33,19 +31,44 @@ def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
     ), error.end
 
 
+class StdoutError(Exception):
+    """Standard output takes no more: its reader has gone, or its disk is full."""
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print on standard output. click's own echo writes UTF-8 where the terminal is ASCII."""
+    try:
+        print(text, end=end)
+    except OSError as error:
+        raise StdoutError from error
+
+
+def flush() -> None:
+    """Make sure that what was printed has arrived."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise StdoutError from error
+
+
+def warn(text: str) -> None:
+    """Print on standard error."""
+    print(text, file=sys.stderr)
+
+
 def faults(error: MemxcError) -> None:
     """Every fault on standard error, and how many there were."""
     for fault in error.faults:
-        click.echo(str(fault), err=True)
+        warn(str(fault))
     count = len(error.faults)
-    click.echo(f"{count} error{'s' * (count != 1)}; nothing was written.", err=True)
+    warn(f"{count} error{'s' * (count != 1)}; nothing was written.")
 
 
 def document(value: object) -> None:
     """One JSON document on standard output; ASCII, so that it is the same in every locale."""
     from memxc.store import dumps
 
-    click.echo(dumps(value), nl=False)
+    say(dumps(value), end="")
 
 
 @contextmanager
@@ -56,12 +79,12 @@ def progress(quiet: bool = False) -> Iterator[Callable[[str], None]]:
         return
 
     def show(text: str) -> None:
-        click.echo(f"\r\x1b[K{printable(text, 78)}", err=True, nl=False)
+        print(f"\r\x1b[K{printable(text, 78)}", end="", file=sys.stderr, flush=True)
 
     try:
         yield show
     finally:
-        click.echo("\r\x1b[K", err=True, nl=False)
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:

@@ -43,13 +43,15 @@ def command(model: Path, shapes: tuple[tuple[str, tuple[int, ...]], ...], as_jso
         shown = [
             (printable(r.node, 40), r.operator, r.kind, printable(r.circuit, 60)) for r in rows
         ]
-        click.echo(_terminal.table(shown, ("node", "operator", "becomes", "circuit")))
+        _terminal.say(_terminal.table(shown, ("node", "operator", "becomes", "circuit")))
         kinds = Counter(row.kind for row in rows)
-        click.echo("\n" + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
+        _terminal.say("\n" + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
     if faults:
         error = MemxcError(faults)
         _terminal.faults(error)
         return error.exit_code
     if not as_json:
-        click.echo(f"Every node can be mapped. Next: memxc compile {model} -o build/{model.stem}")
+        _terminal.say(
+            f"Every node can be mapped. Next: memxc compile {model} -o build/{model.stem}"
+        )
     return 0

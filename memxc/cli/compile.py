@@ -132,7 +132,7 @@ def command(
         _terminal.document(report)
     _say(report, out, quiet or as_json)
     for line in passed:
-        click.echo(line, err=True)
+        _terminal.warn(line)
     return 1 if passed else 0
 
 
@@ -167,11 +167,11 @@ def _say(report: dict[str, Any], out: Path, quiet: bool) -> None:
     from memxc.report import summary
 
     for warning in report["warnings"]:
-        click.echo(f"warning: {printable(warning)}", err=True)
+        _terminal.warn(f"warning: {printable(warning)}")
     if quiet:
         return
-    click.echo(f"{printable(report['model']['name'])} for {report['target']['name']}:")
+    _terminal.say(f"{printable(report['model']['name'])} for {report['target']['name']}:")
     for line in summary(report):
-        click.echo(f"  {line}")
-    click.echo(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
-    click.echo(f"Next: memxc verify {out}")
+        _terminal.say(f"  {line}")
+    _terminal.say(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
+    _terminal.say(f"Next: memxc verify {out}")

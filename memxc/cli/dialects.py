@@ -18,5 +18,5 @@ def command(as_json: bool) -> None:
         _terminal.document([{"name": name, "suffix": suffix} for name, suffix in found.items()])
         return
     for name, suffix in found.items():
-        click.echo(f"{name}  netlist/MODEL.{suffix}")
-    click.echo("\nUse: memxc compile MODEL.onnx -o DIR --dialect NAME")
+        _terminal.say(f"{name}  netlist/MODEL.{suffix}")
+    _terminal.say("\nUse: memxc compile MODEL.onnx -o DIR --dialect NAME")

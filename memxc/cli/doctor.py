@@ -23,11 +23,11 @@ def command(as_json: bool) -> int:
         checks = [{"name": n, "state": state, "detail": detail} for n, state, detail in rows]
         _terminal.document({"schema": "memxc-doctor/1", "checks": checks, "ok": sound})
         return 0 if sound else 4
-    click.echo(_terminal.table(rows))
+    _terminal.say(_terminal.table(rows))
     if sound:
-        click.echo("\nEverything that is needed works. Next: memxc check MODEL.onnx")
+        _terminal.say("\nEverything that is needed works. Next: memxc check MODEL.onnx")
         return 0
-    click.echo("\nSomething that is needed is broken: install memxc again.")
+    _terminal.say("\nSomething that is needed is broken: install memxc again.")
     return 4
 
 

@@ -17,5 +17,5 @@ def command(as_json: bool) -> None:
     if as_json:
         _terminal.document([{"name": name, "version": v} for name, v in found.items()])
         return
-    click.echo(_terminal.table([(name, v or "not installed") for name, v in found.items()]))
-    click.echo("\nUse: memxc verify DIR --engine NAME. Do they work? memxc doctor")
+    _terminal.say(_terminal.table([(name, v or "not installed") for name, v in found.items()]))
+    _terminal.say("\nUse: memxc verify DIR --engine NAME. Do they work? memxc doctor")

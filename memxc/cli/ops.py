@@ -26,5 +26,5 @@ def command(as_json: bool) -> None:
         (column.name, f"opset {column.since}", ", ".join(column.attrs) or "-")
         for column in columns.values()
     ]
-    click.echo(_terminal.table(rows, ("operator", "from", "attributes covered")))
-    click.echo("\nWhat of a model can be mapped: memxc check MODEL.onnx")
+    _terminal.say(_terminal.table(rows, ("operator", "from", "attributes covered")))
+    _terminal.say("\nWhat of a model can be mapped: memxc check MODEL.onnx")

@@ -34,8 +34,8 @@ def command(as_json: bool) -> None:
         assert isinstance(options, dict)
         shown = ",".join(f"{key}={value}" for key, value in options.items())
         exact = "exact" if found["exact"] else "lossy"
-        click.echo(
+        _terminal.say(
             f"{found['name']}{f'{{{shown}}}' if shown else ''}  ({found['works_on']}, {exact})"
         )
-        click.echo(f"    {found['summary']}")
-    click.echo('\nUse: memxc compile MODEL.onnx -o DIR --passes "a{x=1},b"')
+        _terminal.say(f"    {found['summary']}")
+    _terminal.say('\nUse: memxc compile MODEL.onnx -o DIR --passes "a{x=1},b"')

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click  # noqa: TID251
 
-from memxc.cli import _options
+from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
 from memxc.errors import fail
 
@@ -36,16 +37,30 @@ def command(folder: Path, form: str, as_json: bool) -> None:
     manifest(folder)
     form = "json" if as_json else form
     if form in _FILES:
-        click.echo(_read(folder, _FILES[form]), nl=False)
-        return
-    report = _tree(folder)
-    if form == "csv":
-        click.echo(_csv(report), nl=False)
-        return
+        _terminal.say(_read(folder, _FILES[form]), end="")
+    elif form == "csv":
+        _terminal.say(_built(folder, _csv), end="")
+    else:
+        _terminal.say(_built(folder, _text))
+        _terminal.say(f"\nMore: {folder / 'report.html'}, or memxc show {folder}")
+
+
+def _built(folder: Path, build: Callable[[dict[str, Any]], str]) -> str:
+    """Text made from report.json, which may have been changed by hand."""
+    try:
+        tree: dict[str, Any] = json.loads(_read(folder, _FILES["json"]))
+        if tree["schema"] != "memxc-report/1":
+            raise ValueError("it has another schema")
+        return build(tree)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        what = f"cannot be read: {type(error).__name__}: {error}"
+        raise fail("bad-design", str(folder / "report.json"), what, "compile again") from error
+
+
+def _text(report: dict[str, Any]) -> str:
     from memxc.report import text
 
-    click.echo(text(report))
-    click.echo(f"\nMore: {folder / 'report.html'}, or memxc show {folder}")
+    return text(report)
 
 
 def _read(folder: Path, name: str) -> str:
@@ -53,16 +68,6 @@ def _read(folder: Path, name: str) -> str:
         return (folder / name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise fail("bad-design", str(folder / name), str(error), "compile again") from error
-
-
-def _tree(folder: Path) -> dict[str, Any]:
-    try:
-        tree: dict[str, Any] = json.loads(_read(folder, "report.json"))
-        assert tree["schema"] == "memxc-report/1", "report.json has another schema"
-    except (ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
-        what = f"cannot be read: {error}"
-        raise fail("bad-design", str(folder / "report.json"), what, "compile again") from error
-    return tree
 
 
 def _csv(report: dict[str, Any]) -> str:

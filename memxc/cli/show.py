@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click  # noqa: TID251
 
-from memxc.cli import _options
+from memxc.cli import _options, _terminal
 from memxc.errors import fail
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def command(
                 "a folder holds the end of the pipeline only",
                 "give the model instead",
             )
-        click.echo(_folder(path, at or "design"))
+        _terminal.say(_folder(path, at or "design"))
     else:
-        click.echo(_model(path, at, after, dict(shapes)))
+        _terminal.say(_model(path, at, after, dict(shapes)))
 
 
 def _folder(path: Path, at: str) -> str:

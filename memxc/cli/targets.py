@@ -17,5 +17,5 @@ def command(as_json: bool) -> None:
     if as_json:
         _terminal.document([t.model_dump(mode="json") for t in found])
         return
-    click.echo(_terminal.table([(t.name, t.summary) for t in found]))
-    click.echo("\nA target of your own is a TOML file with the same keys: -t mine.toml")
+    _terminal.say(_terminal.table([(t.name, t.summary) for t in found]))
+    _terminal.say("\nA target of your own is a TOML file with the same keys: -t mine.toml")

@@ -99,8 +99,8 @@ def _tree(found: Verification, changed: list[str]) -> dict[str, Any]:
 
 def _say(found: Verification, changed: list[str], missing: str, folder: Path) -> None:
     for name in changed:
-        click.echo(f"changed since it was compiled: {printable(name)}", err=True)
-    click.echo(f"{found.engine} {found.version}, largest relative error {found.tolerance:g}:")
+        _terminal.warn(f"changed since it was compiled: {printable(name)}")
+    _terminal.say(f"{found.engine} {found.version}, largest relative error {found.tolerance:g}:")
     rows = [
         (
             printable(stage.name, 40),
@@ -112,18 +112,18 @@ def _say(found: Verification, changed: list[str], missing: str, folder: Path) ->
         )
         for stage in found.stages
     ]
-    click.echo(_terminal.table(rows, ("stage", "decks", "devices", "time", "error", "")))
+    _terminal.say(_terminal.table(rows, ("stage", "decks", "devices", "time", "error", "")))
     outputs = found.outputs
     if outputs is not None:
-        click.echo(
+        _terminal.say(
             f"Against onnxruntime: argmax agrees on {outputs.argmax_agree} of {outputs.count}, "
             f"largest relative error {outputs.max_rel_error:.1e}."
         )
     elif missing:
-        click.echo(f"Not compared with onnxruntime: {printable(missing)}.")
+        _terminal.say(f"Not compared with onnxruntime: {printable(missing)}.")
     failed = [printable(stage.name, 40) for stage in found.stages if not stage.ok]
     if failed:
-        click.echo(f"FAILED: SPICE and the design disagree in {', '.join(failed)}.")
+        _terminal.say(f"FAILED: SPICE and the design disagree in {', '.join(failed)}.")
     else:
-        click.echo("ok: SPICE gives what the design says, in every stage.")
-    click.echo(f"Next: memxc {'lvs' if changed or failed else 'report'} {folder}")
+        _terminal.say("ok: SPICE gives what the design says, in every stage.")
+    _terminal.say(f"Next: memxc {'lvs' if changed or failed else 'report'} {folder}")

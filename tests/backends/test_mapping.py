@@ -1,0 +1,95 @@
+"""mapping.csv and schedule.csv against the cards of the netlist itself."""
+
+import csv
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from memxc import evaluate
+from memxc.backends import mapping, resources, spice
+from memxc.backends.nets import Nets
+
+TURNED = ["parallel", "sequential"]
+
+
+@pytest.fixture(params=TURNED)
+def turned(design, request):
+    return design.with_stages(
+        replace(stage, schedule=request.param) if hasattr(stage, "schedule") else stage
+        for stage in design.stages
+    )
+
+
+def rows(lines):
+    return list(csv.DictReader(lines))
+
+
+def cards(folder):
+    """X cards of the top file: name -> words."""
+    text = next(folder.glob("*.cir")).read_text().replace("\n+", "")
+    return {line.split()[0]: line.split()[1:] for line in text.splitlines() if line[:1] == "x"}
+
+
+def test_every_row_is_a_card_of_the_netlist(turned, tmp_path):
+    spice.write(turned, tmp_path / "netlist", "hand")
+    placed = {n: w for n, w in cards(tmp_path / "netlist").items() if w[-1].startswith("xb")}
+    found = rows(mapping.mapping(turned, "cir"))
+    assert [row["tile"] for row in found] == list(placed)
+    for row in found:
+        words = placed[row["tile"]]
+        assert row["subckt"] == words[-1]
+        assert len(words) - 1 == int(row["rows"]) + int(row["columns"])
+        assert row["first_row_net"] == words[0]
+        assert row["first_column_net"] == words[int(row["rows"])]
+        text = (tmp_path / row["file"]).read_text()
+        assert re.search(rf"^\.subckt {row['subckt']}\b", text, re.M)
+
+
+def test_as_many_rows_as_the_report_counts(turned):
+    found = rows(mapping.mapping(turned, "cir"))
+    total = resources.total(resources.measure(turned, 1e-6, lambda stage: (32, 16)))
+    assert len(found) == total.crossbars
+    assert sum(int(row["rows"]) for row in found) == total.word_lines
+    assert sum(int(row["columns"]) for row in found) == total.bit_lines
+
+
+def test_nets_of_wires_are_those_of_their_sources(design):
+    nets = Nets(design)
+    order = design.stages[0].index
+    assert nets.names(nets.of["t"][:3]) == ["0", f"n0_{order[1]}", f"n0_{order[2]}"]
+    assert nets.name(int(nets.of["c"][4])) == "n4_4"
+
+
+def test_a_schedule_carried_out_by_hand_is_the_stage(design):
+    """Put the nets on the ports, period by period, and collect the outputs: a whole convolution."""
+    rng = np.random.default_rng(5)
+    turned = design.with_stages(
+        replace(s, schedule="sequential") if s.name == "depthwise" else s for s in design.stages
+    )
+    buses = evaluate.run(design, {"x": rng.uniform(-1, 1, (1, 2, 3, 4))})
+    volts = {"0": 0.0}
+    for b, name in enumerate(design.buses):
+        volts |= {f"n{b}_{lane}": v for lane, v in enumerate(buses[name][0])}
+    stage, seen = turned.arrays[0], {}
+    crossbar = stage.crossbars[0]
+    found = rows(mapping.schedule(turned))
+    assert {row["stage"] for row in found} == {"s01_depthwise"}
+    assert {int(row["period"]) for row in found} == set(range(6))
+    for period in range(6):
+        now = {row["port"]: row["net"] for row in found if row["period"] == str(period)}
+        for g in range(2):
+            inputs = [volts[now[f"q1_0_{g}_{w}"]] for w in range(4)] + [stage.v_bias]
+            weights = crossbar.conductance()[g]
+            current = inputs @ (weights[:, 0] - weights[:, 1])
+            port = f"n2_{6 * g}"
+            lane = int(now[port].removeprefix("n2_"))
+            seen[now[port]] = max(-0.25, min(0.25, current * stage.r_f[lane]))
+    assert len(seen) == 12
+    for net, v in seen.items():
+        assert v == pytest.approx(volts[net], rel=1e-9)
+
+
+def test_a_parallel_design_has_no_schedule(design):
+    assert rows(mapping.schedule(design)) == []

@@ -1,0 +1,157 @@
+"""The outermost layer: exit codes, streams, encodings. As a user runs it, in processes."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from memxc import __version__
+from memxc.cli import _main, _terminal
+
+COMMANDS = ["check", "compile", "dialects", "doctor", "engines", "lvs", "ops", "passes", "report",
+            "show", "targets", "verify"]  # fmt: skip
+
+
+def memxc(*args, **kwargs):
+    return subprocess.run(
+        [sys.executable, "-m", "memxc", *map(str, args)],
+        check=False, capture_output=True, timeout=60, **{"encoding": "utf-8", **kwargs},
+    )  # fmt: skip
+
+
+def test_help_lists_every_command_with_a_sentence():
+    done = memxc("--help")
+    assert done.returncode == 0
+    listed = dict(
+        line.split(maxsplit=1)
+        for line in done.stdout.split("Commands:\n")[1].splitlines()[: len(COMMANDS)]
+    )
+    assert sorted(listed) == COMMANDS
+
+
+def test_every_command_has_help():
+    for name in COMMANDS:
+        done = memxc(name, "--help")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"Usage: memxc {name}")
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    code = "import sys, memxc.cli._main as m; [m.group.get_command(None, n) for n in " \
+           "m.group.list_commands(None)]; print(*sorted(sys.modules))"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    heavy = {"numpy", "scipy", "onnx", "onnxruntime", "jinja2", "pydantic", "neospice"}
+    assert not heavy & set(done.stdout.split())
+    start = time.perf_counter()
+    memxc("--help")
+    # 0.3 s is the promise (benchmarks/commands.py measures it); a busy test machine gets more.
+    assert time.perf_counter() - start < 2
+
+
+def test_version():
+    assert memxc("--version").stdout == f"memxc, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "args", [["nosuch"], ["targets", "--nosuch"], ["compile"], ["show", "nowhere"]]
+)
+def test_usage(args):
+    done = memxc(*args)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Error:" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["targets", "passes", "ops", "dialects", "engines", "doctor"])
+def test_json_is_one_document(name):
+    done = memxc(name, "--json")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert json.loads(done.stdout)
+    assert done.stdout.isascii()
+
+
+def test_a_fault_is_one_json_document_too(tmp_path):
+    done = memxc("verify", tmp_path, "--json")
+    assert done.returncode == 3
+    tree = json.loads(done.stdout)
+    assert tree["exit_code"] == 3
+    assert tree["faults"][0]["code"] == "bad-design"
+    assert "error[bad-design]" in done.stderr
+    assert "1 error; nothing was written." in done.stderr
+    usage = memxc("compile", "--json", "nowhere.onnx", "-o", "x")
+    assert json.loads(usage.stdout)["exit_code"] == usage.returncode == 2
+
+
+def test_a_closed_pipe_ends_quietly():
+    command = f"{sys.executable} -m memxc ops | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], check=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] in ("0", "141")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_behind_standard_output():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "memxc", "targets"],
+            check=False, stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode == 5
+    assert done.stderr.startswith("error[cannot-write] standard output")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_fault_of_our_own_is_a_sentence_and_a_file(monkeypatch, capsys):
+    def fall():
+        raise RuntimeError("a\x1b[31mred\nherring")
+
+    monkeypatch.setattr(_main.group.get_command(None, "targets"), "callback", lambda **_: fall())
+    assert _main._run(["targets"]) == 70
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert "\x1b" not in err
+    file = Path(err.split("the details are in ")[1].split(". Please")[0])
+    details = file.read_text()
+    file.unlink()
+    assert "Traceback" in details
+    assert "['targets']" in details
+
+
+def test_interrupted(monkeypatch, capsys):
+    def stop(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_main.group.get_command(None, "targets"), "callback", stop)
+    assert _main._run(["targets"]) == 130
+    assert "nothing was written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("5 µW × Ω…", "5 uW x ohm..."), ("名\udcff", "\\u540d\\udcff")]
+)
+def test_any_terminal_can_show_any_text(text, shown):
+    code = (
+        "from memxc.cli import _terminal; _terminal.prepare(); "
+        f"_terminal.say({text!r}); _terminal.warn({text!r})"
+    )
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=env)
+    assert done.stdout.decode("ascii").strip() == shown
+    assert done.stderr.decode("ascii").strip() == shown
+
+
+def test_progress_is_silent_in_a_pipe(capsys):
+    with _terminal.progress() as show:
+        show("working")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_table_aligns_its_columns():
+    shown = _terminal.table([("a", "1"), ("long", "2")], ("name", "n"))
+    assert shown.splitlines() == ["name  n", "a     1", "long  2"]
