@@ -82,16 +82,16 @@ def compile_model(
     ctx = _context(options, given, pipeline)
     ladder = _Ladder(options, given, progress)
     graph = loaded
-    for change in (p for p in pipeline if isinstance(p, GraphPass)):
-        graph = ladder.graph_pass(change, graph, ctx)
+    for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
+        graph = ladder.graph_pass(graph_pass, graph, ctx)
     progress("lowering")
     design = lower(graph)
     design.verify()
     _check_stages(design, ctx)
     ladder.lowered(design)
     macs = counts(design)["multiplications"]
-    for change in (p for p in pipeline if isinstance(p, DesignPass)):
-        design = ladder.design_pass(change, design, ctx)
+    for design_pass in (p for p in pipeline if isinstance(p, DesignPass)):
+        design = ladder.design_pass(design_pass, design, ctx)
     return Compiled(
         options=options,
         target=options.target,
@@ -177,7 +177,7 @@ class _Ladder:
             apart = [distance(values[key], self.values[key]) for key in values]
             rung = Rung(self.name, name, max(a for a, _ in apart), max(r for _, r in apart))
             self.rungs.append(rung)
-        self.name, self.values = name, values  # type: ignore[assignment]
+        self.name, self.values = name, values
         return rung
 
 

@@ -1,0 +1,28 @@
+"""ONNX file -> Graph. The only room that knows the file format; the file is hostile input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from memxc.frontend.check import check
+from memxc.frontend.convert import convert
+from memxc.frontend.fold import fold
+from memxc.frontend.read import read
+from memxc.frontend.shapes import fixed_inputs
+from memxc.ir.graph import Graph
+
+
+def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+    """A network as a Graph: batch 1, static shapes, constants folded, dead nodes gone.
+
+    `shapes` are for inputs whose size the model leaves open. Raises MemxcError (broken-model,
+    unsupported-model, unsupported-op, unsupported-shape) with everything that is wrong.
+    """
+    model = read(path)
+    check(model, str(path))
+    inputs = fixed_inputs(model, shapes or {}, str(path))
+    return convert(fold(model, inputs, str(path)), path)
+
+
+__all__ = ["load"]
