@@ -1,0 +1,95 @@
+"""lvs: the netlist read back and held against the programmed design, cell by cell, net by net.
+
+What the files should say is worked out here from the design and docs/netlist.md alone; nothing of
+the writer is used. Numbers are compared exactly at the printed precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from memxc import netread
+from memxc.ir.design import Design
+from memxc.lvs import cells, expected
+from memxc.lvs.expected import Card
+from memxc.netread import Instance, Netlist
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One disagreement: where it stands, what the design says and what the netlist says."""
+
+    file: str
+    line: int
+    where: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was compared and where it differs; clean where `differences` is empty."""
+
+    differences: tuple[Difference, ...]
+    devices: int
+    instances: int
+    connections: int
+
+
+def compare(design: Design, top: Path) -> Result:
+    """Hold the netlist of a top file against a programmed design."""
+    netlist = netread.read(top)
+    differences = [
+        Difference(netlist.file, 0, name, "defined once", "defined twice") for name in netlist.twice
+    ]
+    devices = 0
+    for stage in design.arrays:
+        for crossbar in stage.crossbars:
+            for cell in cells.differences(crossbar, netlist):
+                differences.append(Difference(*cell))
+            devices += crossbar.devices * crossbar.groups
+    missing = set(netlist.instances)
+    instances = connections = 0
+    for card in expected.cards(design):
+        missing.discard(card.name)
+        instances += 1
+        connections += len(card.nodes)
+        differences += _instance(card, netlist)
+    differences += [
+        Difference(netlist.file, netlist.instances[name].line, name, "no such instance", "placed")
+        for name in sorted(missing)
+    ]
+    return Result(tuple(dict.fromkeys(differences)), devices, instances, connections)
+
+
+def _instance(card: Card, netlist: Netlist) -> Iterator[Difference]:
+    found = netlist.instances.get(card.name)
+    if found is None:
+        yield Difference(netlist.file, 0, card.name, f"an instance of {card.cell}", "missing")
+        return
+    for what, want, have in _disagreements(card, found):
+        yield Difference(netlist.file, found.line, f"{card.name} {what}", want, have)
+    if found.cell not in netlist.definitions:
+        yield Difference(netlist.file, found.line, card.name, f"{found.cell} defined", "undefined")
+
+
+def _disagreements(card: Card, found: Instance) -> Iterable[tuple[str, str, str]]:
+    if not card.is_cell(found.cell):
+        yield "cell", card.cell, found.cell
+    if len(card.nodes) != len(found.nodes):
+        yield "nodes", str(len(card.nodes)), str(len(found.nodes))
+    elif card.nodes != found.nodes:
+        for i, (want, have) in enumerate(zip(card.nodes, found.nodes, strict=True)):
+            if want != have:
+                yield card.port(i), want, have
+    if card.params != found.params and dict(card.params) != dict(found.params):
+        yield "parameters", _words(card.params), _words(found.params)
+
+
+def _words(params: tuple[tuple[str, str], ...]) -> str:
+    return " ".join(f"{key}={value}" for key, value in params) or "none"
+
+
+__all__ = ["Difference", "Result", "compare"]

@@ -1,0 +1,149 @@
+"""The instances of a design by docs/netlist.md: derived here, not taken from the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from memxc.ir.design import Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array, Digital, Lanes, Wires
+
+
+@dataclass(frozen=True)
+class Card:
+    """An instance as it should stand. A lane's cell is any number behind its circuit's name."""
+
+    name: str
+    nodes: tuple[str, ...]
+    cell: str
+    params: tuple[tuple[str, str], ...] = ()
+    word_lines: int = 0
+    numbered: bool = False
+
+    def is_cell(self, name: str) -> bool:
+        """Whether a cell's name fits."""
+        if self.numbered:
+            return name.startswith(self.cell) and name[len(self.cell) :].isdigit()
+        return name == self.cell
+
+    def port(self, i: int) -> str:
+        """What port `i` is."""
+        if not self.word_lines:
+            return f"port {i}"
+        return f"word line {i}" if i < self.word_lines else f"bit line {i - self.word_lines}"
+
+
+def cards(design: Design) -> Iterator[Card]:
+    """Every instance of the top netlist."""
+    number = {name: b for b, name in enumerate(design.buses)}
+    for s, stage in enumerate(design.stages):
+        if isinstance(stage, Array):
+            yield from _Stage(design, number, s, stage).cards()
+        elif isinstance(stage, Lanes):
+            yield from _lanes(design, number, stage)
+
+
+def bus_nets(design: Design, number: dict[str, int], bus: str) -> list[str]:
+    """The nets of a bus, lane by lane; those of wires are their sources'."""
+    stage = design.driver(bus)
+    if isinstance(stage, Wires):
+        sources = [net for src in stage.srcs for net in bus_nets(design, number, src)]
+        return ["0" if lane < 0 else sources[lane] for lane in stage.index.tolist()]
+    assert not isinstance(stage, Digital), f"{bus} is digital"
+    return [f"n{number[bus]}_{lane}" for lane in range(design.buses[bus].width)]
+
+
+class _Stage:
+    """One array: its crossbars, inverters, amplifiers and limiters."""
+
+    def __init__(self, design: Design, number: dict[str, int], s: int, stage: Array) -> None:
+        self.design, self.s, self.stage = design, s, stage
+        self.b = number[stage.dst]
+        self.sources = bus_nets(design, number, stage.src)
+        self.sequential = stage.schedule == "sequential"
+        self.inverters: dict[str, str] = {}
+
+    def cards(self) -> Iterator[Card]:
+        lanes: set[int] = set()
+        for k, crossbar in enumerate(self.stage.crossbars):
+            for g in range(crossbar.groups):
+                yield from self._placed(k, g, crossbar, lanes)
+        for source, inverse in self.inverters.items():
+            yield Card(f"x{inverse}", (source, inverse), "inverter")
+        wanted = sorted(lanes) if self.sequential else range(len(self.stage.r_f))
+        for lane in wanted:
+            yield from self._amplifier(lane)
+
+    def _placed(self, k: int, g: int, crossbar: Crossbar, lanes: set[int]) -> Iterator[Card]:
+        places = 1 if self.sequential else crossbar.places
+        taps = crossbar.taps.nets(slice(g, g + 1), slice(0, places))[0].tolist()
+        sinks = crossbar.sinks.nets(slice(g, g + 1), slice(0, places))[0].tolist()
+        column, polarity = crossbar.column.tolist(), crossbar.polarity.tolist()
+        cell = f"xb{crossbar.definition[g]}"
+        for p in range(places):
+            words = self._words(k, g, crossbar, taps[p])
+            bits = [
+                "0" if (lane := sinks[p][c]) < 0 else f"{'p' if plus > 0 else 'm'}{self.b}_{lane}"
+                for c, plus in zip(column, polarity, strict=True)
+            ]
+            lanes.update(lane for lane in sinks[p] if lane >= 0)
+            yield Card(f"xs{self.s}_k{k}_g{g}_p{p}", (*words, *bits), cell, (), len(words))
+
+    def _words(self, k: int, g: int, crossbar: Crossbar, taps: list[int]) -> list[str]:
+        nets = []
+        for w, (line, sign) in enumerate(
+            zip(crossbar.line.tolist(), crossbar.sign.tolist(), strict=True)
+        ):
+            if line == BIAS:
+                nets.append(f"vbias{'n' if sign < 0 else ''}{self.s}")
+                continue
+            if self.sequential:
+                source = f"q{self.s}_{k}_{g}_{w if sign > 0 else w - 1}"
+                inverse = f"i{self.s}_{k}_{g}_{w}"
+            else:
+                source = "0" if taps[line] < 0 else self.sources[taps[line]]
+                inverse = f"i{self.s}_{source[1:]}"
+            if sign > 0 or source == "0":
+                nets.append(source)
+            else:
+                nets.append(self.inverters.setdefault(source, inverse))
+        return nets
+
+    def _amplifier(self, lane: int) -> Iterator[Card]:
+        stage, at = self.stage, f"{self.b}_{lane}"
+        limit = self.design.buses[stage.dst].limit
+        out = f"n{at}" if limit is None else f"r{at}"
+        r_f = ("r_f", f"{stage.r_f[lane]:.9e}")
+        if stage.signed == "inverted-inputs":
+            yield Card(f"xa{at}", (f"m{at}", out), "tia_single", (r_f,))
+        else:
+            r_join = ("r_join", f"{stage.r_join[lane]:.9e}")
+            yield Card(f"xa{at}", (f"p{at}", f"m{at}", out), "tia", (r_f, r_join))
+        yield from _limiter(at, limit)
+
+
+def _lanes(design: Design, number: dict[str, int], stage: Lanes) -> Iterator[Card]:
+    inputs = []
+    for src, taps in zip(stage.srcs, stage.taps, strict=True):
+        nets = bus_nets(design, number, src)
+        inputs.append(
+            [
+                ["0" if lane < 0 else nets[lane] for lane in lanes]
+                for lanes in np.concatenate(list(taps.nets())).tolist()
+            ]
+        )
+    limit = design.buses[stage.dst].limit
+    for lane in range(design.buses[stage.dst].width):
+        at = f"{number[stage.dst]}_{lane}"
+        nodes = tuple(net for source in inputs for net in source[lane])
+        out = f"n{at}" if limit is None else f"r{at}"
+        yield Card(f"xf{at}", (*nodes, out), stage.circuit.name, numbered=True)
+        yield from _limiter(at, limit)
+
+
+def _limiter(at: str, limit: float | None) -> Iterator[Card]:
+    if limit is not None:
+        yield Card(f"xl{at}", (f"r{at}", f"n{at}"), "limiter", (("clip", f"{limit:.9e}"),))

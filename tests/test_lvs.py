@@ -1,0 +1,168 @@
+"""lvs finds every edit and names the place; what the writer writes is clean in every layout."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memxc import target
+from memxc.backends import spice
+from memxc.errors import MemxcError
+from memxc.ir.graph import Graph, Node
+from memxc.lower import lower
+from memxc.lvs import compare
+from memxc.passes import Context, parse
+
+
+def _graph() -> Graph:
+    """conv -> relu -> max pool -> depthwise conv -> flatten -> gemm, no two sizes alike."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "w1": rng.normal(size=(4, 2, 3, 3)),
+        "b1": rng.normal(size=4),
+        "w2": rng.normal(size=(4, 1, 2, 3)),
+        "w3": rng.normal(size=(24, 5)),
+    }
+    shapes = {name: value.shape for name, value in weights.items()} | {
+        "x": (1, 2, 7, 9),
+        "c": (1, 4, 7, 9),
+        "r": (1, 4, 7, 9),
+        "p": (1, 4, 3, 4),
+        "d": (1, 4, 3, 2),
+        "f": (1, 24),
+        "y": (1, 5),
+    }
+    nodes = (
+        Node("conv", "Conv", ("x", "w1", "b1"), ("c",), {"pads": (1, 1, 1, 1)}),
+        Node("relu", "Relu", ("c",), ("r",)),
+        Node("pool", "MaxPool", ("r",), ("p",), {"kernel_shape": (2, 2), "strides": (2, 2)}),
+        Node("deep", "Conv", ("p", "w2"), ("d",), {"group": 4, "pads": (0, 0, 1, 0)}),
+        Node("flat", "Flatten", ("d",), ("f",)),
+        Node("dense", "Gemm", ("f", "w3"), ("y",)),
+    )
+    return Graph("net", ("x",), ("y",), nodes, shapes, weights, 17)
+
+
+def _compiled(
+    tmp_path,
+    policy="packed",
+    signed="differential",
+    mode="parallel",
+    tile=(40, 24),
+    name="hfox-128",
+):
+    design = lower(_graph())
+    x = np.random.default_rng(1).uniform(0, 1, (3, 2, 7, 9))
+    ctx = Context(target.load(name).with_tile(*tile), {"x": x}, signed=signed)
+    text = f"calibrate,schedule{{mode={mode}}},partition{{policy={policy}}},tile,program,share"
+    for change in parse(text):
+        design = change.run(design, ctx)
+    return design, spice.write(design, tmp_path / "netlist", "net")[0]
+
+
+@pytest.mark.parametrize("policy", ["packed", "paper", "none"])
+@pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
+@pytest.mark.parametrize("mode", ["parallel", "sequential"])
+@pytest.mark.parametrize("tile", [(40, 24), (128, 256)])
+def test_what_is_written_is_clean(tmp_path, policy, signed, mode, tile):
+    design, top = _compiled(tmp_path, policy, signed, mode, tile)
+    result = compare(design, top)
+    assert result.differences == ()
+    assert result.devices > 100
+    assert result.instances > 200
+
+
+def _edit(path: Path, old: str, new: str, count: int = 1) -> None:
+    text = path.read_text()
+    assert re.search(old, text, re.M), f"{old} is not in {path.name}"
+    path.write_text(re.sub(old, new, text, count=count, flags=re.M))
+
+
+def _cells(top: Path) -> Path:
+    return next(top.parent.glob("cells/s00_*"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        (
+            r"^(R11_02 w11 c02 \d\.\d{8})(\d)",
+            lambda m: f"{m[1]}{(int(m[2]) + 1) % 10}",
+            ["xb0 r11_02", "word line 11, bit line 2"],
+        ),
+        (r"^R10_06 .*\n", "", ["xb0", "word line 10, bit line 6", "missing"]),
+        (r"^(R10_06 w10 )c06", r"\1c08", ["xb0 r10_06", "word line 10, bit line 8", "missing"]),
+        (r"^(R10_06 .*\n)", r"\1\1", ["xb0 r10_06", "second"]),
+    ],
+)
+def test_an_edited_device_is_named(tmp_path, old, new, names):
+    design, top = _compiled(tmp_path)
+    _edit(_cells(top), old, new)
+    result = compare(design, top)
+    first = str(result.differences[0])
+    assert all(name in str(result.differences) for name in names), first
+    assert len(result.differences) == (2 if "c08" in str(new) else 1)
+
+
+def test_the_line_of_an_edited_device_is_given(tmp_path):
+    design, top = _compiled(tmp_path)
+    path = _cells(top)
+    _edit(path, r"^R10_06 .*$", "R10_06 w10 c06 1.000000000e+03")
+    (difference,) = compare(design, top).differences
+    assert path.read_text().splitlines()[difference.line - 1].startswith("R10_06")
+    assert difference.found == "1.000000000e+03 ohm"
+
+
+def test_swapped_word_lines_of_an_instance(tmp_path):
+    design, top = _compiled(tmp_path)
+    _edit(top, r"^(xs0_k0_g0_p1(?: \S+){6}) (\S+) (\S+)", r"\1 \3 \2")
+    found = compare(design, top).differences
+    assert [d.where for d in found] == ["xs0_k0_g0_p1 word line 6", "xs0_k0_g0_p1 word line 7"]
+    assert (found[0].expected, found[0].found) == ("n0_3", "n0_4")
+
+
+def test_a_bit_line_on_another_lane(tmp_path):
+    design, top = _compiled(tmp_path)
+    _edit(top, r"^(xs3_[\s\S]*?) p4_\d+", r"\1 p4_999")
+    (difference,) = compare(design, top).differences
+    assert "bit line" in difference.where
+    assert difference.found == "p4_999"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "found"),
+    [
+        (r"^xa1_5 .*\n", "", "xa1_5", "missing"),
+        (r"^(xa1_5 .*r_f=)\S+", r"\g<1>1.000000000e+04", "xa1_5 parameters", "r_f=1.000000000e+04"),
+        (r"^(xl3_2 .*clip=)\S+", r"\g<1>9.000000000e-01", "xl3_2 parameters", "clip=9.0"),
+        (r"^(xf2_4 )n1_4", r"\1n1_5", "xf2_4 port 0", "n1_5"),
+        (r"^(xf2_4 .*)\n", "\\1\nx_more n1_0 n1_1 relu0\n", "x_more", "placed"),
+        (r"^(xs0_k0_g0_p0[\s\S]*?) xb0\n", "\\1 xb1\n", "xs0_k0_g0_p0", "xb1"),
+        (r"^(xf2_4 .*\n)", r"\1\1", "xf2_4", "defined twice"),
+    ],
+)
+def test_an_edited_instance_is_named(tmp_path, old, new, where, found):
+    design, top = _compiled(tmp_path)
+    _edit(top, old, new)
+    differences = compare(design, top).differences
+    assert any(where in d.where and found in d.found for d in differences), differences
+    assert len(differences) == 1
+
+
+def test_a_missing_definition(tmp_path):
+    design, top = _compiled(tmp_path)
+    _edit(_cells(top), r"^\.subckt xb0 [\s\S]*?^\.ends xb0\n", "")
+    assert any(d.where == "xb0" and d.found == "missing" for d in compare(design, top).differences)
+
+
+@pytest.mark.parametrize("text", ["r1 a b 5", ".control", '.include "../../etc/passwd"', "x1 a"])
+def test_a_foreign_card_is_a_fault(tmp_path, text):
+    design, top = _compiled(tmp_path)
+    top.write_text(f"{top.read_text()}{text}\n")
+    with pytest.raises(MemxcError) as caught:
+        compare(design, top)
+    assert caught.value.faults[0].code == "bad-design"
+    assert top.name in caught.value.faults[0].where
