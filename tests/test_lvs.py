@@ -91,11 +91,11 @@ def _cells(top: Path) -> Path:
         (
             r"^(R11_02 w11 c02 \d\.\d{8})(\d)",
             lambda m: f"{m[1]}{(int(m[2]) + 1) % 10}",
-            ["xb0 r11_02", "word line 11, bit line 2"],
+            ["xb0 R11_02", "word line 11, bit line 2"],
         ),
         (r"^R10_06 .*\n", "", ["xb0", "word line 10, bit line 6", "missing"]),
-        (r"^(R10_06 w10 )c06", r"\1c08", ["xb0 r10_06", "word line 10, bit line 8", "missing"]),
-        (r"^(R10_06 .*\n)", r"\1\1", ["xb0 r10_06", "second"]),
+        (r"^(R10_06 w10 )c06", r"\1c08", ["xb0 R10_06", "word line 10, bit line 8", "missing"]),
+        (r"^(R10_06 .*\n)", r"\1\1", ["xb0 R10_06", "second"]),
     ],
 )
 def test_an_edited_device_is_named(tmp_path, old, new, names):
