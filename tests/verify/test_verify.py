@@ -1,0 +1,157 @@
+"""verify: small networks through SPICE in every layout, and what an edited netlist does to it."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from memxc import engines, evaluate, target, verify
+from memxc.backends import spice
+from memxc.errors import MemxcError
+from memxc.ir.graph import Graph, Node
+from memxc.lower import lower
+from memxc.passes import Context, parse
+
+X = np.random.default_rng(1).uniform(-1, 1, (3, 2, 6, 9))
+
+
+def _graph() -> Graph:
+    """conv -> add of its own relu -> average pool -> concat of both halves turned round -> gemm."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "w1": rng.normal(size=(3, 2, 3, 2)),
+        "b1": 3 * rng.normal(size=3),
+        "w3": rng.normal(size=(36, 5)),
+        "b3": rng.normal(size=5),
+    }
+    shapes = {name: value.shape for name, value in weights.items()} | {
+        "x": (1, 2, 6, 9),
+        "c": (1, 3, 4, 8),
+        "r": (1, 3, 4, 8),
+        "s": (1, 3, 4, 8),
+        "a": (1, 3, 2, 4),
+        "m": (1, 3, 1, 4),
+        "k": (1, 3, 3, 4),
+        "f": (1, 36),
+        "y": (1, 5),
+    }
+    nodes = (
+        Node("conv", "Conv", ("x", "w1", "b1"), ("c",)),
+        Node("relu", "Relu", ("c",), ("r",)),
+        Node("sum", "Add", ("r", "c"), ("s",)),
+        Node("mean", "AveragePool", ("s",), ("a",), {"kernel_shape": (2, 2), "strides": (2, 2)}),
+        Node("high", "MaxPool", ("a",), ("m",), {"kernel_shape": (2, 1)}),
+        Node("both", "Concat", ("m", "a"), ("k",), {"axis": 2}),
+        Node("flat", "Flatten", ("k",), ("f",)),
+        Node("dense", "Gemm", ("f", "w3", "b3"), ("y",)),
+    )
+    return Graph("net", ("x",), ("y",), nodes, shapes, weights, 17)
+
+
+def _compiled(
+    folder, policy="packed", signed="differential", mode="parallel", tile=(40, 24), name="hfox-128"
+):
+    design = lower(_graph())
+    wanted = evaluate.outputs(design, {"x": X})
+    chosen = target.load(name).with_tile(*tile)
+    ctx = Context(chosen, {"x": X}, signed=signed)
+    text = f"calibrate,schedule{{mode={mode}}},partition{{policy={policy}}},tile,program,share"
+    for change in parse(text):
+        design = change.run(design, ctx)
+    spice.write(design, folder, "net")
+    return design, chosen, wanted
+
+
+@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize(
+    ("policy", "signed", "mode", "tile", "name"),
+    [
+        ("packed", "differential", "parallel", (40, 24), "ideal"),
+        ("paper", "inverted-inputs", "parallel", (24, 10), "ideal"),
+        ("none", "differential", "sequential", (128, 256), "ideal-finite-gain"),
+        ("packed", "inverted-inputs", "sequential", (24, 10), "ideal-finite-gain"),
+        ("paper", "differential", "parallel", (64, 48), "hfox-128"),
+    ],
+)
+def test_every_layout_in_spice(tmp_path, engine, policy, signed, mode, tile, name, ngspice):
+    design, chosen, wanted = _compiled(tmp_path, policy, signed, mode, tile, name)
+    found = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan(engine=engine))
+    assert found.ok, found.stages
+    assert [stage.name for stage in found.stages] == [
+        "conv",
+        "relu",
+        "sum",
+        "mean",
+        "high",
+        "dense",
+    ]
+    assert found.outputs is not None
+    assert found.outputs.argmax_agree == found.outputs.count == 3
+    bound = {"ideal": 1e-8, "ideal-finite-gain": 1e-3, "hfox-128": 2e-2}[name]
+    assert found.outputs.max_rel_error < bound
+
+
+@pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
+def test_wires_in_spice(tmp_path, signed):
+    design, chosen, wanted = _compiled(tmp_path, signed=signed)
+    plan = verify.Plan(engine="neospice", wire=True)
+    inputs = {"x": X[:1]}
+    wired = verify.verify(design, chosen, tmp_path, inputs, {"y": wanted["y"][:1]}, plan)
+    assert wired.ok, wired.stages
+    plain = verify.verify(design, chosen, tmp_path, inputs, {"y": wanted["y"][:1]}, verify.Plan())
+    # An ohm a segment on lines of ten kilo-ohms is felt.
+    assert wired.outputs.max_rel_error > 2 * plain.outputs.max_rel_error
+
+
+def test_a_halved_device_fails_its_stage_only(tmp_path):
+    design, chosen, wanted = _compiled(tmp_path)
+    path = next(tmp_path.glob("cells/s00_*"))
+    text = path.read_text()
+    lowest = min(re.findall(r"^R\S+ \S+ \S+ (\S+)$", text, re.M), key=float)
+    path.write_text(text.replace(lowest, f"{2 * float(lowest):.9e}", 1))
+    found = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan())
+    assert [stage.name for stage in found.stages if not stage.ok] == ["conv"]
+    assert not found.ok
+
+
+def test_one_stage_alone(tmp_path):
+    design, chosen, wanted = _compiled(tmp_path)
+    found = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan(stage="dense"))
+    assert [stage.name for stage in found.stages] == ["dense"]
+    assert found.ok
+    assert found.outputs is None
+
+
+def test_processes_give_the_same(tmp_path):
+    design, chosen, wanted = _compiled(tmp_path)
+    one, two = (
+        verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan(jobs=jobs))
+        for jobs in (1, 2)
+    )
+    assert [s.max_abs_error_v for s in one.stages] == [s.max_abs_error_v for s in two.stages]
+    assert one.outputs == two.outputs
+
+
+@pytest.mark.parametrize(
+    ("plan", "code"),
+    [(verify.Plan(stage="nothing"), "usage"), (verify.Plan(engine="hspice"), "usage")],
+)
+def test_what_does_not_exist_is_a_usage_fault(tmp_path, plan, code):
+    design, chosen, wanted = _compiled(tmp_path)
+    with pytest.raises(MemxcError) as caught:
+        verify.verify(design, chosen, tmp_path, {"x": X}, wanted, plan)
+    assert caught.value.faults[0].code == code
+
+
+def test_a_missing_definition_is_named(tmp_path):
+    design, chosen, wanted = _compiled(tmp_path)
+    path = next(tmp_path.glob("cells/s00_*"))
+    path.write_text(path.read_text().replace(".subckt xb0 ", ".subckt xb900 ", 1))
+    with pytest.raises(MemxcError, match="no definition of xb0"):
+        verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan())
+
+
+def test_the_engines_check_themselves(ngspice):
+    assert [engines.check(engines.get(name)) for name in engines.names()] == [None, None]
