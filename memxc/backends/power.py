@@ -84,7 +84,7 @@ def measure(
         if isinstance(stage, Array):
             width = design.buses[stage.dst].width
             found += Power(
-                crossbar_w=_crossbar_w(stage, squares[stage.src]),
+                crossbar_w=crossbar_w(stage, squares[stage.src]),
                 neuron_max_w=_neuron_max_w(stage, width),
             )
         rows.append(Row(stage.name, found))
@@ -104,7 +104,8 @@ def mean_squares(design: Design, samples: Mapping[str, NDArray[Any]]) -> dict[st
     return {name: values / count for name, values in sums.items()}
 
 
-def _crossbar_w(stage: Array, squares: Floats) -> float:
+def crossbar_w(stage: Array, squares: Floats) -> float:
+    """Watts of the placed devices, from the squared volts (width,) on the source bus."""
     # One more entry at the end, for nets at ground: their number is -1.
     grounded = np.append(squares, 0.0)
     watts = 0.0

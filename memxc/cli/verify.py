@@ -30,6 +30,7 @@ SCHEMA = "memxc-verify/1"
 @click.option("--count", type=click.IntRange(min=1), help="Only the first so many samples.")
 @click.option("--stage", help="One stage only, by its name in the report.")
 @click.option("--wire", is_flag=True, help="With the target's wire segments (slow).")
+@click.option("--power", is_flag=True, help="Sum the devices' watts in the engine (ngspice), too.")
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0, min_open=True),
@@ -113,6 +114,13 @@ def _say(found: Verification, changed: list[str], missing: str, folder: Path) ->
         for stage in found.stages
     ]
     _terminal.say(_terminal.table(rows, ("stage", "decks", "devices", "time", "error", "")))
+    watts = [stage.crossbar_w for stage in found.stages if stage.crossbar_w is not None]
+    if watts:
+        simulated, computed = (sum(pair[k] for pair in watts) for k in (0, 1))
+        _terminal.say(
+            f"Crossbars: {simulated:.6e} W summed over the devices by {found.engine}, "
+            f"{computed:.6e} W by the report's formula on the same volts."
+        )
     outputs = found.outputs
     if outputs is not None:
         _terminal.say(

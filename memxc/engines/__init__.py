@@ -27,12 +27,15 @@ class Engine(Protocol):
     """A SPICE engine."""
 
     name: str
+    reports_power: bool
 
     def version(self) -> str | None:
         """The engine's version, None where it is not installed."""
 
     def sweep(self, deck: str, outputs: Sequence[str], points: int) -> Floats:
         """Volts of the nets `outputs` at every point, (points, outputs).
+
+        An engine that `reports_power` also takes `@r.<instance>.<device>[p]`, in watts.
 
         Raises MemxcError: missing-engine, or engine-failed with the engine's own words.
         """

@@ -17,6 +17,7 @@ from memxc.errors import fail
 
 class _Neospice:
     name = "neospice"
+    reports_power = False
 
     def version(self) -> str | None:
         try:

@@ -20,6 +20,7 @@ _PATIENCE = 3600
 
 class _Ngspice:
     name = "ngspice"
+    reports_power = True
 
     def version(self) -> str | None:
         path = shutil.which("ngspice")
@@ -46,7 +47,7 @@ class _Ngspice:
                 "apt-get install ngspice, or take --engine neospice",
             )
         # Only what is asked for is saved; lines stay short.
-        saves = "".join(f".save v({net})\n" for net in outputs)
+        saves = "".join(f".save {_vector(net)}\n" for net in outputs)
         text = f"{deck}{saves}.dc vk 0 {max(points - 1, 1)} 1\n{OPTIONS} noacct\n.end\n"
         with tempfile.TemporaryDirectory(prefix="memxc-ngspice-") as folder:
             here = Path(folder)
@@ -73,13 +74,18 @@ class _Ngspice:
             if done.returncode or not raw.is_file():
                 raise _failed(done.stdout + done.stderr)
             table = _read(raw.read_bytes())
-        lost = [net for net in outputs if f"v({net})" not in table]
+        lost = [net for net in outputs if _vector(net) not in table]
         if lost:
             raise fail("engine-failed", "ngspice", f"has no net {', '.join(lost[:5])}")
-        values = np.stack([table[f"v({net})"] for net in outputs], axis=1)
+        values = np.stack([table[_vector(net)] for net in outputs], axis=1)
         if len(values) != max(points, 2):
             raise _failed(done.stdout + done.stderr)
         return checked("ngspice", values[:points])
+
+
+def _vector(output: str) -> str:
+    """ngspice's name of a net's volts, or of what a device reports (`@r.x1.r2[p]`)."""
+    return output if output.startswith("@") else f"v({output})"
 
 
 def _read(raw: bytes) -> dict[str, Floats]:

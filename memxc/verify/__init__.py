@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc import engines, evaluate, jobs
+from memxc.backends import power
 from memxc.errors import fail
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Digital, Lanes, Stage, Wires
@@ -30,7 +31,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class StageResult:
-    """One stage: what was simulated, and how far it is from evaluate on the same input volts."""
+    """One stage: what was simulated, and how far it is from evaluate on the same input volts.
+
+    crossbar_w: watts of the crossbars, as the engine summed them over the devices and as the report
+    computes them from the same volts; None unless asked for.
+    """
 
     name: str
     decks: int
@@ -39,6 +44,7 @@ class StageResult:
     max_abs_error_v: float
     max_rel_error: float
     ok: bool
+    crossbar_w: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,15 @@ class Verification:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to verify. tolerance: None for 1e-6 with ideal amplifiers, 1e-5 with others."""
+    """How to verify. tolerance: None for 1e-6 with ideal amplifiers, 1e-5 with others.
+
+    power: have the engine sum the watts of the devices, too; only ngspice can.
+    """
 
     engine: str = "auto"
     stage: str | None = None
     wire: bool = False
+    power: bool = False
     tolerance: float | None = None
     jobs: int = 1
 
@@ -89,11 +99,14 @@ def verify(
     is missing or fails, or the stage does not exist.
     """
     _check_stage(design, plan.stage)
-    engine = (
-        engines.choose(_largest(design), plan.wire)
-        if plan.engine == "auto"
-        else (engines.get(plan.engine))
-    )
+    engine = engines.get(plan.engine) if plan.engine != "auto" else _choose(design, plan)
+    if plan.power and not engine.reports_power:
+        raise fail(
+            "usage",
+            f"--power with {engine.name}",
+            "does not report the power of a device",
+            "take --engine ngspice",
+        )
     tolerance = plan.tolerance or (1e-6 if math.isinf(target.amplifier.gain) else 1e-5)
     cells = library.read(netlist)
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
@@ -106,7 +119,15 @@ def verify(
             if isinstance(stage, (Wires, Digital)) or plan.stage not in (None, stage.name):
                 continue
             progress(stage.name)
-            todo = simulate.Task(design, stage, sources, cells, target, plan.wire)
+            todo = simulate.Task(
+                design,
+                stage,
+                sources,
+                cells,
+                target,
+                plan.wire,
+                plan.power and isinstance(stage, Array),
+            )
             buses[stage.dst], result = _stage(todo, expected, engine.name, pool, tolerance)
             results.append(result)
     outputs = None
@@ -131,7 +152,7 @@ def _stage(
         expected = simulate.wired_reference(todo)
     decks = list(bench.benches(runs, todo.stage_title, todo.definitions))
     answers = jobs.ordered(pool, _sweep, ((engine, d.deck, d.outputs, d.points) for d in decks))
-    found = scatter(decks, answers)
+    found, watts = scatter(decks, answers)
     apart = float(np.abs(found - expected).max(initial=0.0))
     size = float(np.abs(expected).max(initial=0.0))
     relative = apart / size if size else apart
@@ -143,7 +164,14 @@ def _stage(
         apart,
         relative,
         bool(np.isfinite(found).all()) and relative <= tolerance,
+        (watts, _watts(todo)) if todo.power else None,
     )
+
+
+def _watts(todo: simulate.Task) -> float:
+    """Crossbar watts of a stage as the report computes them, from the simulated volts."""
+    assert isinstance(todo.stage, Array)
+    return power.crossbar_w(todo.stage, np.square(todo.sources[0]).mean(axis=0))
 
 
 def _sweep(engine: str, deck: str, outputs: Sequence[str], points: int) -> Floats:
@@ -180,6 +208,10 @@ def _check_stage(design: Design, name: str | None) -> None:
 
 def _simulated(stage: Stage) -> bool:
     return isinstance(stage, (Array, Lanes))
+
+
+def _choose(design: Design, plan: Plan) -> engines.Engine:
+    return engines.get("ngspice") if plan.power else engines.choose(_largest(design), plan.wire)
 
 
 def _largest(design: Design) -> int:

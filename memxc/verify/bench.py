@@ -7,7 +7,7 @@ units share a deck, so that an engine is started seldom and its matrices stay sm
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ _STIMULI = 400_000
 @dataclass(frozen=True, eq=False)
 class Run:
     """Some points of a unit. `cards(prefix)` are its instances: inputs `<prefix>i0`, `i1`, ...,
-    outputs `<prefix>o0`, ... . inputs: (points, unit inputs) volts."""
+    outputs `<prefix>o0`, ... . inputs: (points, unit inputs) volts. watched: devices whose power
+    the engine reports as well, by their names behind the prefix."""
 
     unit: int
     first: int
@@ -31,6 +32,7 @@ class Run:
     outputs: int
     inputs: Floats
     cards: Callable[[str], str]
+    watched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +45,10 @@ class Bench:
     runs: tuple[Run, ...]
 
 
-def runs(
-    unit: int, devices: int, outputs: int, inputs: Floats, cards: Callable[[str], str]
-) -> Iterator[Run]:
+def cut(whole: Run) -> Iterator[Run]:
     """A unit's points cut into runs."""
-    for first in range(0, len(inputs), _SWEEP):
-        yield Run(unit, first, devices, outputs, inputs[first : first + _SWEEP], cards)
+    for first in range(0, len(whole.inputs), _SWEEP):
+        yield replace(whole, first=first, inputs=whole.inputs[first : first + _SWEEP])
 
 
 def benches(
@@ -79,6 +79,7 @@ def _bench(batch: Sequence[Run], title: str, definitions: str) -> Bench:
         ]
         cards.append(run.cards(prefix))
         outputs += [f"{prefix}o{i}" for i in range(run.outputs)]
+        outputs += [f"@r.x{prefix}{device}[p]" for device in run.watched]
     return Bench("".join(cards), tuple(outputs), points, tuple(batch))
 
 

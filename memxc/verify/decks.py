@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from memxc.backends.spice.body import wrapped
 from memxc.backends.spice.names import definition
 from memxc.ir.kernel import BIAS
@@ -38,6 +40,19 @@ def array_cards(unit: Unit, limit: float | None, prefix: str) -> str:
     return "".join(
         cards + [_amplifier(unit, lane, limit, prefix) for lane in range(unit.lanes.shape[1])]
     )
+
+
+def devices(unit: Unit) -> tuple[str, ...]:
+    """Every memristor of a unit, by its name in a deck behind the prefix."""
+    names: list[str] = []
+    for number, placed in enumerate(unit.placed):
+        crossbar = unit.crossbar(placed)
+        wide = [len(str(size - 1)) for size in crossbar.cell.shape]
+        names += [
+            f"x{number}.r{row:0{wide[0]}d}_{column:0{wide[1]}d}"
+            for row, column in np.argwhere(crossbar.cell >= 0).tolist()
+        ]
+    return tuple(names)
 
 
 def lane_cards(cell: str, ports: int, limit: float | None, prefix: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -16,13 +16,14 @@ from memxc.ir.stages import Array, Lanes, Stage
 from memxc.physics import nodal
 from memxc.target import Target
 from memxc.verify import decks, units
-from memxc.verify.bench import Bench, Run
-from memxc.verify.bench import runs as cut
+from memxc.verify.bench import Bench, Run, cut
 from memxc.verify.library import Library, wired
 from memxc.verify.units import Unit
 
 Floats = NDArray[np.float64]
-Scatter = Callable[[Sequence[Bench], Iterable[Floats]], Floats]
+#: What puts the engine's answers on the stage's bus: (pictures, width) volts, and the watts of
+#: the watched devices, of one picture on average (NaN where none was watched).
+Scatter = Callable[[Sequence[Bench], Iterable[Floats]], tuple[Floats, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,8 @@ class Task:
     sources: Sequence[Floats]
     library: Library
     target: Target
-    wire: bool
+    wire: bool = False
+    power: bool = False
 
     @property
     def stage_title(self) -> str:
@@ -90,8 +92,10 @@ def runs(task: Task) -> tuple[list[Run], Scatter]:
         return _lane_runs(task, task.stage)
     found: list[Run] = []
     for number, unit in enumerate(task.units):
+        inputs = _unit_inputs(task, unit)
         cards = partial(decks.array_cards, unit, task.limit)
-        found += cut(number, unit.devices, unit.lanes.shape[1], _unit_inputs(task, unit), cards)
+        watched = decks.devices(unit) if task.power else ()
+        found += cut(Run(number, 0, unit.devices, unit.lanes.shape[1], inputs, cards, watched))
     return found, partial(_scatter_array, task)
 
 
@@ -138,15 +142,22 @@ def _unit_inputs(task: Task, unit: Unit) -> Floats:
     return volts.reshape(-1, unit.inputs.shape[1])
 
 
-def _scatter_array(task: Task, benches: Sequence[Bench], answers: Iterable[Floats]) -> Floats:
+def _scatter_array(
+    task: Task, benches: Sequence[Bench], answers: Iterable[Floats]
+) -> tuple[Floats, float]:
     pictures = len(task.sources[0])
     out = np.zeros((pictures, task.design.buses[task.stage.dst].width))
     found = [np.empty((pictures * len(u.lanes), u.lanes.shape[1])) for u in task.units]
-    for run, part in _answers(benches, answers):
-        found[run.unit][run.first : run.first + len(part)] = part
+    watts = 0.0 if task.power else np.nan
+    for run, volts, power in _answers(benches, answers):
+        found[run.unit][run.first : run.first + len(volts)] = volts
+        unit = task.units[run.unit]
+        # Parallel places draw at the same time, sequential ones in turn.
+        at_once = 1 if unit.stage.schedule == "parallel" else len(unit.lanes)
+        watts += float(power.sum()) / pictures / at_once
     for unit, volts in zip(task.units, found, strict=True):
         _put(out, unit, volts)
-    return out
+    return out, watts
 
 
 def _put(out: Floats, unit: Unit, volts: Floats) -> None:
@@ -154,12 +165,17 @@ def _put(out: Floats, unit: Unit, volts: Floats) -> None:
     out[:, lanes[lanes >= 0]] = volts.reshape(len(out), -1)[:, lanes >= 0]
 
 
-def _answers(benches: Sequence[Bench], answers: Iterable[Floats]) -> Iterable[tuple[Run, Floats]]:
+def _answers(
+    benches: Sequence[Bench], answers: Iterable[Floats]
+) -> Iterator[tuple[Run, Floats, Floats]]:
+    """Each run with the volts of its outputs and the watts of its watched devices."""
     for bench, answer in zip(benches, answers, strict=True):
         at = 0
         for run in bench.runs:
-            yield run, answer[: len(run.inputs), at : at + run.outputs]
-            at += run.outputs
+            middle, end = at + run.outputs, at + run.outputs + len(run.watched)
+            own = answer[: len(run.inputs)]
+            yield run, own[:, at:middle], own[:, middle:end]
+            at = end
 
 
 def _lane_runs(task: Task, stage: Lanes) -> tuple[list[Run], Scatter]:
@@ -168,8 +184,8 @@ def _lane_runs(task: Task, stage: Lanes) -> tuple[list[Run], Scatter]:
     inputs = units.lane_inputs(stage, values)
     cards = partial(decks.lane_cards, cell, units.ports(stage), task.limit)
 
-    def scatter(benches: Sequence[Bench], answers: Iterable[Floats]) -> Floats:
-        parts = [part for _, part in _answers(benches, answers)]
-        return np.concatenate(parts).reshape(len(task.sources[0]), -1)
+    def scatter(benches: Sequence[Bench], answers: Iterable[Floats]) -> tuple[Floats, float]:
+        parts = [volts for _, volts, _ in _answers(benches, answers)]
+        return np.concatenate(parts).reshape(len(task.sources[0]), -1), np.nan
 
-    return list(cut(0, 1, 1, inputs, cards)), scatter
+    return list(cut(Run(0, 0, 1, 1, inputs, cards))), scatter

@@ -155,3 +155,16 @@ def test_a_missing_definition_is_named(tmp_path):
 
 def test_the_engines_check_themselves(ngspice):
     assert [engines.check(engines.get(name)) for name in engines.names()] == [None, None]
+
+
+@pytest.mark.parametrize("mode", ["parallel", "sequential"])
+@pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
+def test_the_watts_of_the_report_are_those_of_the_engine(tmp_path, mode, signed, ngspice):
+    design, chosen, _ = _compiled(tmp_path, mode=mode, signed=signed)
+    plan = verify.Plan(power=True)
+    found = verify.verify(design, chosen, tmp_path, {"x": X}, None, plan)
+    pairs = [stage.crossbar_w for stage in found.stages if stage.crossbar_w is not None]
+    assert len(pairs) == 3
+    for simulated, computed in pairs:
+        assert simulated == pytest.approx(computed, rel=1e-4)
+        assert simulated > 0
