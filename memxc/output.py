@@ -14,6 +14,7 @@ from memxc import __version__, folder, render, report, store
 from memxc.backends import mapping, spice
 from memxc.errors import MemxcError, fail
 from memxc.folder import MANIFEST, MODEL, SAMPLES, Loaded, changed, load
+from memxc.frontend.copy import copy
 from memxc.pipeline import Compiled
 
 __all__ = ["Loaded", "changed", "check", "load", "write"]
@@ -76,7 +77,7 @@ def _fill(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequ
     (place / "report.json").write_text(store.dumps(found), "ascii")
     for page in ("report.md", "report.html"):
         (place / page).write_text(render.report(page, report=found), "utf-8", newline="\n")
-    shutil.copyfile(compiled.options.model, place / MODEL)
+    copy(compiled.options.model, place / MODEL)
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -35,7 +35,11 @@ def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, ND
             answers.append(session.run(names, feed))
     # onnxruntime throws C++ types of many kinds; what it says is what the user needs.
     except Exception as error:
-        words = str(error).split("Status Message: ")[-1].splitlines()[:1]
+        # Its words go into reports, which hold no path.
+        said = (
+            str(error) if isinstance(model, bytes) else str(error).replace(str(model), "the model")
+        )
+        words = said.split("Status Message: ")[-1].splitlines()[:1]
         raise fail("unsupported-model", where, f"onnxruntime refuses it: {' '.join(words)}") from (
             error
         )

@@ -9,7 +9,7 @@ import json
 import math
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,8 @@ class _Encoder:
             case np.ndarray():
                 return {"array": self._name(value)}
             case tuple() | list():
-                return [self.encode(part) for part in value]
+                parts = [self.encode(part) for part in value]
+                return parts if isinstance(value, tuple) else {"list": parts}
             case Mapping():
                 return {"map": [[self.encode(k), self.encode(v)] for k, v in value.items()]}
         if type(value) not in _TYPES.values():
@@ -146,16 +147,22 @@ def _decode(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
         return tuple(_decode(part, arrays) for part in tree)
     if not isinstance(tree, dict):
         return tree
-    if tree.keys() == {"array"}:
-        return arrays[tree["array"]]
-    if tree.keys() == {"float"}:
-        return float(tree["float"])
-    if tree.keys() == {"map"}:
-        return {_decode(key, arrays): _decode(value, arrays) for key, value in tree["map"]}
+    if len(tree) == 1:
+        ((form, content),) = tree.items()
+        return _FORMS[form](content, arrays)
     fields = {key: _decode(value, arrays) for key, value in tree.items() if key != "type"}
     kind = _TYPES[tree["type"]]
     _expect(fields, (field.name for field in dataclasses.fields(kind)), tree["type"])
     return kind(**fields)
+
+
+#: What JSON has no form of its own for: one key, and what it holds.
+_FORMS: dict[str, Callable[[Any, Mapping[str, NDArray[Any]]], Any]] = {
+    "array": lambda name, arrays: arrays[name],
+    "float": lambda text, arrays: float(text),
+    "list": lambda parts, arrays: [_decode(part, arrays) for part in parts],
+    "map": lambda pairs, arrays: {_decode(k, arrays): _decode(v, arrays) for k, v in pairs},
+}
 
 
 def _expect(fields: Mapping[str, Any], names: Iterable[str], kind: str) -> None:

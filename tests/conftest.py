@@ -1,4 +1,4 @@
-"""Fixtures of all tests: the engines that are there, and a small design made by hand."""
+"""Fixtures of all tests: engines that are there, a small design, a small ONNX file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 import shutil
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
@@ -91,3 +93,41 @@ def design() -> Design:
     made = Design("hand", ("x",), ("d",), {bus.name: bus for bus in buses}, stages)
     made.verify()
     return made
+
+
+def weights(shape, seed, name):
+    values = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    return numpy_helper.from_array(values, name)
+
+
+def save(path, nodes, inits, shape=(1, 2, 6, 5), out=(1, 4), name="net"):
+    graph = helper.make_graph(
+        nodes, name, [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, out)], inits,
+    )  # fmt: skip
+    # IR version 8: newer ones are not read by every onnxruntime.
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Conv 3x2 on (2, 6, 5), relu, average pool over space, dense 3 -> 4, softmax; with samples."""
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["x", "w", "b"], ["a"], name="conv"),
+        node("Relu", ["a"], ["r"], name="relu"),
+        node("GlobalAveragePool", ["r"], ["p"], name="pool"),
+        node("Flatten", ["p"], ["f"], name="flat"),
+        node("Gemm", ["f", "v", "c"], ["g"], name="dense"),
+        node("Softmax", ["g"], ["y"], name="softmax"),
+    ]
+    inits = [weights((3, 2, 3, 2), 1, "w"), weights((3,), 2, "b"), weights((3, 4), 3, "v"),
+             weights((4,), 4, "c")]  # fmt: skip
+    (tmp_path / "in").mkdir()
+    rng = np.random.default_rng(9)
+    np.savez(
+        tmp_path / "in" / "net.samples.npz", x=rng.uniform(-1, 1, (7, 2, 6, 5)), y=np.arange(7)
+    )
+    return save(tmp_path / "in" / "net.onnx", nodes, inits)

@@ -28,6 +28,7 @@ class Resources:
     memristors_off: those of `memristors` that stand at g_min.
     resistors: fixed parts in place of weights (average pooling).
     opamps: all of them, those that work as inverters too.
+    periods: evaluations until every lane of a stage is known, one after the other.
     """
 
     crossbars: int = 0
@@ -177,4 +178,4 @@ def _lanes(stage: Lanes, bus: Bus) -> Resources:
         limiters=1 if bus.limit is not None else 0,
     )
     counts = dataclasses.asdict(one)
-    return Resources(**{key: value * bus.width for key, value in counts.items()})
+    return Resources(**{key: value * bus.width for key, value in counts.items()} | {"periods": 1})

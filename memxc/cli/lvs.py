@@ -1,17 +1,21 @@
-"""memxc lvs: the netlist read back against the programmed design."""
+"""memxc lvs: layout versus schematic; here the netlist's text versus the programmed design."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click  # noqa: TID251
 
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
-from memxc.errors import printable
+from memxc.errors import fail, printable
 
-SCHEMA = "memxc-lvs/1"
+if TYPE_CHECKING:
+    from memxc.lvs import Result
+
+#: Differences shown on a terminal; --json has all of them.
 _SHOWN = 20
 
 
@@ -24,28 +28,40 @@ def command(folder: Path, as_json: bool) -> int:
     from memxc.lvs import compare
 
     loaded = output.load(folder)
-    # One top file a dialect; the first is what verify simulates.
-    tops = [name for name in loaded.manifest["files"] if PurePosixPath(name).match("netlist/*.*")]
-    result = compare(loaded.design, folder / min(tops, default="netlist"))
-    clean = not result.differences
+    changed = output.changed(folder)
+    found = compare(loaded.design, _top(folder))
+    clean = not found.differences
     if as_json:
-        _terminal.document({"schema": SCHEMA, **asdict(result), "ok": clean})
-        return 0 if clean else 1
-    for difference in result.differences[:_SHOWN]:
-        place = f"{difference.file}:{difference.line}" if difference.line else difference.file
-        _terminal.say(
-            f"{printable(place)}: {printable(difference.where)}: expected "
-            f"{printable(difference.expected)}, found {printable(difference.found)}"
-        )
-    if len(result.differences) > _SHOWN:
-        _terminal.say(f"... {len(result.differences) - _SHOWN} more; --json lists them all")
-    _terminal.say(
-        f"{result.devices:,} devices, {result.instances:,} instances and "
-        f"{result.connections:,} connections compared: "
-        + ("clean." if clean else f"{len(result.differences)} differences.")
-    )
-    _terminal.say(
-        f"Next: memxc {'verify' if clean else 'compile'} "
-        f"{folder if clean else 'MODEL.onnx -o ' + str(folder)}"
-    )
+        tree = {"schema": "memxc-lvs/1", "changed": changed, **asdict(found), "ok": clean}
+        _terminal.document(tree)
+    else:
+        _say(found, changed, folder)
     return 0 if clean else 1
+
+
+def _say(found: Result, changed: list[str], folder: Path) -> None:
+    for name in changed:
+        _terminal.warn(f"changed since it was compiled: {printable(name)}")
+    for each in found.differences[:_SHOWN]:
+        where = f"{printable(each.file)}:{each.line}: {printable(each.where)}"
+        _terminal.say(f"{where}: {printable(each.found)}, should be {printable(each.expected)}")
+    more = len(found.differences) - _SHOWN
+    if more > 0:
+        _terminal.say(f"... and {more:,} more (--json lists them all)")
+    lines = f"{found.devices:,} devices, {found.instances:,} instances, {found.connections:,} nets"
+    if found.differences:
+        count = len(found.differences)
+        _terminal.say(f"FAILED: {count:,} difference{'s' * (count != 1)} in {lines}.")
+        _terminal.say("Next: compile the model again, or undo the change")
+    else:
+        _terminal.say(f"ok: {lines}; the netlist is the design.")
+        _terminal.say(f"Next: memxc report {folder}")
+
+
+def _top(folder: Path) -> Path:
+    """The top file of the netlist, by the suffix of the reference dialect."""
+    tops = sorted((folder / "netlist").glob("*.cir"))
+    if len(tops) != 1:
+        what = f"holds {len(tops)} top files where one is wanted"
+        raise fail("bad-design", str(folder / "netlist"), what, "compile the model again")
+    return tops[0]

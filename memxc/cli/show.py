@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import click  # noqa: TID251
 
 from memxc.cli import _options, _terminal
-from memxc.errors import fail
+from memxc.errors import fail, printable
 
 if TYPE_CHECKING:
+    from memxc.ir.deck import Deck
+    from memxc.ir.design import Design
     from memxc.ir.graph import Graph
     from memxc.passes import Pass
     from memxc.pipeline import Options
@@ -47,24 +49,42 @@ def command(
                 "a folder holds the end of the pipeline only",
                 "give the model instead",
             )
-        _terminal.say(_folder(path, at or "design"))
+        _terminal.say(_readable(_folder(path, at or "design")))
     else:
-        _terminal.say(_model(path, at, after, dict(shapes)))
+        _terminal.say(_readable(_model(path, at, after, dict(shapes))))
 
 
-def _folder(path: Path, at: str) -> str:
+def _readable(ir: Graph | Design | Deck) -> str:
+    """The text of a representation, with no name in it that a terminal would obey."""
+    from memxc.ir.design import Design
+    from memxc.ir.graph import Graph
+
+    names = {ir.name}
+    if isinstance(ir, Graph):
+        names |= {*ir.shapes, *(node.name for node in ir.nodes)}
+    elif isinstance(ir, Design):
+        names |= {*ir.buses, *(stage.name for stage in ir.stages)}
+    text = str(ir)
+    for name in sorted(names, key=len, reverse=True):
+        if name != printable(name):
+            text = text.replace(name, printable(name))
+    # Attributes may hold text, too.
+    return "\n".join(printable(line, len(line) + 1) for line in text.split("\n"))
+
+
+def _folder(path: Path, at: str) -> Design | Deck:
     from memxc import store
     from memxc.backends import spice
 
     if at == "graph":
         raise fail("usage", "--at graph", "a folder holds no graph", "give the model instead")
     design = store.load(path)
-    return str(design if at == "design" else spice.assemble(design))
+    return design if at == "design" else spice.assemble(design)
 
 
 def _model(
     path: Path, at: str | None, after: str | None, shapes: dict[str, tuple[int, ...]]
-) -> str:
+) -> Graph | Design | Deck:
     from memxc import frontend, pipeline, target
     from memxc.backends import spice
     from memxc.lower import lower
@@ -76,14 +96,14 @@ def _model(
     if at == "graph" or (at is None and graph_only):
         if not graph_only:
             raise fail("usage", f"--after {after}", "comes after the graph has become a design")
-        return str(_graph(frontend.load(path, shapes), done))
+        return _graph(frontend.load(path, shapes), done)
     if at == "deck":
         if after:
             raise fail("usage", "--after", "a deck is made after the last pass", "leave it out")
-        return str(spice.assemble(pipeline.compile_model(options).design))
+        return spice.assemble(pipeline.compile_model(options).design)
     if graph_only:
-        return str(lower(_graph(frontend.load(path, shapes), done)))
-    return str(_compiled(options, done))
+        return lower(_graph(frontend.load(path, shapes), done))
+    return _compiled(options, done)
 
 
 def _until(passes: list[Pass], after: str | None) -> list[Pass]:
@@ -106,7 +126,7 @@ def _graph(graph: Graph, passes: list[Pass]) -> Graph:
     return graph
 
 
-def _compiled(options: Options, passes: list[Pass]) -> object:
+def _compiled(options: Options, passes: list[Pass]) -> Design:
     from dataclasses import replace
 
     from memxc.pipeline import compile_model

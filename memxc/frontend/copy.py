@@ -1,0 +1,27 @@
+"""A copy of a model file that stands alone: external data is put inside."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import onnx  # noqa: TID251
+from onnx import external_data_helper  # noqa: TID251
+
+from memxc.frontend.read import read, tensors
+
+
+def copy(path: Path, to: Path) -> bool:
+    """Copy a model that `load` has read; the same bytes where it has no external data.
+
+    False, and no copy, where the weights do not fit into one file. OSError as shutil.copyfile.
+    """
+    bare = onnx.load_model(path, load_external_data=False)
+    if not any(map(external_data_helper.uses_external_data, tensors(bare))):
+        shutil.copyfile(path, to)
+        return True
+    try:
+        to.write_bytes(read(path).SerializeToString(deterministic=True))
+    except ValueError:  # protobuf's limit of 2 GiB
+        return False
+    return True

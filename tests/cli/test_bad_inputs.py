@@ -1,0 +1,205 @@
+"""What goes wrong is a clear fault with the right exit code, and leaves nothing behind."""
+
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+TRAP = "x\n.control\nshell touch pwned\n.endc\n*"
+
+
+def tree(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
+
+
+def change(model, edit):
+    loaded = onnx.load(model)
+    edit(loaded)
+    onnx.save(loaded, model)
+
+
+def nan_weights(m):
+    m.graph.initializer[0].CopyFrom(
+        numpy_helper.from_array(np.full((3, 2, 3, 2), np.nan, np.float32), "w")
+    )
+
+
+def cycle(m):
+    m.graph.node[1].input[0] = "g"
+
+
+def unknown(m):
+    m.graph.node[1].op_type = "Fancy"
+    m.graph.node[2].op_type = "Fancier"
+
+
+def attribute(m):
+    m.graph.node[1].attribute.append(helper.make_attribute("colour", "red"))
+
+
+BAD = {
+    "zero bytes": (lambda p: p.write_bytes(b""), "broken-model"),
+    "random bytes": (lambda p: p.write_bytes(np.random.default_rng(1).bytes(999)), "broken-model"),
+    "a picture": (lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(300)), "broken-model"),
+    "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-40]), "broken-model"),
+    "unknown operators": (lambda p: change(p, unknown), "unsupported-op"),
+    "undeclared attribute": (lambda p: change(p, attribute), ""),
+    "a cycle": (lambda p: change(p, cycle), "broken-model"),
+    "NaN weights": (lambda p: change(p, nan_weights), ""),
+}
+
+
+@pytest.mark.parametrize(("spoil", "code"), BAD.values(), ids=list(BAD))
+@pytest.mark.parametrize("command", ["check", "compile"])
+def test_bad_models(memxc, model, tmp_path, spoil, code, command):
+    spoil(model)
+    before = tree(tmp_path)
+    done = memxc(command, model, *(["-o", tmp_path / "new" / "out"] * (command == "compile")))
+    assert done.code == 3
+    assert f"error[{code}" in done.err
+    assert str(model) in done.err
+    assert "nothing was written." in done.err
+    assert tree(tmp_path) == before
+
+
+def test_every_unknown_operator_is_named_at_once(memxc, model):
+    change(model, unknown)
+    done = memxc("check", model, "--json")
+    assert {"Fancy", "Fancier"} <= set(done.out.replace('"', " ").split())
+
+
+@pytest.mark.parametrize("name", [TRAP, "n" * 10_000, "../../up", "名前", ""])
+def test_hostile_names_reach_no_netlist(memxc, model, tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def rename(m):
+        m.graph.name = name or "net"
+        m.graph.node[0].name = name
+        for node in m.graph.node:
+            for names in (node.input, node.output):
+                for i, old in enumerate(names):
+                    names[i] = name or old if old == "a" else old
+
+    change(model, rename)
+    assert memxc("compile", model, "-o", "out").code == 0
+    assert memxc("verify", "out", "--count", "1").code == 0
+    assert memxc("lvs", "out").code == 0
+    for command in (
+        ["report", "out"],
+        ["show", "out"],
+        ["show", "out", "--at", "deck"],
+        ["check", model],
+    ):
+        assert "\nshell" not in memxc(*command).out
+    assert not (tmp_path / "pwned").exists()
+    for path in (tmp_path / "out" / "netlist").rglob("*.cir"):
+        assert not re.search(rb"^[\s+]*(\.control|shell)", path.read_bytes(), re.M)
+        assert len(path.name) < 100
+    assert not (tmp_path.parent / "up").exists()
+
+
+SAMPLES = {
+    "not an archive": b"hello",
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("content", SAMPLES.values(), ids=list(SAMPLES))
+def test_bad_samples(memxc, model, tmp_path, content):
+    (tmp_path / "s.npz").write_bytes(content)
+    done = memxc("compile", model, "-o", tmp_path / "out", "--samples", tmp_path / "s.npz")
+    assert done.code == 3
+    assert "error[bad-samples]" in done.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "name = 1", "[device]\nr_on_ohm = -5", "not toml at all {", "\x00"],
+)
+def test_bad_targets(memxc, model, tmp_path, text):
+    (tmp_path / "t.toml").write_text(text)
+    done = memxc("compile", model, "-o", tmp_path / "out", "-t", tmp_path / "t.toml")
+    assert done.code == 3
+    assert "error[bad-target]" in done.err
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--tile", "0"], ["--tile", "4x5x6"], ["--tile", "128xlots"], ["--input-range", "1,0"],
+        ["--input-range", "1"], ["--stage-set", "conv"], ["--stage-set", "conv.schedule=often"],
+        ["--stage-set", "nosuch.tile=64"], ["--budget", "money=5"], ["--budget", "power=5s"],
+        ["--shape", "1x2"], ["--shape", "x=1x-2"], ["--dialect", "esperanto"], ["--seed", "-1"],
+        ["--passes", "nosuch"], ["--passes", "tile{nosuch=3}"], ["--schedule", "often"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_usage(memxc, model, tmp_path, args):
+    done = memxc("compile", model, "-o", tmp_path / "out", *args)
+    assert done.code == 2
+    assert done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_output_is_a_file(memxc, model, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    assert memxc("compile", model, "-o", tmp_path / "out", "--force").code == 2
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_an_output_that_cannot_be_made(memxc, model, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    before = tree(tmp_path)
+    done = memxc("compile", model, "-o", tmp_path / "file" / "deeper" / "out")
+    assert done.code == 5
+    assert "error[cannot-write]" in done.err
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_place(memxc, model, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert memxc("compile", model, "-o", tmp_path / "locked" / "out").code == 5
+
+
+def test_a_full_disk(model, tmp_path):
+    """No file of this process may grow over 8 kB: the write fails as on a full disk."""
+    (tmp_path / "out").mkdir()
+    before = tree(tmp_path)
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "memxc", "compile", str(model), "-o", str(tmp_path / "out")],
+        check=False, capture_output=True, text=True, timeout=60, preexec_fn=limit,
+    )  # fmt: skip
+    assert done.returncode == 5
+    assert "error[cannot-write]" in done.stderr
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", ["verify", "lvs", "report"])
+def test_a_folder_that_is_not_ours(memxc, tmp_path, command):
+    done = memxc(command, tmp_path)
+    assert done.code == 3
+    assert "not an output folder of memxc" in done.err
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "design.json", "design.npz", "samples.npz"])
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[1, 2]", b"\xff\xfe"])
+def test_a_folder_that_was_damaged(memxc, model, tmp_path, name, content):
+    out = tmp_path / "out"
+    assert memxc("compile", model, "-o", out).code == 0
+    path = Path(out / name)
+    path.unlink() if content is None else path.write_bytes(content)
+    done = memxc("verify", out, "--count", "1")
+    assert done.code == 3
+    assert "error[bad-" in done.err

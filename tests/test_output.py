@@ -1,0 +1,235 @@
+"""The output folder: whole or not at all, the same bytes everywhere, nothing of others' lost."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import onnx
+import pytest
+
+from memxc import folder, output, pipeline, reference, target
+from memxc.errors import MemxcError
+
+MODEL = Path(__file__).parent.parent / "models" / "msccnn_fashion.onnx"
+PROMISED = {"netlist", "samples.npz", "design.json", "design.npz", "schedule.csv", "mapping.csv",
+            "report.json", "report.md", "report.html", "manifest.json", "model.onnx"}  # fmt: skip
+
+
+@pytest.fixture
+def compiled(model):
+    return pipeline.compile_model(pipeline.Options(model, target.load("hfox-128")))
+
+
+@pytest.fixture
+def written(compiled, tmp_path):
+    output.write(compiled, tmp_path / "new" / "out")
+    return tmp_path / "new" / "out"
+
+
+def code(caught):
+    return caught.value.faults[0].code
+
+
+def test_everything_promised_is_there_and_nothing_else(written, model):
+    assert {p.name for p in written.iterdir()} == PROMISED
+    assert [p.name for p in written.parent.iterdir()] == ["out"]
+    assert (written / "model.onnx").read_bytes() == model.read_bytes()
+    assert (written / "netlist" / "net.cir").is_file()
+
+
+def test_the_folder_has_ordinary_rights(written, tmp_path):
+    (tmp_path / "plain").mkdir()
+    assert written.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_no_file_says_where_or_when_it_was_made(written, tmp_path):
+    for path in written.rglob("*"):
+        if path.is_file():
+            assert str(tmp_path).encode() not in path.read_bytes()
+
+
+def test_no_path_is_in_what_onnxruntime_says_of_a_model(tmp_path):
+    # Its words become a warning in the report.
+    model = tmp_path / "broken.onnx"
+    model.write_bytes(b"hello")
+    with pytest.raises(MemxcError) as caught:
+        reference.run(model, {"x": np.zeros((1, 2))})
+    assert str(tmp_path) not in caught.value.faults[0].what
+
+
+def test_what_was_written_is_read_back(written, compiled):
+    loaded = output.load(written)
+    assert str(loaded.design) == str(compiled.design)
+    assert loaded.target == compiled.target
+    assert loaded.options["schedule"] == "parallel"
+    assert loaded.model == written / "model.onnx"
+    np.testing.assert_array_equal(loaded.samples["x"], compiled.samples["x"])
+    np.testing.assert_array_equal(loaded.labels, compiled.labels)
+
+
+def test_an_infinite_threshold_comes_back(compiled, tmp_path):
+    ideal = replace(compiled, target=target.load("ideal"))
+    output.write(ideal, tmp_path / "out")
+    assert output.load(tmp_path / "out").target == target.load("ideal")
+
+
+def test_same_bytes_whatever_folder_hash_seed_threads_and_locale(tmp_path):
+    folders = [tmp_path / "a", tmp_path / "far" / "away" / "b"]
+    for place, seed, threads, locale in zip(folders, "12", "12", ("C", "C.UTF-8"), strict=True):
+        blas = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        world = {"PYTHONHASHSEED": seed, "LC_ALL": locale, "TZ": f"Etc/GMT+{seed}"}
+        env = {**os.environ, **blas, **world}
+        command = [sys.executable, "-m", "memxc", "compile", MODEL, "-o", place, "--quiet"]
+        subprocess.run(command, check=True, env=env, timeout=120)
+    assert subprocess.run(["diff", "-r", *folders], check=False).returncode == 0
+
+
+def test_changed_names_each_file(written):
+    assert output.changed(written) == []
+    (written / "report.md").write_text("better")
+    (written / "mapping.csv").unlink()
+    assert output.changed(written) == ["mapping.csv", "report.md"]
+
+
+def test_a_manifest_does_not_lead_out_of_its_folder(written):
+    path = written / "manifest.json"
+    manifest = json.loads(path.read_text())
+    secret = written.parent / "secret"
+    secret.write_text("x")
+    for name in ("../secret", str(secret), "a/../../secret"):
+        manifest["files"] = {name: folder.sha256(secret)}
+        path.write_text(json.dumps(manifest))
+        assert output.changed(written) == [name]
+
+
+def test_our_own_folder_is_replaced(written, compiled):
+    (written / "report.md").write_text("better")
+    output.write(compiled, written)
+    assert output.changed(written) == []
+
+
+def test_a_foreign_file_is_kept_unless_forced(written, compiled):
+    (written / "notes.txt").write_text("mine")
+    with pytest.raises(MemxcError, match=r"notes\.txt") as caught:
+        output.write(compiled, written)
+    assert code(caught) == "usage"
+    assert (written / "notes.txt").read_text() == "mine"
+    output.write(compiled, written, force=True)
+    assert {p.name for p in written.iterdir()} == PROMISED
+
+
+def test_another_folder_is_kept_unless_forced(compiled, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("mine")
+    with pytest.raises(MemxcError, match=r"thesis\.tex"):
+        output.write(compiled, tmp_path / "out")
+    assert (tmp_path / "out" / "thesis.tex").read_text() == "mine"
+
+
+def test_an_empty_folder_is_filled(compiled, tmp_path):
+    (tmp_path / "out").mkdir()
+    output.write(compiled, tmp_path / "out")
+    assert output.changed(tmp_path / "out") == []
+
+
+def test_what_holds_the_inputs_or_the_user_is_never_replaced(compiled, model, monkeypatch):
+    for place in (model.parent, model.parent.parent, Path("/")):
+        with pytest.raises(MemxcError) as caught:
+            output.write(compiled, place, force=True)
+        assert code(caught) == "usage"
+    assert model.is_file()
+    (model.parent.parent / "here").mkdir()
+    monkeypatch.chdir(model.parent.parent / "here")
+    with pytest.raises(MemxcError):
+        output.write(compiled, Path(), force=True)
+
+
+def test_a_link_to_a_folder_is_followed(compiled, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    output.write(compiled, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert output.changed(tmp_path / "real") == []
+
+
+def test_a_failure_leaves_the_old_folder_and_no_new_one(written, compiled):
+    lost = replace(compiled, options=replace(compiled.options, model=written / "nowhere.onnx"))
+    before = sorted(written.rglob("*"))
+    with pytest.raises(MemxcError):
+        output.write(lost, written, force=True)
+    assert sorted(written.rglob("*")) == before
+    assert output.changed(written) == []
+    with pytest.raises(MemxcError) as caught:
+        output.write(lost, written.parent / "not" / "yet", force=True)
+    assert code(caught) == "cannot-write"
+    assert [p.name for p in written.parent.iterdir()] == ["out"]
+
+
+def test_the_report_is_what_its_schema_says(written):
+    schema = json.loads((resources.files("memxc") / "schemas" / "memxc-report-1.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads((written / "report.json").read_text()), schema)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"schedule": "sequential"}, {"signed": "inverted-inputs"},
+     {"schedule": "sequential", "signed": "inverted-inputs", "partition": "none"}],
+    ids=lambda o: " ".join(o.values()) or "default",
+)  # fmt: skip
+def test_the_report_agrees_with_the_netlist(model, tmp_path, options):
+    """Counted again from the files: instances of each cell, devices of each definition."""
+    asked = pipeline.Options(model, target.load("hfox-128").with_tile(16, 12), **options)
+    output.write(pipeline.compile_model(asked), tmp_path / "out")
+    total = json.loads((tmp_path / "out" / "report.json").read_text())["resources"]["total"]
+    netlist = tmp_path / "out" / "netlist"
+    text = (netlist / "net.cir").read_text().replace("\n+", "")
+    placed = [line.split() for line in text.splitlines() if line[:1] == "x"]
+    devices = {}
+    for path in (netlist / "cells").glob("s*.cir"):
+        for block in path.read_text().split(".subckt ")[1:]:
+            devices[block.split()[0]] = block.count("\nR")
+    tiles = list(csv.DictReader((tmp_path / "out" / "mapping.csv").read_text().splitlines()))
+    fixed = {row["subckt"] for row in tiles if row["made_of"] == "resistor"}
+    crossbars = [words[-1] for words in placed if words[-1] in devices and words[-1] not in fixed]
+    pairs, singles, inverters = (
+        sum(name in words for words in placed) for name in ("tia", "tia_single", "inverter")
+    )
+    lanes = sum(words[0].startswith("xf") for words in placed)
+    assert crossbars
+    assert total["crossbars"] == len(crossbars)
+    assert total["memristors"] == sum(devices[name] for name in crossbars)
+    assert total["memristors_defined"] == sum(n for d, n in devices.items() if d not in fixed)
+    assert total["resistors"] == sum(devices[w[-1]] for w in placed if w[-1] in fixed) > 0
+    assert total["inverters"] == pairs + inverters
+    assert total["opamps"] >= 2 * pairs + singles + inverters
+    assert total["opamps"] <= 2 * pairs + singles + inverters + 4 * lanes
+    assert total["limiters"] == sum("limiter" in words for words in placed)
+
+
+def test_pages_escape_what_the_model_says(compiled, tmp_path):
+    trap = "<script>alert(1)</script>|`"
+    stage = compiled.design.stages[0]
+    design = compiled.design.with_stages([replace(stage, name=trap), *compiled.design.stages[1:]])
+    output.write(replace(compiled, design=design), tmp_path / "out")
+    for page in ("report.html", "report.md"):
+        assert "<script" not in (tmp_path / "out" / page).read_text()
+    assert trap in json.dumps(json.loads((tmp_path / "out" / "report.json").read_text()))
+
+
+def test_external_data_is_put_into_the_copy(compiled, model, tmp_path):
+    there = tmp_path / "apart" / "net.onnx"
+    there.parent.mkdir()
+    onnx.save(onnx.load(model), there, save_as_external_data=True, location="w", size_threshold=1)
+    moved = replace(compiled, options=replace(compiled.options, model=there))
+    output.write(moved, tmp_path / "out")
+    copy = onnx.load(tmp_path / "out" / "model.onnx", load_external_data=False)
+    same = {tensor.name: tensor.raw_data for tensor in onnx.load(model).graph.initializer}
+    assert {tensor.name: tensor.raw_data for tensor in copy.graph.initializer} == same
