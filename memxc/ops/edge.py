@@ -37,6 +37,7 @@ def _along(call: Call, function: str) -> Digital:
         axes = [(-1 if axis is None else axis) % len(shape)]
     else:
         # Up to opset 12 all axes from this one on are flattened into one.
-        axes = list(range((1 if axis is None else axis) % (len(shape) + 1), len(shape)))
+        first = 1 if axis is None else axis
+        axes = list(range(first if first >= 0 else first + len(shape), len(shape)))
     options = {"shape": list(shape), "axes": axes}
     return Digital(call.name, (call.bus(0),), call.dst, function, options)

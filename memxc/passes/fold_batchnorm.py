@@ -44,7 +44,8 @@ class FoldBatchnorm(GraphPass):
 
 def fold(graph: Graph) -> Graph:
     """The same function with normalisations and constants in the weights of their layers."""
-    return _without_unread_weights(_fold_before(_fold_behind(graph)))
+    with np.errstate(all="ignore"):  # rule 5
+        return _without_unread_weights(_fold_before(_fold_behind(graph)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +135,8 @@ def _affine(node: Node, graph: Graph) -> _Affine | None:
     """Rule 1; None for any other node, and where the result has another shape."""
     if node.domain:
         return None
-    with np.errstate(all="ignore"):  # rule 5
-        normal = node.op == "BatchNormalization"
-        found = _normalisation(node, graph) if normal else _constant(node, graph)
+    normal = node.op == "BatchNormalization"
+    found = _normalisation(node, graph) if normal else _constant(node, graph)
     if found is None or graph.shapes[found.src] != graph.shapes[node.outputs[0]]:
         return None
     finite = [np.isfinite(part).all() for part in (found.gain, found.shift) if part is not None]

@@ -81,6 +81,7 @@ def one_node(
     """A single node as a Graph, what its Design gives, and what onnxruntime gives."""
     names = [f"y{i}" for i in range(outputs)]
     node = helper.make_node(op, list(inputs), names, name=f"the_{op}", **attrs)
+    kind = TensorProto.INT64 if op.startswith("Arg") else TensorProto.FLOAT
     types = {
         name: helper.np_dtype_to_tensor_dtype(np.asarray(v).dtype) for name, v in inputs.items()
     }
@@ -89,7 +90,7 @@ def one_node(
             [node],
             "one",
             [helper.make_tensor_value_info(n, types[n], np.shape(v)) for n, v in inputs.items()],
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in names],
+            [helper.make_tensor_value_info(n, kind, None) for n in names],
         ),
         opset_imports=[helper.make_opsetid("", opset)],
         ir_version=8,

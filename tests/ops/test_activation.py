@@ -41,22 +41,23 @@ def test_far_signals_do_not_overflow(check_node, signal):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "circuit"),
+    ("low", "high", "circuit", "opamps"),
     [
-        (0.0, LARGEST, "relu"),
-        (0.0, 6.0, "clip"),
-        (-2.0, 3.0, "clip"),
-        (1.0, 3.0, "clip"),
-        (3.0, -2.0, "clip"),
-        (0.0, np.inf, "relu"),
-        (-np.inf, 0.5, "clip"),
+        (0.0, LARGEST, "relu", 1),
+        (0.0, 6.0, "clip", 2),
+        (-2.0, 3.0, "clip", 2),
+        (1.0, 3.0, "clip", 2),
+        (3.0, -2.0, "clip", 2),
+        (0.0, np.inf, "relu", 1),
+        (-np.inf, 0.5, "clip", 1),
+        (-LARGEST, 0.5, "clip", 1),
     ],
 )
-def test_clip_with_bounds_as_inputs(check_node, low, high, circuit):
+def test_clip_with_bounds_as_inputs(check_node, low, high, circuit, opamps):
     bounds = {"low": np.float32(low), "high": np.float32(high)}
     graph = check_node("Clip", {"x": X, **bounds}, ["low", "high"], opset=13)
     (stage,) = lower(graph).stages
-    assert stage.circuit.name == circuit
+    assert (stage.circuit.name, stage.circuit.opamps) == (circuit, opamps)
     # The range behind a clip is smaller, so that a scale of its own makes better use of the volts.
     assert stage.keeps_scale == (circuit == "relu")
 

@@ -246,6 +246,21 @@ def test_before_a_border_only_a_gain_goes(border):
     check(network(chain, constants), "Conv")
 
 
+def test_before_a_layer_what_something_else_reads_stays():
+    constants = weights(w=(6, 4, 2, 3), c=(4, 1, 1))
+    nodes = [node("Mul", "x c", "a"), node("Conv", "a w", "y"), node("Relu", "a", "z")]
+    check(network(nodes, constants, outputs=("y", "z")), "Mul Conv Relu")
+    check(network(nodes[:2], constants, outputs=("y", "a")), "Mul Conv")
+
+
+def test_a_product_past_all_numbers_is_left():
+    constants = weights(w=(6, 4, 2, 3), one=())
+    graph = network([node("Conv", "x w", "a"), node("Mul", "a one", "y")], constants)
+    weight = constants["w"].astype(np.float64) * 1e200
+    large = replace(graph, weights={"w": weight, "one": np.float64(1e200)})
+    assert fold(large).nodes == large.nodes
+
+
 def test_what_is_not_finite_is_left_to_be_refused():
     constants = {**weights(w=(6, 4, 2, 3)), "c": np.zeros(6, np.float32).reshape(6, 1, 1)}
     graph = network([node("Conv", "x w", "a"), node("Div", "a c", "y")], constants)
