@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memxc.folder import Loaded
-    from memxc.verify import Verification
+    from memxc.verify import StageResult, Verification
 
 SCHEMA = "memxc-verify/1"
 
@@ -92,10 +92,16 @@ def _tree(found: Verification, changed: list[str]) -> dict[str, Any]:
         "engine": {"name": found.engine, "version": found.version},
         "tolerance": found.tolerance,
         "changed": changed,
-        "stages": [asdict(stage) for stage in found.stages],
+        "stages": [_stage(stage) for stage in found.stages],
         "outputs": None if found.outputs is None else asdict(found.outputs),
         "ok": found.ok,
     }
+
+
+def _stage(stage: StageResult) -> dict[str, Any]:
+    watts = stage.crossbar_w
+    named = None if watts is None else dict(zip(("engine", "report"), watts, strict=True))
+    return {**asdict(stage), "crossbar_w": named}
 
 
 def _say(found: Verification, changed: list[str], missing: str, folder: Path) -> None:

@@ -1,0 +1,308 @@
+"""Every command as a user meets it, on a small network: what it prints, writes and returns."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+from importlib import resources
+
+import jsonschema
+import numpy as np
+import onnx
+import pytest
+
+from memxc.netread import read
+
+
+def schema(name):
+    return json.loads((resources.files("memxc") / "schemas" / f"{name}.json").read_text())
+
+
+@pytest.fixture
+def out(memxc, model, tmp_path):
+    done = memxc("compile", model, "-o", tmp_path / "out", "--tile", "20x12")
+    assert (done.code, done.err) == (0, "")
+    return tmp_path / "out"
+
+
+def test_compile_says_what_it_did_and_what_comes_next(memxc, model, tmp_path):
+    done = memxc("compile", model, "-o", tmp_path / "out")
+    assert "unit crossbars of 128x128" in done.out
+    assert done.out.splitlines()[-1] == f"Next: memxc verify {tmp_path / 'out'}"
+    assert memxc("compile", model, "-o", tmp_path / "out", "--quiet").out == ""
+
+
+def test_compile_json_is_the_report(memxc, model, tmp_path):
+    done = memxc("compile", model, "-o", tmp_path / "out", "--json")
+    assert done.json == json.loads((tmp_path / "out" / "report.json").read_text())
+    jsonschema.validate(done.json, schema("memxc-report-1"))
+    assert done.json["digital"][0]["function"] == "softmax"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [[], ["--schedule", "sequential"], ["--signed", "inverted-inputs"], ["--partition", "paper"],
+     ["--partition", "none", "-t", "ideal"], ["-t", "ideal-finite-gain", "--tile", "24x10"],
+     ["--stage-set", "conv.schedule=sequential", "--stage-set", "dense.tile=3x2"],
+     ["--passes", "fold-batchnorm,calibrate,schedule,partition{policy=none},tile,program,share"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_is_compiled_is_verified_and_read_back(memxc, model, tmp_path, args):
+    out = tmp_path / "out"
+    assert memxc("compile", model, "-o", out, *args).code == 0
+    done = memxc("verify", out, "--count", "2", "--json")
+    assert done.code == 0
+    jsonschema.validate(done.json, schema("memxc-verify-1"))
+    assert done.json["ok"]
+    assert done.json["outputs"]["count"] == 2
+    assert memxc("lvs", out).code == 0
+    jsonschema.validate(json.loads((out / "report.json").read_text()), schema("memxc-report-1"))
+
+
+def test_one_stage_has_its_own_tile_in_the_report(memxc, model, tmp_path):
+    done = memxc(
+        "compile", model, "-o", tmp_path / "out", "--stage-set", "dense.tile=3x2", "--json"
+    )
+    dense = next(row for row in done.json["resources"]["stages"] if row["stage"] == "dense")
+    # 3 inputs and a bias on 3 lines: two row parts, each with 4 outputs on pairs of 2 bit lines.
+    assert dense["crossbars"] == 8
+    assert dense["utilisation"] == pytest.approx(dense["memristors"] / (8 * 6))
+
+
+@pytest.mark.parametrize(
+    ("budget", "code", "words"),
+    [
+        ("crossbars=1", 1, "crossbars"), ("memristors=10", 1, "memristors"),
+        ("power=1nW", 1, "power"), ("latency=1ps", 1, "latency"),
+        ("crossbars=1e6,memristors=1e9,power=2kW,latency=1s", 0, ""),
+        ("power=2kW,latency=3ns", 1, "latency"),
+    ],
+)  # fmt: skip
+def test_budget(memxc, model, tmp_path, budget, code, words):
+    done = memxc("compile", model, "-o", tmp_path / "out", "--budget", budget)
+    assert done.code == code
+    assert bool(done.err) == bool(code)
+    assert words in done.err
+    assert (tmp_path / "out" / "report.json").is_file()
+
+
+def test_without_samples_there_is_a_warning_and_a_seed(memxc, model, tmp_path):
+    (model.parent / "net.samples.npz").unlink()
+    runs = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        done = memxc(
+            "compile", model, "-o", tmp_path / name, "--seed", seed, "--input-range", "-2,3"
+        )
+        assert "warning: no samples" in done.err
+        runs.append((tmp_path / name / "samples.npz").read_bytes())
+    assert runs[0] == runs[1] != runs[2]
+    with np.load(tmp_path / "a" / "samples.npz") as data:
+        assert -2 <= data["x"].min() < -1
+        assert 2 < data["x"].max() <= 3
+
+
+def test_verify_uses_other_samples(memxc, out, tmp_path):
+    np.savez(tmp_path / "other.npz", x=np.random.default_rng(4).uniform(-1, 1, (70, 2, 6, 5)))
+    done = memxc("verify", out, "--samples", tmp_path / "other.npz", "--count", "66", "--json")
+    assert done.json["outputs"]["count"] == 66
+
+
+def test_verify_one_stage_and_a_stage_that_does_not_exist(memxc, out):
+    done = memxc("verify", out, "--stage", "conv", "--json")
+    assert [stage["name"] for stage in done.json["stages"]] == ["conv"]
+    done = memxc("verify", out, "--stage", "cnov")
+    assert done.code == 2
+    assert "conv" in done.err
+
+
+def test_verify_with_an_engine_that_does_not_exist(memxc, out):
+    assert memxc("verify", out, "--engine", "pspice").code == 2
+
+
+def test_verify_without_the_model_says_so(memxc, out):
+    (out / "model.onnx").unlink()
+    done = memxc("verify", out, "--count", "1")
+    assert done.code == 0
+    assert "changed since it was compiled: model.onnx" in done.err
+    assert "Not compared with onnxruntime" in done.out
+
+
+def cells(out):
+    return sorted((out / "netlist" / "cells").glob("s*.cir"))
+
+
+def edit(path, pattern, replacement):
+    text, count = re.subn(pattern, replacement, path.read_text(), count=1, flags=re.M)
+    assert count == 1
+    path.write_text(text)
+
+
+def test_a_halved_device_fails_verify_and_lvs(memxc, out):
+    """The device of the largest conductance, g_max: 10 kohm becomes 20 kohm."""
+    edit(cells(out)[0], r"1\.000000000e\+04", "2.000000000e+04")
+    done = memxc("verify", out, "--count", "1", "--json")
+    assert done.code == 1
+    assert not done.json["ok"]
+    assert done.json["changed"] == [f"netlist/cells/{cells(out)[0].name}"]
+    assert [stage["name"] for stage in done.json["stages"] if not stage["ok"]] == ["conv"]
+    assert memxc("lvs", out).code == 1
+
+
+def test_lvs_names_one_digit_a_swap_and_a_lost_line(memxc, out):
+    clean = {path: path.read_bytes() for path in out.rglob("*.cir")}
+    top = out / "netlist" / "net.cir"
+
+    def after(path, pattern, replacement):
+        for each, content in clean.items():
+            each.write_bytes(content)
+        edit(path, pattern, replacement)
+        done = memxc("lvs", out, "--json")
+        assert done.code == 1
+        assert done.json["changed"] == [str(path.relative_to(out))]
+        return done.json["differences"]
+
+    found = after(cells(out)[0], r"^(R\S+ \S+ \S+ 1\.0{8})0", r"\g<1>1")
+    assert len(found) == 1
+    assert re.search(r"R\d+_\d+", found[0]["where"], re.I)
+    assert "1.000000000e+0" in found[0]["expected"]
+    assert "1.000000001e+0" in found[0]["found"]
+    name = next(name for name, i in read(top).instances.items() if i.cell.startswith("xb"))
+    swapped = after(top, rf"^({name}) (\S+) (\S+) (\S+)", r"\1 \2 \4 \3")
+    assert all(name in each["where"] for each in swapped)
+    assert 1 <= len(swapped) <= 2
+    lost = after(top, rf"^{name} .*\n(\+.*\n)*", "")
+    assert lost[0]["where"] == name
+    gone = after(cells(out)[0], r"^R\d+_\d+ .*\n", "")
+    assert len(gone) == 1
+
+
+def test_report_formats(memxc, out):
+    text = memxc("report", out).out
+    assert "unit crossbars of 20x12" in text
+    assert "stays digital: softmax" in text
+    tree = memxc("report", out, "--json").json
+    assert tree == memxc("report", out, "--format", "json").json
+    for form in ("md", "html"):
+        assert memxc("report", out, "--format", form).out == (out / f"report.{form}").read_text()
+    rows = list(csv.DictReader(io.StringIO(memxc("report", out, "--format", "csv").out)))
+    assert [row["stage"] for row in rows] == ["conv", "relu", "pool", "dense"]
+    assert sum(int(row["memristors"]) for row in rows) == tree["resources"]["total"]["memristors"]
+
+
+def test_report_of_a_file_changed_by_hand(memxc, out):
+    for text in ("{}", "[]", '{"schema": "memxc-report/1"}', "nonsense"):
+        (out / "report.json").write_text(text)
+        for form in ("text", "csv"):
+            assert memxc("report", out, "--format", form).code == 3
+
+
+def test_check_says_what_becomes_of_each_node(memxc, model):
+    done = memxc("check", model)
+    assert done.code == 0
+    assert re.search(r"^conv +Conv +crossbar", done.out, re.M)
+    assert re.search(r"^softmax +Softmax +digital", done.out, re.M)
+    tree = memxc("check", model, "--json").json
+    assert tree["ok"]
+    assert len(tree["nodes"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], "graph net opset 17"), (["--at", "design"], "linear conv(x)"),
+        (["--after", "fold-batchnorm"], "graph net"), (["--after", "calibrate"], "V/unit"),
+        (["--after", "program"], "array conv(x)"), (["--at", "deck"], "deck net"),
+        (["--after", "fold-batchnorm", "--at", "design"], "linear conv(x)"),
+    ],
+)  # fmt: skip
+def test_show_a_model(memxc, model, args, words):
+    done = memxc("show", model, *args)
+    assert done.code == 0
+    assert words in done.out
+
+
+def test_show_a_folder(memxc, out, model):
+    assert memxc("show", out).out == memxc("show", out, "--at", "design").out
+    assert "array conv(x)" in memxc("show", out).out
+    assert memxc("show", out, "--at", "deck").out.startswith("deck net")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--at", "graph", "--after", "tile"],
+        ["--after", "nosuch"],
+        ["--at", "deck", "--after", "tile"],
+    ],
+)
+def test_show_what_cannot_be_shown(memxc, model, args):
+    assert memxc("show", model, *args).code == 2
+
+
+def test_show_what_a_folder_does_not_hold(memxc, out):
+    assert memxc("show", out, "--at", "graph").code == 2
+    assert memxc("show", out, "--after", "tile").code == 2
+
+
+def test_an_open_size_is_asked_for_and_given(memxc, model, tmp_path):
+    loaded = onnx.load(model)
+    loaded.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    onnx.save(loaded, model)
+    done = memxc("check", model)
+    assert done.code == 3
+    assert "--shape" in done.err
+    assert memxc("check", model, "--shape", "x=1x2x6x5").code == 0
+    assert memxc("show", model, "--shape", "x=1x2x6x5", "--at", "design").code == 0
+    out = tmp_path / "out"
+    assert memxc("compile", model, "-o", out, "--shape", "x=1x2x6x5").code == 0
+    assert memxc("verify", out, "--count", "1").code == 0
+
+
+def test_the_model_is_never_written_to(memxc, model, tmp_path):
+    before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in model.parent.iterdir()}
+    memxc("compile", model, "-o", tmp_path / "out")
+    memxc("verify", tmp_path / "out", "--count", "1")
+    assert {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in model.parent.iterdir()} == before
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
+def test_power_in_the_report_is_what_ngspice_sums(memxc, model, tmp_path, ngspice, signed):
+    """The whole netlist under one picture: ngspice's own power of every device, added up."""
+    x = np.random.default_rng(6).uniform(-1, 1, (1, 2, 6, 5)).astype(np.float32)
+    np.savez(tmp_path / "one.npz", x=x)
+    args = ["--samples", tmp_path / "one.npz", "--signed", signed, "--tile", "40x12"]
+    report = memxc("compile", model, "-o", tmp_path / "out", "--json", *args).json
+    netlist = tmp_path / "out" / "netlist"
+    found = read(netlist / "net.cir")
+    scale = float(
+        re.search(r"x\[1, 2, 6, 5\] (\S+) V/unit", memxc("show", tmp_path / "out").out)[1]
+    )
+    cards = [f"Vx{i} n0_{i} 0 {v * scale:.12e}" for i, v in enumerate(x.reshape(-1).tolist())]
+    for supply in set(re.findall(r"\bvbiasn?\d+\b", (netlist / "net.cir").read_text())):
+        cards.append(f"V{supply} {supply} 0 {-0.2 if 'n' in supply else 0.2}")
+    names = [
+        f"@r.{name}.{device.lower()}[p]"
+        for name, instance in found.instances.items() if instance.cell.startswith("xb")
+        for device in re.findall(
+            r"^(R\S+)", definition(netlist, instance.cell), re.M)
+    ]  # fmt: skip
+    sums = [f"let p = p + {name}" for name in names]
+    saves = [".save " + " ".join(names[i : i + 20]) for i in range(0, len(names), 20)]
+    control = [".control", "op", "let p = 0", *sums, "print p", ".endc", ".end"]
+    bench = netlist / "bench.cir"
+    bench.write_text("\n".join(["* bench", ".include net.cir", *cards, *saves, *control]) + "\n")
+    done = subprocess.run(
+        [ngspice, "-b", bench], cwd=netlist, capture_output=True, text=True, timeout=60, check=False
+    )
+    watts = float(re.search(r"^p = (\S+)", done.stdout, re.M).group(1))
+    assert report["power"]["crossbar_w"] == pytest.approx(watts, rel=1e-3)
+
+
+def definition(netlist, name):
+    for path in netlist.glob("cells/*.cir"):
+        for block in path.read_text().split(".subckt ")[1:]:
+            if block.split()[0] == name:
+                return block
+    raise AssertionError(name)
