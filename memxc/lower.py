@@ -72,7 +72,8 @@ def survey(graph: Graph) -> tuple[list[Row], list[Fault]]:
 
 def _walk(graph: Graph) -> _Lowered:
     """Each node on its own, so that one that fails adds no noise to those it feeds."""
-    used = frozenset(name for node in graph.nodes for name in node.inputs) | {*graph.outputs}
+    read = frozenset(name for node in graph.nodes for name in node.inputs if name)
+    used = read | {*graph.outputs}
     parts: dict[int, ops.Parts] = {}
     faults: dict[int, tuple[Fault, ...]] = {}
     for index, node in enumerate(graph.nodes):

@@ -141,6 +141,14 @@ def test_wires_cannot_join_digital_and_analog():
         )
 
 
+def test_an_absent_output_is_not_read_by_who_has_an_absent_input():
+    drop = Node("drop", "Dropout", ("x",), ("a", ""))
+    clip = Node("clip", "Clip", ("a", "", "high"), ("b",))
+    shapes = {"x": (1, 3), "a": (1, 3), "b": (1, 3), "high": ()}
+    net = Graph("net", ("x",), ("b",), (drop, clip), shapes, {"high": np.float32(6)}, 17)
+    assert [stage.name for stage in lower(net).stages] == ["drop", "clip"]
+
+
 def test_an_input_may_be_an_output():
     design = lower(graph(MATMUL, outputs=("a", "x"), a=(1, 4)))
     assert design.outputs == ("a", "x")

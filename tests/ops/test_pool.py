@@ -134,6 +134,13 @@ def test_a_window_wholly_in_the_border_is_refused(op, hand_graph, faults_of):
     assert "wholly in the border" in fault.what
 
 
+def test_a_last_window_behind_the_map_is_refused_where_onnx_counts_it(hand_graph, faults_of):
+    attrs = {"kernel_shape": (2,), "strides": (2,), "pads": (1, 1), "ceil_mode": 1}
+    (fault,) = faults_of(hand_graph("MaxPool", {"x": (1, 2, 1)}, {}, {"y": (1, 2, 2)}, attrs))
+    assert fault.code == "unsupported-shape"
+    assert "ceil_mode" in fault.hint
+
+
 def test_indices_in_use_are_refused(hand_graph, faults_of):
     graph = hand_graph(
         "MaxPool",
