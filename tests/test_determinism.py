@@ -1,4 +1,4 @@
-"""The same input gives the same bytes: whatever the folder, the hash seed, the threads, the clock."""
+"""The same input gives the same bytes, whatever the folder, hash seed, threads or time zone."""
 
 from __future__ import annotations
 
