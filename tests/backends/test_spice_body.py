@@ -32,5 +32,6 @@ def test_a_definition_as_a_person_reads_it():
         "R0_00 w0 c00 1.000000000e+04\n"
         "R1_03 w1 c03 5.000000000e+04\n"
         "R2_10 w2 c10 1.234567890e+05\n"
-        ".ends xb4\n")
+        ".ends xb4\n"
+    )
     assert second.decode().splitlines()[3] == "R1_03 w1 c03 2.000000000e+03"

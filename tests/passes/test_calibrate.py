@@ -11,9 +11,19 @@ from memxc.passes import Context
 from memxc.passes.calibrate import Calibrate, round_up
 
 
-@pytest.mark.parametrize(("value", "rounded"), [
-    (1.23, 1.23), (1.2300000000000002, 1.23), (1.2301, 1.24), (0.0999, 0.0999), (0.09991, 0.1),
-    (123456.0, 124000.0), (1.0, 1.0), (9.999, 10.0)])
+@pytest.mark.parametrize(
+    ("value", "rounded"),
+    [
+        (1.23, 1.23),
+        (1.2300000000000002, 1.23),
+        (1.2301, 1.24),
+        (0.0999, 0.0999),
+        (0.09991, 0.1),
+        (123456.0, 124000.0),
+        (1.0, 1.0),
+        (9.999, 10.0),
+    ],
+)
 def test_round_up(value, rounded):
     assert round_up(value) == rounded
 
@@ -23,10 +33,19 @@ def _with_relu(design):
     y = design.buses["y"]
     half = y.width // 2
     buses = {**design.buses, "r": Bus("r", y.shape), "h": Bus("h", (1, half))}
-    stages = (*design.stages,
-              Lanes("relu", ("y",), "r", (lanewise(np.arange(y.width)),), "max(x0,0)",
-                    Circuit("relu"), keeps_scale=True),
-              Wires("half", ("r",), "h", ints(np.arange(half))))
+    stages = (
+        *design.stages,
+        Lanes(
+            "relu",
+            ("y",),
+            "r",
+            (lanewise(np.arange(y.width)),),
+            "max(x0,0)",
+            Circuit("relu"),
+            keeps_scale=True,
+        ),
+        Wires("half", ("r",), "h", ints(np.arange(half))),
+    )
     return Design("net", ("x",), ("h",), buses, stages)
 
 
@@ -44,7 +63,11 @@ def test_only_what_drives_memristors_is_limited(convolution):
     x = np.random.default_rng(0).uniform(0, 3, (5, 3, 7, 9))
     done = Calibrate().run(design, Context(target.load("hfox-128"), {"x": x}))
     assert {name: bus.limit for name, bus in done.buses.items()} == {
-        "x": 0.25, "y": None, "r": None, "h": None}
+        "x": 0.25,
+        "y": None,
+        "r": None,
+        "h": None,
+    }
     ideal = Calibrate().run(design, Context(target.load("ideal"), {"x": x}))
     assert all(bus.limit is None for bus in ideal.buses.values())
 

@@ -31,23 +31,32 @@ def _run(design, tile, policy, signed, schedule="parallel", name="ideal"):
     return design, apart
 
 
-shapes = st.fixed_dictionaries({
-    "k": st.sampled_from([1, 2, 3, 5]), "stride": st.integers(1, 3), "pad": st.integers(0, 2),
-    "dilation": st.integers(1, 2), "bias": st.booleans(), "seed": st.integers(0, 99)})
+shapes = st.fixed_dictionaries(
+    {
+        "k": st.sampled_from([1, 2, 3, 5]),
+        "stride": st.integers(1, 3),
+        "pad": st.integers(0, 2),
+        "dilation": st.integers(1, 2),
+        "bias": st.booleans(),
+        "seed": st.integers(0, 99),
+    }
+)
 channels = st.tuples(st.integers(1, 4), st.integers(1, 4), st.sampled_from([1, 1, 2, 3]))
 layout = st.tuples(
     st.sampled_from([(128, 128), (256, 256), (24, 10), (40, 64)]),
     st.sampled_from(["packed", "paper", "none"]),
     st.sampled_from(["differential", "inverted-inputs"]),
-    st.sampled_from(["parallel", "sequential"]))
+    st.sampled_from(["parallel", "sequential"]),
+)
 
 
 @settings(max_examples=150, deadline=None)
 @given(shapes, channels, st.integers(9, 13), st.integers(9, 12), layout)
 def test_every_layout_keeps_the_meaning(convolution, shape, sizes, height, width, how):
     groups = sizes[2]
-    design = convolution(sizes[0] * groups, sizes[1] * groups, height, width + 3,
-                         groups=groups, **shape)
+    design = convolution(
+        sizes[0] * groups, sizes[1] * groups, height, width + 3, groups=groups, **shape
+    )
     tile, policy, signed, schedule = how
     done, apart = _run(design, tile, policy, signed, schedule)
     assert max(apart.values()) < 1e-12, apart
@@ -77,8 +86,10 @@ def test_paper_rule_counts_a_pair_of_channel_and_filter(convolution, tile, side,
 def test_packed_is_never_more_than_im2col(convolution):
     for sizes in [(1, 16, 20, 14), (16, 16, 9, 7), (48, 96, 3, 2), (6, 6, 12, 10)]:
         design = convolution(*sizes, groups=6 if sizes[0] == 6 else 1)
-        packed, plain = (_placed(_run(design, (128, 128), policy, "differential")[0])
-                         for policy in ("packed", "none"))
+        packed, plain = (
+            _placed(_run(design, (128, 128), policy, "differential")[0])
+            for policy in ("packed", "none")
+        )
         assert packed <= plain
 
 

@@ -14,8 +14,13 @@ NO_WIRES = nodal.Wires(0, 0, 0, 0)
 
 def _amps(nodes, gain=np.inf, r_f=2e4, r_join=7e3):
     lanes = nodes // 2
-    return nodal.Amplifiers(np.arange(lanes), np.arange(lanes) + lanes,
-                            np.full(lanes, r_f), np.full(lanes, r_join), gain)
+    return nodal.Amplifiers(
+        np.arange(lanes),
+        np.arange(lanes) + lanes,
+        np.full(lanes, r_f),
+        np.full(lanes, r_join),
+        gain,
+    )
 
 
 def test_one_cell_is_a_series_resistance():
@@ -41,12 +46,16 @@ def test_the_closed_form_of_the_amplifiers(gain):
     g, volts = rng.uniform(1e-6, 1e-4, (6, 2)), rng.normal(size=(3, 6))
     solved = nodal.solve([nodal.Grid(g, np.array([0, 1]), volts)], _amps(2, gain), 2, NO_WIRES)
     i, y = volts @ g, g.sum(axis=0)
-    closed = amplifier.pair(i[:, :1], i[:, 1:], y[:1], y[1:], np.array([2e4]), np.array([7e3]), gain)
+    closed = amplifier.pair(
+        i[:, :1], i[:, 1:], y[:1], y[1:], np.array([2e4]), np.array([7e3]), gain
+    )
     assert closed == pytest.approx(solved, rel=1e-9)
 
 
-@pytest.mark.parametrize("wires", [
-    (1.5, 1.0, 2.0, 3.0), (0.0, 1.0, 2.0, 0.0), (0.0, 0.0, 2.0, 1.0), (2.0, 1.0, 0.0, 0.0)])
+@pytest.mark.parametrize(
+    "wires",
+    [(1.5, 1.0, 2.0, 3.0), (0.0, 1.0, 2.0, 0.0), (0.0, 0.0, 2.0, 1.0), (2.0, 1.0, 0.0, 0.0)],
+)
 @pytest.mark.parametrize("gain", [1e3, np.inf])
 def test_the_wired_netlist_in_spice(wires, gain):
     rng = np.random.default_rng(2)
@@ -60,11 +69,20 @@ def test_the_wired_netlist_in_spice(wires, gain):
     cards.append("x0 " + " ".join(words) + " xb0")
     for k in range(2):
         if np.isinf(gain):
-            cards += [f"vp{k} p{k} 0 0", f"vm{k} m{k} 0 0",
-                      f"hp{k} q{k} 0 vp{k} 2e4", f"hm{k} o{k} q{k} vm{k} -2e4"]
+            cards += [
+                f"vp{k} p{k} 0 0",
+                f"vm{k} m{k} 0 0",
+                f"hp{k} q{k} 0 vp{k} 2e4",
+                f"hm{k} o{k} q{k} vm{k} -2e4",
+            ]
         else:
-            cards += [f"e{k} q{k} 0 0 p{k} {gain}", f"ra{k} q{k} p{k} 7e3", f"rb{k} q{k} m{k} 7e3",
-                      f"f{k} o{k} 0 0 m{k} {gain}".replace("f", "eo", 1), f"rf{k} o{k} m{k} 2e4"]
+            cards += [
+                f"e{k} q{k} 0 0 p{k} {gain}",
+                f"ra{k} q{k} p{k} 7e3",
+                f"rb{k} q{k} m{k} 7e3",
+                f"f{k} o{k} 0 0 m{k} {gain}".replace("f", "eo", 1),
+                f"rf{k} o{k} m{k} 2e4",
+            ]
     simulator = neospice.Simulator()
     found = simulator.run_dc(simulator.parse("\n".join([*cards, ".op", ".end"])))
     assert [found.voltage("o0"), found.voltage("o1")] == pytest.approx(expected, rel=1e-8)
