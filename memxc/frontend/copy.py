@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import onnx  # noqa: TID251
+from google.protobuf.message import EncodeError
 from onnx import external_data_helper  # noqa: TID251
 
-from memxc.frontend.read import read, tensors
+from memxc.frontend.read import parse, read
+from memxc.frontend.tensors import tensors
 
 
 def copy(path: Path, to: Path) -> bool:
@@ -16,12 +17,12 @@ def copy(path: Path, to: Path) -> bool:
 
     False, and no copy, where the weights do not fit into one file. OSError as shutil.copyfile.
     """
-    bare = onnx.load_model(path, load_external_data=False)
+    bare = parse(path)
     if not any(map(external_data_helper.uses_external_data, tensors(bare))):
         shutil.copyfile(path, to)
         return True
     try:
         to.write_bytes(read(path).SerializeToString(deterministic=True))
-    except ValueError:  # protobuf's limit of 2 GiB
+    except (ValueError, EncodeError):  # protobuf's limit of 2 GiB
         return False
     return True
