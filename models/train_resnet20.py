@@ -192,7 +192,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--lr", type=float, default=0.2, help="peak learning rate")
+    parser.add_argument("--lr", type=float, default=0.1, help="peak learning rate")
     parser.add_argument("--decay", type=float, default=5e-4, help="weight decay")
     parser.add_argument("--device", default="cpu", help="cpu (one thread) or cuda")
     return parser.parse_args()
