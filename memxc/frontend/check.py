@@ -1,77 +1,105 @@
-"""Is it a network at all: known operators, no cycle, ONNX's own checker content."""
+"""Is it a network at all: operators that exist, tensors made once and before they are read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 
 import onnx  # noqa: TID251
 
-from memxc.errors import Fault, MemxcError, fail, printable
+from memxc.errors import Fault, MemxcError, fail
+from memxc.frontend.order import order_faults
+from memxc.frontend.read import opset_of
 
-_STANDARD = ("", "ai.onnx")
+#: Operators that have no tensor of numbers of one static shape to work on.
+_SEQUENCES = frozenset({
+    "ConcatFromSequence", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceAt",
+    "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength",
+    "SequenceMap", "SplitToSequence",
+})  # fmt: skip
+_TEXT = frozenset({
+    "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer",
+})  # fmt: skip
+_TEXT_VALUES = frozenset(("value_string", "value_strings"))
 
 
 def check(model: onnx.ModelProto, where: str) -> None:
-    """Raise MemxcError with everything that keeps the model from being a network."""
-    faults = [*_operators(model, where), *_order(model.graph, where)]
+    """Raise MemxcError with everything that keeps the model from being a network.
+
+    All unknown operators at once (unsupported-op) and all tensors that are made twice, never, too
+    late or in a circle (broken-model); after these, the first thing that ONNX's checker finds.
+    """
+    faults = [*_operator_faults(model), *order_faults(model.graph, where)]
     if faults:
         raise MemxcError(faults)
     try:
-        onnx.checker.check_model(model)
-    # The checker throws C++ types of many kinds, and what it reads is hostile input.
+        onnx.checker.check_model(_without_weights(model))
+    # The checker throws C++ errors of many kinds, and what it reads is hostile input.
     except Exception as error:
-        raise fail("broken-model", where, _first_lines(str(error))) from error
+        raise fail("broken-model", where, f"ONNX's checker says: {_short(error)}") from error
 
 
-def _operators(model: onnx.ModelProto, where: str) -> Iterable[Fault]:
-    opset = next(o.version for o in model.opset_import if o.domain in _STANDARD)
+def _operator_faults(model: onnx.ModelProto) -> Iterator[Fault]:
+    opset = opset_of(model)
     for node in model.graph.node:
-        place = f"{where}:{node.name or node.op_type}"
-        if node.domain not in _STANDARD:
-            yield Fault(
-                "unsupported-op",
-                place,
-                f"{node.domain}.{node.op_type} is no operator of ai.onnx",
-                "memxc ops lists what can be mapped",
-            )
-        elif not onnx.defs.has(node.op_type, opset, ""):
-            yield Fault(
-                "unsupported-op",
-                place,
-                f"ONNX {opset} has no operator {node.op_type}",
-                "memxc ops lists what can be mapped",
-            )
-        elif any(a.HasField("g") or a.graphs for a in node.attribute):
-            yield Fault(
-                "unsupported-op",
-                place,
-                f"{node.op_type} chooses at run time; a circuit has one path",
-                "export the model with fixed control flow",
-            )
+        what = _refusal(node, opset)
+        if what:
+            hint = "memxc ops lists what can be mapped"
+            yield Fault("unsupported-op", node.name or node.op_type, what, hint)
 
 
-def _order(graph: onnx.GraphProto, where: str) -> list[Fault]:
-    """Faults of a graph that is cyclic, unsorted or names a tensor twice."""
-    known = {value.name for value in graph.input} | {t.name for t in graph.initializer}
-    made = {name for node in graph.node for name in node.output if name}
-    waiting = list(graph.node)
-    while ready := [n for n in waiting if _inputs(n) & made <= known]:
-        known |= {name for node in ready for name in node.output}
-        waiting = (
-            [node for node in waiting if node not in ready] if len(ready) < len(waiting) else []
-        )
-    if waiting:
-        names = ", ".join(printable(node.name or node.op_type, 40) for node in waiting[:8])
-        return [
-            Fault("broken-model", where, f"these nodes wait for each other in a circle: {names}")
-        ]
-    return []
+def _refusal(node: onnx.NodeProto, opset: int) -> str:
+    """Why an operator cannot be worked with at all; "" where it can."""
+    return _unknown(node.domain, node.op_type, opset) or _unworkable(node)
 
 
-def _inputs(node: onnx.NodeProto) -> set[str]:
-    return {name for name in node.input if name}
+def _unknown(domain: str, kind: str, opset: int) -> str:
+    if domain:
+        return f"{domain}.{kind} is not an operator of ai.onnx"
+    if not onnx.defs.has(kind, opset, ""):
+        known = onnx.defs.has(kind, "")
+        return f"{kind} is unknown in opset {opset}{'' if known else ' and in every other'}"
+    if onnx.defs.get_schema(kind, opset, "").deprecated:
+        return f"{kind} was withdrawn from ONNX; opset {opset} no longer has it"
+    return ""
 
 
-def _first_lines(text: str, lines: int = 2) -> str:
-    kept: Sequence[str] = [line.strip() for line in text.splitlines() if line.strip()][:lines]
-    return "; ".join(kept) or "ONNX's checker refuses it"
+def _unworkable(node: onnx.NodeProto) -> str:
+    kind = node.op_type
+    if kind in _SEQUENCES:
+        return f"{kind} works on sequences or optional values, a circuit on tensors"
+    if any(a.HasField("g") or a.graphs for a in node.attribute):
+        return f"{kind} chooses its path at run time, and a circuit has one path"
+    if kind in _TEXT or any(_is_text(kind, attribute) for attribute in node.attribute):
+        return f"{kind} works on text, a circuit on numbers"
+    if any(a.HasField("sparse_tensor") or a.sparse_tensors for a in node.attribute):
+        return f"{kind} holds a sparse tensor; store it as an ordinary one"
+    return ""
+
+
+def _is_text(kind: str, attribute: onnx.AttributeProto) -> bool:
+    tensor = attribute.t.data_type == onnx.TensorProto.STRING
+    cast = kind == "Cast" and attribute.name == "to" and attribute.i == onnx.TensorProto.STRING
+    return tensor or cast or (kind == "Constant" and attribute.name in _TEXT_VALUES)
+
+
+def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network with its initialisers as inputs: what the checker copies stays small."""
+    graph = onnx.GraphProto(name=model.graph.name)
+    graph.node.extend(model.graph.node)
+    graph.input.extend(model.graph.input)
+    graph.output.extend(model.graph.output)
+    listed = {value.name for value in model.graph.input}
+    graph.input.extend(_infos(t for t in model.graph.initializer if t.name not in listed))
+    return onnx.ModelProto(
+        ir_version=model.ir_version, opset_import=model.opset_import, graph=graph
+    )
+
+
+def _infos(tensors: Iterable[onnx.TensorProto]) -> Iterator[onnx.ValueInfoProto]:
+    for tensor in tensors:
+        yield onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+
+
+def _short(error: Exception, lines: int = 2) -> str:
+    kept = [line.strip() for line in str(error).splitlines() if line.strip()][:lines]
+    return "; ".join(kept) or type(error).__name__
