@@ -44,7 +44,7 @@ def _operator_faults(model: onnx.ModelProto) -> Iterator[Fault]:
         what = _refusal(node, opset)
         if what:
             hint = "memxc ops lists what can be mapped"
-            yield Fault("unsupported-op", node.name or node.op_type, what, hint)
+            yield Fault("unsupported-op", node.name, what, hint)
 
 
 def _refusal(node: onnx.NodeProto, opset: int) -> str:
@@ -88,6 +88,9 @@ def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     graph.node.extend(model.graph.node)
     graph.input.extend(model.graph.input)
     graph.output.extend(model.graph.output)
+    for value in (*graph.input, *graph.output):
+        if value.type.HasField("tensor_type"):  # The checker wants a shape; --shape may give one.
+            value.type.tensor_type.shape.SetInParent()
     listed = {value.name for value in model.graph.input}
     graph.input.extend(_infos(t for t in model.graph.initializer if t.name not in listed))
     return onnx.ModelProto(

@@ -19,14 +19,10 @@ def order_faults(graph: onnx.GraphProto, where: str) -> list[Fault]:
     circle = _circle(graph)
     if circle:
         more = f" and {len(circle) - _SHOWN} more" if len(circle) > _SHOWN else ""
-        names = ", ".join(printable(_name(node), 40) for node in circle[:_SHOWN])
+        names = ", ".join(printable(node.name, 40) for node in circle[:_SHOWN])
         what = f"these nodes wait for each other in a circle: {names}{more}"
         return [*faults, Fault("broken-model", where, what)]
     return [*faults, *_unmade(graph)]
-
-
-def _name(node: onnx.NodeProto) -> str:
-    return node.name or node.op_type
 
 
 def _twice(graph: onnx.GraphProto) -> Iterator[Fault]:
@@ -49,11 +45,11 @@ def _twice(graph: onnx.GraphProto) -> Iterator[Fault]:
         for name in filter(None, node.output):
             if name in given:
                 what = f"writes {name!r}, which is an input or a weight"
-                yield Fault("broken-model", _name(node), what)
+                yield Fault("broken-model", node.name, what)
             elif name in makers:
                 what = f"writes {name!r}, which {printable(makers[name], 40)} has written"
-                yield Fault("broken-model", _name(node), what)
-            makers.setdefault(name, _name(node))
+                yield Fault("broken-model", node.name, what)
+            makers.setdefault(name, node.name)
 
 
 def _circle(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
@@ -79,8 +75,8 @@ def _unmade(graph: onnx.GraphProto) -> Iterator[Fault]:
                 later = makers.get(name)
                 why = "which nothing makes"
                 if later is not None:
-                    why = f"which {printable(_name(later), 40)} makes only later in the file"
-                yield Fault("broken-model", _name(node), f"reads {name!r}, {why}")
+                    why = f"which {printable(later.name, 40)} makes only later in the file"
+                yield Fault("broken-model", node.name, f"reads {name!r}, {why}")
         known |= set(node.output)
     for value in graph.output:
         if value.name and value.name not in known:

@@ -36,6 +36,7 @@ def read(path: Path) -> onnx.ModelProto:
     model = inlined(model, where)
     _check_version(model, where)
     _check_graph(model.graph, where)
+    _name_nodes(model.graph)
     external.load(model, path)
     return model
 
@@ -88,6 +89,19 @@ def _plain_domain(model: onnx.ModelProto) -> None:
     for part in (*nodes, *imports, *model.functions):
         if part.domain == "ai.onnx":
             part.domain = ""
+
+
+def _name_nodes(graph: onnx.GraphProto) -> None:
+    """Give every node a name of its own: the model's, or the operator and its number."""
+    taken = {node.name for node in graph.node}
+    seen = {""}
+    for index, node in enumerate(graph.node):
+        name = node.name or f"{node.op_type}_{index}"
+        if node.name in seen:
+            while name in taken or name in seen:
+                name = f"{name}_{index}"
+        node.name = name
+        seen.add(name)
 
 
 def _check_version(model: onnx.ModelProto, where: str) -> None:
