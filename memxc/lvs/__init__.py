@@ -13,19 +13,9 @@ from pathlib import Path
 from memxc import netread
 from memxc.ir.design import Design
 from memxc.lvs import cells, expected
+from memxc.lvs.difference import Difference
 from memxc.lvs.expected import Card
 from memxc.netread import Instance, Netlist
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One disagreement: where it stands, what the design says and what the netlist says."""
-
-    file: str
-    line: int
-    where: str
-    expected: str
-    found: str
 
 
 @dataclass(frozen=True)
@@ -42,13 +32,13 @@ def compare(design: Design, top: Path) -> Result:
     """Hold the netlist of a top file against a programmed design."""
     netlist = netread.read(top)
     differences = [
-        Difference(netlist.file, 0, name, "defined once", "defined twice") for name in netlist.twice
+        Difference(part.file, part.line, part.name, "once", "a second time")
+        for part in netlist.twice
     ]
     devices = 0
     for stage in design.arrays:
         for crossbar in stage.crossbars:
-            for cell in cells.differences(crossbar, netlist):
-                differences.append(Difference(*cell))
+            differences += cells.differences(crossbar, netlist)
             devices += crossbar.devices * crossbar.groups
     missing = set(netlist.instances)
     instances = connections = 0
@@ -58,7 +48,13 @@ def compare(design: Design, top: Path) -> Result:
         connections += len(card.nodes)
         differences += _instance(card, netlist)
     differences += [
-        Difference(netlist.file, netlist.instances[name].line, name, "no such instance", "placed")
+        Difference(
+            netlist.instances[name].file,
+            netlist.instances[name].line,
+            name,
+            "no such instance",
+            "placed",
+        )
         for name in sorted(missing)
     ]
     return Result(tuple(dict.fromkeys(differences)), devices, instances, connections)
@@ -70,9 +66,9 @@ def _instance(card: Card, netlist: Netlist) -> Iterator[Difference]:
         yield Difference(netlist.file, 0, card.name, f"an instance of {card.cell}", "missing")
         return
     for what, want, have in _disagreements(card, found):
-        yield Difference(netlist.file, found.line, f"{card.name} {what}", want, have)
+        yield Difference(found.file, found.line, f"{card.name} {what}", want, have)
     if found.cell not in netlist.definitions:
-        yield Difference(netlist.file, found.line, card.name, f"{found.cell} defined", "undefined")
+        yield Difference(found.file, found.line, card.name, f"{found.cell} defined", "undefined")
 
 
 def _disagreements(card: Card, found: Instance) -> Iterable[tuple[str, str, str]]:

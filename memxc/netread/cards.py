@@ -1,0 +1,47 @@
+"""Cards: the lines of a SPICE file with their continuations joined and the comments left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+#: A plain decimal number. SPICE's suffixes (1k, 1meg) are not written by memxc and not read.
+NUMBER = re.compile(r"[+-]?(\d{1,20}\.?\d{0,20}|\.\d{1,20})(e[+-]?\d{1,3})?", re.I)
+
+
+class Card(NamedTuple):
+    """A card as it stands in the file: the number of its first line, and its text."""
+
+    line: int
+    text: str
+
+
+def cards(text: str, line: int) -> Iterator[Card]:
+    """The cards of a text whose first line is number `line` of its file."""
+    parts: list[str] = []
+    first = line
+    for number, row in enumerate(map(str.strip, text.split("\n")), line):
+        if row.startswith("+") and parts:
+            parts.append(row[1:])
+        elif row and not row.startswith("*"):
+            if parts:
+                yield Card(first, " ".join(parts))
+            parts, first = [row], number
+    if parts:
+        yield Card(first, " ".join(parts))
+
+
+def parameters(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """A card's words up to its parameters, and those as (name, text) in order.
+
+    Raises ValueError where something stands behind the parameters.
+    """
+    if "=" not in text:
+        return text, ()
+    words = re.sub(r"\s*=\s*", "=", text).split()
+    first = next(i for i, word in enumerate(words) if "=" in word)
+    pairs = [tuple(word.split("=")) for word in words[first:]]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise ValueError("parameters are name=value, behind everything else")
+    return " ".join(words[:first]), tuple((name, value) for name, value in pairs)

@@ -1,0 +1,130 @@
+"""The resistors of a definition, read by the column: millions of lines in seconds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.netread.cards import NUMBER, Card, cards
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_NAMES = re.compile(rb"(?:r\d{1,9}_\d{1,9} )*")
+_NAME = re.compile(rb"r(\d{1,9})_(\d{1,9})")
+_DEVICE = re.compile(rf"(r\S*)\s+(\S+)\s+(\S+)\s+({NUMBER.pattern})")
+
+
+@dataclass(frozen=True, eq=False)
+class Devices:
+    """Resistors `R<row>_<column> node node ohms`, one a line; every vector is (n,).
+
+    first, second: the two nodes as numbers of the definition's ports, -1 for no port.
+    row, column:   what the name says, -1 for a name of another form.
+    lines:         where they stand in the file.
+    """
+
+    first: Ints
+    second: Ints
+    row: Ints
+    column: Ints
+    ohms: Floats
+    lines: Ints
+    text: bytes
+
+    @cached_property
+    def _cards(self) -> list[bytes]:
+        return self.text.split(b"\n")
+
+    def words(self, i: int) -> list[str]:
+        """Name, nodes and number of device `i` as written, in lower case."""
+        return self._cards[i].decode("ascii").split()
+
+
+def parse(body: bytes, line: int, ports: tuple[str, ...]) -> tuple[Devices, tuple[Card, ...]]:
+    """The resistors of a definition's body, and every other card in it.
+
+    body: lower case, every line ended; line: the number of its first line in the file.
+    """
+    count = body.count(b"\n")
+    found = _table(body, np.arange(line, line + count), ports)
+    if found is not None:
+        return found, ()
+    plain: list[str] = []
+    lines: list[int] = []
+    others: list[Card] = []
+    for card in cards(body.decode("ascii"), line):
+        device = _DEVICE.fullmatch(card.text)
+        if device:
+            plain.append(" ".join(device.group(1, 2, 3, 4)) + "\n")
+            lines.append(card.line)
+        else:
+            others.append(card)
+    found = _table("".join(plain).encode("ascii"), np.array(lines, np.int64), ports)
+    assert found is not None, "cards picked one by one do not make a table"
+    return found, tuple(others)
+
+
+def _table(body: bytes, lines: Ints, ports: tuple[str, ...]) -> Devices | None:
+    """The devices where every line is one, and plainly written; None otherwise."""
+    if not _four_words_a_line(body):
+        return None
+    words = body.split()
+    ohms = _numbers(words[3::4])
+    if ohms is None:
+        return None
+    del words[3::4]
+    return Devices(*_wiring(b" ".join(words), ports), ohms, lines, body)
+
+
+def _four_words_a_line(body: bytes) -> bool:
+    text = np.frombuffer(b"\n" + body, np.uint8)
+    blank = text <= ord(" ")
+    starts = np.flatnonzero(blank[:-1] & ~blank[1:]) + 1
+    ends = np.flatnonzero(text == ord("\n"))
+    if len(starts) != 4 * (len(ends) - 1):
+        return False
+    name, number = starts[::4], starts[3::4]
+    # The name stands first in its line, and all that is counted to it before the line ends.
+    return bool(
+        (name == ends[:-1] + 1).all()
+        and (number < ends[1:]).all()
+        and (text[name] == ord("r")).all()
+    )
+
+
+def _numbers(words: list[bytes]) -> Floats | None:
+    # float() reads more than SPICE does: nan, 1_0.
+    if b"".join(words).translate(None, b"0123456789.e+-"):
+        return None
+    try:
+        return np.fromiter(map(float, words), np.float64, len(words))
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=8)
+def _wiring(words: bytes, ports: tuple[str, ...]) -> tuple[Ints, Ints, Ints, Ints]:
+    """first, second, row, column; equal for all blocks of a stack, hence remembered."""
+    table = words.split()
+    index = {port.encode("ascii"): i for i, port in enumerate(ports)}
+    count = len(table) // 3
+    nodes = [np.fromiter(map(index.get, table[k::3], repeat(-1)), np.int64, count) for k in (1, 2)]
+    return nodes[0], nodes[1], *_named(table[::3])
+
+
+def _named(names: list[bytes]) -> tuple[Ints, Ints]:
+    text = b" ".join(names)
+    if _NAMES.fullmatch(text + b" ") and names:
+        numbers = np.array(text.translate(None, b"r").replace(b"_", b" ").split(), dtype="S9")
+        pairs = numbers.astype(np.int64).reshape(-1, 2)
+    else:
+        found = [_NAME.fullmatch(name) for name in names]
+        pairs = np.array([(int(m[1]), int(m[2])) if m else (-1, -1) for m in found], np.int64)
+        pairs = pairs.reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
