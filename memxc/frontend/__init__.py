@@ -8,6 +8,7 @@ from pathlib import Path
 from memxc.frontend.check import check
 from memxc.frontend.convert import convert
 from memxc.frontend.fold import fold
+from memxc.frontend.network import network_of
 from memxc.frontend.read import read
 from memxc.frontend.shapes import fixed_inputs
 from memxc.ir.graph import Graph
@@ -17,12 +18,14 @@ def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Gra
     """A network as a Graph: batch 1, static shapes, constants folded, dead nodes gone.
 
     `shapes` are for inputs whose size the model leaves open. Raises MemxcError (broken-model,
-    unsupported-model, unsupported-op, unsupported-shape) with everything that is wrong.
+    unsupported-model, unsupported-op, unsupported-shape; usage for `shapes`) with everything
+    that is wrong.
     """
     model = read(path)
     check(model, str(path))
-    inputs = fixed_inputs(model, shapes or {}, str(path))
-    return convert(fold(model, inputs, str(path)), path)
+    network = network_of(model, fixed_inputs(model, shapes or {}, str(path)), str(path))
+    fold(network)
+    return convert(network, path.stem)
 
 
 __all__ = ["load"]

@@ -2,110 +2,108 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx  # noqa: TID251
-from numpy.typing import NDArray
-from onnx import numpy_helper  # noqa: TID251
 
 from memxc.errors import Fault, MemxcError
-from memxc.frontend.fold import Folded
+from memxc.frontend.network import Network
+from memxc.frontend.tensors import Array, array
 from memxc.ir.graph import Graph, Node
 
+#: Elements looked at in one go, so that the search for NaN takes no memory.
+_CHUNK = 2**20
 
-def convert(folded: Folded, path: Path) -> Graph:
-    """The Graph of a folded model. Raises MemxcError with every tensor that is not usable."""
-    where = str(path)
-    nodes = _nodes(folded)
-    used = {name for node in nodes for name in node.inputs if name}
-    weights = {name: _widened(value) for name, value in folded.constants.items() if name in used}
-    faults = [
-        *_open_shapes(nodes, folded, where),
-        *_constant_outputs(folded, where),
-        *_not_numbers(weights, where),
-    ]
+
+def convert(network: Network, name: str) -> Graph:
+    """The Graph of a folded network. Raises MemxcError with all weights that are not numbers."""
+    nodes = _nodes(network)
+    read = {tensor for node in nodes for tensor in node.inputs if tensor}
+    weights = {key: _widened(value) for key, value in network.constants.items() if key in read}
+    faults = [*_constant_outputs(network), *_not_numbers(weights)]
     if faults:
         raise MemxcError(faults)
-    made = {name for node in nodes for name in node.outputs if name}
-    shapes = {name: folded.shapes[name] for name in (*folded.inputs, *sorted(made))}
-    shapes |= {name: value.shape for name, value in weights.items()}
-    opset = next(o.version for o in folded.model.opset_import if o.domain in ("", "ai.onnx"))
+    made = [tensor for node in nodes for tensor in node.outputs if tensor]
+    shapes = {tensor: network.shapes[tensor] for tensor in (*network.inputs, *made)}
+    shapes |= {key: value.shape for key, value in weights.items()}
     graph = Graph(
-        path.stem, tuple(folded.inputs), tuple(folded.outputs), tuple(nodes), shapes, weights, opset
+        name, tuple(network.inputs), network.outputs, nodes, shapes, weights, network.opset
     )
     graph.verify()
     return graph
 
 
-def _nodes(folded: Folded) -> list[Node]:
-    """Nodes with unique names: the model's own, or the operator and a number."""
-    taken: set[str] = set()
-    read = {name for node in folded.nodes for name in node.input} | set(folded.outputs)
-    nodes = []
-    for index, node in enumerate(folded.nodes):
-        name = node.name or f"{node.op_type}_{index}"
-        while name in taken:
-            name = f"{name}_{index}"
-        taken.add(name)
-        attrs = {a.name: _attribute(a) for a in node.attribute}
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        # An output that nothing reads (Dropout's mask) counts as absent.
-        outputs = tuple(made if made in read else "" for made in node.output)
-        nodes.append(Node(name, node.op_type, tuple(node.input), outputs, attrs, domain))
-    return nodes
+def _nodes(network: Network) -> tuple[Node, ...]:
+    """The nodes; an output that nothing reads (Dropout's mask) counts as absent."""
+    read = {name for node in network.nodes for name in node.input} | set(network.outputs)
+    return tuple(
+        Node(
+            node.name,
+            node.op_type,
+            tuple(node.input),
+            tuple(name if name in read else "" for name in node.output),
+            {attribute.name: _plain(attribute, node.name) for attribute in node.attribute},
+        )
+        for node in network.nodes
+    )
 
 
-def _attribute(attribute: onnx.AttributeProto) -> Any:
+def _plain(attribute: onnx.AttributeProto, node: str) -> Any:
+    """An attribute's value as int, float, str, a tuple of these, or an array."""
     value = onnx.helper.get_attribute_value(attribute)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
     if isinstance(value, onnx.TensorProto):
-        return numpy_helper.to_array(value)
-    if isinstance(value, (int, float)):
-        return value
-    return tuple(v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in value)
+        return _widened(array(value, node))
+    if isinstance(value, (int, float, bytes)):
+        return _text(value)
+    return tuple(_text(part) for part in value)
 
 
-def _widened(value: NDArray[Any]) -> NDArray[Any]:
-    """float16 and bfloat16 as float32; everything read-only."""
-    # ml_dtypes' narrow floats have numpy kind "V".
-    narrow = value.dtype == np.float16 or value.dtype.kind == "V"
-    widened = value.astype(np.float32) if narrow else value.view()
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _widened(value: Array) -> Array:
+    """float16 and the narrower floats as float32; everything else as it is, read-only."""
+    if value.dtype != np.float16 and not _is_narrow_float(value):
+        widened = value.view()
+    elif 0 in value.strides and value.size:  # A view of one element stays one.
+        widened = np.broadcast_to(value.flat[0].astype(np.float32), value.shape)
+    else:
+        widened = value.astype(np.float32)
     widened.setflags(write=False)
     return widened
 
 
-def _open_shapes(nodes: list[Node], folded: Folded, where: str) -> list[Fault]:
+def _is_narrow_float(value: Array) -> bool:
+    """The floats that numpy itself has not: bfloat16, float8, float4."""
+    return "float" in value.dtype.name and value.dtype.kind not in "fc"
+
+
+def _constant_outputs(network: Network) -> list[Fault]:
+    what = "this output is a constant: it does not depend on the network's inputs"
+    hint = "take it out of the model's outputs"
     return [
-        Fault(
-            "unsupported-shape",
-            f"{where}:{node.name}",
-            f"the shape of its output {name!r} depends on the data",
-            "give the inputs fixed sizes with --shape",
-        )
-        for node in nodes
-        for name in node.outputs
-        if name and name not in folded.shapes
+        Fault("unsupported-model", name, what, hint)
+        for name in network.outputs
+        if name in network.constants
     ]
 
 
-def _constant_outputs(folded: Folded, where: str) -> list[Fault]:
+def _not_numbers(weights: dict[str, Array]) -> list[Fault]:
+    what = "its values are not numbers (NaN)"
+    hint = "training went astray, or the file is damaged"
     return [
-        Fault(
-            "unsupported-model",
-            f"{where}:{name}",
-            "this output is a constant: it does not depend on the network's inputs",
-        )
-        for name in folded.outputs
-        if name in folded.constants
-    ]
-
-
-def _not_numbers(weights: dict[str, NDArray[Any]], where: str) -> list[Fault]:
-    return [
-        Fault("broken-model", f"{where}:{name}", "the weights hold NaN")
+        Fault("broken-model", name, what, hint)
         for name, value in weights.items()
-        if value.dtype.kind == "f" and bool(np.isnan(value).any())
+        if _has_nan(value)
     ]
+
+
+def _has_nan(value: Array) -> bool:
+    if value.dtype.kind not in "fc" or not value.size:
+        return False
+    if 0 in value.strides:
+        value = value[tuple(slice(1) if step == 0 else slice(None) for step in value.strides)]
+    flat = value.reshape(-1)
+    return any(np.isnan(flat[i : i + _CHUNK]).any() for i in range(0, flat.size, _CHUNK))

@@ -1,0 +1,131 @@
+"""One constant node computed by ONNX's own reference, in bounded memory."""
+
+from __future__ import annotations
+
+import warnings
+from math import prod
+
+import numpy as np
+import onnx  # noqa: TID251
+from onnx.reference import ReferenceEvaluator  # noqa: TID251
+
+from memxc.errors import fail
+from memxc.frontend.network import Network, Shape
+from memxc.frontend.tensors import Array, array
+
+Values = dict[str, Array]
+
+#: Bytes that folding may add to what the file holds.
+_LARGEST = 2**28
+#: How often the bytes of the file may be made again (transposed, cast, scaled ...).
+_COPIES = 4
+_RANDOM = frozenset({
+    "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
+    "RandomUniformLike",
+})  # fmt: skip
+#: Operators whose output has a size that only the data tells, but not more elements than these
+#: times the rank of the input.
+_SELECTING = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
+
+
+class Budget:
+    """How many bytes folding may still make, over the whole network."""
+
+    def __init__(self, network: Network) -> None:
+        held = sum(value.nbytes for value in network.constants.values())
+        self._left = _LARGEST + _COPIES * held
+
+    def spend(self, size: int, name: str) -> None:
+        """Raise MemxcError (unsupported-shape) where `size` bytes are more than is left."""
+        self._left -= size
+        if self._left < 0:
+            what = f"its constants unfold to {size:.4g} bytes more than memxc takes"
+            raise fail("unsupported-shape", name, what)
+
+
+def value_of(node: onnx.NodeProto, network: Network, budget: Budget) -> Values | None:
+    """The outputs of a node that can be computed now, by name; None where it cannot."""
+    names = list(filter(None, node.input))
+    if node.op_type in ("Shape", "Size") and names[0] in network.shapes:
+        # Only the shape matters, so a view of one zero stands for the tensor.
+        zero = np.broadcast_to(np.float32(0), network.shapes[names[0]])
+        return _computed(node, {names[0]: zero}, network)
+    if _is_random(node) or not all(name in network.constants for name in names):
+        return None
+    known = {name: network.constants[name] for name in names}
+    if node.op_type == "Constant" and node.attribute[0].name == "value":
+        return {node.output[0]: array(node.attribute[0].t, node.name)}
+    if node.op_type == "ConstantOfShape":
+        return {node.output[0]: _constant_of_shape(node, known[names[0]])}
+    size = _size(node, known, network)
+    if size is None:
+        return None
+    budget.spend(size, node.name)
+    return _computed(node, known, network)
+
+
+def _is_random(node: onnx.NodeProto) -> bool:
+    training = node.op_type == "Dropout" and len(node.input) > 2 and bool(node.input[2])
+    return training or node.op_type in _RANDOM
+
+
+def _constant_of_shape(node: onnx.NodeProto, shape: Array) -> Array:
+    """One element seen as a whole tensor, so that it takes no memory."""
+    value = np.zeros(1, np.float32)
+    for attribute in node.attribute:
+        value = array(attribute.t, node.name).reshape(-1)
+    try:
+        return np.broadcast_to(value[0], tuple(map(int, shape)))
+    except (ValueError, IndexError, TypeError) as error:
+        what = f"makes a constant of an impossible shape: {shape.tolist()[:8]}"
+        raise fail("broken-model", node.name, what) from error
+
+
+def _size(node: onnx.NodeProto, known: Values, network: Network) -> int | None:
+    """Bytes that computing a node takes; None where it cannot be told."""
+    # Views of one element become as large as they look once an operator works on them.
+    unfolded = sum(value.nbytes for value in known.values() if 0 in value.strides)
+    if node.op_type in _SELECTING:
+        return unfolded + sum(8 * value.size * (value.ndim + 3) for value in known.values())
+    shapes = [network.shapes.get(name) for name in node.output if name]
+    if None in shapes:
+        return None
+    made = zip(filter(None, node.output), shapes, strict=True)
+    return unfolded + sum(_bytes(network.types.get(name, 0), shape or ()) for name, shape in made)
+
+
+def _bytes(kind: int, shape: Shape) -> int:
+    try:
+        item = int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize)
+    except (KeyError, ValueError):
+        item = 8
+    return item * int(prod(shape))
+
+
+def _computed(node: onnx.NodeProto, known: Values, network: Network) -> Values:
+    names = [name for name in node.output if name]
+    graph = onnx.GraphProto(name="node", node=[node])
+    graph.input.extend(
+        onnx.helper.make_tensor_value_info(
+            name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+        )
+        for name, value in known.items()
+    )
+    graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    model = onnx.helper.make_model(graph, opset_imports=network.opset_imports)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            values = ReferenceEvaluator(model).run(None, known)
+        return {name: _numbers(value) for name, value in zip(names, values, strict=True)}
+    # The reference is Python code of many operators, and what it works on is hostile input.
+    except Exception as error:
+        words = " ".join(str(error).split())[:200]
+        raise fail("broken-model", node.name, f"cannot be computed: {words}") from error
+
+
+def _numbers(value: object) -> Array:
+    values = np.asarray(value)
+    if values.dtype.kind in "OSU":
+        raise TypeError(f"the result is {type(value).__name__}, not numbers")
+    return values
