@@ -162,7 +162,7 @@ class _Ladder:
             if change.exact or rung is None
             else {"max_abs_error": rung.max_abs_error, "max_rel_error": rung.max_rel_error}
         )
-        # No limiter acts on the samples that calibrate scaled by, so calibrate is exact on them too.
+        # No limiter acts on the samples that calibrate scaled by: it is exact on them, too.
         if change.exact and rung is not None:
             assert rung.max_rel_error < 1e-9, (
                 f"the exact pass {change.name} moved the outputs by {rung.max_rel_error:.1e}"
