@@ -12,7 +12,7 @@ from pathlib import Path
 
 from memxc import netread
 from memxc.ir.design import Design
-from memxc.lvs import cells, expected
+from memxc.lvs import cells, expected, periphery
 from memxc.lvs.difference import Difference
 from memxc.lvs.expected import Card
 from memxc.netread import Instance, Netlist
@@ -42,11 +42,15 @@ def compare(design: Design, top: Path) -> Result:
             devices += crossbar.devices * crossbar.groups
     missing = set(netlist.instances)
     instances = connections = 0
-    for card in expected.cards(design):
+    lanes = periphery.lane_cells(design, netlist)
+    placed: set[str] = set()
+    for card in expected.cards(design, lanes):
         missing.discard(card.name)
+        placed.add(card.cell)
         instances += 1
         connections += len(card.nodes)
         differences += _instance(card, netlist)
+    differences += periphery.differences(design, netlist, placed, lanes)
     differences += [
         Difference(
             netlist.instances[name].file,
@@ -67,12 +71,10 @@ def _instance(card: Card, netlist: Netlist) -> Iterator[Difference]:
         return
     for what, want, have in _disagreements(card, found):
         yield Difference(found.file, found.line, f"{card.name} {what}", want, have)
-    if found.cell not in netlist.definitions:
-        yield Difference(found.file, found.line, card.name, f"{found.cell} defined", "undefined")
 
 
 def _disagreements(card: Card, found: Instance) -> Iterable[tuple[str, str, str]]:
-    if not card.is_cell(found.cell):
+    if card.cell != found.cell:
         yield "cell", card.cell, found.cell
     if len(card.nodes) != len(found.nodes):
         yield "nodes", str(len(card.nodes)), str(len(found.nodes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,20 +14,13 @@ from memxc.ir.stages import Array, Digital, Lanes, Wires
 
 @dataclass(frozen=True)
 class Card:
-    """An instance as it should stand. A lane's cell is any number behind its circuit's name."""
+    """An instance as it should stand."""
 
     name: str
     nodes: tuple[str, ...]
     cell: str
     params: tuple[tuple[str, str], ...] = ()
     word_lines: int = 0
-    numbered: bool = False
-
-    def is_cell(self, name: str) -> bool:
-        """Whether a cell's name fits."""
-        if self.numbered:
-            return name.startswith(self.cell) and name[len(self.cell) :].isdigit()
-        return name == self.cell
 
     def port(self, i: int) -> str:
         """What port `i` is."""
@@ -36,14 +29,14 @@ class Card:
         return f"word line {i}" if i < self.word_lines else f"bit line {i - self.word_lines}"
 
 
-def cards(design: Design) -> Iterator[Card]:
-    """Every instance of the top netlist."""
+def cards(design: Design, lane_cells: Mapping[str, str]) -> Iterator[Card]:
+    """Every instance of the top netlist; `lane_cells`: the cell of each Lanes stage, by its bus."""
     number = {name: b for b, name in enumerate(design.buses)}
     for s, stage in enumerate(design.stages):
         if isinstance(stage, Array):
             yield from _Stage(design, number, s, stage).cards()
         elif isinstance(stage, Lanes):
-            yield from _lanes(design, number, stage)
+            yield from _lanes(design, number, stage, lane_cells[stage.dst])
 
 
 def bus_nets(design: Design, number: dict[str, int], bus: str) -> list[str]:
@@ -125,7 +118,7 @@ class _Stage:
         yield from _limiter(at, limit)
 
 
-def _lanes(design: Design, number: dict[str, int], stage: Lanes) -> Iterator[Card]:
+def _lanes(design: Design, number: dict[str, int], stage: Lanes, cell: str) -> Iterator[Card]:
     inputs = []
     for src, taps in zip(stage.srcs, stage.taps, strict=True):
         nets = bus_nets(design, number, src)
@@ -140,7 +133,7 @@ def _lanes(design: Design, number: dict[str, int], stage: Lanes) -> Iterator[Car
         at = f"{number[stage.dst]}_{lane}"
         nodes = tuple(net for source in inputs for net in source[lane])
         out = f"n{at}" if limit is None else f"r{at}"
-        yield Card(f"xf{at}", (*nodes, out), stage.circuit.name, numbered=True)
+        yield Card(f"xf{at}", (*nodes, out), cell)
         yield from _limiter(at, limit)
 
 
