@@ -52,7 +52,7 @@ def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
 
 def text(report: Mapping[str, Any]) -> str:
     """The report in a few plain lines and one table."""
-    return "\n".join([*summary(report), "", *_table(report), *_notes(report)])
+    return "\n".join([*summary(report), "", _table(report), *_notes(report)])
 
 
 def summary(report: Mapping[str, Any]) -> list[str]:
@@ -82,19 +82,14 @@ def _distance(report: Mapping[str, Any]) -> list[str]:
     return [f"largest step of the ladder: {worst['max_rel_error']:.1e} at {worst['to']}"]
 
 
-def _table(report: Mapping[str, Any]) -> list[str]:
-    rows = [("stage", "kind", "crossbars", "memristors", "op-amps", "periods", "power")]
+def _table(report: Mapping[str, Any]) -> str:
+    rows = []
     for row, drawn in zip(report["resources"]["stages"], report["power"]["stages"], strict=True):
         counts = [f"{row[key]:,}" for key in ("crossbars", "memristors", "opamps", "periods")]
-        name, total = printable(row["stage"], 40), units.text(drawn["total_w"], "W")
-        rows.append((name, row["kind"], *counts, total))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for cells in rows:
-        left = [cell.ljust(width) for cell, width in zip(cells[:2], widths, strict=False)]
-        right = [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=True)]
-        lines.append("  ".join([*left, *right]))
-    return lines
+        total = units.text(drawn["total_w"], "W")
+        rows.append([printable(row["stage"], 40), row["kind"], *counts, total])
+    head = ["stage", "kind", "crossbars", "memristors", "op-amps", "periods", "power"]
+    return units.table(rows, head)
 
 
 def _notes(report: Mapping[str, Any]) -> list[str]:

@@ -1,9 +1,10 @@
-"""Numbers with units: "100k" to 1e5 at the door, 1e5 to "100 kohm" in reports; nowhere else."""
+"""Numbers with units, and tables of them: "100k" to 1e5 at the door, "100 kW" in reports."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 
 #: Power of ten of each prefix.
@@ -60,3 +61,18 @@ def share(part: float | None) -> str:
 def small(error: float) -> str:
     """An error in two digits: 3.1e-06."""
     return f"{error:.1e}"
+
+
+def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
+    """Rows in aligned columns, numbers to the right, two blanks between them."""
+    lines = [head, *rows] if head else [*rows]
+    columns = list(zip(*lines, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    right = [all(cell[:1].isdecimal() for cell in column[bool(head) :]) for column in columns]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(cells, widths, right, strict=True)
+        ).rstrip()
+        for cells in lines
+    )

@@ -35,3 +35,10 @@ def test_text(value, shown):
 def test_area_has_no_squared_prefix():
     assert units.area(3.2e-6) == "3.2 mm2"
     assert units.area(3.2e-11) == "32 um2"
+
+
+def test_table_aligns_numbers_to_the_right():
+    shown = units.table([("a", "1 W"), ("long", "22 W")], ("name", "power"))
+    assert shown.splitlines() == ["name  power", "a       1 W", "long   22 W"]
+    assert units.table([], ("name", "power")) == "name  power"
+    assert units.table([]) == ""

@@ -76,7 +76,10 @@ def _run(arguments: list[str]) -> int:
     except BrokenPipeError as error:
         raise _terminal.StdoutError from error
     except Exception as error:  # noqa: BLE001 - the one place that may
-        return _own_fault(error, arguments)
+        where = _own_fault(error, arguments)
+        if as_json:
+            _print_faults([("own-fault", "memxc", str(error), where)], _OURS)
+        return _OURS
 
 
 def _flushed(run: Callable[[], int]) -> int:
@@ -100,8 +103,8 @@ def _print_faults(rows: list[tuple[str, str, str, str]], code: int) -> None:
     _terminal.say(json.dumps({"schema": "memxc-faults/1", "exit_code": code, "faults": faults}))
 
 
-def _own_fault(error: Exception, arguments: list[str]) -> int:
-    """A fault of memxc's own: one sentence on the terminal, the details in a file."""
+def _own_fault(error: Exception, arguments: list[str]) -> str:
+    """A fault of memxc's own: one sentence on the terminal; says where the details are."""
     import platform
     import traceback
 
@@ -122,7 +125,7 @@ def _own_fault(error: Exception, arguments: list[str]) -> int:
         details = f"the details could not be written ({failed.strerror})"
     _terminal.warn(f"memxc has failed by a fault of its own: {summary}")
     _terminal.warn(f"Nothing was written; {details}. Please report it with that file.")
-    return _OURS
+    return details
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

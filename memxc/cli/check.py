@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click  # noqa: TID251
 
+from memxc import units
 from memxc.cli import _options, _terminal
 from memxc.cli._options import MODEL
 from memxc.errors import MemxcError, printable
@@ -43,7 +44,7 @@ def command(model: Path, shapes: tuple[tuple[str, tuple[int, ...]], ...], as_jso
         shown = [
             (printable(r.node, 40), r.operator, r.kind, printable(r.circuit, 60)) for r in rows
         ]
-        _terminal.say(_terminal.table(shown, ("node", "operator", "becomes", "circuit")))
+        _terminal.say(units.table(shown, ("node", "operator", "becomes", "circuit")))
         kinds = Counter(row.kind for row in rows)
         _terminal.say("\n" + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
     if faults:

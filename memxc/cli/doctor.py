@@ -6,7 +6,7 @@ import platform
 
 import click  # noqa: TID251
 
-from memxc import __version__
+from memxc import __version__, units
 from memxc.cli import _options, _terminal
 from memxc.errors import MemxcError, printable
 
@@ -23,7 +23,7 @@ def command(as_json: bool) -> int:
         checks = [{"name": n, "state": state, "detail": detail} for n, state, detail in rows]
         _terminal.document({"schema": "memxc-doctor/1", "checks": checks, "ok": sound})
         return 0 if sound else 4
-    _terminal.say(_terminal.table(rows))
+    _terminal.say(units.table(rows))
     if sound:
         _terminal.say("\nEverything that is needed works. Next: memxc check MODEL.onnx")
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click  # noqa: TID251
 
+from memxc import units
 from memxc.cli import _options, _terminal
 
 
@@ -17,5 +18,5 @@ def command(as_json: bool) -> None:
     if as_json:
         _terminal.document([{"name": name, "version": v} for name, v in found.items()])
         return
-    _terminal.say(_terminal.table([(name, v or "not installed") for name, v in found.items()]))
+    _terminal.say(units.table([(name, v or "not installed") for name, v in found.items()]))
     _terminal.say("\nUse: memxc verify DIR --engine NAME. Do they work? memxc doctor")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click  # noqa: TID251
 
+from memxc import units
 from memxc.cli import _options, _terminal
 
 
@@ -26,5 +27,5 @@ def command(as_json: bool) -> None:
         (column.name, f"opset {column.since}", ", ".join(column.attrs) or "-")
         for column in columns.values()
     ]
-    _terminal.say(_terminal.table(rows, ("operator", "from", "attributes covered")))
+    _terminal.say(units.table(rows, ("operator", "from", "attributes covered")))
     _terminal.say("\nWhat of a model can be mapped: memxc check MODEL.onnx")

@@ -7,11 +7,11 @@ import inspect
 
 import click  # noqa: TID251
 
-from memxc.cli import _terminal
+from memxc.cli import _options, _terminal
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@_options.as_json
 def command(as_json: bool) -> None:
     """List the passes with their options, for --passes."""
     from memxc.passes import GraphPass, Pass, available

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click  # noqa: TID251
 
-from memxc.cli import _terminal
+from memxc import units
+from memxc.cli import _options, _terminal
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@_options.as_json
 def command(as_json: bool) -> None:
     """List the targets: devices, wires, amplifiers and the unit crossbar."""
     from memxc import target
@@ -17,5 +18,5 @@ def command(as_json: bool) -> None:
     if as_json:
         _terminal.document([t.model_dump(mode="json") for t in found])
         return
-    _terminal.say(_terminal.table([(t.name, t.summary) for t in found]))
+    _terminal.say(units.table([(t.name, t.summary) for t in found]))
     _terminal.say("\nA target of your own is a TOML file with the same keys: -t mine.toml")

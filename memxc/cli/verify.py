@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click  # noqa: TID251
 
+from memxc import units
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FILE, FOLDER
 from memxc.errors import MemxcError, printable
@@ -119,7 +120,7 @@ def _say(found: Verification, changed: list[str], missing: str, folder: Path) ->
         )
         for stage in found.stages
     ]
-    _terminal.say(_terminal.table(rows, ("stage", "decks", "devices", "time", "error", "")))
+    _terminal.say(units.table(rows, ("stage", "decks", "devices", "time", "error", "")))
     watts = [stage.crossbar_w for stage in found.stages if stage.crossbar_w is not None]
     if watts:
         simulated, computed = (sum(pair[k] for pair in watts) for k in (0, 1))

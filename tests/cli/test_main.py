@@ -121,6 +121,10 @@ def test_a_fault_of_our_own_is_a_sentence_and_a_file(monkeypatch, capsys):
     file.unlink()
     assert "Traceback" in details
     assert "['targets']" in details
+    assert _main._run(["targets", "--json"]) == 70
+    out, err = capsys.readouterr()
+    assert json.loads(out)["exit_code"] == 70
+    Path(err.split("the details are in ")[1].split(". Please")[0]).unlink()
 
 
 def test_interrupted(monkeypatch, capsys):
@@ -150,8 +154,3 @@ def test_progress_is_silent_in_a_pipe(capsys):
     with _terminal.progress() as show:
         show("working")
     assert capsys.readouterr() == ("", "")
-
-
-def test_table_aligns_its_columns():
-    shown = _terminal.table([("a", "1"), ("long", "2")], ("name", "n"))
-    assert shown.splitlines() == ["name  n", "a     1", "long  2"]
