@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from memxc.errors import Fault, MemxcError
 from memxc.frontend.check import check
 from memxc.frontend.convert import convert
 from memxc.frontend.fold import fold
@@ -21,11 +23,21 @@ def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Gra
     unsupported-model, unsupported-op, unsupported-shape; usage for `shapes`) with everything
     that is wrong.
     """
-    model = read(path)
-    check(model, str(path))
-    network = network_of(model, fixed_inputs(model, shapes or {}, str(path)), str(path))
-    fold(network)
-    return convert(network, path.stem)
+    where = str(path)
+    try:
+        model = read(path)
+        check(model, where)
+        network = network_of(model, fixed_inputs(model, shapes or {}, where), where)
+        fold(network)
+        return convert(network, path.stem)
+    except MemxcError as error:
+        raise MemxcError([_located(fault, where) for fault in error.faults]) from error
+
+
+def _located(fault: Fault, path: str) -> Fault:
+    """The same fault with the file before the name of its node or tensor."""
+    is_whole = fault.where == path or fault.code == "usage"
+    return fault if is_whole else replace(fault, where=f"{path}:{fault.where}")
 
 
 __all__ = ["load"]

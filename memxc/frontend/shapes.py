@@ -2,88 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
 import onnx  # noqa: TID251
 
 from memxc.errors import Fault, MemxcError
+from memxc.frontend.network import LARGEST_TENSOR, Shape
 
-_LARGEST = 2**31
+#: Sizes as the model says them; None where it leaves one open.
+_Sizes = Sequence[int | None]
 
 
 def fixed_inputs(
-    model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], where: str
-) -> dict[str, tuple[int, ...]]:
-    """Static shapes of the inputs that are not initialisers, in the model's order."""
+    model: onnx.ModelProto, given: Mapping[str, Shape], where: str
+) -> dict[str, Shape]:
+    """Static shapes of the inputs that are not weights, in the model's order.
+
+    Raises MemxcError with everything wrong: unsupported-shape, usage for a wrong `given`.
+    """
     weights = {tensor.name for tensor in model.graph.initializer}
-    values = [value for value in model.graph.input if value.name not in weights]
-    faults: list[Fault] = []
-    unknown = set(shapes) - {value.name for value in values}
-    faults += [
-        Fault("usage", f"--shape {name}", "the model has no such input") for name in sorted(unknown)
-    ]
-    found = {value.name: _shape(value, shapes.get(value.name), where, faults) for value in values}
-    if not found:
+    values = {v.name: v for v in model.graph.input if v.name not in weights}
+    faults = list(_unknown(given, list(values)))
+    if not values:
         faults.append(Fault("broken-model", where, "the network has no inputs"))
+    shapes = {}
+    for name, value in values.items():
+        found = _kind_fault(value) or _fixed(name, _sizes(value), given.get(name))
+        if isinstance(found, Fault):
+            faults.append(found)
+        else:
+            shapes[name] = found
     if faults:
         raise MemxcError(faults)
-    return found
+    return shapes
 
 
-def _shape(
-    value: onnx.ValueInfoProto, given: tuple[int, ...] | None, where: str, faults: list[Fault]
-) -> tuple[int, ...]:
-    place = f"{where}:{value.name}"
+def _unknown(given: Mapping[str, Shape], names: list[str]) -> Iterator[Fault]:
+    for name in sorted(set(given) - set(names)):
+        hint = f"its inputs are {', '.join(names[:8])}"
+        yield Fault("usage", f"--shape {name}", "the model has no such input", hint)
+
+
+def _kind_fault(value: onnx.ValueInfoProto) -> Fault | None:
+    if not value.type.HasField("tensor_type"):
+        return Fault("unsupported-model", value.name, "the input is not a tensor")
+    if value.type.tensor_type.elem_type == onnx.TensorProto.STRING:
+        what = "the input is text, a circuit works on numbers"
+        return Fault("unsupported-model", value.name, what)
+    return None
+
+
+def _sizes(value: onnx.ValueInfoProto) -> _Sizes | None:
+    """Some exporters write -1 for an axis that they leave open."""
     tensor = value.type.tensor_type
-    if not value.type.HasField("tensor_type") or tensor.elem_type == onnx.TensorProto.STRING:
-        faults.append(Fault("unsupported-model", place, "the input is not a tensor of numbers"))
-        return ()
-    option = f"say it with --shape {value.name}=1x3x..."
     if not tensor.HasField("shape"):
-        if given is None:
-            faults.append(
-                Fault("unsupported-shape", place, "the model leaves its shape open", option)
-            )
-        return given or ()
-    dims = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
-    if given is not None and (
-        len(given) != len(dims)
-        or any(d not in (None, g) for d, g in zip(dims, given, strict=False))
-    ):
-        faults.append(Fault("usage", f"--shape {value.name}", f"the model says {_words(dims)}"))
-        return given
-    return _fixed(dims, given, place, option, faults)
+        return None
+    dims = tensor.shape.dim
+    return [d.dim_value if d.HasField("dim_value") and d.dim_value != -1 else None for d in dims]
 
 
-def _fixed(
-    dims: list[int | None],
-    given: tuple[int, ...] | None,
-    place: str,
-    option: str,
-    faults: list[Fault],
-) -> tuple[int, ...]:
-    shape = []
-    for axis, dim in enumerate(dims):
-        size = dim if dim is not None else given[axis] if given else 1 if axis == 0 else None
-        if size is None:
-            faults.append(Fault("unsupported-shape", place, f"leaves axis {axis} open", option))
-        elif size < 1:
-            faults.append(Fault("broken-model", place, f"axis {axis} is {size}"))
-        shape.append(size or 1)
-    if prod(shape) > _LARGEST:
-        faults.append(Fault("unsupported-shape", place, f"claims {_words(list(shape))} elements"))
-    elif len(shape) > 1 and shape[0] != 1:
-        faults.append(
-            Fault(
-                "unsupported-shape",
-                place,
-                f"has a fixed batch of {shape[0]}",
-                "a circuit computes one sample at a time: export with batch 1",
-            )
-        )
-    return tuple(shape)
+def _fixed(name: str, sizes: _Sizes | None, given: Shape | None) -> Shape | Fault:
+    """The shape of one input, or what keeps it from having one."""
+    if given is None:
+        if sizes is None:
+            hint = f"say it with --shape {name}=1x3x48x192"
+            return Fault("unsupported-shape", name, "the model leaves its whole shape open", hint)
+        given = tuple(1 if i == 0 and size is None else size or 0 for i, size in enumerate(sizes))
+        axes = [str(i) for i, size in enumerate(sizes) if size is None and i > 0]
+        if axes:
+            word = "axes" if len(axes) > 1 else "axis"
+            what = f"the model leaves {word} {', '.join(axes)} of {_words(sizes)} open"
+            example = "x".join(str(n or "SIZE") for n in given)
+            hint = f"say it with --shape {name}={example}"
+            return Fault("unsupported-shape", name, what, hint)
+    elif sizes is not None and not _agree(sizes, given):
+        what = f"{_words(given)} does not fit the model's {_words(sizes)}"
+        return Fault("usage", f"--shape {name}", what)
+    return _usable(name, given)
 
 
-def _words(dims: list[int | None]) -> str:
-    return "x".join("?" if dim is None else str(dim) for dim in dims)
+def _usable(name: str, shape: Shape) -> Shape | Fault:
+    what, hint = "", ""
+    if not shape:
+        what = "the input is a single number: it has no batch axis"
+        hint = "export the model with a batch axis of 1 first"
+    elif min(shape) < 1:
+        what = f"the input has the shape {_words(shape)}, which holds nothing"
+    elif shape[0] != 1:
+        what = f"the input has a fixed batch of {shape[0]} (shape {_words(shape)})"
+        hint = "a circuit computes one sample at a time: export with batch 1, or with an open batch"
+    elif prod(shape) > LARGEST_TENSOR:
+        what = f"the input claims {_words(shape)}: more elements than a circuit can have nets"
+    return Fault("unsupported-shape", name, what, hint) if what else shape
+
+
+def _agree(sizes: _Sizes, given: Shape) -> bool:
+    return len(sizes) == len(given) and all(
+        size in (None, n) for size, n in zip(sizes, given, strict=True)
+    )
+
+
+def _words(sizes: _Sizes) -> str:
+    return "x".join("?" if size is None else str(size) for size in sizes) or "(no axes)"
