@@ -72,8 +72,8 @@ def _file(name: str, location: str, folder: Path) -> Path:
     try:
         inside = file.resolve().is_relative_to(folder.resolve())
         there = inside and file.is_file()
-    except OSError as error:
-        raise fail("broken-model", name, f"its data cannot be read: {error.strerror}") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that point at each other
+        raise fail("broken-model", name, f"its data cannot be read: {error}") from error
     if not inside:
         raise fail("broken-model", name, f"its data {location!r} is a link out of the folder", hint)
     if not there:

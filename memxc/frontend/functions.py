@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 import onnx  # noqa: TID251
@@ -11,17 +11,20 @@ from onnx import inliner  # noqa: TID251
 from memxc.errors import fail
 
 _Key = tuple[str, str, str]
-#: Nodes of the inlined network. The largest trained networks have some ten thousand.
-_MOST_NODES = 200_000
+#: What a node counts beside the bytes of its constants.
+_NODE = 2**13
+#: Nodes of the inlined network, and what they may count. Large trained networks have 10,000.
+_MOST_NODES = 2**17
+_MOST = _MOST_NODES * _NODE
 
 
 def inlined(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
     """The model without local functions. Raises MemxcError (broken-model, unsupported-model)."""
     if not model.functions:
         return model
-    nodes = _nodes_when_inlined(model, where)
-    if nodes > _MOST_NODES:
-        raise fail("unsupported-model", where, f"its functions unfold to {nodes:.3g} nodes")
+    if _unfolded(model, where) > _MOST:
+        what = f"its functions unfold to more than {_MOST_NODES} nodes, or 1 GiB of constants"
+        raise fail("unsupported-model", where, what)
     try:
         return inliner.inline_local_functions(model)
     # The inliner throws C++ errors of many kinds, and what it reads is hostile input.
@@ -29,21 +32,23 @@ def inlined(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
         raise fail("broken-model", where, f"its functions cannot be inlined: {error}") from error
 
 
-def _nodes_when_inlined(model: onnx.ModelProto, where: str) -> int:
+def _unfolded(model: onnx.ModelProto, where: str) -> int:
+    """What the inlined nodes count. Functions that call each other twice double at each level."""
     functions = {(f.domain, f.name, f.overload): list(_walk(f.node)) for f in model.functions}
-    sorter = TopologicalSorter(
-        {key: {_key(node) for node in nodes} for key, nodes in functions.items()}
-    )
+    calls = {key: {_key(node) for node in nodes} for key, nodes in functions.items()}
     sizes: dict[_Key, int] = {}
     try:
-        for key in sorter.static_order():
-            sizes[key] = (
-                sum(sizes[_key(node)] for node in functions[key]) if key in functions else 1
-            )
+        for key in TopologicalSorter(calls).static_order():
+            if key in functions:
+                sizes[key] = sum(_count(node, sizes) for node in functions[key])
     except CycleError as error:
         names = " -> ".join(name for _, name, _ in error.args[1])
         raise fail("broken-model", where, f"its functions call each other: {names}") from error
-    return sum(sizes.get(_key(node), 1) for node in _walk(model.graph.node))
+    return sum(_count(node, sizes) for node in _walk(model.graph.node))
+
+
+def _count(node: onnx.NodeProto, sizes: Mapping[_Key, int]) -> int:
+    return _NODE + int(node.ByteSize()) + sizes.get(_key(node), 0)
 
 
 def _key(node: onnx.NodeProto) -> _Key:
