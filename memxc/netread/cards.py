@@ -39,9 +39,11 @@ def parameters(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """
     if "=" not in text:
         return text, ()
-    words = re.sub(r"\s*=\s*", "=", text).split()
-    first = next(i for i, word in enumerate(words) if "=" in word)
-    pairs = [tuple(word.split("=")) for word in words[first:]]
-    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+    if " =" in text or "= " in text:
+        text = re.sub(r"\s*=\s*", "=", text)
+    text = text.replace("\t", " ")
+    first = text.rfind(" ", 0, text.index("=")) + 1
+    pairs = [word.split("=") for word in text[first:].split()]
+    if not all(len(pair) == 2 and pair[0] and pair[1] for pair in pairs):
         raise ValueError("parameters are name=value, behind everything else")
-    return " ".join(words[:first]), tuple((name, value) for name, value in pairs)
+    return text[:first], tuple([(name, value) for name, value in pairs])
