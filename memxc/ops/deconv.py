@@ -1,0 +1,162 @@
+"""ConvTranspose: an ordinary convolution for each of the stride^n output phases.
+
+No zeros are inserted and none is multiplied: output o reads input i through tap u where
+o + pad = i * stride + u * dilation, so the outputs of one phase, (o + pad) mod stride = r, share
+the taps with u * dilation mod stride = r. A phase without taps keeps its bias only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from memxc.ir.kernel import Kernel
+from memxc.ir.stages import Linear
+from memxc.ir.windows import GROUND, Ints, Windows, ints
+from memxc.ops._registry import Call, Parts, Shape, lanes, operator
+from memxc.ops._windows import channels_first, grid, lattice, map_sinks
+
+
+@operator(
+    "ConvTranspose",
+    attrs={
+        "auto_pad": "NOTSET",
+        "dilations": None,
+        "group": 1,
+        "kernel_shape": None,
+        "output_padding": None,
+        "output_shape": None,
+        "pads": None,
+        "strides": None,
+    },
+)
+def conv_transpose(call: Call) -> Parts:
+    """Kernels of ceil(k / stride) taps an axis, one for each phase, on the input as it is."""
+    weight = call.constant(1, "weight")
+    bias = call.constant(2, "bias") if call.has(2) else None
+    src, groups = call.bus(0), call.attrs["group"]
+    _check(call, weight.shape, None if bias is None else bias.shape)
+    filters = weight.shape[1]
+    split = weight.reshape(groups, -1, *weight.shape[1:])
+    kernels = []
+    for phases in product(*_axes(call, weight.shape[2:])):
+        taps = split[(slice(None),) * 3 + np.ix_(*[phase.taps for phase in phases])]
+        values = np.moveaxis(taps, 2, -1).reshape(groups, -1)
+        kernels.append(
+            Kernel(
+                values=values,
+                cell=None,
+                bias=None if bias is None else bias.reshape(groups, filters),
+                taps=_taps(call, groups, phases),
+                sinks=map_sinks(lanes(call.shape), groups, [phase.outputs for phase in phases]),
+                grid=grid(call.shape[0], *[len(phase.outputs) for phase in phases]),
+            )
+        )
+    return [Linear(call.name, src, call.dst, tuple(kernels))]
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """Along one axis: the taps of a phase, and for each of its outputs the input under tap 0.
+
+    Tap t of the phase reads input first[output] - back[t].
+    """
+
+    taps: Ints
+    back: Ints
+    outputs: Ints
+    first: Ints
+
+
+def _axes(call: Call, kernel: Shape) -> list[list[_Phase]]:
+    """The phases of each axis that have outputs."""
+    stride, dilation, begin = _geometry(call, kernel)
+    axes = []
+    for size, k, s, d, pad in zip(call.shape[2:], kernel, stride, dilation, begin, strict=True):
+        reach, out = np.arange(k) * d, np.arange(size) + pad
+        axes.append(
+            [
+                _Phase(
+                    taps=ints(np.flatnonzero(reach % s == r)),
+                    back=ints(reach[reach % s == r] // s),
+                    outputs=ints(out[out % s == r] - pad),
+                    first=ints(out[out % s == r] // s),
+                )
+                for r in range(s)
+                if (out % s == r).any()
+            ]
+        )
+    return axes
+
+
+def _taps(call: Call, groups: int, phases: tuple[_Phase, ...]) -> Windows:
+    """Lines (channel of the group, tap) on the input with GROUND where a tap falls outside."""
+    frame = channels_first(call.nets(0))
+    deepest = [int(phase.back.max(initial=0)) for phase in phases]
+    sizes = call.shape_of(0)[2:]
+    before = [max(0, deep - int(p.first.min())) for deep, p in zip(deepest, phases, strict=True)]
+    after = [max(0, int(p.first.max()) + 1 - n) for n, p in zip(sizes, phases, strict=True)]
+    still = frame.ndim - len(phases)
+    widths = [(0, 0)] * still + list(zip(before, after, strict=True))
+    frame = ints(np.pad(frame, widths, constant_values=GROUND))
+    batch = [range(n) for n in frame.shape[1:still]]
+    per_group = len(frame) // groups
+    zeros = [[0]] * (frame.ndim - 1)
+    starts = [p.first + b - deep for p, b, deep in zip(phases, before, deepest, strict=True)]
+    steps = [deep - p.back for p, deep in zip(phases, deepest, strict=True)]
+    return Windows(
+        frame,
+        lattice(frame.shape, [0], *batch, *starts),
+        lattice(frame.shape, range(0, len(frame), per_group), *zeros),
+        lattice(frame.shape, range(per_group), *[[0]] * len(batch), *steps),
+    )
+
+
+def _geometry(call: Call, kernel: Shape) -> tuple[Shape, Shape, Shape]:
+    """Stride, dilation and the padding before each axis; the sizes are the model's own."""
+    rank = len(kernel)
+    stride, dilation = (tuple(call.attrs[name] or (1,) * rank) for name in ("strides", "dilations"))
+    extra = tuple(call.attrs["output_padding"] or (0,) * rank)
+    pads = tuple(call.attrs["pads"] or (0,) * (2 * rank))
+    mode = call.attrs["auto_pad"]
+    if mode not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
+        raise call.refuse(
+            f"auto_pad = {mode!r} is not one of NOTSET, VALID, SAME_UPPER, SAME_LOWER"
+        )
+    sizes = (len(stride), len(dilation), len(extra), len(pads) / 2)
+    if set(sizes) != {rank} or min(*stride, *dilation) < 1 or min(*extra, *pads) < 0:
+        raise call.refuse(f"strides, dilations, output_padding or pads do not fit {rank} axes")
+    whole = [
+        (n - 1) * s + e + (k - 1) * d + 1
+        for n, s, e, k, d in zip(call.shape_of(0)[2:], stride, extra, kernel, dilation, strict=True)
+    ]
+    total = [max(w - out, 0) for w, out in zip(whole, call.shape[2:], strict=True)]
+    if mode == "SAME_UPPER":
+        return stride, dilation, tuple(t // 2 for t in total)
+    if mode == "SAME_LOWER" or call.attrs["output_shape"] is not None:
+        return stride, dilation, tuple(t - t // 2 for t in total)
+    begin, end = (pads[:rank], pads[rank:]) if mode == "NOTSET" else ((0,) * rank, (0,) * rank)
+    stated = tuple(w - b - e for w, b, e in zip(whole, begin, end, strict=True))
+    if stated != call.shape[2:]:
+        raise call.refuse(
+            f"its output should have the space {stated}, the model says {call.shape[2:]}",
+            code="unsupported-shape",
+        )
+    return stride, dilation, begin
+
+
+def _check(call: Call, weight: Shape, bias: Shape | None) -> None:
+    groups, shape = call.attrs["group"], call.shape_of(0)
+    stated = call.attrs["kernel_shape"]
+    fits = len(weight) == len(shape) >= 3 and groups >= 1 and weight[0] == shape[1]
+    if not fits or weight[0] % groups or call.shape[1] != weight[1] * groups:
+        raise call.refuse(
+            f"group = {groups} and a weight of {weight} do not fit an input of {shape}",
+            code="unsupported-shape",
+        )
+    if bias is not None and bias != (call.shape[1],):
+        raise call.refuse(f"a bias of {bias} does not fit", code="unsupported-shape")
+    if stated is not None and tuple(stated) != weight[2:]:
+        raise call.refuse(f"kernel_shape = {stated} contradicts a weight of {weight}")
