@@ -26,6 +26,18 @@ _RANDOM = frozenset({
 #: Operators whose output has a size that only the data tells, but not more elements than these
 #: times the rank of the input.
 _SELECTING = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
+#: Operators that the reference computes with a few calls of numpy, whatever the size.
+_QUICK = frozenset({
+    "Abs", "Add", "And", "Cast", "CastLike", "Ceil", "Clip", "Concat", "DequantizeLinear", "Div",
+    "Equal", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gemm", "Greater", "GreaterOrEqual",
+    "Identity", "Less", "LessOrEqual", "Log", "MatMul", "Max", "Min", "Mod", "Mul", "Neg", "Not",
+    "Or", "Pad", "Pow", "QuantizeLinear", "Range", "Reciprocal", "ReduceL1", "ReduceL2",
+    "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare",
+    "Reshape", "Round", "Sigmoid", "Sign", "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Sum",
+    "Tanh", "Tile", "Transpose", "Unsqueeze", "Where",
+})  # fmt: skip
+#: The others may loop in Python, so their bytes weigh more.
+_SLOW = 64
 
 
 class Budget:
@@ -82,7 +94,7 @@ def _constant_of_shape(node: onnx.NodeProto, shape: Array) -> Array:
 
 
 def _size(node: onnx.NodeProto, known: Values, network: Network) -> int | None:
-    """Bytes that computing a node takes; None where it cannot be told."""
+    """Bytes that computing a node takes, weighed; None where they cannot be told."""
     # Views of one element become as large as they look once an operator works on them.
     unfolded = sum(value.nbytes for value in known.values() if 0 in value.strides)
     if node.op_type in _SELECTING:
@@ -91,7 +103,10 @@ def _size(node: onnx.NodeProto, known: Values, network: Network) -> int | None:
     if None in shapes:
         return None
     made = zip(filter(None, node.output), shapes, strict=True)
-    return unfolded + sum(_bytes(network.types.get(name, 0), shape or ()) for name, shape in made)
+    size = sum(_bytes(network.types.get(name, 0), shape or ()) for name, shape in made)
+    if node.op_type in _QUICK:
+        return unfolded + size
+    return _SLOW * (size + sum(value.nbytes for value in known.values()))
 
 
 def _bytes(kind: int, shape: Shape) -> int:
