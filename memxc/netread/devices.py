@@ -89,13 +89,9 @@ def _four_words_a_line(body: bytes) -> bool:
     ends = np.flatnonzero(text == ord("\n"))
     if len(starts) != 4 * (len(ends) - 1):
         return False
-    name, number = starts[::4], starts[3::4]
-    # The name stands first in its line, and all that is counted to it before the line ends.
-    return bool(
-        (name == ends[:-1] + 1).all()
-        and (number < ends[1:]).all()
-        and (text[name] == ord("r")).all()
-    )
+    name = starts[::4]
+    # Every fourth word begins a line, so each line has four.
+    return bool((name == ends[:-1] + 1).all() and (text[name] == ord("r")).all())
 
 
 def _numbers(words: list[bytes]) -> Floats | None:
