@@ -3,10 +3,13 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from html.parser import HTMLParser
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 
 import jsonschema
@@ -212,6 +215,47 @@ def test_the_report_agrees_with_the_netlist(model, tmp_path, options):
     assert total["opamps"] >= 2 * pairs + singles + inverters
     assert total["opamps"] <= 2 * pairs + singles + inverters + 4 * lanes
     assert total["limiters"] == sum("limiter" in words for words in placed)
+
+
+class Balance(HTMLParser):
+    """Fails where a tag is not closed in its turn."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen = [], set()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        if tag not in ("meta", "br", "!doctype"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_html_page_is_whole_and_needs_nothing_else(written):
+    text = (written / "report.html").read_text()
+    page = Balance()
+    page.feed(text)
+    assert page.open == []
+    assert {"table", "svg", "rect", "title"} <= page.seen
+    assert not page.seen & {"script", "link", "img", "iframe"}
+    assert "http" not in text
+    widths = [float(w) for w in re.findall(r'width="([\d.]+)" height="10" class="fill"', text)]
+    assert len(widths) >= 4
+    assert max(widths) <= 120
+
+
+def test_every_row_of_a_markdown_table_has_its_columns(written):
+    bars = [
+        line.replace("\\|", "").count("|") if line.startswith("|") else 0
+        for line in (written / "report.md").read_text().splitlines()
+    ]
+    assert sum(map(bool, bars)) > 20
+    assert all(a == b for a, b in pairwise(bars) if a and b)
 
 
 def test_pages_escape_what_the_model_says(compiled, tmp_path):

@@ -26,7 +26,8 @@ class Area:
 
 def measure(resources: Resources, target: Target) -> Area:
     """What a bill of materials covers: a placed unit crossbar takes its whole rows x columns."""
+    beside = resources.memristors - resources.places_used
     return Area(
-        resources.places_available * target.crossbar.cell_area_m2,
+        (resources.places_available + beside) * target.crossbar.cell_area_m2,
         resources.opamps * target.amplifier.area_m2,
     )

@@ -23,9 +23,11 @@ Tile = Callable[[str], tuple[int, int]]
 class Resources:
     """A bill of materials. All are counts; `+` adds them, Resources() is nothing.
 
-    crossbars: unit crossbars placed.  places_available: their rows x columns.
+    crossbars: unit crossbars placed; places_available: their rows x columns; places_used: those
+    that hold a device.
     memristors: devices over all placed crossbars; memristors_defined: once a definition;
-    memristors_off: those of `memristors` that stand at g_min.
+    memristors_off: those of `memristors` that stand at g_min. A kept BatchNormalization has
+    memristors beside its amplifiers, on no unit crossbar.
     resistors: fixed parts in place of weights (average pooling).
     opamps: all of them, those that work as inverters too.
     periods: evaluations until every lane of a stage is known, one after the other.
@@ -45,6 +47,7 @@ class Resources:
     resistors: int = 0
     periods: int = 0
     places_available: int = 0
+    places_used: int = 0
 
     def __add__(self, other: Resources) -> Resources:
         mine, theirs = dataclasses.astuple(self), dataclasses.astuple(other)
@@ -53,12 +56,12 @@ class Resources:
     @property
     def utilisation(self) -> float | None:
         """Share of the places of the unit crossbars that hold a device; None without crossbars."""
-        return self.memristors / self.places_available if self.places_available else None
+        return self.places_used / self.places_available if self.places_available else None
 
     def as_dict(self) -> dict[str, Any]:
         """The keys of report.json."""
         counts = dataclasses.asdict(self)
-        del counts["places_available"]
+        del counts["places_available"], counts["places_used"]
         return {**counts, "utilisation": self.utilisation}
 
 
@@ -154,17 +157,22 @@ def _crossbar(
         return Resources(resistors=arrays * crossbar.devices)
     new = set(crossbar.definition.tolist()) - defined
     defined |= new
-    rows, columns = tile(stage.name)
     used = crossbar.cell[crossbar.cell >= 0]
     off = int((crossbar.g[:, used] <= g_min * (1 + 1e-9)).sum())
-    return Resources(
-        crossbars=arrays,
+    found = Resources(
         memristors=arrays * crossbar.devices,
         memristors_defined=len(new) * crossbar.devices,
         memristors_off=off * (arrays // crossbar.groups),
+    )
+    if stage.cell == "batchnorm":
+        return found
+    rows, columns = tile(stage.name)
+    return found + Resources(
+        crossbars=arrays,
         word_lines=arrays * crossbar.word_lines,
         bit_lines=arrays * crossbar.bit_lines,
         places_available=arrays * rows * columns,
+        places_used=arrays * crossbar.devices,
     )
 
 

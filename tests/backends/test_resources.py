@@ -46,6 +46,7 @@ def test_depthwise_stage_in_parallel(design):
     assert found == resources.Resources(
         crossbars=12, memristors=120, memristors_defined=20, memristors_off=0, word_lines=60,
         bit_lines=24, opamps=24, inverters=12, limiters=12, periods=1, places_available=12 * 512,
+        places_used=120,
     )  # fmt: skip
     assert found.utilisation == 120 / (12 * 32 * 16)
 
@@ -54,7 +55,7 @@ def test_depthwise_stage_in_turns(design):
     found = measure(with_stage(design, "depthwise", schedule="sequential"))["depthwise"]
     assert found == resources.Resources(
         crossbars=2, memristors=20, memristors_defined=20, word_lines=10, bit_lines=4, opamps=4,
-        inverters=2, limiters=2, periods=6, places_available=1024,
+        inverters=2, limiters=2, periods=6, places_available=1024, places_used=20,
     )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def test_row_parts_share_their_amplifiers(design):
     found = measure(design)["dense"]
     assert found == resources.Resources(
         crossbars=2, memristors=130, memristors_defined=130, word_lines=13, bit_lines=20,
-        opamps=10, inverters=5, periods=1, places_available=1024,
+        opamps=10, inverters=5, periods=1, places_available=1024, places_used=130,
     )  # fmt: skip
 
 
@@ -109,6 +110,14 @@ def test_fixed_resistors_are_no_memristors(design):
         None,
     )
     assert found.opamps == 24
+
+
+def test_a_kept_batchnorm_stands_on_no_unit_crossbar(design):
+    found = measure(with_stage(design, "depthwise", cell="batchnorm"))["depthwise"]
+    assert (found.memristors, found.memristors_defined, found.opamps) == (120, 20, 24)
+    assert (found.crossbars, found.word_lines, found.utilisation) == (0, 0, None)
+    covered = area.measure(found, load("hfox-128"))
+    assert covered.crossbar_m2 == pytest.approx(120 * 1e-13)
 
 
 def test_bills_add_up(design):
