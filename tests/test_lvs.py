@@ -66,7 +66,7 @@ def _compiled(
 @pytest.mark.parametrize("policy", ["packed", "paper", "none"])
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
 @pytest.mark.parametrize("mode", ["parallel", "sequential"])
-@pytest.mark.parametrize("tile", [(40, 24), (128, 256)])
+@pytest.mark.parametrize("tile", [(24, 10), (128, 128)])
 def test_what_is_written_is_clean(tmp_path, policy, signed, mode, tile):
     design, top = _compiled(tmp_path, policy, signed, mode, tile)
     result = compare(design, top)
@@ -166,3 +166,100 @@ def test_a_foreign_card_is_a_fault(tmp_path, text):
         compare(design, top)
     assert caught.value.faults[0].code == "bad-design"
     assert top.name in caught.value.faults[0].where
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "expected", "found"),
+    [
+        # A name that is not that of the cell, and the value of another device.
+        (r"^R10_06 ", "R10_07 ", "xb0 R10_07", "another name", "R10_07"),
+        (r"^(R10_06 w10) c06", r"\1 w11", "xb0 R10_06", "word line 10", "w10 to w11"),
+        (r"^(R10_06 w10 c06) \S+", r"\1 5k", "xb0", "devices only", "r10_06 w10 c06 5k"),
+        (r"^(\.ends xb0)", r"v1 w00 c00 0\n\1", "xb0", "devices only", "v1 w00 c00 0"),
+        (r"^(\.subckt xb0 w00) w01 w02", r"\1 w02 w01", "xb0 port", "word line 1", "w02"),
+        (r"^(\.subckt xb0 w00) w01", r"\1 w77", "xb0", "word lines", "w77"),
+        (r"^(\.ends xb0)", r"\1\n.subckt xb999 w0 c0\n.ends", "xb999", "no such", "defined"),
+    ],
+)  # fmt: skip
+def test_an_edited_definition_is_named(tmp_path, old, new, where, expected, found):
+    design, top = _compiled(tmp_path)
+    _edit(_cells(top), old, new)
+    first = compare(design, top).differences[0]
+    assert where in first.where
+    assert expected in first.expected
+    assert found in first.found
+    assert first.file == f"cells/{_cells(top).name}"
+
+
+def test_swapped_ports_are_two_differences(tmp_path):
+    design, top = _compiled(tmp_path)
+    _edit(_cells(top), r"^(\.subckt xb0 w00) w01 w02", r"\1 w02 w01")
+    assert [d.where for d in compare(design, top).differences] == ["xb0 port 1", "xb0 port 2"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "found"),
+    [
+        (r"^\.subckt tia p m", ".subckt tia m p", "tia ports", "m p out"),
+        (r"^(\.subckt tia .*) r_join=1", r"\1", "tia parameters", "missing"),
+        (r"^\.subckt limiter in out", ".subckt limiter out in", "limiter ports", "out in"),
+        (r"^\.(subckt|ends) limiter", r".\1 limit", "limiter", "missing"),
+        (r"^(b1 out 0 v=)max(\(v\(x0\),0)", r"\1min\2", "relu0", "min(v(x0)"),
+        (r"^(b1 out 0 v=)max\(v\(x0\),", r"\1max(1.001*v(x0),", "relu0", "1.001"),
+        (r"^(b1 out 0 v=.*)", r"\1+limit(v(x0),1)", "relu0", "limit"),
+        (r"^(\.subckt max1) x0 x1", r"\1 x1 x0", "max1 ports", "x1 x0"),
+    ],
+)
+def test_an_edited_cell_is_named(tmp_path, old, new, where, found):
+    design, top = _compiled(tmp_path)
+    _edit(top.parent / "cells" / "periphery.cir", old, new, 2)
+    (difference,) = compare(design, top).differences
+    assert difference.where == where
+    assert found in difference.found
+
+
+@pytest.mark.parametrize(
+    ("how", "old", "new", "where", "found"),
+    [
+        ({}, r"^(xf2_4 .*) relu0", r"\1 max1", "xf2_4 cell", "max1"),
+        ({}, r"^(xl3_2 )r3_2", r"\1r3_3", "xl3_2 port 0", "r3_3"),
+        ({}, r"^(xa1_5 .* r_f=\S+)", r"\1 r_f=1", "xa1_5 parameters", "r_f=1"),
+        ({}, r"^(xs0_k0_g0_p0[\s\S]*?) vbias0", r"\1 vbiasn0", "xs0_k0_g0_p0 word line", "vbiasn0"),
+        ({"signed": "inverted-inputs"}, r"^xi0_0_7 .*\n", "", "xi0_0_7", "missing"),
+        ({"signed": "inverted-inputs"}, r"^(xi0_0_7 )n0_7", r"\1n0_8", "xi0_0_7 port 0", "n0_8"),
+        ({"mode": "sequential"}, r"^(xs0_k0_g0_p0) q0_0_0_0", r"\1 q0_0_0_1", "word line 0", "q0"),
+        ({"mode": "sequential"}, r"^xa1_0 .*\n", "", "xa1_0", "missing"),
+    ],
+)
+def test_an_edited_connection_is_named(tmp_path, how, old, new, where, found):
+    design, top = _compiled(tmp_path, **how)
+    _edit(top, old, new)
+    (difference,) = compare(design, top).differences
+    assert where in difference.where
+    assert found in difference.found
+
+
+def test_one_lane_cell_for_another_throughout(tmp_path):
+    design, top = _compiled(tmp_path)
+    _edit(top, r"^(xf2_\d+ .*) relu0", r"\1 max1", 0)
+    assert {d.expected for d in compare(design, top).differences} == {"relu0"}
+
+
+def test_how_it_is_written_does_not_matter(tmp_path):
+    design, top = _compiled(tmp_path)
+    for path in (top, _cells(top)):
+        lines = [
+            line
+            if line.startswith((".include", ".ends", "*"))
+            else line.upper().replace(" ", "\n* note\n+  ")
+            for line in path.read_text().split("\n")
+        ]
+        path.write_text("\r\n".join(lines))
+    _edit(_cells(top), r"^(\+  W10)\n\* note\n(\+  C06)\n", r"\2\n\1\n")
+    assert compare(design, top).differences == ()
+
+
+def test_bodies_in_another_order_are_the_same(tmp_path):
+    design, top = _compiled(tmp_path)
+    _edit(_cells(top), r"^(R10_06 .*\n)(R10_07 .*\n)", r"\2\1")
+    assert compare(design, top).differences == ()

@@ -15,7 +15,7 @@ from memxc.ir.design import Design
 from memxc.lvs import cells, expected, periphery
 from memxc.lvs.difference import Difference
 from memxc.lvs.expected import Card
-from memxc.netread import Instance, Netlist
+from memxc.netread import Definition, Instance, Netlist
 
 
 @dataclass(frozen=True)
@@ -31,37 +31,30 @@ class Result:
 def compare(design: Design, top: Path) -> Result:
     """Hold the netlist of a top file against a programmed design."""
     netlist = netread.read(top)
-    differences = [
-        Difference(part.file, part.line, part.name, "once", "a second time")
-        for part in netlist.twice
-    ]
+    differences = [_not(part, "once", "a second time") for part in netlist.twice]
     devices = 0
     for stage in design.arrays:
         for crossbar in stage.crossbars:
             differences += cells.differences(crossbar, netlist)
             devices += crossbar.devices * crossbar.groups
-    missing = set(netlist.instances)
+    unknown = set(netlist.instances)
     instances = connections = 0
     lanes = periphery.lane_cells(design, netlist)
     placed: set[str] = set()
     for card in expected.cards(design, lanes):
-        missing.discard(card.name)
+        unknown.discard(card.name)
         placed.add(card.cell)
         instances += 1
         connections += len(card.nodes)
         differences += _instance(card, netlist)
     differences += periphery.differences(design, netlist, placed, lanes)
-    differences += [
-        Difference(
-            netlist.instances[name].file,
-            netlist.instances[name].line,
-            name,
-            "no such instance",
-            "placed",
-        )
-        for name in sorted(missing)
-    ]
+    extra = [netlist.instances[name] for name in sorted(unknown)]
+    differences += [_not(part, "no such instance", "placed") for part in extra]
     return Result(tuple(dict.fromkeys(differences)), devices, instances, connections)
+
+
+def _not(part: Instance | Definition, expected: str, found: str) -> Difference:
+    return Difference(part.file, part.line, part.name, expected, found)
 
 
 def _instance(card: Card, netlist: Netlist) -> Iterator[Difference]:
@@ -82,8 +75,14 @@ def _disagreements(card: Card, found: Instance) -> Iterable[tuple[str, str, str]
         for i, (want, have) in enumerate(zip(card.nodes, found.nodes, strict=True)):
             if want != have:
                 yield card.port(i), want, have
-    if card.params != found.params and dict(card.params) != dict(found.params):
+    if card.params != found.params and _values(card.params) != _values(found.params):
         yield "parameters", _words(card.params), _words(found.params)
+
+
+def _values(params: tuple[tuple[str, str], ...]) -> list[tuple[str, float | str]]:
+    """Parameters without order; a plain number counts, not how it is written."""
+    values = [(k, float(v) if netread.NUMBER.fullmatch(v) else v) for k, v in params]
+    return sorted(values, key=str)
 
 
 def _words(params: tuple[tuple[str, str], ...]) -> str:

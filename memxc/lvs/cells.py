@@ -25,13 +25,13 @@ def differences(crossbar: Crossbar, netlist: Netlist) -> Iterator[Difference]:
         if found is None:
             yield Difference(netlist.file, 0, f"xb{number}", "a definition", "missing")
             continue
+        for card in found.others:
+            yield Difference(found.file, card.line, found.name, "devices only", card.text[:60])
         order, wrong = _ports(found, crossbar)
         yield from wrong
         if order is not None:
             ohms = _printed(1.0 / crossbar.g[group, crossbar.cell[rows, columns]])
             yield from _Block(found, crossbar, order).differences(places, ohms)
-        for card in found.others:
-            yield Difference(found.file, card.line, found.name, "devices only", card.text[:60])
 
 
 def _printed(ohms: Floats) -> Floats:
@@ -121,7 +121,7 @@ class _Block:
             return
         misnamed = at in wanted and (named not in wanted or wanted[at] == self.devices.ohms[i])
         if misnamed:
-            yield self._says(i, None, f"another name, for it stands at {stands}", name)
+            yield self._says(i, None, f"another name, for it stands at {stands}", name.upper())
         else:
             yield self._says(i, None, self._cell(named), stands)
         yield from self._device(i, at if misnamed else named, wanted)

@@ -143,10 +143,11 @@ class Reader:
 
 
 def _head(text: bytes) -> tuple[str, bytes, int]:
-    """The .subckt card with its continuations, what follows, and how many lines the card has."""
+    """The .subckt card with its continuations, what follows, and how many lines it took."""
     first, _, rest = text.partition(b"\n")
-    parts = [first]
-    while rest.startswith(b"+"):
+    parts, count = [first], 1
+    while rest.startswith((b"+", b"*")):
         more, _, rest = rest.partition(b"\n")
-        parts.append(more[1:])
-    return b" ".join(parts).decode("ascii"), rest, len(parts)
+        parts += [more[1:]] if more.startswith(b"+") else []
+        count += 1
+    return b" ".join(parts).decode("ascii"), rest, count
