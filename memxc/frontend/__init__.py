@@ -27,7 +27,7 @@ def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Gra
     try:
         model = read(path)
         check(model, where)
-        network = network_of(model, fixed_inputs(model, shapes or {}, where), where)
+        network = network_of(model, fixed_inputs(model, shapes or {}, where))
         fold(network)
         return convert(network, path.stem)
     except MemxcError as error:

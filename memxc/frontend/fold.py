@@ -4,40 +4,45 @@ from __future__ import annotations
 
 from math import prod
 
-from memxc.errors import Fault, MemxcError
+import onnx  # noqa: TID251
+
+from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend.compute import Budget, value_of
 from memxc.frontend.infer import infer
 from memxc.frontend.network import LARGEST_TENSOR, Network, Shape
 
 
 def fold(network: Network) -> None:
-    """Fold until nothing changes, then drop the nodes that no output needs.
+    """Compute every node that needs no input of the network, then drop what no output needs.
 
-    A node is folded whose inputs are all constant, and Shape and Size of a known shape. What
-    that makes known is handed to shape inference, and so on. Raises MemxcError.
+    One walk in topological order. Raises MemxcError with every node whose shapes do not fit, or
+    cannot be told before it runs.
     """
-    budget = Budget(network)
     _drop_dead(network)
-    infer(network)
-    while _fold_once(network, budget):
-        infer(network)
-    _drop_dead(network)
-    _check_static(network)
-
-
-def _fold_once(network: Network, budget: Budget) -> bool:
-    """One walk in topological order; whether anything was folded."""
-    left, changed = [], False
+    read = set(network.outputs).union(*(node.input for node in network.nodes))
+    budget, faults, left = Budget(network), list[Fault](), list[onnx.NodeProto]()
     for node in network.nodes:
-        values = value_of(node, network, budget)
-        if values is None:
-            left.append(node)
-        else:
-            network.constants.update(values)
-            network.shapes.update({name: value.shape for name, value in values.items()})
-            changed = True
+        if not all(name in network.shapes for name in filter(None, node.input)):
+            continue  # A node before it has its fault.
+        try:
+            if not _folded(node, network, budget):
+                left.append(node)
+                _check_outputs(node, network, read)
+        except MemxcError as error:
+            faults += error.faults
+    if faults:
+        raise MemxcError(faults)
     network.nodes = left
-    return changed
+    _drop_dead(network)
+
+
+def _folded(node: onnx.NodeProto, network: Network, budget: Budget) -> bool:
+    """Whether a node is computed now; its shapes and constants are noted."""
+    infer(node, network)
+    values = value_of(node, network, budget)
+    for name, value in (values or {}).items():
+        network.add(name, value)
+    return values is not None
 
 
 def _drop_dead(network: Network) -> None:
@@ -49,20 +54,14 @@ def _drop_dead(network: Network) -> None:
     network.nodes = live[::-1]
 
 
-def _check_static(network: Network) -> None:
-    """Raise MemxcError with every node that makes a tensor of open, empty or absurd shape."""
-    read = set(network.outputs).union(*(node.input for node in network.nodes))
-    faults = []
-    for node in network.nodes:
-        if not all(name in network.shapes for name in filter(None, node.input)):
-            continue  # Not the cause: a node before it is.
-        for name in filter(None, node.output):
-            what = _unusable(network.shapes.get(name)) if name in read else ""
-            if what:
-                hint = "export the model with fixed shapes, or fix its inputs with --shape"
-                faults.append(Fault("unsupported-shape", node.name, f"{name!r} {what}", hint))
-    if faults:
-        raise MemxcError(faults)
+def _check_outputs(node: onnx.NodeProto, network: Network, read: set[str]) -> None:
+    """Raise MemxcError where an output that is read has an open, empty or absurd shape."""
+    for name in filter(None, node.output):
+        what = _unusable(network.shapes.get(name)) if name in read else ""
+        if what:
+            network.shapes.pop(name, None)
+            hint = "export the model with fixed shapes, or fix its inputs with --shape"
+            raise fail("unsupported-shape", node.name, f"its output {name!r} {what}", hint)
 
 
 def _unusable(shape: Shape | None) -> str:

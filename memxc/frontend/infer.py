@@ -1,8 +1,9 @@
-"""ONNX's shape inference over what is known so far."""
+"""ONNX's shape inference, one node at a time: with all inputs known, so is the output."""
 
 from __future__ import annotations
 
-import numpy as np
+import re
+
 import onnx  # noqa: TID251
 from onnx import numpy_helper, shape_inference  # noqa: TID251
 
@@ -12,49 +13,41 @@ from memxc.frontend.network import Network
 #: Elements. Larger constants take part by their shape alone, so they are never copied; what is
 #: read as a shape, an axis or a size is smaller than this.
 _SMALL = 4096
+#: Since IR version 4 an initialiser need not be an input too.
+_IR_VERSION = 8
 
 
-def infer(network: Network) -> None:
-    """Add to `network.shapes` and `network.types` what follows from the constants known by now.
+def infer(node: onnx.NodeProto, network: Network) -> None:
+    """Add to `network` the types of a node's outputs, and those of their shapes that are static.
 
-    Raises MemxcError (broken-model) where shapes contradict each other.
+    Raises MemxcError (broken-model) where the node does not fit its inputs.
     """
-    graph = onnx.GraphProto(name="network")
-    graph.node.extend(network.nodes)
-    for name, shape in network.inputs.items():
-        graph.input.append(_info(name, network.types[name], shape))
-    for name, value in network.constants.items():
-        kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
-        if value.size <= _SMALL:
-            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+    graph = onnx.GraphProto(name="node", node=[node])
+    for name in dict.fromkeys(filter(None, node.input)):
+        value = network.constants.get(name)
+        if value is not None and value.size <= _SMALL:
+            graph.initializer.append(numpy_helper.from_array(value.copy(), name))
         else:
-            graph.input.append(_info(name, kind, value.shape))
-    made = (name for name in network.outputs if name not in network.constants)
-    graph.output.extend(onnx.ValueInfoProto(name=name) for name in made)
+            kind, shape = network.types[name], network.shapes[name]
+            graph.input.append(onnx.helper.make_tensor_value_info(name, kind, shape))
+    graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name)
     model = onnx.helper.make_model(
-        graph, opset_imports=network.opset_imports, ir_version=_NEW_ENOUGH
+        graph, opset_imports=network.opset_imports, ir_version=_IR_VERSION
     )
     try:
-        done = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+        done = shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     # Inference throws C++ errors of many kinds, and what it reads is hostile input.
     except Exception as error:
-        words = [line for line in map(str.strip, str(error).splitlines()) if line]
-        what = f"its shapes do not fit together: {' '.join(words[:3])}"
-        raise fail("broken-model", network.where, what) from error
-    for value in (*done.graph.value_info, *done.graph.output):
-        _note(value, network)
+        what = f"{node.op_type} does not fit what it reads: {_words(error)}"
+        raise fail("broken-model", node.name, what) from error
+    for value in done.graph.output:
+        tensor = value.type.tensor_type
+        network.types[value.name] = tensor.elem_type
+        if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
+            network.shapes[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim)
 
 
-#: Since IR version 4 an initialiser need not be an input too.
-_NEW_ENOUGH = 8
-
-
-def _info(name: str, kind: int, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
-    return onnx.helper.make_tensor_value_info(name, kind, shape)
-
-
-def _note(value: onnx.ValueInfoProto, network: Network) -> None:
-    tensor = value.type.tensor_type
-    network.types[value.name] = tensor.elem_type
-    if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
-        network.shapes[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim)
+def _words(error: Exception) -> str:
+    """What ONNX says, without the names that it puts in front."""
+    text = " ".join(str(error).split())
+    return re.sub(r"\[\w+Error\] ?|Inference error\(s\): |\(op_type:[^)]*\): ", "", text)

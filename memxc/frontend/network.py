@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import onnx  # noqa: TID251
 
@@ -18,43 +18,47 @@ LARGEST_TENSOR = 2**31 - 1
 
 @dataclass
 class Network:
-    """What is known of a network while it is folded.
+    """What is known of a network while it is folded, by tensor name.
 
-    Folding moves what it can from `nodes` to `constants`. Shapes and types are by tensor name.
-
+    Folding moves what it can from `nodes` to `constants`.
     `inputs` have every axis fixed; `types` are ONNX's numbers of element types.
     """
 
-    where: str
     opset_imports: Sequence[onnx.OperatorSetIdProto]
     opset: int
     inputs: dict[str, Shape]
     outputs: tuple[str, ...]
     nodes: list[onnx.NodeProto]
     constants: dict[str, Array]
-    shapes: dict[str, Shape] = field(default_factory=dict)
-    types: dict[str, int] = field(default_factory=dict)
+    shapes: dict[str, Shape]
+    types: dict[str, int]
+
+    def add(self, name: str, value: Array) -> None:
+        """Note a constant, with its shape and type."""
+        self.constants[name] = value
+        self.shapes[name] = value.shape
+        self.types[name] = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
 
 
-def network_of(model: onnx.ModelProto, inputs: dict[str, Shape], where: str) -> Network:
+def network_of(model: onnx.ModelProto, inputs: dict[str, Shape]) -> Network:
     """The network of a checked model. Raises MemxcError with every initialiser that is broken."""
-    constants: dict[str, Array] = {}
+    graph = model.graph
+    network = Network(
+        model.opset_import,
+        opset_of(model),
+        inputs,
+        tuple(value.name for value in graph.output),
+        list(graph.node),
+        {},
+        dict(inputs),
+        {value.name: value.type.tensor_type.elem_type for value in graph.input},
+    )
     faults: list[Fault] = []
-    for tensor in model.graph.initializer:
+    for tensor in graph.initializer:
         try:
-            constants[tensor.name] = array(tensor, tensor.name)
+            network.add(tensor.name, array(tensor, tensor.name))
         except MemxcError as error:
             faults += error.faults
     if faults:
         raise MemxcError(faults)
-    return Network(
-        where,
-        model.opset_import,
-        opset_of(model),
-        inputs,
-        tuple(value.name for value in model.graph.output),
-        list(model.graph.node),
-        constants,
-        dict(inputs),
-        {value.name: value.type.tensor_type.elem_type for value in model.graph.input},
-    )
+    return network

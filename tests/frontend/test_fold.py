@@ -1,0 +1,199 @@
+"""Constant folding: the shape arithmetic of old exporters, against onnxruntime."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from memxc import reference
+from memxc.errors import MemxcError
+from memxc.frontend import load
+
+node = helper.make_node
+
+
+def ints(*values):
+    return np.array(values, np.int64)
+
+
+def constant(name, *values):
+    return node("Constant", [], [name], value=tensor(TensorProto.INT64, *values))
+
+
+def tensor(kind, *values):
+    return helper.make_tensor("", kind, [len(values)], values)
+
+
+def reshape_mess():
+    """x.view(x.size(0), -1, 2 * x.size(3)) and a slice up to half the height, as traced."""
+    return [
+        node("Shape", ["x"], ["s"]),
+        node("Constant", [], ["zero"], value=helper.make_tensor("", TensorProto.INT64, [], [0])),
+        node("Gather", ["s", "zero"], ["n"], axis=0),
+        node("Unsqueeze", ["n"], ["n1"], axes=[0]),
+        constant("three", 3),
+        node("Gather", ["s", "three"], ["w"], axis=0),
+        constant("two", 2),
+        node("Mul", ["w", "two"], ["w2"]),
+        constant("rest", -1),
+        node("Concat", ["n1", "rest", "w2"], ["to"], axis=0),
+        node("Reshape", ["x", "to"], ["r"]),
+        node("Shape", ["r"], ["s2"]),
+        node("Slice", ["s2"], ["h"], axes=[0], starts=[1], ends=[2]),
+        node("Cast", ["h"], ["hf"], to=TensorProto.FLOAT),
+        node("Constant", [], ["half"], value=tensor(TensorProto.FLOAT, 0.5)),
+        node("Mul", ["hf", "half"], ["hh"]),
+        node("Floor", ["hh"], ["hfl"]),
+        node("Cast", ["hfl"], ["stop"], to=TensorProto.INT64),
+        node("Concat", ["n1", "stop", "w2"], ["to2"], axis=0),
+        node("ConstantOfShape", ["to2"], ["ones"], value=tensor(TensorProto.FLOAT, 1.5)),
+        node("Slice", ["r"], ["sl"], axes=[1], starts=[0], ends=[3]),
+        node("Add", ["sl", "ones"], ["y"]),
+    ]  # fmt: skip
+
+
+def test_shape_arithmetic_of_old_exporters(build):
+    path = build(reshape_mess(), x=("batch", 3, 4, 5), opset=9, ir=4)
+    graph = load(path)
+    assert [n.op for n in graph.nodes] == ["Reshape", "Slice", "Add"]
+    assert graph.shapes["y"] == (1, 3, 10)
+    assert graph.weights["to"].tolist() == [1, -1, 10]
+    x = np.random.default_rng(1).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    expected = x.reshape(2, 6, 10)[:, :3] + graph.weights["ones"]
+    np.testing.assert_allclose(reference.run(path, {"x": x})["y"], expected, rtol=1e-6)
+
+
+def test_expand_of_a_computed_shape(build):
+    """Where(Equal(shape, -1), 1, shape) before Expand, as torch writes it."""
+    nodes = [
+        node("Shape", ["x"], ["s"]),
+        node("ConstantOfShape", ["four"], ["ones"], value=tensor(TensorProto.INT64, 1)),
+        node("Mul", ["ones", "minus"], ["neg"]),
+        node("Equal", ["want", "neg"], ["eq"]),
+        node("Where", ["eq", "ones", "want"], ["to"]),
+        node("Expand", ["w", "to"], ["e"]),
+        node("Add", ["x", "e"], ["y"]),
+    ]  # fmt: skip
+    w = np.arange(3, dtype=np.float32).reshape(1, 3, 1, 1)
+    weights = {"four": ints(4), "minus": ints(-1), "want": ints(1, -1, 4, 5), "w": w}
+    graph = load(build(nodes, weights, opset=13))
+    assert [n.op for n in graph.nodes] == ["Add"]
+    np.testing.assert_array_equal(graph.weights["e"], np.broadcast_to(w, (1, 3, 4, 5)))
+
+
+def test_weights_behind_identity_transpose_and_arithmetic(build):
+    rng = np.random.default_rng(2)
+    v, g = rng.normal(size=(7, 5)).astype(np.float32), rng.normal(size=(7, 1)).astype(np.float32)
+    nodes = [
+        node("Identity", ["v"], ["v1"]),
+        node("ReduceL2", ["v1"], ["norm"], axes=[1]),
+        node("Div", ["v1", "norm"], ["unit"]),
+        node("Mul", ["unit", "g"], ["scaled"]),
+        node("Transpose", ["scaled"], ["w"], perm=[1, 0]),
+        node("MatMul", ["x", "w"], ["y"]),
+    ]
+    path = build(nodes, {"v": v, "g": g}, opset=17)
+    graph = load(path)
+    assert [n.op for n in graph.nodes] == ["MatMul"]
+    assert set(graph.weights) == {"w"}
+    x = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    np.testing.assert_allclose(
+        reference.run(path, {"x": x})["y"], x @ graph.weights["w"], rtol=1e-5
+    )
+
+
+def test_random_operators_are_never_folded(build):
+    nodes = [
+        node("RandomNormal", [], ["r"], shape=[1, 3, 4, 5]),
+        node("Add", ["x", "r"], ["a"]),
+        node("Dropout", ["w", "ratio", "yes"], ["d"], seed=1),
+        node("Add", ["a", "d"], ["y"]),
+    ]
+    weights = {"w": np.ones(5, np.float32), "ratio": np.float32(0.5), "yes": np.array(True)}
+    assert [n.op for n in load(build(nodes, weights)).nodes] == [
+        "RandomNormal",
+        "Add",
+        "Dropout",
+        "Add",
+    ]
+
+
+def test_dropout_of_a_constant_outside_training_is_folded(build):
+    nodes = [node("Dropout", ["w"], ["d"]), node("Add", ["x", "d"], ["y"])]
+    graph = load(build(nodes, {"w": np.arange(5, dtype=np.float32)}))
+    assert [n.op for n in graph.nodes] == ["Add"]
+    assert graph.weights["d"].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "name"),
+    [
+        ([node("Expand", ["one", "huge"], ["c"], name="trap")], "trap"),
+        ([node("ConstantOfShape", ["huge"], ["b"]),
+          node("Exp", ["b"], ["c"], name="trap")], "trap"),
+        ([node("ConstantOfShape", ["huge"], ["b"]),
+          node("ReduceSumSquare", ["b"], ["c"], name="trap")], "trap"),
+        ([node("Tile", ["one", "huge"], ["c"], name="trap")], "trap"),
+    ],
+)  # fmt: skip
+def test_constants_that_unfold_without_end(build, faults_of, nodes, name):
+    nodes = [*nodes, node("ReduceMax", ["c"], ["m"], keepdims=0), node("Add", ["x", "m"], ["y"])]
+    path = build(nodes,
+                 {"one": np.ones((1, 1), np.float32), "huge": ints(2**16, 2**15)})  # fmt: skip
+    (fault,) = faults_of(path)
+    assert fault.code == "unsupported-shape"
+    assert fault.where == f"{path}:{name}"
+    assert "unfold" in fault.what
+
+
+def test_many_small_unfoldings_share_one_budget(build, faults_of):
+    nodes = [node("Expand", ["one", "big"], [f"c{i}"]) for i in range(9)]
+    nodes += [node("Max", [f"c{i}" for i in range(9)], ["m"])]
+    nodes += [node("ReduceMax", ["m"], ["n"], keepdims=0), node("Add", ["x", "n"], ["y"])]
+    path = build(nodes, {"one": np.ones((1, 1), np.float32), "big": ints(2**12, 2**11)})
+    assert "unfold" in faults_of(path)[0].what
+
+
+def test_what_cannot_be_computed(build, faults_of):
+    nodes = [node("ConstantOfShape", ["s"], ["c"], name="bad"), node("Add", ["x", "c"], ["y"])]
+    (fault,) = faults_of(build(nodes, {"s": ints(-3, 5)}))
+    assert fault.code == "broken-model"
+
+
+def test_shapes_that_contradict(build, faults_of):
+    path = build(
+        [node("MatMul", ["x", "w"], ["y"], name="wrong")], {"w": np.ones((4, 6), np.float32)}
+    )
+    (fault,) = faults_of(path)
+    assert (fault.code, fault.where) == ("broken-model", f"{path}:wrong")
+
+
+def test_shape_that_only_the_data_tells(build, faults_of):
+    nodes = [
+        node("NonZero", ["x"], ["n"], name="culprit"),
+        node("Cast", ["n"], ["f"], to=TensorProto.FLOAT),
+        node("Relu", ["f"], ["y"]),
+    ]
+    (fault,) = faults_of(build(nodes))
+    assert fault.code == "unsupported-shape"
+    assert fault.where.endswith(":culprit")
+    assert "'n'" in fault.what
+
+
+def test_output_that_is_constant(build, faults_of):
+    path = build([node("Neg", ["w"], ["z"]), node("Relu", ["x"], ["y"])],
+                 {"w": np.ones(3, np.float32)}, out=("y", "z"))  # fmt: skip
+    (fault,) = faults_of(path)
+    assert (fault.code, fault.where) == ("unsupported-model", f"{path}:z")
+
+
+def test_nan_after_folding(build):
+    path = build(
+        [node("Log", ["w"], ["l"]), node("Add", ["x", "l"], ["y"])],
+        {"w": np.float32([-1, 1, 2, 3, 4])},
+    )
+    with pytest.raises(MemxcError, match=r"l: its values are not numbers"):
+        load(path)
+    assert onnx.load(path).graph.node[0].op_type == "Log"
