@@ -1,0 +1,168 @@
+"""lvs on designs and netlists that were both written by hand from docs/netlist.md, and the writer
+on the same designs: neither is held against the other alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from memxc.backends import spice
+from memxc.ir.design import Bus, Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array, Circuit, Lanes, Wires
+from memxc.ir.windows import DISCARD, GROUND, Windows, identity, ints, lanewise
+from memxc.lvs import compare
+
+CELLS = """\
+* the crossbar
+.subckt xb0 w0 w1 w2 w3 c0 c1 c2 c3
+R0_0 w0 c0 1.000000000e+04
+R0_1 w0 c1 2.000000000e+04
+R0_3 w0 c3 8.000000000e+04
+R1_2 w1 c2 3.333333333e+05
+R2_0 w2 c0 1.250000000e+06
+R3_1 w3 c1 4.000000000e+03
+.ends xb0
+"""
+PERIPHERY = """\
+* whatever is inside
+.subckt tia p m out r_f=1 r_join=1
+.ends tia
+.subckt limiter in out clip=1
+.ends limiter
+.subckt relu0 x0 out
+b1 out 0 v=max(v(x0),0)
+.ends relu0
+"""
+TOP = """\
+* by hand
+.include "cells/a.cir"
+.include "cells/periphery.cir"
+xs1_k0_g0_p0 n0_2 0 n0_0 vbias1 p2_0 m2_0 p2_1 m2_1 xb0
+xa2_0 p2_0 m2_0 r2_0 tia r_f=5.000000000e+03 r_join=1.000000000e+03
+xa2_1 p2_1 m2_1 r2_1 tia r_f=6.000000000e+03 r_join=2.000000000e+03
+xl2_0 r2_0 n2_0 limiter clip=2.500000000e-01
+xl2_1 r2_1 n2_1 limiter clip=2.500000000e-01
+xf3_0 n2_1 n3_0 relu0
+xf3_1 n2_0 n3_1 relu0
+"""
+
+
+def _g(*ohms):
+    return 1 / np.array([ohms])
+
+
+def _parallel() -> Design:
+    """x(3) -> wires (2, ground, 0) -> 3 inputs and a bias on 4 bit lines -> limiter -> relu,
+    the lanes crossed."""
+    crossbar = Crossbar(
+        g=_g(4e3, 1e4, 2e4, 8e4, 1e6 / 3, 1.25e6),
+        cell=ints([[1, 2, -1, 3], [-1, -1, 4, -1], [5, -1, -1, -1], [-1, 0, -1, -1]]),
+        line=ints([0, 1, 2, BIAS]), sign=ints([1, 1, 1, 1]),
+        column=ints([0, 0, 1, 1]), polarity=ints([1, -1, 1, -1]), definition=ints([0]),
+        taps=identity(3), sinks=identity(2), grid=(1,),
+    )  # fmt: skip
+    stages = (
+        Wires("turn", ("x",), "t", ints([2, GROUND, 0])),
+        Array("dense", "t", "y", (crossbar,), np.array([5e3, 6e3]), np.array([1e3, 2e3]),
+              v_bias=0.2, gain=1e4),
+        Lanes("relu", ("y",), "z", (lanewise([1, 0]),), "max(x0,0)", Circuit("relu"),
+              keeps_scale=True),
+    )  # fmt: skip
+    buses = [Bus("x", (1, 3), 0.2), Bus("t", (1, 3), 0.2), Bus("y", (1, 2), 0.1, 0.25),
+             Bus("z", (1, 2), 0.1)]  # fmt: skip
+    return _verified(Design("hand", ("x",), ("z",), {bus.name: bus for bus in buses}, stages))
+
+
+def _verified(design: Design) -> Design:
+    design.verify()
+    return design
+
+
+def _write(folder, cells, periphery, top):
+    (folder / "cells").mkdir(parents=True)
+    (folder / "cells" / "a.cir").write_text(cells)
+    (folder / "cells" / "periphery.cir").write_text(periphery)
+    (folder / "net.cir").write_text(top)
+    return folder / "net.cir"
+
+
+def test_a_parallel_stage_by_hand(tmp_path):
+    result = compare(_parallel(), _write(tmp_path / "n", CELLS, PERIPHERY, TOP))
+    assert result.differences == ()
+    assert (result.devices, result.instances, result.connections) == (6, 7, 8 + 6 + 4 + 4)
+    assert compare(_parallel(), spice.write(_parallel(), tmp_path / "w", "net")[0]) == result
+
+
+SINGLE = """\
+* the crossbar
+.subckt xb0 w0 w1 w2 w3 w4 w5 c0
+R0_0 w0 c0 1.000000000e+04
+R3_0 w3 c0 2.000000000e+04
+R4_0 w4 c0 4.000000000e+04
+R5_0 w5 c0 8.000000000e+04
+.ends xb0
+"""
+SINGLE_PERIPHERY = """\
+.subckt tia_single m out r_f=1
+.ends
+.subckt inverter in out
+.ends
+"""
+SEQUENTIAL = """\
+* by hand
+.include cells/a.cir
+.include cells/periphery.cir
+xs0_k0_g0_p0 q0_0_0_0 i0_0_0_1 q0_0_0_2 i0_0_0_3 vbias0 vbiasn0 m1_0 xb0
+xi0_0_0_1 q0_0_0_0 i0_0_0_1 inverter
+xi0_0_0_3 q0_0_0_2 i0_0_0_3 inverter
+xa1_0 m1_0 n1_0 tia_single r_f=5.000000000e+03
+"""
+INVERTED = """\
+* by hand
+.include cells/a.cir
+.include cells/periphery.cir
+xs0_k0_g0_p0 n0_0 i0_0_0 n0_1 i0_0_1 vbias0 vbiasn0 m1_0 xb0
+xs0_k0_g0_p1 n0_1 i0_0_1 n0_2 i0_0_2 vbias0 vbiasn0 m1_1 xb0
+xs0_k0_g0_p2 n0_2 i0_0_2 n0_3 i0_0_3 vbias0 vbiasn0 0 xb0
+xi0_0_0 n0_0 i0_0_0 inverter
+xi0_0_1 n0_1 i0_0_1 inverter
+xi0_0_2 n0_2 i0_0_2 inverter
+xi0_0_3 n0_3 i0_0_3 inverter
+xa1_0 m1_0 n1_0 tia_single r_f=5.000000000e+03
+xa1_1 m1_1 n1_1 tia_single r_f=6.000000000e+03
+"""
+
+
+def _inverted(schedule: str) -> Design:
+    """x(4), two inputs a place, three places, and the last place's output is not wanted."""
+    crossbar = Crossbar(
+        g=_g(1e4, 2e4, 4e4, 8e4),
+        cell=ints([[0], [-1], [-1], [1], [2], [3]]),
+        line=ints([0, 0, 1, 1, BIAS, BIAS]), sign=ints([1, -1, 1, -1, 1, -1]),
+        column=ints([0]), polarity=ints([-1]), definition=ints([0]),
+        taps=Windows(ints(range(4)), ints(range(3)), ints([0]), ints([0, 1])),
+        sinks=Windows(ints([0, 1, DISCARD]), ints(range(3)), ints([0]), ints([0])), grid=(3,),
+    )  # fmt: skip
+    stage = Array("conv", "x", "y", (crossbar,), np.array([5e3, 6e3]), np.array([1e3, 2e3]),
+                  v_bias=0.2, gain=1e4, schedule=schedule, signed="inverted-inputs")  # fmt: skip
+    buses = {"x": Bus("x", (1, 4), 0.2), "y": Bus("y", (1, 2), 0.1)}
+    return _verified(Design("hand", ("x",), ("y",), buses, (stage,)))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "top", "counts"),
+    [("sequential", SEQUENTIAL, (4, 4, 13)), ("parallel", INVERTED, (4, 9, 33))],
+)
+def test_inverted_inputs_by_hand(tmp_path, schedule, top, counts):
+    design = _inverted(schedule)
+    result = compare(design, _write(tmp_path / "n", SINGLE, SINGLE_PERIPHERY, top))
+    assert result.differences == ()
+    assert (result.devices, result.instances, result.connections) == counts
+    assert compare(design, spice.write(design, tmp_path / "w", "net")[0]) == result
+
+
+def test_a_netlist_of_the_other_schedule(tmp_path):
+    top = _write(tmp_path / "n", SINGLE, SINGLE_PERIPHERY, SEQUENTIAL)
+    said = {d.where for d in compare(_inverted("parallel"), top).differences}
+    assert {"xs0_k0_g0_p0 word line 0", "xs0_k0_g0_p1", "xi0_0_0", "xi0_0_0_1", "xa1_1"} <= said
