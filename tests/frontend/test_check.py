@@ -1,0 +1,106 @@
+"""Networks that are no networks: circles, names used twice, operators that do not exist."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from memxc.frontend import load
+
+node = helper.make_node
+
+
+def test_a_circle_is_named(build, faults_of):
+    nodes = [
+        node("Relu", ["x"], ["a"], name="before"),
+        node("Add", ["a", "d"], ["b"], name="one"),
+        node("Relu", ["b"], ["c"], name="two"),
+        node("Exp", ["c"], ["d"], name="three"),
+        node("Relu", ["c"], ["y"], name="after"),
+    ]
+    (fault,) = faults_of(build(nodes))
+    assert fault.code == "broken-model"
+    assert all(name in fault.what for name in ("circle", "one", "two", "three"))
+    assert "before" not in fault.what
+    assert "after" not in fault.what
+
+
+def test_a_node_that_reads_itself(build, faults_of):
+    (fault,) = faults_of(build([node("Add", ["x", "y"], ["y"], name="self")]))
+    assert "circle: self" in fault.what
+
+
+def test_nodes_out_of_order(build, faults_of):
+    path = build([node("Relu", ["a"], ["y"], name="late"), node("Exp", ["x"], ["a"], name="early")])
+    (fault,) = faults_of(path)
+    assert fault.where == f"{path}:late"
+    assert "early makes only later" in fault.what
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights", "out", "where"),
+    [
+        (["x>a", "x>a", "a>y"], {}, ("y",), "Relu_1"),
+        (["x>w", "w>y"], {"w": np.ones(3, np.float32)}, ("y",), "Relu_0"),
+        (["x>x", "x>y"], {}, ("y",), "Relu_0"),
+        (["x>y"], {}, ("y", "y"), "y"),
+        (["x>y"], {}, ("y", "never"), "never"),
+        (["nothing>y"], {}, ("y",), "Relu_0"),
+    ],
+)
+def test_names_twice_or_never(build, faults_of, nodes, weights, out, where):
+    made = [node("Relu", *[[name] for name in text.split(">")]) for text in nodes]
+    path = build(made, weights, out=out)
+    assert f"{path}:{where}" in [fault.where for fault in faults_of(path)]
+    assert {fault.code for fault in faults_of(path)} == {"broken-model"}
+
+
+def test_all_unknown_operators_at_once(build, faults_of):
+    nodes = [
+        node("Frobnicate", ["x"], ["a"], name="first"),
+        node("Relu", ["a"], ["b"], domain="com.example"),
+        node("Upsample", ["b", "s"], ["c"], mode="nearest"),
+        node("Mish", ["c"], ["d"]),
+        node("Relu", ["d"], ["y"]),
+    ]
+    path = build(nodes, {"s": np.ones(4, np.float32)}, opset=11)
+    faults = faults_of(path)
+    assert {fault.code for fault in faults} == {"unsupported-op"}
+    names = ["first", "Relu_1", "Upsample_2", "Mish_3"]
+    assert [fault.where for fault in faults] == [f"{path}:{name}" for name in names]
+    assert "com.example.Relu" in faults[1].what
+
+
+def test_control_flow_sequences_and_text(build, faults_of):
+    branch = helper.make_graph(
+        [], "b", [], [helper.make_tensor_value_info("t", TensorProto.FLOAT, [1])]
+    )
+    nodes = [
+        node("If", ["q"], ["a"], name="if", then_branch=branch, else_branch=branch),
+        node("SequenceConstruct", ["a"], ["s"], name="seq"),
+        node("Cast", ["x"], ["t"], name="text", to=TensorProto.STRING),
+        node("Constant", [], ["u"], name="word", value_string="hello"),
+        node("Relu", ["x"], ["y"]),
+    ]
+    path = build(nodes, {"q": np.array(True)})
+    faults = faults_of(path)
+    assert [f.where.rsplit(":")[-1] for f in faults] == ["if", "seq", "text", "word"]
+    assert {f.code for f in faults} == {"unsupported-op"}
+
+
+def test_an_attribute_that_the_operator_has_not(build, faults_of):
+    (fault,) = faults_of(build([node("Relu", ["x"], ["y"], name="n", slope=1.0)]))
+    assert fault.code == "broken-model"
+    assert "slope" in fault.what
+
+
+def test_a_long_chain_takes_seconds(build):
+    names = ["x", *(f"t{i}" for i in range(6000)), "y"]
+    path = build([node("Relu", [a], [b]) for a, b in pairwise(names)])
+    start = time.monotonic()
+    assert len(load(path).nodes) == 6001
+    assert time.monotonic() - start < 30
