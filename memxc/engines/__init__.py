@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from memxc.errors import fail
 Floats = NDArray[np.float64]
 
 #: What every deck is solved with: piecewise linear circuits, so tight tolerances cost nothing.
-OPTIONS = ".options reltol=1e-9 vntol=1e-12 abstol=1e-15"
+_OPTIONS = ".options reltol=1e-9 vntol=1e-12 abstol=1e-15 noacct"
 
 
 class Engine(Protocol):
@@ -33,9 +33,10 @@ class Engine(Protocol):
         """The engine's version, None where it is not installed."""
 
     def sweep(self, deck: str, outputs: Sequence[str], points: int) -> Floats:
-        """Volts of the nets `outputs` at every point, (points, outputs).
+        """What `outputs` name, at every point: (points, outputs).
 
-        An engine that `reports_power` also takes `@r.<instance>.<device>[p]`, in watts.
+        A net in volts (`n3_5`, inside an instance `x1.c3`), `i(<voltage source>)` in amps, and from
+        an engine that `reports_power` also `@r.<instance>.<device>[p]` in watts.
 
         Raises MemxcError: missing-engine, or engine-failed with the engine's own words.
         """
@@ -73,20 +74,67 @@ def choose(devices: int, wired: bool) -> Engine:
     return get("neospice")
 
 
+#: 2 word lines, 3 bit lines: two end in ammeters, the third in an op-amp; and a clamp.
+_CHECK = """* check
+vk k 0 0
+.subckt xb w0 w1 c0 c1 c2
+r0_0 w0 c0 1k
+r0_1 w0 c1 2k
+r0_2 w0 c2 4k
+r1_0 w1 c0 10k
+r1_2 w1 c2 2k
+.ends xb
+bi a 0 v=pwl(v(k),0,1,1,-2,2,4)
+vi b 0 0.5
+x1 a b p m q xb
+vp p 0 0
+vm m 0 0
+h1 d 0 vp 1000
+e1 o 0 0 q 97
+rf o q 2k
+bo l 0 v=min(max(v(d),0-1),1)
+"""
+#: By hand. d = 1k * (a / 1k + b / 10k); i(vm) = a / 2k;
+#: o = -2k * (a / 4k + b / 2k) / (1 + (1 + 2k / 4k + 2k / 2k) / 97) = -(a / 2 + b) * 97 / 99.5.
+_ANSWERS = {
+    "d": (1.05, -1.95, 4.05),
+    "l": (1.0, -1.0, 1.0),
+    "i(vm)": (5e-4, -1e-3, 2e-3),
+    "o": (-97 / 99.5, 48.5 / 99.5, -242.5 / 99.5),
+}
+
+
 def check(engine: Engine) -> str | None:
-    """What is wrong with an engine, by a divider and a clamp whose answers are known; or None."""
-    deck = (
-        "* check\nvk k 0 0\nbi i 0 v=pwl(v(k),0,1,1,-2,2,4)\nr1 i a 1k\nr2 a 0 3k\n"
-        "bo o 0 v=min(max(v(a),0-1),1)\n"
-    )
-    found = engine.sweep(deck, ["a", "o"], 3)
-    wanted = np.array([[0.75, 0.75], [-1.5, -1.0], [3.0, 1.0]])
-    apart = float(np.abs(found - wanted).max())
-    return None if apart < 1e-8 else f"a divider and a clamp came out wrong by {apart:.1e} V"
+    """What is wrong with an engine, by a crossbar whose answers are known; None if nothing is."""
+    found = engine.sweep(_CHECK, list(_ANSWERS), 3)
+    apart = np.abs(found - np.array(list(_ANSWERS.values())).T).max(axis=0)
+    wrong = [name for name, off in zip(_ANSWERS, apart, strict=True) if not off < 1e-9]
+    return f"a 2 x 3 crossbar came out wrong at {', '.join(wrong)}" if wrong else None
 
 
-def checked(name: str, values: Floats) -> Floats:
-    """Values of a sweep, refused where the engine gave something that is no number."""
+def vector(output: str) -> str:
+    """An output as engines name it: a bare net stands for its volts."""
+    name = output.lower()
+    return name if name.startswith("@") or "(" in name else f"v({name})"
+
+
+def closed(deck: str, points: int) -> str:
+    """A deck with its analysis, ready to run."""
+    # One point more where there is one: with a stop of 0 a sweep has no direction.
+    return f"{deck}.dc vk 0 {max(points - 1, 1)} 1\n{_OPTIONS}\n.end\n"
+
+
+def picked(engine: str, table: Mapping[str, Floats], outputs: Sequence[str], points: int) -> Floats:
+    """The outputs among an engine's vectors, (points, outputs); a fault for whatever is amiss."""
+    lost = sorted({name for name in outputs if vector(name) not in table})
+    if lost:
+        raise fail("engine-failed", engine, f"has no net {', '.join(lost[:5])}")
+    swept = max(points, 2)
+    short = [name for name in outputs if len(table[vector(name)]) != swept]
+    if short:
+        what = f"gave {len(table[vector(short[0])])} of {swept} points"
+        raise fail("engine-failed", engine, what)
+    values = np.array([table[vector(name)] for name in outputs]).reshape(len(outputs), swept)
     if not np.isfinite(values).all():
-        raise fail("engine-failed", name, "gave NaN or infinity")
-    return values
+        raise fail("engine-failed", engine, "gave NaN or infinity")
+    return values[:, :points].T

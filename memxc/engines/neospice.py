@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
-
-from memxc.engines import OPTIONS, Floats, checked
+from memxc.engines import Floats, closed, picked, vector
 from memxc.errors import fail
+
+#: Cards that neospice 0.2 leaves out without a word: XSPICE, OSDI, coupled lines, RC lines.
+_UNHEARD = re.compile(r"^[anpuy]\S*", re.M)
 
 
 class _Neospice:
@@ -30,9 +32,13 @@ class _Neospice:
             import neospice  # noqa: TID251, PLC0415 - an optional engine, and slow to import
         except ImportError as error:
             raise fail("missing-engine", "neospice", str(error), "pip install neospice") from error
+        # To neospice, unlike to SPICE, `A` and `a` are two nets.
+        text = closed(deck, points).lower()
+        unheard = _UNHEARD.search(text, text.index("\n"))
+        if unheard:
+            what = f"has no device for card {unheard[0]}"
+            raise fail("engine-failed", "neospice", what, "take --engine ngspice")
         simulator = neospice.Simulator()  # type: ignore[attr-defined]
-        # One point more: with a stop of 0 a sweep has no direction.
-        text = f"{deck}.dc vk 0 {max(points - 1, 1)} 1\n{OPTIONS}\n.end\n"
         words: list[str] = []
         try:
             with _standard_error(words):
@@ -42,13 +48,12 @@ class _Neospice:
         if words:
             # It skips a card that it cannot read; the answer would be another circuit's.
             raise fail("engine-failed", "neospice", "; ".join(words[:3]))
-        lost = sorted(set(outputs) - {n[2:-1] for n in result.signal_names() if n[:2] == "v("})
-        if lost:
-            raise fail("engine-failed", "neospice", f"has no net {', '.join(lost[:5])}")
-        values = np.array([result.voltage(net) for net in outputs]).reshape(len(outputs), -1)
-        if values.shape[1] != max(points, 2):
-            raise fail("engine-failed", "neospice", f"gave {values.shape[1]} of {points} points")
-        return checked("neospice", values[:, :points].T)
+        wanted = set(map(vector, outputs)).intersection(result.signal_names())
+        table = {
+            name: result.current(name) if name.startswith("i(") else result.voltage(name)
+            for name in wanted
+        }
+        return picked("neospice", table, outputs, points)
 
 
 @contextmanager

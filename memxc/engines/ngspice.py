@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess  # noqa: TID251
@@ -11,11 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from memxc.engines import OPTIONS, Floats, checked
+from memxc.engines import Floats, closed, picked, vector
 from memxc.errors import MemxcError, fail
 
 #: Seconds; a 128 x 128 crossbar with wires takes ngspice 39 about three minutes.
 _PATIENCE = 3600
+#: ngspice 39 reads limit() as 0, without a word.
+_LIMIT = re.compile(r"^[^*\n][^\n]*\blimit\s*\(", re.M | re.I)
+#: A line that says what went wrong.
+_TELLING = re.compile("error|singular|fail|abort|unrecognized", re.I)
 
 
 class _Ngspice:
@@ -26,85 +31,82 @@ class _Ngspice:
         path = shutil.which("ngspice")
         if path is None:
             return None
-        text = subprocess.run(
-            [path, "--version"],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=60,
-        ).stdout
-        found = re.search(r"ngspice-(\S+)", text)
+        try:
+            found = re.search(r"ngspice-(\S+)", _call([path, "--version"], Path(), patience=60))
+        except MemxcError:
+            found = None
         return found[1] if found else "unknown"
 
     def sweep(self, deck: str, outputs: Sequence[str], points: int) -> Floats:
         path = shutil.which("ngspice")
         if path is None:
-            raise fail(
-                "missing-engine",
-                "ngspice",
-                "is not installed",
-                "apt-get install ngspice, or take --engine neospice",
-            )
+            hint = "apt-get install ngspice, or take --engine neospice"
+            raise fail("missing-engine", "ngspice", "is not installed", hint)
+        if _LIMIT.search(deck):
+            raise fail("engine-failed", "ngspice", "reads limit() as 0", "write min(max(...))")
         # Only what is asked for is saved; lines stay short.
-        saves = "".join(f".save {_vector(net)}\n" for net in outputs)
-        text = f"{deck}{saves}.dc vk 0 {max(points - 1, 1)} 1\n{OPTIONS} noacct\n.end\n"
+        saves = "".join(f".save {name}\n" for name in dict.fromkeys(map(vector, outputs)))
+        table, words = _run(path, closed(deck + saves, points))
+        cut = any(len(values) < points for values in table.values())
+        # What a device does not report comes as zeros, with this warning.
+        if not table or cut or "unrecognized variable" in words:
+            raise _failed(words)
+        return picked("ngspice", table, outputs, points)
+
+
+def _run(path: str, text: str) -> tuple[dict[str, Floats], str]:
+    """The vectors that ngspice gives for a deck, and all that it says."""
+    try:
         with tempfile.TemporaryDirectory(prefix="memxc-ngspice-") as folder:
             here = Path(folder)
-            (here / "deck.cir").write_text(text, "ascii")
-            try:
-                done = subprocess.run(
-                    [path, "-n", "-b", "-r", "out.raw", "deck.cir"],
-                    cwd=here,
-                    check=False,
-                    capture_output=True,
-                    text=True,
-                    errors="replace",
-                    stdin=subprocess.DEVNULL,
-                    timeout=_PATIENCE,
-                )
-            except subprocess.TimeoutExpired as error:
-                raise fail(
-                    "engine-failed",
-                    "ngspice",
-                    f"no answer in {_PATIENCE} s",
-                    "take --engine neospice",
-                ) from error
+            (here / "deck.cir").write_text(text, "utf-8")
+            words = _call([path, "-n", "-b", "-r", "out.raw", "deck.cir"], here, _PATIENCE)
             raw = here / "out.raw"
-            if done.returncode or not raw.is_file():
-                raise _failed(done.stdout + done.stderr)
-            table = _read(raw.read_bytes())
-        lost = [net for net in outputs if _vector(net) not in table]
-        if lost:
-            raise fail("engine-failed", "ngspice", f"has no net {', '.join(lost[:5])}")
-        values = np.stack([table[_vector(net)] for net in outputs], axis=1)
-        if len(values) != max(points, 2):
-            raise _failed(done.stdout + done.stderr)
-        return checked("ngspice", values[:points])
+            return (_read(raw.read_bytes()) if raw.is_file() else {}), words
+    except OSError as error:
+        what = f"its files in {tempfile.gettempdir()}: {error.strerror}"
+        raise fail("engine-failed", "ngspice", what) from error
 
 
-def _vector(output: str) -> str:
-    """ngspice's name of a net's volts, or of what a device reports (`@r.x1.r2[p]`)."""
-    return output if output.startswith("@") else f"v({output})"
+def _call(command: Sequence[str], folder: Path, patience: float) -> str:
+    """All that ngspice says. Nobody's init files or variables change what it does."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "SPICE_ASCIIRAWFILE": "0", "LC_ALL": "C"},
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=patience,
+        )
+    except subprocess.TimeoutExpired as error:
+        what = f"no answer in {patience:g} s"
+        raise fail("engine-failed", "ngspice", what, "take --engine neospice") from error
+    except OSError as error:
+        raise fail("engine-failed", "ngspice", f"does not start: {error.strerror}") from error
+    if done.returncode:
+        raise _failed(done.stdout + done.stderr)
+    return done.stdout + done.stderr
 
 
 def _read(raw: bytes) -> dict[str, Floats]:
-    """The vectors of a binary raw file of real numbers, by lower-case name."""
-    head, _, data = raw.partition(b"Binary:\n")
-    text = head.decode("latin-1")
-    names = [
-        line.split()[1].lower()
-        for line in text.partition("Variables:\n")[2].splitlines()
-        if line.strip()
-    ]
-    table = np.frombuffer(data, dtype="<f8")
+    """The vectors of a binary raw file of real numbers, by lower-case name; {} for another file."""
+    head, binary, data = raw.partition(b"Binary:\n")
+    rows = head.decode("latin-1").partition("Variables:\n")[2].splitlines()
+    names = [words[1].lower() for row in rows if len(words := row.split()) > 1]
+    if not (binary and names):
+        return {}
+    table = np.frombuffer(data[: len(data) // 8 * 8], dtype="<f8")
     table = table[: len(table) // len(names) * len(names)].reshape(-1, len(names))
     return dict(zip(names, table.T, strict=True))
 
 
 def _failed(words: str) -> MemxcError:
     lines = [line.strip() for line in words.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search("error|singular|fail|abort", line, re.I)]
+    telling = [line for line in lines if _TELLING.search(line)]
     return fail("engine-failed", "ngspice", "; ".join((telling or lines)[-3:]) or "no answer")
 
 
