@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc import evaluate, frontend, passes, reference, samples
-from memxc.errors import Fault, MemxcError
+from memxc.errors import Fault, MemxcError, fail
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear, Schedule, Signed
@@ -78,7 +79,7 @@ def compile_model(
     loaded = frontend.load(options.model, options.shapes)
     shapes = {name: loaded.shapes[name] for name in loaded.inputs}
     given, warnings = _samples(options, shapes)
-    pipeline = passes.parse(options.passes) if options.passes else default_passes(options)
+    pipeline = _pipeline(options)
     ctx = _context(options, given, pipeline)
     ladder = _Ladder(options, given, progress)
     graph = loaded
@@ -93,6 +94,7 @@ def compile_model(
     macs = counts(design)["multiplications"]
     for design_pass in (p for p in pipeline if isinstance(p, DesignPass)):
         design = ladder.design_pass(design_pass, design, ctx)
+    _check_fits(design, ctx)
     return Compiled(
         options=options,
         target=options.target,
@@ -105,6 +107,32 @@ def compile_model(
         warnings=(*warnings, *ladder.warnings),
         macs=macs,
     )
+
+
+def _pipeline(options: Options) -> list[Pass]:
+    """The passes asked for, in an order that can work."""
+    if options.passes is None:
+        return default_passes(options)
+    pipeline = passes.parse(options.passes)
+    names = [change.name for change in pipeline]
+    kinds = [isinstance(change, GraphPass) for change in pipeline]
+    where, faults = f"--passes {options.passes}", []
+    if kinds != sorted(kinds, reverse=True):
+        faults.append(Fault("usage", where, "passes over the graph come before all others"))
+    for name in ("calibrate", "program"):
+        if names.count(name) != 1:
+            faults.append(Fault("usage", where, f"a circuit needs {name} exactly once"))
+    if not faults and names.index("program") < names.index("calibrate"):
+        faults.append(Fault("usage", where, "program comes after calibrate"))
+    late = (
+        [name for name in names[names.index("program") + 1 :] if name != "share"]
+        if (not faults)
+        else []
+    )
+    faults += [Fault("usage", where, f"{name} has no work after program") for name in late]
+    if faults:
+        raise MemxcError(faults)
+    return pipeline
 
 
 def default_passes(options: Options) -> list[Pass]:
@@ -219,8 +247,24 @@ def _context(options: Options, given: samples.Samples, pipeline: Sequence[Pass])
                     f"keys are {', '.join(_STAGE_KEYS)}",
                 )
             )
+        if key == "tile" and not re.fullmatch(r"[1-9]\d{0,4}(x[1-9]\d{0,4})?", value):
+            raise fail("usage", f"--stage-set {text}", "a tile is ROWS or ROWSxCOLUMNS")
         stage_set.setdefault(stage, {})[key] = value
     return Context(options.target, given.inputs, assumed, stage_set, options.signed)
+
+
+def _check_fits(design: Design, ctx: Context) -> None:
+    """A pipeline of the user's own may have left out tile."""
+    faults = []
+    for array in design.arrays:
+        rows, columns = ctx.tile(array.name)
+        words = max(crossbar.word_lines for crossbar in array.crossbars)
+        bits = max(crossbar.bit_lines for crossbar in array.crossbars)
+        if array.cell != "resistor" and (words > rows or bits > columns):
+            what = f"takes {words} x {bits} lines, a unit crossbar has {rows} x {columns}"
+            faults.append(Fault("does-not-fit", array.name, what, "put tile before program"))
+    if faults:
+        raise MemxcError(faults)
 
 
 def _check_stages(design: Design, ctx: Context) -> None:

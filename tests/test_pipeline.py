@@ -1,0 +1,80 @@
+"""A pipeline of the user's own: what cannot work is said before any work."""
+
+from __future__ import annotations
+
+import pytest
+
+from memxc import target
+from memxc.errors import MemxcError
+from memxc.pipeline import Options, compile_model
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ("tile", "usage", "a circuit needs calibrate exactly once"),
+        ("tile", "usage", "a circuit needs program exactly once"),
+        ("calibrate,calibrate,program", "usage", "calibrate exactly once"),
+        ("program,calibrate", "usage", "program comes after calibrate"),
+        ("calibrate,program,tile", "usage", "tile has no work after program"),
+        ("calibrate,fold-batchnorm,program", "usage", "over the graph come before"),
+        ("calibrate{margin=x},program", "usage", "convert"),
+        ("calibrate{margn=3},program", "usage", "no option 'margn'"),
+        ("calibrat,program", "usage", "no pass 'calibrat'"),
+        ("calibrate,program", "does-not-fit", "unit crossbar has 5 x 4"),
+    ],
+)
+def test_a_pipeline_that_cannot_work(model, text, code, words):
+    chosen = target.load("ideal").with_tile(5, 4)
+    with pytest.raises(MemxcError) as caught:
+        compile_model(Options(model, chosen, passes=text))
+    assert any(fault.code == code and words in fault.what for fault in caught.value.faults)
+
+
+def test_the_default_pipeline_spelled_out(model):
+    chosen = target.load("ideal").with_tile(24, 10)
+    text = "fold-batchnorm,calibrate,schedule,partition,tile,program,share"
+    spelled, default = (compile_model(Options(model, chosen, passes=t)) for t in (text, None))
+    assert str(spelled.design) == str(default.design)
+    assert spelled.records == default.records
+    assert [rung.end for rung in default.rungs][:2] == ["lowered", "fold-batchnorm"]
+
+
+@pytest.mark.parametrize("text", ["conv.schedule=sequential", "dense.partition=none"])
+def test_one_stage_otherwise(model, text):
+    chosen = target.load("ideal")
+    stage = text.partition(".")[0]
+    plain, other = (compile_model(Options(model, chosen, stage_set=t)) for t in ((), (text,)))
+    same = {
+        a.name: str(a) == str(b) and a.schedule == b.schedule
+        for a, b in zip(plain.design.arrays, other.design.arrays, strict=True)
+    }
+    assert all(same[name] for name in same if name != stage)
+    if stage == "conv":
+        assert not same["conv"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conv.colour=red",
+        "conv",
+        "nothing.tile=24",
+        ".tile=3",
+        "conv.schedule=sometimes",
+        "conv.partition=maybe",
+        "conv.tile=big",
+        "conv.tile=0x4",
+    ],
+)
+def test_stage_options_that_make_no_sense(model, text):
+    with pytest.raises(MemxcError) as caught:
+        compile_model(Options(model, target.load("ideal"), stage_set=(text,)))
+    assert caught.value.faults[0].code == "usage"
+
+
+def test_without_samples_there_is_a_warning_and_a_margin(model):
+    model.with_suffix(".samples.npz").unlink()
+    compiled = compile_model(Options(model, target.load("ideal"), input_range=(-2, 2)))
+    assert any("margin of 2" in warning for warning in compiled.warnings)
+    assert compiled.design.buses["x"].scale == pytest.approx(0.2 / 4, rel=0.05)
