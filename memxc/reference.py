@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from memxc.errors import fail
 
+_Named = dict[str, NDArray[Any]]
+
 
 def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """The model's outputs (samples, *shape without batch) for inputs (samples, *shape).
@@ -19,34 +21,39 @@ def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, ND
     Sample by sample on one thread, so that the answer does not depend on the batch. Raises
     MemxcError (unsupported-model) where onnxruntime refuses the model or the inputs.
     """
+    where = "the model" if isinstance(model, bytes) else str(model)
+    try:
+        answers = _answers(model, inputs)
+    # onnxruntime throws C++ errors of many kinds; what it says is what the user needs.
+    except Exception as error:
+        # Its words go into reports, which hold no path.
+        words = str(error).replace(where, "the model").split("Status Message: ")[-1]
+        line = " ".join(words.split("\n", 1)[0].split()) or type(error).__name__
+        raise fail("unsupported-model", where, f"onnxruntime refuses it: {line[:200]}") from error
+    if not answers:
+        raise fail("bad-samples", where, "there is not a single sample to run it on")
+    return {name: np.stack([_unbatched(answer[name]) for answer in answers]) for name in answers[0]}
+
+
+def _answers(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> list[_Named]:
+    """What the model says to each sample, the batch axis of 1 included."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     source = model if isinstance(model, bytes) else str(model)
-    where = "the model" if isinstance(model, bytes) else str(model)
-    try:
-        session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        kinds = {i.name: _dtype(i.type) for i in session.get_inputs()}
-        names = [output.name for output in session.get_outputs()]
-        count = len(next(iter(inputs.values())))
-        answers = []
-        for i in range(count):
-            feed = {name: v[i : i + 1].astype(kinds[name]) for name, v in inputs.items()}
-            answers.append(session.run(names, feed))
-    # onnxruntime throws C++ types of many kinds; what it says is what the user needs.
-    except Exception as error:
-        # Its words go into reports, which hold no path.
-        said = (
-            str(error) if isinstance(model, bytes) else str(error).replace(str(model), "the model")
+    session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    kinds = {value.name: _dtype(value.type) for value in session.get_inputs()}
+    names = [output.name for output in session.get_outputs()]
+    typed = {name: values.astype(kinds.get(name)) for name, values in inputs.items()}
+    counts = {len(values) for values in inputs.values()}
+    if len(counts) > 1:
+        raise ValueError(f"the inputs have different numbers of samples: {sorted(counts)}")
+    return [
+        dict(
+            zip(names, session.run(names, {n: v[i : i + 1] for n, v in typed.items()}), strict=True)
         )
-        words = said.split("Status Message: ")[-1].splitlines()[:1]
-        raise fail("unsupported-model", where, f"onnxruntime refuses it: {' '.join(words)}") from (
-            error
-        )
-    return {
-        name: np.stack([_unbatched(answer[k]) for answer in answers])
-        for k, name in enumerate(names)
-    }
+        for i in range(max(counts, default=0))
+    ]
 
 
 def _unbatched(value: NDArray[Any]) -> NDArray[Any]:

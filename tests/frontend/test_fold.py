@@ -120,6 +120,12 @@ def test_random_operators_are_never_folded(build):
     ]
 
 
+def test_what_the_reference_has_not_got_stays(build):
+    nodes = [node("Scatter", ["w", "i", "u"], ["s"], axis=0), node("Add", ["x", "s"], ["y"])]
+    weights = {"w": np.zeros(5, np.float32), "i": ints(3), "u": np.ones(1, np.float32)}
+    assert [n.op for n in load(build(nodes, weights, opset=9)).nodes] == ["Scatter", "Add"]
+
+
 def test_dropout_of_a_constant_outside_training_is_folded(build):
     nodes = [node("Dropout", ["w"], ["d"]), node("Add", ["x", "d"], ["y"])]
     graph = load(build(nodes, {"w": np.arange(5, dtype=np.float32)}))

@@ -1,0 +1,84 @@
+"""onnxruntime, one sample at a time, against numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from memxc import reference
+from memxc.errors import MemxcError
+
+node = helper.make_node
+
+
+def model(nodes, inputs, outputs, opset=17):
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes, "g", [info(name, kind, shape) for name, kind, shape in inputs],
+        [info(name, TensorProto.FLOAT, shape) for name, shape in outputs],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+TWO = model(
+    [
+        node("Transpose", ["x"], ["t"], perm=[0, 2, 1]),
+        node("Cast", ["k"], ["f"], to=TensorProto.FLOAT),
+        node("Mul", ["t", "f"], ["p"]),
+        node("ReduceMean", ["x"], ["q"], axes=[1, 2], keepdims=0),
+    ],
+    [("x", TensorProto.FLOAT, (1, 2, 3)), ("k", TensorProto.INT64, (1, 1, 2))],
+    [("p", (1, 3, 2)), ("q", (1,))],
+)
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(4, 2, 3))
+K = RNG.integers(-5, 5, size=(4, 1, 2))
+
+
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_sample_by_sample(tmp_path, as_bytes, capfd):
+    data = TWO.SerializeToString()
+    (tmp_path / "m.onnx").write_bytes(data)
+    # The model has batch 1, the samples are four, in other types than the model's.
+    got = reference.run(data if as_bytes else tmp_path / "m.onnx", {"x": X, "k": K.astype(float)})
+    assert list(got) == ["p", "q"]
+    np.testing.assert_allclose(got["p"], X.transpose(0, 2, 1) * K, rtol=1e-6)
+    np.testing.assert_allclose(got["q"], X.mean(axis=(1, 2)), rtol=1e-5)
+    assert got["p"].shape == (4, 3, 2)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "code", "what"),
+    [
+        ({"x": X}, "unsupported-model", "k"),
+        ({"x": X[:, :, :2], "k": K}, "unsupported-model", "dimensions"),
+        ({"x": X, "k": K, "z": X}, "unsupported-model", "z"),
+        ({"x": X, "k": K[:3]}, "unsupported-model", "different numbers of samples"),
+        ({"x": X[:0], "k": K[:0]}, "bad-samples", "not a single sample"),
+        ({}, "bad-samples", "not a single sample"),
+    ],
+)
+def test_inputs_that_do_not_fit(inputs, code, what, capfd):
+    with pytest.raises(MemxcError) as caught:
+        reference.run(TWO.SerializeToString(), inputs)
+    (fault,) = caught.value.faults
+    assert fault.code == code
+    assert what in fault.what
+    assert "\n" not in fault.what
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_model_that_onnxruntime_refuses(tmp_path, capfd):
+    unknown = model([node("Frobnicate", ["x"], ["y"])], [("x", TensorProto.FLOAT, (1, 2))],
+                    [("y", (1, 2))])  # fmt: skip
+    onnx.save(unknown, tmp_path / "m.onnx")
+    with pytest.raises(MemxcError, match=r"onnxruntime refuses it: .*Frobnicate") as caught:
+        reference.run(tmp_path / "m.onnx", {"x": np.ones((3, 2))})
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.where) == ("unsupported-model", str(tmp_path / "m.onnx"))
+    assert str(tmp_path) not in fault.what
+    assert capfd.readouterr() == ("", "")
