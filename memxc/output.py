@@ -120,12 +120,12 @@ def _moved_at_the_end(place: Path) -> Iterator[Path]:
 
 
 def _swap(fresh: Path, place: Path, old: Path) -> None:
-    if place.exists():
-        place.rename(old)
     try:
+        if place.exists():
+            place.rename(old)
         fresh.rename(place)
-    except OSError:
-        if old.exists():
+    except BaseException:
+        if old.exists() and not place.exists():
             old.rename(place)
         raise
 

@@ -122,7 +122,8 @@ def command(
     options = _compile_options(**asked)
     dialects = tuple(dict.fromkeys(dialects))
     _known(dialects)
-    output.check(out, force, [path for path in (options.model, options.samples) if path])
+    inputs = [options.model, options.samples, Path(asked["target_name"])]
+    output.check(out, force, [path for path in inputs if path])
     with _terminal.progress(quiet or as_json) as show:
         compiled = pipeline.compile_model(options, show)
         show("writing")

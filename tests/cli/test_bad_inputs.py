@@ -3,8 +3,10 @@
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +186,38 @@ def test_a_full_disk(model, tmp_path):
     assert done.returncode == 5
     assert "error[cannot-write]" in done.stderr
     assert tree(tmp_path) == before
+
+
+def test_a_target_in_the_output_folder_is_not_lost(memxc, model, tmp_path):
+    assert memxc("compile", model, "-o", tmp_path / "out").code == 0
+    mine = tmp_path / "out" / "mine.toml"
+    mine.write_text("")
+    done = memxc("compile", model, "-o", tmp_path / "out", "-t", mine, "--force")
+    assert done.code != 0
+    assert mine.is_file()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_while_writing(tmp_path, number):
+    """The reference network takes long enough to write that a signal comes in between."""
+    model = Path(__file__).parents[2] / "models" / "msccnn_fashion.onnx"
+    command = [
+        sys.executable,
+        "-m",
+        "memxc",
+        "compile",
+        str(model),
+        "-o",
+        str(tmp_path / "new" / "out"),
+    ]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while running.poll() is None and not list(tmp_path.glob("new/.memxc-*/new/netlist")):
+        time.sleep(0.002)
+    running.send_signal(number)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
+    assert "Traceback" not in err
+    assert tree(tmp_path) == []
 
 
 @pytest.mark.parametrize("command", ["verify", "lvs", "report"])
