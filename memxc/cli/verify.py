@@ -140,5 +140,6 @@ def _say(found: Verification, changed: list[str], missing: str, folder: Path) ->
     if failed:
         _terminal.say(f"FAILED: SPICE and the design disagree in {', '.join(failed)}.")
     else:
-        _terminal.say("ok: SPICE gives what the design says, in every stage.")
+        count = len(found.stages)
+        _terminal.say(f"ok: SPICE gives what the design says, in {count} of {count} stages.")
     _terminal.say(f"Next: memxc {'lvs' if changed or failed else 'report'} {folder}")
