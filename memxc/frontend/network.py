@@ -12,8 +12,8 @@ from memxc.frontend.read import opset_of
 from memxc.frontend.tensors import Array, array
 
 Shape = tuple[int, ...]
-#: Elements. Nets are numbered in 32 bits.
-LARGEST_TENSOR = 2**31 - 1
+#: Elements. Twice the largest weight of VGG-19; lower makes several tables of this length.
+LARGEST_TENSOR = 2**28
 
 
 @dataclass

@@ -14,6 +14,8 @@ from memxc.frontend.text import check_text
 
 #: protobuf's own limit for one message.
 _LARGEST_FILE = 2**31 - 1
+#: Ten times the largest networks there are; more would only fill the memory with faults.
+_MOST_NODES = 100_000
 _OLDEST_OPSET = 7
 #: How files begin that are often taken for ONNX models.
 _OTHERS = (
@@ -52,6 +54,8 @@ def parse(path: Path) -> onnx.ModelProto:
         model.ParseFromString(data)
     except DecodeError as error:
         raise fail("broken-model", str(path), "is not an ONNX model, or is cut short") from error
+    if len(model.graph.node) > _MOST_NODES:
+        raise fail("unsupported-model", str(path), f"has {len(model.graph.node):,} nodes")
     return model
 
 

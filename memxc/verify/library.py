@@ -53,7 +53,7 @@ class Library:
 
 
 def read(netlist: Path) -> Library:
-    """The library of DIR/netlist."""
+    """The library of DIR/netlist; empty where the network is nothing but wires."""
     definitions: dict[str, str] = {}
     for path in sorted((netlist / "cells").glob("*")):
         try:
@@ -62,8 +62,6 @@ def read(netlist: Path) -> Library:
             raise fail("bad-design", str(path), f"cannot be read: {error}") from error
         for match in _SUBCKT.finditer(text):
             definitions[match[1].lower()] = match[0]
-    if not definitions:
-        raise fail("bad-design", str(netlist), "holds no definitions", "compile again")
     return Library(definitions)
 
 

@@ -35,7 +35,12 @@ def test_a_node_that_reads_itself(build, faults_of):
 
 
 def test_nodes_out_of_order(build, faults_of):
-    path = build([node("Relu", ["a"], ["y"], name="late"), node("Exp", ["x"], ["a"], name="early")])
+    nodes = [
+        node("Abs", ["x"], ["b"], name="fine"),
+        node("Add", ["a", "b"], ["y"], name="late"),
+        node("Exp", ["x"], ["a"], name="early"),
+    ]
+    path = build(nodes)
     (fault,) = faults_of(path)
     assert fault.where == f"{path}:late"
     assert "early makes only later" in fault.what

@@ -176,6 +176,43 @@ def test_shapes_that_contradict(build, faults_of):
     assert (fault.code, fault.where) == ("broken-model", f"{path}:wrong")
 
 
+def test_every_node_that_does_not_fit_is_named_but_not_those_behind_it(build, faults_of):
+    nodes = [
+        node("MatMul", ["x", "w"], ["a"], name="wrong"),
+        node("Relu", ["a"], ["b"], name="behind"),
+        node("Conv", ["x", "w"], ["c"], name="also"),
+        node("Add", ["b", "c"], ["y"]),
+    ]
+    path = build(nodes, {"w": np.ones((4, 6), np.float32)})
+    assert [fault.where for fault in faults_of(path)] == [f"{path}:wrong", f"{path}:also"]
+
+
+def test_nodes_that_no_output_needs(build):
+    """Neither one that would not even run, nor one of which only the shape is asked."""
+    nodes = [
+        node("MatMul", ["x", "w"], ["unused"]),
+        node("Exp", ["x"], ["e"]),
+        node("Shape", ["e"], ["s"]),
+        node("Reshape", ["x", "s"], ["y"]),
+    ]
+    graph = load(build(nodes, {"w": np.ones((4, 6), np.float32)}))
+    assert [n.op for n in graph.nodes] == ["Reshape"]
+
+
+def test_repeated_halves_keep_their_values(build):
+    """A row repeated by Expand is a view too, but not of one element."""
+    nodes = [
+        node("Expand", ["row", "to"], ["e"]),
+        node("Cast", ["x"], ["h"], to=TensorProto.FLOAT16),
+        node("Add", ["h", "e"], ["s"]),
+        node("Cast", ["s"], ["y"], to=TensorProto.FLOAT),
+    ]
+    row = np.arange(5, dtype=np.float16)
+    graph = load(build(nodes, {"row": row, "to": ints(1, 3, 4, 5)}))
+    assert graph.weights["e"].dtype == np.float32
+    np.testing.assert_array_equal(graph.weights["e"], np.broadcast_to(row, (1, 3, 4, 5)))
+
+
 def test_shape_that_only_the_data_tells(build, faults_of):
     nodes = [
         node("NonZero", ["x"], ["n"], name="culprit"),

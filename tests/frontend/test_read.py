@@ -156,3 +156,13 @@ def test_names_that_are_no_text(build, place):
     path.write_bytes(path.read_bytes().replace(word, b"\xff\xfe\x80\xff\xfe"[: len(word)]))
     with pytest.raises(MemxcError, match="not UTF-8"):
         load(path)
+
+
+def test_a_million_empty_nodes_are_refused_at_once(tmp_path):
+    model = onnx.ModelProto(ir_version=8)
+    model.graph.node.extend([onnx.NodeProto(op_type="Relu")] * 100_001)
+    path = tmp_path / "many.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(MemxcError, match="100,001 nodes") as caught:
+        load(path)
+    assert len(caught.value.faults) == 1

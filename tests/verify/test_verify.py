@@ -168,3 +168,21 @@ def test_the_watts_of_the_report_are_those_of_the_engine(tmp_path, mode, signed,
     for simulated, computed in pairs:
         assert simulated == pytest.approx(computed, rel=1e-4)
         assert simulated > 0
+
+
+def test_a_network_of_wires_has_nothing_to_simulate(tmp_path):
+    graph = Graph(
+        "wires",
+        ("x",),
+        ("y",),
+        (Node("turn", "Transpose", ("x",), ("y",)),),
+        {"x": (1, 2, 3), "y": (3, 2, 1)},
+        {},
+        17,
+    )
+    design = lower(graph)
+    spice.write(design, tmp_path, "wires")
+    inputs = {"x": np.arange(12.0).reshape(2, 2, 3)}
+    wanted = evaluate.outputs(design, inputs)
+    found = verify.verify(design, target.load("ideal"), tmp_path, inputs, wanted, verify.Plan())
+    assert (found.ok, found.stages, found.outputs.max_abs_error) == (True, (), 0.0)
