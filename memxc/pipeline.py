@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,23 @@ def compile_model(
         warnings=(*warnings, *ladder.warnings),
         macs=macs,
     )
+
+
+def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
+    """The network after each pass by its name, nothing measured; "load" and "lower" among them."""
+    graph = frontend.load(options.model, options.shapes)
+    yield "load", graph
+    pipeline = _pipeline(options)
+    given, _ = _samples(options, {name: graph.shapes[name] for name in graph.inputs})
+    ctx = _context(options, given, pipeline)
+    for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
+        graph = graph_pass.run(graph, ctx)
+        yield graph_pass.name, graph
+    design = lower(graph)
+    yield "lower", design
+    for design_pass in (p for p in pipeline if isinstance(p, DesignPass)):
+        design = design_pass.run(design, ctx)
+        yield design_pass.name, design
 
 
 def _pipeline(options: Options) -> list[Pass]:

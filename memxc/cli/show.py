@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from memxc.ir.deck import Deck
     from memxc.ir.design import Design
     from memxc.ir.graph import Graph
-    from memxc.passes import Pass
-    from memxc.pipeline import Options
 
 
 @click.command()
@@ -85,54 +84,33 @@ def _folder(path: Path, at: str) -> Design | Deck:
 def _model(
     path: Path, at: str | None, after: str | None, shapes: dict[str, tuple[int, ...]]
 ) -> Graph | Design | Deck:
-    from memxc import frontend, pipeline, target
+    from memxc import pipeline, target
     from memxc.backends import spice
+    from memxc.ir.graph import Graph
     from memxc.lower import lower
-    from memxc.passes import GraphPass
 
     options = pipeline.Options(path, target.load("hfox-128"), shapes=shapes)
-    done = _until(pipeline.default_passes(options), after)
-    graph_only = all(isinstance(change, GraphPass) for change in done)
-    if at == "graph" or (at is None and graph_only):
-        if not graph_only:
-            raise fail("usage", f"--after {after}", "comes after the graph has become a design")
-        return _graph(frontend.load(path, shapes), done)
     if at == "deck":
         if after:
             raise fail("usage", "--after", "a deck is made after the last pass", "leave it out")
-        return spice.assemble(pipeline.compile_model(options).design)
-    if graph_only:
-        return lower(_graph(frontend.load(path, shapes), done))
-    return _compiled(options, done)
+        return spice.assemble(_last(pipeline.steps(options)))
+    stop = after or ("lower" if at == "design" else "load")
+    found = {}
+    for name, step in pipeline.steps(options):
+        found[name] = step
+        if name == stop:
+            break
+    if stop not in found:
+        raise fail("usage", f"--after {after}", "is not in the pipeline", ", ".join(found))
+    ir = found[stop]
+    if at == "graph" and not isinstance(ir, Graph):
+        raise fail("usage", f"--after {after}", "comes after the graph has become a design")
+    return lower(ir) if at == "design" and isinstance(ir, Graph) else ir
 
 
-def _until(passes: list[Pass], after: str | None) -> list[Pass]:
-    names = [change.name for change in passes]
-    if after is None:
-        return []
-    if after not in names:
-        raise fail("usage", f"--after {after}", "is not in the pipeline", f"{', '.join(names)}")
-    return passes[: names.index(after) + 1]
+def _last(steps: Iterable[tuple[str, Graph | Design]]) -> Design:
+    from memxc.ir.design import Design
 
-
-def _graph(graph: Graph, passes: list[Pass]) -> Graph:
-    from memxc.passes import Context, GraphPass
-    from memxc.target import load
-
-    ctx = Context(load("hfox-128"), {})
-    for change in passes:
-        assert isinstance(change, GraphPass)
-        graph = change.run(graph, ctx)
-    return graph
-
-
-def _compiled(options: Options, passes: list[Pass]) -> Design:
-    from dataclasses import replace
-
-    from memxc.pipeline import compile_model
-
-    texts = []
-    for change in passes:
-        chosen = ",".join(f"{key}={value}" for key, value in change.options().items())
-        texts.append(f"{change.name}{{{chosen}}}" if chosen else change.name)
-    return compile_model(replace(options, passes=",".join(texts))).design
+    *_, (_, design) = steps
+    assert isinstance(design, Design)
+    return design
