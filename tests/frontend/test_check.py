@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from memxc.frontend import load
 
@@ -78,6 +78,18 @@ def test_all_unknown_operators_at_once(build, faults_of):
     names = ["first", "Relu_1", "Upsample_2", "Mish_3"]
     assert [fault.where for fault in faults] == [f"{path}:{name}" for name in names]
     assert "com.example.Relu" in faults[1].what
+
+
+def test_sparse_constants(build, faults_of):
+    values = numpy_helper.from_array(np.ones(1, np.float32))
+    sparse = helper.make_sparse_tensor(values, numpy_helper.from_array(np.array([2])), [5])
+    nodes = [
+        node("Constant", [], ["c"], name="sparse", sparse_value=sparse),
+        node("Add", ["x", "c"], ["y"]),
+    ]
+    path = build(nodes)
+    (fault,) = faults_of(path)
+    assert (fault.code, fault.where) == ("unsupported-op", f"{path}:sparse")
 
 
 def test_control_flow_sequences_and_text(build, faults_of):

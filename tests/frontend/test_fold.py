@@ -142,12 +142,15 @@ def test_dropout_of_a_constant_outside_training_is_folded(build):
         ([node("ConstantOfShape", ["huge"], ["b"]),
           node("ReduceSumSquare", ["b"], ["c"], name="trap")], "trap"),
         ([node("Tile", ["one", "huge"], ["c"], name="trap")], "trap"),
+        ([node("ConstantOfShape", ["picture"], ["b"]),
+          node("MaxPool", ["b"], ["c"], name="trap", kernel_shape=[3, 2])], "trap"),
     ],
 )  # fmt: skip
 def test_constants_that_unfold_without_end(build, faults_of, nodes, name):
     nodes = [*nodes, node("ReduceMax", ["c"], ["m"], keepdims=0), node("Add", ["x", "m"], ["y"])]
     path = build(nodes,
-                 {"one": np.ones((1, 1), np.float32), "huge": ints(2**16, 2**15)})  # fmt: skip
+                 {"one": np.ones((1, 1), np.float32), "huge": ints(2**16, 2**15),
+                  "picture": ints(1, 1, 2**10, 2**11)})  # fmt: skip
     (fault,) = faults_of(path)
     assert fault.code == "unsupported-shape"
     assert fault.where == f"{path}:{name}"
@@ -223,6 +226,32 @@ def test_shape_that_only_the_data_tells(build, faults_of):
     assert fault.code == "unsupported-shape"
     assert fault.where.endswith(":culprit")
     assert "'n'" in fault.what
+
+
+@pytest.mark.parametrize(
+    ("last", "what"),
+    [
+        (node("Tile", ["x", "times"], ["y"], name="last"), "more elements"),
+        (node("Slice", ["x", "end", "end"], ["y"], name="last"), "holds nothing"),
+    ],
+)
+def test_tensors_that_no_circuit_has(build, faults_of, last, what):
+    path = build([last], {"times": ints(1, 1, 2**20, 2**20), "end": ints(0)})
+    (fault,) = faults_of(path)
+    assert (fault.code, fault.where) == ("unsupported-shape", f"{path}:last")
+    assert what in fault.what
+
+
+def test_a_tensor_of_one_half_stays_one_number(build):
+    nodes = [
+        node("ConstantOfShape", ["to"], ["c"], value=tensor(TensorProto.FLOAT16, 1.5)),
+        node("Cast", ["x"], ["h"], to=TensorProto.FLOAT16),
+        node("MatMul", ["h", "c"], ["m"]),
+        node("Cast", ["m"], ["y"], to=TensorProto.FLOAT),
+    ]
+    held = load(build(nodes, {"to": ints(5, 2**24)})).weights["c"]
+    assert (held.dtype, held.shape, held.strides) == (np.float32, (5, 2**24), (0, 0))
+    assert held[0, 0] == 1.5
 
 
 def test_output_that_is_constant(build, faults_of):

@@ -63,8 +63,9 @@ def test_a_given_shape_that_does_not_fit(build, faults_of, given, what):
     ],
 )
 def test_shapes_that_no_circuit_has(build, faults_of, shape, what):
-    (fault,) = faults_of(build(RELU, x=shape))
-    assert fault.code == "unsupported-shape"
+    path = build(RELU, x=shape)
+    (fault,) = faults_of(path)
+    assert (fault.code, fault.where) == ("unsupported-shape", f"{path}:x")
     assert what in fault.what
 
 
