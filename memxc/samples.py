@@ -32,7 +32,8 @@ def read(path: Path, shapes: Mapping[str, tuple[int, ...]], most: int | None = M
     everything that is wrong.
     """
     try:
-        with np.load(path, allow_pickle=False) as data:
+        # numpy leaves a file open that it was given by name and could not read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, MemoryError) as e:
         raise fail("bad-samples", str(path), f"cannot be read as .npz: {e}") from e
