@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from memxc import target
+from memxc.backends import resources
 from memxc.errors import MemxcError
 from memxc.pipeline import Options, compile_model
 
@@ -78,3 +81,14 @@ def test_without_samples_there_is_a_warning_and_a_margin(model):
     compiled = compile_model(Options(model, target.load("ideal"), input_range=(-2, 2)))
     assert any("margin of 2" in warning for warning in compiled.warnings)
     assert compiled.design.buses["x"].scale == pytest.approx(0.2 / 4, rel=0.05)
+
+
+def test_a_kept_batch_normalisation_stands_beside_the_crossbars():
+    model = Path(__file__).parent.parent / "models" / "msccnn_fashion_bn.onnx"
+    given = model.with_name("msccnn_fashion.samples.npz")
+    options = Options(model, target.load("ideal"), batchnorm="stage", samples=given)
+    compiled = compile_model(options)
+    assert any(array.cell == "batchnorm" for array in compiled.design.arrays)
+    bills = resources.measure(compiled.design, 1e-6, lambda name: (128, 128))
+    total = sum(bill.resources.crossbars for bill in bills)
+    assert compiled.records[-1].after["crossbars"] == total
