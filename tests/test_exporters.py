@@ -1,0 +1,130 @@
+"""One network by three exporters of PyTorch is one circuit. tests/exporters/make.py writes them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from memxc import target
+from memxc.backends import resources
+from memxc.ir.stages import Array, Lanes, Wires
+from memxc.pipeline import Compiled, Options, compile_model
+
+FILES = Path(__file__).parent / "exporters"
+NETWORKS = ("shufflenet", "sefcn")
+EXPORTERS = ("dynamo20", "script17", "plain13")
+OTHERS = [(network, exporter) for network in NETWORKS for exporter in EXPORTERS[1:]]
+#: Two exporters fold batch normalisation in float32, memxc in float64.
+ROUNDING = 1e-6
+
+
+@cache
+def compiled(network: str, exporter: str) -> Compiled:
+    return compile_model(Options(FILES / f"{network}_{exporter}.onnx", target.load("hfox-128")))
+
+
+def parts(network: str, exporter: str) -> list[str]:
+    """Every stage but wires: its kind and what it is made of, in the order of the circuit."""
+    found = []
+    for stage in compiled(network, exporter).design.stages:
+        match stage:
+            case Array():
+                found.append(f"{stage.cell} {' '.join(map(str, stage.crossbars))}")
+            case Lanes():
+                found.append(f"{stage.circuit.name} {stage.expr}")
+            case Wires():
+                pass
+            case _:
+                found.append(str(type(stage)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "operators"),
+    [
+        ("shufflenet_dynamo20", {"Split": 3, "ReduceMean": 1, "BatchNormalization": 0}),
+        ("shufflenet_script17", {"Slice": 6, "Gather": 3, "Flatten": 1, "GlobalAveragePool": 1}),
+        ("shufflenet_plain13", {"Slice": 6, "BatchNormalization": 21, "Unsqueeze": 45}),
+        ("sefcn_dynamo20", {"ReduceMean": 3, "ConvTranspose": 2, "BatchNormalization": 0}),
+        ("sefcn_script17", {"GlobalAveragePool": 3, "BatchNormalization": 2}),
+        ("sefcn_plain13", {"GlobalAveragePool": 3, "BatchNormalization": 9}),
+    ],
+)
+def test_the_files_differ_as_exporters_do(name, operators):
+    kinds = Counter(node.op_type for node in onnx.load(FILES / f"{name}.onnx").graph.node)
+    assert {kind: kinds[kind] for kind in operators} == operators
+
+
+def test_no_file_tells_of_the_machine_that_made_it():
+    for path in sorted(FILES.glob("*.onnx")):
+        model = onnx.load(path)
+        assert path.stat().st_size < 150_000
+        assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
+        assert b".py" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_the_circuit_is_the_network(network, exporter):
+    rungs = {rung.end: rung for rung in compiled(network, exporter).rungs}
+    assert rungs["lowered"].start == "onnxruntime"
+    assert rungs["lowered"].max_rel_error < 1e-6
+    assert max(rung.max_rel_error for rung in rungs.values()) < 3e-3  # amplifiers of gain 1e5
+    nodes = {node.op for node in compiled(network, exporter).graph.nodes}
+    assert not nodes & {"Shape", "Gather", "Constant", "Identity", "Cast", "Unsqueeze"}
+
+
+@pytest.mark.parametrize(("network", "exporter"), OTHERS)
+def test_the_same_stages(network, exporter):
+    assert parts(network, exporter) == parts(network, "dynamo20")
+    kinds = Counter(part.split()[0] for part in parts(network, exporter))
+    assert kinds["batchnorm"] == 0, "a batch normalisation is left"
+    assert kinds["resistor"] == {"shufflenet": 1, "sefcn": 3}[network]
+
+
+@pytest.mark.parametrize(("network", "exporter"), OTHERS)
+def test_the_same_crossbars(network, exporter):
+    arrays = compiled(network, exporter).design.arrays
+    others = compiled(network, "dynamo20").design.arrays
+    assert len(arrays) == len(others) == {"shufflenet": 23, "sefcn": 19}[network]
+    for array, other in zip(arrays, others, strict=True):
+        np.testing.assert_allclose(array.r_f, other.r_f, rtol=ROUNDING)
+        np.testing.assert_allclose(array.r_join, other.r_join, rtol=1e-3)  # of three digits
+        for one, two in zip(array.crossbars, other.crossbars, strict=True):
+            np.testing.assert_allclose(one.g, two.g, rtol=ROUNDING)
+            for part in ("cell", "line", "sign", "column", "polarity", "definition"):
+                np.testing.assert_array_equal(getattr(one, part), getattr(two, part))
+            for part in ("taps", "sinks"):
+                nets = (getattr(crossbar, part).nets() for crossbar in (one, two))
+                np.testing.assert_array_equal(*nets)
+
+
+@pytest.mark.parametrize(("network", "exporter"), OTHERS)
+def test_the_same_resources(network, exporter):
+    chosen = target.load("hfox-128")
+    tile = (chosen.crossbar.rows, chosen.crossbar.columns)
+    found = [
+        [
+            (row.kind, row.resources)
+            for row in resources.measure(
+                compiled(network, e).design, chosen.device.g_min, lambda _: tile
+            )
+        ]
+        for e in (exporter, "dynamo20")
+    ]
+    assert found[0] == found[1]
+    assert resources.Resources() not in [row for _, row in found[0]]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_batch_normalisation_that_is_kept_is_counted(network):
+    options = Options(FILES / f"{network}_plain13.onnx", target.load("hfox-128"), batchnorm="keep")
+    arrays = compile_model(options).design.arrays
+    kept = [array for array in arrays if array.cell == "batchnorm"]
+    assert len(kept) == {"shufflenet": 21, "sefcn": 9}[network]
+    assert len(arrays) - len(kept) == len(compiled(network, "dynamo20").design.arrays)
