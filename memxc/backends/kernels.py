@@ -15,7 +15,8 @@ from memxc.ir.stages import Linear
 
 #: Keys of a bill of materials that this way of counting says nothing about.
 _NOT_COUNTED = (
-    "memristors_off", "diodes", "limiters", "multipliers", "resistors", "periods", "utilisation",
+    "memristors_off", "diodes", "limiters", "multipliers", "converters", "resistors", "periods",
+    "utilisation",
 )  # fmt: skip
 
 

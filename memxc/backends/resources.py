@@ -28,6 +28,7 @@ class Resources:
     memristors: devices over all placed crossbars; memristors_defined: once a definition;
     memristors_off: those of `memristors` that stand at g_min. A kept BatchNormalization has
     memristors beside its amplifiers, on no unit crossbar.
+    converters: analog-to-digital and digital-to-analog (quantised networks).
     resistors: fixed parts in place of weights (average pooling).
     opamps: all of them, those that work as inverters too.
     periods: evaluations until every lane of a stage is known, one after the other.
@@ -44,6 +45,7 @@ class Resources:
     diodes: int = 0
     limiters: int = 0
     multipliers: int = 0
+    converters: int = 0
     resistors: int = 0
     periods: int = 0
     places_available: int = 0
@@ -183,6 +185,7 @@ def _lanes(stage: Lanes, bus: Bus) -> Resources:
         inverters=circuit.inverters,
         diodes=circuit.diodes,
         multipliers=circuit.multipliers,
+        converters=circuit.converters,
         limiters=1 if bus.limit is not None else 0,
     )
     counts = dataclasses.asdict(one)

@@ -95,13 +95,17 @@ class Array:
 
 @dataclass(frozen=True)
 class Circuit:
-    """The cell that builds one lane, by the name of its template, and what it is made of."""
+    """The cell that builds one lane, by the name of its template, and what it is made of.
+
+    converters: analog-to-digital or digital-to-analog, of as many bits as the lane has codes.
+    """
 
     name: str
     opamps: int = 0
     diodes: int = 0
     multipliers: int = 0
     inverters: int = 0
+    converters: int = 0
 
 
 @dataclass(frozen=True, eq=False)
