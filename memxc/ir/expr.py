@@ -1,6 +1,10 @@
 """Lane functions: a tiny language over x0, x1, ... that is parsed, evaluated and printed.
 
-Numbers, + - * /, unary minus, and min max abs exp tanh. No names but x<k>, no eval.
+Numbers, + - * /, unary minus, and min max abs exp ln sqrt tanh sgn floor, which all engines read
+alike; and what is written in these: round (half to even), erf. No names but x<k>, no eval.
+
+Nothing is guarded here: whoever writes a function keeps it finite for every input (ngspice stops at
+the logarithm or root of a negative number, and ends exp at 1e99).
 """
 
 from __future__ import annotations
@@ -20,7 +24,25 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "max": lambda *a: reduce(np.maximum, a),
     "abs": np.abs,
     "exp": np.exp,
+    "ln": np.log,
+    "sqrt": np.sqrt,
     "tanh": np.tanh,
+    "sgn": np.sign,
+    "floor": np.floor,
+}
+#: What no engine has, or not every engine alike, written in the other functions.
+_WRITTEN: dict[str, str] = {
+    # The nearest integer, the even one for a tie: odd ones begin behind k + 1/2, k even. A value
+    # within 1e-6 of the middle between two counts as a tie, so that noise of the last bits does
+    # not move a code; far below what any converter resolves.
+    "round": "floor((x0+0.5)*0.5+5e-7)-floor((0.5-x0)*0.5+5e-7)",
+    # Within 1e-12 everywhere; behind 6.2 the tail is nothing in double precision.
+    "erf": "sgn(x0)*(1-erf_tail(min(abs(x0),6.2)))",
+    "erf_tail": "exp(-x0*x0)*erf_series(1/(1+0.35*x0))",
+    # exp(s*s)*(1-erf(s)) in x0 = 1/(1+0.35*s): the polynomial of least error times exp(-s*s).
+    "erf_series": "x0*(0.1979011935588+x0*(0.1922284563688+x0*(0.2116900032517+x0*(0.09423656899475"
+    "+x0*(0.1940384244029+x0*(0.1831418226258+x0*(-0.3718464101352+x0*(0.6608836628742"
+    "+x0*(-0.5257132606822+x0*(0.1900369845926-x0*0.02659744585248))))))))))",
 }
 _OPERATORS: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
     ast.Add: ("+", np.add),
@@ -40,10 +62,10 @@ def parse(text: str) -> ast.expr:
     for part in ast.walk(tree):
         if isinstance(part, ast.Call):
             name = part.func.id if isinstance(part.func, ast.Name) else ""
-            if name not in _FUNCTIONS or part.keywords or not part.args:
+            if not _is_function(name) or part.keywords or not _takes(name, len(part.args)):
                 raise ValueError(f"lane function {text!r} calls {name or 'something'!r}")
         elif isinstance(part, ast.Name):
-            if part.id not in _FUNCTIONS and not _is_variable(part.id):
+            if not _is_function(part.id) and not _is_variable(part.id):
                 raise ValueError(f"lane function {text!r} names {part.id!r}")
         elif isinstance(part, ast.Constant):
             if type(part.value) not in (int, float):
@@ -72,6 +94,8 @@ def evaluate(text: str, inputs: Sequence[Floats]) -> Floats:
                 return -value(operand)
             case ast.BinOp(left=left, op=op, right=right):
                 return _OPERATORS[type(op)][1](value(left), value(right))
+            case ast.Call(func=ast.Name(id=name), args=args) if name in _WRITTEN:
+                return evaluate(_WRITTEN[name], [value(arg) for arg in args])
             case ast.Call(func=ast.Name(id=name), args=args):
                 return _FUNCTIONS[name](*map(value, args))
         raise AssertionError(f"unparsed tree in {text!r}")
@@ -97,10 +121,20 @@ def spice(text: str, variables: Sequence[str]) -> str:
                 return f"({word(left)}{_OPERATORS[type(op)][0]}{word(right)})"
             case ast.Call(func=ast.Name(id=name), args=args):
                 words = [word(arg) for arg in args]
+                if name in _WRITTEN:
+                    return spice(_WRITTEN[name], words)
                 return binary(name, words) if name in ("min", "max") else f"{name}({words[0]})"
         raise AssertionError(f"unparsed tree in {text!r}")
 
     return word(parse(text))
+
+
+def _is_function(name: str) -> bool:
+    return name in _FUNCTIONS or name in _WRITTEN
+
+
+def _takes(name: str, arguments: int) -> bool:
+    return arguments == 1 or (arguments > 1 and name in ("min", "max"))
 
 
 def _is_variable(name: str) -> bool:
