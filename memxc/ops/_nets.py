@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from memxc.ir.graph import Tensor
 from memxc.ir.stages import Circuit, Lanes, Wires
 from memxc.ir.windows import Ints, ints, lanewise
 from memxc.ops._registry import Call
@@ -35,3 +36,16 @@ def rename(call: Call, nets: Ints, index: int = 0) -> Wires:
             code="unsupported-shape",
         )
     return Wires(call.name, (call.bus(index),), call.dst, ints(nets.reshape(-1)))
+
+
+def within(call: Call, indices: Tensor, size: int) -> Ints:
+    """Indices along an axis, negative ones counted from its end.
+
+    Raises MemxcError where one is outside.
+    """
+    if indices.size and not -size <= indices.min() <= indices.max() < size:
+        raise call.refuse(
+            f"its indices reach from {indices.min()} to {indices.max()}, its axis has {size}",
+            code="unsupported-shape",
+        )
+    return ints(np.where(indices < 0, indices + size, indices))

@@ -89,6 +89,17 @@ class Sliding:
         )
 
 
+def inside(at: Ints, size: int, step: int) -> Ints:
+    """For coordinates of a bordered axis those inside [0, size) that stand for them.
+
+    A window that steps by `step` and has a tap inside reads no others than its own taps.
+    """
+    at = ints(np.where(at < 0, at % step, at))
+    at = ints(np.where(at >= size, size - 1 - (size - 1 - at) % step, at))
+    # A coordinate that no window reads may still be outside.
+    return ints(np.clip(at, 0, size - 1))
+
+
 def channels_first(nets: Ints) -> Ints:
     """A map (batch, channels, *space) with its channels in front, a batch of one left out."""
     if len(nets) == 1:

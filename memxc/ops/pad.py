@@ -1,17 +1,28 @@
-"""Pad: a border of zeros is ground, any other border is more wires to the nets of the map."""
+"""Pad: zeros are ground, other numbers held voltages, any other border more wires to the map.
+
+Minus infinity is no voltage, whichever large number stands for it. It is written in front of a
+MaxPool only, which never picks it; so the border repeats pixels that the same windows hold.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from memxc.ir.windows import GROUND, ints
+from memxc.ir.windows import Ints, ints
+from memxc.ops._board import LARGEST, Board
 from memxc.ops._nets import rename
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import COLUMNS, Call, Parts, operator
+from memxc.ops._windows import Sliding, inside, sliding
+
+#: The lowest number of a network in float16, which no signal in it is below.
+_LOWEST_HALF = float(np.finfo(np.float16).min)
 
 
 @operator("Pad", attrs={"mode": "constant", "pads": None, "value": None})
 def pad(call: Call) -> Parts:
-    """Zeros, or the map reflected, repeated or wrapped at its edges; a negative pad cuts."""
+    """A constant, or the map reflected, repeated or wrapped at its edges; a negative pad cuts."""
     nets, mode = call.nets(0), call.attrs["mode"]
     begin, end = _widths(call, nets.ndim)
     inner = tuple(
@@ -20,19 +31,60 @@ def pad(call: Call) -> Parts:
     nets = ints(nets[inner])
     widths = [(max(0, b), max(0, e)) for b, e in zip(begin, end, strict=True)]
     if mode == "constant":
-        value = call.setting("value", 2)
-        if value is not None and np.any(value):
-            raise call.refuse(
-                f"a border of {float(value.reshape(-1)[0]):g}, only ground can be wired",
-                "use a border of zeros, or the pads of the operator behind it",
-            )
-        return [rename(call, ints(np.pad(nets, widths, constant_values=GROUND)))]
+        return _constant(call, inner, widths)
     if mode not in ("edge", "reflect", "wrap"):
         raise call.refuse(f"mode = {mode!r} is not one of constant, edge, reflect, wrap")
     least = {"edge": 0, "reflect": 1, "wrap": 0}[mode]
     if any(n <= least and any(w) for n, w in zip(nets.shape, widths, strict=True)):
         raise call.refuse(f"a border in the mode {mode} needs a map", code="unsupported-shape")
     return [rename(call, ints(np.pad(nets, widths, mode=mode)))]
+
+
+def _constant(call: Call, inner: tuple[slice, ...], widths: list[tuple[int, int]]) -> Parts:
+    given = call.setting("value", 2)
+    value = 0.0 if given is None else float(given.reshape(()))
+    board = Board(call)
+    nets = ints(board.operand(0)[inner])
+    if value <= -LARGEST or value == _LOWEST_HALF:
+        return board.wires(_repeated(call, nets, widths, value))
+    border = board.constant(np.array(value)).item()
+    return board.wires(ints(np.pad(nets, widths, constant_values=border)))
+
+
+def _repeated(call: Call, nets: Ints, widths: list[tuple[int, int]], value: float) -> Ints:
+    """The map with pixels of its own in the border, for the maxima that read it."""
+    steps = [1] * nets.ndim
+    for pool, slide in _maxima(call, value):
+        for axis in range(len(slide.size)):
+            (before, _), size = widths[axis + 2], nets.shape[axis + 2]
+            at = slide.coordinates(axis) - before
+            if not ((at >= 0) & (at < size)).any(axis=1).all():
+                raise call.refuse(f"a window of {pool!r} lies wholly in the border of {value:g}")
+            if steps[axis + 2] not in (1, slide.dilation[axis]):
+                raise call.refuse(f"pools of different dilations read the border of {value:g}")
+            steps[axis + 2] = slide.dilation[axis]
+    for axis, (before, after) in enumerate(widths):
+        if axis < 2 and (before or after):
+            raise call.refuse(f"a border of {value:g} around channels")
+        at = ints(np.arange(-before, nets.shape[axis] + after))
+        nets = ints(np.take(nets, inside(at, nets.shape[axis], steps[axis]), axis=axis))
+    return nets
+
+
+def _maxima(call: Call, value: float) -> Iterator[tuple[str, Sliding]]:
+    """The MaxPools that read the border, by name; MemxcError where anything else does."""
+    column = COLUMNS["MaxPool"]
+    readers = [node for node in call.graph.nodes if call.dst in node.inputs]
+    others = [node.name for node in readers if node.op != column.name or node.domain]
+    if others or call.dst in call.graph.outputs or not readers:
+        who = repr(others[0]) if others else "the network's output"
+        raise call.refuse(
+            f"a border of {value:g} is no voltage, and {who} reads it",
+            "only a MaxPool right behind it never picks such a border",
+        )
+    for node in readers:
+        pool = Call(node, call.graph, {**column.attrs, **node.attrs}, call.used)
+        yield node.name, sliding(pool, tuple(pool.attrs["kernel_shape"]))
 
 
 def _widths(call: Call, rank: int) -> tuple[list[int], list[int]]:

@@ -12,7 +12,7 @@ from memxc.ir.stages import Circuit, Lanes, Linear
 from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._nets import rename
 from memxc.ops._registry import Call, Parts, lanes, operator
-from memxc.ops._windows import Sliding, grid, lattice, map_sinks, map_taps, sliding, spread
+from memxc.ops._windows import Sliding, grid, inside, lattice, map_sinks, map_taps, sliding, spread
 
 _COMMON = {
     "auto_pad": "NOTSET",
@@ -24,7 +24,7 @@ _COMMON = {
 }
 
 
-@operator("MaxPool", attrs={**_COMMON, "storage_order": 0})
+@operator("MaxPool", attrs={**_COMMON, "storage_order": 0}, integers=True)
 def max_pool(call: Call) -> Parts:
     """One selector a window. The border repeats one of the window's own taps, for 0 V would win
     over negative signals."""
@@ -119,13 +119,9 @@ def _largest(call: Call, taps: Windows) -> Lanes:
 
 def _inside(call: Call, slide: Sliding, axis: int) -> Ints:
     """For each coordinate of the bordered map the one inside that stands for it."""
-    size, step = slide.size[axis], slide.dilation[axis]
     _refuse_empty(call, slide, axis)
-    at = np.arange(-slide.begin[axis], int(slide.coordinates(axis).max()) + 1)
-    at = np.where(at < 0, at % step, at)
-    at = np.where(at >= size, size - 1 - (size - 1 - at) % step, at)
-    # A coordinate that no window reads may still be outside.
-    return ints(np.clip(at, 0, size - 1))
+    at = ints(np.arange(-slide.begin[axis], int(slide.coordinates(axis).max()) + 1))
+    return inside(at, slide.size[axis], slide.dilation[axis])
 
 
 def _classes(call: Call, slide: Sliding, axis: int) -> list[tuple[int, Ints]]:

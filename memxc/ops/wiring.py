@@ -6,6 +6,7 @@ import numpy as np
 
 from memxc.ir.stages import Wires
 from memxc.ir.windows import ints
+from memxc.ops._board import Board
 from memxc.ops._nets import rename
 from memxc.ops._registry import Call, Parts, operator
 
@@ -56,14 +57,10 @@ def transpose(call: Call) -> Parts:
 
 @operator("Concat", attrs={"axis": None})
 def concat(call: Call) -> Parts:
-    """Buses side by side along an axis."""
-    srcs = tuple(call.bus(index) for index in range(len(call.inputs)))
-    first, parts = 0, []
-    for index in range(len(srcs)):
-        parts.append(call.nets(index) + first)
-        first += parts[-1].size
-    joined = np.concatenate(parts, axis=call.attrs["axis"])
-    return [Wires(call.name, srcs, call.dst, ints(joined.reshape(-1)))]
+    """Tensors side by side along an axis; a constant among them is held voltages."""
+    board = Board(call)
+    parts = [board.operand(index) for index in range(len(call.inputs))]
+    return board.wires(ints(np.concatenate(parts, axis=call.attrs["axis"])))
 
 
 @operator("Split", attrs={"axis": 0, "num_outputs": None, "split": None}, outputs=None)

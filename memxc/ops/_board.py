@@ -1,0 +1,96 @@
+"""A patch board: operators that only move numbers, constants among them, become wires.
+
+A constant is a voltage that is held: one lane for each distinct value, driven through a fixed
+resistor from the reference, and as many wires to it as there are places that need it. Zero is
+ground.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from memxc.ir.design import Bus
+from memxc.ir.graph import Tensor
+from memxc.ir.kernel import Kernel
+from memxc.ir.stages import Linear, Wires
+from memxc.ir.windows import GROUND, Ints, Windows, identity, ints
+from memxc.ops._registry import Call, Parts
+
+#: What is larger stands for infinity: no voltage does, whatever the volts per unit.
+LARGEST = 1e9
+
+
+class Board:
+    """The numbers of one node's signals and constants, to be moved about with numpy.
+
+    Lanes count from 0 over all signals in the order in which they are taken; GROUND is zero; the
+    numbers below GROUND are the distinct constants.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._srcs: list[str] = []
+        self._width = 0
+        self._values: dict[float, int] = {}
+
+    def operand(self, index: int) -> Ints:
+        """An input, signal or constant, in the shape of its tensor."""
+        if self._call.is_constant(index):
+            return self.constant(self._call.constant(index, "operand"))
+        nets = ints(self._call.nets(index) + self._width)
+        self._srcs.append(self._call.bus(index))
+        self._width += nets.size
+        return nets
+
+    def constant(self, values: Tensor) -> Ints:
+        """Numbers that the model holds. Raises MemxcError where one is too large for a voltage."""
+        found, where = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True)
+        worst = found[np.abs(found).argmax()] if found.size else 0.0
+        if not abs(worst) < LARGEST:
+            raise self._call.refuse(f"no circuit holds the number {worst:g}", _HINT)
+        nets = [self._net(value) for value in found.tolist()]
+        return ints(np.array(nets)[where.reshape(-1)]).reshape(np.shape(values))
+
+    def wires(self, nets: Ints) -> Parts:
+        """The stages that put `nets` on the node's first output."""
+        call = self._call
+        if nets.size != prod(call.shape):
+            raise call.refuse(
+                f"its output has {nets.size} numbers, the model says {call.shape}",
+                code="unsupported-shape",
+            )
+        index = np.where(nets < GROUND, self._width - nets + GROUND - 1, nets)
+        if not self._srcs:
+            raise call.refuse("nothing but constants", code="unsupported-model")
+        if not self._values:
+            return [Wires(call.name, tuple(self._srcs), call.dst, ints(index.reshape(-1)))]
+        held = call.fresh("constants")
+        srcs = (*self._srcs, held)
+        return [
+            Bus(held, (len(self._values),)),
+            self._reference(held),
+            Wires(call.name, srcs, call.dst, ints(index.reshape(-1))),
+        ]
+
+    def _net(self, value: float) -> int:
+        if value == 0:
+            return GROUND
+        return self._values.setdefault(value, GROUND - 1 - len(self._values))
+
+    def _reference(self, held: str) -> Linear:
+        """Columns of a bias and nothing else."""
+        kernel = Kernel(
+            values=np.zeros((1, 0)),
+            cell=None,
+            bias=np.array([list(self._values)]),
+            taps=Windows(ints([GROUND]), ints([0]), ints([0]), ints([])),
+            sinks=identity(len(self._values)),
+            grid=(1,),
+        )
+        name = f"{self._call.name}/constants"
+        return Linear(name, self._srcs[0], held, (kernel,), cell="resistor")
+
+
+_HINT = "only a MaxPool right behind a Pad may read what stands for infinity"

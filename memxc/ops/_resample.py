@@ -1,0 +1,146 @@
+"""Resize along one axis: where each output looks, and how much it takes of each pixel there.
+
+The coordinates and weights are those of ONNX's Resize; its axes are independent of each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import floor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.windows import Ints, ints
+
+Floats = NDArray[np.float64]
+#: A weight below is left out: no resistor is that large.
+_NOTHING = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """Output o is the sum over t of weights[o, t] times the input at first[o] + t.
+
+    Coordinates beyond the ends mean the pixel at the end. outside: outputs that look beyond the
+    map and get a constant instead.
+    """
+
+    size: int
+    weights: Floats
+    first: Ints
+    outside: NDArray[np.bool_]
+
+    @property
+    def picks(self) -> Ints | None:
+        """The one pixel that each output is; None where some output mixes several."""
+        inner = self.weights[~self.outside]
+        if not ((inner == 1).sum(axis=1) == 1).all() or not ((inner != 0).sum(axis=1) == 1).all():
+            return None
+        return ints(np.clip(self.first + self.weights.argmax(axis=1), 0, self.size - 1))
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an axis is sampled: `scale` is outputs a pixel, `roi` where tf_crop_and_resize looks."""
+
+    size: int
+    out: int
+    scale: float
+    transform: str
+    roi: tuple[float, float] = (0.0, 1.0)
+
+    def coordinates(self, kind: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
+        """Where each output looks, computed in float64, or in float32 as runtimes do."""
+        o: NDArray[Any] = np.arange(self.out).astype(kind)
+        size, out, scale, half = (kind(n) for n in (self.size, self.out, self.scale, 0.5))
+        start, stop = (kind(n) for n in self.roi)
+        match self.transform:
+            case "asymmetric":
+                found = o / scale
+            case "tf_half_pixel_for_nn":
+                found = (o + half) / scale
+            case "align_corners":
+                found = o * (size - 1) / (out - 1) if out > 1 else 0 * o
+            case "tf_crop_and_resize" if out > 1:
+                found = start * (size - 1) + o * (stop - start) * (size - 1) / (out - 1)
+            case "tf_crop_and_resize":
+                found = half * (start + stop) * (size - 1) + o
+            case "pytorch_half_pixel" if out == 1:
+                found = 0 * o
+            case "half_pixel_symmetric":
+                found = size / 2 * (1 - out / (scale * size)) + (o + half) / scale - half
+            case _:
+                found = (o + half) / scale - half
+        return np.asarray(found, dtype=kind)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether scale times size is the number of outputs, with nothing left over."""
+        return abs(self.scale * self.size - self.out) < 1e-5 * self.out
+
+
+def nearest(sampling: Sampling, rounding: str) -> Axis:
+    """One pixel each. Ties are decided in float32, as runtimes decide them."""
+    at = sampling.coordinates(np.float32)
+    if rounding == "simple":  # before opset 11
+        rounding = "ceil" if sampling.scale < 1 else "floor"
+    half = np.float32(0.5)
+    match rounding:
+        case "floor":
+            found = np.floor(at)
+        case "ceil":
+            found = np.ceil(at)
+        case "round_prefer_ceil":
+            found = np.floor(at + half)
+        case _:
+            found = np.ceil(at - half)
+    return _axis(sampling, np.ones((sampling.out, 1)), ints(found), at)
+
+
+def linear(sampling: Sampling, *, antialias: bool, exclude_outside: bool) -> Axis:
+    """The two pixels on both sides, or with antialias all that shrink into one."""
+    scale = min(sampling.scale, 1.0) if antialias else 1.0
+
+    def weigh(x: Floats) -> Floats:
+        return np.asarray(np.clip(1 - abs(x * scale), 0, 1))
+
+    return _spread(sampling, floor(-1 / scale) + 1, weigh, exclude_outside)
+
+
+def cubic(sampling: Sampling, a: float, *, antialias: bool, exclude_outside: bool) -> Axis:
+    """Keys' cubic convolution over four pixels, or with antialias all that shrink into one."""
+    scale = min(sampling.scale, 1.0) if antialias else 1.0
+
+    def weigh(x: Floats) -> Floats:
+        x = abs(x * scale)
+        near = ((a + 2) * x - (a + 3)) * x * x + 1
+        far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+        return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+    return _spread(sampling, floor(-2 / scale) + 1, weigh, exclude_outside)
+
+
+def _spread(
+    sampling: Sampling, start: int, weigh: Callable[[Floats], Floats], exclude_outside: bool
+) -> Axis:
+    """Weights by the distance of each pixel, from `start` pixels off; they sum to one."""
+    # Noise in the last digits would make phases that are equal differ.
+    at = np.round(sampling.coordinates(), 9)
+    left = np.floor(at)
+    steps = np.arange(start, 2 - start)
+    weights = weigh(steps - (at - left)[:, None])
+    first = ints(left + start)
+    if exclude_outside:
+        pixel = first[:, None] + np.arange(len(steps))
+        weights = np.where((pixel >= 0) & (pixel < sampling.size), weights, 0.0)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    return _axis(sampling, np.where(abs(weights) < _NOTHING, 0.0, weights), first, at)
+
+
+def _axis(sampling: Sampling, weights: Floats, first: Ints, at: Floats) -> Axis:
+    beyond = (at < 0) | (at > sampling.size - 1)
+    outside = beyond if sampling.transform == "tf_crop_and_resize" else np.zeros_like(beyond)
+    return Axis(sampling.size, weights, first, outside)

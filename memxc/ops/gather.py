@@ -1,0 +1,71 @@
+"""Lanes picked by constant indices: Gather and its kin, Compress, ReverseSequence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memxc.ir.windows import Ints, ints
+from memxc.ops._nets import rename, within
+from memxc.ops._registry import Call, Parts, operator
+
+
+@operator("Gather", attrs={"axis": 0})
+def gather(call: Call) -> Parts:
+    """Slices along an axis, in the order of constant indices."""
+    nets, axis = call.nets(0), call.attrs["axis"]
+    indices = within(call, call.constant(1, "indices"), nets.shape[axis])
+    return [rename(call, ints(np.take(nets, indices, axis=axis)))]
+
+
+@operator("GatherElements", since=11, attrs={"axis": 0})
+def gather_elements(call: Call) -> Parts:
+    """One lane for each constant index."""
+    nets, axis = call.nets(0), call.attrs["axis"]
+    indices = within(call, call.constant(1, "indices"), nets.shape[axis])
+    where = list(np.indices(indices.shape))
+    where[axis] = indices
+    return [rename(call, nets[tuple(where)])]
+
+
+@operator("GatherND", since=11, attrs={"batch_dims": 0})
+def gather_nd(call: Call) -> Parts:
+    """Slices at constant coordinates of several axes."""
+    nets, batch = call.nets(0), call.attrs["batch_dims"]
+    indices = call.constant(1, "indices")
+    depth = indices.shape[-1]
+    if indices.shape[:batch] != nets.shape[:batch] or batch + depth > nets.ndim:
+        raise call.refuse(
+            f"indices of {indices.shape} do not fit {nets.shape}", code="unsupported-shape"
+        )
+    leading = np.indices(indices.shape[:-1])[:batch]
+    inner = [within(call, indices[..., i], nets.shape[batch + i]) for i in range(depth)]
+    return [rename(call, ints(nets[(*leading, *inner)]))]
+
+
+@operator("Compress", since=9, attrs={"axis": None})
+def compress(call: Call) -> Parts:
+    """The slices that a constant condition keeps."""
+    condition = call.constant(1, "condition").astype(bool)
+    return [rename(call, ints(np.compress(condition, call.nets(0), axis=call.attrs["axis"])))]
+
+
+@operator("ReverseSequence", since=10, attrs={"batch_axis": 1, "time_axis": 0})
+def reverse_sequence(call: Call) -> Parts:
+    """The first steps of each sequence backwards; how many is a constant."""
+    time, batch = call.attrs["time_axis"], call.attrs["batch_axis"]
+    nets = call.nets(0)
+    lengths = call.constant(1, "sequence_lens")
+    turned = _turned(nets.shape[time], lengths.astype(np.int64))
+    if lengths.shape != (nets.shape[batch],) or not 0 <= lengths.min() <= lengths.max() <= len(
+        turned
+    ):
+        raise call.refuse(f"sequence_lens = {lengths.tolist()[:8]} does not fit {nets.shape}")
+    moved = np.moveaxis(nets, (time, batch), (0, 1))
+    picked = moved[turned, np.arange(len(lengths))]
+    return [rename(call, ints(np.moveaxis(picked, (0, 1), (time, batch))))]
+
+
+def _turned(steps: int, lengths: Ints) -> Ints:
+    """(steps, sequences): the step that is read at each step."""
+    step = np.arange(steps)[:, None]
+    return ints(np.where(step < lengths, lengths - 1 - step, step))

@@ -1,0 +1,83 @@
+"""Lanes in another layout, or more than once: DepthToSpace, SpaceToDepth, Expand, Tile."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memxc.ir.windows import GROUND, ints
+from memxc.ops._nets import rename
+from memxc.ops._registry import Call, Parts, operator
+
+_MODES = ("DCR", "CRD")
+
+
+@operator("DepthToSpace", attrs={"blocksize": 0, "mode": "DCR"})
+def depth_to_space(call: Call) -> Parts:
+    """Channels become blocks of pixels."""
+    block, mode = _block(call)
+    batch, channels, height, width = call.shape_of(0)
+    if channels % block**2:
+        raise call.refuse(f"{channels} channels are no blocks of {block} x {block}")
+    inner = channels // block**2
+    nets = call.nets(0)
+    if mode == "DCR":
+        nets = nets.reshape(batch, block, block, inner, height, width).transpose(0, 3, 4, 1, 5, 2)
+    else:
+        nets = nets.reshape(batch, inner, block, block, height, width).transpose(0, 1, 4, 2, 5, 3)
+    return [rename(call, nets)]
+
+
+@operator("SpaceToDepth", attrs={"blocksize": 0, "mode": "DCR"})
+def space_to_depth(call: Call) -> Parts:
+    """Blocks of pixels become channels."""
+    block, mode = _block(call)
+    batch, channels, height, width = call.shape_of(0)
+    if height % block or width % block:
+        raise call.refuse(f"{height} x {width} pixels are no blocks of {block} x {block}")
+    nets = call.nets(0).reshape(batch, channels, height // block, block, width // block, block)
+    order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
+    return [rename(call, nets.transpose(order))]
+
+
+@operator("Expand", since=8)
+def expand(call: Call) -> Parts:
+    """The same lanes again along axes of size one."""
+    shape = tuple(call.constant(1, "shape").tolist())
+    nets = call.nets(0)
+    try:
+        whole = np.broadcast_shapes(nets.shape, shape)
+    except ValueError:
+        raise call.refuse(
+            f"{nets.shape} cannot be expanded to {shape}", code="unsupported-shape"
+        ) from None
+    return [rename(call, ints(np.broadcast_to(nets, whole)))]
+
+
+@operator("Tile")
+def tile(call: Call) -> Parts:
+    """The same lanes again, axis by axis."""
+    nets, repeats = call.nets(0), call.constant(1, "repeats")
+    if repeats.shape != (nets.ndim,) or repeats.min(initial=0) < 0:
+        raise call.refuse(f"repeats = {repeats.tolist()[:8]} is not one number an axis")
+    return [rename(call, ints(np.tile(nets, repeats)))]
+
+
+@operator("CenterCropPad", since=18, attrs={"axes": None})
+def center_crop_pad(call: Call) -> Parts:
+    """Cut, or bordered with ground, so that the middle stays in the middle."""
+    nets, sizes = call.nets(0), call.constant(1, "shape").tolist()
+    axes = range(nets.ndim) if call.attrs["axes"] is None else call.attrs["axes"]
+    for axis, size in zip(axes, sizes, strict=True):
+        less, more = max(0, nets.shape[axis] - size), max(0, size - nets.shape[axis])
+        nets = ints(np.take(nets, np.arange(min(size, nets.shape[axis])) + less // 2, axis=axis))
+        widths = [(0, 0)] * nets.ndim
+        widths[axis] = (more // 2, more - more // 2)
+        nets = ints(np.pad(nets, widths, constant_values=GROUND))
+    return [rename(call, nets)]
+
+
+def _block(call: Call) -> tuple[int, str]:
+    block, mode = call.attrs["blocksize"], call.attrs["mode"]
+    if mode not in _MODES or block < 1 or len(call.shape_of(0)) != 4:
+        raise call.refuse(f"blocksize = {block}, mode = {mode!r} on {call.shape_of(0)}")
+    return block, mode

@@ -1,0 +1,224 @@
+"""Resize and Upsample: nearest is wires; linear and cubic are fixed resistors, no weights.
+
+Outputs that mix their pixels in the same shares are places of one kernel. Along an axis where
+hardly two outputs do, each output is a block of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from memxc.ir.kernel import Kernel
+from memxc.ir.stages import Linear
+from memxc.ir.windows import GROUND, Ints, Windows, ints
+from memxc.ops._board import Board
+from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._resample import Axis, Floats, Sampling, cubic, linear, nearest
+from memxc.ops._windows import grid, lattice
+
+_TRANSFORMS = (
+    "align_corners", "asymmetric", "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
+    "tf_crop_and_resize", "tf_half_pixel_for_nn",
+)  # fmt: skip
+_ROUNDINGS = ("ceil", "floor", "round_prefer_ceil", "round_prefer_floor")
+_MODES = ("cubic", "linear", "nearest")
+_POLICIES = ("not_larger", "not_smaller", "stretch")
+
+
+@operator("Upsample", attrs={"mode": "nearest", "scales": None})
+def upsample(call: Call) -> Parts:
+    """Resize as it was up to opset 9."""
+    scales = call.setting("scales", 1)
+    if scales is None or scales.shape != (len(call.shape_of(0)),) or call.attrs["mode"] == "cubic":
+        raise call.refuse(f"mode = {call.attrs['mode']!r} with scales = {scales}")
+    return _resized(call, _axes(call, scales.tolist(), "asymmetric", {}))
+
+
+@operator(
+    "Resize",
+    since=10,
+    attrs={
+        "antialias": 0,
+        "axes": None,
+        "coordinate_transformation_mode": "half_pixel",
+        "cubic_coeff_a": -0.75,
+        "exclude_outside": 0,
+        "extrapolation_value": 0.0,
+        "keep_aspect_ratio_policy": "stretch",
+        "mode": "nearest",
+        "nearest_mode": "round_prefer_floor",
+    },
+)
+def resize(call: Call) -> Parts:
+    """Each output picks or mixes the pixels around where it looks."""
+    rank, old = len(call.shape_of(0)), call.graph.opset < 11
+    transform = "asymmetric" if old else call.attrs["coordinate_transformation_mode"]
+    policy = call.attrs["keep_aspect_ratio_policy"]
+    if transform not in _TRANSFORMS or policy not in _POLICIES:
+        raise call.refuse(
+            f"coordinate_transformation_mode = {transform!r} with "
+            f"keep_aspect_ratio_policy = {policy!r}"
+        )
+    given = call.attrs["axes"]
+    axes = list(range(rank)) if given is None else [axis % rank for axis in given]
+    roi = {}
+    if transform == "tf_crop_and_resize":
+        roi = dict(zip(axes, _roi(call, len(axes)), strict=True))
+    return _resized(call, _axes(call, _scales(call, axes, 1 if old else 2), transform, roi))
+
+
+def _roi(call: Call, count: int) -> list[tuple[float, float]]:
+    roi = call.constant(1, "roi") if call.has(1) else np.zeros(0)
+    if roi.shape != (2 * count,):
+        raise call.refuse(f"roi has the shape {roi.shape}, it takes two numbers an axis")
+    return [(float(a), float(b)) for a, b in roi.reshape(2, count).T]
+
+
+def _scales(call: Call, axes: list[int], index: int) -> list[float]:
+    """Outputs a pixel along every axis, from scales or sizes."""
+    found = [1.0] * len(call.shape_of(0))
+    scales = call.constant(index, "scales") if call.has(index) else np.zeros(0)
+    if scales.size:
+        values = scales.tolist()
+    else:
+        sizes = call.constant(index + 1, "sizes").tolist()
+        values = [size / call.shape_of(0)[axis] for axis, size in zip(axes, sizes, strict=True)]
+        policy = call.attrs["keep_aspect_ratio_policy"]
+        if policy != "stretch":
+            values = [(min if policy == "not_larger" else max)(values)] * len(axes)
+    for axis, value in zip(axes, values, strict=True):
+        found[axis] = value
+    return found
+
+
+def _axes(
+    call: Call, scales: list[float], transform: str, roi: dict[int, tuple[float, float]]
+) -> list[Axis]:
+    """How each axis is sampled. Raises MemxcError where ONNX and its runtimes do not agree."""
+    mode, found = call.attrs["mode"], []
+    if mode not in _MODES or min(scales) <= 0:
+        raise call.refuse(f"mode = {mode!r} with scales = {scales}")
+    whole = zip(call.shape_of(0), call.shape, scales, strict=True)
+    for axis, (size, out, scale) in enumerate(whole):
+        sampling = Sampling(size, out, scale, transform, roi.get(axis, (0.0, 1.0)))
+        if sampling.is_whole:
+            sampling = Sampling(size, out, out / size, transform, sampling.roi)
+        elif transform in ("align_corners", "tf_crop_and_resize"):
+            raise call.refuse(
+                f"{transform} with a scale of {scale:g} on {size} pixels: ONNX and its runtimes "
+                "place the last one differently",
+                "give sizes, or a scale that leaves no fraction of a pixel",
+            )
+        same = size == out and sampling.is_whole and sampling.roi == (0.0, 1.0)
+        found.append(_sampled(call, Sampling(size, out, 1.0, "asymmetric") if same else sampling))
+    return found
+
+
+def _sampled(call: Call, sampling: Sampling) -> Axis:
+    options = {name: bool(call.attrs.get(name)) for name in ("antialias", "exclude_outside")}
+    match call.attrs["mode"]:
+        case "linear":
+            return linear(sampling, **options)
+        case "cubic":
+            return cubic(sampling, float(call.attrs["cubic_coeff_a"]), **options)
+    rounding = "simple" if call.graph.opset < 11 else call.attrs["nearest_mode"]
+    if rounding not in (*_ROUNDINGS, "simple"):
+        raise call.refuse(f"nearest_mode = {rounding!r} is not one of {', '.join(_ROUNDINGS)}")
+    return nearest(sampling, rounding)
+
+
+def _resized(call: Call, axes: list[Axis]) -> Parts:
+    if tuple(len(axis.first) for axis in axes) != call.shape:
+        raise call.refuse("its output has another rank", code="unsupported-shape")
+    beyond = np.zeros(call.shape, dtype=bool)
+    for i, axis in enumerate(axes):
+        beyond |= np.expand_dims(axis.outside, [a for a in range(len(axes)) if a != i])
+    picks = [axis.picks for axis in axes]
+    value = float(call.attrs.get("extrapolation_value", 0.0))
+    if all(pick is not None for pick in picks):
+        board = Board(call)
+        nets = ints(board.operand(0)[np.ix_(*[pick for pick in picks if pick is not None])])
+        if beyond.any():
+            nets = ints(np.where(beyond, board.constant(np.array(value)), nets))
+        return board.wires(nets)
+    kernels = [_kernel(call, axes, parts) for parts in product(*map(_parts, axes))]
+    if beyond.any():
+        kernels.append(_constant(ints(lanes(call.shape)[beyond]), value))
+    return [Linear(call.name, call.bus(0), call.dst, tuple(kernels), cell="resistor")]
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Outputs of an axis, (blocks, places), that take from the pixels `offsets` away from the
+    `first` with the weights (blocks, taps), none of which is zero."""
+
+    outputs: Ints
+    first: Ints
+    offsets: Ints
+    weights: Floats
+
+
+def _parts(axis: Axis) -> Iterator[_Part]:
+    """The outputs of an axis by their weights, or by the signs of these alone."""
+    inner = ints(np.flatnonzero(~axis.outside))
+    classes = _by(np.round(axis.weights[inner], 9))
+    alike = 2 * len(classes) <= len(inner) or len(inner) == 1
+    for rows in classes if alike else _by(np.sign(axis.weights[inner])):
+        outputs = inner[rows]
+        offsets = ints(np.flatnonzero(axis.weights[outputs[0]]))
+        weights = axis.weights[outputs[:1] if alike else outputs][:, offsets]
+        shape = (1, -1) if alike else (-1, 1)
+        yield _Part(outputs.reshape(shape), axis.first[outputs].reshape(shape), offsets, weights)
+
+
+def _by(rows: Floats) -> list[Ints]:
+    """The numbers of equal rows together."""
+    _, which = np.unique(rows, axis=0, return_inverse=True)
+    return [ints(np.flatnonzero(which.reshape(-1) == k)) for k in range(int(which.max()) + 1)]
+
+
+def _kernel(call: Call, axes: list[Axis], parts: tuple[_Part, ...]) -> Kernel:
+    widths = [_reach(axis) for axis in axes]
+    frame = ints(np.pad(call.nets(0), widths, mode="edge"))
+    first = [ints(part.first + before) for part, (before, _) in zip(parts, widths, strict=True)]
+    values = np.ones((1, 1))
+    for part in parts:
+        values = np.einsum("gt,hu->ghtu", values, part.weights)
+        values = values.reshape(prod(values.shape[:2]), -1)
+    taps = _windows(frame, first, [part.offsets for part in parts])
+    sinks = _windows(lanes(call.shape), [part.outputs for part in parts], [ints([0])] * len(parts))
+    return Kernel(values, None, None, taps, sinks, grid(*(p.outputs.shape[1] for p in parts)))
+
+
+def _windows(frame: Ints, first: list[Ints], offsets: list[Ints]) -> Windows:
+    """Places where an axis has more than one, blocks where it has more than one of these."""
+    still = ints([0])
+    return Windows(
+        frame,
+        lattice(frame.shape, *(at[0] if len(at) == 1 else still for at in first)),
+        lattice(frame.shape, *(still if len(at) == 1 else at[:, 0] for at in first)),
+        lattice(frame.shape, *offsets),
+    )
+
+
+def _reach(axis: Axis) -> tuple[int, int]:
+    """How far weights reach beyond both ends of an axis."""
+    before = max(0, -int(axis.first.min()))
+    return before, max(0, int(axis.first.max()) + axis.weights.shape[1] - axis.size)
+
+
+def _constant(nets: Ints, value: float) -> Kernel:
+    """Outputs that look beyond the map: a bias and nothing else."""
+    return Kernel(
+        values=np.zeros((1, 0)),
+        cell=None,
+        bias=np.array([[value]]),
+        taps=Windows(ints([GROUND]), ints(np.zeros(len(nets))), ints([0]), ints([])),
+        sinks=Windows(nets, ints(np.arange(len(nets))), ints([0]), ints([0])),
+        grid=(len(nets),),
+    )

@@ -1,0 +1,76 @@
+"""Lanes put in place by constant masks and indices: Where, the Scatter family, Trilu."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memxc.ir.windows import GROUND, ints
+from memxc.ops._board import Board
+from memxc.ops._nets import rename, within
+from memxc.ops._registry import Call, Parts, operator
+
+
+@operator("Where", since=9)
+def where(call: Call) -> Parts:
+    """One of two tensors, lane by lane, as a constant condition says."""
+    condition = call.constant(0, "condition").astype(bool)
+    board = Board(call)
+    return board.wires(ints(np.where(condition, board.operand(1), board.operand(2))))
+
+
+@operator("ScatterND", since=11, attrs={"reduction": "none"})
+def scatter_nd(call: Call) -> Parts:
+    """Slices replaced at constant coordinates."""
+    _only_replaces(call)
+    board = Board(call)
+    nets, updates = np.array(board.operand(0)), board.operand(2)
+    indices = call.constant(1, "indices")
+    depth = indices.shape[-1]
+    if depth > nets.ndim or updates.shape != indices.shape[:-1] + nets.shape[depth:]:
+        raise call.refuse(
+            f"indices of {indices.shape} and updates of {updates.shape} do not fit {nets.shape}",
+            code="unsupported-shape",
+        )
+    nets[tuple(within(call, indices[..., i], nets.shape[i]) for i in range(depth))] = updates
+    return board.wires(ints(nets))
+
+
+@operator("ScatterElements", since=11, attrs={"axis": 0, "reduction": "none"})
+def scatter_elements(call: Call) -> Parts:
+    """Single lanes replaced along an axis at constant indices."""
+    _only_replaces(call)
+    return scatter(call)
+
+
+@operator("Scatter", since=9, attrs={"axis": 0})
+def scatter(call: Call) -> Parts:
+    """ScatterElements by its name up to opset 10."""
+    board = Board(call)
+    nets, updates, axis = np.array(board.operand(0)), board.operand(2), call.attrs["axis"]
+    indices = within(call, call.constant(1, "indices"), nets.shape[axis])
+    if indices.shape != updates.shape or indices.ndim != nets.ndim:
+        raise call.refuse(
+            f"indices of {indices.shape} and updates of {updates.shape} do not fit {nets.shape}",
+            code="unsupported-shape",
+        )
+    place = list(np.indices(indices.shape))
+    place[axis] = indices
+    nets[tuple(place)] = updates
+    return board.wires(ints(nets))
+
+
+@operator("Trilu", since=14, attrs={"upper": 1})
+def trilu(call: Call) -> Parts:
+    """The lanes on one side of a diagonal; the rest is ground."""
+    nets = call.nets(0)
+    height, width = nets.shape[-2:]
+    k = int(call.constant(1, "diagonal").reshape(())) if call.has(1) else 0
+    off = np.arange(width) - np.arange(height)[:, None]
+    kept = off >= k if call.attrs["upper"] else off <= k
+    return [rename(call, ints(np.where(kept, nets, GROUND)))]
+
+
+def _only_replaces(call: Call) -> None:
+    reduction = call.attrs["reduction"]
+    if reduction != "none":
+        raise call.refuse(f"reduction = {reduction!r} computes, only replacing is wires")
