@@ -12,6 +12,7 @@ from memxc.frontend.network import Network
 from memxc.frontend.tensors import Array, array
 from memxc.ir.graph import Graph, Node
 
+_REAL = frozenset({"float", "double", "float16", "bfloat16"})
 #: Elements looked at in one go, so that the search for NaN takes no memory.
 _CHUNK = 2**20
 
@@ -27,11 +28,24 @@ def convert(network: Network, name: str) -> Graph:
     made = [tensor for node in nodes for tensor in node.outputs if tensor]
     shapes = {tensor: network.shapes[tensor] for tensor in (*network.inputs, *made)}
     shapes |= {key: value.shape for key, value in weights.items()}
+    kinds = {tensor: _kind(network.types[tensor]) for tensor in (*network.inputs, *made)}
     graph = Graph(
-        name, tuple(network.inputs), network.outputs, nodes, shapes, weights, network.opset
+        name,
+        tuple(network.inputs),
+        network.outputs,
+        nodes,
+        shapes,
+        weights,
+        network.opset,
+        {tensor: kind for tensor, kind in kinds.items() if kind not in _REAL},
     )
     graph.verify()
     return graph
+
+
+def _kind(number: int) -> str:
+    """An element type in ONNX's words and lower case."""
+    return str(onnx.TensorProto.DataType.Name(number)).lower()
 
 
 def _nodes(network: Network) -> tuple[Node, ...]:

@@ -37,6 +37,8 @@ class Graph:
 
     `weights` are the constant tensors in the dtype of the file (float16 widened to float32).
     `inputs` and `outputs` are tensor names; no weight is an input.
+    `kinds` are the element types of the signals that are not real numbers, in ONNX's words and
+    lower case (uint8, int64, bool, float8e4m3fn ...); any other signal is a real number.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Graph:
     shapes: Mapping[str, tuple[int, ...]]
     weights: Mapping[str, Tensor]
     opset: int
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     def verify(self) -> None:
         """Raise AssertionError where the graph is not well formed."""
@@ -64,12 +67,15 @@ class Graph:
 
     def __str__(self) -> str:
         head = f"graph {self.name} opset {self.opset}"
-        lines = [f"  {name}{list(self.shapes[name])} = input" for name in self.inputs]
+        lines = [f"  {name}{self._type(name)} = input" for name in self.inputs]
         for node in self.nodes:
-            shapes = " ".join(str(list(self.shapes[n])) for n in node.outputs if n)
+            shapes = " ".join(self._type(name) for name in node.outputs if name)
             lines.append(f"  {node}  # {shapes}")
         tail = f"  return {', '.join(self.outputs)}"
         return "\n".join([head, *lines, tail])
+
+    def _type(self, name: str) -> str:
+        return f"{list(self.shapes[name])} {self.kinds.get(name, '')}".rstrip()
 
 
 def _short(value: Any) -> str:

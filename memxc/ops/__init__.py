@@ -15,8 +15,9 @@ from types import MappingProxyType
 import numpy as np
 
 from memxc.errors import Fault, MemxcError
+from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node
-from memxc.ir.stages import Linear
+from memxc.ir.stages import Linear, Wires
 from memxc.ops._registry import COLUMNS, Call, Column, Parts
 
 for _module in pkgutil.iter_modules(__path__):
@@ -41,6 +42,10 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
     if faults:
         raise MemxcError(faults)
     parts = column.lower(Call(node, graph, {**column.attrs, **node.attrs}, used))
+    if not column.integers and not all(isinstance(part, Wires | Bus) for part in parts):
+        faults = list(_integers(node, graph, used))
+        if faults:
+            raise MemxcError(faults)
     for part in parts:
         if isinstance(part, Linear) and not _finite(part):
             what = f"{node.op}: its weights are not all finite numbers"
@@ -74,10 +79,29 @@ def _undeclared(node: Node, graph: Graph, column: Column, used: frozenset[str]) 
         if name in used:
             what = f"{node.op}: its further output {name!r} is in use and has no circuit"
             yield Fault("unsupported-op", node.name, what)
+    for name, kind in _kinds(node, graph, used):
+        if not kind.startswith(("int", "uint", "bool")):
+            what = f"{node.op}: {name!r} holds {kind}, which no circuit carries"
+            yield Fault("unsupported-model", node.name, what, "export the model in float32")
     for name in (*node.inputs, *node.outputs):
         if name and name not in graph.weights and 0 in graph.shapes[name]:
             what = f"{node.op}: the tensor {name!r} of shape {graph.shapes[name]} is empty"
             yield Fault("unsupported-shape", node.name, what)
+
+
+def _integers(node: Node, graph: Graph, used: frozenset[str]) -> Iterator[Fault]:
+    """A circuit computes with real numbers: it neither wraps around nor truncates."""
+    for name, kind in _kinds(node, graph, used):
+        what = f"{node.op}: {name!r} holds {kind}, and its circuit computes with real numbers"
+        yield Fault("unsupported-op", node.name, what, "let the model compute this part in float")
+
+
+def _kinds(node: Node, graph: Graph, used: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Signals of a node that are not real numbers, with their element type."""
+    outputs = [name for name in node.outputs if name in used]
+    for name in dict.fromkeys([*node.inputs, *outputs]):
+        if name in graph.kinds:
+            yield name, graph.kinds[name]
 
 
 def _finite(stage: Linear) -> bool:

@@ -86,6 +86,15 @@ class Call:
             )
         return self.inputs[index]
 
+    def kind(self, index: int) -> str:
+        """The element type of an input that is a signal; "" for a real number."""
+        return self.graph.kinds.get(self.inputs[index], "")
+
+    @property
+    def dst_kind(self) -> str:
+        """The element type of the first output; "" for a real number."""
+        return self.graph.kinds.get(self.dst, "")
+
     def nets(self, index: int) -> Ints:
         """The lanes of an input's bus, numbered, in the shape of its tensor."""
         return lanes(self.shape_of(index))
@@ -111,12 +120,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Column:
-    """An operator: its name, the lowest opset covered, declared attributes and their defaults."""
+    """An operator: its name, the lowest opset covered, declared attributes and their defaults.
+
+    integers: whether its circuit is right for signals that are integers or bool.
+    """
 
     name: str
     since: int
     attrs: Mapping[str, Any]
     outputs: int | None
+    integers: bool
     lower: Callable[[Call], Parts]
 
     @property
@@ -134,15 +147,18 @@ def operator(
     since: int = 7,
     attrs: Mapping[str, Any] | None = None,
     outputs: int | None = 1,
+    integers: bool = False,
 ) -> Callable[[Callable[[Call], Parts]], Callable[[Call], Parts]]:
     """Declare a column: `attrs` are all attributes it covers, with the defaults of ONNX.
 
     outputs: how many outputs it drives (a further one in use is a fault), None for any number.
+    integers: its circuit is right for signals that are integers or bool, too: nothing wraps around
+    and nothing is truncated. Where it is not said, only wires may carry them.
     Raises ImportError where the operator has a column already.
     """
 
     def declare(lower: Callable[[Call], Parts]) -> Callable[[Call], Parts]:
-        column = Column(name, since, dict(attrs or {}), outputs, lower)
+        column = Column(name, since, dict(attrs or {}), outputs, integers, lower)
         if name in COLUMNS:
             raise ImportError(
                 f"operator {name!r} has two columns: {COLUMNS[name].file} and {column.file}"

@@ -15,7 +15,7 @@ _RELU = Circuit("relu", opamps=1, diodes=2)
 _UNBOUNDED = float(np.finfo(np.float32).max)
 
 
-@operator("Relu")
+@operator("Relu", integers=True)
 def relu(call: Call) -> Parts:
     """A precision rectifier."""
     return [each(call, "max(x0,0)", _RELU, keeps_scale=True)]
@@ -30,7 +30,7 @@ def leaky_relu(call: Call) -> Parts:
     return [each(call, f"max(x0,0)+{alpha!r}*min(x0,0)", circuit, keeps_scale=keeps)]
 
 
-@operator("Clip", attrs={"min": None, "max": None})
+@operator("Clip", attrs={"min": None, "max": None}, integers=True)
 def clip(call: Call) -> Parts:
     """A limiter a bound; no bounds are wires, and a lower bound of 0 alone is a Relu."""
     low, high = (_bound(call, name, index) for index, name in ((1, "min"), (2, "max")))

@@ -18,7 +18,11 @@ def log_softmax(call: Call) -> Parts:
     return [_along(call, "log-softmax")]
 
 
-@operator("ArgMax", attrs={"axis": 0, "keepdims": 1, "select_last_index": 0})
+@operator(
+    "ArgMax",
+    attrs={"axis": 0, "keepdims": 1, "select_last_index": 0},
+    integers=True,
+)
 def arg_max(call: Call) -> Parts:
     """Digital, behind the network's last circuit."""
     shape = call.shape_of(0)

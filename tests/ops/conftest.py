@@ -34,6 +34,17 @@ def to_graph(model: onnx.ModelProto, constants: Arrays) -> Graph:
         for v in [*graph.input, *graph.value_info, *graph.output]
     }
     shapes.update({name: value.shape for name, value in weights.items()})
+    numbers = {
+        v.name: v.type.tensor_type.elem_type
+        for v in [*graph.input, *graph.value_info, *graph.output]
+    }
+    kinds = {
+        name: TensorProto.DataType.Name(number).lower()
+        for name, number in numbers.items()
+        if name not in weights
+    }
+    real = ("float", "double", "float16", "bfloat16")
+    kinds = {name: kind for name, kind in kinds.items() if kind not in real}
     nodes = tuple(
         Node(
             node.name or f"{node.op_type}_{i}",
@@ -48,7 +59,7 @@ def to_graph(model: onnx.ModelProto, constants: Arrays) -> Graph:
     inputs = tuple(v.name for v in graph.input if v.name not in weights)
     outputs = tuple(v.name for v in graph.output)
     opset = next(o.version for o in bound.opset_import if o.domain in ("", "ai.onnx"))
-    found = Graph(graph.name or "case", inputs, outputs, nodes, shapes, weights, opset)
+    found = Graph(graph.name or "case", inputs, outputs, nodes, shapes, weights, opset, kinds)
     found.verify()
     return found
 
@@ -70,7 +81,7 @@ def relative(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
 
 
-def one_node(
+def run_node(
     op: str,
     inputs: Arrays,
     constants: Sequence[str] = (),
@@ -81,7 +92,6 @@ def one_node(
     """A single node as a Graph, what its Design gives, and what onnxruntime gives."""
     names = [f"y{i}" for i in range(outputs)]
     node = helper.make_node(op, list(inputs), names, name=f"the_{op}", **attrs)
-    kind = TensorProto.INT64 if op.startswith("Arg") else TensorProto.FLOAT
     types = {
         name: helper.np_dtype_to_tensor_dtype(np.asarray(v).dtype) for name, v in inputs.items()
     }
@@ -90,11 +100,12 @@ def one_node(
             [node],
             "one",
             [helper.make_tensor_value_info(n, types[n], np.shape(v)) for n, v in inputs.items()],
-            [helper.make_tensor_value_info(n, kind, None) for n in names],
+            [onnx.ValueInfoProto(name=name) for name in names],
         ),
         opset_imports=[helper.make_opsetid("", opset)],
         ir_version=8,
     )
+    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
@@ -109,13 +120,18 @@ def check_node() -> Callable[..., Graph]:
     """Run one node both ways and compare; gives the Graph for a closer look."""
 
     def check(op: str, inputs: Arrays, *args: Any, **attrs: Any) -> Graph:
-        graph, found, expected = one_node(op, inputs, *args, **attrs)
+        graph, found, expected = run_node(op, inputs, *args, **attrs)
         for ours, theirs in zip(found, expected, strict=True):
             assert ours.shape == theirs.shape
             assert relative(ours, theirs) < 1e-5
         return graph
 
     return check
+
+
+@pytest.fixture(scope="session")
+def one_node() -> Callable[..., tuple[Graph, list[np.ndarray], list[np.ndarray]]]:
+    return run_node
 
 
 @pytest.fixture(scope="session")
