@@ -10,7 +10,7 @@ from memxc.ops._nets import rename, within
 from memxc.ops._registry import Call, Parts, operator
 
 
-@operator("Where", since=9)
+@operator("Where", since=9, integers=True)
 def where(call: Call) -> Parts:
     """One of two tensors, lane by lane, as a constant condition says."""
     condition = call.constant(0, "condition").astype(bool)
@@ -18,7 +18,7 @@ def where(call: Call) -> Parts:
     return board.wires(ints(np.where(condition, board.operand(1), board.operand(2))))
 
 
-@operator("ScatterND", since=11, attrs={"reduction": "none"})
+@operator("ScatterND", since=11, attrs={"reduction": "none"}, integers=True)
 def scatter_nd(call: Call) -> Parts:
     """Slices replaced at constant coordinates."""
     _only_replaces(call)
@@ -35,14 +35,14 @@ def scatter_nd(call: Call) -> Parts:
     return board.wires(ints(nets))
 
 
-@operator("ScatterElements", since=11, attrs={"axis": 0, "reduction": "none"})
+@operator("ScatterElements", since=11, attrs={"axis": 0, "reduction": "none"}, integers=True)
 def scatter_elements(call: Call) -> Parts:
     """Single lanes replaced along an axis at constant indices."""
     _only_replaces(call)
     return scatter(call)
 
 
-@operator("Scatter", since=9, attrs={"axis": 0})
+@operator("Scatter", since=9, attrs={"axis": 0}, integers=True)
 def scatter(call: Call) -> Parts:
     """ScatterElements by its name up to opset 10."""
     board = Board(call)

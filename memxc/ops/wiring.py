@@ -55,7 +55,7 @@ def transpose(call: Call) -> Parts:
     return [rename(call, call.nets(0).transpose(call.attrs["perm"]))]
 
 
-@operator("Concat", attrs={"axis": None})
+@operator("Concat", attrs={"axis": None}, integers=True)
 def concat(call: Call) -> Parts:
     """Tensors side by side along an axis; a constant among them is held voltages."""
     board = Board(call)
