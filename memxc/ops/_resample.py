@@ -71,7 +71,9 @@ class Sampling:
             case "pytorch_half_pixel" if out == 1:
                 found = 0 * o
             case "half_pixel_symmetric":
-                found = size / 2 * (1 - out / (scale * size)) + (o + half) / scale - half
+                # Runtimes go on in float64 here.
+                shift = np.float64(size / 2 * (1 - out / (scale * size)))
+                found = shift + (o + np.float64(0.5)) / np.float64(scale) - 0.5
             case _:
                 found = (o + half) / scale - half
         return np.asarray(found, dtype=kind)
