@@ -7,6 +7,7 @@ ground.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -70,7 +71,7 @@ class Board:
         srcs = (*self._srcs, held)
         return [
             Bus(held, (len(self._values),)),
-            self._reference(held),
+            reference(f"{call.name}/constants", self._srcs[0], held, list(self._values)),
             Wires(call.name, srcs, call.dst, ints(index.reshape(-1))),
         ]
 
@@ -79,18 +80,18 @@ class Board:
             return GROUND
         return self._values.setdefault(value, GROUND - 1 - len(self._values))
 
-    def _reference(self, held: str) -> Linear:
-        """Columns of a bias and nothing else."""
-        kernel = Kernel(
-            values=np.zeros((1, 0)),
-            cell=None,
-            bias=np.array([list(self._values)]),
-            taps=Windows(ints([GROUND]), ints([0]), ints([0]), ints([])),
-            sinks=identity(len(self._values)),
-            grid=(1,),
-        )
-        name = f"{self._call.name}/constants"
-        return Linear(name, self._srcs[0], held, (kernel,), cell="resistor")
+
+def reference(name: str, src: str, dst: str, values: Sequence[float]) -> Linear:
+    """Columns of a bias and nothing else: `dst` holds the values. Nothing of `src` is read."""
+    kernel = Kernel(
+        values=np.zeros((1, 0)),
+        cell=None,
+        bias=np.array([values]),
+        taps=Windows(ints([GROUND]), ints([0]), ints([0]), ints([])),
+        sinks=identity(len(values)),
+        grid=(1,),
+    )
+    return Linear(name, src, dst, (kernel,), cell="resistor")
 
 
 _HINT = "only a MaxPool right behind a Pad may read what stands for infinity"

@@ -12,6 +12,7 @@ from memxc.ir.stages import Circuit, Lanes, Linear
 from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._nets import rename
 from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._steps import Signal, Steps, magnitudes, root, squares
 from memxc.ops._windows import Sliding, grid, inside, lattice, map_sinks, map_taps, sliding, spread
 
 _COMMON = {
@@ -53,6 +54,33 @@ def global_max_pool(call: Call) -> Parts:
     return [_largest(call, spread(call.nets(0), space, (0, 1), ()))]
 
 
+@operator("LpPool", attrs={**_COMMON, "p": 2})
+def lp_pool(call: Call) -> Parts:
+    """Magnitudes or squares, summed by resistors; the root of the sum of squares."""
+    steps = Steps(call)
+    terms = _terms(call, steps)
+    slide = sliding(call, tuple(call.attrs["kernel_shape"]))
+    channels = call.shape[1]
+    kernel = Kernel(
+        values=np.ones((channels, slide.taps)),
+        cell=None,
+        bias=None,
+        taps=map_taps(terms.nets, slide, channels),
+        sinks=map_sinks(lanes(call.shape), channels),
+        grid=grid(call.shape[0], *slide.out),
+    )
+    total = steps.linear("sum", terms.bus, call.shape, (kernel,), "resistor")
+    return steps.end(total if call.attrs["p"] == 1 else root(steps, total))
+
+
+@operator("GlobalLpPool", attrs={"p": 2})
+def global_lp_pool(call: Call) -> Parts:
+    """Magnitudes or squares of a channel, summed by resistors; the root of the sum of squares."""
+    steps = Steps(call)
+    total = steps.sums("sum", _terms(call, steps), tuple(range(2, len(call.shape_of(0)))))
+    return steps.end(total if call.attrs["p"] == 1 else root(steps, total))
+
+
 @operator("AveragePool", attrs={**_COMMON, "count_include_pad": 0})
 def average_pool(call: Call) -> Parts:
     """Equal resistors a window. Windows that count fewer taps are a kernel of their own."""
@@ -78,37 +106,19 @@ def average_pool(call: Call) -> Parts:
 @operator("GlobalAveragePool")
 def global_average_pool(call: Call) -> Parts:
     """One resistor a pixel, one column a channel."""
-    return [_mean(call, tuple(range(2, len(call.shape_of(0)))))]
+    steps, shape = Steps(call), call.shape_of(0)
+    axes = tuple(range(2, len(shape)))
+    return steps.end(steps.sums("mean", steps.given(0), axes, 1.0 / prod(shape[2:])))
 
 
-@operator("ReduceMean", attrs={"axes": None, "keepdims": 1, "noop_with_empty_axes": 0})
-def reduce_mean(call: Call) -> Parts:
-    """One resistor for each of the numbers that are averaged."""
-    rank = len(call.shape_of(0))
-    given = call.setting("axes", 1)
-    if given is None or not given.size:
-        axes = () if call.attrs["noop_with_empty_axes"] else tuple(range(rank))
-    else:
-        axes = tuple(sorted({int(axis) % rank for axis in given.reshape(-1)}))
-    return [_mean(call, axes)]
-
-
-def _mean(call: Call, axes: tuple[int, ...]) -> Linear:
-    shape = call.shape_of(0)
-    kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
-    blocks = tuple(axis for axis in kept if axis == 1)
-    places = tuple(axis for axis in kept if axis != 1)
-    rows = prod(shape[axis] for axis in axes)
-    full = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    kernel = Kernel(
-        values=np.full((prod(shape[axis] for axis in blocks), rows), 1.0 / rows),
-        cell=None,
-        bias=None,
-        taps=spread(call.nets(0), axes, blocks, places),
-        sinks=spread(lanes(full), axes, blocks, places),
-        grid=grid(*(shape[axis] for axis in places)),
-    )
-    return Linear(call.name, call.bus(0), call.dst, (kernel,), cell="resistor")
+def _terms(call: Call, steps: Steps) -> Signal:
+    """What a norm adds up."""
+    if call.attrs["p"] not in (1, 2):
+        raise call.refuse(
+            f"p = {call.attrs['p']}: only the norms of 1 and 2 have a circuit",
+            "rectifiers give magnitudes and multipliers squares; other powers have neither",
+        )
+    return (magnitudes if call.attrs["p"] == 1 else squares)(steps, steps.given(0))
 
 
 def _largest(call: Call, taps: Windows) -> Lanes:

@@ -1,0 +1,196 @@
+"""A node of several circuits: one stage after the other, over buses that no tensor stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.design import Bus
+from memxc.ir.kernel import Kernel
+from memxc.ir.stages import Cell, Circuit, Lanes, Linear, Stage, Wires
+from memxc.ir.windows import GROUND, Ints, Windows, ints, lanewise
+from memxc.ops import _blocks
+from memxc.ops._board import reference
+from memxc.ops._registry import Call, Parts, Shape, lanes
+from memxc.ops._windows import Axes, grid, spread
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """A bus, and its nets in the shape of a tensor; GROUND is zero."""
+
+    bus: str
+    nets: Ints
+
+    def shaped(self, shape: Shape) -> Signal:
+        """The same nets in another shape."""
+        return Signal(self.bus, self.nets.reshape(shape))
+
+
+class Steps:
+    """The stages of a node, each driving a bus that is named after what is on it."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._parts: list[tuple[Bus, Stage]] = []
+
+    def given(self, index: int) -> Signal:
+        """An input of the node that is a signal."""
+        return Signal(self._call.bus(index), self._call.nets(index))
+
+    def held(self, word: str, values: Floats) -> Signal:
+        """Constants as voltages through fixed resistors, one a distinct value; zero is ground."""
+        found = np.unique(values[values != 0])
+        where = np.where(values == 0, GROUND, np.searchsorted(found, values))
+        dst = self._bus(word, found.shape)
+        # It reads nothing of its source: one that is there from the start delays nothing.
+        src = self._call.graph.inputs[0]
+        stage = reference(self._name(word), src, dst.name, found.tolist())
+        self._parts.append((dst, stage))
+        return Signal(dst.name, ints(where))
+
+    def lanes(
+        self, word: str, expr: str, circuit: Circuit, *srcs: Signal, keeps_scale: bool = False
+    ) -> Signal:
+        """One function of several signals, each broadcast to the result as numpy does."""
+        shape = np.broadcast_shapes(*(src.nets.shape for src in srcs))
+        taps = [lanewise(np.broadcast_to(src.nets, shape).reshape(-1)) for src in srcs]
+        return self._lanes(word, shape, expr, circuit, srcs, taps, keeps_scale)
+
+    def along(
+        self,
+        word: str,
+        expr: str,
+        circuit: Circuit,
+        src: Signal,
+        axes: Axes,
+        keeps_scale: bool = False,
+    ) -> Signal:
+        """One function of all numbers along some axes, which are left with one number."""
+        shape = src.nets.shape
+        taps = spread(src.nets, axes, _kept(shape, axes), ())
+        return self._lanes(word, _without(shape, axes), expr, circuit, [src], [taps], keeps_scale)
+
+    def sums(self, word: str, src: Signal, axes: Axes, weight: float = 1.0) -> Signal:
+        """`weight` times the sum along some axes, left with one number: equal resistors."""
+        shape = src.nets.shape
+        dst = self._bus(word, _without(shape, axes))
+        blocks = tuple(axis for axis in _kept(shape, axes) if axis == 1)
+        places = tuple(axis for axis in _kept(shape, axes) if axis != 1)
+        groups, rows = (prod(shape[axis] for axis in role) for role in (blocks, axes))
+        kernel = Kernel(
+            values=np.full((groups, rows), weight),
+            cell=None,
+            bias=None,
+            taps=spread(src.nets, axes, blocks, places),
+            sinks=spread(lanes(dst.shape), axes, blocks, places),
+            grid=grid(*(shape[axis] for axis in places)),
+        )
+        return self.linear(word, src.bus, dst.shape, (kernel,), "resistor")
+
+    def weighed(self, word: str, srcs: tuple[Signal, ...], weights: Floats) -> Signal:
+        """The sum of signals of one shape, each times its weights.
+
+        weights: (signals, *shape), with a size of 1 along axes where no weight changes.
+        """
+        shape = srcs[0].nets.shape
+        groups = tuple(axis for axis, size in enumerate(weights.shape) if size > 1 and axis > 0)
+        places = tuple(axis for axis in range(1, len(shape) + 1) if axis not in groups)
+        joined = self._joined(f"{word}/terms", srcs)
+        kernel = Kernel(
+            values=np.moveaxis(weights, 0, -1).reshape(-1, len(srcs)),
+            cell=None,
+            bias=None,
+            taps=spread(joined.nets, (0,), groups, places),
+            sinks=spread(lanes((1, *shape)), (0,), groups, places),
+            grid=grid(*(joined.nets.shape[axis] for axis in places)),
+        )
+        return self.linear(word, joined.bus, shape, (kernel,), "batchnorm")
+
+    def linear(
+        self, word: str, src: str, shape: Shape, kernels: tuple[Kernel, ...], cell: Cell
+    ) -> Signal:
+        """Weights at places, over a bus of that shape."""
+        dst = self._bus(word, shape)
+        self._parts.append((dst, Linear(self._name(word), src, dst.name, kernels, cell=cell)))
+        return Signal(dst.name, lanes(shape))
+
+    def end(self, result: Signal) -> Parts:
+        """All stages; `result` drives the node's output.
+
+        Raises MemxcError where the model says that the output has another size.
+        """
+        call, parts = self._call, list(self._parts)
+        if result.nets.size != prod(call.shape):
+            raise call.refuse(
+                f"its output has {result.nets.size} numbers, the model says {call.shape}",
+                code="unsupported-shape",
+            )
+        flat: list[Stage | Bus] = []
+        if parts and parts[-1][1].dst == result.bus:
+            last = replace(parts.pop()[1], name=call.name, dst=call.dst)
+        else:
+            last = Wires(call.name, (result.bus,), call.dst, ints(result.nets.reshape(-1)))
+        for bus, stage in parts:
+            flat += [bus, stage]
+        return [*flat, last]
+
+    def _lanes(
+        self,
+        word: str,
+        shape: Shape,
+        expr: str,
+        circuit: Circuit,
+        srcs: tuple[Signal, ...] | list[Signal],
+        taps: list[Windows],
+        keeps_scale: bool,
+    ) -> Signal:
+        dst, buses = self._bus(word, shape), tuple(src.bus for src in srcs)
+        name = self._name(word)
+        stage = Lanes(name, buses, dst.name, tuple(taps), expr, circuit, keeps_scale)
+        self._parts.append((dst, stage))
+        return Signal(dst.name, lanes(shape))
+
+    def _joined(self, word: str, srcs: tuple[Signal, ...]) -> Signal:
+        """Signals of one shape on one bus; its nets have an axis for the signals in front."""
+        dst = self._bus(word, (len(srcs), *srcs[0].nets.shape))
+        firsts = np.cumsum([0, *(src.nets.size for src in srcs)])
+        index = [src.nets.reshape(-1) + first for src, first in zip(srcs, firsts, strict=False)]
+        buses = tuple(src.bus for src in srcs)
+        stage = Wires(self._name(word), buses, dst.name, ints(np.concatenate(index)))
+        self._parts.append((dst, stage))
+        return Signal(dst.name, lanes(dst.shape))
+
+    def _bus(self, word: str, shape: Shape) -> Bus:
+        return Bus(self._call.fresh(word), shape)
+
+    def _name(self, word: str) -> str:
+        return f"{self._call.name}/{word}"
+
+
+def magnitudes(steps: Steps, src: Signal) -> Signal:
+    """|x| of every lane."""
+    return steps.lanes("magnitudes", "abs(x0)", _blocks.FULL_WAVE, src, keeps_scale=True)
+
+
+def squares(steps: Steps, src: Signal) -> Signal:
+    """x * x of every lane."""
+    return steps.lanes("squares", "x0*x0", _blocks.MULTIPLIER, src)
+
+
+def root(steps: Steps, src: Signal) -> Signal:
+    """The square root of every lane, 0 for a signal below zero."""
+    return steps.lanes("root", "sqrt(max(x0,0))", _blocks.ROOT, src)
+
+
+def _without(shape: Shape, axes: Axes) -> Shape:
+    return tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+
+
+def _kept(shape: Shape, axes: Axes) -> Axes:
+    return tuple(axis for axis in range(len(shape)) if axis not in axes)

@@ -1,0 +1,136 @@
+"""Reductions along axes: sums are fixed resistors, extrema diode selectors, norms a few stages."""
+
+from __future__ import annotations
+
+from math import prod
+
+from memxc.ir.stages import Circuit
+from memxc.ops import _blocks
+from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._steps import Signal, Steps, magnitudes, root, squares
+from memxc.ops._windows import Axes
+
+_ATTRS = {"axes": None, "keepdims": 1, "noop_with_empty_axes": 0}
+#: Every further multiplier of a chain adds its own error.
+_MOST_FACTORS = 16
+
+
+@operator("ReduceMean", attrs=_ATTRS)
+def reduce_mean(call: Call) -> Parts:
+    """One resistor for each of the numbers that are averaged."""
+    steps, axes = Steps(call), _axes(call)
+    count = prod(call.shape_of(0)[axis] for axis in axes)
+    return steps.end(_total(steps, steps.given(0), axes, 1.0 / count))
+
+
+@operator("ReduceSum", attrs=_ATTRS)
+def reduce_sum(call: Call) -> Parts:
+    """One resistor for each of the numbers that are added."""
+    steps = Steps(call)
+    return steps.end(_total(steps, steps.given(0), _axes(call)))
+
+
+@operator("ReduceMax", attrs=_ATTRS, integers=True)
+def reduce_max(call: Call) -> Parts:
+    """A diode selector."""
+    return _chosen(call, "max")
+
+
+@operator("ReduceMin", attrs=_ATTRS, integers=True)
+def reduce_min(call: Call) -> Parts:
+    """A diode selector with its diodes turned round."""
+    return _chosen(call, "min")
+
+
+@operator("ReduceProd", attrs=_ATTRS)
+def reduce_prod(call: Call) -> Parts:
+    """A chain of multipliers."""
+    steps, axes = Steps(call), _axes(call)
+    count = prod(call.shape_of(0)[axis] for axis in axes)
+    if count > _MOST_FACTORS:
+        raise call.refuse(
+            f"a product of {count} signals",
+            f"a chain of more than {_MOST_FACTORS} multipliers is no circuit that could be built",
+            "unsupported-op",
+        )
+    if count == 1:
+        return steps.end(steps.given(0))
+    expr = "*".join(f"x{k}" for k in range(count))
+    chain = Circuit("product", multipliers=count - 1)
+    return steps.end(steps.along("product", expr, chain, steps.given(0), axes))
+
+
+@operator("ReduceL1", attrs=_ATTRS)
+def reduce_l1(call: Call) -> Parts:
+    """A full-wave rectifier for each number, then a sum by resistors."""
+    steps = Steps(call)
+    return steps.end(_total(steps, magnitudes(steps, steps.given(0)), _axes(call)))
+
+
+@operator("ReduceSumSquare", attrs=_ATTRS)
+def reduce_sum_square(call: Call) -> Parts:
+    """A multiplier for each number, then a sum by resistors."""
+    steps = Steps(call)
+    return steps.end(_total(steps, squares(steps, steps.given(0)), _axes(call)))
+
+
+@operator("ReduceL2", attrs=_ATTRS)
+def reduce_l2(call: Call) -> Parts:
+    """A multiplier for each number, a sum by resistors, and its root."""
+    steps = Steps(call)
+    total = _total(steps, squares(steps, steps.given(0)), _axes(call))
+    return steps.end(root(steps, total))
+
+
+@operator("ReduceLogSum", attrs=_ATTRS)
+def reduce_log_sum(call: Call) -> Parts:
+    """A sum by resistors, and its logarithm."""
+    steps = Steps(call)
+    total = _total(steps, steps.given(0), _axes(call))
+    expr, circuit = f"ln(max(x0,{_blocks.LEAST!r}))", _blocks.LOGARITHM
+    return steps.end(steps.lanes("logarithm", expr, circuit, total))
+
+
+@operator("ReduceLogSumExp", attrs=_ATTRS)
+def reduce_log_sum_exp(call: Call) -> Parts:
+    """Exponentials of what each number lacks of the largest, so that the volts stay in range."""
+    steps, axes = Steps(call), _axes(call)
+    x = steps.given(0)
+    top = _extreme(steps, "max", x, axes)
+    below = _blocks.built("exponential_below", _blocks.DIFFERENCE, _blocks.EXPONENTIAL)
+    total = _total(steps, steps.lanes("exponentials", "exp(x0-x1)", below, x, top), axes)
+    above = _blocks.built("logarithm_above", _blocks.LOGARITHM, _blocks.SUM)
+    # The largest adds exp(0), so that the sum is never below 1.
+    return steps.end(steps.lanes("logarithm", "ln(max(x0,1))+x1", above, total, top))
+
+
+def _chosen(call: Call, function: str) -> Parts:
+    steps = Steps(call)
+    return steps.end(_extreme(steps, function, steps.given(0), _axes(call)))
+
+
+def _extreme(steps: Steps, function: str, src: Signal, axes: Axes) -> Signal:
+    """The largest or smallest along some axes; wires where there is nothing to choose from."""
+    count = prod(src.nets.shape[axis] for axis in axes)
+    if count == 1:
+        return src
+    expr = f"{function}({','.join(f'x{k}' for k in range(count))})"
+    selector = Circuit(function, opamps=count, diodes=count)
+    return steps.along(function, expr, selector, src, axes, keeps_scale=True)
+
+
+def _total(steps: Steps, src: Signal, axes: Axes, weight: float = 1.0) -> Signal:
+    """The sum along some axes; wires where there is nothing to add."""
+    alone = prod(src.nets.shape[axis] for axis in axes) == 1
+    return src if alone else steps.sums("sum", src, axes, weight)
+
+
+def _axes(call: Call) -> Axes:
+    """The axes to reduce; every one where none are given, or none at all on request."""
+    rank = len(call.shape_of(0))
+    given = call.setting("axes", 1)
+    if given is None or not given.size:
+        return () if call.attrs["noop_with_empty_axes"] else tuple(range(rank))
+    if not ((given >= -rank) & (given < rank)).all():
+        raise call.refuse(f"axes = {given.tolist()} of a tensor of {rank} axes")
+    return tuple(sorted({int(axis) % rank for axis in given.reshape(-1)}))
