@@ -1,0 +1,121 @@
+"""Codes of quantised networks: their ranges, and the converters between codes and real numbers.
+
+A bus of codes carries integers in units of activation: one net stands for the bits of a code. An
+analog-to-digital converter drives it, a digital-to-analog one reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.design import Bus
+from memxc.ir.graph import Tensor
+from memxc.ir.stages import Circuit, Lanes, Wires
+from memxc.ir.windows import Ints, ints, lanewise
+from memxc.ops._registry import Call, Parts, lanes
+
+Floats = NDArray[np.float64]
+
+ADC = Circuit("adc", converters=1)
+DAC = Circuit("dac", converters=1)
+#: Bits of the widest converter that a quantised network asks for; wider integers stay analog.
+MOST_BITS = 16
+#: Each step and zero point of its own takes a cell of its own in the netlist.
+_MOST_STEPS = 4096
+
+
+def bits(kind: str) -> int:
+    """Bits of an integer type; 1 for bool, 0 for a real number."""
+    found = re.fullmatch(r"u?int(\d+)", kind)
+    return int(found[1]) if found else int(kind == "bool")
+
+
+def code_range(kind: str) -> tuple[int, int]:
+    """The least and the largest number of an integer type, or of bool."""
+    wide = bits(kind)
+    if kind.startswith("int"):
+        return -(2 ** (wide - 1)), 2 ** (wide - 1) - 1
+    return 0, 2**wide - 1
+
+
+def coded(call: Call, value: str, zero: int, kind: str) -> str:
+    """The lane function of a converter: `value` rounded half to even, shifted, kept in range."""
+    if not 2 <= bits(kind) <= MOST_BITS:
+        raise call.refuse(f"codes of the type {kind or 'float'}", code="unsupported-op")
+    low, high = code_range(kind)
+    return f"min(max(round({value})+{zero},{low}),{high})"
+
+
+def shifted(zero: int) -> str:
+    """The lane function that takes a zero point off a code."""
+    return f"x0-{zero}" if zero else "x0"
+
+
+def from_codes(call: Call, index: int, zero: int) -> tuple[Bus, Lanes]:
+    """Converters from the codes of an input to numbers that are 0 at the zero point."""
+    bus = Bus(call.fresh("dac"), call.shape_of(index))
+    taps = lanewise(call.nets(index).reshape(-1))
+    lane = Lanes(f"{call.name}/dac", (call.bus(index),), bus.name, (taps,), shifted(zero), DAC)
+    return bus, lane
+
+
+def one_each(
+    call: Call, scale: Floats, zero: Ints, expr: Callable[[float, int], str], circuit: Circuit
+) -> Parts:
+    """A lane function of scale and zero point, both in the shape of the node's only signal.
+
+    Lanes that have both in common are one stage; several stages meet in wires.
+    """
+    pairs = np.stack([scale.reshape(-1), zero.reshape(-1).astype(np.float64)])
+    found, which = np.unique(pairs, axis=1, return_inverse=True)
+    src, nets = call.bus(0), lanes(call.shape).reshape(-1)
+    functions = [expr(float(step), int(offset)) for step, offset in found.T]
+    if len(functions) == 1:
+        return [Lanes(call.name, (src,), call.dst, (lanewise(nets),), functions[0], circuit)]
+    if len(functions) > _MOST_STEPS:
+        raise call.refuse(
+            f"{len(functions):,} different scales and zero points",
+            "quantise activations per tensor",
+            "unsupported-shape",
+        )
+    parts: list[Bus | Lanes | Wires] = []
+    own = [np.flatnonzero(which.reshape(-1) == number) for number in range(len(functions))]
+    for number, (function, mine) in enumerate(zip(functions, own, strict=True)):
+        bus = Bus(call.fresh(str(number)), (len(mine),))
+        taps = lanewise(nets[mine])
+        name = f"{call.name}/{number}"
+        parts += [bus, Lanes(name, (src,), bus.name, (taps,), function, circuit)]
+    index = np.empty(nets.size, dtype=np.int32)
+    index[np.concatenate(own)] = np.arange(nets.size, dtype=np.int32)
+    srcs = tuple(part.name for part in parts if isinstance(part, Bus))
+    return [*parts, Wires(call.name, srcs, call.dst, ints(index))]
+
+
+def number(call: Call, index: int, role: str) -> float:
+    """A constant input that is one number for the whole tensor; 0 where it is absent."""
+    if not call.has(index):
+        return 0.0
+    value = call.constant(index, role)
+    if value.size != 1:
+        raise call.refuse(f"a {role} of the shape {value.shape} for a signal, not one number")
+    return float(value.reshape(()))
+
+
+def step(call: Call, index: int, role: str = "scale") -> float:
+    """A scale that is one number, and can be one."""
+    value = number(call, index, role)
+    positive(call, np.array(value))
+    return value
+
+
+def positive(call: Call, scale: Tensor) -> None:
+    """Raise MemxcError where a scale is not a positive number."""
+    with np.errstate(invalid="ignore"):
+        good = np.isfinite(scale) & (scale > 0)
+    if not good.all():
+        bad = float(np.asarray(scale)[~good].reshape(-1)[0])
+        raise call.refuse(f"a scale of {bad:g} is no step", code="unsupported-model")

@@ -1,0 +1,113 @@
+"""QuantizeLinear, DequantizeLinear, Cast: converters between real numbers and codes.
+
+Around weights they are gone before: what depends on constants only is computed when the model is
+read. Source: the operators' pages of ONNX, opsets 10 to 25.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memxc.ir.graph import Tensor
+from memxc.ir.stages import Circuit
+from memxc.ir.windows import Ints, ints
+from memxc.ops._codes import (
+    ADC,
+    DAC,
+    MOST_BITS,
+    Floats,
+    bits,
+    code_range,
+    coded,
+    one_each,
+    positive,
+    shifted,
+)
+from memxc.ops._nets import each, rename
+from memxc.ops._registry import Call, Parts, operator
+
+#: Sums in 32 bits never left the analog side.
+_AMPLIFIER = Circuit("scale", opamps=1)
+
+
+@operator(
+    "QuantizeLinear",
+    since=10,
+    attrs={"axis": 1, "block_size": 0, "output_dtype": 0, "precision": 0, "saturate": 1},
+    integers=True,
+)
+def quantize_linear(call: Call) -> Parts:
+    """An analog-to-digital converter: round(x / scale), half to even, plus zero point, clipped."""
+    scale, zero = _settings(call)
+    positive(call, scale)
+    kind = call.dst_kind
+    return one_each(call, scale, zero, lambda s, z: coded(call, f"x0/{s!r}", z, kind), ADC)
+
+
+@operator(
+    "DequantizeLinear",
+    since=10,
+    attrs={"axis": 1, "block_size": 0, "output_dtype": 0},
+    integers=True,
+)
+def dequantize_linear(call: Call) -> Parts:
+    """A digital-to-analog converter: (code - zero point) scale."""
+    scale, zero = _settings(call)
+    if not np.isfinite(scale).all():
+        raise call.refuse("its scale is not finite", code="unsupported-model")
+    circuit = DAC if bits(call.kind(0)) <= MOST_BITS else _AMPLIFIER
+    return one_each(call, scale, zero, lambda s, z: f"({shifted(z)})*{s!r}", circuit)
+
+
+@operator("Cast", attrs={"round_mode": "up", "saturate": 1, "to": None}, integers=True)
+def cast(call: Call) -> Parts:
+    """Wires where every number stays what it is; from float to 8 or 16 bits a converter that
+    truncates. What lies outside of them ONNX leaves open: the converter stays at its last code."""
+    src, dst = call.kind(0), call.dst_kind
+    if not dst or src == dst or (src and dst != "bool" and _holds(dst, src)):
+        return [rename(call, call.nets(0))]
+    if src or bits(dst) not in (8, 16):
+        raise call.refuse(f"no circuit turns {src or 'float'} into {dst}", code="unsupported-op")
+    low, high = code_range(dst)
+    # Within a millionth of the next code it is that code: an integer with noise stays itself.
+    towards_zero = "max(floor(x0+1e-6),0)-max(floor(1e-6-x0),0)"
+    return [each(call, f"min(max({towards_zero},{low}),{high})", ADC)]
+
+
+@operator("CastLike", since=15, attrs={"round_mode": "up", "saturate": 1}, integers=True)
+def cast_like(call: Call) -> Parts:
+    """Cast to the type of the second input."""
+    return cast(call)
+
+
+def _holds(wide: str, narrow: str) -> bool:
+    (low, high), (least, most) = code_range(wide), code_range(narrow)
+    return low <= least and most <= high
+
+
+def _settings(call: Call) -> tuple[Floats, Ints]:
+    """Scale and zero point of every lane, in the shape of the signal."""
+    scale = call.constant(1, "scale")
+    zero = call.constant(2, "zero point") if call.has(2) else np.zeros_like(scale)
+    if zero.shape != scale.shape and zero.size * scale.size != 1:
+        raise call.refuse(
+            f"a zero point of {zero.shape} for a scale of {scale.shape}", code="unsupported-shape"
+        )
+    steps = _spread(call, np.asarray(scale, dtype=np.float64))
+    return steps, ints(_spread(call, zero.astype(np.int32)))
+
+
+def _spread(call: Call, values: Tensor) -> Tensor:
+    """One number a tensor, a slice along `axis`, or a block of `block_size` along it."""
+    shape, axis, block = call.shape_of(0), call.attrs["axis"], call.attrs["block_size"]
+    if values.size == 1:
+        return np.broadcast_to(values.reshape(()), shape)
+    axis = axis % len(shape) if -len(shape) <= axis < len(shape) else len(shape)
+    size, behind = shape[axis : axis + 1], shape[axis + 1 :]
+    blocks = tuple(-(-n // block) for n in size) if block > 0 else size
+    if not size or values.shape != ((*shape[:axis], *blocks, *behind) if block else size):
+        what = f"a scale of {values.shape} along axis {call.attrs['axis']} of {shape}"
+        raise call.refuse(what, code="unsupported-shape")
+    if block:
+        return np.take(np.repeat(values, block, axis), np.arange(*size), axis)
+    return np.broadcast_to(values.reshape(-1, *[1] * len(behind)), shape)
