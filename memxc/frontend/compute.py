@@ -66,6 +66,10 @@ def value_of(node: onnx.NodeProto, network: Network, budget: Budget) -> Values |
         # Only the shape matters, so a view of one zero stands for the tensor.
         zero = np.broadcast_to(np.float32(0), network.shapes[names[0]])
         return _computed(node, {names[0]: zero}, network)
+    if node.op_type == "CastLike" and names[0] in network.constants:
+        # Only the element type of the second matters.
+        known = {names[0]: network.constants[names[0]], names[1]: _like(names[1], network)}
+        return _bounded(node, known, network, budget)
     if _is_random(node) or not all(name in network.constants for name in names):
         return None
     known = {name: network.constants[name] for name in names}
@@ -73,6 +77,17 @@ def value_of(node: onnx.NodeProto, network: Network, budget: Budget) -> Values |
         return {node.output[0]: array(node.attribute[0].t, node.name)}
     if node.op_type == "ConstantOfShape":
         return {node.output[0]: _constant_of_shape(node, known[names[0]])}
+    return _bounded(node, known, network, budget)
+
+
+def _like(name: str, network: Network) -> Array:
+    kind = network.types[name]
+    return np.zeros((), onnx.helper.tensor_dtype_to_np_dtype(kind))
+
+
+def _bounded(
+    node: onnx.NodeProto, known: Values, network: Network, budget: Budget
+) -> Values | None:
     size = _size(node, known, network)
     if size is None:
         return None

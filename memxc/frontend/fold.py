@@ -10,6 +10,7 @@ from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend.compute import Budget, value_of
 from memxc.frontend.infer import infer
 from memxc.frontend.network import LARGEST_TENSOR, Network, Shape
+from memxc.frontend.upgrade import upgraded
 
 
 def fold(network: Network) -> None:
@@ -25,9 +26,10 @@ def fold(network: Network) -> None:
         if not all(name in network.shapes for name in filter(None, node.input)):
             continue  # A node before it has its fault.
         try:
-            if not _folded(node, network, budget):
-                left.append(node)
-                _check_outputs(node, network, read)
+            for part in upgraded(node, network) if network.old else [node]:
+                if not _folded(part, network, budget):
+                    left.append(part)
+                    _check_outputs(part, network, read)
         except MemxcError as error:
             faults += error.faults
     if faults:

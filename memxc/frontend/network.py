@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx  # noqa: TID251
 
 from memxc.errors import Fault, MemxcError
-from memxc.frontend.read import opset_of
+from memxc.frontend.read import PLAIN_OPSET, opset_of
 from memxc.frontend.tensors import Array, array
 
 Shape = tuple[int, ...]
@@ -20,38 +20,56 @@ LARGEST_TENSOR = 2**28
 class Network:
     """What is known of a network while it is folded, by tensor name.
 
-    Folding moves what it can from `nodes` to `constants`.
-    `inputs` have every axis fixed; `types` are ONNX's numbers of element types.
+    Folding moves what it can from `nodes` to `constants`. `opset` is the one that nodes are folded
+    as; those of an `old` one are upgraded first.
+    `inputs` have every axis fixed; `types` are ONNX's numbers of element types; `taken` are the
+    names that stand for a tensor, known yet or not.
     """
 
     opset_imports: Sequence[onnx.OperatorSetIdProto]
     opset: int
+    old: bool
     inputs: dict[str, Shape]
     outputs: tuple[str, ...]
     nodes: list[onnx.NodeProto]
     constants: dict[str, Array]
     shapes: dict[str, Shape]
     types: dict[str, int]
+    taken: set[str]
+    renamed: int = 0
 
     def add(self, name: str, value: Array) -> None:
         """Note a constant, with its shape and type."""
+        self.taken.add(name)
         self.constants[name] = value
         self.shapes[name] = value.shape
         self.types[name] = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
 
+    def fresh(self, name: str) -> str:
+        """A name that no tensor has: this one, or with a number behind it."""
+        free = name
+        while free in self.taken:
+            self.renamed += 1  # never from 1 again: names that are taken on purpose cost time once
+            free = f"{name}~{self.renamed}"
+        self.taken.add(free)
+        return free
+
 
 def network_of(model: onnx.ModelProto, inputs: dict[str, Shape]) -> Network:
     """The network of a checked model. Raises MemxcError with every initialiser that is broken."""
-    graph = model.graph
+    graph, opset = model.graph, opset_of(model)
+    old = opset < PLAIN_OPSET
     network = Network(
-        model.opset_import,
-        opset_of(model),
+        [onnx.helper.make_opsetid("", PLAIN_OPSET)] if old else model.opset_import,
+        max(opset, PLAIN_OPSET),
+        old,
         inputs,
         tuple(value.name for value in graph.output),
         list(graph.node),
         {},
         dict(inputs),
         {value.name: value.type.tensor_type.elem_type for value in graph.input},
+        {*inputs, *(name for node in graph.node for name in node.output)},
     )
     faults: list[Fault] = []
     for tensor in graph.initializer:

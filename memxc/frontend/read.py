@@ -16,7 +16,9 @@ from memxc.frontend.text import check_text
 _LARGEST_FILE = 2**31 - 1
 #: Ten times the largest networks there are; more would only fill the memory with faults.
 _MOST_NODES = 100_000
-_OLDEST_OPSET = 7
+OLDEST_OPSET = 6
+#: From here on operators broadcast as numpy does; what is older is read as this one.
+PLAIN_OPSET = 7
 #: How files begin that are often taken for ONNX models.
 _OTHERS = (
     (b"\x89PNG", "a PNG picture", ""),
@@ -117,13 +119,13 @@ def _check_version(model: onnx.ModelProto, where: str) -> None:
         raise fail("broken-model", where, "does not say its IR version: it is not an ONNX model")
     opset, newest = opset_of(model), onnx.defs.onnx_opset_version()
     if opset > newest:
-        what = f"has opset {opset}; onnx {onnx.__version__} knows {_OLDEST_OPSET} to {newest}"
+        what = f"has opset {opset}; onnx {onnx.__version__} knows {OLDEST_OPSET} to {newest}"
         hint = "update onnx, or export the model for an older opset"
         raise fail("unsupported-model", where, what, hint)
-    if opset < _OLDEST_OPSET:
+    if opset < OLDEST_OPSET:
         said = f"has opset {opset}" if opset else "does not say which opset it uses"
         hint = "convert it with onnx.version_converter.convert_version, or export it again"
-        what = f"{said}; memxc reads {_OLDEST_OPSET} to {newest}"
+        what = f"{said}; memxc reads {OLDEST_OPSET} to {newest}"
         raise fail("unsupported-model", where, what, hint)
 
 

@@ -269,3 +269,15 @@ def test_nan_after_folding(build):
     with pytest.raises(MemxcError, match=r"l: its values are not numbers"):
         load(path)
     assert onnx.load(path).graph.node[0].op_type == "Log"
+
+
+def test_the_type_of_a_signal_is_enough(build):
+    """CastLike as PyTorch's exporter writes it when told not to optimise."""
+    nodes = [
+        node("CastLike", ["low", "x"], ["bound"]),
+        node("Clip", ["x", "bound"], ["y"]),
+    ]
+    graph = load(build(nodes, {"low": np.array(-2)}, opset=18))
+    assert [n.op for n in graph.nodes] == ["Clip"]
+    assert graph.weights["bound"].dtype == np.float32
+    assert graph.weights["bound"] == -2

@@ -71,7 +71,7 @@ def change(path, edit):
         (lambda m: m.ClearField("ir_version"), "broken-model", "IR version"),
         (lambda m: m.ClearField("opset_import"), "unsupported-model", "which opset"),
         (lambda m: setattr(m, "ir_version", 1000), "unsupported-model", "IR version 1000"),
-        (lambda m: setattr(m.opset_import[0], "version", 6), "unsupported-model", "opset 6"),
+        (lambda m: setattr(m.opset_import[0], "version", 5), "unsupported-model", "opset 5"),
         (lambda m: setattr(m.opset_import[0], "version", 999), "unsupported-model", "opset 999"),
     ],
 )
