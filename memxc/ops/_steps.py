@@ -12,7 +12,6 @@ from memxc.ir.design import Bus
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Cell, Circuit, Lanes, Linear, Stage, Wires
 from memxc.ir.windows import GROUND, Ints, Windows, ints, lanewise
-from memxc.ops import _blocks
 from memxc.ops._board import reference
 from memxc.ops._registry import Call, Parts, Shape, lanes
 from memxc.ops._windows import Axes, grid, spread
@@ -171,21 +170,6 @@ class Steps:
 
     def _name(self, word: str) -> str:
         return f"{self._call.name}/{word}"
-
-
-def magnitudes(steps: Steps, src: Signal) -> Signal:
-    """|x| of every lane."""
-    return steps.lanes("magnitudes", "abs(x0)", _blocks.FULL_WAVE, src, keeps_scale=True)
-
-
-def squares(steps: Steps, src: Signal) -> Signal:
-    """x * x of every lane."""
-    return steps.lanes("squares", "x0*x0", _blocks.MULTIPLIER, src)
-
-
-def root(steps: Steps, src: Signal) -> Signal:
-    """The square root of every lane, 0 for a signal below zero."""
-    return steps.lanes("root", "sqrt(max(x0,0))", _blocks.ROOT, src)
 
 
 def _without(shape: Shape, axes: Axes) -> Shape:

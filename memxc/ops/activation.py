@@ -21,15 +21,6 @@ def relu(call: Call) -> Parts:
     return [each(call, "max(x0,0)", _RELU, keeps_scale=True)]
 
 
-@operator("LeakyRelu", attrs={"alpha": 0.01})
-def leaky_relu(call: Call) -> Parts:
-    """Two rectifiers, the negative one with the gain alpha."""
-    alpha = float(call.attrs["alpha"])
-    circuit = Circuit("leaky_relu", opamps=2, diodes=2)
-    keeps = abs(alpha) <= 1
-    return [each(call, f"max(x0,0)+{alpha!r}*min(x0,0)", circuit, keeps_scale=keeps)]
-
-
 @operator("Clip", attrs={"min": None, "max": None}, integers=True)
 def clip(call: Call) -> Parts:
     """A limiter a bound; no bounds are wires, and a lower bound of 0 alone is a Relu."""

@@ -1,4 +1,4 @@
-"""Add, Sub, Mul, Div, Sum and Neg: constants become resistors, signals meet in a lane's circuit."""
+"""Add, Sub, Mul, Div and Neg: constants become resistors, signals meet in a lane's circuit."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import numpy as np
 from memxc.ir.graph import Tensor
 from memxc.ir.stages import Circuit
 from memxc.ops._affine import with_constant
-from memxc.ops._nets import each, rename, together
+from memxc.ops._blocks import DIVIDER, NO_DIVISOR, built
+from memxc.ops._nets import each, together
 from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._steps import Steps
 
 
 @operator("Add")
@@ -42,14 +44,13 @@ def mul(call: Call) -> Parts:
 
 @operator("Div")
 def div(call: Call) -> Parts:
-    """Division by a constant is a weight."""
+    """Division by a constant is a weight; by a signal a divider, which gives 0 where that is 0."""
     signal, constant = _operands(call)
     if constant is None or signal == 1:
-        raise call.refuse(
-            "division by a signal has no circuit",
-            "only a constant of the model can divide",
-            "unsupported-op",
-        )
+        steps = Steps(call)
+        above = steps.given(0) if constant is None else steps.held("numerator", _float(constant))
+        expr = f"x0*x1/max(x1*x1,{NO_DIVISOR!r})"
+        return steps.end(steps.lanes("result", expr, built("div", DIVIDER), above, steps.given(1)))
     with np.errstate(divide="ignore"):  # an infinite weight becomes a fault of the model
         return [with_constant(call, 0, 1.0 / _float(constant), None)]
 
@@ -58,25 +59,6 @@ def div(call: Call) -> Parts:
 def neg(call: Call) -> Parts:
     """An inverter."""
     return [each(call, "0-x0", Circuit("neg", inverters=1), keeps_scale=True)]
-
-
-@operator("Sum")
-def sum_(call: Call) -> Parts:
-    """Any number of signals in one summing amplifier; of one signal, constants are its bias."""
-    count = range(len(call.inputs))
-    signals = tuple(i for i in count if not call.is_constant(i))
-    constants = [call.constant(i, "summand") for i in count if call.is_constant(i)]
-    if len(signals) == 1 and not constants:
-        return [rename(call, call.nets(0))]
-    if len(signals) == 1:
-        bias: Tensor | None = None
-        for constant in constants:
-            bias = constant if bias is None else _float(bias) + _float(constant)
-        return [with_constant(call, signals[0], None, bias)]
-    if constants or not signals:
-        raise call.refuse("a sum of several signals and a constant", "write the constant as an Add")
-    expr = "+".join(f"x{i}" for i in range(len(signals)))
-    return [together(call, signals, expr, Circuit("add", opamps=2))]
 
 
 def _operands(call: Call) -> tuple[int, Tensor | None]:

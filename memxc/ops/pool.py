@@ -11,8 +11,9 @@ from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Circuit, Lanes, Linear
 from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._nets import rename
+from memxc.ops._power import magnitudes, norm_of, root
 from memxc.ops._registry import Call, Parts, lanes, operator
-from memxc.ops._steps import Signal, Steps, magnitudes, root, squares
+from memxc.ops._steps import Steps
 from memxc.ops._windows import Sliding, grid, inside, lattice, map_sinks, map_taps, sliding, spread
 
 _COMMON = {
@@ -56,9 +57,9 @@ def global_max_pool(call: Call) -> Parts:
 
 @operator("LpPool", attrs={**_COMMON, "p": 2})
 def lp_pool(call: Call) -> Parts:
-    """Magnitudes or squares, summed by resistors; the root of the sum of squares."""
-    steps = Steps(call)
-    terms = _terms(call, steps)
+    """Powers of magnitudes, summed by resistors, and the root of the sum."""
+    steps, p = Steps(call), norm_of(call)
+    terms = magnitudes(steps, steps.given(0), p)
     slide = sliding(call, tuple(call.attrs["kernel_shape"]))
     channels = call.shape[1]
     kernel = Kernel(
@@ -70,15 +71,16 @@ def lp_pool(call: Call) -> Parts:
         grid=grid(call.shape[0], *slide.out),
     )
     total = steps.linear("sum", terms.bus, call.shape, (kernel,), "resistor")
-    return steps.end(total if call.attrs["p"] == 1 else root(steps, total))
+    return steps.end(root(steps, total, p))
 
 
 @operator("GlobalLpPool", attrs={"p": 2})
 def global_lp_pool(call: Call) -> Parts:
-    """Magnitudes or squares of a channel, summed by resistors; the root of the sum of squares."""
-    steps = Steps(call)
-    total = steps.sums("sum", _terms(call, steps), tuple(range(2, len(call.shape_of(0)))))
-    return steps.end(total if call.attrs["p"] == 1 else root(steps, total))
+    """Powers of magnitudes, a channel's summed by resistors, and the root of the sum."""
+    steps, p = Steps(call), norm_of(call)
+    terms = magnitudes(steps, steps.given(0), p)
+    total = steps.sums("sum", terms, tuple(range(2, len(call.shape_of(0)))))
+    return steps.end(root(steps, total, p))
 
 
 @operator("AveragePool", attrs={**_COMMON, "count_include_pad": 0})
@@ -109,16 +111,6 @@ def global_average_pool(call: Call) -> Parts:
     steps, shape = Steps(call), call.shape_of(0)
     axes = tuple(range(2, len(shape)))
     return steps.end(steps.sums("mean", steps.given(0), axes, 1.0 / prod(shape[2:])))
-
-
-def _terms(call: Call, steps: Steps) -> Signal:
-    """What a norm adds up."""
-    if call.attrs["p"] not in (1, 2):
-        raise call.refuse(
-            f"p = {call.attrs['p']}: only the norms of 1 and 2 have a circuit",
-            "rectifiers give magnitudes and multipliers squares; other powers have neither",
-        )
-    return (magnitudes if call.attrs["p"] == 1 else squares)(steps, steps.given(0))
 
 
 def _largest(call: Call, taps: Windows) -> Lanes:

@@ -6,13 +6,12 @@ from math import prod
 
 from memxc.ir.stages import Circuit
 from memxc.ops import _blocks
+from memxc.ops._power import MOST_FACTORS, magnitudes, root
 from memxc.ops._registry import Call, Parts, operator
-from memxc.ops._steps import Signal, Steps, magnitudes, root, squares
+from memxc.ops._steps import Signal, Steps
 from memxc.ops._windows import Axes
 
 _ATTRS = {"axes": None, "keepdims": 1, "noop_with_empty_axes": 0}
-#: Every further multiplier of a chain adds its own error.
-_MOST_FACTORS = 16
 
 
 @operator("ReduceMean", attrs=_ATTRS)
@@ -47,10 +46,10 @@ def reduce_prod(call: Call) -> Parts:
     """A chain of multipliers."""
     steps, axes = Steps(call), _axes(call)
     count = prod(call.shape_of(0)[axis] for axis in axes)
-    if count > _MOST_FACTORS:
+    if count > MOST_FACTORS:
         raise call.refuse(
             f"a product of {count} signals",
-            f"a chain of more than {_MOST_FACTORS} multipliers is no circuit that could be built",
+            f"a chain of more than {MOST_FACTORS} multipliers is no circuit that could be built",
             "unsupported-op",
         )
     if count == 1:
@@ -64,22 +63,22 @@ def reduce_prod(call: Call) -> Parts:
 def reduce_l1(call: Call) -> Parts:
     """A full-wave rectifier for each number, then a sum by resistors."""
     steps = Steps(call)
-    return steps.end(_total(steps, magnitudes(steps, steps.given(0)), _axes(call)))
+    return steps.end(_total(steps, magnitudes(steps, steps.given(0), 1), _axes(call)))
 
 
 @operator("ReduceSumSquare", attrs=_ATTRS)
 def reduce_sum_square(call: Call) -> Parts:
     """A multiplier for each number, then a sum by resistors."""
     steps = Steps(call)
-    return steps.end(_total(steps, squares(steps, steps.given(0)), _axes(call)))
+    return steps.end(_total(steps, magnitudes(steps, steps.given(0), 2), _axes(call)))
 
 
 @operator("ReduceL2", attrs=_ATTRS)
 def reduce_l2(call: Call) -> Parts:
     """A multiplier for each number, a sum by resistors, and its root."""
     steps = Steps(call)
-    total = _total(steps, squares(steps, steps.given(0)), _axes(call))
-    return steps.end(root(steps, total))
+    total = _total(steps, magnitudes(steps, steps.given(0), 2), _axes(call))
+    return steps.end(root(steps, total, 2))
 
 
 @operator("ReduceLogSum", attrs=_ATTRS)

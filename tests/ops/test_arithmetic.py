@@ -53,12 +53,28 @@ def test_one_block_a_channel_or_one_for_all(check_node):
         assert (kernel.groups, kernel.places, kernel.rows, kernel.columns) == (groups, places, 1, 1)
 
 
-def test_division_by_a_signal_or_by_zero_is_refused(hand_graph, faults_of):
-    (fault,) = faults_of(hand_graph("Div", {"a": (2, 3), "b": (2, 3)}, {}, {"y": (2, 3)}))
-    assert "division by a signal" in fault.what
+def test_division_by_zero_is_refused(hand_graph, faults_of):
     zero = {"b": np.array([1, 0, 2], np.float32)}
     (fault,) = faults_of(hand_graph("Div", {"a": (2, 3)}, zero, {"y": (2, 3)}))
     assert "finite" in fault.what
+
+
+@pytest.mark.parametrize("constant", [None, "a"])
+@pytest.mark.parametrize("shapes", SHAPES)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_division_by_a_signal(check_node, constant, shapes, swapped):
+    left, right = shapes[::-1] if swapped else shapes
+    divisors = random(*right, seed=1)
+    inputs = {"a": random(*left), "b": divisors + np.sign(divisors)}
+    graph = check_node("Div", inputs, [constant] if constant else [])
+    stage = lower(graph).stages[-1]
+    assert (stage.circuit.opamps, stage.circuit.multipliers) == (1, 1)
+
+
+def test_a_divider_gives_zero_where_it_divides_by_zero(hand_graph, case_run):
+    graph = hand_graph("Div", {"a": (1, 3), "b": (1, 3)}, {}, {"y": (1, 3)})
+    found = case_run(graph, {"a": np.array([[6.0, -1, 0]]), "b": np.array([[-4.0, 0, 0]])})
+    assert found["y"].tolist() == [[-1.5, 0, 0]]
 
 
 def test_a_signal_added_to_itself(hand_graph):

@@ -1,0 +1,92 @@
+"""Sum, Mean, Max and Min of any number of signals and constants, broadcast as numpy does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from memxc.ir.stages import Circuit
+from memxc.ir.windows import ints
+from memxc.ops._affine import with_constant
+from memxc.ops._blocks import SUM, built
+from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._steps import Signal, Steps
+
+
+@operator("Sum")
+def sum_(call: Call) -> Parts:
+    """One summing amplifier; constants beside a single signal are a bias."""
+    signals = [i for i in range(len(call.inputs)) if not call.is_constant(i)]
+    if len(signals) == 1 < len(call.inputs):
+        return [with_constant(call, signals[0], None, _constant(call, np.add))]
+    return _combined(call, np.add, lambda terms: ("+".join(terms), built("add", SUM)))
+
+
+@operator("Mean")
+def mean(call: Call) -> Parts:
+    """One summing amplifier, its resistors as many times larger as there are inputs."""
+    count = len(call.inputs)
+    return _combined(
+        call, np.add, lambda terms: (f"({'+'.join(terms)})/{count}", built("mean", SUM))
+    )
+
+
+@operator("Max", integers=True)
+def max_(call: Call) -> Parts:
+    """A diode selector."""
+    return _combined(call, np.maximum, lambda terms: _selector("max", terms))
+
+
+@operator("Min", integers=True)
+def min_(call: Call) -> Parts:
+    """A diode selector with its diodes turned round."""
+    return _combined(call, np.minimum, lambda terms: _selector("min", terms))
+
+
+def _selector(function: str, terms: list[str]) -> tuple[str, Circuit]:
+    circuit = Circuit(function, opamps=len(terms), diodes=len(terms))
+    return f"{function}({','.join(terms)})", circuit
+
+
+def _combined(
+    call: Call, fold: Callable[..., Any], words: Callable[[list[str]], tuple[str, Circuit]]
+) -> Parts:
+    """The function of all inputs, the constants among them folded into one.
+
+    One number for all lanes stands in the circuit; others are held voltages, a lane each.
+    """
+    steps = Steps(call)
+    constant = _constant(call, fold)
+    signals = [steps.given(i) for i in range(len(call.inputs)) if not call.is_constant(i)]
+    if not signals:
+        call.bus(0)
+    literal = []
+    if constant is not None and (constant == constant.flat[0]).all():
+        literal = [repr(float(constant.flat[0]))]
+    elif constant is not None:
+        signals.append(steps.held("constants", constant))
+    terms = [f"x{k}" for k in range(len(signals))] + literal
+    if len(terms) == 1:
+        return steps.end(signals[0])
+    wide = [Signal(s.bus, ints(np.broadcast_to(s.nets, call.shape))) for s in signals]
+    keeps = fold is not np.add and not literal
+    return steps.end(steps.lanes("result", *words(terms), *wide, keeps_scale=keeps))
+
+
+def _constant(call: Call, fold: Callable[..., Any]) -> Any:
+    """All constant inputs as one; None where there are none."""
+    found = [
+        np.asarray(call.constant(i, "operand"), dtype=np.float64)
+        for i in range(len(call.inputs))
+        if call.is_constant(i)
+    ]
+    if not found:
+        return None
+    value = np.asarray(reduce(fold, found))
+    if not np.isfinite(value).all():
+        what = "its constants are not all finite numbers"
+        raise call.refuse(what, "train or export it again", "unsupported-model")
+    return value
