@@ -18,6 +18,8 @@ from memxc.ir.windows import Ints, ints
 Floats = NDArray[np.float64]
 #: A weight below is left out: no resistor is that large.
 _NOTHING = 1e-9
+#: Coordinates this near to the middle between two pixels are there.
+_TIE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,20 +87,19 @@ class Sampling:
 
 
 def nearest(sampling: Sampling, rounding: str) -> Axis:
-    """One pixel each. Ties are decided in float32, as runtimes decide them."""
-    at = sampling.coordinates(np.float32)
+    """One pixel each. Where float32 cannot tell, it is the pixel that onnxruntime takes."""
+    at = np.asarray(sampling.coordinates(np.float32), dtype=np.float64)
     if rounding == "simple":  # before opset 11
         rounding = "ceil" if sampling.scale < 1 else "floor"
-    half = np.float32(0.5)
     match rounding:
         case "floor":
             found = np.floor(at)
         case "ceil":
             found = np.ceil(at)
         case "round_prefer_ceil":
-            found = np.floor(at + half)
+            found = np.floor(at + 0.5 + _TIE)
         case _:
-            found = np.ceil(at - half)
+            found = np.ceil(at - 0.5 - _TIE)
     return _axis(sampling, np.ones((sampling.out, 1)), ints(found), at)
 
 

@@ -166,6 +166,8 @@ class _Part:
 def _parts(axis: Axis) -> Iterator[_Part]:
     """The outputs of an axis by their weights, or by the signs of these alone."""
     inner = ints(np.flatnonzero(~axis.outside))
+    if not inner.size:
+        return
     classes = _by(np.round(axis.weights[inner], 9))
     alike = 2 * len(classes) <= len(inner) or len(inner) == 1
     for rows in classes if alike else _by(np.sign(axis.weights[inner])):

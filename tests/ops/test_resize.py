@@ -62,7 +62,7 @@ def check(case_graph, case_run, case_error):
                 wanted = ReferenceEvaluator(model).run(None, {"x": x, **constants})[0]
             assert found.shape == wanted.shape, oracle
             assert case_error(found, wanted) < bound, oracle
-        return [stage for stage in lower(graph).stages]
+        return list(lower(graph).stages)
 
     return compare
 
@@ -107,3 +107,113 @@ def test_antialias(check, sides, transform, mode, exclude):
     x, sizes = drawn(sides)
     attrs = {"coordinate_transformation_mode": transform, "exclude_outside": exclude}
     check(x, sizes=sizes, mode=mode, antialias=1, **attrs)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("transform", ["half_pixel", "asymmetric", "half_pixel_symmetric"])
+@pytest.mark.parametrize("scales", [(2, 3), (0.5, 0.6), (1.3, 2.7), (1, 0.9)])
+def test_scales(check, mode, transform, scales):
+    attrs = {"mode": mode, "coordinate_transformation_mode": transform}
+    check(X, scales=(1, 1, *scales), oracles=("onnxruntime", "reference"), **attrs)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("roi", [(0, 0, 0.4, 0.6, 1, 1, 0.6, 0.8), (0, 0, -0.2, 0.1, 1, 1, 1.1, 2)])
+def test_crop_and_resize(check, mode, roi):
+    attrs = {"coordinate_transformation_mode": "tf_crop_and_resize", "extrapolation_value": -1.5}
+    stages = check(X, roi=roi, sizes=(1, 2, 3, 7), mode=mode, **attrs)
+    assert len(stages) == (2 if mode == "nearest" and roi[2] < 0 else 1)
+    check(X, roi=roi, sizes=(1, 2, 1, 1), mode=mode, **attrs)
+
+
+@pytest.mark.parametrize("policy", ["not_larger", "not_smaller", "stretch"])
+@pytest.mark.parametrize("axes", [(2, 3), (3, 2), (-1,)])
+def test_axes_and_aspect(check, policy, axes):
+    attrs = {"axes": axes, "keep_aspect_ratio_policy": policy, "mode": "linear"}
+    oracles = ("onnxruntime",) if min(axes) >= 0 else ()  # it reads a negative axis as a large one
+    check(X, sizes=(7, 9)[: len(axes)], oracles=oracles, **attrs)
+    if len(axes) == 2:
+        roi = (0.2, 0.4, 1, 0.8)
+        attrs = {"axes": axes, "coordinate_transformation_mode": "tf_crop_and_resize"}
+        check(X, roi=roi, sizes=(7, 9), mode="linear", **attrs)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("scales", [(2, 3), (1, 2.5), (0.6, 0.5)])
+def test_before_opset_11(check, mode, scales):
+    check(X, opset=10, scales=(1, 1, *scales), mode=mode)
+    if min(scales) >= 1:
+        check(X, "Upsample", 9, scales=(1, 1, *scales), mode=mode)
+
+
+def test_upsample_with_scales_as_an_attribute(check_node):
+    graph = check_node("Upsample", {"x": X}, opset=8, scales=[1.0, 1.0, 2.0, 3.0], mode="nearest")
+    assert graph.shapes["y0"] == (1, 2, 8, 15)
+
+
+@pytest.mark.parametrize("opset", [11, 13, 18])
+def test_later_opsets(check, opset):
+    check(X, opset=opset, roi=[], scales=(1, 1, 2, 3), mode="linear")
+    if opset == 11:
+        attrs = {"coordinate_transformation_mode": "tf_half_pixel_for_nn", "nearest_mode": "floor"}
+        check(X, opset=11, roi=[], scales=(1, 1, 2, 3), **attrs)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4), (1, 2, 3, 4, 5)])
+def test_other_ranks(check, shape):
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    sizes = [n + 1 if n > 2 else n for n in shape]
+    check(x, sizes=sizes, mode="linear")
+    check(x, sizes=sizes, mode="nearest", coordinate_transformation_mode="align_corners")
+
+
+def test_phases_are_places_of_one_kernel(check):
+    (stage,) = check(X, scales=(1, 1, 2, 2), mode="linear")
+    assert stage.cell == "resistor"
+    # 2 x 2 phases of 2 x 2 taps: every pixel of every channel is a place
+    assert [(k.rows, k.groups, k.places) for k in stage.kernels] == [(4, 1, 2 * 4 * 5)] * 4
+    assert sorted(np.round(k.values.max(), 4) for k in stage.kernels) == [0.5625] * 4
+
+
+def test_an_axis_without_phases_is_blocks(check):
+    x = np.random.default_rng(0).normal(size=(1, 2, 4, 31)).astype(np.float32)
+    (stage,) = check(x, sizes=(1, 2, 8, 23), mode="linear")
+    # of the 23 the middle one looks at a pixel, 22 between two; 2 phases of the height
+    assert sorted((k.rows, k.groups, k.places) for k in stage.kernels) == [
+        (2, 1, 8),
+        (2, 1, 8),
+        (4, 22, 8),
+        (4, 22, 8),
+    ]
+
+
+def test_whole_pixels_are_wires(check):
+    attrs = {"coordinate_transformation_mode": "align_corners", "mode": "linear"}
+    (stage,) = check(X, sizes=(1, 2, 4, 3), **attrs)
+    assert isinstance(stage, Wires)
+    (stage,) = check(X, sizes=(1, 2, 4, 9), **attrs)
+    assert isinstance(stage, Linear)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"scales": (1, 1, 0.6, 1), "coordinate_transformation_mode": "align_corners"},
+            "place the last one differently",
+        ),
+        ({"scales": (1, 1, 2, 2), "coordinate_transformation_mode": "odd"}, "odd"),
+        ({"scales": (1, 1, 2, 2), "mode": "lanczos"}, "lanczos"),
+        ({"scales": (1, 1, 2, 2), "nearest_mode": "even"}, "even"),
+        ({"sizes": (1, 2, 3, 3), "coordinate_transformation_mode": "tf_crop_and_resize"}, "roi"),
+    ],
+)
+def test_what_is_refused(check, options, words):
+    with pytest.raises(MemxcError, match=words):
+        check(X, **options)
+
+
+def test_sizes_computed_at_run_time_are_refused(hand_graph, faults_of):
+    inputs = {"x": (1, 2, 4, 5), "roi": (8,), "scales": (4,)}
+    (fault,) = faults_of(hand_graph("Resize", inputs, {}, {"y": (1, 2, 8, 5)}))
+    assert "scales is computed at run time" in fault.what
