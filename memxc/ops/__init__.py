@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear, Wires
-from memxc.ops._registry import COLUMNS, Call, Column, Parts
+from memxc.ops._registry import COLUMNS, REASONS, Call, Column, Parts
 
 for _module in pkgutil.iter_modules(__path__):
     if not _module.name.startswith("_"):
@@ -28,6 +29,11 @@ for _module in pkgutil.iter_modules(__path__):
 def available() -> Mapping[str, Column]:
     """Every column by the name of its operator, in alphabetical order."""
     return MappingProxyType(dict(sorted(COLUMNS.items())))
+
+
+def refusals() -> Mapping[str, str]:
+    """Why operators have no circuit, by their names in alphabetical order; others are unknown."""
+    return {name: reason for name, (reason, _) in sorted(REASONS.items())}
 
 
 def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
@@ -55,11 +61,14 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
     return parts
 
 
-__all__ = ["Call", "Column", "Parts", "available", "lower_node"]
+__all__ = ["Call", "Column", "Parts", "available", "lower_node", "refusals"]
 
 
 def _unknown(node: Node) -> Fault:
     name = f"{node.domain}.{node.op}" if node.domain else node.op
+    if name in REASONS:
+        reason, hint = REASONS[name]
+        return Fault("unsupported-op", node.name, f"{name}: {reason}", hint)
     near = difflib.get_close_matches(node.op, COLUMNS, n=1)
     hint = f"the nearest that can be mapped is {near[0]}; " if near else ""
     what = f"no circuit for the operator {name}"
@@ -75,6 +84,10 @@ def _undeclared(node: Node, graph: Graph, column: Column, used: frozenset[str]) 
         hint = f"did you mean {near[0]}?" if near else f"covered: {', '.join(column.attrs) or '-'}"
         what = f"{node.op}: the attribute {name} is not covered"
         yield Fault("unsupported-attribute", node.name, what, hint)
+    for name, value in sorted(node.attrs.items()):
+        if name in column.attrs and not _is_number(value, infinite=name in column.infinite):
+            what = f"{node.op}: {name} = {value} is no finite number"
+            yield Fault("unsupported-attribute", node.name, what, "train or export it again")
     for name in node.outputs[column.outputs :] if column.outputs is not None else ():
         if name in used:
             what = f"{node.op}: its further output {name!r} is in use and has no circuit"
@@ -102,6 +115,14 @@ def _kinds(node: Node, graph: Graph, used: frozenset[str]) -> Iterator[tuple[str
     for name in dict.fromkeys([*node.inputs, *outputs]):
         if name in graph.kinds:
             yield name, graph.kinds[name]
+
+
+def _is_number(value: Any, infinite: bool) -> bool:
+    """Whether all real numbers of an attribute are finite, or at least numbers."""
+    numbers = np.asarray(value)
+    if numbers.dtype.kind != "f":
+        return True
+    return not np.isnan(numbers).any() and (infinite or bool(np.isfinite(numbers).all()))
 
 
 def _finite(stage: Linear) -> bool:

@@ -123,6 +123,7 @@ class Column:
     """An operator: its name, the lowest opset covered, declared attributes and their defaults.
 
     integers: whether its circuit is right for signals that are integers or bool.
+    infinite: attributes that may be infinite, which is to say absent.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Column:
     attrs: Mapping[str, Any]
     outputs: int | None
     integers: bool
+    infinite: tuple[str, ...]
     lower: Callable[[Call], Parts]
 
     @property
@@ -140,6 +142,8 @@ class Column:
 
 #: Every column by the operator's name; filled while the files of the package are imported.
 COLUMNS: dict[str, Column] = {}
+#: Why an operator of ONNX has no circuit and what to do, by the operator's name.
+REASONS: dict[str, tuple[str, str]] = {}
 
 
 def operator(
@@ -148,25 +152,40 @@ def operator(
     attrs: Mapping[str, Any] | None = None,
     outputs: int | None = 1,
     integers: bool = False,
+    infinite: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Call], Parts]], Callable[[Call], Parts]]:
     """Declare a column: `attrs` are all attributes it covers, with the defaults of ONNX.
 
     outputs: how many outputs it drives (a further one in use is a fault), None for any number.
     integers: its circuit is right for signals that are integers or bool, too: nothing wraps around
     and nothing is truncated. Where it is not said, only wires may carry them.
-    Raises ImportError where the operator has a column already.
+    infinite: attributes that may be infinite, which is to say absent; any other has to be finite.
+    Raises ImportError where the operator has a column, or a reason for not having one, already.
     """
 
     def declare(lower: Callable[[Call], Parts]) -> Callable[[Call], Parts]:
-        column = Column(name, since, dict(attrs or {}), outputs, integers, lower)
+        column = Column(name, since, dict(attrs or {}), outputs, integers, infinite, lower)
         if name in COLUMNS:
             raise ImportError(
                 f"operator {name!r} has two columns: {COLUMNS[name].file} and {column.file}"
             )
+        if name in REASONS:
+            raise ImportError(f"operator {name!r} has a column in {column.file} and is refused")
         COLUMNS[name] = column
         return lower
 
     return declare
+
+
+def refused(*names: str, reason: str, hint: str) -> None:
+    """Declare operators that have no circuit, why, and what to do.
+
+    Raises ImportError where one has a column, or a reason already.
+    """
+    for name in names:
+        if name in COLUMNS or name in REASONS:
+            raise ImportError(f"operator {name!r} is refused and has a column or another reason")
+        REASONS[name] = (reason, hint)
 
 
 def lanes(shape: Shape) -> Ints:

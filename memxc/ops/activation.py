@@ -21,7 +21,7 @@ def relu(call: Call) -> Parts:
     return [each(call, "max(x0,0)", _RELU, keeps_scale=True)]
 
 
-@operator("Clip", attrs={"min": None, "max": None}, integers=True)
+@operator("Clip", attrs={"min": None, "max": None}, integers=True, infinite=("min", "max"))
 def clip(call: Call) -> Parts:
     """A limiter a bound; no bounds are wires, and a lower bound of 0 alone is a Relu."""
     low, high = (_bound(call, name, index) for index, name in ((1, "min"), (2, "max")))

@@ -20,7 +20,12 @@ from memxc.ops._windows import Sliding, inside, sliding
 _LOWEST_HALF = float(np.finfo(np.float16).min)
 
 
-@operator("Pad", attrs={"mode": "constant", "pads": None, "value": None}, integers=True)
+@operator(
+    "Pad",
+    attrs={"mode": "constant", "pads": None, "value": None},
+    integers=True,
+    infinite=("value",),
+)
 def pad(call: Call) -> Parts:
     """A constant, or the map reflected, repeated or wrapped at its edges; a negative pad cuts."""
     nets, mode = call.nets(0), call.attrs["mode"]

@@ -68,7 +68,8 @@ def test_a_clip_without_bounds_is_wires(hand_graph):
 
 
 @pytest.mark.parametrize(
-    ("attrs", "words"), [({"min": np.inf}, "leaves nothing"), ({"max": np.nan}, "leaves nothing")]
+    ("attrs", "words"),
+    [({"min": np.inf}, "leaves nothing"), ({"max": np.nan}, "max = nan is no finite number")],
 )
 def test_bounds_that_make_no_sense_are_refused(attrs, words, hand_graph, faults_of):
     (fault,) = faults_of(hand_graph("Clip", {"x": (2, 3)}, {}, {"y": (2, 3)}, attrs, 10))

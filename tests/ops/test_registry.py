@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
+import pytest
 
 import memxc.ops
 from memxc import ops
@@ -119,3 +121,55 @@ def test_a_node_of_constants_only_is_refused(hand_graph, faults_of):
     (fault,) = faults_of(graph)
     assert "constant" in fault.what
     assert survey(graph)[0][0].kind == "refused"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("op", ["LeakyRelu", "Elu", "HardSigmoid", "ThresholdedRelu", "Selu"])
+def test_attributes_that_are_no_finite_numbers(op, value, hand_graph, faults_of):
+    graph = hand_graph(op, {"x": (2, 3)}, {}, {"y": (2, 3)}, {"alpha": value})
+    (fault,) = faults_of(graph)
+    assert fault.code == "unsupported-attribute"
+    assert f"alpha = {value}" in fault.what
+
+
+def test_all_attributes_that_are_no_finite_numbers_are_listed(hand_graph, faults_of):
+    attrs = {"alpha": np.nan, "beta": np.inf, "gamma": np.inf}
+    faults = faults_of(hand_graph("HardSigmoid", {"x": (2, 3)}, {}, {"y": (2, 3)}, attrs))
+    assert [word for fault in faults for word in attrs if word in fault.what] == [
+        "gamma", "alpha", "beta",
+    ]  # fmt: skip
+
+
+def test_no_column_takes_a_number_that_is_none(hand_graph, faults_of):
+    """Whatever an operator declares: lists and tensors of numbers too."""
+    for column in ops.available().values():
+        for name in column.attrs:
+            for value in (np.nan, (1.0, np.nan), np.array([np.nan])):
+                graph = hand_graph(column.name, {"x": (2, 3)}, {}, {"y": (2, 3)}, {name: value}, 28)
+                codes = [f.code for f in faults_of(graph) if f"{name} = " in f.what]
+                assert codes == ["unsupported-attribute"], (column.name, name)
+
+
+def test_refused_operators_say_why(hand_graph, faults_of):
+    assert "InstanceNormalization" in ops.refusals()
+    assert not set(ops.refusals()) & set(ops.available())
+    for name, reason in ops.refusals().items():
+        graph = hand_graph(name, {"x": (1, 2, 3, 5)}, {}, {"y": (1, 2, 3, 5)}, {"any": 1}, 28)
+        (fault,) = faults_of(graph)
+        assert fault.code == "unsupported-op"
+        assert fault.what == f"{name}: {reason}"
+        assert fault.hint
+        assert survey(graph)[0][0].circuit == fault.what
+
+
+@pytest.mark.skipif(onnx.defs.onnx_opset_version() < 23, reason="some are of opset 23")
+def test_refused_operators_are_onnxs_own():
+    assert set(ops.refusals()) <= {schema.name for schema in onnx.defs.get_all_schemas()}
+
+
+def test_an_operator_with_a_column_and_a_reason_is_refused(tmp_path):
+    (tmp_path / "zz.py").write_text(COLUMN.format(name="TopK"), "utf-8")
+    done = discover(tmp_path)
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("ImportError")]
+    assert "'TopK'" in line
+    assert str(tmp_path / "zz.py") in line

@@ -1,0 +1,77 @@
+"""Operators that networks do have and a circuit has not, each with its reason."""
+
+from __future__ import annotations
+
+from memxc.ops._registry import refused
+
+_CUT = "cut the network there, compile its parts, and leave this to a processor between them"
+
+refused(
+    "GroupNormalization",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "MeanVarianceNormalization",
+    "RMSNormalization",
+    reason="its statistics are those of the input at run time, so that no weight holds them",
+    hint="train with BatchNormalization, or write it out: ReduceMean, Sub, Mul, Sqrt and Div have "
+    "circuits, with a divider for every lane",
+)
+refused(
+    "LRN",
+    "LpNormalization",
+    reason="it divides by the size of the input at run time, so that no weight holds it",
+    hint="write it out: sums, powers and Div have circuits, with a divider for every lane",
+)
+refused(
+    "Attention",
+    reason="it multiplies signals by signals, and a crossbar multiplies signals by weights",
+    hint=_CUT,
+)
+refused(
+    "GRU",
+    "LSTM",
+    "RNN",
+    reason="its state goes from step to step, and a circuit here has no memory of the step before",
+    hint=_CUT,
+)
+refused(
+    "NonMaxSuppression",
+    "NonZero",
+    "TopK",
+    "Unique",
+    reason="it sorts or picks, so that what is wired where depends on the input at run time",
+    hint=_CUT,
+)
+refused(
+    "AffineGrid",
+    "DeformConv",
+    "GridSample",
+    "MaxRoiPool",
+    "MaxUnpool",
+    "RoiAlign",
+    reason="it samples where the input says at run time, so that no wire is right for every input",
+    hint=_CUT,
+)
+refused(
+    "DynamicQuantizeLinear",
+    reason="its scale is that of the input at run time, and a converter has one for good",
+    hint="quantise with fixed scales (QuantizeLinear), as static quantisation does",
+)
+refused(
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    reason="it draws at random, and a circuit gives the same for the same input",
+    hint="export the model for inference",
+)
+refused(
+    "Cos",
+    "Mod",
+    "Sin",
+    "Tan",
+    reason="it repeats for ever larger signals, which a few amplifiers cannot",
+    hint=_CUT,
+)
