@@ -114,7 +114,13 @@ def _axes(
                 "place the last one differently",
                 "give sizes, or a scale that leaves no fraction of a pixel",
             )
-        same = size == out and sampling.is_whole and sampling.roi == (0.0, 1.0)
+        same = size == out and sampling.is_whole
+        if same and sampling.roi != (0.0, 1.0):
+            raise call.refuse(
+                f"roi = {sampling.roi} on an axis that keeps its {size} pixels: onnxruntime "
+                "leaves the axis as it is, ONNX does not",
+                "crop with a Slice",
+            )
         found.append(_sampled(call, Sampling(size, out, 1.0, "asymmetric") if same else sampling))
     return found
 

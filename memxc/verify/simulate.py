@@ -139,7 +139,8 @@ def _unit_inputs(task: Task, unit: Unit) -> Floats:
     source = task.sources[0]
     volts = source[:, np.maximum(unit.inputs, 0)]
     volts[:, unit.inputs < 0] = 0.0
-    return volts.reshape(-1, unit.inputs.shape[1])
+    # A unit of a bias alone has no inputs.
+    return volts.reshape(len(source) * len(unit.inputs), unit.inputs.shape[1])
 
 
 def _scatter_array(

@@ -202,6 +202,14 @@ def test_whole_pixels_are_wires(check):
             {"scales": (1, 1, 0.6, 1), "coordinate_transformation_mode": "align_corners"},
             "place the last one differently",
         ),
+        (
+            {
+                "sizes": (1, 2, 4, 3),
+                "roi": (0, 0, 0.2, 0, 1, 1, 0.9, 1),
+                "coordinate_transformation_mode": "tf_crop_and_resize",
+            },
+            "onnxruntime leaves the axis",
+        ),
         ({"scales": (1, 1, 2, 2), "coordinate_transformation_mode": "odd"}, "odd"),
         ({"scales": (1, 1, 2, 2), "mode": "lanczos"}, "lanczos"),
         ({"scales": (1, 1, 2, 2), "nearest_mode": "even"}, "even"),

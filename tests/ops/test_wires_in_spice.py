@@ -1,0 +1,115 @@
+"""Wires with constants among them, and what resamples, through SPICE to onnxruntime's answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from memxc import evaluate, lvs, target, verify
+from memxc.backends import power, resources, spice
+from memxc.lower import lower
+from memxc.passes import Context, parse
+
+RNG = np.random.default_rng(0)
+PASSES = "calibrate,schedule,partition,tile,program,share"
+
+
+def random(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def ints(*values):
+    return np.array(values, dtype=np.int64)
+
+
+def model_of(nodes, constants, shape):
+    """Nodes (operator, inputs, attributes), each reading x or the node before as "_"."""
+    made, last = [], "x"
+    for number, (op, inputs, attrs) in enumerate(nodes):
+        names = [last if name == "_" else name for name in inputs]
+        last = f"t{number}"
+        made.append(helper.make_node(op, names, [last], name=f"n{number}", **attrs))
+    graph = helper.make_graph(
+        made,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(last, TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+CASES = {
+    "gather": ([("Gather", ["_", "i"], {"axis": 1}), ("Relu", ["_"], {})], {"i": ints(2, 0)}),
+    "concat": ([("Concat", ["_", "c"], {"axis": 1})], {"c": random(1, 2, 4, 5)}),
+    "conv behind a concat": (
+        [("Concat", ["c", "_"], {"axis": 1}), ("Conv", ["_", "w"], {})],
+        {"c": np.full((1, 1, 4, 5), 0.25, np.float32), "w": random(2, 4, 2, 3)},
+    ),
+    "pad": (
+        [("Pad", ["_", "p", "v"], {}), ("Relu", ["_"], {})],
+        {"p": ints(0, 0, 1, 2, 0, 0, 0, 1), "v": np.float32(0.5)},
+    ),
+    "lowest": (
+        [("Pad", ["_", "p", "v"], {}), ("MaxPool", ["_"], {"kernel_shape": [2, 3]})],
+        {"p": ints(0, 0, 1, 2, 0, 0, 0, 1), "v": np.float32(-1e30)},
+    ),
+    "where": (
+        [("Where", ["m", "_", "c"], {}), ("Relu", ["_"], {})],
+        {"m": random(3, 4, 5) > 0, "c": np.float32(-0.75)},
+    ),
+    "bilinear": ([("Resize", ["_", "", "s"], {"mode": "linear"})],
+                 {"s": np.array([1, 1, 2, 3], np.float32)}),
+    "bilinear without phases": ([("Resize", ["_", "", "", "z"], {"mode": "linear"})],
+                                {"z": ints(1, 3, 7, 8)}),
+    "bicubic": ([("Resize", ["_", "", "", "z"], {"mode": "cubic"})], {"z": ints(1, 3, 3, 7)}),
+    "crop": (
+        [("Resize", ["_", "r", "", "z"], {
+            "mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize",
+            "extrapolation_value": -0.5})],
+        {"r": np.array([0, 0, -0.3, 0.2, 1, 1, 0.7, 1.4], np.float32), "z": ints(1, 3, 5, 3)},
+    ),
+    "crop to ground": (
+        [("Resize", ["_", "r", "", "z"], {
+            "mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"})],
+        {"r": np.array([0, 0, -0.3, 0.2, 1, 1, 0.7, 1.4], np.float32), "z": ints(1, 3, 5, 3)},
+    ),
+    "nearest": ([("Resize", ["_", "", "s"], {}), ("Relu", ["_"], {})],
+                {"s": np.array([1, 1, 2, 0.5], np.float32)}),
+    "einsum": ([("Einsum", ["_", "w"], {"equation": "bchw,cwk->bhck"})], {"w": random(3, 5, 2)}),
+    "einsum of one": ([("Einsum", ["_"], {"equation": "bchw->bw"})], {}),
+    "batched matmul": ([("MatMul", ["_", "w"], {})], {"w": random(3, 5, 2)}),
+    "matmul from the left": ([("MatMul", ["w", "_"], {})], {"w": random(1, 3, 2, 4)}),
+}  # fmt: skip
+
+
+def programmed(design, x, name, tile=(24, 16), signed="differential"):
+    chosen = target.load(name).with_tile(*tile)
+    ctx = Context(chosen, {"x": x}, signed=signed)
+    for change in parse(PASSES):
+        design = change.run(design, ctx)
+        design.verify()
+    return design, chosen
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_in_spice(tmp_path, case, case_graph, ngspice):
+    nodes, constants = CASES[case]
+    x = random(3, 3, 4, 5)
+    model = model_of(nodes, constants, (1, 3, 4, 5))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    wanted = np.concatenate([session.run(None, {"x": one[None]})[0] for one in x])
+    design, chosen = programmed(lower(case_graph(model, {})), x, "ideal")
+    (output,) = design.outputs
+    assert evaluate.outputs(design, {"x": x})[output] == pytest.approx(wanted, abs=1e-5)
+    top = spice.write(design, tmp_path, "net")[0]
+    assert lvs.compare(design, top).differences == ()
+    for engine in ("neospice", "ngspice"):
+        plan = verify.Plan(engine=engine)
+        found = verify.verify(design, chosen, tmp_path, {"x": x}, {output: wanted}, plan)
+        assert found.ok, found.stages
+        assert found.outputs.max_rel_error < 1e-5
+    bills = resources.measure(design, chosen.device.g_min, lambda stage: (24, 16))
+    assert all(row.power.crossbar_w >= 0 for row in power.measure(design, bills, 1e-3, {"x": x}))
