@@ -58,16 +58,14 @@ class _Layer:
         shape = self.call.shape_of(self.weight)
         if value.size == 1:
             return value.reshape(())
-        if value.ndim == 1 < len(shape):
-            column = [1] * len(shape)
-            column[self.out] = -1
-            value = value.reshape(column)
-        if value.ndim != len(shape) or any(
-            n not in (1, m) for n, m in zip(value.shape, shape, strict=True)
-        ):
+        column = [1] * len(shape)
+        column[self.out] = shape[self.out]
+        full = value.reshape(column) if value.shape == (shape[self.out],) else value
+        sizes = zip(full.shape, shape, strict=False)
+        if full.ndim != len(shape) or len(shape) < 2 or any(n not in (1, m) for n, m in sizes):
             what = f"a {role} of {value.shape} for a weight of {shape}"
             raise self.call.refuse(what, code="unsupported-shape")
-        return value
+        return full
 
     def parts(self, dst: str, zero: int, weight: Tensor, bias: Tensor | None = None) -> Parts:
         """Converters from codes, then the crossbars onto the bus `dst`."""
