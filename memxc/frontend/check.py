@@ -43,8 +43,15 @@ def _operator_faults(model: onnx.ModelProto) -> Iterator[Fault]:
     for node in model.graph.node:
         what = _refusal(node, opset)
         if what:
-            hint = "memxc ops lists what can be mapped"
-            yield Fault("unsupported-op", node.name, what, hint)
+            yield Fault("unsupported-op", node.name, what, _hint(node))
+
+
+def _hint(node: onnx.NodeProto) -> str:
+    if node.domain == "com.microsoft" and node.op_type.startswith("Q"):
+        return (
+            "onnxruntime's own; quantise with quant_format=QuantFormat.QDQ, which needs none of it"
+        )
+    return "memxc ops lists what can be mapped"
 
 
 def _refusal(node: onnx.NodeProto, opset: int) -> str:

@@ -6,6 +6,7 @@ import time
 from itertools import pairwise
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -121,3 +122,14 @@ def test_a_long_chain_takes_seconds(build):
     start = time.monotonic()
     assert len(load(path).nodes) == 6001
     assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize("kind", ["QLinearAdd", "QGemm", "QLinearGlobalAveragePool"])
+def test_onnxruntimes_own_operators_on_codes(build, faults_of, kind):
+    path = build([node(kind, ["x"], ["y"], domain="com.microsoft")])
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, path)
+    (fault,) = faults_of(path)
+    assert f"com.microsoft.{kind} is not an operator of ai.onnx" in fault.what
+    assert "QuantFormat.QDQ" in fault.hint
