@@ -51,7 +51,9 @@ def pow_(call: Call) -> Parts:
         what, hint = "its exponent is a signal", "only a constant exponent has a circuit"
         raise call.refuse(what, hint, "unsupported-op")
     exponents = np.unique(call.constant(1, "exponent").astype(np.float64))
-    if len(exponents) != 1 or not np.isfinite(exponents).all():
+    if not np.isfinite(exponents).all():
+        raise call.refuse("its exponents are not all finite numbers", code="unsupported-model")
+    if len(exponents) != 1:
         what = f"exponents that differ, from {exponents[0]:g} to {exponents[-1]:g}"
         raise call.refuse(what, "one number for all lanes has a circuit", "unsupported-op")
     exponent = float(exponents[0])

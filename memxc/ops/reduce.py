@@ -86,7 +86,7 @@ def reduce_log_sum(call: Call) -> Parts:
     """A sum by resistors, and its logarithm."""
     steps = Steps(call)
     total = _total(steps, steps.given(0), _axes(call))
-    expr, circuit = f"ln(max(x0,{_blocks.LEAST!r}))", _blocks.LOGARITHM
+    expr, circuit = f"ln(max(x0,{_blocks.LEAST!r}))", _blocks.built("log", _blocks.LOGARITHM)
     return steps.end(steps.lanes("logarithm", expr, circuit, total))
 
 

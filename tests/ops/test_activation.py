@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,27 @@ LARGEST = float(np.finfo(np.float32).max)
         ("HardSigmoid", 6, {}),
         ("HardSigmoid", 6, {"alpha": 0.125, "beta": 0.75}),
         ("HardSwish", 14, {}),
+        ("Elu", 6, {}),
+        ("Elu", 22, {"alpha": -0.5}),
+        ("Celu", 12, {"alpha": 2.5}),
+        ("Selu", 6, {"alpha": 0.5, "gamma": -2.0}),
+        ("Softplus", 22, {}),
+        ("Softsign", 7, {}),
+        ("ThresholdedRelu", 10, {}),
+        ("ThresholdedRelu", 22, {"alpha": -1.25}),
+        ("Shrink", 9, {"bias": 1.5, "lambd": 1.5}),
+        ("Shrink", 9, {"bias": -0.5, "lambd": 2.0}),
+        ("Shrink", 9, {"lambd": 0.0}),
+        ("Mish", 18, {}),
+        ("Gelu", 20, {}),
+        ("Gelu", 20, {"approximate": "tanh"}),
+        ("Erf", 9, {}),
+        ("Exp", 7, {}),
+        ("Abs", 7, {}),
+        ("Sign", 9, {}),
+        ("Floor", 7, {}),
+        ("Ceil", 13, {}),
+        ("Round", 11, {}),
         ("Clip", 7, {}),
         ("Clip", 7, {"min": -1.5}),
         ("Clip", 7, {"max": 2.5}),
@@ -34,10 +57,74 @@ def test_is_onnxruntimes(check_node, op, opset, attrs):
     check_node(op, {"x": X}, opset=max(opset, 7), **attrs)
 
 
-@pytest.mark.parametrize("signal", [1000.0, -1000.0])
-def test_far_signals_do_not_overflow(check_node, signal):
-    for op in ("Sigmoid", "Tanh"):
-        check_node(op, {"x": np.full((2, 3), signal, np.float32)})
+@pytest.mark.parametrize("signal", [1e30, 1000.0, 0.0, -1000.0, -1e30])
+@pytest.mark.parametrize(
+    ("op", "opset"),
+    [
+        ("Sigmoid", 13), ("Tanh", 13), ("Elu", 13), ("Celu", 13), ("Selu", 13), ("Softplus", 13),
+        ("Softsign", 13), ("Mish", 18), ("Erf", 13), ("ThresholdedRelu", 13),
+    ],
+)  # fmt: skip
+def test_far_signals_do_not_overflow(check_node, op, opset, signal):
+    check_node(op, {"x": np.full((2, 3), signal, np.float32)}, opset=opset)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+@pytest.mark.parametrize("signal", [1e9, -1e9])
+def test_a_far_gelu(check_node, approximate, signal):
+    x = np.full((2, 3), signal, np.float32)
+    check_node("Gelu", {"x": x}, opset=20, approximate=approximate)
+
+
+@pytest.mark.parametrize(
+    ("op", "signal", "ends_at"),
+    [
+        ("Exp", 1e6, np.exp(88.7)),
+        ("Exp", -1e6, 0),
+        ("Log", 0, np.log(1e-38)),
+        ("Log", -3, np.log(1e-38)),
+        ("Sqrt", -4, 0),
+        ("Reciprocal", 0, 0),
+    ],
+)
+def test_where_onnx_has_no_number_a_circuit_ends(op, signal, ends_at, hand_graph, case_run):
+    graph = hand_graph(op, {"x": (1, 3)}, {}, {"y": (1, 3)})
+    found = case_run(graph, {"x": np.array([[signal, 1, signal]])})["y"]
+    assert found[0, [0, 2]] == pytest.approx(ends_at)
+    assert found[0, 1] == {"Exp": np.e, "Log": 0}.get(op, 1)
+
+
+def test_whole_numbers_with_noise_in_the_last_bits_stay(hand_graph, case_run):
+    whole = np.arange(-6.0, 6.0).reshape(3, 4)
+    for op in ("Floor", "Ceil", "Round"):
+        graph = hand_graph(op, {"x": (3, 4)}, {}, {"y": (3, 4)})
+        for noise in (-1e-9, 0, 1e-9):
+            assert (case_run(graph, {"x": whole + noise})["y"] == whole).all()
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs", "words"),
+    [
+        ("Celu", {"alpha": 0.0}, "alpha = 0 has to be positive"),
+        ("Gelu", {"approximate": "fast"}, "'fast' is not one of none, tanh"),
+        ("Shrink", {"lambd": -0.5}, "lambd = -0.5, so that both sides overlap"),
+    ],
+)
+def test_attributes_that_make_no_sense_are_refused(op, attrs, words, hand_graph, faults_of):
+    (fault,) = faults_of(hand_graph(op, {"x": (2, 3)}, {}, {"y": (2, 3)}, attrs, 20))
+    assert fault.code == "unsupported-attribute"
+    assert words in fault.what
+
+
+@pytest.mark.parametrize(
+    ("op", "before"),
+    [("Celu", 11), ("Erf", 8), ("Gelu", 19), ("Mish", 17), ("Round", 10), ("Swish", 23)],
+)
+def test_an_operator_before_its_first_opset(op, before, hand_graph, faults_of):
+    graph = hand_graph(op, {"x": (2, 3)}, {}, {"y": (2, 3)}, {}, before)
+    (fault,) = faults_of(graph)
+    assert f"covered from opset {before + 1}" in fault.what
+    assert lower(replace(graph, opset=before + 1)).stages
 
 
 @pytest.mark.parametrize(
