@@ -58,21 +58,21 @@ def _constant(call: Call, inner: tuple[slice, ...], widths: list[tuple[int, int]
 
 def _repeated(call: Call, nets: Ints, widths: list[tuple[int, int]], value: float) -> Ints:
     """The map with pixels of its own in the border, for the maxima that read it."""
-    steps = [1] * nets.ndim
+    steps = dict.fromkeys(range(nets.ndim), 0)
     for pool, slide in _maxima(call, value):
         for axis in range(len(slide.size)):
             (before, _), size = widths[axis + 2], nets.shape[axis + 2]
             at = slide.coordinates(axis) - before
             if not ((at >= 0) & (at < size)).any(axis=1).all():
                 raise call.refuse(f"a window of {pool!r} lies wholly in the border of {value:g}")
-            if steps[axis + 2] not in (1, slide.dilation[axis]):
+            if steps[axis + 2] not in (0, slide.dilation[axis]):
                 raise call.refuse(f"pools of different dilations read the border of {value:g}")
             steps[axis + 2] = slide.dilation[axis]
     for axis, (before, after) in enumerate(widths):
         if axis < 2 and (before or after):
             raise call.refuse(f"a border of {value:g} around channels")
         at = ints(np.arange(-before, nets.shape[axis] + after))
-        nets = ints(np.take(nets, inside(at, nets.shape[axis], steps[axis]), axis=axis))
+        nets = ints(np.take(nets, inside(at, nets.shape[axis], steps[axis] or 1), axis=axis))
     return nets
 
 

@@ -71,12 +71,6 @@ def test_concat_is_onnxruntimes(check_node, axis):
     assert only_wires(check_node("Concat", {"a": X, "b": more, "c": X}, axis=axis))
 
 
-def test_a_concat_with_a_constant_is_refused(hand_graph, faults_of):
-    constant = {"c": np.ones((2, 1), np.float32)}
-    (fault,) = faults_of(hand_graph("Concat", {"x": (2, 3)}, constant, {"y": (2, 4)}, {"axis": 1}))
-    assert "input 2 is a constant" in fault.what
-
-
 def test_a_reshape_to_another_size_is_refused(hand_graph, faults_of):
     (fault,) = faults_of(hand_graph("Reshape", {"x": (2, 3)}, {}, {"y": (2, 4)}))
     assert fault.code == "unsupported-shape"
