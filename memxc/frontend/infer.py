@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from math import prod
 
+import numpy as np
 import onnx  # noqa: TID251
 from onnx import numpy_helper, shape_inference  # noqa: TID251
 
 from memxc.errors import fail
-from memxc.frontend.network import Network
+from memxc.frontend.network import Network, Shape
 
 #: Elements. Larger constants take part by their shape alone, so they are never copied; what is
 #: read as a shape, an axis or a size is smaller than this.
 _SMALL = 4096
 #: Since IR version 4 an initialiser need not be an input too.
 _IR_VERSION = 8
+#: Before opset 22 ONNX counts, with ceil_mode, a last window that starts behind the map; its own
+#: reference and the runtimes leave it out in every opset.
+_POOLS = frozenset({"AveragePool", "LpPool", "MaxPool"})
+_POOLS_SINCE = 22
 
 
 def infer(node: onnx.NodeProto, network: Network) -> None:
@@ -31,9 +37,10 @@ def infer(node: onnx.NodeProto, network: Network) -> None:
             kind, shape = network.types[name], network.shapes[name]
             graph.input.append(onnx.helper.make_tensor_value_info(name, kind, shape))
     graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name)
-    model = onnx.helper.make_model(
-        graph, opset_imports=network.opset_imports, ir_version=_IR_VERSION
-    )
+    imports = network.opset_imports
+    if node.op_type in _POOLS and network.opset < _POOLS_SINCE:
+        imports = [onnx.helper.make_opsetid("", _POOLS_SINCE)]
+    model = onnx.helper.make_model(graph, opset_imports=imports, ir_version=_IR_VERSION)
     try:
         done = shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     # Inference throws C++ errors of many kinds, and what it reads is hostile input.
@@ -45,6 +52,19 @@ def infer(node: onnx.NodeProto, network: Network) -> None:
         network.types[value.name] = tensor.elem_type
         if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
             network.shapes[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim)
+    if node.op_type == "Compress" and node.input[1] in network.constants:
+        # Inference has refused an axis that the tensor has not.
+        network.shapes[node.output[0]] = _kept(node, network)
+
+
+def _kept(node: onnx.NodeProto, network: Network) -> Shape:
+    """What a constant condition leaves of a tensor, which inference does not count."""
+    condition, shape = network.constants[node.input[1]], network.shapes[node.input[0]]
+    for attribute in node.attribute:
+        axis = attribute.i % len(shape)
+        kept = int(np.count_nonzero(condition[: shape[axis]]))
+        return (*shape[:axis], kept, *shape[axis + 1 :])
+    return (int(np.count_nonzero(condition[: prod(shape)])),)
 
 
 def _words(error: Exception) -> str:
