@@ -9,6 +9,7 @@ import onnx  # noqa: TID251
 from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend.order import order_faults
 from memxc.frontend.read import opset_of
+from memxc.frontend.subgraphs import subgraphs
 
 #: Operators that have no tensor of numbers of one static shape to work on.
 _SEQUENCES = frozenset({
@@ -28,7 +29,10 @@ def check(model: onnx.ModelProto, where: str) -> None:
     All unknown operators at once (unsupported-op) and all tensors that are made twice, never, too
     late or in a circle (broken-model); after these, the first thing that ONNX's checker finds.
     """
-    faults = [*_operator_faults(model), *order_faults(model.graph, where)]
+    faults = [
+        *operator_faults(model.graph.node, opset_of(model)),
+        *order_faults(model.graph, where),
+    ]
     if faults:
         raise MemxcError(faults)
     try:
@@ -38,9 +42,9 @@ def check(model: onnx.ModelProto, where: str) -> None:
         raise fail("broken-model", where, f"ONNX's checker says: {_short(error)}") from error
 
 
-def _operator_faults(model: onnx.ModelProto) -> Iterator[Fault]:
-    opset = opset_of(model)
-    for node in model.graph.node:
+def operator_faults(nodes: Iterable[onnx.NodeProto], opset: int) -> Iterator[Fault]:
+    """One fault (unsupported-op) for each node that cannot be worked with at all."""
+    for node in nodes:
         what = _refusal(node, opset)
         if what:
             yield Fault("unsupported-op", node.name, what, _hint(node))
@@ -74,7 +78,7 @@ def _unworkable(node: onnx.NodeProto) -> str:
     kind = node.op_type
     if kind in _SEQUENCES:
         return f"{kind} works on sequences or optional values, a circuit on tensors"
-    if any(a.HasField("g") or a.graphs for a in node.attribute):
+    if kind != "If" and any(subgraphs(node)):
         return f"{kind} chooses its path at run time, and a circuit has one path"
     if kind in _TEXT or any(_is_text(kind, attribute) for attribute in node.attribute):
         return f"{kind} works on text, a circuit on numbers"

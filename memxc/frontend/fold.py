@@ -2,40 +2,91 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 import onnx  # noqa: TID251
 
 from memxc.errors import Fault, MemxcError, fail
+from memxc.frontend import branches
+from memxc.frontend.check import operator_faults
 from memxc.frontend.compute import Budget, value_of
 from memxc.frontend.infer import infer
 from memxc.frontend.network import LARGEST_TENSOR, Network, Shape
+from memxc.frontend.subgraphs import reads
 from memxc.frontend.upgrade import upgraded
 
 
 def fold(network: Network) -> None:
     """Compute every node that needs no input of the network, then drop what no output needs.
 
-    One walk in topological order. Raises MemxcError with every node whose shapes do not fit, or
-    cannot be told before it runs.
+    One walk in topological order; an If whose condition is known gives way to its branch. Raises
+    MemxcError with every node whose shapes do not fit, or cannot be told before it runs.
     """
     _drop_dead(network)
-    read = set(network.outputs).union(*(node.input for node in network.nodes))
-    budget, faults, left = Budget(network), list[Fault](), list[onnx.NodeProto]()
+    walk = _Walk(network)
     for node in network.nodes:
-        if not all(name in network.shapes for name in filter(None, node.input)):
-            continue  # A node before it has its fault.
-        try:
-            for part in upgraded(node, network) if network.old else [node]:
-                if not _folded(part, network, budget):
-                    left.append(part)
-                    _check_outputs(part, network, read)
-        except MemxcError as error:
-            faults += error.faults
-    if faults:
-        raise MemxcError(faults)
-    network.nodes = left
+        walk.visit(node, {})
+    unknown = [name for name in network.outputs if name not in network.shapes]
+    walk.faults += [] if walk.faults else [_never(name) for name in unknown]
+    if walk.faults:
+        raise MemxcError(walk.faults)
+    network.nodes = walk.left
     _drop_dead(network)
+
+
+class _Walk:
+    """What one walk collects: `left` are the nodes that still compute something."""
+
+    def __init__(self, network: Network) -> None:
+        self.network, self.budget = network, Budget(network)
+        self.read = set(network.outputs).union(*map(reads, network.nodes))
+        self.faults: list[Fault] = []
+        self.left: list[onnx.NodeProto] = []
+
+    def visit(self, node: onnx.NodeProto, names: Mapping[str, str]) -> None:
+        """Fold a node, or keep it; `names` are the network's for those of the branch it is in."""
+        inputs = (names.get(name, name) for name in node.input if name)
+        if not all(name in self.network.shapes for name in inputs):
+            return  # A node before it has its fault.
+        try:
+            if node.op_type == "If":
+                self._enter(node, names)
+            else:
+                self._settle(self._own(node, names) if names else node)
+        except MemxcError as error:
+            self.faults += error.faults
+
+    def _enter(self, node: onnx.NodeProto, names: Mapping[str, str]) -> None:
+        """The nodes of the branch that is taken, then its results under the If's names."""
+        condition = names.get(node.input[0], node.input[0])
+        graph = branches.taken(node, condition, self.network)
+        inner = {**names, **branches.entered(node, graph, self.network)}
+        self.read |= {inner[n] for part in graph.node for n in reads(part) if n in inner}
+        for part in graph.node:
+            self.visit(part, inner)
+        for output, result in branches.results(node, graph):
+            ends = [inner.get(result, result)], [names.get(output, output)]
+            wire = onnx.helper.make_node("Identity", *ends, name=self.network.fresh(node.name))
+            self.visit(wire, {})
+
+    def _own(self, node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
+        """A branch's node with names of the network, which nothing has checked yet."""
+        part = branches.renamed(node, names, self.network)
+        faults = list(operator_faults([part], self.network.opset))
+        if faults:
+            raise MemxcError(faults)
+        return part
+
+    def _settle(self, node: onnx.NodeProto) -> None:
+        for part in upgraded(node, self.network) if self.network.old else [node]:
+            if not _folded(part, self.network, self.budget):
+                self.left.append(part)
+                _check_outputs(part, self.network, self.read)
+
+
+def _never(name: str) -> Fault:
+    return Fault("broken-model", name, "is an output that nothing makes")
 
 
 def _folded(node: onnx.NodeProto, network: Network, budget: Budget) -> bool:
@@ -51,7 +102,7 @@ def _drop_dead(network: Network) -> None:
     needed, live = set(network.outputs), []
     for node in reversed(network.nodes):
         if needed.intersection(filter(None, node.output)):
-            needed.update(node.input)
+            needed.update(reads(node))
             live.append(node)
     network.nodes = live[::-1]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 
 import onnx  # noqa: TID251
 from onnx import inliner  # noqa: TID251
 
 from memxc.errors import fail
+from memxc.frontend.subgraphs import walk
 
 _Key = tuple[str, str, str]
 #: What a node counts beside the bytes of its constants.
@@ -34,7 +35,7 @@ def inlined(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
 
 def _unfolded(model: onnx.ModelProto, where: str) -> int:
     """What the inlined nodes count. Functions that call each other twice double at each level."""
-    functions = {(f.domain, f.name, f.overload): list(_walk(f.node)) for f in model.functions}
+    functions = {(f.domain, f.name, f.overload): list(walk(f.node)) for f in model.functions}
     calls = {key: {_key(node) for node in nodes} for key, nodes in functions.items()}
     sizes: dict[_Key, int] = {}
     try:
@@ -44,7 +45,7 @@ def _unfolded(model: onnx.ModelProto, where: str) -> int:
     except CycleError as error:
         names = " -> ".join(name for _, name, _ in error.args[1])
         raise fail("broken-model", where, f"its functions call each other: {names}") from error
-    return sum(_count(node, sizes) for node in _walk(model.graph.node))
+    return sum(_count(node, sizes) for node in walk(model.graph.node))
 
 
 def _count(node: onnx.NodeProto, sizes: Mapping[_Key, int]) -> int:
@@ -53,12 +54,3 @@ def _count(node: onnx.NodeProto, sizes: Mapping[_Key, int]) -> int:
 
 def _key(node: onnx.NodeProto) -> _Key:
     return node.domain, node.op_type, node.overload
-
-
-def _walk(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """The nodes, and those of the subgraphs in their attributes."""
-    for node in nodes:
-        yield node
-        for attribute in node.attribute:
-            for graph in (attribute.g, *attribute.graphs):
-                yield from _walk(graph.node)

@@ -23,7 +23,7 @@ class Network:
     Folding moves what it can from `nodes` to `constants`. `opset` is the one that nodes are folded
     as; those of an `old` one are upgraded first.
     `inputs` have every axis fixed; `types` are ONNX's numbers of element types; `taken` are the
-    names that stand for a tensor, known yet or not.
+    names of nodes and tensors, known yet or not.
     """
 
     opset_imports: Sequence[onnx.OperatorSetIdProto]
@@ -46,7 +46,7 @@ class Network:
         self.types[name] = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
 
     def fresh(self, name: str) -> str:
-        """A name that no tensor has: this one, or with a number behind it."""
+        """A name that nothing has: this one, or with a number behind it."""
         free = name
         while free in self.taken:
             self.renamed += 1  # never from 1 again: names that are taken on purpose cost time once
@@ -69,7 +69,7 @@ def network_of(model: onnx.ModelProto, inputs: dict[str, Shape]) -> Network:
         {},
         dict(inputs),
         {value.name: value.type.tensor_type.elem_type for value in graph.input},
-        {*inputs, *(name for node in graph.node for name in node.output)},
+        {*inputs, *(name for node in graph.node for name in (node.name, *node.output))},
     )
     faults: list[Fault] = []
     for tensor in graph.initializer:

@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 import onnx  # noqa: TID251
 
 from memxc.errors import Fault, printable
+from memxc.frontend.subgraphs import reads
 
 _SHOWN = 8
 
@@ -57,7 +58,7 @@ def _circle(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     makers = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
     sorter: TopologicalSorter[int] = TopologicalSorter()
     for i, node in enumerate(graph.node):
-        sorter.add(i, *(makers[name] for name in node.input if name in makers))
+        sorter.add(i, *(makers[name] for name in reads(node) if name in makers))
     try:
         sorter.prepare()
     except CycleError as error:
@@ -70,7 +71,7 @@ def _unmade(graph: onnx.GraphProto) -> Iterator[Fault]:
     known = {value.name for value in graph.input} | {t.name for t in graph.initializer}
     makers = {name: node for node in graph.node for name in node.output}
     for node in graph.node:
-        for name in filter(None, node.input):
+        for name in reads(node):
             if name not in known:
                 later = makers.get(name)
                 why = "which nothing makes"

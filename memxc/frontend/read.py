@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import onnx  # noqa: TID251
@@ -10,6 +11,7 @@ from google.protobuf.message import DecodeError
 from memxc.errors import fail
 from memxc.frontend import external
 from memxc.frontend.functions import inlined
+from memxc.frontend.subgraphs import walk
 from memxc.frontend.text import check_text
 
 #: protobuf's own limit for one message.
@@ -56,8 +58,8 @@ def parse(path: Path) -> onnx.ModelProto:
         model.ParseFromString(data)
     except DecodeError as error:
         raise fail("broken-model", str(path), "is not an ONNX model, or is cut short") from error
-    if len(model.graph.node) > _MOST_NODES:
-        raise fail("unsupported-model", str(path), f"has {len(model.graph.node):,} nodes")
+    if sum(1 for _ in islice(walk(model.graph.node), _MOST_NODES + 1)) > _MOST_NODES:
+        raise fail("unsupported-model", str(path), f"has more than {_MOST_NODES:,} nodes")
     return model
 
 
@@ -90,7 +92,7 @@ def _bytes(path: Path) -> bytes:
 
 def _plain_domain(model: onnx.ModelProto) -> None:
     """One name for the standard operators: `ai.onnx` and the empty domain are the same."""
-    nodes = [*model.graph.node, *(node for f in model.functions for node in f.node)]
+    nodes = [*walk(model.graph.node), *(node for f in model.functions for node in walk(f.node))]
     imports = [*model.opset_import, *(o for f in model.functions for o in f.opset_import)]
     for part in (*nodes, *imports, *model.functions):
         if part.domain == "ai.onnx":

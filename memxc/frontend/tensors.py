@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper  # noqa: TID251
 
 from memxc.errors import fail
+from memxc.frontend.subgraphs import graphs, walk
 
 Array = NDArray[Any]
 
@@ -24,9 +25,10 @@ _PACKED = {
 
 
 def tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every constant tensor of the network: initialisers and tensor attributes of its nodes."""
-    yield from model.graph.initializer
-    for node in model.graph.node:
+    """Every constant tensor of the network: initialisers and tensor attributes, at any depth."""
+    for graph in graphs(model.graph):
+        yield from graph.initializer
+    for node in walk(model.graph.node):
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 yield attribute.t

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import onnx  # noqa: TID251
 
 from memxc.errors import fail
+from memxc.frontend.subgraphs import subgraphs
 
 
 def check_text(model: onnx.ModelProto, where: str) -> None:
@@ -18,19 +19,22 @@ def check_text(model: onnx.ModelProto, where: str) -> None:
 
 
 def _names(model: onnx.ModelProto) -> Iterator[str | bytes]:
-    graph = model.graph
+    yield from _graph_names(model.graph)
+    yield from (opset.domain for opset in model.opset_import)
+    for function in model.functions:
+        yield from (function.name, function.domain, *function.input, *function.output)
+        yield from (opset.domain for opset in function.opset_import)
+        yield from _node_names(function.node)
+
+
+def _graph_names(graph: onnx.GraphProto) -> Iterator[str | bytes]:
     yield graph.name
     for values in (graph.input, graph.output, graph.value_info):
         for value in values:
             yield value.name
             yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
     yield from _tensor_names(graph.initializer)
-    yield from (opset.domain for opset in model.opset_import)
     yield from _node_names(graph.node)
-    for function in model.functions:
-        yield from (function.name, function.domain, *function.input, *function.output)
-        yield from (opset.domain for opset in function.opset_import)
-        yield from _node_names(function.node)
 
 
 def _node_names(nodes: Iterable[onnx.NodeProto]) -> Iterator[str | bytes]:
@@ -39,8 +43,8 @@ def _node_names(nodes: Iterable[onnx.NodeProto]) -> Iterator[str | bytes]:
         for attribute in node.attribute:
             yield from (attribute.name, attribute.ref_attr_name)
             yield from _tensor_names((attribute.t, *attribute.tensors))
-            for graph in (attribute.g, *attribute.graphs):
-                yield from _node_names(graph.node)
+        for graph in subgraphs(node):
+            yield from _graph_names(graph)
 
 
 def _tensor_names(tensors: Iterable[onnx.TensorProto]) -> Iterator[str | bytes]:

@@ -86,7 +86,9 @@ def _second_as(node: onnx.NodeProto, shape: Shape, network: Network) -> list[onn
         return [plain]
     sizes, other = network.fresh(f"{name}/sizes"), network.fresh(f"{name}/aligned")
     network.add(sizes, np.array(shape, np.int64))
-    reshape = onnx.helper.make_node("Reshape", [name, sizes], [other], name=f"{node.name}/align")
+    reshape = onnx.helper.make_node(
+        "Reshape", [name, sizes], [other], name=network.fresh(f"{node.name}/align")
+    )
     plain.input[1] = other
     return [reshape, plain]
 

@@ -94,11 +94,10 @@ def test_sparse_constants(build, faults_of):
 
 
 def test_control_flow_sequences_and_text(build, faults_of):
-    branch = helper.make_graph(
-        [], "b", [], [helper.make_tensor_value_info("t", TensorProto.FLOAT, [1])]
-    )
+    t = helper.make_tensor_value_info("t", TensorProto.FLOAT, [1])
+    body = helper.make_graph([], "b", [t], [t])
     nodes = [
-        node("If", ["q"], ["a"], name="if", then_branch=branch, else_branch=branch),
+        node("Loop", ["", "q"], ["a"], name="loop", body=body),
         node("SequenceConstruct", ["a"], ["s"], name="seq"),
         node("Cast", ["x"], ["t"], name="text", to=TensorProto.STRING),
         node("Constant", [], ["u"], name="word", value_string="hello"),
@@ -106,7 +105,7 @@ def test_control_flow_sequences_and_text(build, faults_of):
     ]
     path = build(nodes, {"q": np.array(True)})
     faults = faults_of(path)
-    assert [f.where.rsplit(":")[-1] for f in faults] == ["if", "seq", "text", "word"]
+    assert [f.where.rsplit(":")[-1] for f in faults] == ["loop", "seq", "text", "word"]
     assert {f.code for f in faults} == {"unsupported-op"}
 
 

@@ -16,8 +16,15 @@ from memxc.ir.graph import Graph
 node = helper.make_node
 
 
+def branch(kind: str) -> onnx.GraphProto:
+    nodes = [node(kind, ["q", "half"], ["same"]), node("Relu", ["same"], ["done"], name="act")]
+    done = helper.make_tensor_value_info("done", TensorProto.FLOAT, None)
+    half = numpy_helper.from_array(np.full((1, 3, 1, 1), 0.5, np.float32), "half")
+    return helper.make_graph(nodes, kind, [], [done], [half])
+
+
 def good() -> bytes:
-    """Convolution, a reshape whose shape is computed, a dense layer."""
+    """Convolution, a branch that is taken always, a reshape of a computed shape, a dense layer."""
     rng = np.random.default_rng(1)
     weights = {
         "w": rng.normal(size=(3, 2, 3, 2)).astype(np.float32),
@@ -27,7 +34,13 @@ def good() -> bytes:
     }
     nodes = [
         node("Conv", ["x", "w"], ["a"], name="conv", pads=[0, 1, 0, 0], strides=[1, 1]),
-        node("LeakyRelu", ["a"], ["r"], name="act", alpha=0.1),
+        node("LeakyRelu", ["a"], ["q"], name="act", alpha=0.1),
+        node("Shape", ["q"], ["sizes"]),
+        node("Gather", ["sizes", "zero"], ["one"], axis=0),
+        node("Cast", ["one"], ["is one"], to=TensorProto.BOOL),
+        node(
+            "If", ["is one"], ["r"], name="if", then_branch=branch("Mul"), else_branch=branch("Add")
+        ),
         node("Shape", ["r"], ["s"]),
         node("Gather", ["s", "zero"], ["n"], axis=0),
         node("Concat", ["n", "minus"], ["to"], axis=0),
