@@ -141,6 +141,18 @@ def test_a_last_window_behind_the_map_is_refused_where_onnx_counts_it(hand_graph
     assert "ceil_mode" in fault.hint
 
 
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
+def test_a_last_window_of_opset_22_starts_in_the_map(check_node, op):
+    x = np.random.default_rng(0).normal(size=(1, 2, 5, 7)).astype(np.float32) - 5
+    attrs = {"kernel_shape": [2, 1], "strides": [2, 3], "pads": [1, 0, 1, 0], "ceil_mode": 1}
+    assert check_node(op, {"x": x}, opset=22, **attrs).shapes["y0"] == (1, 2, 3, 3)
+
+
+def test_a_storage_order_is_that_of_indices_only(check_node):
+    x = np.random.default_rng(0).normal(size=(1, 2, 5, 7)).astype(np.float32)
+    check_node("MaxPool", {"x": x}, kernel_shape=[2, 3], storage_order=1)
+
+
 def test_indices_in_use_are_refused(hand_graph, faults_of):
     graph = hand_graph(
         "MaxPool",

@@ -81,6 +81,23 @@ CASES = {
     "einsum": ([("Einsum", ["_", "w"], {"equation": "bchw,cwk->bhck"})], {"w": random(3, 5, 2)}),
     "einsum of one": ([("Einsum", ["_"], {"equation": "bchw->bw"})], {}),
     "batched matmul": ([("MatMul", ["_", "w"], {})], {"w": random(3, 5, 2)}),
+    "gemm": ([("Flatten", ["_"], {"axis": 3}),
+              ("Gemm", ["_", "w", "b"], {"alpha": 0.5, "beta": -2.0, "transA": 1})],
+             {"w": random(12, 4), "b": random(5, 4)}),
+    "deconv with empty phases": (
+        [("ConvTranspose", ["_", "w", "b"], {"strides": [3, 2], "pads": [0, 1, 1, 0]})],
+        {"w": random(3, 2, 2, 1), "b": random(2)},
+    ),
+    "max pool": ([("MaxPool", ["_"], {"kernel_shape": [2, 2], "dilations": [2, 3],
+                                      "pads": [1, 1, 0, 1], "strides": [2, 1]})], {}),
+    "average pool": ([("AveragePool", ["_"], {"kernel_shape": [3, 2], "pads": [1, 0, 1, 1],
+                                              "ceil_mode": 1, "strides": [2, 2]})], {}),
+    "conv over one axis": ([("Squeeze", ["_", "a"], {}), ("Conv", ["_", "w"], {"dilations": [2]})],
+                           {"a": ints(2), "w": random(2, 3, 3)}, (1, 3, 1, 7)),
+    "conv over three axes": (
+        [("Conv", ["_", "w", "b"], {"strides": [1, 2, 1], "pads": [1, 0, 0, 0, 1, 1]})],
+        {"w": random(3, 2, 2, 3, 2), "b": random(3)}, (1, 2, 3, 4, 5),
+    ),
     "matmul from the left": ([("MatMul", ["w", "_"], {})], {"w": random(1, 3, 2, 4)}),
 }  # fmt: skip
 
@@ -96,14 +113,17 @@ def programmed(design, x, name, tile=(24, 16), signed="differential"):
 
 @pytest.mark.parametrize("case", CASES)
 def test_in_spice(tmp_path, case, case_graph, ngspice):
-    nodes, constants = CASES[case]
-    x = random(3, 3, 4, 5)
-    model = model_of(nodes, constants, (1, 3, 4, 5))
+    nodes, constants, *shape = CASES[case]
+    shape = shape[0] if shape else (1, 3, 4, 5)
+    x = random(3, *shape[1:])
+    model = model_of(nodes, constants, shape)
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    wanted = np.concatenate([session.run(None, {"x": one[None]})[0] for one in x])
+    wanted = np.stack([session.run(None, {"x": one[None]})[0] for one in x])
     design, chosen = programmed(lower(case_graph(model, {})), x, "ideal")
     (output,) = design.outputs
-    assert evaluate.outputs(design, {"x": x})[output] == pytest.approx(wanted, abs=1e-5)
+    answer = evaluate.outputs(design, {"x": x})[output]
+    wanted = wanted.reshape(answer.shape)
+    assert answer == pytest.approx(wanted, abs=1e-5)
     top = spice.write(design, tmp_path, "net")[0]
     assert lvs.compare(design, top).differences == ()
     for engine in ("neospice", "ngspice"):
