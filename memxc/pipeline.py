@@ -77,8 +77,7 @@ def compile_model(
     """ONNX file -> programmed design. Raises MemxcError with all faults of the user's input."""
     progress("reading the model")
     loaded = frontend.load(options.model, options.shapes)
-    shapes = {name: loaded.shapes[name] for name in loaded.inputs}
-    given, warnings = _samples(options, shapes)
+    given, warnings = _samples(options, loaded)
     pipeline = _pipeline(options)
     ctx = _context(options, given, pipeline)
     ladder = _Ladder(options, given, progress)
@@ -114,7 +113,7 @@ def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
     graph = frontend.load(options.model, options.shapes)
     yield "load", graph
     pipeline = _pipeline(options)
-    given, _ = _samples(options, {name: graph.shapes[name] for name in graph.inputs})
+    given, _ = _samples(options, graph)
     ctx = _context(options, given, pipeline)
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
         graph = graph_pass.run(graph, ctx)
@@ -235,18 +234,19 @@ def distance(value: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float
     return apart, apart / size if size else apart
 
 
-def _samples(
-    options: Options, shapes: Mapping[str, tuple[int, ...]]
-) -> tuple[samples.Samples, tuple[str, ...]]:
+def _samples(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ...]]:
+    shapes = {name: graph.shapes[name] for name in graph.inputs}
     path = options.samples or options.model.with_suffix(".samples.npz")
     if options.samples or path.is_file():
-        return samples.read(path, shapes), ()
-    low, high = options.input_range
+        return samples.read(path, shapes, kinds=graph.kinds), ()
+    given = samples.seeded(shapes, *options.input_range, options.seed, kinds=graph.kinds)
+    ranges = (samples.extent(graph.kinds.get(name, ""), *options.input_range) for name in shapes)
+    words = " or ".join(dict.fromkeys(f"between {low:g} and {high:g}" for low, high in ranges))
     warning = (
-        f"no samples: calibrated on random inputs between {low:g} and {high:g} with a "
-        "margin of 2; give real ones with --samples"
+        f"no samples: calibrated on random inputs {words} with a margin of 2; "
+        "give real ones with --samples"
     )
-    return samples.seeded(shapes, low, high, options.seed), (warning,)
+    return given, (warning,)
 
 
 def _context(options: Options, given: samples.Samples, pipeline: Sequence[Pass]) -> Context:

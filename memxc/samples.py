@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.errors import Fault, MemxcError, fail
+from memxc.ir.kinds import bits, span
 
 #: More than these are read but not used: calibration gains nothing from more.
 MOST = 64
+#: An integer of so few bits is a code: all of them may come.
+_FEW_BITS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +29,16 @@ class Samples:
     labels: NDArray[Any] | None
 
 
-def read(path: Path, shapes: Mapping[str, tuple[int, ...]], most: int | None = MOST) -> Samples:
+def read(
+    path: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    most: int | None = MOST,
+    kinds: Mapping[str, str] | None = None,
+) -> Samples:
     """The samples of a file: arrays by input name, or `x` for a single input; `y` for labels.
 
-    `shapes` are the inputs' shapes with batch axis 1. Raises MemxcError (bad-samples) with
+    `shapes` are the inputs' shapes with batch axis 1; `kinds` the element types of those that are
+    integers or bool. Raises MemxcError (bad-samples) with
     everything that is wrong.
     """
     try:
@@ -45,7 +55,7 @@ def read(path: Path, shapes: Mapping[str, tuple[int, ...]], most: int | None = M
             held = ", ".join(sorted(arrays)) or "nothing"
             faults.append(Fault("bad-samples", str(path), f"no array {name!r}; it holds {held}"))
             continue
-        faults += _faults(f"{path}:{key}", arrays[key], shape)
+        faults += _faults(f"{path}:{key}", arrays[key], shape, (kinds or {}).get(name, ""))
         found[name] = arrays[key][:most]
     if not faults and len({len(array) for array in found.values()}) > 1:
         faults.append(Fault("bad-samples", str(path), "the arrays differ in their first axis"))
@@ -57,20 +67,46 @@ def read(path: Path, shapes: Mapping[str, tuple[int, ...]], most: int | None = M
 
 
 def seeded(
-    shapes: Mapping[str, tuple[int, ...]], low: float, high: float, seed: int, count: int = 16
+    shapes: Mapping[str, tuple[int, ...]],
+    low: float,
+    high: float,
+    seed: int,
+    count: int = 16,
+    kinds: Mapping[str, str] | None = None,
 ) -> Samples:
-    """Random inputs, uniform over a range: what there is when the user gave none."""
+    """Random inputs, uniform over a range: what there is when the user gave none.
+
+    Those of `kinds` are integers, and where these have few bits, any that the type has.
+    """
     rng = np.random.default_rng(seed)
-    return Samples(
-        {
-            name: rng.uniform(low, high, (count, *shape[1:])).astype(np.float32)
-            for name, shape in shapes.items()
-        },
-        None,
-    )
+    inputs = {
+        name: _drawn(rng, (kinds or {}).get(name, ""), low, high, (count, *shape[1:]))
+        for name, shape in shapes.items()
+    }
+    return Samples(inputs, None)
 
 
-def _faults(where: str, array: NDArray[Any], shape: tuple[int, ...]) -> list[Fault]:
+def extent(kind: str, low: float, high: float) -> tuple[float, float]:
+    """What is drawn from: a range, or everything that an integer of few bits can be."""
+    if not bits(kind):
+        return low, high
+    least, largest = span(kind)
+    if bits(kind) <= _FEW_BITS:
+        return least, largest
+    least = max(least, math.ceil(low))
+    return least, max(least, min(largest, math.floor(high)))
+
+
+def _drawn(
+    rng: np.random.Generator, kind: str, low: float, high: float, size: tuple[int, ...]
+) -> NDArray[Any]:
+    least, largest = extent(kind, low, high)
+    if bits(kind):
+        return rng.integers(int(least), int(largest), size, endpoint=True).astype(np.float32)
+    return rng.uniform(least, largest, size).astype(np.float32)
+
+
+def _faults(where: str, array: NDArray[Any], shape: tuple[int, ...], kind: str) -> list[Fault]:
     if array.dtype.kind not in "fiub":
         return [Fault("bad-samples", where, f"holds {array.dtype}, not numbers")]
     if array.shape[1:] != shape[1:] or not len(array):
@@ -79,4 +115,10 @@ def _faults(where: str, array: NDArray[Any], shape: tuple[int, ...]) -> list[Fau
         return [Fault("bad-samples", where, f"has shape {got}, the model wants {want}")]
     if not np.isfinite(array).all():
         return [Fault("bad-samples", where, "holds NaN or infinity")]
+    if bits(kind):
+        low, high = span(kind)
+        wrong = array[(array != np.floor(array)) | (array < low) | (array > high)]
+        if wrong.size:
+            what = f"holds {float(wrong.flat[0]):g}, the model takes {kind}"
+            return [Fault("bad-samples", where, what)]
     return []

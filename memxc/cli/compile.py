@@ -86,7 +86,7 @@ from memxc.errors import fail
     type=_options.SPAN,
     default="0,1",
     show_default=True,
-    help="The range of the inputs when there are no samples.",
+    help="The range of the inputs when there are no samples; 8-bit ones take all their codes.",
 )
 @click.option(
     "--dialect",

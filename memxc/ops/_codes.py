@@ -6,7 +6,6 @@ analog-to-digital converter drives it, a digital-to-analog one reads it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from memxc.ir.design import Bus
 from memxc.ir.graph import Tensor
+from memxc.ir.kinds import bits, span
 from memxc.ir.stages import Circuit, Lanes, Wires
 from memxc.ir.windows import Ints, ints, lanewise
 from memxc.ops._registry import Call, Parts, lanes
@@ -28,25 +28,11 @@ MOST_BITS = 16
 _MOST_STEPS = 4096
 
 
-def bits(kind: str) -> int:
-    """Bits of an integer type; 1 for bool, 0 for a real number."""
-    found = re.fullmatch(r"u?int(\d+)", kind)
-    return int(found[1]) if found else int(kind == "bool")
-
-
-def code_range(kind: str) -> tuple[int, int]:
-    """The least and the largest number of an integer type, or of bool."""
-    wide = bits(kind)
-    if kind.startswith("int"):
-        return -(2 ** (wide - 1)), 2 ** (wide - 1) - 1
-    return 0, 2**wide - 1
-
-
 def coded(call: Call, value: str, zero: int, kind: str) -> str:
     """The lane function of a converter: `value` rounded half to even, shifted, kept in range."""
     if not 2 <= bits(kind) <= MOST_BITS:
         raise call.refuse(f"codes of the type {kind or 'float'}", code="unsupported-op")
-    low, high = code_range(kind)
+    low, high = span(kind)
     return f"min(max(round({value})+{zero},{low}),{high})"
 
 

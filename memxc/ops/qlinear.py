@@ -15,9 +15,10 @@ import numpy as np
 
 from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node, Tensor
+from memxc.ir.kinds import span
 from memxc.ir.stages import Lanes
 from memxc.ir.windows import lanewise
-from memxc.ops._codes import ADC, code_range, coded, from_codes, number, positive, step
+from memxc.ops._codes import ADC, coded, from_codes, number, positive, step
 from memxc.ops._registry import Call, Parts, lanes, operator
 from memxc.ops.conv import conv
 from memxc.ops.dense import matmul
@@ -86,7 +87,7 @@ class _Layer:
 
     def _check_sums(self, zero: int, weight: Tensor, bias: Tensor | None) -> None:
         """Raise MemxcError where the model's sums of 32 bits could wrap around."""
-        low, high = code_range(self.call.kind(self.signal))
+        low, high = span(self.call.kind(self.signal))
         reach = max(abs(low - zero), abs(high - zero))
         rows = self.column_axes(weight.ndim)
         largest = reach * np.abs(weight).sum(axis=rows, dtype=np.float64).max(initial=0.0)

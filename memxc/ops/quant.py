@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from memxc.ir.graph import Tensor
+from memxc.ir.kinds import bits, span
 from memxc.ir.stages import Circuit
 from memxc.ir.windows import Ints, ints
 from memxc.ops._codes import (
@@ -16,8 +17,6 @@ from memxc.ops._codes import (
     DAC,
     MOST_BITS,
     Floats,
-    bits,
-    code_range,
     coded,
     one_each,
     positive,
@@ -68,7 +67,7 @@ def cast(call: Call) -> Parts:
         return [rename(call, call.nets(0))]
     if src or bits(dst) not in (8, 16):
         raise call.refuse(f"no circuit turns {src or 'float'} into {dst}", code="unsupported-op")
-    low, high = code_range(dst)
+    low, high = span(dst)
     # Within a millionth of the next code it is that code: an integer with noise stays itself.
     towards_zero = "max(floor(x0+1e-6),0)-max(floor(1e-6-x0),0)"
     return [each(call, f"min(max({towards_zero},{low}),{high})", ADC)]
@@ -81,7 +80,7 @@ def cast_like(call: Call) -> Parts:
 
 
 def _holds(wide: str, narrow: str) -> bool:
-    (low, high), (least, most) = code_range(wide), code_range(narrow)
+    (low, high), (least, most) = span(wide), span(narrow)
     return low <= least and most <= high
 
 

@@ -1,0 +1,19 @@
+"""Element types of signals that are not real numbers, in ONNX's words: int8, uint4, bool ..."""
+
+from __future__ import annotations
+
+import re
+
+
+def bits(kind: str) -> int:
+    """Bits of an integer type; 1 for bool, 0 for anything else."""
+    found = re.fullmatch(r"u?int(\d+)", kind)
+    return int(found[1]) if found else int(kind == "bool")
+
+
+def span(kind: str) -> tuple[int, int]:
+    """The least and the largest number of an integer type, or of bool."""
+    wide = bits(kind)
+    if kind.startswith("int"):
+        return -(2 ** (wide - 1)), 2 ** (wide - 1) - 1
+    return 0, 2**wide - 1
