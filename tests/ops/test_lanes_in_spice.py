@@ -25,6 +25,7 @@ def random(*shape, seed=0):
 
 
 SLOPES, OTHER = random(2, 1, 1), random(3, 1)
+LEVELS = np.array([[0.5], [0.0], [-0.25]], np.float32)
 
 #: Operator, its inputs ("x" and "z" are signals, arrays constants), attributes, opset, and what the
 #: lanes in their order are made of: (circuit, op-amps, diodes, multipliers) of one lane.
@@ -66,7 +67,8 @@ CASES = [
     ("Sum", ["x", "z", np.float32(0.5), OTHER], {}, 13, [("add", 2, 0, 0)]),
     ("Mean", ["x", "z", np.float32(0.5)], {}, 13, [("mean", 2, 0, 0)]),
     ("Max", ["x", "z"], {}, 13, [("max", 2, 2, 0)]),
-    ("Max", ["x", "z", OTHER], {}, 13, [("max", 3, 3, 0)]),
+    ("Max", ["x", "z", LEVELS], {}, 13, [("max", 3, 3, 0)]),
+    ("Min", ["x", LEVELS], {}, 13, [("min", 2, 2, 0)]),
     ("Min", ["x", np.float32(0.5)], {}, 13, [("min", 2, 2, 0)]),
     ("ReduceSum", ["x", AXIS], {}, 18, []),
     ("ReduceMax", ["x", AXIS], {}, 18, [("max", 4, 4, 0)]),
