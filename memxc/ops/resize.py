@@ -152,9 +152,12 @@ def _resized(call: Call, axes: list[Axis]) -> Parts:
         if beyond.any():
             nets = ints(np.where(beyond, board.constant(np.array(value)), nets))
         return board.wires(nets)
-    kernels = [_kernel(call, axes, parts) for parts in product(*map(_parts, axes))]
+    widths = [_reach(axis) for axis in axes]
+    frame, out = ints(np.pad(call.nets(0), widths, mode="edge")), lanes(call.shape)
+    before = [width[0] for width in widths]
+    kernels = [_kernel(frame, before, out, parts) for parts in product(*map(_parts, axes))]
     if beyond.any():
-        kernels.append(_constant(ints(lanes(call.shape)[beyond]), value))
+        kernels.append(_constant(ints(out[beyond]), value))
     return [Linear(call.name, call.bus(0), call.dst, tuple(kernels), cell="resistor")]
 
 
@@ -190,16 +193,15 @@ def _by(rows: Floats) -> list[Ints]:
     return [ints(np.flatnonzero(which.reshape(-1) == k)) for k in range(int(which.max()) + 1)]
 
 
-def _kernel(call: Call, axes: list[Axis], parts: tuple[_Part, ...]) -> Kernel:
-    widths = [_reach(axis) for axis in axes]
-    frame = ints(np.pad(call.nets(0), widths, mode="edge"))
-    first = [ints(part.first + before) for part, (before, _) in zip(parts, widths, strict=True)]
+def _kernel(frame: Ints, before: list[int], out: Ints, parts: tuple[_Part, ...]) -> Kernel:
+    """One kernel of a part of every axis; `before` is how far the frame reaches in front."""
     values = np.ones((1, 1))
     for part in parts:
         values = np.einsum("gt,hu->ghtu", values, part.weights)
         values = values.reshape(prod(values.shape[:2]), -1)
+    first = [ints(part.first + width) for part, width in zip(parts, before, strict=True)]
     taps = _windows(frame, first, [part.offsets for part in parts])
-    sinks = _windows(lanes(call.shape), [part.outputs for part in parts], [ints([0])] * len(parts))
+    sinks = _windows(out, [part.outputs for part in parts], [ints([0])] * len(parts))
     return Kernel(values, None, None, taps, sinks, grid(*(p.outputs.shape[1] for p in parts)))
 
 
