@@ -29,7 +29,7 @@ ASSUMPTIONS = (
     "A sequential stage draws the mean over its places, for as long as the inference takes.",
     "An amplifier draws its static power from the target; inverters are amplifiers. Converters (a "
     "quantised network's too: a target has no figure for them), multiplexers, drivers, diodes, "
-    "multipliers and programming are not counted.",
+    "multipliers and programming are not counted, nor is their area.",
     "Everything is powered for the whole inference: energy is total watts times inference time.",
     "The largest neuron power is that of the worst bit line (pair), its row parts together, with "
     "every word line at the read voltage; its amplifiers are not in it.",

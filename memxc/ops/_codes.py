@@ -6,10 +6,9 @@ analog-to-digital converter drives it, a digital-to-analog one reads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from memxc.ir.design import Bus
 from memxc.ir.graph import Tensor
@@ -18,10 +17,11 @@ from memxc.ir.stages import Circuit, Lanes, Wires
 from memxc.ir.windows import Ints, ints, lanewise
 from memxc.ops._registry import Call, Parts, lanes
 
-Floats = NDArray[np.float64]
-
 ADC = Circuit("adc", converters=1)
 DAC = Circuit("dac", converters=1)
+#: A scale and a zero point.
+Setting = tuple[float, int]
+LaneFunction = Callable[[float, int], str]
 #: Bits of the widest converter that a quantised network asks for; wider integers stay analog.
 MOST_BITS = 16
 #: Each step and zero point of its own takes a cell of its own in the netlist.
@@ -50,33 +50,29 @@ def from_codes(call: Call, index: int, zero: int) -> tuple[Bus, Lanes]:
 
 
 def one_each(
-    call: Call, scale: Floats, zero: Ints, expr: Callable[[float, int], str], circuit: Circuit
+    call: Call, settings: Sequence[Setting], which: Ints, expr: LaneFunction, circuit: Circuit
 ) -> Parts:
-    """A lane function of scale and zero point, both in the shape of the node's only signal.
+    """A lane function of scale and zero point: that of setting `which` (one an element).
 
-    Lanes that have both in common are one stage; several stages meet in wires.
+    Elements of one setting are one stage; several stages meet in wires.
     """
-    pairs = np.stack([scale.reshape(-1), zero.reshape(-1).astype(np.float64)])
-    found, which = np.unique(pairs, axis=1, return_inverse=True)
-    src, nets = call.bus(0), lanes(call.shape).reshape(-1)
-    functions = [expr(float(step), int(offset)) for step, offset in found.T]
+    src, functions = call.bus(0), [expr(*setting) for setting in settings]
     if len(functions) == 1:
-        return [Lanes(call.name, (src,), call.dst, (lanewise(nets),), functions[0], circuit)]
+        nets = lanewise(lanes(call.shape).reshape(-1))
+        return [Lanes(call.name, (src,), call.dst, (nets,), functions[0], circuit)]
     if len(functions) > _MOST_STEPS:
-        raise call.refuse(
-            f"{len(functions):,} different scales and zero points",
-            "quantise activations per tensor",
-            "unsupported-shape",
-        )
+        what = f"{len(functions):,} different scales and zero points"
+        raise call.refuse(what, "quantise activations per tensor", "unsupported-shape")
+    order = ints(np.argsort(which.reshape(-1), kind="stable"))
+    ends = np.cumsum(np.bincount(which.reshape(-1), minlength=len(functions)))
     parts: list[Bus | Lanes | Wires] = []
-    own = [np.flatnonzero(which.reshape(-1) == number) for number in range(len(functions))]
-    for number, (function, mine) in enumerate(zip(functions, own, strict=True)):
+    for number, mine in enumerate(np.split(order, ends[:-1])):
         bus = Bus(call.fresh(str(number)), (len(mine),))
-        taps = lanewise(nets[mine])
+        taps = (lanewise(mine),)
         name = f"{call.name}/{number}"
-        parts += [bus, Lanes(name, (src,), bus.name, (taps,), function, circuit)]
-    index = np.empty(nets.size, dtype=np.int32)
-    index[np.concatenate(own)] = np.arange(nets.size, dtype=np.int32)
+        parts += [bus, Lanes(name, (src,), bus.name, taps, functions[number], circuit)]
+    index = np.empty_like(order)
+    index[order] = np.arange(len(order), dtype=np.int32)
     srcs = tuple(part.name for part in parts if isinstance(part, Bus))
     return [*parts, Wires(call.name, srcs, call.dst, ints(index))]
 

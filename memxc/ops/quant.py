@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from memxc.ir.graph import Tensor
 from memxc.ir.kinds import bits, span
 from memxc.ir.stages import Circuit
 from memxc.ir.windows import Ints, ints
@@ -16,7 +15,7 @@ from memxc.ops._codes import (
     ADC,
     DAC,
     MOST_BITS,
-    Floats,
+    Setting,
     coded,
     one_each,
     positive,
@@ -37,10 +36,10 @@ _AMPLIFIER = Circuit("scale", opamps=1)
 )
 def quantize_linear(call: Call) -> Parts:
     """An analog-to-digital converter: round(x / scale), half to even, plus zero point, clipped."""
-    scale, zero = _settings(call)
-    positive(call, scale)
+    settings, which = _settings(call)
+    positive(call, np.array([scale for scale, _ in settings]))
     kind = call.dst_kind
-    return one_each(call, scale, zero, lambda s, z: coded(call, f"x0/{s!r}", z, kind), ADC)
+    return one_each(call, settings, which, lambda s, z: coded(call, f"x0/{s!r}", z, kind), ADC)
 
 
 @operator(
@@ -51,11 +50,11 @@ def quantize_linear(call: Call) -> Parts:
 )
 def dequantize_linear(call: Call) -> Parts:
     """A digital-to-analog converter: (code - zero point) scale."""
-    scale, zero = _settings(call)
-    if not np.isfinite(scale).all():
+    settings, which = _settings(call)
+    if not np.isfinite([scale for scale, _ in settings]).all():
         raise call.refuse("its scale is not finite", code="unsupported-model")
     circuit = DAC if bits(call.kind(0)) <= MOST_BITS else _AMPLIFIER
-    return one_each(call, scale, zero, lambda s, z: f"({shifted(z)})*{s!r}", circuit)
+    return one_each(call, settings, which, lambda s, z: f"({shifted(z)})*{s!r}", circuit)
 
 
 @operator("Cast", attrs={"round_mode": "up", "saturate": 1, "to": None}, integers=True)
@@ -84,20 +83,21 @@ def _holds(wide: str, narrow: str) -> bool:
     return low <= least and most <= high
 
 
-def _settings(call: Call) -> tuple[Floats, Ints]:
-    """Scale and zero point of every lane, in the shape of the signal."""
+def _settings(call: Call) -> tuple[list[Setting], Ints]:
+    """The different scales and zero points, and the number of its own for each element."""
     scale = call.constant(1, "scale")
     zero = call.constant(2, "zero point") if call.has(2) else np.zeros_like(scale)
     if zero.shape != scale.shape and zero.size * scale.size != 1:
-        raise call.refuse(
-            f"a zero point of {zero.shape} for a scale of {scale.shape}", code="unsupported-shape"
-        )
-    steps = _spread(call, np.asarray(scale, dtype=np.float64))
-    return steps, ints(_spread(call, zero.astype(np.int32)))
+        what = f"a zero point of {zero.shape} for a scale of {scale.shape}"
+        raise call.refuse(what, code="unsupported-shape")
+    pairs = np.stack([scale.reshape(-1).astype(np.float64), zero.reshape(-1).astype(np.float64)])
+    found, which = np.unique(pairs, axis=1, return_inverse=True)
+    spread = _spread(call, ints(which.reshape(scale.shape)))
+    return [(float(step), int(offset)) for step, offset in found.T], spread
 
 
-def _spread(call: Call, values: Tensor) -> Tensor:
-    """One number a tensor, a slice along `axis`, or a block of `block_size` along it."""
+def _spread(call: Call, values: Ints) -> Ints:
+    """In the shape of the signal: one number a tensor, a slice along `axis`, or a block of it."""
     shape, axis, block = call.shape_of(0), call.attrs["axis"], call.attrs["block_size"]
     if values.size == 1:
         return np.broadcast_to(values.reshape(()), shape)
@@ -108,5 +108,5 @@ def _spread(call: Call, values: Tensor) -> Tensor:
         what = f"a scale of {values.shape} along axis {call.attrs['axis']} of {shape}"
         raise call.refuse(what, code="unsupported-shape")
     if block:
-        return np.take(np.repeat(values, block, axis), np.arange(*size), axis)
+        return np.take(values, np.arange(*size) // block, axis)
     return np.broadcast_to(values.reshape(-1, *[1] * len(behind)), shape)

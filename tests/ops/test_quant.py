@@ -98,7 +98,7 @@ def test_slices_with_one_step_share_a_function(one_node):
 
 
 @pytest.mark.parametrize("op", ["QuantizeLinear", "DequantizeLinear"])
-@pytest.mark.parametrize(("axis", "block"), [(1, 2), (1, 3), (2, 4), (-1, 3)])
+@pytest.mark.parametrize(("axis", "block"), [(1, 2), (1, 3), (2, 4), (-1, 3), (1, 10**15)])
 def test_a_step_for_each_block(one_node, op, axis, block):
     shape = [2, 6, 7]
     blocks = list(shape)
