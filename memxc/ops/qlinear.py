@@ -59,9 +59,11 @@ class _Layer:
         shape = self.call.shape_of(self.weight)
         if value.size == 1:
             return value.reshape(())
-        column = [1] * len(shape)
-        column[self.out] = shape[self.out]
-        full = value.reshape(column) if value.shape == (shape[self.out],) else value
+        full = value
+        if value.ndim == 1 < len(shape):
+            column = [1] * len(shape)
+            column[self.out] = -1
+            full = value.reshape(column)
         sizes = zip(full.shape, shape, strict=False)
         if full.ndim != len(shape) or len(shape) < 2 or any(n not in (1, m) for n, m in sizes):
             what = f"a {role} of {value.shape} for a weight of {shape}"

@@ -108,5 +108,5 @@ def _spread(call: Call, values: Ints) -> Ints:
         what = f"a scale of {values.shape} along axis {call.attrs['axis']} of {shape}"
         raise call.refuse(what, code="unsupported-shape")
     if block:
-        return np.take(values, np.arange(*size) // block, axis)
+        return ints(np.take(values, np.arange(*size) // block, axis))
     return np.broadcast_to(values.reshape(-1, *[1] * len(behind)), shape)

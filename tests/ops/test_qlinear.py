@@ -243,6 +243,25 @@ def test_what_the_data_decides_is_refused(hand_graph, faults_of, name):
     assert "computed at run time" in refused(hand_graph, faults_of, {}, absent=(name,))
 
 
+@pytest.mark.parametrize("signal", ["a", "b"])
+def test_a_vector_has_one_zero_point(one_node, hand_graph, faults_of, signal):
+    inputs = {"a": integers(5), "b": integers(5, 3), "az": np.uint8(3), "bz": np.uint8(7)}
+    if signal == "a":
+        inputs |= {"a": integers(2, 5), "b": integers(5)}
+    constants = [name for name in inputs if name != signal]
+    _, found, expected = one_node("MatMulInteger", inputs, constants, 10)
+    np.testing.assert_array_equal(found[0], expected[0])
+    weights = {name: inputs[name] for name in constants}
+    other = "bz" if signal == "a" else "az"
+    weights[other] = np.zeros(5, np.uint8)
+    graph = hand_graph(
+        "MatMulInteger", {signal: inputs[signal].shape}, weights, {"y": expected[0].shape}
+    )
+    node = replace(graph.nodes[0], inputs=("a", "b", "az", "bz"))
+    (fault,) = faults_of(replace(graph, nodes=(node,), kinds={signal: "uint8", "y": "int32"}))
+    assert "a zero point of (5,) for a weight of (5,)" in fault.what
+
+
 def test_two_signals_are_refused(hand_graph, faults_of):
     graph = hand_graph("MatMulInteger", {"a": (2, 3), "b": (3, 4)}, {}, {"y": (2, 4)})
     (fault,) = faults_of(replace(graph, kinds={"a": "int8", "b": "int8", "y": "int32"}))
