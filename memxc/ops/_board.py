@@ -95,3 +95,15 @@ def reference(name: str, src: str, dst: str, values: Sequence[float]) -> Linear:
 
 
 _HINT = "only a MaxPool right behind a Pad may read what stands for infinity"
+
+
+def level(nets: Ints, value: float) -> Kernel:
+    """Lanes of a stage that all are at one constant: a bias and nothing else."""
+    return Kernel(
+        values=np.zeros((1, 0)),
+        cell=None,
+        bias=np.array([[value]]),
+        taps=Windows(ints([GROUND]), ints(np.zeros(len(nets))), ints([0]), ints([])),
+        sinks=Windows(nets, ints(np.arange(len(nets))), ints([0]), ints([0])),
+        grid=(len(nets),),
+    )

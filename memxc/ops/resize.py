@@ -15,8 +15,8 @@ import numpy as np
 
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ir.windows import GROUND, Ints, Windows, ints
-from memxc.ops._board import Board
+from memxc.ir.windows import Ints, Windows, ints
+from memxc.ops._board import Board, level
 from memxc.ops._registry import Call, Parts, lanes, operator
 from memxc.ops._resample import Axis, Floats, Sampling, cubic, linear, nearest
 from memxc.ops._windows import grid, lattice
@@ -157,7 +157,7 @@ def _resized(call: Call, axes: list[Axis]) -> Parts:
     before = [width[0] for width in widths]
     kernels = [_kernel(frame, before, out, parts) for parts in product(*map(_parts, axes))]
     if beyond.any():
-        kernels.append(_constant(ints(out[beyond]), value))
+        kernels.append(level(ints(out[beyond]), value))
     return [Linear(call.name, call.bus(0), call.dst, tuple(kernels), cell="resistor")]
 
 
@@ -220,15 +220,3 @@ def _reach(axis: Axis) -> tuple[int, int]:
     """How far weights reach beyond both ends of an axis."""
     before = max(0, -int(axis.first.min()))
     return before, max(0, int(axis.first.max()) + axis.weights.shape[1] - axis.size)
-
-
-def _constant(nets: Ints, value: float) -> Kernel:
-    """Outputs that look beyond the map: a bias and nothing else."""
-    return Kernel(
-        values=np.zeros((1, 0)),
-        cell=None,
-        bias=np.array([[value]]),
-        taps=Windows(ints([GROUND]), ints(np.zeros(len(nets))), ints([0]), ints([])),
-        sinks=Windows(nets, ints(np.arange(len(nets))), ints([0]), ints([0])),
-        grid=(len(nets),),
-    )
