@@ -51,10 +51,13 @@ def operator_faults(nodes: Iterable[onnx.NodeProto], opset: int) -> Iterator[Fau
 
 
 def _hint(node: onnx.NodeProto) -> str:
-    if node.domain == "com.microsoft" and node.op_type.startswith("Q"):
-        return (
-            "onnxruntime's own; quantise with quant_format=QuantFormat.QDQ, which needs none of it"
-        )
+    if node.domain == "com.microsoft":
+        if node.op_type in ("DequantizeLinear", "QuantizeLinear"):
+            return "quantise a model of opset 21 or newer, whose own operators cover 4 and 16 bits"
+        if node.op_type.startswith("Q"):
+            return (
+                "quantise with quant_format=QuantFormat.QDQ, which needs none of onnxruntime's own"
+            )
     return "memxc ops lists what can be mapped"
 
 

@@ -123,12 +123,21 @@ def test_a_long_chain_takes_seconds(build):
     assert time.monotonic() - start < 30
 
 
-@pytest.mark.parametrize("kind", ["QLinearAdd", "QGemm", "QLinearGlobalAveragePool"])
-def test_onnxruntimes_own_operators_on_codes(build, faults_of, kind):
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("QLinearAdd", "QuantFormat.QDQ"),
+        ("QGemm", "QuantFormat.QDQ"),
+        ("QuantizeLinear", "opset 21"),
+        ("DequantizeLinear", "opset 21"),
+        ("FusedConv", "memxc ops"),
+    ],
+)
+def test_onnxruntimes_own_operators(build, faults_of, kind, words):
     path = build([node(kind, ["x"], ["y"], domain="com.microsoft")])
     model = onnx.load(path)
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     onnx.save(model, path)
     (fault,) = faults_of(path)
     assert f"com.microsoft.{kind} is not an operator of ai.onnx" in fault.what
-    assert "QuantFormat.QDQ" in fault.hint
+    assert words in fault.hint
