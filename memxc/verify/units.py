@@ -101,7 +101,9 @@ def _unit(stage: Array, members: list[tuple[int, int]]) -> Unit:
     assert len(places) == 1, f"{stage.name}: crossbars of one summing node differ in places"
     amplifier: dict[int, int] = {}
     placed, inputs = [], []
-    lanes = np.full((places.pop(), len(stage.r_f)), -2, dtype=np.int32)
+    # No more amplifiers than bit lines: one column a lane of the stage would fill the memory.
+    most = sum(stage.crossbars[k].bit_lines for k, _ in members)
+    lanes = np.full((places.pop(), most), -2, dtype=np.int32)
     first = 0
     for k, g in members:
         crossbar, block = stage.crossbars[k], slice(g, g + 1)
