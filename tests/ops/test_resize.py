@@ -187,6 +187,33 @@ def test_an_axis_without_phases_is_blocks(check):
     ]
 
 
+def test_phases_are_not_split_by_noise(check):
+    x = np.random.default_rng(0).normal(size=(1, 2, 3, 9)).astype(np.float32)
+    (stage,) = check(x, sizes=(1, 2, 3, 21), mode="linear")
+    # 7 outputs on 3 pixels, one of them on a pixel
+    assert sorted((k.rows, k.places) for k in stage.kernels) == [(1, 18)] + [(2, 18)] * 6
+
+
+@pytest.mark.parametrize(
+    ("size", "out", "attrs"),
+    [
+        (14, 19, {"nearest_mode": "round_prefer_floor"}),
+        (14, 39, {"nearest_mode": "round_prefer_ceil"}),
+        (
+            7,
+            2,
+            {
+                "nearest_mode": "round_prefer_ceil",
+                "coordinate_transformation_mode": "asymmetric",
+            },
+        ),
+    ],
+)
+def test_ties_that_float32_misses_are_ties(check, size, out, attrs):
+    x = np.arange(2 * size, dtype=np.float32).reshape(1, 2, 1, size)
+    check(x, sizes=(1, 2, 1, out), mode="nearest", **attrs)
+
+
 def test_whole_pixels_are_wires(check):
     attrs = {"coordinate_transformation_mode": "align_corners", "mode": "linear"}
     (stage,) = check(X, sizes=(1, 2, 4, 3), **attrs)
