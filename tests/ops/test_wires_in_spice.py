@@ -137,3 +137,16 @@ def test_in_spice(tmp_path, case, case_graph, ngspice):
         assert found.outputs.max_rel_error < 1e-5
     bills = resources.measure(design, chosen.device.g_min, lambda stage: (24, 16))
     assert all(row.power.crossbar_w >= 0 for row in power.measure(design, bills, 1e-3, {"x": x}))
+
+
+@pytest.mark.parametrize("case", ["conv behind a concat", "deconv with empty phases", "crop"])
+def test_with_inverted_inputs(tmp_path, case, case_graph):
+    nodes, constants = CASES[case]
+    x = random(2, 3, 4, 5)
+    lowered = lower(case_graph(model_of(nodes, constants, (1, 3, 4, 5)), {}))
+    wanted = evaluate.outputs(lowered, {"x": x})
+    design, chosen = programmed(lowered, x, "ideal", signed="inverted-inputs")
+    spice.write(design, tmp_path, "net")
+    found = verify.verify(design, chosen, tmp_path, {"x": x}, wanted, verify.Plan())
+    assert found.ok, found.stages
+    assert found.outputs.max_rel_error < 1e-6
