@@ -13,9 +13,8 @@ from memxc.frontend.subgraphs import subgraphs
 
 #: Operators that have no tensor of numbers of one static shape to work on.
 _SEQUENCES = frozenset({
-    "ConcatFromSequence", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceAt",
-    "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength",
-    "SequenceMap", "SplitToSequence",
+    "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceEmpty", "SequenceErase",
+    "SequenceInsert", "SequenceLength", "SequenceMap",
 })  # fmt: skip
 _TEXT = frozenset({
     "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer",

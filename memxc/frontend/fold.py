@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 
 import onnx  # noqa: TID251
@@ -13,6 +13,7 @@ from memxc.frontend.check import operator_faults
 from memxc.frontend.compute import Budget, value_of
 from memxc.frontend.infer import infer
 from memxc.frontend.network import LARGEST_TENSOR, Network, Shape
+from memxc.frontend.sequences import unpacked
 from memxc.frontend.subgraphs import reads
 from memxc.frontend.upgrade import upgraded
 
@@ -28,7 +29,7 @@ def fold(network: Network) -> None:
     for node in network.nodes:
         walk.visit(node, {})
     unknown = [name for name in network.outputs if name not in network.shapes]
-    walk.faults += [] if walk.faults else [_never(name) for name in unknown]
+    walk.faults += [] if walk.faults else [_no_tensor(name, network) for name in unknown]
     if walk.faults:
         raise MemxcError(walk.faults)
     network.nodes = walk.left
@@ -46,8 +47,7 @@ class _Walk:
 
     def visit(self, node: onnx.NodeProto, names: Mapping[str, str]) -> None:
         """Fold a node, or keep it; `names` are the network's for those of the branch it is in."""
-        inputs = (names.get(name, name) for name in node.input if name)
-        if not all(name in self.network.shapes for name in inputs):
+        if not self._known(names.get(name, name) for name in node.input):
             return  # A node before it has its fault.
         try:
             if node.op_type == "If":
@@ -56,6 +56,10 @@ class _Walk:
                 self._settle(self._own(node, names) if names else node)
         except MemxcError as error:
             self.faults += error.faults
+
+    def _known(self, tensors: Iterable[str]) -> bool:
+        known = (self.network.shapes, self.network.sequences)
+        return all(any(name in found for found in known) for name in tensors if name)
 
     def _enter(self, node: onnx.NodeProto, names: Mapping[str, str]) -> None:
         """The nodes of the branch that is taken, then its results under the If's names."""
@@ -79,13 +83,19 @@ class _Walk:
         return part
 
     def _settle(self, node: onnx.NodeProto) -> None:
-        for part in upgraded(node, self.network) if self.network.old else [node]:
-            if not _folded(part, self.network, self.budget):
+        change = upgraded if self.network.old else unpacked
+        parts = change(node, self.network)
+        self.read.update(*(part.input for part in parts))
+        self.read.update(*(self.network.sequences.get(name, ()) for name in node.output))
+        for part in parts:
+            if self._known(part.input) and not _folded(part, self.network, self.budget):
                 self.left.append(part)
                 _check_outputs(part, self.network, self.read)
 
 
-def _never(name: str) -> Fault:
+def _no_tensor(name: str, network: Network) -> Fault:
+    if name in network.sequences:
+        return Fault("unsupported-model", name, "this output is a list of tensors")
     return Fault("broken-model", name, "is an output that nothing makes")
 
 

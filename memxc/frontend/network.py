@@ -23,7 +23,7 @@ class Network:
     Folding moves what it can from `nodes` to `constants`. `opset` is the one that nodes are folded
     as; those of an `old` one are upgraded first.
     `inputs` have every axis fixed; `types` are ONNX's numbers of element types; `taken` are the
-    names of nodes and tensors, known yet or not.
+    names of nodes and tensors, known yet or not; `sequences` are lists of tensors by their name.
     """
 
     opset_imports: Sequence[onnx.OperatorSetIdProto]
@@ -36,6 +36,8 @@ class Network:
     shapes: dict[str, Shape]
     types: dict[str, int]
     taken: set[str]
+    sequences: dict[str, tuple[str, ...]]
+    members: int = 0
     renamed: int = 0
 
     def add(self, name: str, value: Array) -> None:
@@ -70,6 +72,7 @@ def network_of(model: onnx.ModelProto, inputs: dict[str, Shape]) -> Network:
         dict(inputs),
         {value.name: value.type.tensor_type.elem_type for value in graph.input},
         {*inputs, *(name for node in graph.node for name in (node.name, *node.output))},
+        {},
     )
     faults: list[Fault] = []
     for tensor in graph.initializer:

@@ -1,4 +1,4 @@
-"""Write the .onnx files beside this script: two networks, each by three exporters of PyTorch.
+"""Write the .onnx files beside this script: two networks, each exported from PyTorch in four ways.
 
     python tests/exporters/make.py
 
@@ -148,12 +148,21 @@ def worn(net: nn.Module) -> nn.Module:
 
 
 def export(net: nn.Module, shape: tuple[int, ...], stem: str) -> None:
-    """Three files: what the new exporter writes, the old one, and the old one left unoptimised."""
+    """What the new exporter of PyTorch writes and the old one, each also left unoptimised."""
     x = torch.linspace(0.0, 1.0, torch.Size(shape).numel()).reshape(shape)
     common = {"input_names": ["x"], "output_names": ["y"], "verbose": False}
     old = common | {"dynamo": False}
     torch.onnx.export(
         net, (x,), HERE / f"{stem}_dynamo20.onnx", opset_version=20, external_data=False, **common
+    )
+    torch.onnx.export(
+        net,
+        (x,),
+        HERE / f"{stem}_rough18.onnx",
+        opset_version=18,
+        optimize=False,
+        external_data=False,
+        **common,
     )
     torch.onnx.export(net, (x,), HERE / f"{stem}_script17.onnx", opset_version=17, **old)
     torch.onnx.export(
@@ -181,7 +190,7 @@ def strip(path: Path) -> None:
 
 
 def main() -> None:
-    """Write all six files."""
+    """Write all files."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # the old exporter is deprecated; that is why it is here
     for stem, kind in (("shufflenet", ShuffleNet), ("sefcn", Fcn)):

@@ -120,7 +120,7 @@ def test_a_condition_of_the_data(build, faults_of):
 def test_only_the_branch_that_is_taken_is_judged(build, faults_of):
     bad = graph(
         [
-            node("SequenceConstruct", ["x"], ["q"]),
+            node("SequenceEmpty", [], ["q"]),
             node("SequenceAt", ["q", "at"], ["s"], name="at"),
         ],
         ["s"],
@@ -131,7 +131,7 @@ def test_only_the_branch_that_is_taken_is_judged(build, faults_of):
     assert [n.op for n in load(build(nodes, {"yes": np.array(True)})).nodes] == ["Relu", "Identity"]
     faults = faults_of(build(nodes, {"yes": np.array(False)}))
     assert {fault.code for fault in faults} == {"unsupported-op"}
-    assert "SequenceConstruct works on sequences" in faults[0].what
+    assert "SequenceEmpty works on sequences" in faults[0].what
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,8 @@ def test_control_flow_sequences_and_text(build, faults_of):
     body = helper.make_graph([], "b", [t], [t])
     nodes = [
         node("Loop", ["", "q"], ["a"], name="loop", body=body),
-        node("SequenceConstruct", ["a"], ["s"], name="seq"),
+        node("SequenceConstruct", ["a"], ["e"], name="fine"),
+        node("SequenceInsert", ["e", "a"], ["s"], name="seq"),
         node("Cast", ["x"], ["t"], name="text", to=TensorProto.STRING),
         node("Constant", [], ["u"], name="word", value_string="hello"),
         node("Relu", ["x"], ["y"]),

@@ -1,0 +1,150 @@
+"""Lists of tensors, as PyTorch writes a split when its exporter may not optimise: taken apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx  # noqa: TID251
+
+from memxc.errors import MemxcError, fail
+from memxc.frontend.network import Network
+
+#: The operators on lists that are taken apart.
+KNOWN = frozenset({"ConcatFromSequence", "SequenceAt", "SequenceConstruct", "SplitToSequence"})
+#: Members that all lists of a network may have; each of them becomes a tensor of its own.
+_MOST = 2**16
+#: Since this opset sizes and axes are inputs.
+_AS_INPUTS = 13
+
+
+def unpacked(node: onnx.NodeProto, network: Network) -> list[onnx.NodeProto]:
+    """Nodes on tensors that do what one on lists does; any other node as it is.
+
+    Raises MemxcError (unsupported-op, unsupported-shape, broken-model).
+    """
+    settings = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    match node.op_type:
+        case "SplitToSequence":
+            return _split(node, settings, network)
+        case "SequenceConstruct":
+            network.sequences[node.output[0]] = _counted(tuple(node.input), node, network)
+            return []
+        case "SequenceAt":
+            return [_wire(node, _member(node, network), node.output[0], network)]
+        case "ConcatFromSequence":
+            return _joined(node, settings, network)
+    if any(name in network.sequences for name in node.input):
+        what = f"{node.op_type} works on a list of tensors, a circuit on tensors"
+        raise fail("unsupported-op", node.name, what)
+    return [node]
+
+
+def _split(
+    node: onnx.NodeProto, settings: dict[str, Any], network: Network
+) -> list[onnx.NodeProto]:
+    source, target = node.input[0], node.output[0]
+    axis, size = _axis(node, settings, network)
+    given = node.input[1] if len(node.input) > 1 and node.input[1] else ""
+    sizes = _sizes(node, network.constants.get(given) if given else np.array(1), size)
+    count = range(len(sizes))
+    parts = _counted(tuple(network.fresh(f"{target}/{i}") for i in count), node, network)
+    network.sequences[target] = parts
+    keep = given or settings.get("keepdims", 1)
+    cuts = parts if keep else tuple(network.fresh(f"{part}/cut") for part in parts)
+    split = _with_numbers("Split", [source], list(cuts), "split", sizes, network, axis=axis)
+    pairs = [] if keep else zip(cuts, parts, strict=True)
+    return [
+        split,
+        *(_with_numbers("Squeeze", [cut], [part], "axes", [axis], network) for cut, part in pairs),
+    ]
+
+
+def _axis(node: onnx.NodeProto, settings: dict[str, Any], network: Network) -> tuple[int, int]:
+    """The axis that is split, counted from the front, and its size."""
+    shape, axis = network.shapes[node.input[0]], int(settings.get("axis", 0))
+    if not -len(shape) <= axis < len(shape):
+        raise fail("broken-model", node.name, f"splits axis {axis} of {list(shape)}")
+    return axis % len(shape), shape[axis]
+
+
+def _sizes(node: onnx.NodeProto, given: Any, size: int) -> list[int]:
+    """The sizes of the parts: those given, or equal ones of which the last may be smaller."""
+    if given is None:
+        raise fail("unsupported-op", node.name, "the sizes of its parts are computed at run time")
+    if given.ndim == 0:
+        step = int(given)
+        if step < 1 or -(-size // step) > _MOST:
+            raise _absurd(node, size)
+        return [min(step, size - start) for start in range(0, size, step)]
+    sizes = [int(part) for part in given.reshape(-1)]
+    if min(sizes, default=0) < 0 or sum(sizes) != size:
+        raise _absurd(node, size)
+    return sizes
+
+
+def _absurd(node: onnx.NodeProto, size: int) -> MemxcError:
+    return fail("broken-model", node.name, f"its parts do not make up the {size} it splits")
+
+
+def _member(node: onnx.NodeProto, network: Network) -> str:
+    members, place = _members(node, network), network.constants.get(node.input[1])
+    if place is None or place.size != 1:
+        raise fail("unsupported-op", node.name, "which member it takes is computed at run time")
+    index = int(place.reshape(()))
+    if not -len(members) <= index < len(members):
+        raise fail("broken-model", node.name, f"takes member {index} of {len(members)}")
+    return members[index]
+
+
+def _joined(
+    node: onnx.NodeProto, settings: dict[str, Any], network: Network
+) -> list[onnx.NodeProto]:
+    members, axis = _counted(_members(node, network), node, network), settings["axis"]
+    stacked = list(members)
+    nodes = []
+    if settings.get("new_axis"):
+        stacked = [network.fresh(f"{node.output[0]}/{i}") for i in range(len(members))]
+        nodes = [
+            _with_numbers("Unsqueeze", [member], [name], "axes", [axis], network)
+            for member, name in zip(members, stacked, strict=True)
+        ]
+    name = network.fresh(node.name)
+    return [*nodes, onnx.helper.make_node("Concat", stacked, node.output, name=name, axis=axis)]
+
+
+def _members(node: onnx.NodeProto, network: Network) -> tuple[str, ...]:
+    if node.input[0] not in network.sequences:
+        raise fail("broken-model", node.name, f"{node.input[0]!r} is not a list of tensors")
+    return network.sequences[node.input[0]]
+
+
+def _counted(names: tuple[str, ...], node: onnx.NodeProto, network: Network) -> tuple[str, ...]:
+    network.members += len(names)
+    if network.members > _MOST:
+        raise fail("unsupported-shape", node.name, f"lists of more than {_MOST:,} tensors in all")
+    return names
+
+
+def _wire(node: onnx.NodeProto, source: str, target: str, network: Network) -> onnx.NodeProto:
+    name = network.fresh(node.name)
+    return onnx.helper.make_node("Identity", [source], [target], name=name)
+
+
+def _with_numbers(
+    kind: str,
+    inputs: list[str],
+    outputs: list[str],
+    role: str,
+    numbers: list[int],
+    network: Network,
+    **settings: Any,
+) -> onnx.NodeProto:
+    """A node with numbers where its opset wants them: an attribute or an input."""
+    name = network.fresh(outputs[0])
+    if network.opset < _AS_INPUTS:
+        settings[role] = numbers
+        return onnx.helper.make_node(kind, inputs, outputs, name=name, **settings)
+    held = network.fresh(f"{outputs[0]}/{role}")
+    network.add(held, np.array(numbers, np.int64))
+    return onnx.helper.make_node(kind, [*inputs, held], outputs, name=name, **settings)
