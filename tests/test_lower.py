@@ -37,7 +37,7 @@ def test_buses_are_the_tensors_in_order():
 
 def test_faults_of_all_nodes_come_at_once_and_add_no_noise():
     broken = graph(
-        node("Erf", "x", "a"),
+        node("Det", "x", "a"),
         node("Relu", "a", "b", slope=1),
         node("MatMul", "b w", "c"),
         node("Softmax", "c", "d"),
@@ -52,7 +52,7 @@ def test_faults_of_all_nodes_come_at_once_and_add_no_noise():
     with pytest.raises(MemxcError) as caught:
         lower(broken)
     assert [(fault.code, fault.where) for fault in caught.value.faults] == [
-        ("unsupported-op", "the Erf"),
+        ("unsupported-op", "the Det"),
         ("unsupported-attribute", "the Relu"),
         ("unsupported-op", "the Softmax"),
         ("unsupported-model", "w"),
