@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import onnx  # noqa: TID251
+from onnx import numpy_helper  # noqa: TID251
+
 from memxc.errors import Fault, MemxcError
 from memxc.frontend.check import check
 from memxc.frontend.convert import convert
 from memxc.frontend.fold import fold
 from memxc.frontend.network import network_of
-from memxc.frontend.read import read
+from memxc.frontend.read import prepared, read
 from memxc.frontend.shapes import fixed_inputs
-from memxc.ir.graph import Graph
+from memxc.ir.graph import Graph, Tensor
 
 
 def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
@@ -34,10 +37,29 @@ def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Gra
         raise MemxcError([_located(fault, where) for fault in error.faults]) from error
 
 
+def load_whole(
+    model: bytes, signals: Mapping[str, Tensor], constants: Mapping[str, Tensor]
+) -> Graph:
+    """A network in memory whose inputs are whole tensors, batch and all, as in ONNX's own cases.
+
+    signals: inputs of the circuit, of which only shapes count; constants: inputs that are bound.
+    Raises MemxcError as `load` does.
+    """
+    where = "model"
+    parsed = onnx.ModelProto.FromString(model)
+    for name, value in constants.items():
+        parsed.graph.initializer.append(numpy_helper.from_array(value, name))
+    parsed = prepared(parsed, where)
+    check(parsed, where)
+    network = network_of(parsed, {name: value.shape for name, value in signals.items()})
+    fold(network)
+    return convert(network, where)
+
+
 def _located(fault: Fault, path: str) -> Fault:
     """The same fault with the file before the name of its node or tensor."""
     is_whole = fault.where == path or fault.code == "usage"
     return fault if is_whole else replace(fault, where=f"{path}:{fault.where}")
 
 
-__all__ = ["load"]
+__all__ = ["load", "load_whole"]

@@ -35,15 +35,22 @@ def read(path: Path) -> onnx.ModelProto:
 
     Raises MemxcError (broken-model, unsupported-model).
     """
-    where = str(path)
-    model = parse(path)
+    model = prepared(parse(path), str(path))
+    external.load(model, path)
+    return model
+
+
+def prepared(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
+    """The model with plain names, local functions inlined, every node named.
+
+    Raises MemxcError (broken-model, unsupported-model).
+    """
     check_text(model, where)
     _plain_domain(model)
     model = inlined(model, where)
     _check_version(model, where)
     _check_graph(model.graph, where)
     _name_nodes(model.graph)
-    external.load(model, path)
     return model
 
 
