@@ -9,7 +9,8 @@ from pathlib import Path
 import onnx  # noqa: TID251
 from onnx import numpy_helper  # noqa: TID251
 
-from memxc.errors import Fault, MemxcError
+from memxc.errors import Fault, MemxcError, fail
+from memxc.frontend import bound
 from memxc.frontend.check import check
 from memxc.frontend.convert import convert
 from memxc.frontend.fold import fold
@@ -43,7 +44,8 @@ def load_whole(
     """A network in memory whose inputs are whole tensors, batch and all, as in ONNX's own cases.
 
     signals: inputs of the circuit, of which only shapes count; constants: inputs that are bound.
-    Raises MemxcError as `load` does.
+    Raises MemxcError as `load` does, and where a node would be computed from bound inputs alone:
+    then the circuit would answer for them only.
     """
     where = "model"
     parsed = onnx.ModelProto.FromString(model)
@@ -52,7 +54,12 @@ def load_whole(
     parsed = prepared(parsed, where)
     check(parsed, where)
     network = network_of(parsed, {name: value.shape for name, value in signals.items()})
+    made = bound.dependent(network.nodes, constants)
     fold(network)
+    early = bound.folded(made, network.constants)
+    if early:
+        what = "would be computed from bound inputs before there is a circuit"
+        raise fail("unsupported-model", early[0], what)
     return convert(network, where)
 
 

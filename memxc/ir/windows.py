@@ -23,7 +23,7 @@ DISCARD = -2
 
 def ints(values: object) -> Ints:
     """A read-only int32 array."""
-    array = np.ascontiguousarray(values, dtype=np.int32)
+    array = np.asarray(values, dtype=np.int32, order="C")
     array.setflags(write=False)
     return array
 
