@@ -11,6 +11,7 @@ import numpy as np
 from memxc.ir.kinds import bits, span
 from memxc.ir.stages import Circuit
 from memxc.ir.windows import Ints, ints
+from memxc.ops._blocks import COMPARATOR, built
 from memxc.ops._codes import (
     ADC,
     DAC,
@@ -23,9 +24,11 @@ from memxc.ops._codes import (
 )
 from memxc.ops._nets import each, rename
 from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._terms import near
 
 #: Sums in 32 bits never left the analog side.
 _AMPLIFIER = Circuit("scale", opamps=1)
+_WINDOW = built("not_zero", COMPARATOR, COMPARATOR)
 
 
 @operator(
@@ -59,11 +62,14 @@ def dequantize_linear(call: Call) -> Parts:
 
 @operator("Cast", attrs={"round_mode": "up", "saturate": 1, "to": None}, integers=True)
 def cast(call: Call) -> Parts:
-    """Wires where every number stays what it is; from float to 8 or 16 bits a converter that
-    truncates. What lies outside of them ONNX leaves open: the converter stays at its last code."""
+    """Wires where every number stays what it is; to bool a window comparator around 0; from float
+    to 8 or 16 bits a converter that truncates. What lies outside of them ONNX leaves open: the
+    converter stays at its last code."""
     src, dst = call.kind(0), call.dst_kind
     if not dst or src == dst or (src and dst != "bool" and _holds(dst, src)):
         return [rename(call, call.nets(0))]
+    if dst == "bool":
+        return [each(call, f"max(sgn(abs(x0)-{near(src, 'x0', '0')}),0)", _WINDOW)]
     if src or bits(dst) not in (8, 16):
         raise call.refuse(f"no circuit turns {src or 'float'} into {dst}", code="unsupported-op")
     low, high = span(dst)

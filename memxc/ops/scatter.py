@@ -1,4 +1,4 @@
-"""Lanes put in place by constant masks and indices: Where, the Scatter family, Trilu."""
+"""Lanes put in place by constant indices: the Scatter family, Trilu."""
 
 from __future__ import annotations
 
@@ -8,14 +8,6 @@ from memxc.ir.windows import GROUND, ints
 from memxc.ops._board import Board
 from memxc.ops._nets import rename, within
 from memxc.ops._registry import Call, Parts, operator
-
-
-@operator("Where", since=9, integers=True)
-def where(call: Call) -> Parts:
-    """One of two tensors, lane by lane, as a constant condition says."""
-    condition = call.constant(0, "condition").astype(bool)
-    board = Board(call)
-    return board.wires(ints(np.where(condition, board.operand(1), board.operand(2))))
 
 
 @operator("ScatterND", since=11, attrs={"reduction": "none"}, integers=True)

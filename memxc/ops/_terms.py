@@ -1,0 +1,70 @@
+"""The inputs of a lane function: signals are x0, x1, ..., constants numbers or held voltages."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memxc.ir.kinds import bits
+from memxc.ir.stages import Circuit
+from memxc.ir.windows import ints
+from memxc.ops._board import LARGEST
+from memxc.ops._registry import Call, Parts
+from memxc.ops._steps import Signal, Steps
+
+#: Real numbers are equal within this share of the larger one: float32 resolves them ten times
+#: better, and an engine's noise is far below.
+_SHARE = 1e-6
+#: Where both are smaller than this they are equal within its share, so that zero has a width.
+_SMALL = 1e-3
+
+
+class Terms:
+    """The inputs of one node, written into one lane function."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._steps = Steps(call)
+        self._signals: list[Signal] = []
+
+    def word(self, index: int) -> str:
+        """An input as the lane function reads it: x<k>, or the number where it is one constant.
+
+        Raises MemxcError where no voltage holds a constant.
+        """
+        call = self._call
+        if not call.is_constant(index):
+            return self._read(self._steps.given(index))
+        values = np.asarray(call.constant(index, "operand"), dtype=np.float64)
+        if not (np.abs(values) < LARGEST).all():
+            worst = values.flat[int(np.argmin(np.abs(values) < LARGEST))]
+            hint = "bring it into the range of the signals, and export the model again"
+            raise call.refuse(f"no circuit holds the number {worst:g}", hint)
+        if (values == values.flat[0]).all():
+            return repr(float(values.flat[0]))
+        return self._read(self._steps.held(f"constant {index + 1}", values))
+
+    def end(self, expr: str, circuit: Circuit) -> Parts:
+        """The stages of the node: that function of the words so far, broadcast as numpy does."""
+        if not self._signals:
+            raise self._call.refuse("nothing but constants", code="unsupported-model")
+        wide = [
+            Signal(s.bus, ints(np.broadcast_to(s.nets, self._call.shape))) for s in self._signals
+        ]
+        return self._steps.end(self._steps.lanes("result", expr, circuit, *wide))
+
+    def _read(self, signal: Signal) -> str:
+        self._signals.append(signal)
+        return f"x{len(self._signals) - 1}"
+
+
+def near(kind: str, one: str, other: str) -> str:
+    """How far apart two words of an element type may be and still count as equal.
+
+    Integers and bools are whole: half of one. For real numbers see _SHARE and _SMALL.
+    """
+    if bits(kind):
+        return "0.5"
+    numbers = [abs(float(word)) for word in (one, other) if not word.startswith("x")]
+    if numbers:
+        return repr(_SHARE * max(*numbers, _SMALL))
+    return f"{_SHARE!r}*max(abs({one}),abs({other}),{_SMALL!r})"

@@ -1,0 +1,60 @@
+"""Logic on bools, which are lanes of 0 and 1, and the choice that a bool makes: Where."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memxc.ir.windows import ints
+from memxc.ops._blocks import COMPARATOR, DIFFERENCE, FULL_WAVE, MULTIPLIER, RECTIFIER, SUM, built
+from memxc.ops._board import Board
+from memxc.ops._nets import each
+from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._terms import Terms
+
+
+@operator("Not", integers=True)
+def not_(call: Call) -> Parts:
+    """One less the signal."""
+    return [each(call, "1-x0", built("not", DIFFERENCE))]
+
+
+@operator("And", integers=True)
+def and_(call: Call) -> Parts:
+    """A diode selector: the smaller one."""
+    terms = Terms(call)
+    return terms.end(f"min({terms.word(0)},{terms.word(1)})", built("and", RECTIFIER, RECTIFIER))
+
+
+@operator("Or", integers=True)
+def or_(call: Call) -> Parts:
+    """A diode selector: the larger one."""
+    terms = Terms(call)
+    return terms.end(f"max({terms.word(0)},{terms.word(1)})", built("or", RECTIFIER, RECTIFIER))
+
+
+@operator("Xor", integers=True)
+def xor(call: Call) -> Parts:
+    """The difference, rectified."""
+    terms = Terms(call)
+    circuit = built("xor", DIFFERENCE, FULL_WAVE)
+    return terms.end(f"abs({terms.word(0)}-{terms.word(1)})", circuit)
+
+
+@operator("Where", since=9, integers=True)
+def where(call: Call) -> Parts:
+    """One of two tensors, lane by lane: wires where a constant says which, else switches."""
+    if not call.is_constant(0):
+        return _switched(call)
+    condition = call.constant(0, "condition").astype(bool)
+    board = Board(call)
+    return board.wires(ints(np.where(condition, board.operand(1), board.operand(2))))
+
+
+def _switched(call: Call) -> Parts:
+    """A comparator and two switches, each a multiplier by exactly 0 or 1: nothing of the side that
+    is off gets through, however large it is."""
+    terms = Terms(call)
+    condition, one, other = (terms.word(index) for index in range(3))
+    on, off = f"max(sgn({condition}-0.5),0)", f"max(sgn(0.5-{condition}),0)"
+    circuit = built("switch", COMPARATOR, MULTIPLIER, MULTIPLIER, SUM)
+    return terms.end(f"{on}*{one}+{off}*{other}", circuit)
