@@ -12,7 +12,7 @@ from memxc.ops._registry import Call, Parts, operator
 from memxc.ops._terms import Terms
 
 
-@operator("Not", integers=True)
+@operator("Not", since=1, integers=True)
 def not_(call: Call) -> Parts:
     """One less the signal."""
     return [each(call, "1-x0", built("not", DIFFERENCE))]

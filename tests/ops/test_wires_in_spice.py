@@ -1,4 +1,5 @@
-"""Wires with constants among them, and what resamples, through SPICE to onnxruntime's answer."""
+"""Short chains of nodes through SPICE to onnxruntime's answer: wires with constants among them,
+what resamples, what compares and chooses."""
 
 from __future__ import annotations
 
@@ -103,6 +104,37 @@ CASES = {
         {"w": random(3, 2, 2, 3, 2), "b": random(3)}, (1, 2, 3, 4, 5),
     ),
     "matmul from the left": ([("MatMul", ["w", "_"], {})], {"w": random(1, 3, 2, 4)}),
+    # Half of the lanes are exactly at the tie: behind a ReLU, a MaxPool, a converter, an amplifier.
+    "mask": ([("Relu", ["_"], {}), ("Greater", ["_", "c"], {}), ("Cast", ["_"], {"to": 1})],
+             {"c": np.float32(0)}),
+    "not zero": ([("Relu", ["_"], {}), ("Cast", ["_"], {"to": 9}), ("Where", ["_", "x", "c"], {})],
+                 {"c": np.float32(-2)}),
+    "local maxima": (
+        [("MaxPool", ["_"], {"kernel_shape": [3, 2], "pads": [1, 0, 1, 1]}),
+         ("Equal", ["_", "x"], {}), ("Cast", ["_"], {"to": 1}), ("Mul", ["_", "x"], {})], {},
+    ),
+    "at one": (
+        [("Round", ["_"], {}), ("Add", ["_", "c"], {}), ("LessOrEqual", ["_", "z"], {}),
+         ("Where", ["_", "x", "t1"], {})],
+        {"c": np.float32(-1), "z": np.float32(0)},
+    ),
+    "two thresholds": (
+        [("Greater", ["_", "a"], {}), ("GreaterOrEqual", ["b", "x"], {}), ("Xor", ["t0", "_"], {}),
+         ("Less", ["x", "d"], {}), ("And", ["t2", "_"], {}), ("Not", ["_"], {}),
+         ("Or", ["_", "t3"], {}), ("Where", ["_", "x", "c"], {})],
+        {"a": np.float32(-0.5), "b": np.float32(0.25), "c": random(3, 1, 5),
+         "d": np.array([[0.5], [0.0], [-0.25], [1.0]], np.float32)},
+    ),
+    "softplus with a way out": (
+        [("Exp", ["_"], {}), ("Add", ["_", "one"], {}), ("Log", ["_"], {}),
+         ("Greater", ["x", "one"], {}), ("Where", ["_", "x", "t2"], {})],
+        {"one": np.float32(1)},
+    ),
+    "division without nan": (
+        [("Relu", ["_"], {}), ("Equal", ["_", "z"], {}), ("Div", ["x", "t0"], {}),
+         ("Where", ["t1", "z", "_"], {})],
+        {"z": np.float32(0)},
+    ),
 }  # fmt: skip
 
 
