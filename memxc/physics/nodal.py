@@ -1,14 +1,16 @@
 """Crossbars with wires, solved whole: every node an unknown, one sparse factorisation.
 
 Slow and plain, the oracle of everything faster. Convention: word line i is driven at its first
-column through r_source and one segment; bit line j is read past its last row through one segment
-and r_neuron; so an R x C crossbar has R*C segments of each kind. A resistance of 0 joins its nodes.
+column through r_source and one segment (or at its last column likewise, or at both); bit line j is
+read past its last row through one segment and r_neuron; so an R x C crossbar driven at one end has
+R*C segments of each kind. A resistance of 0 joins its nodes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from scipy.sparse.linalg import splu
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
+#: The end of the word lines that the sources are at; "both": each source is at both ends.
+Drive = Literal["left", "right", "both"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Grid:
     g: Floats
     node: Indices
     volts: Floats
+    drive: Drive = "left"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +69,21 @@ def solve(grids: Sequence[Grid], amplifiers: Amplifiers, nodes: int, wires: Wire
     return -amplifiers.gain * net.closed(amplifiers, volts)[:, amplifiers.minus]
 
 
+def admittance(grid: Grid, wires: Wires) -> Floats:
+    """Siemens (rows + columns, rows + columns): currents into the sources' and the bit lines' ends
+    per volt there, the sources first. `node` and `volts` of the grid are not used."""
+    columns = grid.g.shape[1]
+    net = _Network(columns)
+    net.drive(net.crossbar(replace(grid, node=np.arange(columns)), wires))
+    ends = np.concatenate([net.sources, net.label[:columns]])
+    free = np.setdiff1d(np.arange(net.matrix.shape[0]), ends)
+    direct, across = net.matrix[ends][:, ends].toarray(), net.matrix[free][:, ends]
+    if not len(free):
+        return np.asarray(direct)
+    inner = splu(net.matrix[free][:, free].tocsc()).solve(across.toarray())
+    return np.asarray(direct - across.T @ inner)
+
+
 class _Network:
     """Resistors between numbered nodes; the first are summing nodes, the last are sources."""
 
@@ -74,15 +94,19 @@ class _Network:
     def crossbar(self, grid: Grid, wires: Wires) -> Indices:
         """Add one crossbar; returns its source nodes."""
         rows, columns = grid.g.shape
-        word = self._new(rows * (columns + 2)).reshape(rows, columns + 2)
+        source, word = self._new(rows), self._new(rows * columns).reshape(rows, columns)
         bit = self._new((rows + 1) * columns).reshape(rows + 1, columns)
-        self._resistors(word[:, 0], word[:, 1], wires.source)
-        self._resistors(word[:, 1:-1], word[:, 2:], wires.word_line)
+        ends = {"left": [0], "right": [-1], "both": [0, -1]}[grid.drive]
+        for column in ends:
+            end = self._new(rows)
+            self._resistors(source, end, wires.source)
+            self._resistors(end, word[:, column], wires.word_line)
+        self._resistors(word[:, :-1], word[:, 1:], wires.word_line)
         self._resistors(bit[:-1], bit[1:], wires.bit_line)
         self._resistors(bit[-1], grid.node, wires.neuron)
         at = np.nonzero(grid.g)
-        self.parts.append((word[:, 2:][at], bit[:-1][at], grid.g[at]))
-        return word[:, 0]
+        self.parts.append((word[at], bit[:-1][at], grid.g[at]))
+        return source
 
     def drive(self, sources: Indices) -> None:
         """Join nodes without resistance, and set up the equations of all but the sources."""

@@ -1,0 +1,119 @@
+"""The short-circuit port admittance of a crossbar with wires: every answer it can give, at once.
+
+Built by nested dissection: small pieces of the crossbar are solved directly and joined two by two;
+only the ends on a piece's sides remain. For n x n cells that is about 80 n^3 flops (40 products of
+two n x n matrices), nearly all of them in matrix products, where elimination column by column takes
+n^4 / 3 and more. Ends that stay open, at the top and past the last column, are dropped early.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+from memxc.physics import dissect
+from memxc.physics.nodal import Drive, Wires
+from memxc.physics.pieces import RIGHT, Piece
+
+Floats = NDArray[np.float64]
+
+#: Cells whose pieces are in memory at once, for each thread (some 50 numbers a cell).
+_CELLS = 1 << 14
+#: Largest error that is let pass, relative to the largest admittance.
+_TOLERANCE = 1e-11
+
+
+@dataclass(frozen=True, eq=False)
+class Ports:
+    """Y = [[y_in, -t], [-t', y_out]] in siemens, of a stack of n crossbars, wires and all.
+
+    y_in:  (n, rows, rows) amperes out of the sources per volt at the sources.
+    t:     (n, rows, columns) amperes into the grounded bit-line ends per volt at the sources.
+    y_out: (n, columns, columns) amperes into the crossbar per volt at the bit-line ends.
+    """
+
+    y_in: Floats
+    t: Floats
+    y_out: Floats
+
+
+def ports(g: Floats, wires: Wires, drive: Drive = "left", threads: int | None = None) -> Ports:
+    """Port admittance of crossbars g (n, rows, columns) S, 0 where no device stands.
+
+    Word lines are driven at the first column's end, the last's, or both (each driven end through
+    r_source and one segment); bit lines are read past the last row through one segment and
+    r_neuron. Any resistance may be 0. The stack is spread over `threads` (default: all cores).
+    Raises AssertionError for a conductance that is negative or not finite, and where the answer
+    breaks Kirchhoff's current law by more than 1e-11 of the largest admittance.
+    """
+    assert g.ndim == 3, "conductances are not (n, rows, columns)"
+    # Not `any(g < 0)`: what is not a number fails too.
+    assert ((g >= 0) & (g < np.inf)).all(), "a conductance is negative or not finite"
+    n, rows, columns = g.shape
+    shapes = (n, rows, rows), (n, rows, columns), (n, columns, columns)
+    found = Ports(*(np.empty(shape) for shape in shapes))
+    step = max(1, _CELLS // (rows * columns))
+    chunks = [slice(first, first + step) for first in range(0, n, step)]
+
+    def work(chunk: slice) -> None:
+        _solve(g[chunk], wires, drive, found, chunk)
+
+    # More BLAS threads than one make matrices of this size slower, not faster.
+    with _blas().limit(limits=1, user_api="blas"):
+        if len(chunks) == 1:
+            work(chunks[0])
+        else:
+            with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+                list(pool.map(work, chunks))
+    return found
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _solve(g: Floats, wires: Wires, drive: Drive, found: Ports, chunk: slice) -> None:
+    """Port admittances of one part of the stack, written to their place."""
+    rows, columns = g.shape[1:]
+    # Inside, row 0 is the one next to the read-out and column 0 the one next to the source.
+    turned = g[:, ::-1, ::-1] if drive == "right" else g[:, ::-1]
+    # Two sources on one perfect conductor are one source.
+    both = drive == "both" and wires.source + wires.word_line > 0
+    piece = dissect.whole(turned, wires, keep_right=both)
+    y = _closed(piece, columns, wires) if both else piece.h
+    first = piece.sides[0]
+    word = np.arange(rows)[::-1]
+    bit = np.arange(first, first + columns)[:: -1 if drive == "right" else 1]
+    found.y_in[chunk] = y[:, word[:, None], word]
+    found.t[chunk] = -y[:, word[:, None], bit]
+    found.y_out[chunk] = y[:, bit[:, None], bit]
+    _check(found, chunk)
+
+
+def _closed(piece: Piece, columns: int, wires: Wires) -> Floats:
+    """Admittance of the left and bottom ends once the right ends hang on the left ends' sources."""
+    at, rows = piece.side(RIGHT), piece.sides[0]
+    # The right source stands one segment past the last column, not past the columns added to it.
+    ohms = wires.source + wires.word_line * (1 + columns - piece.sides[1])
+    own = at.start
+    across = piece.h[:, at, :own] - np.eye(rows, own)
+    loop = ohms * np.eye(rows) - piece.h[:, at, at]
+    return piece.h[:, :own, :own] + across.mT @ np.linalg.solve(loop, across)
+
+
+def _check(found: Ports, chunk: slice) -> None:
+    """Equal volts at every end drive no current: what flows nevertheless is error."""
+    y_in, t, y_out = found.y_in[chunk], found.t[chunk], found.y_out[chunk]
+    for own, other in ((y_in, t), (y_out, t.mT)):
+        left = np.abs(own.sum(axis=2) - other.sum(axis=2)).max(axis=1)
+        # Not `>`: what is not a number fails too.
+        assert (left <= _TOLERANCE * np.abs(own).max(axis=(1, 2))).all(), (
+            "a crossbar's admittance breaks Kirchhoff's current law"
+        )
