@@ -6,91 +6,20 @@ Ohms in the file, because data sheets speak of LRS and HRS; siemens for everythi
 from __future__ import annotations
 
 import difflib
-import math
 import tomllib
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from memxc.errors import Fault, MemxcError, fail
+from memxc.target import _setting
+from memxc.target._device import Device, State
+from memxc.target._tables import Amplifier, Unit, Wire
 
-Positive = Annotated[float, Field(gt=0)]
-Resistance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    #: Where the numbers of the table come from: a publication, a data sheet, "assumed".
-    source: str = Field(min_length=1)
-
-
-class Device(_Table):
-    """The memristor. LRS is `r_on_ohm`, HRS is `r_off_ohm`; levels = 0 means continuous."""
-
-    r_on_ohm: Positive
-    r_off_ohm: Positive
-    levels: int = Field(ge=0, default=0)
-    read_voltage_v: Positive
-    threshold_v: Positive
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Device:
-        if not self.r_on_ohm < self.r_off_ohm:
-            raise ValueError("r_on_ohm (LRS) has to be smaller than r_off_ohm (HRS)")
-        if self.levels == 1:
-            raise ValueError("levels = 1 leaves nothing to program; 0 means continuous")
-        if self.read_voltage_v > self.threshold_v:
-            raise ValueError("read_voltage_v above threshold_v would disturb the states")
-        if not math.isfinite(self.r_on_ohm * self.r_off_ohm * self.read_voltage_v):
-            raise ValueError("r_on_ohm, r_off_ohm and read_voltage_v are finite")
-        return self
-
-    @property
-    def g_max(self) -> float:
-        """Siemens in the low-resistance state."""
-        return 1.0 / self.r_on_ohm
-
-    @property
-    def g_min(self) -> float:
-        """Siemens in the high-resistance state."""
-        return 1.0 / self.r_off_ohm
-
-
-class Wire(_Table):
-    """Resistance of the source, of one segment of a line, and of the neuron's input."""
-
-    r_source_ohm: Resistance = 0.0
-    r_word_line_ohm: Resistance = 0.0
-    r_bit_line_ohm: Resistance = 0.0
-    r_neuron_ohm: Resistance = 0.0
-
-    @property
-    def ideal(self) -> bool:
-        """Whether every wire is a perfect conductor."""
-        return not any(
-            (self.r_source_ohm, self.r_word_line_ohm, self.r_bit_line_ohm, self.r_neuron_ohm)
-        )
-
-
-class Amplifier(_Table):
-    """The op-amp: open-loop gain (inf is ideal), output swing, static power, area."""
-
-    gain: Positive
-    swing_v: Positive
-    power_w: float = Field(ge=0)
-    area_m2: float = Field(ge=0)
-
-
-class Unit(_Table):
-    """The unit crossbar and the time one stage takes."""
-
-    rows: int = Field(ge=3, le=65536)
-    columns: int = Field(ge=2, le=65536)
-    cell_area_m2: float = Field(ge=0)
-    stage_time_s: Positive
+__all__ = ["Amplifier", "Device", "State", "Target", "Unit", "Wire", "load", "names"]
 
 
 class Target(BaseModel):
@@ -110,6 +39,20 @@ class Target(BaseModel):
         return self.model_copy(
             update={"crossbar": self.crossbar.model_copy(update={"rows": rows, "columns": columns})}
         )
+
+    def with_set(self, *settings: str) -> Target:
+        """The same target with keys otherwise, each `TABLE.KEY=VALUE`; units may be left out.
+
+        All are applied before anything is checked. `device.states_csv=FILE` reads measured states.
+        Raises MemxcError: usage for a key or value that is none, bad-target for the CSV file.
+        """
+        data = _setting.apply(self.model_dump(), settings)
+        try:
+            return Target.model_validate(data)
+        except ValidationError as error:
+            where = f"--set {', '.join(settings)}"
+            faults = (_fault(where, dict(e)) for e in error.errors())
+            raise MemxcError([replace(fault, code="usage") for fault in faults]) from error
 
 
 def names() -> list[str]:
@@ -133,6 +76,8 @@ def load(name: str) -> Target:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise fail("bad-target", name, f"not TOML: {error}") from error
+    if isinstance(data.get("device"), dict):
+        data["device"] = _setting.measured(data["device"], Path(name).parent)
     try:
         return Target.model_validate(data)
     except ValidationError as error:
@@ -164,5 +109,6 @@ def _fault(name: str, error: dict[str, Any]) -> Fault:
 def _keys(loc: tuple[Any, ...]) -> list[str]:
     model: Any = Target
     for part in loc[:-1]:
-        model = model.model_fields[part].annotation
+        # An index is into a tuple of tables.
+        model = get_args(model)[0] if isinstance(part, int) else model.model_fields[part].annotation
     return list(model.model_fields)

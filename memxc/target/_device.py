@@ -1,0 +1,117 @@
+"""The memristor: its range, its states, and how real ones stray from them (docs/targets.md)."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from memxc.target._tables import Positive, Share, Table
+
+#: A relative spread; beyond 1 the model of it is what fails.
+Spread = Annotated[float, Field(ge=0, le=1)]
+
+
+class State(BaseModel):
+    """A measured state: the mean and the standard deviation of what programming it gives."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mean_s: float = Field(gt=0, allow_inf_nan=False)
+    sigma_s: float = Field(ge=0, allow_inf_nan=False)
+
+
+class Device(Table):
+    """The memristor. LRS is `r_on_ohm`, HRS is `r_off_ohm`; levels = 0 means continuous.
+
+    states: measured ones, ascending, in place of levels; they are the range, too.
+    """
+
+    r_on_ohm: Positive
+    r_off_ohm: Positive
+    levels: int = Field(ge=0, default=0)
+    read_voltage_v: Positive
+    threshold_v: Positive
+    states: tuple[State, ...] = ()
+
+    programming_sigma: Spread = 0.0
+    programming_model: Literal["normal", "lognormal"] = "normal"
+    r_on_sigma: Spread = 0.0
+    r_off_sigma: Spread = 0.0
+    stuck_at_lrs: Share = 0.0
+    stuck_at_hrs: Share = 0.0
+    drift_time_s: float = Field(ge=0, le=1e12, default=0.0)
+    drift_t0_s: float = Field(ge=1e-9, le=1e12, default=1.0)
+    drift_nu: Spread = 0.0
+    drift_nu_sigma: Spread = 0.0
+    temperature_k: float = Field(gt=0, le=2000, default=300.0)
+    reference_temperature_k: float = Field(gt=0, le=2000, default=300.0)
+    temperature_coefficient_per_k: float = Field(ge=-1, le=1, default=0.0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _range_of_states(cls, data: Any) -> Any:
+        """Measured states give the range, where it is not given."""
+        try:
+            means = sorted(float(state["mean_s"]) for state in data["states"])
+            whole = {"r_on_ohm": 1 / means[-1], "r_off_ohm": 1 / means[0]}
+            return whole | dict(data)
+        except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError):
+            return data  # no states, or such as the checks of the fields will refuse
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Device:
+        if not self.r_on_ohm < self.r_off_ohm:
+            raise ValueError("r_on_ohm (LRS) has to be smaller than r_off_ohm (HRS)")
+        if self.levels == 1:
+            raise ValueError("levels = 1 leaves nothing to program; 0 means continuous")
+        if self.read_voltage_v > self.threshold_v:
+            raise ValueError("read_voltage_v above threshold_v would disturb the states")
+        if not math.isfinite(self.r_on_ohm * self.r_off_ohm * self.read_voltage_v):
+            raise ValueError("r_on_ohm, r_off_ohm and read_voltage_v are finite")
+        return self
+
+    @model_validator(mode="after")
+    def _measured(self) -> Device:
+        if not self.states:
+            return self
+        means = [state.mean_s for state in self.states]
+        if any(low >= high for low, high in pairwise(means)):
+            raise ValueError("states ascend, and no two of them have one mean")
+        if self.levels or self.programming_sigma:
+            raise ValueError("states stand in place of levels and programming_sigma")
+        for name, ohms, mean in (
+            ("r_on_ohm", self.r_on_ohm, means[-1]),
+            ("r_off_ohm", self.r_off_ohm, means[0]),
+        ):
+            if not math.isclose(ohms * mean, 1, rel_tol=1e-9):
+                raise ValueError(f"{name} comes from the states ({1 / mean:.6g}): leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _possible(self) -> Device:
+        if self.stuck_at_lrs + self.stuck_at_hrs > 1:
+            raise ValueError("stuck_at_lrs and stuck_at_hrs are more than all devices together")
+        if 0 < self.drift_time_s < self.drift_t0_s:
+            raise ValueError("drift_time_s is before drift_t0_s, when the states were programmed")
+        if self.temperature_factor <= 0:
+            raise ValueError("the temperature leaves no conductance")
+        return self
+
+    @property
+    def g_max(self) -> float:
+        """Siemens in the low-resistance state."""
+        return 1.0 / self.r_on_ohm
+
+    @property
+    def g_min(self) -> float:
+        """Siemens in the high-resistance state."""
+        return 1.0 / self.r_off_ohm
+
+    @property
+    def temperature_factor(self) -> float:
+        """What the temperature multiplies every conductance by."""
+        above = self.temperature_k - self.reference_temperature_k
+        return 1.0 + self.temperature_coefficient_per_k * above

@@ -1,0 +1,87 @@
+"""KEY=VALUE: one key of a target otherwise, as `--set wire.r_word_line=2` asks."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from memxc.errors import Fault, MemxcError
+from memxc.target import _states
+
+#: What a key may go without.
+_UNITS = ("ohm", "v", "w", "s", "m2", "k", "per_k")
+#: The words of a sweep for the keys that it is mostly over.
+_SHORT = {"device.sigma": "device.programming_sigma"}
+_CSV = "device.states_csv"
+
+
+def apply(data: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """A target's values with the settings in them, as text for the target's own checks.
+
+    The source of a table that is changed says so. Raises MemxcError (usage) with one fault for
+    each setting that names no key.
+    """
+    faults = []
+    for setting in settings:
+        try:
+            _set(data, setting)
+        except ValueError as error:
+            what, _, hint = str(error).partition("\n")
+            faults.append(Fault("usage", f"--set {setting}", what, hint))
+    if faults:
+        raise MemxcError(faults)
+    return data
+
+
+def key(data: Mapping[str, Any], name: str) -> tuple[str, str]:
+    """The table and the key that `name` stands for. ValueError: "what\\nhint"."""
+    name = _SHORT.get(name, name)
+    tables = {table: fields for table, fields in data.items() if isinstance(fields, dict)}
+    table, dot, field = name.partition(".")
+    if not dot:
+        raise ValueError(f"not TABLE.KEY=VALUE\ntables are {', '.join(tables)}")
+    if table not in tables:
+        raise ValueError(f"no table {table!r}\n{_near(table, list(tables))}")
+    known = [known for known in tables[table] if known not in ("source", "states")]
+    known += ["states_csv"] if table == "device" else []
+    wanted = (field, *(f"{field}_{unit}" for unit in _UNITS))
+    found = [known_as for known_as in wanted if known_as in known]
+    if not found:
+        raise ValueError(f"no key {field!r} in {table}\n{_near(field, known)}")
+    return table, found[0]
+
+
+def _set(data: dict[str, Any], setting: str) -> None:
+    name, equals, value = (part.strip() for part in setting.partition("="))
+    if not equals or not value:
+        raise ValueError(f"not TABLE.KEY=VALUE\ntables are {', '.join(_tables(data))}")
+    if name == _CSV:
+        # Measured states bring their own range and take the place of every other model of them.
+        table, field = "device", "states_csv"
+        kept = {k: v for k, v in data[table].items() if k not in ("r_on_ohm", "r_off_ohm")}
+        kept |= {"levels": 0, "programming_sigma": 0.0, field: value}
+        data[table] = measured(kept, Path())
+        value = Path(value).name
+    else:
+        table, field = key(data, name)
+        data[table][field] = value
+    data[table]["source"] += f" (Set by the user: {field} = {value})"
+
+
+def measured(device: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A device's table with the states of its CSV file, if it names one, in place of the name."""
+    rest = {name: value for name, value in device.items() if name != "states_csv"}
+    if "states_csv" not in device:
+        return rest
+    return rest | {"states": _states.read(folder / str(device["states_csv"]))}
+
+
+def _tables(data: Mapping[str, Any]) -> list[str]:
+    return [name for name, fields in data.items() if isinstance(fields, dict)]
+
+
+def _near(word: str, words: list[str]) -> str:
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(words)}"

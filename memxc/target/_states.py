@@ -1,0 +1,79 @@
+"""A user's own measured states, from a CSV file (its columns: docs/targets.md)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+
+from memxc.errors import Fault, MemxcError, fail
+
+#: More states than this are a mistake, or an attack.
+_MOST = 65536
+_MEAN, _SIGMA = ("mean_s", "mean_ohm"), ("sigma_s", "sigma_ohm")
+_LABELS = ("level", "target_s", "target_ohm")
+_COLUMNS = "columns are mean_s or mean_ohm, sigma_s or sigma_ohm, and level, target_s or target_ohm"
+
+
+def read(path: Path) -> list[dict[str, float]]:
+    """The states of a CSV file, {mean_s, sigma_s} each, ascending.
+
+    Raises MemxcError (bad-target) with one fault for each line that is wrong.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise fail("bad-target", str(path), f"cannot be read: {error}") from error
+    try:
+        # Strict: a quote that is never closed is no state.
+        rows = list(csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise fail("bad-target", str(path), f"not CSV: {error}") from error
+    mean, sigma = _header(str(path), [name.strip() for name in rows[0]] if rows else [])
+    if not 2 <= len(rows) <= _MOST:
+        raise fail("bad-target", str(path), f"{len(rows)} states, not 2 to {_MOST}")
+    states, faults = [], []
+    for number, row in enumerate(rows, 1):
+        try:
+            states.append(_state(row, mean, sigma))
+        except (ValueError, TypeError) as error:
+            faults.append(Fault("bad-target", f"{path}: state {number}", str(error)))
+    if faults:
+        raise MemxcError(faults)
+    return sorted(states, key=lambda state: state["mean_s"])
+
+
+def _header(where: str, names: list[str]) -> tuple[str, str]:
+    """The columns of the mean and of sigma."""
+    found = [[name for name in names if name in wanted] for wanted in (_MEAN, _SIGMA)]
+    strange = [name for name in names if name not in (*_MEAN, *_SIGMA, *_LABELS)]
+    if any(len(columns) != 1 for columns in found) or strange or len(set(names)) < len(names):
+        what = f"the first line reads {', '.join(names)[:100]!r}" if names else "no states"
+        raise fail("bad-target", where, what, _COLUMNS)
+    return found[0][0], found[1][0]
+
+
+def _state(row: dict[str, str], mean: str, sigma: str) -> dict[str, float]:
+    cells = {str(name).strip(): value for name, value in row.items()}
+    if "None" in cells:
+        raise ValueError("more cells than columns")
+    middle, spread = (_number(cells, name) for name in (mean, sigma))
+    if not middle > 0 or not spread >= 0:
+        raise ValueError(f"{mean} is above 0 and {sigma} not below it")
+    siemens = 1 / middle if mean == "mean_ohm" else middle
+    # The spread of 1/r is that of r times g squared, to first order.
+    return {
+        "mean_s": siemens,
+        "sigma_s": spread * siemens**2 if sigma == "sigma_ohm" else spread,
+    }
+
+
+def _number(cells: dict[str, str], name: str) -> float:
+    try:
+        value = float(cells[name])
+    except (ValueError, TypeError):
+        raise ValueError(f"{name} is no number: {str(cells[name])[:40]!r}") from None
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is not finite")
+    return value

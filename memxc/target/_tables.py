@@ -1,0 +1,60 @@
+"""The tables of a target other than the device: the unit crossbar, its wires, its amplifiers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0)]
+#: A share of many things, 0 to 1.
+Share = Annotated[float, Field(ge=0, le=1)]
+Resistance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Table(BaseModel):
+    """A table of the file: known keys only, and where its numbers come from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Where the numbers of the table come from: a publication, a data sheet, "assumed".
+    source: str = Field(min_length=1)
+
+
+class Wire(Table):
+    """Resistance of the source, of one segment of a line, and of the neuron's input.
+
+    open_word_line, open_bit_line: the share of the lines that are broken.
+    """
+
+    r_source_ohm: Resistance = 0.0
+    r_word_line_ohm: Resistance = 0.0
+    r_bit_line_ohm: Resistance = 0.0
+    r_neuron_ohm: Resistance = 0.0
+    open_word_line: Share = 0.0
+    open_bit_line: Share = 0.0
+
+    @property
+    def ideal(self) -> bool:
+        """Whether every wire is a perfect conductor."""
+        return not any(
+            (self.r_source_ohm, self.r_word_line_ohm, self.r_bit_line_ohm, self.r_neuron_ohm)
+        )
+
+
+class Amplifier(Table):
+    """The op-amp: open-loop gain (inf is ideal), output swing, static power, area."""
+
+    gain: Positive
+    swing_v: Positive
+    power_w: float = Field(ge=0)
+    area_m2: float = Field(ge=0)
+
+
+class Unit(Table):
+    """The unit crossbar and the time one stage takes."""
+
+    rows: int = Field(ge=3, le=65536)
+    columns: int = Field(ge=2, le=65536)
+    cell_area_m2: float = Field(ge=0)
+    stage_time_s: Positive
