@@ -1,0 +1,28 @@
+"""CumSum: every sum along an axis has its own column of equal resistors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memxc.ir.kernel import Kernel
+from memxc.ir.stages import Linear
+from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._windows import grid, spread
+
+
+@operator("CumSum", since=11, attrs={"exclusive": 0, "reverse": 0})
+def cumsum(call: Call) -> Parts:
+    """Column j adds rows 0 to j, or without row j, or from the other end."""
+    shape = call.shape
+    axis = int(call.constant(1, "axis").reshape(())) % len(shape)
+    adds = np.triu(np.ones((shape[axis], shape[axis])), k=1 if call.attrs["exclusive"] else 0)
+    places = tuple(other for other in range(len(shape)) if other != axis)
+    kernel = Kernel(
+        values=(adds[::-1, ::-1] if call.attrs["reverse"] else adds).reshape(1, -1),
+        cell=None,
+        bias=None,
+        taps=spread(call.nets(0), (axis,), (), places),
+        sinks=spread(lanes(shape), (axis,), (), places),
+        grid=grid(*(shape[other] for other in places)),
+    )
+    return [Linear(call.name, call.bus(0), call.dst, (kernel,), cell="resistor")]
