@@ -107,7 +107,11 @@ def spice(text: str, variables: Sequence[str]) -> str:
     """The same function in SPICE's words: binary min and max, plain numbers, `variables[k]`."""
 
     def binary(name: str, args: list[str]) -> str:
-        return reduce(lambda a, b: f"{name}({a},{b})", args)
+        # A balanced tree: readers of netlists end at some depth of brackets (Python's at 200).
+        while len(args) > 1:
+            pairs = zip(args[::2], args[1::2], strict=False)
+            args = [f"{name}({a},{b})" for a, b in pairs] + args[len(args) & ~1 :]
+        return args[0]
 
     def word(tree: ast.expr) -> str:
         match tree:

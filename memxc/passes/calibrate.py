@@ -21,6 +21,8 @@ from memxc.passes import Context, DesignPass
 _BATCH = 8
 #: More bias lines than this cost more rows than they save in resolution.
 _MOST_BIAS_LINES = 8
+#: Samples no larger than this are zeros with noise: no amplifier could bring them to volts.
+_NOTHING = 1e-30
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def _scales(design: Design, ctx: Context, margin: float) -> dict[str, float]:
     scales: dict[str, float] = {}
     for family in _families(design):
         largest = max(peak[name] for name in (family & driving) or family)
-        scale = ctx.target.device.read_voltage_v / round_up(margin * largest if largest else 1.0)
+        scale = ctx.target.device.read_voltage_v / round_up(
+            margin * largest if largest > _NOTHING else 1.0
+        )
         scales.update(dict.fromkeys(family, scale))
     return scales
 
