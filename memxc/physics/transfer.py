@@ -8,16 +8,13 @@ n^4 / 3 and more. Ends that stay open, at the top and past the last column, are 
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from memxc.physics import dissect
+from memxc.physics.cores import spread
 from memxc.physics.nodal import Drive, Wires
 from memxc.physics.pieces import RIGHT, Piece
 
@@ -59,24 +56,8 @@ def ports(g: Floats, wires: Wires, drive: Drive = "left", threads: int | None = 
     shapes = (n, rows, rows), (n, rows, columns), (n, columns, columns)
     found = Ports(*(np.empty(shape) for shape in shapes))
     step = max(1, _CELLS // (rows * columns))
-    chunks = [slice(first, first + step) for first in range(0, n, step)]
-
-    def work(chunk: slice) -> None:
-        _solve(g[chunk], wires, drive, found, chunk)
-
-    # More BLAS threads than one make matrices of this size slower, not faster.
-    with _blas().limit(limits=1, user_api="blas"):
-        if len(chunks) == 1:
-            work(chunks[0])
-        else:
-            with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-                list(pool.map(work, chunks))
+    spread(lambda part: _solve(g[part], wires, drive, found, part), n, step, threads)
     return found
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def _solve(g: Floats, wires: Wires, drive: Drive, found: Ports, chunk: slice) -> None:

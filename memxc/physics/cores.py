@@ -1,0 +1,32 @@
+"""Work on a stack of matrices, spread over the cores without BLAS threads fighting over them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+
+def spread(work: Callable[[slice], None], count: int, step: int, threads: int | None) -> None:
+    """Call `work` with slices of at most `step` of `count`, in `threads` (None: one a core).
+
+    The BLAS has one thread meanwhile: more make matrices of a few hundred rows slower, not faster.
+    """
+    slices = [slice(first, first + step) for first in range(0, count, step)]
+    threads = min(threads or os.cpu_count() or 1, len(slices))
+    with _blas().limit(limits=1, user_api="blas"):
+        if threads <= 1:
+            for part in slices:
+                work(part)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(work, slices))
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    # Finding the libraries takes milliseconds, setting their threads microseconds.
+    return ThreadpoolController()
