@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import onnx.utils
 import pytest
+from onnx import TensorProto, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from memxc import evaluate, frontend, reference
 from memxc.errors import MemxcError
@@ -42,11 +44,15 @@ NETWORKS = {
 }
 #: Crossbar stages of weights (convolutions, dense layers) that the network has.
 LAYERS = {
-    "ocr_cls": 54, "ocr_det": 64, "mtcnn_p": 5, "mtcnn_r": 6, "mtcnn_o": 8, "open_nsfw": 54,
-    "mnist": 3, "residual": 3, "espcn_resize": 4, "espcn_subpixel": 4,
+    "ocr_cls": 54, "ocr_det": 64, "basic_pitch": 32, "mtcnn_p": 5, "mtcnn_r": 6, "mtcnn_o": 8,
+    "open_nsfw": 54, "mnist": 3, "residual": 3, "espcn_resize": 4, "espcn_subpixel": 4,
 }  # fmt: skip
-#: onnxruntime computes in float32; a pixel of ocr_det at the steepest place of a sigmoid shows it.
+#: What its float32 loses onnxruntime, of the largest number: a pixel of ocr_det at the steepest
+#: place of a sigmoid shows it; basic_pitch has the logarithm of what its filters cancel.
 FLOAT32 = 3e-5
+MORE = {"basic_pitch": 1e-4}
+#: What the samples reach down to; up to 1 in any case.
+LOWEST = {"basic_pitch": -1.0}
 
 
 def file_of(name: str) -> Path:
@@ -89,7 +95,13 @@ def letters(shape: tuple[int, ...], low: float) -> np.ndarray:
     return np.stack([page, page[:, ::-1]])
 
 
-def assert_same(path: Path, shapes: dict[str, tuple[int, ...]], layers: int, low: float = 0.0):
+def assert_same(
+    path: Path,
+    shapes: dict[str, tuple[int, ...]],
+    layers: int,
+    low: float = 0.0,
+    error: float = FLOAT32,
+):
     """The lowered network against onnxruntime on two inputs."""
     graph = frontend.load(path, shapes)
     design = lower(graph)
@@ -103,12 +115,47 @@ def assert_same(path: Path, shapes: dict[str, tuple[int, ...]], layers: int, low
     for key, values in expected.items():
         assert values.std() > 0, "an output that is always the same tells nothing"
         size = np.abs(values).max()
-        np.testing.assert_allclose(found[key], values, rtol=0, atol=FLOAT32 * size, err_msg=key)
+        np.testing.assert_allclose(found[key], values, rtol=0, atol=error * size, err_msg=key)
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_lowered_network_is_the_network(name):
-    assert_same(file_of(name), shapes_of(name), LAYERS[name])
+    error = MORE.get(name, FLOAT32)
+    assert_same(file_of(name), shapes_of(name), LAYERS[name], LOWEST.get(name, 0.0), error)
+
+
+def doubled(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model in double precision."""
+    held = [a.t for node in model.graph.node for a in node.attribute if a.type == a.TENSOR]
+    for tensor in [*model.graph.initializer, *held]:
+        if tensor.data_type == TensorProto.FLOAT:
+            values = numpy_helper.to_array(tensor).astype(np.float64)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    casts = [a for node in model.graph.node if node.op_type == "Cast" for a in node.attribute]
+    for attribute in casts:
+        if attribute.i == TensorProto.FLOAT:
+            attribute.i = TensorProto.DOUBLE
+    for value in [*model.graph.input, *model.graph.output]:
+        value.type.tensor_type.elem_type = TensorProto.DOUBLE
+    return model
+
+
+def test_basic_pitch_on_a_tone_and_on_silence():
+    """Between the partials of a tone its filters cancel almost everything: onnxruntime's float32
+    misses 1e-3 there, so that ONNX's own reference says what is right, in double precision. On
+    silence its div_no_nan divides by exactly 0."""
+    graph = graph_of("basic_pitch")
+    time = np.arange(graph.shapes[graph.inputs[0]][1]) / 22050
+    tone = 0.5 * np.sin(2 * np.pi * 440 * time) + 0.2 * np.sin(2 * np.pi * 660 * time)
+    samples = np.stack([tone, np.zeros_like(tone)])[..., None]
+    found = evaluate.outputs(lower(graph), {graph.inputs[0]: samples})
+    session = ReferenceEvaluator(doubled(onnx.load(file_of("basic_pitch"))))
+    for number, sample in enumerate(samples):
+        with np.errstate(invalid="ignore"):
+            expected = session.run(None, {graph.inputs[0]: sample[None]})
+        for key, values in zip(graph.outputs, expected, strict=True):
+            assert np.isfinite(values).all()
+            np.testing.assert_allclose(found[key][number], values[0], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +163,6 @@ def test_the_lowered_network_is_the_network(name):
     [
         # Attention multiplies signals by signals, as a matrix.
         ("ocr_rec", {"MatMul": 4}),
-        # A division that gives 0 for 0 / 0: it compares and chooses at run time.
-        ("basic_pitch", {"Equal": 1, "Where": 1}),
     ],
 )
 def test_what_has_no_circuit_is_named(name, missing):
@@ -128,23 +173,20 @@ def test_what_has_no_circuit_is_named(name, missing):
 
 
 @pytest.mark.parametrize(
-    ("name", "start", "end", "layers", "low"),
+    ("name", "start", "end", "layers"),
     [
         # Everything of ocr_rec before its first attention.
-        ("ocr_rec", ["x"], ["swish_12.tmp_0"], 35, 0.0),
-        # The filters of basic_pitch before the logarithm, its convolutions behind it.
-        ("basic_pitch", ["serving_default_input_2:0"], ["model_1/cq_t2010v2_1/Sum;"], 26, -1.0),
-        ("basic_pitch", ["model_1/tf.expand_dims_1/ExpandDims;"], [], 6, 0.0),
+        ("ocr_rec", ["x"], ["swish_12.tmp_0"], 35),
     ],
 )
-def test_a_part_of_a_network_that_is_refused_as_a_whole(tmp_path, name, start, end, layers, low):
+def test_a_part_of_a_network_that_is_refused_as_a_whole(tmp_path, name, start, end, layers):
     graph = graph_of(name)
     whole = lambda short: next(t for t in graph.shapes if t.startswith(short))  # noqa: E731
     inputs = [whole(tensor) for tensor in start]
     outputs = [whole(tensor) for tensor in end] or list(graph.outputs)
     part = tmp_path / "part.onnx"
     onnx.utils.extract_model(file_of(name), part, inputs, outputs, check_model=False)
-    assert_same(part, {key: graph.shapes[key] for key in inputs}, layers, low)
+    assert_same(part, {key: graph.shapes[key] for key in inputs}, layers)
 
 
 def test_quantised_by_brevitas_is_refused_at_each_node():
