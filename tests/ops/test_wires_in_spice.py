@@ -125,6 +125,14 @@ CASES = {
         {"a": np.float32(-0.5), "b": np.float32(0.25), "c": random(3, 1, 5),
          "d": np.array([[0.5], [0.0], [-0.25], [1.0]], np.float32)},
     ),
+    # As torch 2.13 exports F.softplus and F.threshold.
+    "softplus": (
+        [("Mul", ["_", "b"], {}), ("Softplus", ["_"], {}), ("Div", ["_", "b"], {}),
+         ("Greater", ["t0", "c"], {}), ("Where", ["_", "x", "t2"], {})],
+        {"b": np.float32(2), "c": np.float32(1)},
+    ),
+    "threshold": ([("LessOrEqual", ["_", "c"], {}), ("Where", ["_", "v", "x"], {})],
+                  {"c": np.float32(0.1), "v": np.float32(0.5)}),
     "softplus with a way out": (
         [("Exp", ["_"], {}), ("Add", ["_", "one"], {}), ("Log", ["_"], {}),
          ("Greater", ["x", "one"], {}), ("Where", ["_", "x", "t2"], {})],
