@@ -30,8 +30,10 @@ def differences(crossbar: Crossbar, netlist: Netlist) -> Iterator[Difference]:
         order, wrong = _ports(found, crossbar)
         yield from wrong
         if order is not None:
-            ohms = _printed(1.0 / crossbar.g[group, crossbar.cell[rows, columns]])
-            yield from _Block(found, crossbar, order).differences(places, ohms)
+            g = crossbar.g[group, crossbar.cell[rows, columns]]
+            # No conductance, no device: a broken line, or a cell that cannot conduct.
+            ohms = _printed(1.0 / g[g > 0])
+            yield from _Block(found, crossbar, order).differences(places[g > 0], ohms)
 
 
 def _printed(ohms: Floats) -> Floats:

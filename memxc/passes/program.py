@@ -122,7 +122,7 @@ def _crossbar(
     if kernel.bias is not None:
         bias = np.asarray(kernel.bias, dtype=np.float64) * bias_unit / kernel.bias_lines * slope
     parts = [
-        _level(part, g_min, span, 0 if fixed else device.levels)
+        _level(part, g_min, span, None if fixed else device)
         for part in (values, -values, bias, -bias)
     ]
     layout = _inverted if signed == "inverted-inputs" else _differential
@@ -158,11 +158,13 @@ def _per_device(slope: Floats, pattern: NDArray[np.int32], kernel: Kernel) -> Fl
     return spread
 
 
-def _level(weight: Floats, g_min: float, span: float, levels: int) -> Floats:
+def _level(weight: Floats, g_min: float, span: float, device: Device | None) -> Floats:
+    """Siemens within the range, on the nearest level or measured state a device has."""
     share = np.clip(np.maximum(weight, 0.0) / span, 0.0, 1.0)
-    if levels:
-        share = np.round(share * (levels - 1)) / (levels - 1)
-    return g_min + share * span
+    if device is not None and device.levels:
+        share = np.round(share * (device.levels - 1)) / (device.levels - 1)
+    g = g_min + share * span
+    return device.means[device.nearest(g)] if device is not None and device.states else g
 
 
 def _differential(pattern: NDArray[np.int32], devices: int, bias: int) -> tuple[NDArray[Any], ...]:

@@ -6,10 +6,13 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from memxc.target._tables import Positive, Share, Table
 
+Floats = NDArray[np.float64]
 #: A relative spread; beyond 1 the model of it is what fails.
 Spread = Annotated[float, Field(ge=0, le=1)]
 
@@ -109,6 +112,16 @@ class Device(Table):
     def g_min(self) -> float:
         """Siemens in the high-resistance state."""
         return 1.0 / self.r_off_ohm
+
+    @property
+    def means(self) -> Floats:
+        """Siemens of the measured states, ascending."""
+        return np.array([state.mean_s for state in self.states])
+
+    def nearest(self, g: Floats) -> NDArray[np.intp]:
+        """The number of the measured state nearest to each conductance, the lower of two."""
+        means = self.means
+        return np.searchsorted((means[:-1] + means[1:]) / 2, g)
 
     @property
     def temperature_factor(self) -> float:

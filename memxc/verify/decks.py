@@ -43,14 +43,15 @@ def array_cards(unit: Unit, limit: float | None, prefix: str) -> str:
 
 
 def devices(unit: Unit) -> tuple[str, ...]:
-    """Every memristor of a unit, by its name in a deck behind the prefix."""
+    """Every memristor of a unit that conducts, by its name in a deck behind the prefix."""
     names: list[str] = []
     for number, placed in enumerate(unit.placed):
         crossbar = unit.crossbar(placed)
         wide = [len(str(size - 1)) for size in crossbar.cell.shape]
+        g = crossbar.conductance(slice(placed.group, placed.group + 1))[0]
         names += [
             f"x{number}.r{row:0{wide[0]}d}_{column:0{wide[1]}d}"
-            for row, column in np.argwhere(crossbar.cell >= 0).tolist()
+            for row, column in np.argwhere(g > 0).tolist()
         ]
     return tuple(names)
 

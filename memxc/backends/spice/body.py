@@ -24,18 +24,20 @@ _CHUNK = 1 << 20
 
 
 def definitions(grids: Grids) -> Iterator[bytes]:
-    """The text of every definition of the stack, a few at a time."""
+    """The text of every definition of the stack, a few at a time; 0 S is no device."""
     rows, columns = np.nonzero(grids.cell >= 0)
     head = ports(grids.cell.shape)
     lines = _lines(rows, columns, grids.cell.shape)
     index = grids.cell[rows, columns]
     step = max(1, _CHUNK // max(1, len(rows)))
     for first in range(0, len(grids.names), step):
-        ohms = 1.0 / grids.g[first : first + step][:, index]
+        g = grids.g[first : first + step][:, index]
+        ohms = 1.0 / np.where(g > 0, g, 1.0)
         block = np.broadcast_to(lines, (len(ohms), *lines.shape)).copy()
         block[:, :, -1 - _WIDTH : -1] = numbers(ohms.reshape(-1)).reshape(*ohms.shape, _WIDTH)
-        for name, body in zip(grids.names[first : first + step], block, strict=True):
-            yield b".subckt " + name.encode() + head + body.tobytes() + _end(name)
+        for name, body, there in zip(grids.names[first : first + step], block, g > 0, strict=True):
+            cards = body if there.all() else body[there]
+            yield b".subckt " + name.encode() + head + cards.tobytes() + _end(name)
 
 
 def numbers(values: Floats) -> Bytes:

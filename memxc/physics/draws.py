@@ -1,0 +1,50 @@
+"""Draws: random numbers by address, so that no draw moves when something else is drawn.
+
+A stream is (seed, effect, stage, crossbar of the stage, group): numpy's Philox, whose numbers are
+a function of key and counter. The key is a hash of the first four, the group is a word of the
+counter, and each place has its own stretch of it, long enough for every cell of the crossbar. So
+what a place draws depends neither on how many places there are nor on any other effect or stage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+Floats = NDArray[np.float64]
+
+#: Numbers of 64 bits that Philox gives for one step of its counter.
+_BLOCK = 4
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The draws of one effect in one crossbar of a stage."""
+
+    seed: int
+    effect: str
+    stage: str
+    crossbar: int
+
+    def uniform(self, group: int, places: slice, count: int) -> Floats:
+        """Numbers in the open interval (0, 1), (places, count), of one group."""
+        blocks = -(-count // _BLOCK)
+        generator = np.random.Philox(key=self._key(), counter=[places.start * blocks, group, 0, 0])
+        raw = generator.random_raw((places.stop - places.start) * blocks * _BLOCK)
+        # 52 bits: with 53 the largest would round to 1.
+        numbers = ((raw >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+        return np.asarray(numbers.reshape(-1, blocks * _BLOCK)[:, :count])
+
+    def normal(self, group: int, places: slice, count: int) -> Floats:
+        """Standard normal numbers, (places, count), of one group: within 8.2 of 0."""
+        return np.asarray(ndtri(self.uniform(group, places, count)))
+
+    def _key(self) -> NDArray[np.uint64]:
+        words = (self.seed, self.effect, self.stage, self.crossbar)
+        # repr: no two addresses have one text, whatever stands in a stage's name.
+        digest = hashlib.sha256(repr(words).encode("utf-8", "surrogatepass")).digest()
+        return np.frombuffer(digest[:16], dtype="<u8").astype(np.uint64)
