@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.ir.windows import Ints
+from memxc.physics import draws
 from memxc.physics.draws import Stream
 from memxc.target import Device, Wire
 
@@ -71,8 +72,7 @@ class Cells:
         def normal(effect: str, sigma: float) -> Floats | float:
             if not sigma:
                 return 0.0
-            numbers = self.stream(effect).normal(group, places, self.cell.size)
-            return sigma * self._at_devices(numbers)
+            return sigma * draws.normal(self._uniform(effect, group, places))
 
         g = np.broadcast_to(wanted, (places.stop - places.start, len(wanted)))
         g_max, g_min = device.g_max, device.g_min
@@ -100,7 +100,7 @@ class Cells:
         lrs, hrs = self.device.stuck_at_lrs, self.device.stuck_at_hrs
         if not lrs + hrs:
             return g
-        u = self._at_devices(self.stream("stuck").uniform(group, places, self.cell.size))
+        u = self._uniform("stuck", group, places)
         return np.where(u < lrs, high, np.where(u > 1.0 - hrs, low, g))
 
     def _open(self, group: int, places: slice) -> NDArray[np.bool_]:
@@ -116,8 +116,9 @@ class Cells:
                 )
         return broken
 
-    def _at_devices(self, numbers: Floats) -> Floats:
-        """Numbers (places, cells row by row) at the cells that hold a device."""
+    def _uniform(self, effect: str, group: int, places: slice) -> Floats:
+        """Numbers in (0, 1), (places, devices): each device has that of its cell, row by row."""
+        numbers = self.stream(effect).uniform(group, places, self.cell.size)
         return numbers[:, self.rows * self.cell.shape[1] + self.columns]
 
 

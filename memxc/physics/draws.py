@@ -39,12 +39,13 @@ class Stream:
         numbers = ((raw >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
         return np.asarray(numbers.reshape(-1, blocks * _BLOCK)[:, :count])
 
-    def normal(self, group: int, places: slice, count: int) -> Floats:
-        """Standard normal numbers, (places, count), of one group: within 8.2 of 0."""
-        return np.asarray(ndtri(self.uniform(group, places, count)))
-
     def _key(self) -> NDArray[np.uint64]:
         words = (self.seed, self.effect, self.stage, self.crossbar)
         # repr: no two addresses have one text, whatever stands in a stage's name.
         digest = hashlib.sha256(repr(words).encode("utf-8", "surrogatepass")).digest()
         return np.frombuffer(digest[:16], dtype="<u8").astype(np.uint64)
+
+
+def normal(uniform: Floats) -> Floats:
+    """Standard normal numbers from those in (0, 1): within 8.2 of 0."""
+    return np.asarray(ndtri(uniform))
