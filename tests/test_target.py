@@ -1,0 +1,231 @@
+"""Targets: what is shipped, what a file may say, measured states, and one key otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from memxc import target
+from memxc.errors import MemxcError
+from memxc.ir.design import Bus, Design, Linear
+from memxc.ir.kernel import Kernel
+from memxc.ir.windows import identity
+from memxc.passes import Context
+from memxc.passes.program import Program
+from memxc.target import Target
+
+HFOX = target.load("hfox-128")
+
+
+def faults(call, *args):
+    with pytest.raises(MemxcError) as caught:
+        call(*args)
+    return [(f.code, f.where, f.what, f.hint) for f in caught.value.faults]
+
+
+def toml(tmp_path, device, wire=""):
+    text = (
+        'name = "mine"\n[crossbar]\nrows = 8\ncolumns = 6\ncell_area_m2 = 0\nstage_time_s = 1e-9\n'
+        f'source = "s"\n[wire]\nsource = "s"\n{wire}\n'
+        '[amplifier]\ngain = 1e4\nswing_v = 1\npower_w = 0\narea_m2 = 0\nsource = "s"\n'
+        f'[device]\nread_voltage_v = 0.1\nthreshold_v = 0.2\nsource = "s"\n{device}\n'
+    )
+    (tmp_path / "mine.toml").write_text(text)
+    return str(tmp_path / "mine.toml")
+
+
+RANGE = "r_on_ohm = 1e4\nr_off_ohm = 1e6\n"
+
+
+@pytest.mark.parametrize("name", target.names())
+def test_shipped_targets_say_where_their_numbers_come_from(name):
+    found = target.load(name)
+    assert found.name == name
+    assert found.summary
+    assert all(getattr(found, t).source for t in ("crossbar", "device", "wire", "amplifier"))
+    # What a folder's manifest holds is the same target.
+    assert Target.model_validate(found.model_dump(mode="json")) == found
+
+
+def test_shipped_targets_are_all_there():
+    assert {"hfox-128", "hfox-256", "ideal", "ideal-finite-gain", "threshold-128"} < set(
+        target.names()
+    )
+
+
+@pytest.mark.parametrize(
+    ("device", "says"),
+    [
+        ("stuck_at_lrs = 0.6\nstuck_at_hrs = 0.5", "more than all devices"),
+        ("stuck_at_lrs = 1.5", "less than or equal to 1"),
+        ("programming_sigma = -0.1", "greater than or equal to 0"),
+        ("programming_sigma = nan", "less than or equal to 1"),
+        ("programming_model = 'gauss'", "'normal' or 'lognormal'"),
+        ("drift_time_s = 0.5", "before drift_t0_s"),
+        ("drift_time_s = inf", "less than or equal to"),
+        ("temperature_k = 400\ntemperature_coefficient_per_k = -0.01", "no conductance"),
+    ],
+)
+def test_effects_that_cannot_be(tmp_path, device, says):
+    ((code, where, what, _),) = faults(target.load, toml(tmp_path, RANGE + device))
+    assert code == "bad-target"
+    assert "device" in where
+    assert says in what
+
+
+def test_near_names_of_new_keys(tmp_path):
+    found = faults(target.load, toml(tmp_path, RANGE + "programing_sigma = 1", "open_wordline = 0"))
+    assert [hint for *_, hint in found] == [
+        "did you mean 'programming_sigma'?",
+        "did you mean 'open_word_line'?",
+    ]
+
+
+CSV = "level,mean_ohm,sigma_ohm\n2,1e4,100\n0,1e6,5e4\n1,2e4,1000\n"
+
+
+def test_measured_states(tmp_path):
+    (tmp_path / "mine.csv").write_text(CSV)
+    device = target.load(toml(tmp_path, "states_csv = 'mine.csv'")).device
+    assert [s.mean_s for s in device.states] == pytest.approx([1e-6, 5e-5, 1e-4])
+    # d(1/r) = dr / r^2
+    assert [s.sigma_s for s in device.states] == pytest.approx([5e-8, 2.5e-6, 1e-6])
+    assert device.r_on_ohm == pytest.approx(1e4)
+    assert device.r_off_ohm == pytest.approx(1e6)
+
+
+def test_measured_states_in_siemens(tmp_path):
+    (tmp_path / "a.csv").write_text("target_s, mean_s, sigma_s\r\n1e-6,2e-6,1e-7\r\n,5e-5,0\r\n")
+    device = target.load(toml(tmp_path, "states_csv = 'a.csv'")).device
+    assert [(s.mean_s, s.sigma_s) for s in device.states] == [(2e-6, 1e-7), (5e-5, 0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no states"),
+        ("mean_s,sigma_s\n1e-6,0\n", "1 states"),
+        ("mean_s,sd\n1,2\n3,4\n", "first line reads"),
+        ("mean_s,mean_ohm,sigma_s\n1,2,3\n4,5,6\n", "first line reads"),
+        ("mean_s,sigma_s\n1e-6,0\nx,0\n", "mean_s is no number: 'x'"),
+        ("mean_s,sigma_s\n1e-6,0\n1e-5\n", "sigma_s is no number"),
+        ("mean_s,sigma_s\n1e-6,0\n1e-5,0,9\n", "more cells than columns"),
+        ("mean_s,sigma_s\n1e-6,0\n-1e-5,0\n", "mean_s is above 0"),
+        ("mean_s,sigma_s\n1e-6,0\n1e-5,nan\n", "not finite"),
+        ("mean_s,sigma_s\n1e-6,0\n1e-6,1\n1e-5,0\n", "no two of them have one mean"),
+        ('mean_s,sigma_s\n1e-6,0\n"1e-5,0\n', "not CSV"),
+        ("mean_ohm,sigma_s\n1e-320,0\n1,0\n", ""),
+    ],
+)
+def test_states_that_are_none(tmp_path, text, says):
+    (tmp_path / "bad.csv").write_text(text)
+    path = toml(tmp_path, "states_csv = 'bad.csv'")
+    found = faults(target.load, path)
+    assert all(code == "bad-target" for code, *_ in found)
+    assert says in found[0][2]
+
+
+def test_states_that_are_no_text(tmp_path):
+    (tmp_path / "bad.csv").write_bytes(b"\xff\xfe\x00\x01")
+    assert "cannot be read" in faults(target.load, toml(tmp_path, "states_csv='bad.csv'"))[0][2]
+    assert "cannot be read" in faults(target.load, toml(tmp_path, "states_csv='no.csv'"))[0][2]
+
+
+@pytest.mark.parametrize(
+    ("device", "says"),
+    [
+        ("levels = 4", "in place of levels"),
+        ("programming_sigma = 0.1", "in place of levels"),
+        ("r_on_ohm = 9e3", "r_on_ohm comes from the states (10000)"),
+        ("r_off_ohm = 2e6", "r_off_ohm comes from the states (1e+06)"),
+    ],
+)
+def test_states_stand_alone(tmp_path, device, says):
+    (tmp_path / "mine.csv").write_text(CSV)
+    path = toml(tmp_path, f"states_csv = 'mine.csv'\n{device}")
+    assert says in faults(target.load, path)[0][2]
+
+
+def test_a_misspelt_key_of_a_state(tmp_path):
+    device = "states = [{mean_s = 1e-6, sigma = 0}, {mean_s = 1e-5, sigma_s = 0}]"
+    found = faults(target.load, toml(tmp_path, device))
+    assert ("did you mean 'sigma_s'?") in [hint for *_, hint in found]
+
+
+def test_program_takes_the_nearest_state(tmp_path, convolution_design):
+    (tmp_path / "mine.csv").write_text(CSV)
+    chosen = target.load(toml(tmp_path, "states_csv = 'mine.csv'"))
+    smooth = chosen.model_copy(update={"device": chosen.device.model_copy(update={"states": ()})})
+    means = np.array([1e-6, 5e-5, 1e-4])
+    g, wanted = (
+        Program().run(convolution_design, Context(t, {})).stages[0].crossbars[0].g
+        for t in (chosen, smooth)
+    )
+    assert set(np.unique(g)) == {s.mean_s for s in chosen.device.states}
+    apart = np.abs(wanted[..., None] - means)
+    assert np.abs(g - wanted) == pytest.approx(apart.min(axis=-1), abs=1e-15)
+
+
+@pytest.fixture
+def convolution_design():
+    values = np.random.default_rng(2).normal(size=(1, 35))
+    kernel = Kernel(values, None, None, identity(5), identity(7), (1,))
+    buses = {"x": Bus("x", (1, 5), 0.1), "y": Bus("y", (1, 7), 0.1)}
+    return Design("net", ("x",), ("y",), buses, (Linear("fc", "x", "y", (kernel,)),))
+
+
+def test_set_keys_with_and_without_their_unit():
+    found = HFOX.with_set("wire.r_word_line=2", "wire.r_bit_line_ohm = 3", "crossbar.rows=64")
+    assert (found.wire.r_word_line_ohm, found.wire.r_bit_line_ohm) == (2.0, 3.0)
+    assert found.crossbar.rows == 64
+    assert (HFOX.wire.r_word_line_ohm, HFOX.crossbar.rows) == (1.0, 128)
+    assert "r_word_line_ohm = 2" in found.wire.source
+    assert found.amplifier == HFOX.amplifier
+    assert HFOX.with_set("amplifier.gain=inf").amplifier.gain == np.inf
+    assert HFOX.with_set("device.sigma=0.1").device.programming_sigma == 0.1
+    assert HFOX.with_set() == HFOX
+
+
+def test_set_applies_all_before_it_checks():
+    found = HFOX.with_set("device.r_on=2e6", "device.r_off=1e7")
+    assert found.device.g_max == pytest.approx(5e-7)
+
+
+def test_set_measured_states(tmp_path):
+    (tmp_path / "mine.csv").write_text(CSV)
+    levels = HFOX.with_set("device.levels=16", "device.sigma=0.1")
+    found = levels.with_set(f"device.states_csv={tmp_path / 'mine.csv'}")
+    assert found.device.g_max == pytest.approx(1e-4)
+    assert len(found.device.states) == 3
+    # A report holds no path.
+    assert str(tmp_path) not in str(found.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("setting", "says", "hint"),
+    [
+        ("wire.r_wordline=2", "no key 'r_wordline' in wire", "did you mean 'r_word_line_ohm'?"),
+        ("wires.r_word_line=2", "no table 'wires'", "did you mean 'wire'?"),
+        ("device.state_csv=a", "no key 'state_csv'", "did you mean 'states_csv'?"),
+        ("name=x", "not TABLE.KEY=VALUE", "tables are crossbar, device, wire, amplifier"),
+        ("wire.r_word_line", "not TABLE.KEY=VALUE", "tables are crossbar"),
+        ("wire.r_word_line=", "not TABLE.KEY=VALUE", "tables are crossbar"),
+        ("wire.source=me", "no key 'source'", ""),
+        ("device.states=1", "no key 'states'", ""),
+        ("wire.r_word_line=two", "unable to parse string as a number", ""),
+        ("crossbar.rows=1e2", "unable to parse string as an integer", ""),
+        ("wire.r_word_line=-1", "greater than or equal to 0", ""),
+        ("device.r_on=1e7", "has to be smaller than r_off_ohm", ""),
+    ],
+)
+def test_settings_that_are_none(setting, says, hint):
+    ((code, where, what, found),) = faults(HFOX.with_set, setting)
+    assert code == "usage"
+    assert where.startswith(f"--set {setting}")
+    assert says in what
+    assert hint in found
+
+
+def test_all_wrong_settings_at_once():
+    assert len(faults(HFOX.with_set, "a.b=1", "wire.q=1", "c")) == 3
+    assert len(faults(HFOX.with_set, "wire.r_source=x", "device.levels=-1")) == 2
