@@ -1,0 +1,156 @@
+"""Programmed crossbars as the weights they really are: Array stages become Linear ones again.
+
+The amplifiers are linear, so a stage is a matrix: output volts = word-line volts @ E + bias. In
+units of activation a weight is E * src.scale / dst.scale. E holds all that is known of the
+circuit: levels and draws of the devices, finite gain, the loads of row parts on their nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.design import Design
+from memxc.ir.kernel import BIAS, Crossbar, Kernel
+from memxc.ir.stages import Array, Linear
+from memxc.ir.windows import Ints, Windows, ints
+from memxc.physics import amplifier
+
+Floats = NDArray[np.float64]
+#: Conductances (n, word lines, bit lines) to transfers: amperes into the grounded bit lines per
+#: volt at the sources of the word lines.
+Transfer = Callable[[Floats], Floats]
+
+#: Numbers held at once while conductances become weights; bounds the memory of a large stack.
+_HELD = 1 << 22
+
+
+def effective(design: Design, transfer: Transfer | None = None) -> Design:
+    """The design with every Array as a Linear stage of one kernel a crossbar; row parts add.
+
+    `evaluate` gives the same outputs for both (rounding aside). transfer: crossbars with wires;
+    None for ideal wires. With wires and a finite gain the load on a summing node is what a bit
+    line draws with all of its neighbours at the same volts: exact for wires of no resistance or
+    amplifiers of infinite gain, else an approximation (`closed` is exact).
+    """
+    return design.with_stages(
+        _linear(stage, design, transfer) if isinstance(stage, Array) else stage
+        for stage in design.stages
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Closing:
+    """Volts of each lane per ampere into its nodes: plus and minus (width + 1,), spare one last."""
+
+    plus: Floats
+    minus: Floats
+
+    def alike(self, lanes: Ints) -> bool:
+        """Whether the places of lanes (groups, places, columns) have the same amplifiers."""
+        if lanes.shape[1] == 1:
+            return True
+        wanted = lanes >= 0
+        for volts in (self.plus, self.minus):
+            largest = np.where(wanted, volts[lanes], -np.inf).max(axis=1)
+            least = np.where(wanted, volts[lanes], np.inf).min(axis=1)
+            if (largest - least > 1e-12 * np.abs(volts).max()).any():
+                return False
+        return True
+
+    def of_bits(self, crossbar: Crossbar, lanes: Ints) -> Floats:
+        """Volts per ampere (blocks, bit lines) of lanes (blocks, places, columns)."""
+        # Of the places any will do whose lane is wanted.
+        lane = np.maximum(lanes.max(axis=1), -1)[:, crossbar.column]
+        return np.asarray(np.where(crossbar.polarity > 0, self.plus[lane], self.minus[lane]))
+
+
+def _linear(stage: Array, design: Design, transfer: Transfer | None) -> Linear:
+    src, dst = design.buses[stage.src], design.buses[stage.dst]
+    assert src.scale is not None, "a programmed stage reads a bus without a scale"
+    assert dst.scale is not None, "a programmed stage drives a bus without a scale"
+    transfer = transfer or (lambda g: g)
+    closing = _closing(stage, dst.width, transfer)
+    kernels = tuple(
+        _kernel(crossbar, stage, closing, transfer, (src.scale, dst.scale))
+        for crossbar in stage.crossbars
+    )
+    return Linear(stage.name, stage.src, stage.dst, kernels, stage.cell, stage.schedule)
+
+
+def _closing(stage: Array, width: int, transfer: Transfer) -> _Closing:
+    loads = {1: np.zeros(width + 1), -1: np.zeros(width + 1)}
+    for crossbar in stage.crossbars:
+        for groups in _chunks(crossbar):
+            sums = transfer(crossbar.conductance(groups)).sum(axis=1)
+            lanes = crossbar.sinks.nets(groups)
+            for polarity, load in loads.items():
+                bits = np.flatnonzero(crossbar.polarity == polarity)
+                at = lanes[..., crossbar.column[bits]]
+                drawn = np.broadcast_to(sums[:, None, bits], at.shape)
+                np.add.at(load, np.where(at < 0, width, at), drawn)
+    y_plus, y_minus = loads[1][:-1], loads[-1][:-1]
+    one, none = np.ones((1, width)), np.zeros((1, width))
+    if stage.signed == "inverted-inputs":
+        minus = amplifier.single(one, y_minus, stage.r_f, stage.gain)
+        plus = none
+    else:
+        rest = (y_plus, y_minus, stage.r_f, stage.r_join, stage.gain)
+        plus, minus = amplifier.pair(one, none, *rest), amplifier.pair(none, one, *rest)
+    return _Closing(np.append(plus[0], 0.0), np.append(minus[0], 0.0))
+
+
+def _kernel(
+    crossbar: Crossbar,
+    stage: Array,
+    closing: _Closing,
+    transfer: Transfer,
+    scales: tuple[float, float],
+) -> Kernel:
+    taps, sinks, grid = crossbar.taps, crossbar.sinks, crossbar.grid
+    lanes = sinks.nets()
+    if not closing.alike(lanes):
+        # Amplifiers that differ from place to place: every place becomes a block of its own.
+        taps, sinks, grid = _apart(taps), _apart(sinks), (1,)
+        lanes = sinks.nets()
+    shares = len(lanes) // crossbar.groups
+    rows, columns = taps.lines, sinks.lines
+    join = (crossbar.column[:, None] == np.arange(columns)).astype(np.float64)
+    drive = _drive(crossbar, stage, scales)
+    matrix = np.empty((len(lanes), rows + 1, columns))
+    for groups in _chunks(crossbar):
+        blocks = slice(groups.start * shares, groups.stop * shares)
+        t = np.repeat(transfer(crossbar.conductance(groups)), shares, axis=0)
+        volts = closing.of_bits(crossbar, lanes[blocks])
+        matrix[blocks] = drive @ (t * volts[:, None, :]) @ join
+    bias = matrix[:, rows] if (crossbar.line == BIAS).any() else None
+    return Kernel(matrix[:, :rows].reshape(len(lanes), -1), None, bias, taps, sinks, grid)
+
+
+def _drive(crossbar: Crossbar, stage: Array, scales: tuple[float, float]) -> Floats:
+    """What a unit on each tap puts on the word lines, in output units (taps + 1, word lines).
+
+    The last row is the bias.
+    """
+    src, dst = scales
+    rows = crossbar.taps.lines
+    row = np.where(crossbar.line == BIAS, rows, crossbar.line)
+    inverse = amplifier.inverter(np.ones(1), stage.gain)
+    signal = np.where(crossbar.sign < 0, inverse, 1.0) * src / dst
+    volts = np.where(row == rows, crossbar.sign * stage.v_bias / dst, signal)
+    return np.asarray((np.arange(rows + 1)[:, None] == row) * volts)
+
+
+def _apart(windows: Windows) -> Windows:
+    """Every place a block of its own, the places of one block after each other."""
+    block = windows.group[:, None] + windows.origin
+    return replace(windows, origin=ints([0]), group=ints(block.reshape(-1)))
+
+
+def _chunks(crossbar: Crossbar) -> Iterator[slice]:
+    step = max(1, _HELD // max(1, crossbar.word_lines * crossbar.bit_lines))
+    for first in range(0, crossbar.groups, step):
+        yield slice(first, min(first + step, crossbar.groups))
