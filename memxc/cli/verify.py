@@ -139,7 +139,9 @@ def _say(found: Verification, changed: list[str], missing: str, folder: Path) ->
     failed = [printable(stage.name, 40) for stage in found.stages if not stage.ok]
     if failed:
         _terminal.say(f"FAILED: SPICE and the design disagree in {', '.join(failed)}.")
+    elif not found.ok:
+        _terminal.say("FAILED: the distance to onnxruntime is no finite number.")
     else:
         count = len(found.stages)
         _terminal.say(f"ok: SPICE gives what the design says, in {count} of {count} stages.")
-    _terminal.say(f"Next: memxc {'lvs' if changed or failed else 'report'} {folder}")
+    _terminal.say(f"Next: memxc {'lvs' if changed or not found.ok else 'report'} {folder}")

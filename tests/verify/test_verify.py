@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,9 +52,15 @@ def _graph() -> Graph:
 
 
 def _compiled(
-    folder, policy="packed", signed="differential", mode="parallel", tile=(40, 24), name="hfox-128"
+    folder,
+    policy="packed",
+    signed="differential",
+    mode="parallel",
+    tile=(40, 24),
+    name="hfox-128",
+    graph=None,
 ):
-    design = lower(_graph())
+    design = lower(graph or _graph())
     wanted = evaluate.outputs(design, {"x": X})
     chosen = target.load(name).with_tile(*tile)
     ctx = Context(chosen, {"x": X}, signed=signed)
@@ -186,3 +193,39 @@ def test_a_network_of_wires_has_nothing_to_simulate(tmp_path):
     wanted = evaluate.outputs(design, inputs)
     found = verify.verify(design, target.load("ideal"), tmp_path, inputs, wanted, verify.Plan())
     assert (found.ok, found.stages, found.outputs.max_abs_error) == (True, (), 0.0)
+
+
+def _two_outputs() -> Graph:
+    """y is the dense layer's, z the same numbers turned round."""
+    graph = _graph()
+    back = Node("back", "Gather", ("y", "i"), ("z",), {"axis": 1})
+    return replace(
+        graph,
+        outputs=("y", "z"),
+        nodes=(*graph.nodes, back),
+        shapes={**graph.shapes, "z": (1, 5), "i": (5,)},
+        weights={**graph.weights, "i": np.arange(5)[::-1]},
+    )
+
+
+@pytest.mark.parametrize("name", ["y", "z"])
+def test_argmax_agrees_where_it_does_on_every_output(tmp_path, name):
+    design, chosen, wanted = _compiled(tmp_path, graph=_two_outputs())
+    plan = verify.Plan(engine="neospice")
+    found = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, plan)
+    assert found.outputs.argmax_agree == found.outputs.count == 3
+    wanted[name][1] *= -1
+    found = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, plan)
+    assert found.outputs.argmax_agree == 2
+    assert found.ok
+
+
+@pytest.mark.parametrize("name", ["y", "z"])
+def test_a_distance_that_is_no_number_is_not_ok(tmp_path, name):
+    design, chosen, wanted = _compiled(tmp_path, graph=_two_outputs())
+    wanted[name][2, 0] = np.nan
+    plan = verify.Plan(engine="neospice")
+    found = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, plan)
+    assert np.isnan(found.outputs.max_abs_error)
+    assert np.isnan(found.outputs.max_rel_error)
+    assert not found.ok
