@@ -16,6 +16,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.physics.nodal import Wires
+
 Floats = NDArray[np.float64]
 Sides = tuple[int, int, int, int]
 LEFT, BOTTOM, RIGHT, TOP = range(4)
@@ -49,28 +51,45 @@ class _Run:
     new: slice
 
 
-def cells(g: Floats, words: Floats, bits: Floats) -> Piece:
-    """A stack of small pieces from conductances (..., rows, columns) S, solved directly.
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """The wires of a small piece, of rows x columns cells.
 
-    words (columns,), bits (rows,): ohms along a line from the piece's edge to each cell. The
-    currents of the cells are J = g (E u - M J); M holds the resistance that two cells share.
+    shared: (cells, cells) ohms that the currents of two cells have in common.
+    reach:  (cells, ports) volts across a cell per unit at a port.
+    lines:  (ports, ports) h without any cell.
     """
-    rows, columns = g.shape[-2:]
+
+    sides: Sides
+    shared: Floats
+    reach: Floats
+    lines: Floats
+
+
+@lru_cache(maxsize=64)
+def lattice(rows: int, columns: int, wires: Wires) -> Lattice:
+    """The wires of a piece whose lines begin with a source and end in a neuron."""
+    words = wires.source + wires.word_line * np.arange(1, columns + 1)
+    bits = wires.neuron + wires.bit_line * np.arange(1, rows + 1)
     row, column = (axis.reshape(-1) for axis in np.indices((rows, columns)))
     on_row, on_column = np.eye(rows)[row], np.eye(columns)[column]
     shared = on_row @ on_row.T * np.minimum.outer(words[column], words[column])
     shared += on_column @ on_column.T * np.minimum.outer(bits[row], bits[row])
-    e = np.hstack([on_row, -on_column, -words[column, None] * on_row, bits[row, None] * on_column])
-    flat = g.reshape(*g.shape[:-2], rows * columns)
-    inverse = np.linalg.inv(np.eye(rows * columns) + flat[..., None] * shared)
-    h = e.T @ ((inverse * flat[..., None, :]) @ e)
-    piece = Piece(h, (rows, columns, rows, columns))
-    for into, out, ohms in ((LEFT, RIGHT, words[-1]), (BOTTOM, TOP, bits[-1])):
-        v, j = (np.arange(h.shape[-1])[piece.side(side)] for side in (into, out))
-        h[..., v, j] += 1
-        h[..., j, v] += 1
-        h[..., j, j] -= ohms
-    return piece
+    reach = [on_row, -on_column, -words[column, None] * on_row, bits[row, None] * on_column]
+    through = np.eye(rows + columns)
+    ohms = np.repeat([words[-1], bits[-1]], [rows, columns])
+    lines = np.block([[0 * through, through], [through, -ohms * through]])
+    return Lattice((rows, columns, rows, columns), shared, np.hstack(reach), lines)
+
+
+def cells(g: Floats, wires: Lattice) -> Floats:
+    """h (n, ports, ports) of small pieces g (n, rows, columns) S, solved directly.
+
+    The currents of the cells are J = g (reach u - shared J): never singular, whatever is 0.
+    """
+    flat = g.reshape(len(g), len(wires.shared), 1)
+    currents = np.linalg.solve(flat * wires.shared + np.eye(len(wires.shared)), flat * wires.reach)
+    return np.asarray(wires.reach.T @ currents + wires.lines)
 
 
 def join(near: Piece, far: Piece, axis: int) -> Piece:
