@@ -299,6 +299,16 @@ def test_a_design_for_another_device_is_a_fault(design):
 X = {"x": np.random.default_rng(4).uniform(-1, 1, (3, 2, 3, 4))}
 
 
+@pytest.mark.parametrize("draw_per", ["placement", "definition"])
+def test_a_breath_of_variation_leaves_the_network_what_it_is(design, draw_per):
+    """Every place still reads its own nets, with its own group's weights."""
+    found = effects.disturbed(design, HFOX.with_set("device.sigma=1e-9"), 1, draw_per)
+    clean, stirred = evaluate.run(design, X), evaluate.run(found, X)
+    for bus in ("a", "c"):
+        assert (stirred[bus] != clean[bus]).any()
+        assert stirred[bus] == pytest.approx(clean[bus], rel=1e-6, abs=1e-9)
+
+
 @pytest.mark.parametrize("engine", ["neospice", "ngspice"])
 @pytest.mark.parametrize(
     "settings",
