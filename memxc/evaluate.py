@@ -6,7 +6,9 @@ a lowered and a programmed Design.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,22 +23,50 @@ from memxc.physics import amplifier
 
 Floats = NDArray[np.float64]
 
-#: Numbers held at once while windows are gathered; bounds the memory of a large layer (256 MiB).
-_CHUNK = 1 << 25
+#: Numbers gathered at once (8 MiB): few enough to stay near the processor, and to bound the memory
+#: of a large layer.
+_CHUNK = 1 << 20
 
 
-def run(design: Design, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:
+def run(design: Design, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
     """Every bus of the design, (samples, width), from inputs (samples, *shape without batch)."""
-    buses = {name: drive(design.buses[name], inputs[name]) for name in design.inputs}
+    return dict(walk(design, inputs))
+
+
+def walk(design: Design, inputs: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, Floats]]:
+    """The buses as `run` has them, in the order they are driven, each kept while it is needed."""
+    readers = Counter(src for stage in design.stages for src in stage.srcs)
+    buses: dict[str, Floats] = {}
+    for name in design.inputs:
+        buses[name] = drive(design.buses[name], inputs[name])
+        yield name, buses[name]
     for stage in design.stages:
         buses[stage.dst] = step(stage, design.buses, [buses[src] for src in stage.srcs])
-    return buses
+        yield stage.dst, buses[stage.dst]
+        readers.subtract(stage.srcs)
+        for name in {*stage.srcs, stage.dst}:
+            if not readers[name]:
+                del buses[name]
 
 
-def outputs(design: Design, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:
+def batches(
+    design: Design, inputs: Mapping[str, NDArray[Any]]
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """The samples a few at a time: all at once for a small network, one by one for a wide one."""
+    count = max(map(len, inputs.values()), default=1)
+    size = max(1, _CHUNK // max(bus.width for bus in design.buses.values()))
+    for first in range(0, count, size):
+        yield {name: values[first : first + size] for name, values in inputs.items()}
+
+
+def outputs(design: Design, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
     """The network's outputs in units of activation, (samples, *shape without batch)."""
-    buses = run(design, inputs)
-    return {name: read(design.buses[name], buses[name]) for name in design.outputs}
+    found: dict[str, list[Floats]] = {name: [] for name in design.outputs}
+    for batch in batches(design, inputs):
+        for name, values in walk(design, batch):
+            if name in found:
+                found[name].append(read(design.buses[name], values))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def drive(bus: Bus, values: NDArray[np.generic]) -> Floats:
@@ -71,55 +101,76 @@ def step(stage: Stage, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Fl
             return result.reshape(len(result), -1)
 
 
-def word_line_volts(
-    crossbar: Crossbar, nets: Ints, source: Floats, v_bias: float, gain: float
-) -> Floats:
-    """Volts on the word lines: `nets` (..., rows) -> (samples, ..., word lines)."""
-    rows = np.where(crossbar.line == BIAS, 0, crossbar.line)
-    lines = nets[..., rows] if nets.shape[-1] else np.zeros((*nets.shape[:-1], len(rows)), np.int32)
-    volts = _take(source, lines)
-    volts[..., crossbar.line == BIAS] = v_bias
-    inverted = crossbar.sign < 0
+def word_line_volts(crossbar: Crossbar, inputs: Floats, v_bias: float, gain: float) -> Floats:
+    """Volts on the word lines, (..., word lines), from those at the taps, (..., rows)."""
+    bias, inverted = crossbar.line == BIAS, crossbar.sign < 0
+    # A crossbar of a bias alone has no taps.
+    rows = np.where(bias, 0, crossbar.line)
+    volts = inputs[..., rows] if inputs.shape[-1] else np.zeros((*inputs.shape[:-1], len(rows)))
+    volts[..., bias] = v_bias
     if inverted.any():
-        bias = inverted & (crossbar.line == BIAS)
         volts[..., inverted] = amplifier.inverter(volts[..., inverted], gain)
-        volts[..., bias] = -v_bias
+        volts[..., inverted & bias] = -v_bias
     return volts
+
+
+class _Source:
+    """The values of a bus, (samples, width), as windows see them: a negative net is at 0."""
+
+    def __init__(self, values: Floats) -> None:
+        self._values = values
+        self._frame: Ints | None = None
+        self._framed = values
+
+    def at(
+        self, windows: Windows, groups: slice = slice(None), places: slice = slice(None)
+    ) -> Floats:
+        """The values at windows, (samples, groups, places, lines)."""
+        # Most kernels of a stage share one frame.
+        if windows.frame is not self._frame:
+            self._frame, self._framed = windows.frame, _take(self._values, windows.frame.ravel())
+        return self._framed[:, windows.index(groups, places)]
 
 
 def _linear(stage: Linear, dst: Bus, src: Bus, source: Floats) -> Floats:
     # Contributions are in output units per input unit; a scaled but not yet programmed design
     # (between calibrate and program) carries volts.
-    into = 1.0 if src.scale is None else 1.0 / src.scale
-    units = source * into
+    units = _Source(source if src.scale is None else source * (1.0 / src.scale))
     out = np.zeros((len(source), dst.width + 1))
     for kernel in stage.kernels:
-        for groups, places in _chunks(kernel.taps, kernel.rows + kernel.columns, len(source)):
-            taps = _take(units, kernel.taps.nets(groups, places))
-            part = taps @ kernel.weight(groups)
-            if kernel.bias is not None:
-                part += np.asarray(kernel.bias[groups], dtype=np.float64)[:, None, :]
-            _add(out, kernel.sinks.nets(groups, places), part)
+        columns = max(1, _CHUNK // max(1, kernel.rows))
+        for groups, places in _chunks(kernel.taps, min(columns, kernel.columns), len(source)):
+            taps = units.at(kernel.taps, groups, places)
+            lanes = kernel.sinks.nets(groups, places)
+            # A dense layer may have too many weights to hold them all in double precision.
+            for first in range(0, kernel.columns, columns):
+                some = slice(first, first + columns)
+                part = taps @ kernel.weight(groups, some)
+                if kernel.bias is not None:
+                    part += np.asarray(kernel.bias[groups, some], dtype=np.float64)[:, None, :]
+                _add(out, lanes[..., some], part)
     return out[:, :-1] * (1.0 if dst.scale is None else dst.scale)
 
 
 def _array(stage: Array, width: int, source: Floats) -> Floats:
     currents = {polarity: np.zeros((len(source), width + 1)) for polarity in (1, -1)}
     loads = {polarity: np.zeros((1, width + 1)) for polarity in (1, -1)}
+    volts = _Source(source)
     for crossbar in stage.crossbars:
-        lines = crossbar.word_lines + crossbar.bit_lines
-        for groups, places in _chunks(crossbar.taps, lines, len(source)):
-            nets = crossbar.taps.nets(groups, places)
-            volts = word_line_volts(crossbar, nets, source, stage.v_bias, stage.gain)
+        for groups, places in _chunks(crossbar.taps, crossbar.bit_lines, len(source)):
+            taps = volts.at(crossbar.taps, groups, places)
+            words = word_line_volts(crossbar, taps, stage.v_bias, stage.gain)
             g = crossbar.conductance(groups)
+            parts, load = words @ g, g.sum(axis=1)[None, :, None, :]
             sinks = crossbar.sinks.nets(groups, places)
             for polarity in (1, -1):
                 bits = np.flatnonzero(crossbar.polarity == polarity)
                 if len(bits):
                     lanes = sinks[..., crossbar.column[bits]]
-                    _add(currents[polarity], lanes, volts @ g[..., bits])
-                    load = g[..., bits].sum(axis=1)[None, :, None, :]
-                    _add(loads[polarity], lanes, np.broadcast_to(load, (1, *lanes.shape)))
+                    _add(currents[polarity], lanes, parts[..., bits])
+                    _add(
+                        loads[polarity], lanes, np.broadcast_to(load[..., bits], (1, *lanes.shape))
+                    )
     plus, minus = (currents[p][:, :-1] for p in (1, -1))
     y_plus, y_minus = (loads[p][0, :-1] for p in (1, -1))
     if stage.signed == "inverted-inputs":
@@ -130,11 +181,9 @@ def _array(stage: Array, width: int, source: Floats) -> Floats:
 def _lanes(stage: Lanes, dst: Bus, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Floats:
     inputs: list[Floats] = []
     for src, taps, volts in zip(stage.srcs, stage.taps, values, strict=True):
-        units = volts / (buses[src].scale or 1.0)
-        # One line at a time: the lanes of a wide pool would not fit in memory at once.
+        units = _Source(volts / (buses[src].scale or 1.0))
         for line in range(taps.lines):
-            nets = taps.cut(slice(line, line + 1)).nets()
-            inputs.append(_take(units, nets.reshape(-1)))
+            inputs.append(units.at(taps.cut(slice(line, line + 1))).reshape(len(volts), -1))
     result = expr.evaluate(stage.expr, inputs)
     return np.broadcast_to(result, inputs[0].shape) * (dst.scale or 1.0)
 
@@ -144,30 +193,27 @@ def _limited(bus: Bus, values: Floats) -> Floats:
 
 
 def _take(values: Floats, nets: Ints) -> Floats:
-    """`values` (samples, width) at `nets` of any shape; a negative net is at 0 V."""
-    taken: Floats = (
-        values[:, np.maximum(nets, 0)] if values.shape[1] else np.zeros((len(values), *nets.shape))
-    )
-    if (nets < 0).any():
-        taken[:, nets < 0] = 0.0
+    """`values` (samples, width) at `nets` (lanes,); a negative net is at 0 V."""
+    if not values.shape[1]:
+        return np.zeros((len(values), len(nets)))
+    taken: Floats = values[:, nets]
+    taken[:, nets < 0] = 0.0
     return taken
 
 
 def _add(out: Floats, lanes: Ints, part: Floats) -> None:
     """Add `part` (samples, ...) at `lanes` (...); discarded lanes go to the spare last column."""
     flat = np.where(lanes < 0, out.shape[1] - 1, lanes).reshape(-1)
-    values = part.reshape(len(part), -1)
-    if np.bincount(flat).max(initial=0) <= 1:
-        out[:, flat] += values
-        return
-    for sample, value in enumerate(values):
-        out[sample] += np.bincount(flat, weights=value, minlength=out.shape[1])
+    for sample, value in zip(out, part, strict=True):
+        np.add.at(sample, flat, value.reshape(-1))
 
 
-def _chunks(taps: Windows, lines: int, samples: int) -> Iterator[tuple[slice, slice]]:
+def _chunks(taps: Windows, columns: int, samples: int) -> Iterator[tuple[slice, slice]]:
     """Slices of groups and places that keep what is gathered at once under _CHUNK numbers."""
+    lines = taps.lines + columns
     places = max(1, min(taps.places, _CHUNK // max(1, samples * lines)))
-    groups = max(1, min(taps.groups, _CHUNK // max(1, samples * lines * places)))
+    each = max(samples * places * lines, taps.lines * columns)
+    groups = max(1, min(taps.groups, _CHUNK // max(1, each)))
     for first_group in range(0, taps.groups, groups):
         for first_place in range(0, taps.places, places):
             yield (

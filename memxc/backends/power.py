@@ -18,9 +18,6 @@ from memxc.ir.stages import Array, Lanes
 
 Floats = NDArray[np.float64]
 
-#: Samples walked at once, so that a wide network fits in memory.
-_BATCH = 8
-
 ASSUMPTIONS = (
     "Crossbar watts are the sum of V^2 G over every placed device, the mean over the samples; bit "
     "lines are at virtual ground and wires are perfect conductors.",
@@ -97,11 +94,10 @@ def mean_squares(design: Design, samples: Mapping[str, NDArray[Any]]) -> dict[st
     count = len(next(iter(samples.values())))
     names = {stage.src for stage in design.arrays}
     sums = {name: np.zeros(design.buses[name].width) for name in names}
-    for first in range(0, count, _BATCH):
-        batch = {name: values[first : first + _BATCH] for name, values in samples.items()}
-        buses = evaluate.run(design, batch)
-        for name in names:
-            sums[name] += np.square(buses[name]).sum(axis=0)
+    for batch in evaluate.batches(design, samples):
+        for name, volts in evaluate.walk(design, batch):
+            if name in names:
+                sums[name] += np.square(volts).sum(axis=0)
     return {name: values / count for name, values in sums.items()}
 
 

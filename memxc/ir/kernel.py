@@ -70,12 +70,14 @@ class Kernel:
             return self.cell
         return np.arange(self.rows * self.columns, dtype=np.int32).reshape(self.rows, self.columns)
 
-    def weight(self, groups: slice = slice(None)) -> Floats:
+    def weight(self, groups: slice = slice(None), columns: slice = slice(None)) -> Floats:
         """Dense weights (groups, rows, columns), 0 at empty places."""
-        values = np.asarray(self.values[groups], dtype=np.float64)
+        values = self.values[groups]
         if self.cell is None:
-            return values.reshape(len(values), self.rows, self.columns)
-        return np.where(self.cell >= 0, values[:, self.cell], 0.0)
+            dense = values.reshape(len(values), self.rows, self.columns)[..., columns]
+            return np.asarray(dense, dtype=np.float64)
+        cell = self.cell[:, columns]
+        return np.where(cell >= 0, np.asarray(values, dtype=np.float64)[:, cell], 0.0)
 
     def verify(self, src_width: int, dst_width: int) -> None:
         """Raise AssertionError where the parts do not fit together."""

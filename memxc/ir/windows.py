@@ -54,8 +54,11 @@ class Windows:
 
     def nets(self, groups: slice = slice(None), places: slice = slice(None)) -> Ints:
         """Net ids, shape (groups, places, lines)."""
-        index = self.group[groups, None, None] + self.origin[places, None] + self.offset
-        return np.asarray(self.frame.reshape(-1)[index])
+        return np.asarray(self.frame.reshape(-1)[self.index(groups, places)])
+
+    def index(self, groups: slice = slice(None), places: slice = slice(None)) -> Ints:
+        """Where they stand in the flattened frame, shape (groups, places, lines)."""
+        return np.asarray(self.group[groups, None, None] + self.origin[places, None] + self.offset)
 
     def cut(self, lines: slice) -> Windows:
         """The same windows over some of the lines."""

@@ -17,8 +17,6 @@ from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Digital, Lanes, Linear, Wires
 from memxc.passes import Context, DesignPass
 
-#: Samples are walked in batches of this size, so that a wide network fits in memory.
-_BATCH = 8
 #: More bias lines than this cost more rows than they save in resolution.
 _MOST_BIAS_LINES = 8
 #: Samples no larger than this are zeros with noise: no amplifier could bring them to volts.
@@ -65,11 +63,9 @@ def round_up(value: float, digits: int = 3) -> float:
 
 def peaks(design: Design, ctx: Context) -> dict[str, float]:
     """The largest magnitude of every bus over the samples, in units of activation."""
-    count = len(next(iter(ctx.samples.values())))
     found = dict.fromkeys(design.buses, 0.0)
-    for first in range(0, count, _BATCH):
-        batch = {name: v[first : first + _BATCH] for name, v in ctx.samples.items()}
-        for name, values in evaluate.run(design, batch).items():
+    for batch in evaluate.batches(design, ctx.samples):
+        for name, values in evaluate.walk(design, batch):
             found[name] = max(found[name], float(np.abs(values).max(initial=0.0)))
     return found
 

@@ -122,8 +122,8 @@ def _solved(task: Task, unit: Unit) -> Floats:
                 "discards bit lines at its first place",
                 "verify it without --wire",
             )
-        taps = np.arange(first, first + crossbar.taps.lines, dtype=np.int32)
-        volts = word_line_volts(crossbar, taps, inputs, stage.v_bias, stage.gain)
+        taps = inputs[:, first : first + crossbar.taps.lines]
+        volts = word_line_volts(crossbar, taps, stage.v_bias, stage.gain)
         node = np.where(crossbar.polarity > 0, placed.bits, placed.bits + lanes)
         g = crossbar.conductance(slice(placed.group, placed.group + 1))[0]
         grids.append(nodal.Grid(g, node.astype(np.intp), volts))
