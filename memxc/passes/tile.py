@@ -11,7 +11,7 @@ from memxc.errors import fail
 from memxc.ir.design import Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ir.windows import ints
+from memxc.ir.windows import Windows, ints
 from memxc.passes import Context, DesignPass
 
 
@@ -48,42 +48,99 @@ def _tiled(stage: Linear, ctx: Context) -> Linear:
     return replace(stage, kernels=tuple(kernels) or stage.kernels[:1])
 
 
+@dataclass(frozen=True)
+class _Run:
+    """`count` blocks of `size` lines, one behind the other from line `first` on."""
+
+    first: int
+    count: int
+    size: int
+
+    @property
+    def lines(self) -> slice:
+        """All of them."""
+        return slice(self.first, self.first + self.count * self.size)
+
+
 def tiles(kernel: Kernel, rows: int, columns: int) -> Iterator[Kernel]:
-    """The parts of a kernel of at most `rows` inputs and bias lines and `columns` outputs."""
-    for row, with_bias in _row_parts(kernel, rows):
-        for first in range(0, kernel.columns, columns):
-            column = slice(first, min(first + columns, kernel.columns))
+    """The parts of a kernel of at most `rows` inputs and bias lines and `columns` outputs.
+
+    Parts of one size become one stack where their nets are evenly spaced.
+    """
+    across = _runs(kernel, kernel.sinks, columns)
+    for row, with_bias in _row_runs(kernel, rows):
+        for column in across:
             part = _cut(kernel, row, column, with_bias)
             if part.bias is not None or part.cell is None or (part.cell >= 0).any():
                 yield part
 
 
-def _row_parts(kernel: Kernel, rows: int) -> list[tuple[slice, bool]]:
+def _row_runs(kernel: Kernel, rows: int) -> list[tuple[_Run, bool]]:
     """Rows of each part, and whether the bias lines are with them."""
-    parts = [slice(first, min(first + rows, kernel.rows)) for first in range(0, kernel.rows, rows)]
-    last = parts[-1].stop - parts[-1].start if parts else rows
-    if kernel.bias is None or last + kernel.bias_lines <= rows:
-        return [(part, part is parts[-1]) for part in parts]
-    return [(part, False) for part in parts] + [(slice(kernel.rows, kernel.rows), True)]
+    runs = _runs(kernel, kernel.taps, rows)
+    if kernel.bias is None:
+        return [(run, False) for run in runs]
+    last = runs[-1].size if runs else rows
+    if last + kernel.bias_lines > rows:
+        return [(run, False) for run in runs] + [(_Run(kernel.rows, 1, 0), True)]
+    *before, run = runs
+    apart = run.count - 1
+    if apart:
+        before.append(_Run(run.first, apart, run.size))
+    end = _Run(run.first + apart * run.size, 1, run.size)
+    return [(part, False) for part in before] + [(end, True)]
 
 
-def _cut(kernel: Kernel, row: slice, column: slice, with_bias: bool) -> Kernel:
+def _runs(kernel: Kernel, windows: Windows, size: int) -> list[_Run]:
+    full, rest = divmod(windows.lines, size)
+    whole = _Run(0, full, size)
+    if full > 1 and (kernel.cell is not None or not _even(windows, whole)):
+        runs = [_Run(i * size, 1, size) for i in range(full)]
+    else:
+        runs = [whole] if full else []
+    return runs + ([_Run(full * size, 1, rest)] if rest else [])
+
+
+def _even(windows: Windows, run: _Run) -> bool:
+    """Whether each block is the first one, moved as a whole."""
+    at = windows.coordinates()[2][run.lines]
+    blocks = at.reshape(run.count, run.size, -1)
+    return bool((blocks - blocks[:, :1] == blocks[0] - blocks[0, 0]).all())
+
+
+def _cut(kernel: Kernel, row: _Run, column: _Run, with_bias: bool) -> Kernel:
     values, cell = kernel.values, kernel.cell
     if cell is None:
-        values = values.reshape(kernel.groups, kernel.rows, kernel.columns)[:, row, column]
-        values = values.reshape(kernel.groups, -1)
+        dense = values.reshape(kernel.groups, kernel.rows, kernel.columns)
+        part = dense[:, row.lines, column.lines].reshape(
+            kernel.groups, row.count, row.size, column.count, column.size
+        )
+        stack = kernel.groups * row.count * column.count
+        values = part.transpose(0, 1, 3, 2, 4).reshape(stack, row.size * column.size)
     else:
         # Only the weights that stand in this tile, so that no conductance is stored twice.
-        cell = cell[row, column]
+        cell = cell[row.lines, column.lines]
         used, index = np.unique(cell, return_inverse=True)
         empty = int((used < 0).any())
         values, cell = values[:, used[empty:]], ints(index.reshape(cell.shape) - empty)
-    bias = kernel.bias[:, column] if with_bias and kernel.bias is not None else None
+    bias = None
+    if with_bias and kernel.bias is not None:
+        bias = kernel.bias[:, column.lines].reshape(-1, column.size)
     return replace(
         kernel,
         values=values,
         cell=cell,
         bias=bias,
-        taps=kernel.taps.cut(row),
-        sinks=kernel.sinks.cut(column),
+        taps=_stacked(kernel.taps, row, 1, column.count),
+        sinks=_stacked(kernel.sinks, column, row.count, 1),
     )
+
+
+def _stacked(windows: Windows, run: _Run, outer: int, inner: int) -> Windows:
+    """The windows of a run's blocks, each group of them `outer` times, each block `inner` times."""
+    offset = windows.offset[run.lines]
+    shift = offset[:: run.size] - offset[0] if run.size else np.zeros(1, dtype=np.int32)
+    blocks = windows.group[:, None, None] + np.repeat(shift, inner)
+    group = np.broadcast_to(blocks, (windows.groups, outer, run.count * inner))
+    first = windows.cut(slice(run.first, run.first + run.size))
+    return replace(first, group=ints(group.reshape(-1)))

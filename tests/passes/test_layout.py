@@ -114,6 +114,29 @@ def test_row_parts_share_the_slope_of_their_lane(convolution):
     assert apart["program"] < 1e-12
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_tiles_of_one_size_are_a_stack(convolution, bias, groups):
+    # A group: 21 inputs on 5 word lines, 13 outputs on 4 pairs of bit lines: 4 x 3 whole tiles.
+    sizes = (21 * groups, 13 * groups, 4, 3)
+    design = convolution(*sizes, k=1, pad=0, groups=groups, bias=bias)
+    done, apart = _run(design, (5, 8), "none", "differential")
+    crossbars = done.arrays[0].crossbars
+    found = [(c.groups, c.taps.lines, c.word_lines, c.bit_lines) for c in crossbars]
+    plain = [(12, 5, 5, 8), (4, 5, 5, 2), (3, 1, 1 + bias, 8), (1, 1, 1 + bias, 2)]
+    assert found == [(n * groups, *lines) for n, *lines in plain]
+    assert max(apart.values()) < 1e-12, apart
+
+
+def test_tiles_that_cut_a_window_are_no_stack(convolution):
+    # 9 inputs a channel on 18 word lines are even, on 12 not; the columns are in both.
+    design = convolution(6, 8, 5, 4, bias=False)
+    for rows, groups in ((18, [6]), (12, [2] * 4 + [2])):
+        done, apart = _run(design, (rows, 8), "none", "differential")
+        assert [c.groups for c in done.arrays[0].crossbars] == groups
+        assert max(apart.values()) < 1e-12, apart
+
+
 def test_the_bias_gets_a_part_of_its_own_where_the_last_is_full(convolution):
     design = convolution(4, 6, 7, 9)  # 36 inputs
     done, _ = _run(design, (36, 128), "none", "differential")
