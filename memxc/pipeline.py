@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from memxc import evaluate, frontend, passes, reference, samples
+from memxc import frontend, passes, samples
 from memxc.errors import Fault, MemxcError, fail
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear, Schedule, Signed
+from memxc.ladder import Ladder, Rung
 from memxc.lower import lower
 from memxc.passes import Context, DesignPass, GraphPass, Pass
 from memxc.passes.record import PassRecord, counts
 from memxc.target import Target
 
-#: Samples on which every pass is checked; more would only cost time.
-_CHECKED = 4
+#: Numbers that random samples hold in all, and how many samples these are at most and at least.
+_NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
 _STAGE_KEYS = ("partition", "schedule", "tile")
 
 
@@ -45,16 +45,6 @@ class Options:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Rung:
-    """The distance of two neighbours on the ladder of oracles, on the network's outputs."""
-
-    start: str
-    end: str
-    max_abs_error: float
-    max_rel_error: float
-
-
 @dataclass(frozen=True, eq=False)
 class Compiled:
     """A programmed design and how it came about."""
@@ -72,15 +62,18 @@ class Compiled:
 
 
 def compile_model(
-    options: Options, progress: Callable[[str], None] = lambda text: None
+    options: Options, progress: Callable[[str], None] = lambda text: None, check: bool = True
 ) -> Compiled:
-    """ONNX file -> programmed design. Raises MemxcError with all faults of the user's input."""
+    """ONNX file -> programmed design. Raises MemxcError with all faults of the user's input.
+
+    `check`: hold each pass against the one before it; the design is the same without.
+    """
     progress("reading the model")
     loaded = frontend.load(options.model, options.shapes)
     given, warnings = _samples(options, loaded)
     pipeline = _pipeline(options)
     ctx = _context(options, given, pipeline)
-    ladder = _Ladder(options, given, progress)
+    ladder = Ladder(options.model, given.inputs if check else {}, progress)
     graph = loaded
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
         graph = ladder.graph_pass(graph_pass, graph, ctx)
@@ -164,82 +157,13 @@ def default_passes(options: Options) -> list[Pass]:
     ]
 
 
-class _Ladder:
-    """Verifies every pass on a few samples and keeps what it found."""
-
-    def __init__(self, options: Options, given: samples.Samples, progress: Any) -> None:
-        self.inputs = {name: v[:_CHECKED] for name, v in given.inputs.items()}
-        self.progress = progress
-        self.records: list[PassRecord] = []
-        self.rungs: list[Rung] = []
-        self.warnings: list[str] = []
-        self.name, self.values = "onnxruntime", None
-        try:
-            self.values = reference.run(options.model, self.inputs)
-        except MemxcError as error:
-            self.warnings.append(f"no reference outputs: {error.faults[0].what}")
-
-    def lowered(self, design: Design) -> None:
-        self._rung("lowered", evaluate.outputs(design, self.inputs))
-
-    def graph_pass(self, change: GraphPass, graph: Graph, ctx: Context) -> Graph:
-        self.progress(change.name)
-        changed = change.run(graph, ctx)
-        changed.verify()
-        before, after = lower(graph), lower(changed)
-        if self.name == "onnxruntime":
-            self.lowered(before)
-        self._record(change, before, after)
-        return changed
-
-    def design_pass(self, change: DesignPass, design: Design, ctx: Context) -> Design:
-        self.progress(change.name)
-        changed = change.run(design, ctx)
-        changed.verify()
-        self._record(change, design, changed)
-        return changed
-
-    def _record(self, change: Pass, before: Design, after: Design) -> None:
-        rung = self._rung(change.name, evaluate.outputs(after, self.inputs))
-        loss = (
-            {}
-            if change.exact or rung is None
-            else {"max_abs_error": rung.max_abs_error, "max_rel_error": rung.max_rel_error}
-        )
-        # No limiter acts on the samples that calibrate scaled by: it is exact on them, too.
-        if change.exact and rung is not None:
-            assert rung.max_rel_error < 1e-9, (
-                f"the exact pass {change.name} moved the outputs by {rung.max_rel_error:.1e}"
-            )
-        self.records.append(
-            PassRecord(
-                change.name, change.options(), change.exact, counts(before), counts(after), loss
-            )
-        )
-
-    def _rung(self, name: str, values: dict[str, NDArray[np.float64]]) -> Rung | None:
-        rung = None
-        if self.values is not None:
-            apart = [distance(values[key], self.values[key]) for key in values]
-            rung = Rung(self.name, name, max(a for a, _ in apart), max(r for _, r in apart))
-            self.rungs.append(rung)
-        self.name, self.values = name, values
-        return rung
-
-
-def distance(value: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float]:
-    """max|a-b| and max|a-b| / max|b| over a tensor."""
-    apart = float(np.abs(value.astype(np.float64) - reference).max(initial=0.0))
-    size = float(np.abs(reference.astype(np.float64)).max(initial=0.0))
-    return apart, apart / size if size else apart
-
-
 def _samples(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ...]]:
     shapes = {name: graph.shapes[name] for name in graph.inputs}
     path = options.samples or options.model.with_suffix(".samples.npz")
     if options.samples or path.is_file():
         return samples.read(path, shapes, kinds=graph.kinds), ()
-    given = samples.seeded(shapes, *options.input_range, options.seed, kinds=graph.kinds)
+    drawn = samples.seeded(shapes, *options.input_range, options.seed, _MOST, graph.kinds)
+    given = samples.Samples(samples.few(drawn.inputs, _NUMBERS, _MOST, _LEAST), None)
     ranges = (samples.extent(graph.kinds.get(name, ""), *options.input_range) for name in shapes)
     words = " or ".join(dict.fromkeys(f"between {low:g} and {high:g}" for low, high in ranges))
     warning = (

@@ -12,9 +12,10 @@ from memxc.errors import printable
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Digital
+from memxc.ladder import Rung
 from memxc.lower import lower
 from memxc.passes.record import PassRecord
-from memxc.pipeline import Compiled, Options, Rung
+from memxc.pipeline import Compiled, Options
 
 SCHEMA = "memxc-report/1"
 

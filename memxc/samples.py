@@ -86,6 +86,18 @@ def seeded(
     return Samples(inputs, None)
 
 
+def few(
+    inputs: Mapping[str, NDArray[Any]], numbers: int, most: int = MOST, least: int = 1
+) -> dict[str, NDArray[Any]]:
+    """The first samples of each input: as many as hold so many numbers in all, within bounds.
+
+    A wide input is a sample of many places by itself, and every one of them costs time.
+    """
+    width = sum(math.prod(values.shape[1:]) for values in inputs.values())
+    count = min(most, max(least, numbers // max(1, width)))
+    return {name: values[:count] for name, values in inputs.items()}
+
+
 def extent(kind: str, low: float, high: float) -> tuple[float, float]:
     """What is drawn from: a range, or everything that an integer of few bits can be."""
     if not bits(kind):
