@@ -13,10 +13,10 @@ PACKAGE = Path(memxc.__file__).parent
 
 #: A room imports only from rooms that stand after it: nothing looks up.
 ORDER = (
-    "__main__", "cli", "conformance", "output", "report", "pipeline", "verify", "lvs", "folder",
-    "backends", "passes", "lower", "ops", "frontend", "reference", "evaluate", "digital",
-    "physics", "netread", "samples", "store", "render", "target", "ir", "engines", "jobs",
-    "errors", "units",
+    "__main__", "cli", "conformance", "output", "report", "pipeline", "ladder", "verify", "lvs",
+    "simulate", "folder", "backends", "passes", "lower", "ops", "frontend", "reference", "evaluate",
+    "digital", "physics", "netread", "samples", "store", "render", "target", "ir", "engines",
+    "jobs", "errors", "units",
 )  # fmt: skip
 
 #: Libraries that only some rooms know, however the import is marked for the linter.
