@@ -9,9 +9,10 @@ import json
 import math
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ _TYPES: dict[str, type[Any]] = {
         Design, Bus, Linear, Array, Lanes, Wires, Digital, Circuit, Kernel, Crossbar, Windows,
     )
 }  # fmt: skip
+_HINTS = {kind: get_type_hints(kind) for kind in _TYPES.values()}
 #: numpy's own header of a zip member; a fixed date, so that equal arrays are equal bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -152,7 +154,7 @@ def _decode(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
         return _FORMS[form](content, arrays)
     fields = {key: _decode(value, arrays) for key, value in tree.items() if key != "type"}
     kind = _TYPES[tree["type"]]
-    _expect(fields, (field.name for field in dataclasses.fields(kind)), tree["type"])
+    _expect(fields, kind)
     return kind(**fields)
 
 
@@ -165,7 +167,32 @@ _FORMS: dict[str, Callable[[Any, Mapping[str, NDArray[Any]]], Any]] = {
 }
 
 
-def _expect(fields: Mapping[str, Any], names: Iterable[str], kind: str) -> None:
-    wrong = sorted(set(fields) ^ set(names))
+def _expect(fields: Mapping[str, Any], kind: type[Any]) -> None:
+    """Raise ValueError where the fields are not those of the type, or hold what it does not."""
+    hints = _HINTS[kind]
+    wrong = sorted(set(fields) ^ set(hints))
     if wrong:
-        raise ValueError(f"{kind} has not the fields it should: {', '.join(wrong)}")
+        raise ValueError(f"{kind.__name__} has not the fields it should: {', '.join(wrong)}")
+    for name, value in fields.items():
+        if not _fits(value, hints[name]):
+            raise ValueError(f"{kind.__name__}: {name} cannot be a {type(value).__name__}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is what an annotation says, as far as the fields of a Design need it."""
+    origin, args = get_origin(hint), get_args(hint)
+    if hint is Any or origin is UnionType:
+        return hint is Any or any(_fits(value, arg) for arg in args)
+    if origin is Literal:
+        return isinstance(value, str) and value in args
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(part, args[0]) for part in value)
+    if origin is np.ndarray:
+        return isinstance(value, np.ndarray) and _holds(value.dtype, *get_args(args[1]))
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool)
+    return isinstance(value, origin or hint)
+
+
+def _holds(dtype: np.dtype[Any], wanted: Any) -> bool:
+    return dtype.kind in "fiu" if wanted is Any else dtype == np.dtype(wanted)

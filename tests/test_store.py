@@ -161,3 +161,46 @@ def test_dumps_is_ascii_and_writes_infinity_as_a_word():
 def test_what_is_no_design_is_not_stored(design, tmp_path):
     with pytest.raises(TypeError, match="cannot be stored"):
         store.save(replace(design, name=object()), tmp_path)
+
+
+def stage(tree, kind, **changes):
+    """The tree with the first stage of that type changed."""
+    parts = [dict(part) for part in tree["design"]["stages"]]
+    next(part for part in parts if part["type"] == kind).update(changes)
+    return {**tree, "design": {**tree["design"], "stages": parts}}
+
+
+EDITED = {
+    "a word for the gain": lambda tree: stage(tree, "Array", gain="x"),
+    "a gain of zero": lambda tree: stage(tree, "Array", gain=0),
+    "a negative gain": lambda tree: stage(tree, "Array", gain={"float": "-inf"}),
+    "a gain that is no number": lambda tree: stage(tree, "Array", gain={"float": "nan"}),
+    "no bias voltage": lambda tree: stage(tree, "Array", v_bias=None),
+    "true for the bias voltage": lambda tree: stage(tree, "Array", v_bias=True),
+    "an infinite bias voltage": lambda tree: stage(tree, "Array", v_bias={"float": "inf"}),
+    "a number for a name": lambda tree: stage(tree, "Array", name=5),
+    "an unknown cell": lambda tree: stage(tree, "Array", cell="flash"),
+    "an unknown schedule": lambda tree: stage(tree, "Array", schedule="lazy"),
+    "an unknown sign": lambda tree: stage(tree, "Array", signed="never"),
+    "a number for a source": lambda tree: stage(tree, "Lanes", srcs=[3]),
+    "a word for a flag": lambda tree: stage(tree, "Lanes", keeps_scale="no"),
+    "numbers for a function": lambda tree: stage(tree, "Lanes", expr=[1, 2]),
+    "a bottomless function": lambda tree: stage(tree, "Lanes", expr="-" * 50_000 + "x0"),
+    "a number for the index": lambda tree: stage(tree, "Wires", index=0),
+    "a number for a design's name": lambda tree: {**tree, "design": {**tree["design"], "name": 5}},
+    "a list for the stages": lambda tree: {
+        **tree, "design": {**tree["design"], "stages": {"list": tree["design"]["stages"]}},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", EDITED.values(), ids=list(EDITED))
+def test_a_value_edited_by_hand_is_a_fault(design, tmp_path, change):
+    store.save(design, tmp_path)
+    path = tmp_path / "design.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(MemxcError) as caught:
+        store.load(tmp_path)
+    (fault,) = caught.value.faults
+    assert fault.code == "bad-design"
+    assert "cannot be read back" in fault.what

@@ -51,14 +51,20 @@ _OPERATORS: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
     ast.Div: ("/", np.divide),
 }
 
+#: No function that is built here is nested nearly so deeply, and Python's stack holds it.
+_DEEPEST = 400
+
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> ast.expr:
     """The tree of a lane function; ValueError where it says something the language has not."""
     try:
         tree = ast.parse(text, mode="eval").body
-    except SyntaxError as error:
+    # Python gives up on what is nested too deeply in one way or another.
+    except (SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(f"lane function {text!r} cannot be read") from error
+    if _depth(tree) > _DEEPEST:
+        raise ValueError(f"lane function {text!r} is nested deeper than {_DEEPEST} levels")
     for part in ast.walk(tree):
         if isinstance(part, ast.Call):
             name = part.func.id if isinstance(part.func, ast.Name) else ""
@@ -131,6 +137,15 @@ def spice(text: str, variables: Sequence[str]) -> str:
         raise AssertionError(f"unparsed tree in {text!r}")
 
     return word(parse(text))
+
+
+def _depth(tree: ast.AST) -> int:
+    """Levels of a tree, counted one by one: what is too deep for Python's stack counts, too."""
+    level, count = [tree], 0
+    while level:
+        level = [child for part in level for child in ast.iter_child_nodes(part)]
+        count += 1
+    return count
 
 
 def _is_function(name: str) -> bool:

@@ -5,9 +5,10 @@ After `lower`, nothing knows the name of an operator.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,7 @@ class Linear:
     def verify(self, widths: Mapping[str, int]) -> None:
         """Raise AssertionError where a kernel does not fit its buses."""
         assert self.kernels, "a linear stage without kernels"
+        _known(self.cell, self.schedule)
         for kernel in self.kernels:
             kernel.verify(widths[self.src], widths[self.dst])
 
@@ -87,6 +89,10 @@ class Array:
         for ohms in (self.r_f, self.r_join):
             assert ohms.shape == (widths[self.dst],), "one resistor a lane"
             assert (ohms > 0).all(), "a resistor is not positive"
+        assert math.isfinite(self.v_bias), "the bias voltage is not finite"
+        assert self.gain > 0, "the gain is not positive"
+        _known(self.cell, self.schedule)
+        assert self.signed in get_args(Signed), f"no sign is kept {self.signed!r}"
 
     def __str__(self) -> str:
         kind = "" if self.cell == "memristor" else f" {self.cell}"
@@ -181,6 +187,11 @@ class Digital:
 
 
 Stage = Linear | Array | Lanes | Wires | Digital
+
+
+def _known(cell: str, schedule: str) -> None:
+    assert cell in get_args(Cell), f"no cell is {cell!r}"
+    assert schedule in get_args(Schedule), f"no schedule is {schedule!r}"
 
 
 def _listing(blocks: tuple[Kernel, ...] | tuple[Crossbar, ...]) -> str:

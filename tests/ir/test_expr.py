@@ -90,3 +90,19 @@ def test_fanin_counts_to_the_last_variable():
 def test_everything_else_is_refused(text, words):
     with pytest.raises(ValueError, match=words.replace("(", r"\(")):
         expr.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["-" * 50_000 + "x0", "(" * 5000 + "x0" + ")" * 5000, "x0" + "*x0" * 2000,
+             "x0" + "+x0" * 100_000],
+    ids=["signs", "brackets", "products", "sums"],
+)  # fmt: skip
+def test_what_is_nested_too_deeply_is_refused(text):
+    with pytest.raises(ValueError, match="lane function"):
+        expr.parse(text)
+
+
+def test_what_is_nested_deeply_is_the_same_everywhere():
+    text = "x0" + "+x0" * 390
+    assert float(expr.evaluate(text, [np.array(2.0)])) == 782
+    assert expr.spice(text, ["v"]).count("v") == 391
