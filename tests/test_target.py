@@ -73,6 +73,42 @@ def test_effects_that_cannot_be(tmp_path, device, says):
     assert says in what
 
 
+@pytest.mark.parametrize("value", ["inf", "nan", "1e300", "-1.0"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("crossbar.cell_area_m2", "crossbar.stage_time_s", "device.r_on_ohm", "device.r_off_ohm"),
+        *("device.read_voltage_v", "amplifier.swing_v", "amplifier.power_w", "amplifier.area_m2"),
+    ],
+)
+def test_numbers_are_within_bounds(key, value):
+    found = faults(HFOX.with_set, f"{key}={value}")
+    assert all(code == "usage" and key in where for code, where, *_ in found)
+    assert {what.split(" than ")[0] for *_, what, _ in found} == {
+        "Input should be greater" if value == "-1.0" else "Input should be less"
+    }
+
+
+@pytest.mark.parametrize("setting", ["r_on_ohm=1e-4", "r_off_ohm=2e15", "read_voltage_v=1e-30"])
+def test_a_slip_of_the_unit_is_seen(setting):
+    ((code, where, *_),) = faults(HFOX.with_set, f"device.{setting}")
+    assert (code, setting.split("=")[0] in where) == ("usage", True)
+
+
+def test_a_mark_in_front_of_the_text(tmp_path):
+    path = toml(tmp_path, RANGE)
+    text = (tmp_path / "mine.toml").read_bytes()
+    (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbf" + text)
+    assert target.load(path).name == "mine"
+
+
+def test_brackets_in_brackets(tmp_path):
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 5000)
+    ((code, _, what, _),) = faults(target.load, str(tmp_path / "deep.toml"))
+    assert code == "bad-target"
+    assert "not TOML" in what
+
+
 def test_near_names_of_new_keys(tmp_path):
     found = faults(target.load, toml(tmp_path, RANGE + "programing_sigma = 1", "open_wordline = 0"))
     assert [hint for *_, hint in found] == [

@@ -74,7 +74,8 @@ def load(name: str) -> Target:
         text = _read(name)
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    # Brackets in brackets end at the depth of Python's stack.
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise fail("bad-target", name, f"not TOML: {error}") from error
     if isinstance(data.get("device"), dict):
         data["device"] = _setting.measured(data["device"], Path(name).parent)
@@ -91,7 +92,8 @@ def _read(name: str) -> str:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise fail("bad-target", name, "no such target", f"{hint}memxc targets lists them")
     try:
-        return path.read_text("utf-8")
+        # Windows' editors write a mark in front.
+        return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise fail("bad-target", name, f"cannot be read: {error}") from error
 

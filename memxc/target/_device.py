@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from memxc.target._tables import Positive, Share, Table
+from memxc.target._tables import Positive, Share, Some, Table
 
 Floats = NDArray[np.float64]
 #: A relative spread; beyond 1 the model of it is what fails.
 Spread = Annotated[float, Field(ge=0, le=1)]
+#: From a good wire to a good insulator; what is outside is a slip of the unit.
+Ohms = Annotated[float, Field(ge=1e-3, le=1e15)]
 
 
 class State(BaseModel):
@@ -32,10 +34,10 @@ class Device(Table):
     states: measured ones, ascending, in place of levels; they are the range, too.
     """
 
-    r_on_ohm: Positive
-    r_off_ohm: Positive
+    r_on_ohm: Ohms
+    r_off_ohm: Ohms
     levels: int = Field(ge=0, default=0)
-    read_voltage_v: Positive
+    read_voltage_v: Some
     threshold_v: Positive
     states: tuple[State, ...] = ()
 
@@ -72,8 +74,6 @@ class Device(Table):
             raise ValueError("levels = 1 leaves nothing to program; 0 means continuous")
         if self.read_voltage_v > self.threshold_v:
             raise ValueError("read_voltage_v above threshold_v would disturb the states")
-        if not math.isfinite(self.r_on_ohm * self.r_off_ohm * self.read_voltage_v):
-            raise ValueError("r_on_ohm, r_off_ohm and read_voltage_v are finite")
         return self
 
     @model_validator(mode="after")

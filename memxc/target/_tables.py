@@ -7,6 +7,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0)]
+#: What a circuit has more than nothing of, and what it may have: no product of them overflows.
+Some = Annotated[float, Field(ge=1e-15, le=1e12)]
+Amount = Annotated[float, Field(ge=0, le=1e12)]
 #: A share of many things, 0 to 1.
 Share = Annotated[float, Field(ge=0, le=1)]
 Resistance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -46,9 +49,9 @@ class Amplifier(Table):
     """The op-amp: open-loop gain (inf is ideal), output swing, static power, area."""
 
     gain: Positive
-    swing_v: Positive
-    power_w: float = Field(ge=0)
-    area_m2: float = Field(ge=0)
+    swing_v: Some
+    power_w: Amount
+    area_m2: Amount
 
 
 class Unit(Table):
@@ -56,5 +59,5 @@ class Unit(Table):
 
     rows: int = Field(ge=3, le=65536)
     columns: int = Field(ge=2, le=65536)
-    cell_area_m2: float = Field(ge=0)
-    stage_time_s: Positive
+    cell_area_m2: Amount
+    stage_time_s: Some
