@@ -41,12 +41,7 @@ def read(
     integers or bool. Raises MemxcError (bad-samples) with
     everything that is wrong.
     """
-    try:
-        # numpy leaves a file open that it was given by name and could not read.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, MemoryError) as e:
-        raise fail("bad-samples", str(path), f"cannot be read as .npz: {e}") from e
+    arrays = _arrays(path)
     faults: list[Fault] = []
     found: dict[str, NDArray[Any]] = {}
     for name, shape in shapes.items():
@@ -56,14 +51,26 @@ def read(
             faults.append(Fault("bad-samples", str(path), f"no array {name!r}; it holds {held}"))
             continue
         faults += _faults(f"{path}:{key}", arrays[key], shape, (kinds or {}).get(name, ""))
-        found[name] = arrays[key][:most]
-    if not faults and len({len(array) for array in found.values()}) > 1:
+        found[name] = arrays[key]
+    labels = arrays.get("y") if "y" not in shapes else None
+    if labels is not None:
+        faults += _no_numbers(f"{path}:y", labels)
+    whole = [*found.values(), *([] if labels is None else [labels])]
+    if not faults and len({len(array) for array in whole}) > 1:
         faults.append(Fault("bad-samples", str(path), "the arrays differ in their first axis"))
     if faults:
         raise MemxcError(faults)
-    labels = arrays.get("y") if "y" not in shapes else None
-    inputs = {name: array.astype(np.float32) for name, array in found.items()}
+    inputs = {name: array[:most].astype(np.float32) for name, array in found.items()}
     return Samples(inputs, None if labels is None else labels[:most])
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        # numpy leaves a file open that it was given by name and could not read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            return {name: data[name] for name in data.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, MemoryError) as e:
+        raise fail("bad-samples", str(path), f"cannot be read as .npz: {e}") from e
 
 
 def seeded(
@@ -119,18 +126,28 @@ def _drawn(
 
 
 def _faults(where: str, array: NDArray[Any], shape: tuple[int, ...], kind: str) -> list[Fault]:
-    if array.dtype.kind not in "fiub":
-        return [Fault("bad-samples", where, f"holds {array.dtype}, not numbers")]
+    if faults := _no_numbers(where, array):
+        return faults
     if array.shape[1:] != shape[1:] or not len(array):
         want = "x".join(map(str, ("samples", *shape[1:])))
         got = "x".join(map(str, array.shape))
         return [Fault("bad-samples", where, f"has shape {got}, the model wants {want}")]
-    if not np.isfinite(array).all():
-        return [Fault("bad-samples", where, "holds NaN or infinity")]
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(array.astype(np.float32)).all()
+    if not finite:
+        return [Fault("bad-samples", where, "holds NaN, or what float32 has no number for")]
     if bits(kind):
         low, high = span(kind)
         wrong = array[(array != np.floor(array)) | (array < low) | (array > high)]
         if wrong.size:
             what = f"holds {float(wrong.flat[0]):g}, the model takes {kind}"
             return [Fault("bad-samples", where, what)]
+    return []
+
+
+def _no_numbers(where: str, array: NDArray[Any]) -> list[Fault]:
+    if array.dtype.kind not in "fiub":
+        return [Fault("bad-samples", where, f"holds {array.dtype}, not numbers")]
+    if not array.ndim:
+        return [Fault("bad-samples", where, "is a single number without an axis for samples")]
     return []

@@ -1,4 +1,4 @@
-"""How many samples a network is given: a wide input is many places by itself."""
+"""Samples: what a file may hold, and what is said about one that holds something else."""
 
 from __future__ import annotations
 
@@ -6,20 +6,68 @@ import numpy as np
 import pytest
 
 from memxc import samples
+from memxc.errors import MemxcError
+
+SHAPES = {"x": (1, 3, 4)}
 
 
-@pytest.mark.parametrize(
-    ("width", "most", "least", "count"),
-    [((3, 5), 64, 1, 7), ((3, 5), 4, 1, 4), ((40, 50), 64, 1, 1), ((40, 50), 64, 2, 2)],
-)
-def test_few(width, most, least, count):
-    rng = np.random.default_rng(0)
-    inputs = {"a": rng.normal(size=(9, *width)), "b": rng.normal(size=(9, 2))}
-    found = samples.few(inputs, 7 * 17 + 3, most, least)
-    assert {name: len(values) for name, values in found.items()} == {"a": count, "b": count}
-    assert (found["a"] == inputs["a"][:count]).all()
+def read(tmp_path, shapes=SHAPES, kinds=None, most=64, **arrays):
+    np.savez(tmp_path / "s.npz", **arrays)
+    return samples.read(tmp_path / "s.npz", shapes, most, kinds)
 
 
-def test_a_narrow_input_keeps_all_its_samples():
-    inputs = {"a": np.zeros((9, 2, 3))}
-    assert len(samples.few(inputs, 1000)["a"]) == 9
+def faults(tmp_path, **asked):
+    with pytest.raises(MemxcError) as caught:
+        read(tmp_path, **asked)
+    assert all(fault.code == "bad-samples" for fault in caught.value.faults)
+    return [(fault.where.rpartition("/")[2], fault.what) for fault in caught.value.faults]
+
+
+X = np.arange(60.0).reshape(5, 3, 4)
+
+
+def test_labels_come_with_their_samples(tmp_path):
+    found = read(tmp_path, x=X, y=np.arange(5), most=2)
+    assert found.inputs["x"].dtype == np.float32
+    assert found.inputs["x"].tolist() == X[:2].tolist()
+    assert found.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_a_number_without_an_axis(tmp_path, name):
+    ((where, what),) = faults(tmp_path, **{"x": X, name: np.float32(3)})
+    assert where == f"s.npz:{name}"
+    assert "single number" in what
+
+
+@pytest.mark.parametrize("count", [0, 4, 6])
+def test_as_many_labels_as_samples(tmp_path, count):
+    assert faults(tmp_path, x=X, y=np.zeros(count)) == [
+        ("s.npz", "the arrays differ in their first axis")
+    ]
+
+
+def test_as_many_samples_of_every_input_even_where_not_all_are_used(tmp_path):
+    shapes = {"a": (1, 2), "b": (1, 3)}
+    arrays = {"a": np.zeros((70, 2)), "b": np.zeros((90, 3))}
+    assert "differ" in faults(tmp_path, shapes=shapes, **arrays)[0][1]
+
+
+def test_labels_that_are_words(tmp_path):
+    assert faults(tmp_path, x=X, y=np.array(["cat"] * 5)) == [("s.npz:y", "holds <U3, not numbers")]
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e39, -1e300])
+def test_what_float32_has_no_number_for(tmp_path, value):
+    x = X.copy()
+    x[4, 1, 2] = value
+    ((where, what),) = faults(tmp_path, x=x)
+    assert where == "s.npz:x"
+    assert "float32" in what
+
+
+@pytest.mark.parametrize("value", [0.5, -1, 256])
+def test_what_an_integer_has_no_number_for(tmp_path, value):
+    x = np.where(X == 7, value, X)
+    ((_, what),) = faults(tmp_path, x=x, kinds={"x": "uint8"})
+    assert what == f"holds {value:g}, the model takes uint8"
