@@ -142,6 +142,8 @@ def _bias_lines(kernel: Kernel, unit: float, most: int) -> int:
     if kernel.bias is None or not kernel.rows:
         return 1
     weight = np.abs(kernel.weight()).max(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lines = np.where(weight > 0, np.abs(kernel.bias) * unit / weight, 1.0)
-    return int(np.clip(math.ceil(float(lines.max(initial=1.0)) - 1e-9), 1, most))
+    bias = np.abs(np.asarray(kernel.bias, dtype=np.float64))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        lines = np.where(weight > 0, bias * unit / weight, 1.0)
+    # Faint samples make it infinite, of which there is no integer.
+    return math.ceil(float(np.clip(lines.max(initial=1.0) - 1e-9, 1, most)))

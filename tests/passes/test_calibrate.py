@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,18 @@ def test_a_large_bias_takes_several_lines(convolution):
     done = Calibrate().run(design, ctx)
     # x = 1 is 0.2 V, so a bias of 3.5 at 0.2 V is 3.5 times the largest weight.
     assert done.stages[0].kernels[0].bias_lines == 4
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e-29, 1e-40])
+def test_faint_samples_leave_a_number_of_bias_lines(convolution, size):
+    design = convolution(1, 2, 5, 6)
+    (kernel,) = design.stages[0].kernels
+    faint = replace(
+        kernel,
+        values=np.full(kernel.values.shape, 1e-20, np.float32),
+        bias=np.array([[3.5, 0.5]], np.float32),
+    )
+    design = replace(design, stages=(replace(design.stages[0], kernels=(faint,)),))
+    ctx = Context(target.load("hfox-128"), {"x": np.full((1, 1, 5, 6), size)})
+    # As many as there may be.
+    assert Calibrate().run(design, ctx).stages[0].kernels[0].bias_lines == 8
