@@ -149,7 +149,7 @@ class Crossbar:
         """Devices of one definition."""
         return int((self.cell >= 0).sum())
 
-    def conductance(self, groups: slice = slice(None)) -> Floats:
+    def conductance(self, groups: slice | NDArray[np.intp] = slice(None)) -> Floats:
         """Dense conductances (groups, word lines, bit lines) in siemens, 0 where none stands."""
         return np.where(self.cell >= 0, self.g[groups][:, self.cell], 0.0)
 

@@ -7,8 +7,8 @@ circuit: levels and draws of the devices, finite gain, the loads of row parts on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,28 +16,25 @@ from numpy.typing import NDArray
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar, Kernel
 from memxc.ir.stages import Array, Linear
-from memxc.ir.windows import Ints, Windows, ints
-from memxc.physics import amplifier
+from memxc.ir.windows import Ints
+from memxc.physics import amplifier, wired
+from memxc.physics.blocks import apart, drive
+from memxc.physics.nodal import Wires
 
 Floats = NDArray[np.float64]
-#: Conductances (n, word lines, bit lines) to transfers: amperes into the grounded bit lines per
-#: volt at the sources of the word lines.
-Transfer = Callable[[Floats], Floats]
-
 #: Numbers held at once while conductances become weights; bounds the memory of a large stack.
 _HELD = 1 << 22
 
 
-def effective(design: Design, transfer: Transfer | None = None) -> Design:
+def effective(design: Design, wires: Wires | None = None) -> Design:
     """The design with every Array as a Linear stage of one kernel a crossbar; row parts add.
 
-    `evaluate` gives the same outputs for both (rounding aside). transfer: crossbars with wires;
-    None for ideal wires. With wires and a finite gain the load on a summing node is what a bit
-    line draws with all of its neighbours at the same volts: exact for wires of no resistance or
-    amplifiers of infinite gain, else an approximation (`closed` is exact).
+    `evaluate` gives the same outputs for both (rounding aside) where there are no wires. wires:
+    their resistances; None, or 0 everywhere, for perfect conductors.
     """
+    perfect = wires is None or not any(astuple(wires))
     return design.with_stages(
-        _linear(stage, design, transfer) if isinstance(stage, Array) else stage
+        _linear(stage, design, None if perfect else wires) if isinstance(stage, Array) else stage
         for stage in design.stages
     )
 
@@ -68,24 +65,24 @@ class _Closing:
         return np.asarray(np.where(crossbar.polarity > 0, self.plus[lane], self.minus[lane]))
 
 
-def _linear(stage: Array, design: Design, transfer: Transfer | None) -> Linear:
+def _linear(stage: Array, design: Design, wires: Wires | None) -> Linear:
     src, dst = design.buses[stage.src], design.buses[stage.dst]
     assert src.scale is not None, "a programmed stage reads a bus without a scale"
     assert dst.scale is not None, "a programmed stage drives a bus without a scale"
-    transfer = transfer or (lambda g: g)
-    closing = _closing(stage, dst.width, transfer)
-    kernels = tuple(
-        _kernel(crossbar, stage, closing, transfer, (src.scale, dst.scale))
-        for crossbar in stage.crossbars
-    )
+    scales = src.scale, dst.scale
+    if wires is not None:
+        kernels = wired.kernels(stage, scales, wires)
+    else:
+        closing = _closing(stage, dst.width)
+        kernels = tuple(_kernel(part, stage, closing, scales) for part in stage.crossbars)
     return Linear(stage.name, stage.src, stage.dst, kernels, stage.cell, stage.schedule)
 
 
-def _closing(stage: Array, width: int, transfer: Transfer) -> _Closing:
+def _closing(stage: Array, width: int) -> _Closing:
     loads = {1: np.zeros(width + 1), -1: np.zeros(width + 1)}
     for crossbar in stage.crossbars:
         for groups in _chunks(crossbar):
-            sums = transfer(crossbar.conductance(groups)).sum(axis=1)
+            sums = crossbar.conductance(groups).sum(axis=1)
             lanes = crossbar.sinks.nets(groups)
             for polarity, load in loads.items():
                 bits = np.flatnonzero(crossbar.polarity == polarity)
@@ -107,47 +104,26 @@ def _kernel(
     crossbar: Crossbar,
     stage: Array,
     closing: _Closing,
-    transfer: Transfer,
     scales: tuple[float, float],
 ) -> Kernel:
     taps, sinks, grid = crossbar.taps, crossbar.sinks, crossbar.grid
     lanes = sinks.nets()
     if not closing.alike(lanes):
         # Amplifiers that differ from place to place: every place becomes a block of its own.
-        taps, sinks, grid = _apart(taps), _apart(sinks), (1,)
+        taps, sinks, grid = apart(taps), apart(sinks), (1,)
         lanes = sinks.nets()
     shares = len(lanes) // crossbar.groups
     rows, columns = taps.lines, sinks.lines
     join = (crossbar.column[:, None] == np.arange(columns)).astype(np.float64)
-    drive = _drive(crossbar, stage, scales)
+    driven = drive(crossbar, stage, scales)
     matrix = np.empty((len(lanes), rows + 1, columns))
     for groups in _chunks(crossbar):
         blocks = slice(groups.start * shares, groups.stop * shares)
-        t = np.repeat(transfer(crossbar.conductance(groups)), shares, axis=0)
+        t = np.repeat(crossbar.conductance(groups), shares, axis=0)
         volts = closing.of_bits(crossbar, lanes[blocks])
-        matrix[blocks] = drive @ (t * volts[:, None, :]) @ join
+        matrix[blocks] = driven @ (t * volts[:, None, :]) @ join
     bias = matrix[:, rows] if (crossbar.line == BIAS).any() else None
     return Kernel(matrix[:, :rows].reshape(len(lanes), -1), None, bias, taps, sinks, grid)
-
-
-def _drive(crossbar: Crossbar, stage: Array, scales: tuple[float, float]) -> Floats:
-    """What a unit on each tap puts on the word lines, in output units (taps + 1, word lines).
-
-    The last row is the bias.
-    """
-    src, dst = scales
-    rows = crossbar.taps.lines
-    row = np.where(crossbar.line == BIAS, rows, crossbar.line)
-    inverse = amplifier.inverter(np.ones(1), stage.gain)
-    signal = np.where(crossbar.sign < 0, inverse, 1.0) * src / dst
-    volts = np.where(row == rows, crossbar.sign * stage.v_bias / dst, signal)
-    return np.asarray((np.arange(rows + 1)[:, None] == row) * volts)
-
-
-def _apart(windows: Windows) -> Windows:
-    """Every place a block of its own, the places of one block after each other."""
-    block = windows.group[:, None] + windows.origin
-    return replace(windows, origin=ints([0]), group=ints(block.reshape(-1)))
 
 
 def _chunks(crossbar: Crossbar) -> Iterator[slice]:

@@ -88,12 +88,3 @@ def test_a_stage_keeps_its_name_cell_and_schedule(model):
                 before.name, before.cell, before.schedule,
             )  # fmt: skip
             assert len(after.kernels) == len(before.crossbars)
-
-
-def test_a_transfer_stands_for_the_conductances(design):
-    """Wires that lose a tenth of every current lose a tenth of every weight and bias."""
-    ideal, lossy = effective(design), effective(design, lambda g: 0.9 * g)
-    for whole, less in zip(ideal.stages, lossy.stages, strict=True):
-        if isinstance(whole, Linear):
-            for a, b in zip(whole.kernels, less.kernels, strict=True):
-                assert b.values == pytest.approx(0.9 * a.values, rel=1e-12)
