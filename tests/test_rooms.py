@@ -29,6 +29,7 @@ OWNERS = {
     "multiprocessing": {"jobs"},
     "neospice": {"engines"},
     "pydantic": {"target"},
+    "matplotlib": {"simulate"},
 }
 
 #: Files and functions over the budget, each with the reason that was good enough.
