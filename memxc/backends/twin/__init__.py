@@ -1,0 +1,125 @@
+"""The twin: an ONNX model of ordinary operators that computes what a Design computes.
+
+Signals are in units of activation; a limiter of a bus is a Clip at limit / scale. Inputs and
+outputs have the network's names and a free batch axis N in front of a sample; all are float32.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx  # noqa: TID251
+from onnx import TensorProto, helper  # noqa: TID251
+
+from memxc.backends.twin import arrange, digital, lanes, linear
+from memxc.backends.twin.sheet import Shape, Sheet, Signal
+from memxc.ir.design import Bus, Design
+from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
+from memxc.physics.effective import effective
+
+_OPSET, _IR = 17, 8
+
+
+def write(design: Design, path: Path) -> None:
+    """The twin as a file. Raises OSError where it cannot be written."""
+    path.write_bytes(model(design))
+
+
+def model(design: Design) -> bytes:
+    """The twin of a design of any stage, serialised; the same design gives the same bytes."""
+    return bytes(proto(design).SerializeToString(deterministic=True))
+
+
+def proto(design: Design) -> onnx.ModelProto:
+    """The twin of a design: Linear stages as they are, Arrays (ideal wires) as their weights."""
+    design = effective(design)
+    sheet = Sheet(frozenset((*design.inputs, *design.outputs)))
+    signals = dict[str, Signal]()
+    for name in design.inputs:
+        bus = design.buses[name]
+        signals[name] = limited(sheet, bus, Signal(name, sample(bus)))
+    for stage in design.stages:
+        sources = [signals[src] for src in stage.srcs]
+        signals[stage.dst] = _step(sheet, stage, design.buses[stage.dst], sources)
+    return _assembled(sheet, design, signals)
+
+
+def sample(bus: Bus) -> Shape:
+    """The shape of one sample on a bus: without a batch axis of one."""
+    return bus.shape[1:] if bus.shape[:1] == (1,) else bus.shape
+
+
+def limited(sheet: Sheet, bus: Bus, signal: Signal) -> Signal:
+    """The signal behind the limiter of its bus, if there is one."""
+    if bus.limit is None:
+        return signal
+    edge = bus.limit / (bus.scale or 1.0)
+    return sheet.clip(signal, -edge, edge)
+
+
+def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[Signal]) -> Signal:
+    """What a stage puts on its bus, in the shape of a sample of it."""
+    shape = sample(dst)
+    match stage:
+        case Linear():
+            return limited(sheet, dst, linear.draw(sheet, stage, sources[0], shape))
+        case Lanes():
+            return limited(sheet, dst, lanes.draw(sheet, stage, sources, shape))
+        case Wires():
+            return _wires(sheet, stage, sources, shape)
+        case Digital():
+            return digital.draw(sheet, stage, sources[0], shape)
+        case Array():
+            raise AssertionError("an Array has become Linear")
+
+
+def _wires(sheet: Sheet, stage: Wires, sources: list[Signal], shape: Shape) -> Signal:
+    if len(sources) == 1 and sources[0].last:
+        return arrange.rows(sheet, sources[0], stage.index.reshape(shape))
+    if len(sources) == 1:
+        return arrange.take(sheet, sources[0], stage.index.reshape(shape))
+    firsts = [sheet.first(source) for source in sources]
+    return arrange.take(sheet, _joined(sheet, firsts), stage.index.reshape(shape))
+
+
+def _joined(sheet: Sheet, sources: list[Signal]) -> Signal:
+    """Sources end to end: along their first axis where the others agree, else flat."""
+    rests = {source.shape[1:] for source in sources}
+    if len(rests) > 1 or () in {source.shape for source in sources}:
+        sources = [sheet.reshape(source, (source.width,)) for source in sources]
+    name = sheet.op("Concat", *(source.name for source in sources), axis=1)
+    return Signal(name, (sum(source.shape[0] for source in sources), *sources[0].shape[1:]))
+
+
+def _assembled(sheet: Sheet, design: Design, signals: dict[str, Signal]) -> onnx.ModelProto:
+    results = [
+        (name, sheet.reshape(sheet.first(signals[name]), sample(design.buses[name])).name)
+        for name in design.outputs
+    ]
+    nodes = _used(sheet.nodes, {tensor for _, tensor in results})
+    # Two outputs of one value, or an input passed through, need a node between them.
+    nodes += [helper.make_node("Identity", [tensor], [name], name=name) for name, tensor in results]
+    read = {name for node in nodes for name in node.input}
+    graph = helper.make_graph(
+        nodes,
+        "twin",
+        [_value(name, design.buses[name]) for name in design.inputs],
+        [_value(name, design.buses[name]) for name in design.outputs],
+        [tensor for name, tensor in sheet.constants.items() if name in read],
+    )
+    opset = [helper.make_opsetid("", _OPSET)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=_IR, producer_name="memxc")
+
+
+def _used(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
+    """The nodes whose results are read, in order."""
+    kept = []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]
+
+
+def _value(name: str, bus: Bus) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *sample(bus)])

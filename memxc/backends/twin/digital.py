@@ -1,0 +1,51 @@
+"""What stays digital at the edge of the network, as ONNX operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from onnx import TensorProto  # noqa: TID251
+
+from memxc.backends.twin.sheet import Sheet, Signal
+from memxc.ir.stages import Digital
+
+
+def draw(sheet: Sheet, stage: Digital, source: Signal, shape: tuple[int, ...]) -> Signal:
+    """The result of a digital function, in the shape of its bus."""
+    options = dict(stage.options)
+    given = tuple(options.pop("shape"))
+    tensor = sheet.reshape(sheet.first(source), given)
+    return sheet.reshape(_DRAWN[stage.function](sheet, tensor, **options), shape)
+
+
+def _softmax(sheet: Sheet, x: Signal, axes: Sequence[int]) -> Signal:
+    power = sheet.op("Exp", _below_zero(sheet, x, axes))
+    return Signal(sheet.op("Div", power, _total(sheet, power, axes)), x.shape)
+
+
+def _log_softmax(sheet: Sheet, x: Signal, axes: Sequence[int]) -> Signal:
+    below = _below_zero(sheet, x, axes)
+    total = _total(sheet, sheet.op("Exp", below), axes)
+    return Signal(sheet.op("Sub", below, sheet.op("Log", total)), x.shape)
+
+
+def _argmax(sheet: Sheet, x: Signal, axis: int, keepdims: bool, last: bool) -> Signal:
+    index = sheet.op("ArgMax", x.name, axis=axis + 1, keepdims=1, select_last_index=int(last))
+    shape = tuple(1 if a == axis else size for a, size in enumerate(x.shape))
+    return Signal(sheet.op("Cast", index, to=TensorProto.FLOAT), shape)
+
+
+def _below_zero(sheet: Sheet, x: Signal, axes: Sequence[int]) -> str:
+    largest = sheet.op("ReduceMax", x.name, axes=[axis + 1 for axis in axes], keepdims=1)
+    return sheet.op("Sub", x.name, largest)
+
+
+def _total(sheet: Sheet, x: str, axes: Sequence[int]) -> str:
+    return sheet.op("ReduceSum", x, sheet.integers([axis + 1 for axis in axes]), keepdims=1)
+
+
+_DRAWN: dict[str, Callable[..., Signal]] = {
+    "softmax": _softmax,
+    "log-softmax": _log_softmax,
+    "argmax": _argmax,
+}

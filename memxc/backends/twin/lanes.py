@@ -1,0 +1,93 @@
+"""Lanes as operators: a function of every lane, its inputs gathered or broadcast."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from math import inf
+
+import numpy as np
+
+from memxc.backends.twin import arrange, pool
+from memxc.backends.twin.arrange import Nets
+from memxc.backends.twin.sheet import Shape, Sheet, Signal
+from memxc.ir import expr
+from memxc.ir.stages import Lanes
+
+_BINARY: dict[type[ast.operator], str] = {
+    ast.Add: "Add", ast.Sub: "Sub", ast.Mult: "Mul", ast.Div: "Div",
+}  # fmt: skip
+_CALLS = {
+    "abs": "Abs", "exp": "Exp", "ln": "Log", "sqrt": "Sqrt", "tanh": "Tanh", "sgn": "Sign",
+    "floor": "Floor", "round": "Round", "erf": "Erf", "min": "Min", "max": "Max",
+}  # fmt: skip
+
+
+_RELU = ast.dump(expr.parse("max(x0,0)"))
+
+
+def draw(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape) -> Signal:
+    """What a Lanes stage puts on its bus, whose samples have `shape`; no limiter yet."""
+    found = pool.draw(sheet, stage, sources[0]) if len(sources) == 1 else None
+    if found is not None:
+        return sheet.reshape(found, shape)
+    inputs = _inputs(sheet, stage, sources, shape)
+    tree = expr.parse(stage.expr)
+    if ast.dump(tree) == _RELU:
+        return sheet.clip(inputs[0], 0.0, inf)
+    name = _value(sheet, tree, inputs)
+    if not expr.fanin(stage.expr):
+        # A constant still has a value for each sample.
+        name = sheet.op("Add", sheet.op("Mul", inputs[0].name, sheet.floats(0.0)), name)
+    return Signal(name, inputs[0].shape, inputs[0].last)
+
+
+def _value(sheet: Sheet, tree: ast.expr, inputs: Sequence[Signal]) -> str:
+    """The name of the tensor that holds the value of a lane function."""
+    match tree:
+        case ast.Constant(value=number):
+            return sheet.floats(number)
+        case ast.Name(id=name):
+            return inputs[int(name[1:])].name
+        case ast.UnaryOp(operand=operand):
+            return sheet.op("Neg", _value(sheet, operand, inputs))
+        case ast.BinOp(left=left, op=op, right=right):
+            words = (_value(sheet, part, inputs) for part in (left, right))
+            return sheet.op(_BINARY[type(op)], *words)
+        case ast.Call(func=ast.Name(id=name), args=args):
+            return sheet.op(_CALLS[name], *(_value(sheet, arg, inputs) for arg in args))
+    raise AssertionError("an unparsed lane function")
+
+
+def _inputs(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape) -> list[Signal]:
+    """x0, x1, ... as tensors that broadcast to the bus; one that is read is as large as it."""
+    lines = [
+        (source, taps.cut(slice(line, line + 1)).nets().reshape(shape))
+        for source, taps in zip(sources, stage.taps, strict=True)
+        for line in range(taps.lines)
+    ]
+    plain = [_is_plain(source, nets) for source, nets in lines]
+    if all(plain) and all(source.last for source, _ in lines):
+        return [sheet.reshape(source, shape) for source, _ in lines]
+    names = {part.id for part in ast.walk(expr.parse(stage.expr)) if isinstance(part, ast.Name)}
+    spread = [_spread(nets) for _, nets in lines]
+    read = [k for k in range(len(lines)) if f"x{k}" in names]
+    if not any(spread[k].shape == shape for k in read):
+        first = read[0] if read else 0
+        spread[first] = lines[first][1]
+    return [
+        arrange.take(sheet, source, nets) for (source, _), nets in zip(lines, spread, strict=True)
+    ]
+
+
+def _is_plain(source: Signal, nets: Nets) -> bool:
+    return np.array_equal(nets.reshape(-1), np.arange(source.width))
+
+
+def _spread(nets: Nets) -> Nets:
+    """The nets without the axes along which they do not change."""
+    for axis in range(nets.ndim):
+        first = np.take(nets, [0], axis=axis)
+        if (nets == first).all():
+            nets = first
+    return nets

@@ -1,0 +1,142 @@
+"""The sheet a twin is drawn on: nodes, constants and signals of an ONNX graph under construction.
+
+A signal is a tensor with the samples on its first axis (N, *shape), or, where much is gathered,
+on its last (width, N): then one index moves a whole row of samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx  # noqa: TID251
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper  # noqa: TID251
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A tensor of the graph: (N, *shape), or (width, N) where the samples are `last`."""
+
+    name: str
+    shape: Shape
+    last: bool = False
+
+    @property
+    def width(self) -> int:
+        """Numbers a sample."""
+        return prod(self.shape)
+
+
+@dataclass
+class Sheet:
+    """Nodes in order and constants by name. Names are made here, and are none of those `taken`."""
+
+    taken: frozenset[str] = frozenset()
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
+    _known: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    _clips: dict[str, tuple[Signal, float, float]] = field(default_factory=dict)
+
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """A node of one output, whose name is returned; the same node is drawn once."""
+        key = (kind, inputs, repr(sorted(attributes.items())))
+        if key not in self._known:
+            name = self._fresh(f"{kind.lower()}.{len(self.nodes)}")
+            node = helper.make_node(kind, list(inputs), [name], name=name, **attributes)
+            self.nodes.append(node)
+            self._known[key] = name
+        return self._known[key]
+
+    def floats(self, values: object) -> str:
+        """A float32 constant."""
+        return self._constant(np.asarray(values, dtype=np.float32), "number")
+
+    def integers(self, values: object) -> str:
+        """An int64 constant."""
+        return self._constant(np.asarray(values, dtype=np.int64), "index")
+
+    def _constant(self, values: NDArray[Any], stem: str) -> str:
+        # Large ones are not worth a comparison: their bytes would be in memory twice.
+        key = (stem, values.shape, values.tobytes() if values.size <= 64 else len(self.constants))
+        if key not in self._known:
+            name = self._fresh(f"{stem}.{len(self.constants)}")
+            self.constants[name] = numpy_helper.from_array(values, name)
+            self._known[key] = name
+        return self._known[key]
+
+    def _fresh(self, name: str) -> str:
+        while name in self.taken:
+            name += "'"
+        return name
+
+    def first(self, signal: Signal) -> Signal:
+        """The signal with the samples on its first axis."""
+        if not signal.last:
+            return signal
+        turned = self.op("Transpose", signal.name, perm=[1, 0])
+        return self.reshape(Signal(turned, (signal.width,)), signal.shape)
+
+    def last(self, signal: Signal) -> Signal:
+        """The signal with the samples on its last axis, (width, N)."""
+        if signal.last:
+            return signal
+        flat = self.reshape(signal, (signal.width,))
+        return Signal(self.op("Transpose", flat.name, perm=[1, 0]), signal.shape, last=True)
+
+    def reshape(self, signal: Signal, shape: Shape) -> Signal:
+        """The same numbers of a sample in another shape."""
+        if signal.last or shape == signal.shape:
+            return Signal(signal.name, shape, signal.last)
+        # 0 copies the axis of the samples.
+        name = self.op("Reshape", signal.name, self.integers([0, *shape]))
+        return Signal(name, shape)
+
+    def transpose(self, signal: Signal, order: Shape) -> Signal:
+        """Axes of a sample in another order (samples first)."""
+        if order == tuple(range(len(order))):
+            return signal
+        name = self.op("Transpose", signal.name, perm=[0, *(axis + 1 for axis in order)])
+        return Signal(name, tuple(signal.shape[axis] for axis in order))
+
+    def cut(self, signal: Signal, starts: Shape, shape: Shape) -> Signal:
+        """The part of a sample of `shape` that begins at `starts` (samples first)."""
+        axes = [a for a, size in enumerate(signal.shape) if size != shape[a]]
+        if not axes:
+            return signal
+        name = self.op(
+            "Slice", signal.name, self.integers([starts[a] for a in axes]),
+            self.integers([starts[a] + shape[a] for a in axes]),
+            self.integers([a + 1 for a in axes]),
+        )  # fmt: skip
+        return Signal(name, shape)
+
+    def pad(self, signal: Signal, begin: Shape, end: Shape) -> Signal:
+        """Zeros around a sample (samples first)."""
+        if not any(begin) and not any(end):
+            return signal
+        name = self.op("Pad", signal.name, self.integers([0, *begin, 0, *end]))
+        sizes = zip(begin, signal.shape, end, strict=True)
+        return Signal(name, tuple(b + n + e for b, n, e in sizes))
+
+    def add(self, a: Signal, b: Signal) -> Signal:
+        """The sum of two signals of one width, in the shape of the first."""
+        if not (a.last and b.last):
+            a, b = self.first(a), self.reshape(self.first(b), a.shape)
+        return Signal(self.op("Add", a.name, b.name), a.shape, a.last)
+
+    def clip(self, signal: Signal, low: float, high: float) -> Signal:
+        """The signal held between two limits; a clip of a clip is one."""
+        raw, least, largest = self._clips.get(signal.name, (signal, -np.inf, np.inf))
+        low, high = (float(np.clip(edge, low, high)) for edge in (least, largest))
+        if (low, high) == (0.0, np.inf):
+            name = self.op("Relu", raw.name)
+        else:
+            edges = ["" if np.isinf(edge) else self.floats(edge) for edge in (low, high)]
+            name = self.op("Clip", raw.name, *(edges if edges[1] else edges[:1]))
+        self._clips[name] = (raw, low, high)
+        return Signal(name, signal.shape, raw.last)
