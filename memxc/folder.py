@@ -20,6 +20,8 @@ MANIFEST = "manifest.json"
 SCHEMA = "memxc-manifest/1"
 MODEL = "model.onnx"
 SAMPLES = "samples.npz"
+#: Results of simulate: memxc's own, and not part of what compile wrote.
+RESULTS = "simulate"
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def foreign(folder: Path) -> list[str]:
     except MemxcError:
         known = set()
     files = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if not _is_folder(p))
-    return sorted(set(files) - known)
+    return sorted(name for name in set(files) - known if not name.startswith(f"{RESULTS}/"))
 
 
 def sha256(path: Path) -> str:

@@ -17,7 +17,7 @@ from memxc.folder import MANIFEST, MODEL, SAMPLES, Loaded, changed, load
 from memxc.frontend.copy import copy
 from memxc.pipeline import Compiled
 
-__all__ = ["Loaded", "changed", "check", "load", "write"]
+__all__ = ["Loaded", "changed", "check", "load", "write", "write_file"]
 
 
 def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:
@@ -61,6 +61,21 @@ def write(
     except OSError as error:
         raise _cannot_write(out, error) from error
     return found
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """One file, whole or not at all. MemxcError (cannot-write)."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".memxc-", delete=False) as file:
+            file.write(data)
+        try:
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink()
+            raise
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 def _fill(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequence[str]) -> None:

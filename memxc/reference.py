@@ -35,13 +35,42 @@ def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, ND
     return {name: np.stack([_unbatched(answer[name]) for answer in answers]) for name in answers[0]}
 
 
-def _answers(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> list[_Named]:
-    """What the model says to each sample, the batch axis of 1 included."""
+def predict(
+    model: bytes, inputs: Mapping[str, NDArray[Any]], batch: int = 100
+) -> dict[str, NDArray[Any]]:
+    """The outputs (samples, ...) for whole data sets (samples, *shape), all cores at work.
+
+    In batches where the model leaves its batch open, else sample by sample. Raises MemxcError
+    (unsupported-model) where onnxruntime refuses the model or the inputs.
+    """
+    try:
+        session = _session(model, threads=0)
+        opened = all(not isinstance(value.shape[0], int) for value in session.get_inputs())
+        step, found = batch if opened else 1, list[_Named]()
+        names = [output.name for output in session.get_outputs()]
+        typed = {value.name: inputs[value.name].astype(_dtype(value.type))
+                 for value in session.get_inputs()}  # fmt: skip
+        for first in range(0, len(next(iter(typed.values()))), step):
+            part = {name: values[first : first + step] for name, values in typed.items()}
+            found.append(dict(zip(names, session.run(names, part), strict=True)))
+    # onnxruntime throws C++ errors of many kinds; what it says is what the user needs.
+    except Exception as error:
+        line = " ".join(str(error).split("\n", 1)[0].split()) or type(error).__name__
+        raise fail("unsupported-model", "the model", f"onnxruntime refuses it: {line}") from error
+    return {name: np.concatenate([answer[name] for answer in found]) for name in names}
+
+
+def _session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = 4
     source = model if isinstance(model, bytes) else str(model)
-    session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def _answers(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> list[_Named]:
+    """What the model says to each sample, the batch axis of 1 included."""
+    session = _session(model, threads=1)
     kinds = {value.name: _dtype(value.type) for value in session.get_inputs()}
     names = [output.name for output in session.get_outputs()]
     typed = {name: values.astype(kinds.get(name)) for name, values in inputs.items()}

@@ -99,6 +99,15 @@ def budget(text: str) -> dict[str, float]:
     return found
 
 
+def sweep(text: str) -> tuple[str, tuple[str, ...]]:
+    """KEY=A,B,C: a key of the target and the values to go through."""
+    key, equals, values = text.partition("=")
+    found = tuple(value.strip() for value in values.split(","))
+    if not (equals and key.strip() and all(found)):
+        raise ValueError("a key and values with commas between them are wanted")
+    return key.strip(), found
+
+
 def _whole(text: str) -> int:
     if not text.strip().isdecimal() or not 0 < int(text) <= 2**31:
         raise ValueError(f"{text!r} is not a positive whole number")
@@ -110,6 +119,8 @@ TILE = _Form("R[xC]", tile, "--tile 128 or --tile 256x64")
 SPAN = _Form("LO,HI", span, "--input-range -1,1")
 STAGE_SET = _Form("STAGE.KEY=VALUE", stage_set, "--stage-set conv1.schedule=sequential")
 BUDGET = _Form("KEY=LIMIT,...", budget, "--budget crossbars=200,power=2W,latency=500ns")
+
+SWEEP = _Form("KEY=A,B,C", sweep, "--sweep device.sigma=0,0.05,0.1")
 
 
 def over(limits: dict[str, float], report: dict[str, Any]) -> list[str]:
@@ -130,3 +141,20 @@ def as_json(command: F) -> F:
     """The option --json."""
     text = "One JSON document on standard output."
     return click.option("--json", "as_json", is_flag=True, help=text)(command)
+
+
+def settings(command: F) -> F:
+    """The option --set."""
+    text = "A key of the target otherwise, e.g. wire.r_word_line=2; may be given again."
+    return click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(command)
+
+
+def draw_per(command: F) -> F:
+    """The option --draw-per."""
+    return click.option(
+        "--draw-per",
+        type=click.Choice(["placement", "definition"]),
+        default="placement",
+        show_default=True,
+        help="Own devices for every placed crossbar, or shared by equal ones (cheaper).",
+    )(command)

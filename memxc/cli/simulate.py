@@ -1,0 +1,142 @@
+"""memxc simulate: what the circuit scores over a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click  # noqa: TID251
+
+from memxc import units
+from memxc.cli import _options, _terminal
+from memxc.cli._options import FILE, FOLDER, SWEEP
+
+if TYPE_CHECKING:
+    from memxc.folder import Loaded
+    from memxc.simulate import Bench, Data, Plan, Result
+
+SCHEMA = "memxc-simulate/1"
+
+
+@click.command()
+@click.argument("folder", type=FOLDER, metavar="DIR")
+@click.option(
+    "--data", "path", type=FILE, required=True, help="Inputs by name, or x; labels y. An .npz file."
+)
+@_options.settings
+@click.option(
+    "--sweep", type=SWEEP, multiple=True, metavar="KEY=A,B,C",
+    help="Go through values of a key; given again, through all combinations.",
+)  # fmt: skip
+@click.option("--draws", type=click.IntRange(min=1), default=1, show_default=True)
+@_options.draw_per
+@click.option(
+    "--metric", type=click.Choice(["top1", "dice", "iou", "error"]),
+    help="Default: by the labels; error (against the original network) where there are none.",
+)  # fmt: skip
+@click.option("--count", type=click.IntRange(min=1), help="Only the first so many samples.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--plot", is_flag=True, help="Draw the sweep into DIR/simulate/sweep.svg.")
+@_options.as_json
+def command(
+    folder: Path, path: Path, count: int | None, plot: bool, as_json: bool, **asked: Any
+) -> int:
+    """Score the circuit in DIR on a data set: wires, amplifiers and draws of its devices.
+
+    Results are kept in DIR/simulate as they come: what was interrupted goes on when run again.
+    """
+    from memxc import folder as folders
+    from memxc import simulate
+
+    plan = simulate.Plan(**asked)
+    loaded = folders.load(folder)
+    data = _data(loaded, path, count)
+    with _terminal.progress(as_json) as show:
+        bench = _bench(loaded, show)
+        try:
+            result = simulate.run(bench, data, plan)
+        except KeyboardInterrupt:
+            _terminal.warn(f"\nstopped; run it again to go on from {bench.journal.path}")
+            return 130
+    picture = _picture(folder, result) if plot else None
+    if as_json:
+        _terminal.document(_tree(result, plan))
+    else:
+        _say(result, folder, path, picture)
+    return 0
+
+
+def _bench(loaded: Loaded, show: Callable[[str], None]) -> Bench:
+    from memxc.folder import RESULTS, sha256
+    from memxc.simulate import Bench
+    from memxc.simulate.journal import Journal
+
+    original = loaded.model.read_bytes() if loaded.model is not None else None
+    digest = sha256(loaded.folder / "design.npz")
+    journal = Journal(loaded.folder / RESULTS / "results.jsonl")
+    return Bench(loaded.design, loaded.target, original, digest, journal, show)
+
+
+def _data(loaded: Loaded, path: Path, count: int | None) -> Data:
+    from memxc import samples
+    from memxc.folder import sha256
+    from memxc.simulate import Data
+
+    shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
+    given = samples.read(path, shapes, count)
+    return Data(given.inputs, given.labels, str(path), f"{sha256(path)}:{count}")
+
+
+def _picture(folder: Path, result: Result) -> Path:
+    from memxc.folder import RESULTS
+    from memxc.output import write_file
+    from memxc.simulate import plot
+
+    place = folder / RESULTS / "sweep.svg"
+    write_file(place, plot.svg(result))
+    return place
+
+
+def _tree(result: Result, plan: Plan) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "metric": result.metric,
+        "count": result.count,
+        "original": result.original,
+        "set": list(plan.settings),
+        "seed": plan.seed,
+        "draw_per": plan.draw_per,
+        "rows": [
+            {
+                "settings": dict(text.split("=", 1) for text in row.settings),
+                "mean": row.mean,
+                "spread": row.spread,
+                "scores": list(row.scores),
+            }
+            for row in result.rows
+        ],
+    }
+
+
+def _say(result: Result, folder: Path, path: Path, picture: Path | None) -> None:
+    _terminal.say(f"{result.metric} of {result.count:,} samples of {path.name}:")
+    if result.original is not None:
+        _terminal.say(f"original network, onnxruntime: {_score(result.metric, result.original)}")
+    rows = [
+        (
+            ", ".join(row.settings) or "as compiled",
+            _score(result.metric, row.mean),
+            _score(result.metric, row.spread) if len(row.scores) > 1 else "-",
+            f"{len(row.scores)}",
+        )
+        for row in result.rows
+    ]
+    _terminal.say(units.table(rows, ("circuit", "mean", "spread", "draws")))
+    if picture is not None:
+        _terminal.say(f"Drawn in {picture}")
+    _terminal.say(f"Next: memxc twin {folder} -o twin.onnx")
+
+
+def _score(metric: str, value: float) -> str:
+    return f"{value:.2e}" if metric == "error" else f"{100 * value:.2f} %"

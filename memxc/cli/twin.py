@@ -1,0 +1,40 @@
+"""memxc twin: the circuit as an ONNX model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click  # noqa: TID251
+
+from memxc.cli import _options, _terminal
+from memxc.cli._options import FOLDER
+
+
+@click.command()
+@click.argument("folder", type=FOLDER, metavar="DIR")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
+    metavar="TWIN.onnx", help="Where to write the model.",
+)  # fmt: skip
+@_options.settings
+@_options.draw_per
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+def command(folder: Path, output: Path, settings: tuple[str, ...], draw_per: str, seed: int) -> int:
+    """Write an ONNX model of ordinary operators that behaves like the circuit in DIR.
+
+    Wires, amplifiers and one draw of the devices are in it; any ONNX tool runs it.
+    """
+    from memxc import folder as folders
+    from memxc import simulate
+    from memxc.backends import twin
+    from memxc.output import write_file
+
+    loaded = folders.load(folder)
+    target = loaded.target.with_set(*settings)
+    with _terminal.progress() as show:
+        show("the effective matrices")
+        made = twin.model(simulate.circuit(loaded.design, target, seed, draw_per))  # type: ignore[arg-type]
+    write_file(output, made)
+    _terminal.say(f"{output}: {len(made):,} bytes, batches of any size, float32.")
+    _terminal.say(f"Next: memxc simulate {folder} --data DATA.npz")
+    return 0

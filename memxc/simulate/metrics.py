@@ -1,0 +1,76 @@
+"""What a circuit scores on a data set: each a mean over pictures, of answers and what is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.errors import MemxcError, fail
+
+Array = NDArray[Any]
+
+
+def _top1(answers: Array, truth: Array) -> Array:
+    """Whether the largest answer is at the label."""
+    flat = answers.reshape(len(answers), -1)
+    return np.asarray(flat.argmax(axis=1) == truth.reshape(len(truth)), dtype=np.float64)
+
+
+def _dice(answers: Array, truth: Array) -> Array:
+    """2 |A and B| / (|A| + |B|) of masks; 1 where both are empty."""
+    both, one, other = _areas(answers, truth)
+    return _share(2 * both, one + other)
+
+
+def _iou(answers: Array, truth: Array) -> Array:
+    """|A and B| / |A or B| of masks; 1 where both are empty."""
+    both, one, other = _areas(answers, truth)
+    return _share(both, one + other - both)
+
+
+def _error(answers: Array, truth: Array) -> Array:
+    """max|a-b| / max|b| of each picture's answer against the original network's."""
+    flat, right = (values.reshape(len(values), -1) for values in (answers, truth))
+    size = np.abs(right).max(axis=1)
+    return np.asarray(np.abs(flat - right).max(axis=1) / np.where(size > 0, size, 1.0))
+
+
+def _areas(answers: Array, truth: Array) -> tuple[Array, Array, Array]:
+    first, second = (v.reshape(len(v), -1) > 0.5 for v in (answers, truth))
+    return (first & second).sum(axis=1), first.sum(axis=1), second.sum(axis=1)
+
+
+def _share(part: Array, whole: Array) -> Array:
+    return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)
+
+
+METRICS: dict[str, Callable[[Array, Array], Array]] = {
+    "top1": _top1, "dice": _dice, "iou": _iou, "error": _error,
+}  # fmt: skip
+
+
+def choose(asked: str | None, answer: tuple[int, ...], labels: Array | None, where: str) -> str:
+    """The metric asked for, or the one that the labels are for.
+
+    answer: the shape of one answer. Raises MemxcError (usage) where the labels do not fit.
+    """
+    masks = labels is not None and labels.size == len(labels) * int(np.prod(answer))
+    classes = labels is not None and labels.size == len(labels) and int(np.prod(answer)) > 1
+    if asked is None:
+        if labels is None:
+            return "error"
+        asked = "top1" if classes else "dice"
+    fits = {"top1": classes, "dice": masks, "iou": masks, "error": True}[asked]
+    if not fits:
+        raise _misfit(asked, answer, labels, where)
+    return asked
+
+
+def _misfit(metric: str, answer: tuple[int, ...], labels: Array | None, where: str) -> MemxcError:
+    wanted = "one class a sample" if metric == "top1" else f"masks of the shape {answer}"
+    held = "no labels y" if labels is None else f"labels of the shape {labels.shape[1:]}"
+    hint = "give other --data, or --metric error, which needs no labels"
+    return fail("usage", where, f"holds {held}; {metric} needs {wanted}", hint)

@@ -1,0 +1,54 @@
+"""Scores worked out by hand, and which labels are for which metric."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from memxc.errors import MemxcError
+from memxc.simulate.metrics import METRICS, choose
+
+
+def test_top1_by_hand():
+    answers = np.array([[0.1, 0.7, 0.2], [0.5, 0.1, 0.4], [0.2, 0.3, 0.5]])
+    assert METRICS["top1"](answers, np.array([1, 2, 2])).tolist() == [1, 0, 1]
+
+
+def test_masks_by_hand():
+    answers = np.array([[[0.9, 0.9, 0.1], [0.2, 0.9, 0.0]], np.zeros((2, 3))])
+    truth = np.array([[[1, 0, 0], [1, 1, 0]], np.zeros((2, 3))])
+    # two pixels in both, three in each
+    assert METRICS["dice"](answers, truth).tolist() == pytest.approx([2 / 3, 1])
+    assert METRICS["iou"](answers, truth).tolist() == pytest.approx([2 / 4, 1])
+
+
+def test_errors_by_hand():
+    answers, right = np.array([[1.0, -2.0], [0.0, 0.5]]), np.array([[1.0, -4.0], [0.0, 0.0]])
+    assert METRICS["error"](answers, right).tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("answer", "labels", "metric"),
+    [
+        ((10,), np.zeros(7, np.int64), "top1"),
+        ((1, 4, 6), np.zeros((7, 1, 4, 6)), "dice"),
+        ((1, 4, 6), np.zeros((7, 4, 6)), "dice"),
+        ((10,), None, "error"),
+    ],
+)
+def test_the_labels_choose(answer, labels, metric):
+    assert choose(None, answer, labels, "data.npz") == metric
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "labels"),
+    [
+        ("top1", (10,), None),
+        ("top1", (1, 4, 6), np.zeros((7, 1, 4, 6))),
+        ("dice", (10,), np.zeros(7)),
+        (None, (10,), np.zeros((7, 3))),
+    ],
+)
+def test_labels_that_do_not_fit(asked, answer, labels):
+    with pytest.raises(MemxcError, match=r"data\.npz"):
+        choose(asked, answer, labels, "data.npz")
