@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from memxc.errors import Fault, MemxcError, fail
 from memxc.target import _setting
+from memxc.target._curves import Curve
 from memxc.target._device import Device, State
 from memxc.target._tables import Amplifier, Unit, Wire
 
-__all__ = ["Amplifier", "Device", "State", "Target", "Unit", "Wire", "load", "names"]
+__all__ = ["Amplifier", "Curve", "Device", "State", "Target", "Unit", "Wire", "load", "names"]
 
 
 class Target(BaseModel):
@@ -43,7 +44,8 @@ class Target(BaseModel):
     def with_set(self, *settings: str) -> Target:
         """The same target with keys otherwise, each `TABLE.KEY=VALUE`; units may be left out.
 
-        All are applied before anything is checked. `device.states_csv=FILE` reads measured states.
+        All are applied before anything is checked. `device.states_csv=FILE` reads measured states,
+        `device.iv_csv=FILE` measured I-V curves.
         Raises MemxcError: usage for a key or value that is none, bad-target for the CSV file.
         """
         data = _setting.apply(self.model_dump(), settings)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from memxc.target import _curves
+from memxc.target._curves import Curve
 from memxc.target._tables import Positive, Share, Some, Table
 
 Floats = NDArray[np.float64]
@@ -17,6 +19,9 @@ Floats = NDArray[np.float64]
 Spread = Annotated[float, Field(ge=0, le=1)]
 #: From a good wire to a good insulator; what is outside is a slip of the unit.
 Ohms = Annotated[float, Field(ge=1e-3, le=1e15)]
+
+#: The largest read voltage in v0; e to this power is how much more a cell carries than its g says.
+_MOST_BENT = 20
 
 
 class State(BaseModel):
@@ -32,6 +37,7 @@ class Device(Table):
     """The memristor. LRS is `r_on_ohm`, HRS is `r_off_ohm`; levels = 0 means continuous.
 
     states: measured ones, ascending, in place of levels; they are the range, too.
+    iv: the I-V law; sinh_v0_v and curves are those of two of its values.
     """
 
     r_on_ohm: Ohms
@@ -40,6 +46,9 @@ class Device(Table):
     read_voltage_v: Some
     threshold_v: Positive
     states: tuple[State, ...] = ()
+    iv: Literal["linear", "sinh", "table"] = "linear"
+    sinh_v0_v: Some | None = None
+    curves: tuple[Curve, ...] = ()
 
     programming_sigma: Spread = 0.0
     programming_model: Literal["normal", "lognormal"] = "normal"
@@ -91,6 +100,17 @@ class Device(Table):
         ):
             if not math.isclose(ohms * mean, 1, rel_tol=1e-9):
                 raise ValueError(f"{name} comes from the states ({1 / mean:.6g}): leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _law(self) -> Device:
+        if self.iv == "sinh" and self.sinh_v0_v is None:
+            raise ValueError('iv = "sinh" wants sinh_v0_v')
+        if self.sinh_v0_v is not None and self.read_voltage_v > _MOST_BENT * self.sinh_v0_v:
+            raise ValueError(f"read_voltage_v is more than {_MOST_BENT} times sinh_v0_v")
+        if self.iv == "table" and not self.curves:
+            raise ValueError('iv = "table" wants iv_csv')
+        _curves.check(self.curves, self.read_voltage_v)
         return self
 
     @model_validator(mode="after")

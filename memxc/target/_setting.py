@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from memxc.errors import Fault, MemxcError
-from memxc.target import _states
+from memxc.target import _curves, _states
 
 #: What a key may go without.
 _UNITS = ("ohm", "v", "w", "s", "m2", "k", "per_k")
 #: The words of a sweep for the keys that it is mostly over.
 _SHORT = {"device.sigma": "device.programming_sigma"}
 _CSV = "device.states_csv"
+_IV_CSV = "device.iv_csv"
 
 
 def apply(data: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
@@ -44,8 +45,8 @@ def key(data: Mapping[str, Any], name: str) -> tuple[str, str]:
         raise ValueError(f"not TABLE.KEY=VALUE\ntables are {', '.join(tables)}")
     if table not in tables:
         raise ValueError(f"no table {table!r}\n{_near(table, list(tables))}")
-    known = [known for known in tables[table] if known not in ("source", "states")]
-    known += ["states_csv"] if table == "device" else []
+    known = [known for known in tables[table] if known not in ("source", "states", "curves")]
+    known += ["states_csv", "iv_csv"] if table == "device" else []
     wanted = (field, *(f"{field}_{unit}" for unit in _UNITS))
     found = [known_as for known_as in wanted if known_as in known]
     if not found:
@@ -64,6 +65,10 @@ def _set(data: dict[str, Any], setting: str) -> None:
         kept |= {"levels": 0, "programming_sigma": 0.0, field: value}
         data[table] = measured(kept, Path())
         value = Path(value).name
+    elif name == _IV_CSV:
+        table, field = "device", "iv_csv"
+        data[table] = measured(data[table] | {"iv": "table", field: value}, Path())
+        value = Path(value).name
     else:
         table, field = key(data, name)
         data[table][field] = value
@@ -71,11 +76,13 @@ def _set(data: dict[str, Any], setting: str) -> None:
 
 
 def measured(device: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A device's table with the states of its CSV file, if it names one, in place of the name."""
-    rest = {name: value for name, value in device.items() if name != "states_csv"}
-    if "states_csv" not in device:
-        return rest
-    return rest | {"states": _states.read(folder / str(device["states_csv"]))}
+    """A device's table with what its CSV files say, if it names any, in place of their names."""
+    rest = {name: value for name, value in device.items() if name not in ("states_csv", "iv_csv")}
+    if "states_csv" in device:
+        rest["states"] = _states.read(folder / str(device["states_csv"]))
+    if "iv_csv" in device:
+        rest["curves"] = _curves.read(folder / str(device["iv_csv"]))
+    return rest
 
 
 def _tables(data: Mapping[str, Any]) -> list[str]:

@@ -21,27 +21,32 @@ def read(path: Path) -> list[dict[str, float]]:
 
     Raises MemxcError (bad-target) with one fault for each line that is wrong.
     """
+    rows = lines(path)
+    mean, sigma = _header(str(path), [name.strip() for name in rows[0]] if rows else [])
+    if not 2 <= len(rows) <= _MOST:
+        raise fail("bad-target", str(path), f"{len(rows)} states, not 2 to {_MOST}")
+    states, faults = [], []
+    for count, row in enumerate(rows, 1):
+        try:
+            states.append(_state(row, mean, sigma))
+        except (ValueError, TypeError) as error:
+            faults.append(Fault("bad-target", f"{path}: state {count}", str(error)))
+    if faults:
+        raise MemxcError(faults)
+    return sorted(states, key=lambda state: state["mean_s"])
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    """The lines of a CSV file. Raises MemxcError (bad-target)."""
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         raise fail("bad-target", str(path), f"cannot be read: {error}") from error
     try:
-        # Strict: a quote that is never closed is no state.
-        rows = list(csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True))
+        # Strict: a quote that is never closed is no number.
+        return list(csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True))
     except csv.Error as error:
         raise fail("bad-target", str(path), f"not CSV: {error}") from error
-    mean, sigma = _header(str(path), [name.strip() for name in rows[0]] if rows else [])
-    if not 2 <= len(rows) <= _MOST:
-        raise fail("bad-target", str(path), f"{len(rows)} states, not 2 to {_MOST}")
-    states, faults = [], []
-    for number, row in enumerate(rows, 1):
-        try:
-            states.append(_state(row, mean, sigma))
-        except (ValueError, TypeError) as error:
-            faults.append(Fault("bad-target", f"{path}: state {number}", str(error)))
-    if faults:
-        raise MemxcError(faults)
-    return sorted(states, key=lambda state: state["mean_s"])
 
 
 def _header(where: str, names: list[str]) -> tuple[str, str]:
@@ -58,7 +63,7 @@ def _state(row: dict[str, str], mean: str, sigma: str) -> dict[str, float]:
     cells = {str(name).strip(): value for name, value in row.items()}
     if "None" in cells:
         raise ValueError("more cells than columns")
-    middle, spread = (_number(cells, name) for name in (mean, sigma))
+    middle, spread = (number(cells, name) for name in (mean, sigma))
     if not middle > 0 or not spread >= 0:
         raise ValueError(f"{mean} is above 0 and {sigma} not below it")
     siemens = 1 / middle if mean == "mean_ohm" else middle
@@ -69,7 +74,8 @@ def _state(row: dict[str, str], mean: str, sigma: str) -> dict[str, float]:
     }
 
 
-def _number(cells: dict[str, str], name: str) -> float:
+def number(cells: dict[str, str], name: str) -> float:
+    """A finite number of a line, by its column. Raises ValueError."""
     try:
         value = float(cells[name])
     except (ValueError, TypeError):
