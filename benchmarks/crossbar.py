@@ -9,6 +9,7 @@ matrix assembled for nothing; badcrossbar and the SPICE engine do not.
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ ROUNDS, SECONDS, TILES = 15, 3.0, 16
 
 
 def main() -> None:
+    logging.disable(logging.INFO)  # badcrossbar tells every step
     for size in map(int, sys.argv[1:] or ("128", "256")):
         g = np.random.default_rng(0).uniform(1e-6, 1e-4, (TILES, size, size))
         with threadpool_limits(1):

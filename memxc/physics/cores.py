@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+import numpy as np
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 
@@ -16,6 +17,7 @@ def spread(work: Callable[[slice], None], count: int, step: int, threads: int | 
     The BLAS has one thread meanwhile: more make matrices of a few hundred rows slower, not faster.
     """
     slices = [slice(first, first + step) for first in range(0, count, step)]
+    _keep_memory()
     threads = min(threads or os.cpu_count() or 1, len(slices))
     with _blas().limit(limits=1, user_api="blas"):
         if threads <= 1:
@@ -30,3 +32,12 @@ def spread(work: Callable[[slice], None], count: int, step: int, threads: int | 
 def _blas() -> ThreadpoolController:
     # Finding the libraries takes milliseconds, setting their threads microseconds.
     return ThreadpoolController()
+
+
+@cache
+def _keep_memory() -> None:
+    """Let the C library keep what is freed: handing pages back and forth costs a sixth of the time.
+
+    glibc takes the size of a freed large block as a sign of what is to come, up to 32 MiB.
+    """
+    np.empty(31 << 20, dtype=np.uint8)

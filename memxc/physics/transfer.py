@@ -72,12 +72,11 @@ def _solve(g: Floats, wires: Wires, drive: Drive, found: Ports, chunk: slice) ->
     both = drive == "both" and wires.source + wires.word_line > 0
     piece = dissect.whole(turned, wires, keep_right=both)
     y = _closed(piece, columns, wires) if both else piece.h
-    first = piece.sides[0]
-    word = np.arange(rows)[::-1]
-    bit = np.arange(first, first + columns)[:: -1 if drive == "right" else 1]
-    found.y_in[chunk] = y[:, word[:, None], word]
-    found.t[chunk] = -y[:, word[:, None], bit]
-    found.y_out[chunk] = y[:, bit[:, None], bit]
+    first, along = piece.sides[0], -1 if drive == "right" else 1
+    words, bits = slice(0, rows), slice(first, first + columns)
+    found.y_in[chunk] = y[:, words, words][:, ::-1, ::-1]
+    found.t[chunk] = -y[:, words, bits][:, ::-1, ::along]
+    found.y_out[chunk] = y[:, bits, bits][:, ::along, ::along]
     _check(found, chunk)
 
 

@@ -75,6 +75,14 @@ def test_a_stack_is_its_crossbars_one_by_one(drive, monkeypatch):
         assert_ports(stack, one, wires, drive, number)
 
 
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
+    monkeypatch.setattr(transfer, "_CELLS", 600)
+    g = 10 ** np.random.default_rng(12).uniform(-6, -3, (7, 20, 13))
+    one, three = (transfer.ports(g, Wires(3, 1, 2, 5), threads=n) for n in (1, 3))
+    for name in ("y_in", "t", "y_out"):
+        assert np.array_equal(getattr(one, name), getattr(three, name))
+
+
 def test_one_cell_is_a_series_resistance():
     ohms = 3 + 5 + 1 / 1e-3 + 7 + 11
     found = transfer.ports(np.array([[[1e-3]]]), Wires(3.0, 5.0, 7.0, 11.0))
