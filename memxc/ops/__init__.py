@@ -21,6 +21,16 @@ from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear, Wires
 from memxc.ops._registry import COLUMNS, REASONS, Call, Column, Parts
 
+#: Attributes that are yes or no. Of any other number runtimes make different things.
+_FLAGS = frozenset(
+    (
+        *("allowzero", "antialias", "ceil_mode", "count_include_pad", "exclude_outside"),
+        *("exclusive", "keepdims", "noop_with_empty_axes", "reverse", "saturate"),
+        *("select_last_index", "spatial", "storage_order", "training_mode", "transA", "transB"),
+        "upper",
+    )
+)
+
 for _module in pkgutil.iter_modules(__path__):
     if not _module.name.startswith("_"):
         importlib.import_module(f"{__name__}.{_module.name}")
@@ -87,6 +97,9 @@ def _undeclared(node: Node, graph: Graph, column: Column, used: frozenset[str]) 
     for name, value in sorted(node.attrs.items()):
         if name in column.attrs and not _is_number(value, infinite=name in column.infinite):
             what = f"{node.op}: {name} = {value} is no finite number"
+            yield Fault("unsupported-attribute", node.name, what, "train or export it again")
+        if name in column.attrs and name in _FLAGS and value not in (0, 1):
+            what = f"{node.op}: {name} = {value} is neither 0 nor 1"
             yield Fault("unsupported-attribute", node.name, what, "train or export it again")
     for name in node.outputs[column.outputs :] if column.outputs is not None else ():
         if name in used:

@@ -81,10 +81,7 @@ def number(call: Call, index: int, role: str) -> float:
     """A constant input that is one number for the whole tensor; 0 where it is absent."""
     if not call.has(index):
         return 0.0
-    value = call.constant(index, role)
-    if value.size != 1:
-        raise call.refuse(f"a {role} of the shape {value.shape} for a signal, not one number")
-    return float(value.reshape(()))
+    return float(call.single(call.constant(index, role), role))
 
 
 def step(call: Call, index: int, role: str = "scale") -> float:

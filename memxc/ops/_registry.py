@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,6 +106,12 @@ class Call:
             return np.asarray(value)
         return self.constant(index, attribute) if self.has(index) else None
 
+    def single(self, value: Tensor, role: str) -> Tensor:
+        """A constant that has to be one number; `role` says what it is to the operator."""
+        if value.size != 1:
+            raise self.refuse(f"a {role} of the shape {value.shape}, not one number")
+        return value.reshape(())
+
     def fresh(self, suffix: str) -> str:
         """The name of a new bus beside this node's output."""
         name = f"{self.dst}/{suffix}"
@@ -186,6 +192,33 @@ def refused(*names: str, reason: str, hint: str) -> None:
         if name in COLUMNS or name in REASONS:
             raise ImportError(f"operator {name!r} is refused and has a column or another reason")
         REASONS[name] = (reason, hint)
+
+
+def axis_of(call: Call, name: str) -> int:
+    """The attribute `name` as an axis of the first input, counted from the front.
+
+    Raises MemxcError where the input has no such axis.
+    """
+    value = call.attrs[name]
+    if value is None:
+        raise call.refuse(f"without {name}")
+    return axes_of(call, name, [value])[0]
+
+
+def axes_of(
+    call: Call, name: str, given: Iterable[int], rank: int | None = None
+) -> tuple[int, ...]:
+    """Axes of the first input, or of a tensor of `rank`, each once, counted from the front.
+
+    Raises MemxcError where there is no such axis, or the same twice.
+    """
+    rank = len(call.shape_of(0)) if rank is None else rank
+    axes = [int(axis) for axis in given]
+    found = tuple(axis % rank for axis in axes if -rank <= axis < rank)
+    if len(set(found)) != len(axes):
+        shown = axes[0] if len(axes) == 1 else axes[:8]
+        raise call.refuse(f"{name} = {shown} of a tensor of {rank} axes")
+    return found
 
 
 def lanes(shape: Shape) -> Ints:

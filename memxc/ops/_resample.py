@@ -129,7 +129,10 @@ def cubic(sampling: Sampling, a: float, *, antialias: bool, exclude_outside: boo
 def _spread(
     sampling: Sampling, start: int, weigh: Callable[[Floats], Floats], exclude_outside: bool
 ) -> Axis:
-    """Weights by the distance of each pixel, from `start` pixels off; they sum to one."""
+    """Weights by the distance of each pixel, from `start` pixels off; they sum to one.
+
+    Where they sum to nothing, they are no numbers.
+    """
     # Noise in the last digits would make phases that are equal differ.
     at = np.round(sampling.coordinates(), 9)
     left = np.floor(at)
@@ -139,7 +142,9 @@ def _spread(
     if exclude_outside:
         pixel = first[:, None] + np.arange(len(steps))
         weights = np.where((pixel >= 0) & (pixel < sampling.size), weights, 0.0)
-    weights = weights / weights.sum(axis=1, keepdims=True)
+    total = weights.sum(axis=1, keepdims=True)
+    some = abs(total) > _NOTHING * abs(weights).max(axis=1, keepdims=True)
+    weights = weights / np.where(some, total, np.nan)
     return _axis(sampling, np.where(abs(weights) < _NOTHING, 0.0, weights), first, at)
 
 

@@ -66,9 +66,7 @@ def _bound(call: Call, name: str, index: int) -> float | None:
     value = call.setting(name, index)
     if value is None:
         return None
-    if value.size != 1:
-        raise call.refuse(f"its bound {name} has the shape {value.shape}")
-    bound = float(value.reshape(()))
+    bound = float(call.single(value, f"bound {name}"))
     if bound <= -_UNBOUNDED if name == "min" else bound >= _UNBOUNDED:
         return None
     if not math.isfinite(bound):

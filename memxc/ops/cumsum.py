@@ -6,7 +6,7 @@ import numpy as np
 
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._registry import Call, Parts, axes_of, lanes, operator
 from memxc.ops._windows import grid, spread
 
 
@@ -14,7 +14,7 @@ from memxc.ops._windows import grid, spread
 def cumsum(call: Call) -> Parts:
     """Column j adds rows 0 to j, or without row j, or from the other end."""
     shape = call.shape
-    axis = int(call.constant(1, "axis").reshape(())) % len(shape)
+    (axis,) = axes_of(call, "axis", [int(call.single(call.constant(1, "axis"), "axis"))])
     adds = np.triu(np.ones((shape[axis], shape[axis])), k=1 if call.attrs["exclusive"] else 0)
     places = tuple(other for other in range(len(shape)) if other != axis)
     kernel = Kernel(

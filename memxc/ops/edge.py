@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from memxc.ir.stages import Digital
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import Call, Parts, axes_of, axis_of, operator
 
 
 @operator("Softmax", attrs={"axis": None})
@@ -28,7 +28,7 @@ def arg_max(call: Call) -> Parts:
     shape = call.shape_of(0)
     options = {
         "shape": list(shape),
-        "axis": call.attrs["axis"] % len(shape),
+        "axis": axis_of(call, "axis"),
         "keepdims": bool(call.attrs["keepdims"]),
         "last": bool(call.attrs["select_last_index"]),
     }
@@ -36,12 +36,11 @@ def arg_max(call: Call) -> Parts:
 
 
 def _along(call: Call, function: str) -> Digital:
-    shape, axis = call.shape_of(0), call.attrs["axis"]
-    if call.graph.opset >= 13:
-        axes = [(-1 if axis is None else axis) % len(shape)]
-    else:
-        # Up to opset 12 all axes from this one on are flattened into one.
-        first = 1 if axis is None else axis
-        axes = list(range(first if first >= 0 else first + len(shape), len(shape)))
+    shape, given = call.shape_of(0), call.attrs["axis"]
+    # Up to opset 12 all axes from this one on are flattened into one.
+    alone = call.graph.opset >= 13
+    default = -1 if alone else min(1, len(shape) - 1)
+    (first,) = axes_of(call, "axis", [default if given is None else given])
+    axes = [first] if alone else list(range(first, len(shape)))
     options = {"shape": list(shape), "axes": axes}
     return Digital(call.name, (call.bus(0),), call.dst, function, options)

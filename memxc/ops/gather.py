@@ -6,13 +6,13 @@ import numpy as np
 
 from memxc.ir.windows import Ints, ints
 from memxc.ops._nets import rename, within
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import Call, Parts, axis_of, operator
 
 
 @operator("Gather", attrs={"axis": 0})
 def gather(call: Call) -> Parts:
     """Slices along an axis, in the order of constant indices."""
-    nets, axis = call.nets(0), call.attrs["axis"]
+    nets, axis = call.nets(0), axis_of(call, "axis")
     indices = within(call, call.constant(1, "indices"), nets.shape[axis])
     return [rename(call, ints(np.take(nets, indices, axis=axis)))]
 
@@ -20,9 +20,9 @@ def gather(call: Call) -> Parts:
 @operator("GatherElements", since=11, attrs={"axis": 0})
 def gather_elements(call: Call) -> Parts:
     """One lane for each constant index."""
-    nets, axis = call.nets(0), call.attrs["axis"]
+    nets, axis = call.nets(0), axis_of(call, "axis")
     indices = within(call, call.constant(1, "indices"), nets.shape[axis])
-    where = list(np.indices(indices.shape))
+    where: list[Ints] = list(np.indices(indices.shape))
     where[axis] = indices
     return [rename(call, nets[tuple(where)])]
 
@@ -33,7 +33,7 @@ def gather_nd(call: Call) -> Parts:
     nets, batch = call.nets(0), call.attrs["batch_dims"]
     indices = call.constant(1, "indices")
     depth = indices.shape[-1]
-    if indices.shape[:batch] != nets.shape[:batch] or batch + depth > nets.ndim:
+    if batch < 0 or indices.shape[:batch] != nets.shape[:batch] or batch + depth > nets.ndim:
         raise call.refuse(
             f"indices of {indices.shape} do not fit {nets.shape}", code="unsupported-shape"
         )
@@ -45,14 +45,22 @@ def gather_nd(call: Call) -> Parts:
 @operator("Compress", since=9, attrs={"axis": None})
 def compress(call: Call) -> Parts:
     """The slices that a constant condition keeps."""
-    condition = call.constant(1, "condition").astype(bool)
-    return [rename(call, ints(np.compress(condition, call.nets(0), axis=call.attrs["axis"])))]
+    condition, nets = call.constant(1, "condition").astype(bool), call.nets(0)
+    axis = None if call.attrs["axis"] is None else axis_of(call, "axis")
+    most = nets.size if axis is None else nets.shape[axis]
+    if condition.ndim != 1 or condition.size > most:
+        raise call.refuse(
+            f"a condition of {condition.shape} for {most} slices", code="unsupported-shape"
+        )
+    return [rename(call, ints(np.compress(condition, nets, axis=axis)))]
 
 
 @operator("ReverseSequence", since=10, attrs={"batch_axis": 1, "time_axis": 0})
 def reverse_sequence(call: Call) -> Parts:
     """The first steps of each sequence backwards; how many is a constant."""
-    time, batch = call.attrs["time_axis"], call.attrs["batch_axis"]
+    time, batch = axis_of(call, "time_axis"), axis_of(call, "batch_axis")
+    if time == batch:
+        raise call.refuse(f"time_axis and batch_axis are both {time}")
     nets = call.nets(0)
     lengths = call.constant(1, "sequence_lens")
     turned = _turned(nets.shape[time], lengths.astype(np.int64))

@@ -6,7 +6,7 @@ import numpy as np
 
 from memxc.ir.windows import GROUND, ints
 from memxc.ops._nets import rename
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import Call, Parts, axes_of, operator
 
 _MODES = ("DCR", "CRD")
 
@@ -66,7 +66,10 @@ def tile(call: Call) -> Parts:
 def center_crop_pad(call: Call) -> Parts:
     """Cut, or bordered with ground, so that the middle stays in the middle."""
     nets, sizes = call.nets(0), call.constant(1, "shape").tolist()
-    axes = range(nets.ndim) if call.attrs["axes"] is None else call.attrs["axes"]
+    given = call.attrs["axes"]
+    axes = axes_of(call, "axes", range(nets.ndim) if given is None else given)
+    if len(sizes) != len(axes):
+        raise call.refuse(f"{len(sizes)} sizes for {len(axes)} axes", code="unsupported-shape")
     for axis, size in zip(axes, sizes, strict=True):
         less, more = max(0, nets.shape[axis] - size), max(0, size - nets.shape[axis])
         nets = ints(np.take(nets, np.arange(min(size, nets.shape[axis])) + less // 2, axis=axis))

@@ -13,7 +13,7 @@ import numpy as np
 from memxc.ir.windows import Ints, ints
 from memxc.ops._board import LARGEST, Board
 from memxc.ops._nets import rename
-from memxc.ops._registry import COLUMNS, Call, Parts, operator
+from memxc.ops._registry import COLUMNS, Call, Parts, axes_of, operator
 from memxc.ops._windows import Sliding, inside, sliding
 
 #: The lowest number of a network in float16, which no signal in it is below.
@@ -47,7 +47,7 @@ def pad(call: Call) -> Parts:
 
 def _constant(call: Call, inner: tuple[slice, ...], widths: list[tuple[int, int]]) -> Parts:
     given = call.setting("value", 2)
-    value = 0.0 if given is None else float(given.reshape(()))
+    value = 0.0 if given is None else float(call.single(given, "value"))
     board = Board(call)
     nets = ints(board.operand(0)[inner])
     if value <= -LARGEST or value == _LOWEST_HALF:
@@ -95,10 +95,11 @@ def _maxima(call: Call, value: float) -> Iterator[tuple[str, Sliding]]:
 def _widths(call: Call, rank: int) -> tuple[list[int], list[int]]:
     """How much is added in front of and behind each axis."""
     pads = call.setting("pads", 1)
-    axes = call.constant(3, "axes") if call.has(3) else np.arange(rank)
-    if pads is None or pads.size != 2 * axes.size:
+    given = call.constant(3, "axes").reshape(-1) if call.has(3) else range(rank)
+    axes = axes_of(call, "axes", given)
+    if pads is None or pads.size != 2 * len(axes):
         raise call.refuse(f"pads = {pads} has to be two numbers an axis")
     begin, end = [0] * rank, [0] * rank
-    for axis, before, after in zip(axes.tolist(), *pads.reshape(2, -1).tolist(), strict=True):
+    for axis, before, after in zip(axes, *pads.reshape(2, -1).tolist(), strict=True):
         begin[axis], end[axis] = before, after
     return begin, end

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from math import prod
+from math import inf, prod
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._board import Board, level
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._registry import Call, Parts, axes_of, lanes, operator
 from memxc.ops._resample import Axis, Floats, Sampling, cubic, linear, nearest
 from memxc.ops._windows import grid, lattice
 
@@ -65,7 +65,7 @@ def resize(call: Call) -> Parts:
             f"keep_aspect_ratio_policy = {policy!r}"
         )
     given = call.attrs["axes"]
-    axes = list(range(rank)) if given is None else [axis % rank for axis in given]
+    axes = axes_of(call, "axes", range(rank) if given is None else given)
     roi = {}
     if transform == "tf_crop_and_resize":
         roi = dict(zip(axes, _roi(call, len(axes)), strict=True))
@@ -79,15 +79,18 @@ def _roi(call: Call, count: int) -> list[tuple[float, float]]:
     return [(float(a), float(b)) for a, b in roi.reshape(2, count).T]
 
 
-def _scales(call: Call, axes: list[int], index: int) -> list[float]:
+def _scales(call: Call, axes: tuple[int, ...], index: int) -> list[float]:
     """Outputs a pixel along every axis, from scales or sizes."""
     found = [1.0] * len(call.shape_of(0))
-    scales = call.constant(index, "scales") if call.has(index) else np.zeros(0)
-    if scales.size:
-        values = scales.tolist()
-    else:
-        sizes = call.constant(index + 1, "sizes").tolist()
-        values = [size / call.shape_of(0)[axis] for axis, size in zip(axes, sizes, strict=True)]
+    given = call.constant(index, "scales") if call.has(index) else np.zeros(0)
+    sized = not given.size
+    if sized:
+        given = call.constant(index + 1, "sizes") if call.has(index + 1) else np.zeros(0)
+    if given.shape != (len(axes),):
+        raise call.refuse(f"scales or sizes of {given.shape} for {len(axes)} axes")
+    values = given.tolist()
+    if sized:
+        values = [size / call.shape_of(0)[axis] for axis, size in zip(axes, values, strict=True)]
         policy = call.attrs["keep_aspect_ratio_policy"]
         if policy != "stretch":
             values = [(min if policy == "not_larger" else max)(values)] * len(axes)
@@ -101,7 +104,7 @@ def _axes(
 ) -> list[Axis]:
     """How each axis is sampled. Raises MemxcError where ONNX and its runtimes do not agree."""
     mode, found = call.attrs["mode"], []
-    if mode not in _MODES or min(scales) <= 0:
+    if mode not in _MODES or not all(0 < scale < inf for scale in scales):
         raise call.refuse(f"mode = {mode!r} with scales = {scales}")
     whole = zip(call.shape_of(0), call.shape, scales, strict=True)
     for axis, (size, out, scale) in enumerate(whole):
@@ -131,7 +134,11 @@ def _sampled(call: Call, sampling: Sampling) -> Axis:
         case "linear":
             return linear(sampling, **options)
         case "cubic":
-            return cubic(sampling, float(call.attrs["cubic_coeff_a"]), **options)
+            a = float(call.attrs["cubic_coeff_a"])
+            found = cubic(sampling, a, **options)
+            if not np.isfinite(found.weights[~found.outside]).all():
+                raise call.refuse(f"cubic_coeff_a = {a:g}: what pixels weigh sums to nothing")
+            return found
     rounding = "simple" if call.graph.opset < 11 else call.attrs["nearest_mode"]
     if rounding not in (*_ROUNDINGS, "simple"):
         raise call.refuse(f"nearest_mode = {rounding!r} is not one of {', '.join(_ROUNDINGS)}")

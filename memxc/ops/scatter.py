@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from memxc.ir.windows import GROUND, ints
+from memxc.ir.windows import GROUND, Ints, ints
 from memxc.ops._board import Board
 from memxc.ops._nets import rename, within
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import Call, Parts, axis_of, operator
 
 
 @operator("ScatterND", since=11, attrs={"reduction": "none"}, integers=True)
@@ -38,14 +38,14 @@ def scatter_elements(call: Call) -> Parts:
 def scatter(call: Call) -> Parts:
     """ScatterElements by its name up to opset 10."""
     board = Board(call)
-    nets, updates, axis = np.array(board.operand(0)), board.operand(2), call.attrs["axis"]
+    nets, updates, axis = np.array(board.operand(0)), board.operand(2), axis_of(call, "axis")
     indices = within(call, call.constant(1, "indices"), nets.shape[axis])
     if indices.shape != updates.shape or indices.ndim != nets.ndim:
         raise call.refuse(
             f"indices of {indices.shape} and updates of {updates.shape} do not fit {nets.shape}",
             code="unsupported-shape",
         )
-    place = list(np.indices(indices.shape))
+    place: list[Ints] = list(np.indices(indices.shape))
     place[axis] = indices
     nets[tuple(place)] = updates
     return board.wires(ints(nets))
@@ -56,7 +56,7 @@ def trilu(call: Call) -> Parts:
     """The lanes on one side of a diagonal; the rest is ground."""
     nets = call.nets(0)
     height, width = nets.shape[-2:]
-    k = int(call.constant(1, "diagonal").reshape(())) if call.has(1) else 0
+    k = int(call.single(call.constant(1, "diagonal"), "diagonal")) if call.has(1) else 0
     off = np.arange(width) - np.arange(height)[:, None]
     kept = off >= k if call.attrs["upper"] else off <= k
     return [rename(call, ints(np.where(kept, nets, GROUND)))]

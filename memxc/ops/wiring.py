@@ -8,7 +8,7 @@ from memxc.ir.stages import Wires
 from memxc.ir.windows import ints
 from memxc.ops._board import Board
 from memxc.ops._nets import rename
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import Call, Parts, axes_of, axis_of, operator
 
 
 @operator("Identity")
@@ -20,6 +20,9 @@ def identity(call: Call) -> Parts:
 @operator("Flatten", attrs={"axis": 1})
 def flatten(call: Call) -> Parts:
     """The same lanes in the same order."""
+    axis, rank = call.attrs["axis"], len(call.shape_of(0))
+    if not -rank <= axis <= rank:
+        raise call.refuse(f"axis = {axis} of a tensor of {rank} axes")
     return identity(call)
 
 
@@ -32,19 +35,26 @@ def reshape(call: Call) -> Parts:
 @operator("Squeeze", attrs={"axes": None})
 def squeeze(call: Call) -> Parts:
     """The same lanes in the same order."""
-    return identity(call)
+    return _ones(call, len(call.shape_of(0)))
 
 
 @operator("Unsqueeze", attrs={"axes": None})
 def unsqueeze(call: Call) -> Parts:
     """The same lanes in the same order."""
+    return _ones(call, len(call.shape))
+
+
+def _ones(call: Call, rank: int) -> Parts:
+    """Axes of one element less or more."""
+    axes = call.setting("axes", 1)
+    axes_of(call, "axes", [] if axes is None else axes.reshape(-1), rank)
     return identity(call)
 
 
 @operator("Dropout", attrs={"ratio": 0.5, "seed": 0})
 def dropout(call: Call) -> Parts:
     """Nothing in inference."""
-    if call.has(2) and bool(call.constant(2, "training_mode").reshape(())):
+    if call.has(2) and bool(call.single(call.constant(2, "training_mode"), "training_mode")):
         raise call.refuse("training_mode drops signals at random", "export for inference")
     return identity(call)
 
@@ -52,7 +62,10 @@ def dropout(call: Call) -> Parts:
 @operator("Transpose", attrs={"perm": None})
 def transpose(call: Call) -> Parts:
     """Axes in another order, by default reversed."""
-    return [rename(call, call.nets(0).transpose(call.attrs["perm"]))]
+    nets, perm = call.nets(0), call.attrs["perm"]
+    if perm is not None and sorted(perm) != list(range(nets.ndim)):
+        raise call.refuse(f"perm = {perm} of a tensor of {nets.ndim} axes")
+    return [rename(call, nets.transpose(perm))]
 
 
 @operator("Concat", attrs={"axis": None}, integers=True)
@@ -60,13 +73,13 @@ def concat(call: Call) -> Parts:
     """Tensors side by side along an axis; a constant among them is held voltages."""
     board = Board(call)
     parts = [board.operand(index) for index in range(len(call.inputs))]
-    return board.wires(ints(np.concatenate(parts, axis=call.attrs["axis"])))
+    return board.wires(ints(np.concatenate(parts, axis=axis_of(call, "axis"))))
 
 
 @operator("Split", attrs={"axis": 0, "num_outputs": None, "split": None}, outputs=None)
 def split(call: Call) -> Parts:
     """Parts along an axis: of the sizes given, or equal ones of which the last may be smaller."""
-    nets, axis = call.nets(0), call.attrs["axis"]
+    nets, axis = call.nets(0), axis_of(call, "axis")
     outputs = call.node.outputs
     given = call.setting("split", 1)
     if given is None:
@@ -104,11 +117,12 @@ def slice_(call: Call) -> Parts:
     starts, ends = call.setting("starts", 1), call.setting("ends", 2)
     if starts is None or ends is None:
         raise call.refuse("without starts and ends")
-    axes = call.setting("axes", 3)
+    given = call.setting("axes", 3)
+    axes = axes_of(call, "axes", range(len(starts)) if given is None else given)
     steps = call.constant(4, "steps") if call.has(4) else np.ones(starts.shape, dtype=np.int64)
+    if not len(axes) == len(starts) == len(ends) == len(steps) or not np.all(steps):
+        raise call.refuse(f"starts, ends and steps do not fit {len(axes)} axes")
     where = [slice(None)] * nets.ndim
-    for axis, start, end, step in zip(
-        range(len(starts)) if axes is None else axes, starts, ends, steps, strict=True
-    ):
-        where[int(axis)] = slice(int(start), int(end), int(step))
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        where[axis] = slice(int(start), int(end), int(step))
     return [rename(call, nets[tuple(where)])]

@@ -192,8 +192,6 @@ def test_cast_leaves_an_integer_with_noise_what_it_is(case_run, hand_graph):
         ("int32", "int8", "no circuit turns int32 into int8"),
         ("uint8", "int8", "no circuit turns uint8 into int8"),
         ("", "int64", "no circuit turns float into int64"),
-        ("", "bool", "no circuit turns float into bool"),
-        ("uint8", "bool", "no circuit turns uint8 into bool"),
         ("", "int4", "no circuit turns float into int4"),
     ],
 )

@@ -252,3 +252,13 @@ def test_sizes_computed_at_run_time_are_refused(hand_graph, faults_of):
     inputs = {"x": (1, 2, 4, 5), "roi": (8,), "scales": (4,)}
     (fault,) = faults_of(hand_graph("Resize", inputs, {}, {"y": (1, 2, 8, 5)}))
     assert "scales is computed at run time" in fault.what
+
+
+@pytest.mark.parametrize("a", [3e38, -3e38, 1e30])
+@pytest.mark.parametrize("exclude", [0, 1])
+def test_a_coefficient_that_swallows_every_weight(a, exclude, hand_graph, faults_of):
+    attrs = {"mode": "cubic", "cubic_coeff_a": a, "exclude_outside": exclude}
+    weights = {"r": np.zeros(0, np.float32), "s": np.array([1, 1, 1.7, 2.3], np.float32)}
+    graph = hand_graph("Resize", {"x": X.shape}, weights, {"y": (1, 2, 6, 11)}, attrs, 19)
+    (fault,) = faults_of(graph)
+    assert "cubic_coeff_a" in fault.what
