@@ -7,18 +7,18 @@ from memxc.ir.stages import Linear
 from memxc.ops._registry import Call, Parts, lanes, operator
 from memxc.ops._windows import grid, map_sinks, map_taps, sliding
 
+#: What any convolution has.
+ATTRS = {
+    "auto_pad": "NOTSET",
+    "dilations": None,
+    "group": 1,
+    "kernel_shape": None,
+    "pads": None,
+    "strides": None,
+}
 
-@operator(
-    "Conv",
-    attrs={
-        "auto_pad": "NOTSET",
-        "dilations": None,
-        "group": 1,
-        "kernel_shape": None,
-        "pads": None,
-        "strides": None,
-    },
-)
+
+@operator("Conv", attrs=ATTRS)
 def conv(call: Call) -> Parts:
     """Each output channel is a bit line, each tap of each input channel a word line."""
     weight = call.constant(1, "weight")

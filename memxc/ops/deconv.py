@@ -2,7 +2,7 @@
 
 No zeros are inserted and none is multiplied: output o reads input i through tap u where
 o + pad = i * stride + u * dilation, so the outputs of one phase, (o + pad) mod stride = r, share
-the taps with u * dilation mod stride = r. A phase without taps keeps its bias only.
+the taps with u * dilation mod stride = r. Phases without taps keep their bias only, as one kernel.
 """
 
 from __future__ import annotations
@@ -17,21 +17,10 @@ from memxc.ir.stages import Linear
 from memxc.ir.windows import GROUND, Ints, Windows, ints
 from memxc.ops._registry import Call, Parts, Shape, lanes, operator
 from memxc.ops._windows import channels_first, grid, lattice, map_sinks
+from memxc.ops.conv import ATTRS
 
 
-@operator(
-    "ConvTranspose",
-    attrs={
-        "auto_pad": "NOTSET",
-        "dilations": None,
-        "group": 1,
-        "kernel_shape": None,
-        "output_padding": None,
-        "output_shape": None,
-        "pads": None,
-        "strides": None,
-    },
-)
+@operator("ConvTranspose", attrs={**ATTRS, "output_padding": None, "output_shape": None})
 def conv_transpose(call: Call) -> Parts:
     """Kernels of ceil(k / stride) taps an axis, one for each phase, on the input as it is."""
     weight = call.constant(1, "weight")
@@ -71,21 +60,23 @@ class _Phase:
 
 
 def _axes(call: Call, kernel: Shape) -> list[list[_Phase]]:
-    """The phases of each axis that have outputs."""
+    """The phases of each axis that have outputs; those without taps are one."""
     stride, dilation, begin = _geometry(call, kernel)
     axes = []
     for size, k, s, d, pad in zip(call.shape[2:], kernel, stride, dilation, begin, strict=True):
         reach, out = np.arange(k) * d, np.arange(size) + pad
+        phases = [(reach % s == r, out[out % s == r]) for r in np.unique(reach % s)]
+        phases.append((np.zeros(k, dtype=bool), out[~np.isin(out % s, reach % s)]))
         axes.append(
             [
                 _Phase(
-                    taps=ints(np.flatnonzero(reach % s == r)),
-                    back=ints(reach[reach % s == r] // s),
-                    outputs=ints(out[out % s == r] - pad),
-                    first=ints(out[out % s == r] // s),
+                    taps=ints(np.flatnonzero(mine)),
+                    back=ints(reach[mine] // s),
+                    outputs=ints(at - pad),
+                    first=ints(at // s),
                 )
-                for r in range(s)
-                if (out % s == r).any()
+                for mine, at in phases
+                if at.size
             ]
         )
     return axes
@@ -150,7 +141,8 @@ def _geometry(call: Call, kernel: Shape) -> tuple[Shape, Shape, Shape]:
 def _check(call: Call, weight: Shape, bias: Shape | None) -> None:
     groups, shape = call.attrs["group"], call.shape_of(0)
     stated = call.attrs["kernel_shape"]
-    fits = len(weight) == len(shape) >= 3 and groups >= 1 and weight[0] == shape[1]
+    fits = len(weight) == len(shape) == len(call.shape) >= 3
+    fits = fits and groups >= 1 and weight[0] == shape[1]
     if not fits or weight[0] % groups or call.shape[1] != weight[1] * groups:
         raise call.refuse(
             f"group = {groups} and a weight of {weight} do not fit an input of {shape}",
@@ -160,3 +152,6 @@ def _check(call: Call, weight: Shape, bias: Shape | None) -> None:
         raise call.refuse(f"a bias of {bias} does not fit", code="unsupported-shape")
     if stated is not None and tuple(stated) != weight[2:]:
         raise call.refuse(f"kernel_shape = {stated} contradicts a weight of {weight}")
+    asked = call.attrs["output_shape"]
+    if asked is not None and tuple(asked) != call.shape[2:]:
+        raise call.refuse(f"output_shape = {asked} contradicts an output of {call.shape}")

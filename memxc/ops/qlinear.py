@@ -20,17 +20,8 @@ from memxc.ir.stages import Lanes
 from memxc.ir.windows import lanewise
 from memxc.ops._codes import ADC, coded, from_codes, number, positive, step
 from memxc.ops._registry import Call, Parts, lanes, operator
-from memxc.ops.conv import conv
+from memxc.ops.conv import ATTRS, conv
 from memxc.ops.dense import matmul
-
-_CONV = {
-    "auto_pad": "NOTSET",
-    "dilations": None,
-    "group": 1,
-    "kernel_shape": None,
-    "pads": None,
-    "strides": None,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +100,7 @@ class _Layer:
         return (0,) if rank == 1 else ((-2,) if self.out == -1 else (-1,))
 
 
-@operator("ConvInteger", since=10, attrs=_CONV, integers=True)
+@operator("ConvInteger", since=10, attrs=ATTRS, integers=True)
 def conv_integer(call: Call) -> Parts:
     """A Conv of integers less their zero points; its sums stay analog."""
     layer = _Layer(call, conv, 0, 1, out=0)
@@ -126,7 +117,7 @@ def matmul_integer(call: Call) -> Parts:
     return layer.parts(call.dst, zero, layer.integers(2 + layer.weight))
 
 
-@operator("QLinearConv", since=10, attrs=_CONV, integers=True)
+@operator("QLinearConv", since=10, attrs=ATTRS, integers=True)
 def qlinear_conv(call: Call) -> Parts:
     """A Conv of integers less their zero points, between converters."""
     return _between_codes(_Layer(call, conv, 0, 3, out=0), 8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -83,18 +85,19 @@ def test_a_phase_without_taps_keeps_its_bias():
     attrs = {"strides": (3,), "output_padding": (2,)}
     wanted = _reference(weight, bias, x, attrs)
     design = _design(weight, bias, x, wanted, attrs)
-    assert sorted(k.rows for k in design.stages[0].kernels) == [0, 0, 1]
+    assert sorted((k.rows, k.places) for k in design.stages[0].kernels) == [(0, 4), (1, 2)]
     assert evaluate.outputs(design, {"x": x})["y"][0].tolist() == [[3.5, 0.5, 0.5, 6.5, 0.5, 0.5]]
 
 
 @pytest.mark.parametrize("policy", ["packed", "paper", "none"])
 @pytest.mark.parametrize("tile", [(24, 10), (128, 256)])
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
-def test_on_crossbars(policy, tile, signed):
+@pytest.mark.parametrize("strides", [(2, 3), (5, 6)])
+def test_on_crossbars(policy, tile, signed, strides):
     rng = np.random.default_rng(0)
     weight, bias = rng.normal(size=(3, 2, 3, 4)), rng.normal(size=2)
     x = rng.normal(size=(1, 3, 5, 6)).astype(np.float32)
-    attrs = {"strides": (2, 3), "pads": (1, 0, 1, 2), "output_padding": (1, 0)}
+    attrs = {"strides": strides, "pads": (1, 0, 1, 2), "output_padding": (1, 0)}
     wanted = _reference(weight.astype(np.float32), bias.astype(np.float32), x, attrs)
     design = _design(weight, bias, x, wanted, attrs)
     ctx = Context(target.load("ideal").with_tile(*tile), {"x": x}, signed=signed)
@@ -102,6 +105,30 @@ def test_on_crossbars(policy, tile, signed):
         design = change.run(design, ctx)
         design.verify()
     assert evaluate.outputs(design, {"x": x})["y"] == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+
+
+def test_a_large_stride_is_a_few_kernels():
+    rng = np.random.default_rng(0)
+    weight, bias = rng.normal(size=(2, 3, 3)).astype(np.float32), np.float32([1, -2, 0.5])
+    x = rng.normal(size=(1, 2, 4)).astype(np.float32)
+    attrs = {"strides": (100_000,)}
+    wanted = _reference(weight, bias, x, attrs)
+    start = time.process_time()
+    design = _design(weight, bias, x, wanted, attrs)
+    assert time.process_time() - start < 5
+    assert sorted(k.rows for k in design.stages[0].kernels) == [0, 2, 2, 2]
+    assert evaluate.outputs(design, {"x": x})["y"] == pytest.approx(wanted, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("asked", [(2, 9), (7,), (), (1, 2, 9)])
+def test_an_output_shape_of_another_rank(asked):
+    weight, bias = np.ones((3, 2, 4), np.float32), np.ones(2, np.float32)
+    x, y = np.zeros((1, 3, 6), np.float32), np.zeros((1, 2, 9), np.float32)
+    with pytest.raises(MemxcError, match="output_shape"):
+        _design(weight, bias, x, y, {"output_shape": asked})
+    with pytest.raises(MemxcError, match="do not fit"):
+        _design(weight, bias, x, np.zeros((1, 2, 1, 9)), {"output_shape": asked})
+    assert _design(weight, bias, x, y, {"output_shape": (9,)}).stages
 
 
 @pytest.mark.parametrize(
