@@ -175,12 +175,15 @@ def test_functions(text):
     assert apart(lanes(text, TWELVE), {"u": drawn(5, 3, 4)}) < CLOSE
 
 
-@pytest.mark.parametrize("text", ["x0*x1", "x0+x1", "x0-x1", "max(x0,x1)", "x1"])
+@pytest.mark.parametrize("text", ["x0*x1", "x1+x0", "x0-x1", "max(x0,x1)"])
 def test_broadcast(text):
     inputs = {"u": drawn(5, 3, 4), "v": drawn(5, 3, 1, seed=4)}
     made = lanes(text, TWELVE, ROWS)
     assert apart(made, inputs) < CLOSE
     assert "Gather" not in operators(made)
+    assert apart(lanes("x1", TWELVE, ROWS), inputs) < CLOSE
+    stage = Lanes("f", ("v", "u"), "y", (ROWS, TWELVE), text, Circuit("f"))
+    assert apart(one(stage, bus("v", 3, 1), bus("u", 3, 4), bus("y", 3, 4)), inputs) < CLOSE
 
 
 def test_only_a_broadcast():

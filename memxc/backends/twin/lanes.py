@@ -39,7 +39,7 @@ def draw(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape) ->
     if not expr.fanin(stage.expr):
         # A constant still has a value for each sample.
         name = sheet.op("Add", sheet.op("Mul", inputs[0].name, sheet.floats(0.0)), name)
-    return Signal(name, inputs[0].shape, inputs[0].last)
+    return Signal(name, shape, inputs[0].last)
 
 
 def _value(sheet: Sheet, tree: ast.expr, inputs: Sequence[Signal]) -> str:

@@ -1,0 +1,115 @@
+"""Merged kernels as Conv (or Gemm) nodes, and their lanes laid out as the map they drive."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from memxc.backends.twin import arrange
+from memxc.backends.twin.arrange import Nets
+from memxc.backends.twin.merge import Axis, Bundle, Merged
+from memxc.backends.twin.sheet import Sheet, Signal
+
+#: Axes of space that a runtime convolves over.
+_MOST_AXES = 3
+
+
+def worth(merged: Merged) -> bool:
+    """Whether convolutions are there for it, and better than products of gathered taps."""
+    groups = max(len(bundle.inputs) for bundle in merged.bundles)
+    # With a single place a convolution is a product of a matrix and a vector for each sample.
+    one_place = prod(axis.count for axis in merged.axes) == 1
+    return len(merged.axes) <= _MOST_AXES and not (one_place and groups > 1)
+
+
+def draw(sheet: Sheet, merged: Merged, source: Signal) -> tuple[Signal, Nets]:
+    """What merged kernels add, samples first, and the lane of each of its numbers."""
+    source = sheet.first(source)
+    parts = [_layer(sheet, merged, bundle, source) for bundle in merged.bundles]
+    y = parts[0]
+    if len(parts) > 1:
+        name = sheet.op("Concat", *(part.name for part in parts), axis=1)
+        y = Signal(name, (sum(part.shape[0] for part in parts), *y.shape[1:]))
+    return _laid_out(sheet, merged, y)
+
+
+def _layer(sheet: Sheet, merged: Merged, bundle: Bundle, source: Signal) -> Signal:
+    """One bundle: (filters and lanes of a place, *places)."""
+    count = tuple(axis.count for axis in merged.axes)
+    taps = bundle.weight.shape[bundle.weight.ndim - len(count) :]
+    weight = bundle.weight.reshape(-1, bundle.inputs.shape[1], *taps)
+    bias = [sheet.floats(bundle.bias.reshape(-1))] if bundle.bias.any() else []
+    if not count:
+        x = _channels(sheet, arrange.take(sheet, source, merged.taps.nets), bundle)
+        rest = [sheet.floats(weight.T), *bias]
+        return Signal(sheet.op("Gemm", x.name, *rest), (len(weight),))
+    if _pointwise(merged, taps, source):
+        x = _channels(sheet, source, bundle)
+        ones = [1] * (len(source.shape) - 1)
+        weight = weight.reshape(*weight.shape[:2], *ones)
+        rest = [sheet.floats(weight), *bias]
+        name = sheet.op("Conv", x.name, *rest, kernel_shape=ones, group=len(bundle.inputs))
+        return sheet.reshape(Signal(name, (len(weight), *source.shape[1:])), (len(weight), *count))
+    cuts = [
+        _window(axis, size, extent)
+        for axis, size, extent in zip(merged.axes, taps, merged.taps.nets.shape[1:], strict=True)
+    ]
+    nets = merged.taps.nets[:, *(cut for cut, _, _ in cuts)]
+    x = _channels(sheet, arrange.take(sheet, source, nets), bundle)
+    name = sheet.op(
+        "Conv", x.name, sheet.floats(weight), *bias, kernel_shape=list(taps),
+        group=len(bundle.inputs), dilations=[axis.unit for axis in merged.axes],
+        strides=[max(1, axis.stride) for axis in merged.axes],
+        pads=[begin for _, begin, _ in cuts] + [end for _, _, end in cuts],
+    )  # fmt: skip
+    return Signal(name, (len(weight), *count))
+
+
+def _channels(sheet: Sheet, x: Signal, bundle: Bundle) -> Signal:
+    channels = bundle.inputs.reshape(-1)
+    return arrange.take(sheet, x, np.arange(x.width).reshape(x.shape)[channels])
+
+
+def _pointwise(merged: Merged, taps: tuple[int, ...], source: Signal) -> bool:
+    """Whether each place reads its own pixel of the whole bus, however its map is folded."""
+    extent = merged.taps.nets.shape
+    plain = prod(taps) == 1 and extent[0] == source.shape[0] and 2 <= len(source.shape) <= 4
+    return (
+        plain
+        and extent[1:] == tuple(axis.count for axis in merged.axes)
+        and all(axis.first == 0 and axis.stride <= 1 for axis in merged.axes)
+        and np.array_equal(merged.taps.nets.reshape(-1), np.arange(source.width))
+    )
+
+
+def _window(axis: Axis, size: int, extent: int) -> tuple[slice, int, int]:
+    """The part of the map that windows reach along an axis, and zeros before and behind it."""
+    stop = axis.first + (axis.count - 1) * axis.stride + (size - 1) * axis.unit + 1
+    low, high = max(0, axis.first), min(extent, stop)
+    if 0 <= extent - stop < max(1, axis.stride):
+        high = extent  # what no window reaches need not be cut off
+    return slice(low, high), low - axis.first, max(0, stop - extent)
+
+
+def _laid_out(sheet: Sheet, merged: Merged, y: Signal) -> tuple[Signal, Nets]:
+    space = range(len(merged.axes))
+    lanes = merged.bundles[0].weight.shape[2 : 2 + len(space)]
+    count = [axis.count for axis in merged.axes]
+    channels = np.concatenate([bundle.outputs.reshape(-1) for bundle in merged.bundles])
+    if prod(lanes) > 1:
+        y = sheet.reshape(y, (len(channels), *lanes, *count))
+        y = sheet.transpose(y, (0, *(a for i in space for a in (1 + len(space) + i, 1 + i))))
+        y = sheet.reshape(y, (len(channels), *(n * t for n, t in zip(count, lanes, strict=True))))
+    if (np.diff(channels) < 0).any():
+        order = np.argsort(channels)
+        y = arrange.take(sheet, y, np.arange(y.width).reshape(y.shape)[order])
+        channels = channels[order]
+    starts, at = [0], [channels]
+    for axis, size, extent in zip(merged.axes, lanes, merged.sinks.shape[1:], strict=True):
+        along = axis.start + axis.move * np.arange(axis.count)[:, None] + np.arange(size)
+        inside = np.flatnonzero((along.reshape(-1) >= 0) & (along.reshape(-1) < extent))
+        starts.append(int(inside[0]))
+        at.append(along.reshape(-1)[inside])
+    y = sheet.cut(y, tuple(starts), tuple(len(along) for along in at))
+    return y, merged.sinks[np.ix_(*at)]
