@@ -50,7 +50,8 @@ class Curve(BaseModel):
     @model_validator(mode="after")
     def _rises(self) -> Curve:
         state = f"the state of {self.state_s:g} S"
-        for (v, i), (next_v, next_i) in pairwise(self.points):
+        # Downwards: what was measured comes before what was mirrored.
+        for (v, i), (next_v, next_i) in reversed(list(pairwise(self.points))):
             if v == next_v:
                 raise ValueError(f"{state} has two currents at {v:g} V")
             if not i < next_i:
