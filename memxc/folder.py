@@ -26,12 +26,16 @@ RESULTS = "simulate"
 
 @dataclass(frozen=True)
 class Loaded:
-    """An output folder. samples by input name, first axis samples; options as report.json's."""
+    """An output folder. samples by input name, first axis samples; options as report.json's.
+
+    kinds: the element types of inputs that are no real numbers.
+    """
 
     folder: Path
     design: Design
     target: Target
     options: Mapping[str, Any]
+    kinds: Mapping[str, str]
     samples: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None
     manifest: Mapping[str, Any]
@@ -50,11 +54,12 @@ def load(folder: Path) -> Loaded:
     try:
         target = Target.model_validate(found["target"])
         options = dict(found["options"])
-    except (ValueError, TypeError, KeyError) as error:
+        kinds = {str(name): str(kind) for name, kind in found["kinds"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _broken(folder, f"{MANIFEST}: {type(error).__name__}: {error}") from error
     shapes = {name: design.buses[name].shape for name in design.inputs}
-    given = samples.read(folder / SAMPLES, shapes)
-    return Loaded(folder, design, target, options, given.inputs, given.labels, found)
+    given = samples.read(folder / SAMPLES, shapes, kinds=kinds)
+    return Loaded(folder, design, target, options, kinds, given.inputs, given.labels, found)
 
 
 def manifest(folder: Path) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def write(
         with _moved_at_the_end(_real(out)) as place:
             found = report.build(compiled, folder.sha256(compiled.options.model))
             _fill(compiled, found, place, dialects)
-            _seal(found, place)
+            _seal(compiled, found, place)
     except OSError as error:
         raise _cannot_write(out, error) from error
     return found
@@ -100,7 +100,8 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
         file.writelines(f"{line}\n" for line in lines)
 
 
-def _seal(found: dict[str, Any], place: Path) -> None:
+def _seal(compiled: Compiled, found: dict[str, Any], place: Path) -> None:
+    kinds = compiled.graph.kinds
     files = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
     manifest = {
         "schema": folder.SCHEMA,
@@ -108,6 +109,7 @@ def _seal(found: dict[str, Any], place: Path) -> None:
         "model": {key: found["model"][key] for key in ("name", "sha256")},
         "target": found["target"],
         "options": found["options"],
+        "kinds": {name: kinds[name] for name in compiled.design.inputs if name in kinds},
         "files": {name: folder.sha256(place / name) for name in files},
     }
     (place / MANIFEST).write_text(store.dumps(manifest), "ascii")

@@ -82,3 +82,22 @@ def test_a_model_that_onnxruntime_refuses(tmp_path, capfd):
     assert (fault.code, fault.where) == ("unsupported-model", str(tmp_path / "m.onnx"))
     assert str(tmp_path) not in fault.what
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("value", [0.5, -0.25, 2.0**63, np.nan])
+@pytest.mark.parametrize("ask", [reference.run, reference.predict])
+def test_no_integer_is_made_of_another_number(ask, value):
+    k = K.astype(float)
+    k[3, 0, 1] = value
+    with pytest.raises(MemxcError) as caught:
+        ask(TWO.SerializeToString(), {"x": X, "k": k})
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.where) == ("bad-samples", "k")
+    assert "int64" in fault.what
+
+
+def test_a_number_too_large_for_the_model():
+    x = X.copy()
+    x[1, 0, 2] = 1e39
+    with pytest.raises(MemxcError, match="holds 1e\\+39, the model takes float32"):
+        reference.run(TWO.SerializeToString(), {"x": x, "k": K})

@@ -84,7 +84,7 @@ def _data(loaded: Loaded, path: Path, count: int | None) -> Data:
     from memxc.simulate import Data
 
     shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
-    given = samples.read(path, shapes, count)
+    given = samples.read(path, shapes, count, loaded.kinds)
     return Data(given.inputs, given.labels, str(path), f"{sha256(path)}:{count}")
 
 

@@ -69,7 +69,7 @@ def _inputs(loaded: Loaded, samples: Path | None, count: int | None) -> dict[str
     given = loaded.samples
     if samples is not None:
         shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
-        given = reader.read(samples, shapes, count).inputs
+        given = reader.read(samples, shapes, count, loaded.kinds).inputs
     return {name: values[:count] for name, values in given.items()}
 
 

@@ -1,5 +1,6 @@
 """What goes wrong is a clear fault with the right exit code, and leaves nothing behind."""
 
+import json
 import os
 import re
 import resource
@@ -237,3 +238,50 @@ def test_a_folder_that_was_damaged(memxc, model, tmp_path, name, content):
     done = memxc("verify", out, "--count", "1")
     assert done.code == 3
     assert "error[bad-" in done.err
+
+
+@pytest.fixture
+def codes(tmp_path):
+    """A model whose input is a code: x (1, 6) uint8, as a number, times a matrix."""
+    info = helper.make_tensor_value_info
+    weight = np.random.default_rng(3).normal(size=(6, 4)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Cast", ["x"], ["f"], to=1), helper.make_node("MatMul", "fw", ["y"])],
+        "net",
+        [info("x", onnx.TensorProto.UINT8, (1, 6))],
+        [info("y", onnx.TensorProto.FLOAT, (1, 4))],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    path = tmp_path / "codes.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize("value", [0.5, -1, 256])
+@pytest.mark.parametrize("command", ["compile", "verify", "simulate"])
+def test_samples_that_are_no_codes(memxc, codes, tmp_path, command, value):
+    out, other = tmp_path / "out", tmp_path / "other.npz"
+    np.savez(other, x=np.full((3, 6), value), y=np.zeros(3, int))
+    if command == "compile":
+        done = memxc("compile", codes, "-o", out, "--samples", other)
+    else:
+        assert memxc("compile", codes, "-o", out).code == 0
+        flag = {"verify": "--samples", "simulate": "--data"}[command]
+        done = memxc(command, out, flag, other)
+    assert done.code == 3
+    assert f"holds {value:g}, the model takes uint8" in done.err
+
+
+def test_a_folder_whose_samples_are_no_codes(memxc, codes, tmp_path):
+    out = tmp_path / "out"
+    assert memxc("compile", codes, "-o", out).code == 0
+    assert memxc("verify", out, "--count", "1").code == 0
+    np.savez(out / "samples.npz", x=np.full((3, 6), 0.5))
+    done = memxc("verify", out)
+    assert done.code == 3
+    assert "the model takes uint8" in done.err
+    manifest = json.loads((out / "manifest.json").read_text())
+    for kinds in (None, ["x"], 3):
+        (out / "manifest.json").write_text(json.dumps({**manifest, "kinds": kinds}))
+        assert "error[bad-design]" in memxc("verify", out).err
