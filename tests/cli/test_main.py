@@ -13,7 +13,7 @@ from memxc import __version__
 from memxc.cli import _main, _terminal
 
 COMMANDS = ["check", "compile", "dialects", "doctor", "engines", "lvs", "ops", "passes", "report",
-            "show", "targets", "verify"]  # fmt: skip
+            "show", "simulate", "targets", "twin", "verify"]  # fmt: skip
 
 
 def memxc(*args, **kwargs):
