@@ -98,7 +98,7 @@ def _undeclared(node: Node, graph: Graph, column: Column, used: frozenset[str]) 
         if name in column.attrs and not _is_number(value, infinite=name in column.infinite):
             what = f"{node.op}: {name} = {value} is no finite number"
             yield Fault("unsupported-attribute", node.name, what, "train or export it again")
-        if name in column.attrs and name in _FLAGS and value not in (0, 1):
+        elif name in column.attrs and name in _FLAGS and not _is_flag(value):
             what = f"{node.op}: {name} = {value} is neither 0 nor 1"
             yield Fault("unsupported-attribute", node.name, what, "train or export it again")
     for name in node.outputs[column.outputs :] if column.outputs is not None else ():
@@ -136,6 +136,11 @@ def _is_number(value: Any, infinite: bool) -> bool:
     if numbers.dtype.kind != "f":
         return True
     return not np.isnan(numbers).any() and (infinite or bool(np.isfinite(numbers).all()))
+
+
+def _is_flag(value: Any) -> bool:
+    """Whether an attribute is 0 or 1; a list or a tensor is neither."""
+    return np.ndim(value) == 0 and bool(value in (0, 1))
 
 
 def _finite(stage: Linear) -> bool:

@@ -150,6 +150,14 @@ def test_no_column_takes_a_number_that_is_none(hand_graph, faults_of):
                 assert codes == ["unsupported-attribute"], (column.name, name)
 
 
+@pytest.mark.parametrize("value", [2, -1, (1, 1), np.array([0, 1]), np.array([1])])
+def test_flags_that_are_neither_yes_nor_no(value, hand_graph, faults_of):
+    graph = hand_graph("ArgMax", {"x": (2, 3)}, {}, {"y": (2, 1)}, {"keepdims": value})
+    (fault,) = faults_of(graph)
+    assert fault.code == "unsupported-attribute"
+    assert "neither 0 nor 1" in fault.what
+
+
 def test_refused_operators_say_why(hand_graph, faults_of):
     assert "InstanceNormalization" in ops.refusals()
     assert not set(ops.refusals()) & set(ops.available())
