@@ -231,7 +231,8 @@ def _bundle(
     row_shape, column_shape = (inputs.shape[1], *size), (*outputs.shape, *lanes)
     weight = np.zeros((prod(column_shape), prod(row_shape)))
     bias = np.zeros(prod(column_shape))
-    group_of, place_in, place_out = _places(inputs, outputs)
+    channels = 1 + max(int(block.sinks[..., 0].max()) for block in blocks)
+    group_of, place_in, place_out = _places(inputs, outputs, channels)
     for block in blocks:
         group = group_of[block.sinks[:, 0, 0]]
         mine = np.flatnonzero(group >= 0)
@@ -251,9 +252,9 @@ def _bundle(
     )
 
 
-def _places(inputs: Indices, outputs: Indices) -> tuple[Indices, Indices, Indices]:
+def _places(inputs: Indices, outputs: Indices, channels: int) -> tuple[Indices, Indices, Indices]:
     """The group of an output channel (-1: none of these), and where a channel is in its group."""
-    group_of = np.full(outputs.max() + 1, -1)
+    group_of = np.full(channels, -1)
     place_in, place_out = np.zeros(inputs.max() + 1, dtype=np.intp), np.zeros_like(group_of)
     group_of[outputs] = np.arange(len(outputs))[:, None]
     place_out[outputs] = np.arange(outputs.shape[1])
