@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import reference
+from memxc import metrics, reference
 from memxc.backends import twin
 from memxc.errors import fail
 from memxc.ir.design import Design
 from memxc.physics import devices, effective, effects
 from memxc.physics.nodal import Wires
-from memxc.simulate import metrics
 from memxc.simulate.journal import Journal
 from memxc.target import Target
 
