@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,17 @@ from memxc.passes.record import PassRecord, counts
 #: Samples on which every pass is checked, and numbers in all of a network with a wide input; more
 #: would only cost time.
 _CHECKED, _NUMBERS = 4, 1 << 17
+#: A lowered network further than this from onnxruntime, relative to its outputs, computes another
+#: thing; float32 alone gives 1e-6.
+_SAME = 1e-3
 
 
 @dataclass(frozen=True)
 class Rung:
-    """The distance of two neighbours on the ladder of oracles, on the network's outputs."""
+    """The distance of two neighbours on the ladder of oracles, on the network's outputs.
+
+    NaN where one of them gives NaN.
+    """
 
     start: str
     end: str
@@ -44,7 +51,7 @@ class Ladder:
         self.records: list[PassRecord] = []
         self.rungs: list[Rung] = []
         self.warnings: list[str] = []
-        self.name, self.values = "onnxruntime", None
+        self.name, self.values, self.undefined = "onnxruntime", None, False
         try:
             self.values = reference.run(model, self.inputs) if self.inputs else None
         except MemxcError as error:
@@ -52,7 +59,9 @@ class Ladder:
 
     def lowered(self, design: Design) -> None:
         """The first rung: the lowered network against onnxruntime."""
-        self._rung("lowered", design)
+        rung = self._rung("lowered", design)
+        if rung is not None and not rung.max_rel_error <= _SAME:
+            self.warnings.append(_far(rung.max_rel_error))
 
     def graph_pass(self, change: GraphPass, graph: Graph, ctx: Context) -> Graph:
         """The graph after a pass, which is held against the graph before it."""
@@ -81,7 +90,8 @@ class Ladder:
             else {"max_abs_error": rung.max_abs_error, "max_rel_error": rung.max_rel_error}
         )
         # No limiter acts on the samples that calibrate scaled by: it is exact on them, too.
-        if change.exact and rung is not None:
+        # Outputs that were NaN before stay it: lowered() has said so.
+        if change.exact and rung is not None and not self.undefined:
             assert rung.max_rel_error < 1e-9, (
                 f"the exact pass {change.name} moved the outputs by {rung.max_rel_error:.1e}"
             )
@@ -95,15 +105,34 @@ class Ladder:
         values = evaluate.outputs(design, self.inputs)
         rung = None
         if self.values is not None:
-            apart = [distance(values[key], self.values[key]) for key in values]
-            rung = Rung(self.name, name, max(a for a, _ in apart), max(r for _, r in apart))
+            apart = np.array([distance(values[key], self.values[key]) for key in values])
+            # numpy's maximum keeps what is no number, Python's loses it.
+            rung = Rung(self.name, name, *map(float, apart.max(axis=0)))
+            self.undefined = any(np.isnan(before).any() for before in self.values.values())
             self.rungs.append(rung)
         self.name, self.values = name, values
         return rung
 
 
 def distance(value: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float]:
-    """max|a-b| and max|a-b| / max|b| over a tensor."""
-    apart = float(np.abs(value.astype(np.float64) - reference).max(initial=0.0))
-    size = float(np.abs(reference.astype(np.float64)).max(initial=0.0))
+    """max|a-b| and max|a-b| / max|b| over a tensor; equal infinities are no distance."""
+    found, known = value.astype(np.float64), reference.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        apart = float(np.where(found == known, 0.0, np.abs(found - known)).max(initial=0.0))
+    size = float(np.abs(known[np.isfinite(known)]).max(initial=0.0))
     return apart, apart / size if size else apart
+
+
+def _far(error: float) -> str:
+    """What the user is told where the first rung is too long."""
+    if not math.isfinite(error):
+        return (
+            "outputs are NaN or infinite on the samples, so the circuit cannot be compared with "
+            "the network: give --samples for which the network gives numbers"
+        )
+    return (
+        f"before any device is in it the circuit is {error:.1e} of the largest output away from "
+        "onnxruntime: do not use it. Where the network rounds or compares, samples on an edge may "
+        "go either way: give other --samples; otherwise it is a fault of memxc, please report it "
+        "with the model"
+    )

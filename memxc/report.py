@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -79,8 +80,10 @@ def _distance(report: Mapping[str, Any]) -> list[str]:
     rungs = report["fidelity"]["rungs"]
     if not rungs:
         return []
-    worst = max(rungs, key=lambda rung: rung["max_rel_error"])
-    return [f"largest step of the ladder: {worst['max_rel_error']:.1e} at {worst['to']}"]
+    # In report.json what is no number stands as a word; it is worse than any number.
+    steps = [(float(rung["max_rel_error"]), rung["to"]) for rung in rungs]
+    error, end = max(steps, key=lambda step: (math.isnan(step[0]), step[0]))
+    return [f"largest step of the ladder: {error:.1e} at {end}"]
 
 
 def _table(report: Mapping[str, Any]) -> str:

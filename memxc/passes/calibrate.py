@@ -6,12 +6,13 @@ Sources: design.md section 5; the threshold limiter is that of the ShuffleNetV2 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from memxc import evaluate
+from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Digital, Lanes, Linear, Wires
@@ -35,7 +36,10 @@ class Calibrate(DesignPass):
     margin: float = 2.0
 
     def run(self, design: Design, ctx: Context) -> Design:
-        """The design with scales, limits and bias lines."""
+        """The design with scales, limits and bias lines.
+
+        Raises MemxcError (bad-samples) where a bus is NaN or infinite on the samples.
+        """
         margin = self.margin if ctx.assumed_inputs else 1.0
         scales = _scales(design, ctx, margin)
         limits = _limited(design) if math.isfinite(ctx.target.device.threshold_v) else set()
@@ -66,7 +70,8 @@ def peaks(design: Design, ctx: Context) -> dict[str, float]:
     found = dict.fromkeys(design.buses, 0.0)
     for batch in evaluate.batches(design, ctx.samples):
         for name, values in evaluate.walk(design, batch):
-            found[name] = max(found[name], float(np.abs(values).max(initial=0.0)))
+            # numpy's maximum keeps what is no number, Python's loses it.
+            found[name] = float(np.maximum(found[name], np.abs(values).max(initial=0.0)))
     return found
 
 
@@ -74,13 +79,23 @@ def _scales(design: Design, ctx: Context, margin: float) -> dict[str, float]:
     peak = peaks(design, ctx)
     driving = {stage.srcs[0] for stage in design.stages if _programmable(stage)}
     scales: dict[str, float] = {}
-    for family in _families(design):
-        largest = max(peak[name] for name in (family & driving) or family)
+    families = [(family, (family & driving) or family) for family in _families(design)]
+    if faults := [fault for _, deciding in families for fault in _endless(deciding, peak)]:
+        raise MemxcError(faults)
+    for family, deciding in families:
+        largest = max(peak[name] for name in deciding)
         scale = ctx.target.device.read_voltage_v / round_up(
             margin * largest if largest > _NOTHING else 1.0
         )
         scales.update(dict.fromkeys(family, scale))
     return scales
+
+
+def _endless(names: set[str], peak: Mapping[str, float]) -> Iterator[Fault]:
+    """Buses that volts cannot follow, in the order of the design."""
+    for name in (name for name in peak if name in names and not math.isfinite(peak[name])):
+        what = f"reaches {peak[name]:g} on the samples; no volts stand for that"
+        yield Fault("bad-samples", name, what, "give --samples on which the network is finite")
 
 
 def _programmable(stage: object) -> bool:

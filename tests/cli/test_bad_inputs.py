@@ -285,3 +285,38 @@ def test_a_folder_whose_samples_are_no_codes(memxc, codes, tmp_path):
     for kinds in (None, ["x"], 3):
         (out / "manifest.json").write_text(json.dumps({**manifest, "kinds": kinds}))
         assert "error[bad-design]" in memxc("verify", out).err
+
+
+def test_outputs_that_are_nan_are_told(memxc, model, tmp_path):
+    """The square root of a negative number, in all that is said of the compilation."""
+
+    def root(m):
+        m.graph.node[5].op_type = "Sqrt"
+
+    change(model, root)
+    done = memxc("compile", model, "-o", tmp_path / "out", "-t", "ideal")
+    assert done.code == 0
+    assert "outputs are NaN" in done.err
+    assert "ladder: nan at lowered" in done.out
+    shown = memxc("report", tmp_path / "out")
+    assert shown.code == 0
+    assert "ladder: nan at lowered" in shown.out
+    assert "outputs are NaN" in shown.out
+    assert memxc("report", tmp_path / "out", "--json").json["fidelity"]["rungs"][0] == {
+        "from": "onnxruntime", "to": "lowered", "max_abs_error": "nan", "max_rel_error": "nan",
+    }  # fmt: skip
+
+
+def test_outputs_that_are_infinite_are_told(memxc, model, tmp_path):
+    """e to the power of 10000 and more."""
+
+    def power(m):
+        m.graph.node[1].op_type = "Exp"
+        m.graph.initializer[0].CopyFrom(
+            numpy_helper.from_array(np.full((3, 2, 3, 2), 1e4, np.float32), "w")
+        )
+
+    change(model, power)
+    done = memxc("compile", model, "-o", tmp_path / "out", "-t", "ideal")
+    assert done.code == 0
+    assert "NaN or infinite on the samples" in done.err

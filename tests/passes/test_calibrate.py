@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from memxc import evaluate, target
+from memxc.errors import MemxcError
 from memxc.ir.design import Bus, Design, Lanes, Wires
 from memxc.ir.stages import Circuit
 from memxc.ir.windows import ints, lanewise
@@ -104,3 +105,17 @@ def test_faint_samples_leave_a_number_of_bias_lines(convolution, size):
     ctx = Context(target.load("hfox-128"), {"x": np.full((1, 1, 5, 6), size)})
     # As many as there may be.
     assert Calibrate().run(design, ctx).stages[0].kernels[0].bias_lines == 8
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_bus_that_no_volts_follow_is_named(convolution, value):
+    design = _with_relu(convolution(3, 4, 7, 9))
+    x = np.random.default_rng(0).uniform(0, 3, (5, 3, 7, 9))
+    x[2, 1, 3, 4] = value
+    with pytest.raises(MemxcError) as caught:
+        Calibrate().run(design, Context(target.load("hfox-128"), {"x": x}))
+    faults = caught.value.faults
+    assert {fault.code for fault in faults} == {"bad-samples"}
+    assert faults[0].where == "x"
+    assert f"reaches {value:g}" in faults[0].what
+    assert "--samples" in faults[0].hint

@@ -1,0 +1,85 @@
+"""The rungs of the ladder: how far two steps are apart, and what the user is told of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from memxc import evaluate, reference, target
+from memxc.ladder import Ladder, distance
+from memxc.lower import lower
+from memxc.passes import Context
+from memxc.passes.calibrate import Calibrate
+from memxc.pipeline import Options, compile_model
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("value", "known", "apart", "relative"),
+    [
+        ([1, 2, -7], [1, 4, -4], 3, 0.75),
+        ([0.5], [0], 0.5, 0.5),
+        ([1, NAN], [1, 2], NAN, NAN),
+        ([1, 2], [NAN, 2], NAN, NAN),
+        ([NAN, 2], [NAN, 2], NAN, NAN),
+        ([-INF, 2], [-INF, 4], 2, 0.5),
+        ([INF, 2], [-INF, 4], INF, INF),
+        ([3, 2], [INF, 4], INF, INF),
+    ],
+)
+def test_the_distance_of_two_tensors(value, known, apart, relative):
+    found = distance(np.array(value, np.float32), np.array(known, np.float64))
+    np.testing.assert_equal(found, (apart, relative))
+
+
+@pytest.fixture
+def two_outputs(model, monkeypatch):
+    """The ladder of a lowered network with a second output, which evaluate gives what is asked."""
+    design = lower(compile_model(Options(model, target.load("ideal")), check=False).graph)
+    right = reference.run
+
+    def build(known, *found):
+        answers = iter(found)
+
+        def outputs(design, inputs):
+            value = next(answers)
+            return {"y": right(model, inputs)["y"].astype(float), "z": np.full((2, 3), value)}
+
+        monkeypatch.setattr(
+            reference, "run", lambda *args: {**right(*args), "z": np.full((2, 3), known)}
+        )
+        monkeypatch.setattr(evaluate, "outputs", outputs)
+        x = np.random.default_rng(3).uniform(size=(2, 2, 6, 5)).astype(np.float32)
+        made = Ladder(model, {"x": x}, lambda text: None)
+        made.lowered(design)
+        return made, design, Context(target.load("ideal"), {"x": x})
+
+    return build
+
+
+def test_a_second_output_that_is_nan_is_not_lost(two_outputs):
+    made, _, _ = two_outputs(1.0, NAN)
+    assert np.isnan(made.rungs[0].max_abs_error)
+    (warning,) = made.warnings
+    assert "NaN" in warning
+    assert "--samples" in warning
+
+
+@pytest.mark.parametrize(("found", "told"), [(1.0009, False), (0.998, True), (INF, True)])
+def test_a_long_first_rung_is_told(two_outputs, found, told):
+    made, _, _ = two_outputs(1.0, found)
+    assert len(made.warnings) == told
+    assert all("onnxruntime" in text or "infinite" in text for text in made.warnings)
+
+
+def test_an_exact_pass_may_not_bring_nan(two_outputs):
+    made, design, ctx = two_outputs(1.0, 1.0, NAN)
+    with pytest.raises(AssertionError, match="exact pass calibrate"):
+        made.design_pass(Calibrate(), design, ctx)
+
+
+def test_nan_that_was_there_before_is_no_fault_of_a_pass(two_outputs):
+    made, design, ctx = two_outputs(1.0, NAN, NAN)
+    made.design_pass(Calibrate(), design, ctx)
+    assert np.isnan([rung.max_rel_error for rung in made.rungs]).all()
