@@ -1,0 +1,76 @@
+"""ONNX's own cases as twins: as lowered, and as programmed crossbars."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from memxc import evaluate, passes, target
+from memxc.backends import twin
+from memxc.errors import MemxcError
+from memxc.passes import Context
+
+PIPELINE = ("calibrate", "schedule", "partition", "tile", "program")
+CLOSE = 1e-5
+#: Beyond it float32 has no number.
+LARGEST = 3e38
+#: What rounding decides, in single precision here and in double there: at most one code is off.
+STEPS = {
+    "test_equal": "a step as high as the signal, exactly where two signals meet",
+    "test_qlinearconv": "a value in the middle between two codes",
+}
+
+
+def programmed(circuit):
+    samples = {name: value[None] for name, value in circuit.signals.items()}
+    design, ctx = circuit.design, Context(target.load("hfox-128"), samples)
+    for name in PIPELINE:
+        design = passes.available()[name]().run(design, ctx)
+    return design
+
+
+def distance(design, signals):
+    """Largest relative error over three samples, where evaluate has a number float32 has, too."""
+    inputs = {}
+    for name in design.inputs:
+        one = np.asarray(signals[name], dtype=np.float32)
+        one = one.reshape(1, *twin.sample(design.buses[name]))
+        inputs[name] = np.concatenate([one, 0.5 * one, one])
+    made = twin.model(design)
+    onnx.checker.check_model(onnx.load_from_string(made), full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
+    session = onnxruntime.InferenceSession(made, options)
+    assert [value.name for value in session.get_inputs()] == list(design.inputs)
+    wanted, errors = evaluate.outputs(design, inputs), [0.0]
+    for found, right in zip(session.run(None, inputs), wanted.values(), strict=True):
+        assert found.shape == right.shape
+        known = np.abs(right) < LARGEST
+        off = np.abs(found[known] - right[known])
+        errors.append(off.max(initial=0.0) / np.abs(right[known]).max(initial=1e-30))
+    return max(errors)
+
+
+@pytest.mark.parametrize("kind", ["lowered", "programmed"])
+def test_every_case(cases, kind):
+    wrong, refused, count = [], [], 0
+    for case in cases:
+        if case.outcome != "passed" or case.name in STEPS:
+            continue
+        with warnings.catch_warnings():
+            # The suite's own cases divide by zero and overflow on purpose.
+            warnings.simplefilter("ignore")
+            try:
+                design = case.circuit.design if kind == "lowered" else programmed(case.circuit)
+            except MemxcError as refusal:  # no volts for what is not finite
+                refused.append((case.name, refusal.faults[0].what))
+                continue
+            error = distance(design, case.circuit.signals)
+        count += 1
+        wrong += [(case.name, error)] if not error < CLOSE else []
+    assert wrong == []
+    assert count > 850, refused
