@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 Cell = Literal["memristor", "resistor", "batchnorm"]
 Schedule = Literal["parallel", "sequential"]
 Signed = Literal["differential", "inverted-inputs"]
+#: The ends of a word line that its driver is wired to: the first column's, or the last's as well.
+Drive = Literal["left", "both"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,7 @@ class Array:
     r_f:    (dst width,) ohm, feedback of op-amp 2; one value a lane, shared by its row parts.
     r_join: (dst width,) ohm, feedback of op-amp 1 and joining resistor (differential only).
     v_bias: volts on a bias line.  gain: open-loop gain of the op-amps, inf for an ideal one.
+    drive:  where the word lines are driven; all one where wires are perfect conductors.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Array:
     cell: Cell = "memristor"
     schedule: Schedule = "parallel"
     signed: Signed = "differential"
+    drive: Drive = "left"
 
     @property
     def srcs(self) -> tuple[str, ...]:
@@ -93,9 +97,11 @@ class Array:
         assert self.gain > 0, "the gain is not positive"
         _known(self.cell, self.schedule)
         assert self.signed in get_args(Signed), f"no sign is kept {self.signed!r}"
+        assert self.drive in get_args(Drive), f"no word line is driven at {self.drive!r}"
 
     def __str__(self) -> str:
         kind = "" if self.cell == "memristor" else f" {self.cell}"
+        kind += "" if self.drive == "left" else f" driven at {self.drive} ends"
         return f"array{kind} {self.name}({self.src}) {_listing(self.crossbars)}"
 
 

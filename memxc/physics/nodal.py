@@ -18,6 +18,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
+from memxc.target import Wire
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 #: The end of the word lines that the sources are at; "both": each source is at both ends.
@@ -32,6 +34,13 @@ class Wires:
     word_line: float
     bit_line: float
     neuron: float
+
+    @staticmethod
+    def of(wire: Wire) -> Wires:
+        """Those of a target."""
+        return Wires(
+            wire.r_source_ohm, wire.r_word_line_ohm, wire.r_bit_line_ohm, wire.r_neuron_ohm
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ miss about the share of a volt that such an amplifier would leave on its node, 1
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +28,33 @@ _HELD = 1 << 25
 _Unit = tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Effective:
+    """What the word lines of a stage give its lanes, wires and amplifiers and all.
+
+    volts: for each crossbar (blocks, word lines, columns), lane volts per volt on a word line.
+    split: whether the blocks are places, those of one definition after each other, because the
+    amplifiers differ from place to place; otherwise they are definitions.
+    """
+
+    volts: tuple[Floats, ...]
+    split: bool
+
+
 def kernels(stage: Array, scales: tuple[float, float], wires: nodal.Wires) -> tuple[Kernel, ...]:
     """One kernel a crossbar of the stage, in its order; scales: volts per unit in and out."""
+    found = matrices(stage, wires)
+    return tuple(
+        _kernel(stage, crossbar, matrix, scales, found.split)
+        for crossbar, matrix in zip(stage.crossbars, found.volts, strict=True)
+    )
+
+
+def matrices(stage: Array, wires: nodal.Wires) -> Effective:
+    """The effective matrices of a stage's crossbars, in their order."""
     lanes = [crossbar.sinks.nets() for crossbar in stage.crossbars]
     split = not all(_alike(stage, nets) for nets in lanes)
     if split:
-        # Amplifiers that differ from place to place: every place becomes a block of its own.
         lanes = [nets.reshape(-1, 1, nets.shape[2]) for nets in lanes]
     found = [
         np.empty((len(nets), crossbar.word_lines, nets.shape[2]))
@@ -40,10 +62,7 @@ def kernels(stage: Array, scales: tuple[float, float], wires: nodal.Wires) -> tu
     ]
     for units in _stacks(lanes):
         _close(stage, units, lanes, wires, found)
-    return tuple(
-        _kernel(stage, crossbar, matrix, scales, split)
-        for crossbar, matrix in zip(stage.crossbars, found, strict=True)
-    )
+    return Effective(tuple(found), split)
 
 
 def _alike(stage: Array, lanes: Ints) -> bool:
@@ -92,7 +111,7 @@ def _close(
             shares = len(lanes[chunk[0][number][0]]) // crossbar.groups
             g = crossbar.conductance((blocks[:, number] // shares).astype(np.intp))
             node = np.where(crossbar.polarity > 0, crossbar.column, crossbar.column + first_minus)
-            parts.append((transfer.ports(g, wires), node.astype(np.intp)))
+            parts.append((transfer.ports(g, wires, stage.drive), node.astype(np.intp)))
         matrix = closed.matrix(parts, amplifiers, 1 + int(amplifiers.minus[-1]))
         ends = np.cumsum([crossbar.word_lines for crossbar in crossbars])[:-1]
         for number, own in enumerate(np.split(matrix, ends, axis=1)):
