@@ -263,3 +263,38 @@ def test_bodies_in_another_order_are_the_same(tmp_path):
     design, top = _compiled(tmp_path)
     _edit(_cells(top), r"^(R10_06 .*\n)(R10_07 .*\n)", r"\2\1")
     assert compare(design, top).differences == ()
+
+
+@pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
+def test_another_gain_is_named(tmp_path, signed):
+    """By a netlist of the same layout whose amplifiers are others."""
+    finite, top = _compiled(tmp_path / "finite", signed=signed, name="ideal-finite-gain")
+    ideal, other = _compiled(tmp_path / "ideal", signed=signed, name="ideal")
+    cells = {"differential": ["tia"], "inverted-inputs": ["inverter", "tia_single"]}[signed]
+    paths = [path.parent / "cells" / "periphery.cir" for path in (top, other)]
+    texts = [path.read_text() for path in paths]
+    for path, text in zip(paths, reversed(texts), strict=True):
+        path.write_text(text)
+    found = compare(finite, top).differences
+    assert list(dict.fromkeys(d.where for d in found)) == [f"{cell} gain" for cell in cells]
+    assert {(d.expected, d.found) for d in found} == {("1.000000000e+06", "infinite")}
+    found = compare(ideal, other).differences
+    assert list(dict.fromkeys(d.where for d in found)) == [f"{cell} gain" for cell in cells]
+    assert {(d.expected, d.found) for d in found} == {("infinite", "1.000000000e+06")}
+
+
+def test_one_op_amp_of_another_gain_is_one_difference(tmp_path):
+    design, top = _compiled(tmp_path, name="ideal-finite-gain")
+    path = top.parent / "cells" / "periphery.cir"
+    _edit(path, r"^(e2 out 0 0 m) 1\.0+e\+06", r"\1 5e5")
+    (difference,) = compare(design, top).differences
+    assert (difference.where, difference.found) == ("tia gain", "5e5")
+    assert path.read_text().splitlines()[difference.line - 1] == "e2 out 0 0 m 5e5"
+    _edit(path, r"^(e2 out 0 0 m) 5e5", r"\1 1e6")
+    assert compare(design, top).differences == ()
+
+
+def test_a_macro_of_the_users_own_has_no_gain_to_compare(tmp_path):
+    design, top = _compiled(tmp_path, name="ideal-finite-gain")
+    _edit(top.parent / "cells" / "periphery.cir", r"^e[12] .*\n", "g1 out 0 p m 0.5\n", 2)
+    assert compare(design, top).differences == ()

@@ -1,7 +1,8 @@
 """The cells around the crossbars: that each is there, has its ports, and computes its function.
 
-What is inside of an amplifier, an inverter or a limiter is the user's, and verify's to judge; so is
-the inside of a lane cell that has been replaced by more than one behavioural source.
+What is inside of an amplifier, an inverter or a limiter is the user's, and verify's to judge, but
+for the gain of op-amps as docs/netlist.md has them; so is the inside of a lane cell that has been
+replaced by more than one behavioural source.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from memxc.ir import expr
 from memxc.ir.design import Bus, Design
 from memxc.ir.stages import Lanes
 from memxc.lvs.difference import Difference
-from memxc.netread import Definition, Netlist
+from memxc.netread import NUMBER, Definition, Netlist
 
 Floats = NDArray[np.float64]
 
@@ -28,8 +29,14 @@ _PORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "inverter": (("in", "out"), ()),
     "limiter": (("in", "out"), ("clip",)),
 }
+#: An op-amp: a source that a summing node controls. An ideal one: a current that is measured, or an
+#: input that is copied.
+_OPAMP = re.compile(rf"e\S*\s+\S+\s+0\s+0\s+[pm]\s+({NUMBER.pattern})")
+_IDEAL = re.compile(r"h\S*\s+\S+\s+\S+\s+v[pm]\s.*|e\S*\s+out\s+0\s+0\s+in\s+1")
 _SOURCE = re.compile(r"b\S*\s+out\s+0\s+v\s*=\s*(\S.*)")
 _POINTS = 64
+#: A gain above this is written as none.
+_INFINITE = 1e300
 
 
 def lane_cells(design: Design, netlist: Netlist) -> dict[str, str]:
@@ -68,6 +75,7 @@ def differences(
             yield Difference(netlist.file, 0, name, "a definition", "missing")
         elif name in _PORTS and found is not None:
             yield from _ports(found, *_PORTS[name])
+            yield from _gain(found, min(array.gain for array in design.arrays))
     for stage in design.stages:
         if isinstance(stage, Lanes):
             yield from _lane(stage, design.buses, netlist, lanes[stage.dst])
@@ -95,6 +103,16 @@ def _ports(
         yield Difference(found.file, found.line, where, " ".join(ports), " ".join(found.ports))
     for lost in sorted(set(params) - {name for name, _ in found.params}):
         yield Difference(found.file, found.line, f"{found.name} parameters", lost, "missing")
+
+
+def _gain(found: Definition, gain: float) -> Iterator[Difference]:
+    """Op-amps of another open-loop gain; all of a design have one."""
+    want = "infinite" if gain > _INFINITE else f"{gain:.9e}"
+    for card in found.others:
+        opamp, ideal = _OPAMP.fullmatch(card.text), _IDEAL.fullmatch(card.text)
+        have = opamp[1] if opamp else "infinite" if ideal else want
+        if have != want and (want == "infinite" or ideal or float(have) != float(want)):
+            yield Difference(found.file, card.line, f"{found.name} gain", want, have)
 
 
 def _lane(
