@@ -9,20 +9,25 @@ or bias of the lane is programmed to g_max.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.errors import fail
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar, Kernel
 from memxc.ir.stages import Array, Linear
 from memxc.ir.windows import ints
 from memxc.passes import Context, DesignPass
-from memxc.target import Device, Target
+from memxc.passes import _amplifiers as amplifiers
+from memxc.passes import _levels as levels
+from memxc.target import Device
 
 Floats = NDArray[np.float64]
+
+LEVELS = ("now", "later")
 
 
 @dataclass(frozen=True)
@@ -30,23 +35,30 @@ class Program(DesignPass):
     """Linear -> Array: conductances within the device's range and levels, r_f and r_join.
 
     Exact up to rounding where the device has continuous levels and the amplifiers are ideal.
+    levels: `now`, or `later` where compensate is to round to the device's levels.
     """
 
     name = "program"
     exact = False
+    levels: str = "now"
 
     def run(self, design: Design, ctx: Context) -> Design:
         """The design with every Linear stage programmed."""
+        if self.levels not in LEVELS:
+            what = f"no levels {self.levels!r}"
+            raise fail("usage", "program.levels", what, f"one of {', '.join(LEVELS)}")
         stages, first = [], 0
         for stage in design.stages:
             if isinstance(stage, Linear):
-                stage = _array(stage, design, ctx, first)  # noqa: PLW2901
+                known = None if self.levels == "later" else ctx.target.device
+                stage = _array(stage, design, ctx, first, known)  # noqa: PLW2901
                 first += sum(crossbar.groups for crossbar in stage.crossbars)
             stages.append(stage)
         return design.with_stages(stages)
 
 
-def _array(stage: Linear, design: Design, ctx: Context, first: int) -> Array:
+def _array(stage: Linear, design: Design, ctx: Context, first: int, known: Device | None) -> Array:
+    """known: the device on whose levels the conductances are, None for any within its range."""
     src, dst = design.buses[stage.src], design.buses[stage.dst]
     assert src.scale is not None, "calibrate comes before program"
     assert dst.scale is not None, "calibrate comes before program"
@@ -56,7 +68,10 @@ def _array(stage: Linear, design: Design, ctx: Context, first: int) -> Array:
     peaks = _peaks(stage.kernels, bias_unit, dst.width)
     crossbars = []
     for kernel, peak in zip(stage.kernels, peaks, strict=True):
-        crossbars.append(_crossbar(kernel, peak, bias_unit, stage, target.device, signed, first))
+        made = _crossbar(kernel, peak, bias_unit, stage, target.device, signed, first)
+        if stage.cell != "resistor":
+            made = replace(made, g=levels.nearest(made.g, known))
+        crossbars.append(made)
         first += kernel.groups
     span = target.device.g_max - (0.0 if stage.cell == "resistor" else target.device.g_min)
     r_f = _feedback(stage.kernels, peaks, dst.scale / src.scale / span, dst.width)
@@ -66,7 +81,7 @@ def _array(stage: Linear, design: Design, ctx: Context, first: int) -> Array:
         dst=stage.dst,
         crossbars=tuple(crossbars),
         r_f=r_f,
-        r_join=_joining(crossbars, dst.width, target),
+        r_join=amplifiers.joining(crossbars, dst.width, target),
         v_bias=target.device.read_voltage_v,
         gain=target.amplifier.gain,
         cell=stage.cell,
@@ -77,20 +92,9 @@ def _array(stage: Linear, design: Design, ctx: Context, first: int) -> Array:
 
 def _peaks(kernels: Sequence[Kernel], bias_unit: float, width: int) -> list[Floats]:
     """Largest magnitude (groups, columns) of each kernel's columns, equal along shared lanes."""
-    peaks = [_own_peak(kernel, bias_unit) for kernel in kernels]
-    while True:
-        lanes = np.zeros(width + 1)  # the spare last one takes what is discarded
-        nets = [np.where((n := kernel.sinks.nets()) < 0, width, n) for kernel in kernels]
-        for lane, peak in zip(nets, peaks, strict=True):
-            np.maximum.at(lanes, lane, np.broadcast_to(peak[:, None, :], lane.shape))
-        lanes[width] = 0.0
-        shared = [
-            np.maximum(lanes[lane].max(axis=1), peak)
-            for lane, peak in zip(nets, peaks, strict=True)
-        ]
-        if all((a == b).all() for a, b in zip(shared, peaks, strict=True)):
-            return [np.where(peak > 0, peak, 1.0) for peak in shared]
-        peaks = shared
+    own = [_own_peak(kernel, bias_unit) for kernel in kernels]
+    shared = amplifiers.alike([kernel.sinks for kernel in kernels], own, width)
+    return [np.where(peak > 0, peak, 1.0) for peak in shared]
 
 
 def _own_peak(kernel: Kernel, bias_unit: float) -> Floats:
@@ -121,10 +125,7 @@ def _crossbar(
     bias = np.zeros((kernel.groups, 0))
     if kernel.bias is not None:
         bias = np.asarray(kernel.bias, dtype=np.float64) * bias_unit / kernel.bias_lines * slope
-    parts = [
-        _level(part, g_min, span, None if fixed else device)
-        for part in (values, -values, bias, -bias)
-    ]
+    parts = [g_min + np.clip(part, 0.0, span) for part in (values, -values, bias, -bias)]
     layout = _inverted if signed == "inverted-inputs" else _differential
     lines = kernel.bias_lines if kernel.bias is not None else 0
     cell, line, sign, column, polarity = layout(pattern, kernel.values.shape[1], lines)
@@ -156,15 +157,6 @@ def _per_device(slope: Floats, pattern: NDArray[np.int32], kernel: Kernel) -> Fl
     rows, columns = np.nonzero(pattern >= 0)
     spread[:, pattern[rows, columns]] = slope[:, columns]
     return spread
-
-
-def _level(weight: Floats, g_min: float, span: float, device: Device | None) -> Floats:
-    """Siemens within the range, on the nearest level or measured state a device has."""
-    share = np.clip(np.maximum(weight, 0.0) / span, 0.0, 1.0)
-    if device is not None and device.levels:
-        share = np.round(share * (device.levels - 1)) / (device.levels - 1)
-    g = g_min + share * span
-    return device.means[device.nearest(g)] if device is not None and device.states else g
 
 
 def _differential(pattern: NDArray[np.int32], devices: int, bias: int) -> tuple[NDArray[Any], ...]:
@@ -205,30 +197,3 @@ def _feedback(
         ohms = np.broadcast_to((unit * peak)[:, None, :], nets.shape)
         r_f[nets[nets >= 0]] = ohms[nets >= 0]
     return r_f
-
-
-def _joining(crossbars: Sequence[Crossbar], width: int, target: Target) -> Floats:
-    """r_join so that op-amp 1 stays within its swing with every plus device at full voltage."""
-    load = np.zeros(width + 1)
-    for crossbar in crossbars:
-        plus = np.flatnonzero(crossbar.polarity > 0)
-        if not len(plus):
-            continue
-        nets = crossbar.sinks.nets()[..., crossbar.column[plus]]
-        total = _column_sums(crossbar, plus)[:, None, :]
-        np.add.at(load, np.where(nets < 0, width, nets), np.broadcast_to(total, nets.shape))
-    ohms = np.full(width, 1.0 / target.device.g_max)
-    loaded = load[:width] > 0
-    ohms[loaded] = target.amplifier.swing_v / (target.device.read_voltage_v * load[:width][loaded])
-    # Few digits: the sum's last bits depend on the order of adding.
-    step = 10.0 ** (np.floor(np.log10(ohms)) - 3)
-    return np.asarray(np.maximum(np.floor(ohms / step * (1 + 1e-9)), 1) * step)
-
-
-def _column_sums(crossbar: Crossbar, bits: NDArray[np.intp]) -> Floats:
-    return np.stack(
-        [
-            crossbar.conductance(slice(g, g + 1))[0][:, bits].sum(axis=0)
-            for g in range(crossbar.groups)
-        ]
-    )
