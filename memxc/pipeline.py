@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from memxc import frontend, passes, samples
-from memxc.errors import Fault, MemxcError, fail
+from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear, Schedule, Signed
@@ -20,11 +19,11 @@ from memxc.ladder import Ladder, Rung
 from memxc.lower import lower
 from memxc.passes import Context, DesignPass, GraphPass, Pass
 from memxc.passes.record import PassRecord, counts
+from memxc.stage_set import by_stage
 from memxc.target import Target
 
 #: Numbers that random samples hold in all, and how many samples these are at most and at least.
 _NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
-_STAGE_KEYS = ("partition", "schedule", "tile")
 
 
 @dataclass(frozen=True)
@@ -175,22 +174,7 @@ def _samples(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str
 
 def _context(options: Options, given: samples.Samples, pipeline: Sequence[Pass]) -> Context:
     assumed = not (options.samples or options.model.with_suffix(".samples.npz").is_file())
-    stage_set: dict[str, dict[str, str]] = {}
-    for text in options.stage_set:
-        place, _, value = text.partition("=")
-        stage, _, key = place.rpartition(".")
-        if key not in _STAGE_KEYS or not stage or not value:
-            raise MemxcError(
-                Fault(
-                    "usage",
-                    f"--stage-set {text}",
-                    "not STAGE.key=value",
-                    f"keys are {', '.join(_STAGE_KEYS)}",
-                )
-            )
-        if key == "tile" and not re.fullmatch(r"[1-9]\d{0,4}(x[1-9]\d{0,4})?", value):
-            raise fail("usage", f"--stage-set {text}", "a tile is ROWS or ROWSxCOLUMNS")
-        stage_set.setdefault(stage, {})[key] = value
+    stage_set = by_stage(options.stage_set)
     return Context(options.target, given.inputs, assumed, stage_set, options.signed)
 
 

@@ -15,8 +15,10 @@ from memxc.ir.graph import Graph
 from memxc.ir.stages import Digital
 from memxc.ladder import Rung
 from memxc.lower import lower
+from memxc.passes import Context
 from memxc.passes.record import PassRecord
 from memxc.pipeline import Compiled, Options
+from memxc.stage_set import by_stage
 
 SCHEMA = "memxc-report/1"
 
@@ -24,7 +26,8 @@ SCHEMA = "memxc-report/1"
 def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
     """Everything of report.json. `sha256`: of the model's file."""
     design, target = compiled.design, compiled.target
-    bills = resources.measure(design, target.device.g_min, _tiles(compiled))
+    tiles = Context(target, {}, stage_set=by_stage(compiled.options.stage_set))
+    bills = resources.measure(design, target.device.g_min, tiles.tile)
     watts = power.measure(design, bills, target.amplifier.power_w, compiled.samples)
     time = latency.measure(design, target.crossbar.stage_time_s)
     return {
@@ -163,15 +166,3 @@ def _digital(design: Design) -> list[dict[str, Any]]:
         for stage in design.stages
         if isinstance(stage, Digital)
     ]
-
-
-def _tiles(compiled: Compiled) -> resources.Tile:
-    unit = compiled.target.crossbar
-    own = {}
-    for text_ in compiled.options.stage_set:
-        place, _, value = text_.partition("=")
-        stage, _, key = place.rpartition(".")
-        if key == "tile":
-            rows, _, columns = value.partition("x")
-            own[stage] = int(rows), int(columns or rows)
-    return lambda stage: own.get(stage, (unit.rows, unit.columns))

@@ -16,7 +16,7 @@ ORDER = (
     "__main__", "cli", "conformance", "output", "report", "pipeline", "ladder", "verify", "lvs",
     "simulate", "folder", "backends", "passes", "losses", "lower", "ops", "frontend", "reference",
     "evaluate", "digital", "physics", "netread", "metrics", "samples", "store", "render", "target",
-    "ir", "engines", "jobs", "errors", "units",
+    "ir", "engines", "jobs", "stage_set", "errors", "units",
 )  # fmt: skip
 
 #: Libraries that only some rooms know, however the import is marked for the linter.

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click  # noqa: TID251
 
 from memxc import units
+from memxc.stage_set import parse, tile, whole
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,18 +47,7 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
     name, equals, sizes = text.rpartition("=")
     if not equals or not name:
         raise ValueError("an input's name and its shape, NAME=1x3x48x192, are wanted")
-    return name, tuple(_whole(size) for size in sizes.split("x"))
-
-
-def tile(text: str) -> tuple[int, int]:
-    """R or RxC: rows and columns of the unit crossbar."""
-    sizes = [_whole(size) for size in text.split("x")]
-    if len(sizes) > 2:
-        raise ValueError("rows, or rows x columns, are wanted")
-    rows, columns = sizes[0], sizes[-1]
-    if not 3 <= rows <= 65536 or not 2 <= columns <= 65536:
-        raise ValueError("a unit crossbar has 3 to 65536 rows and 2 to 65536 columns")
-    return rows, columns
+    return name, tuple(whole(size) for size in sizes.split("x"))
 
 
 def span(text: str) -> tuple[float, float]:
@@ -72,19 +62,8 @@ def span(text: str) -> tuple[float, float]:
 
 
 def stage_set(text: str) -> str:
-    """STAGE.key=value; the compiler says which stages and keys there are."""
-    place, equals, value = text.partition("=")
-    stage, dot, key = place.rpartition(".")
-    if not (equals and dot and stage and key and value):
-        raise ValueError("a stage, a key and a value are wanted")
-    if key == "tile":
-        tile(value)
-    choices = {
-        "schedule": ("parallel", "sequential"),
-        "partition": ("packed", "paper", "none"),
-    }.get(key)
-    if choices and value not in choices:
-        raise ValueError(f"{key} is {' or '.join(choices)}")
+    """STAGE.key=value; the compiler says which stages there are."""
+    parse(text)
     return text
 
 
@@ -106,12 +85,6 @@ def sweep(text: str) -> tuple[str, tuple[str, ...]]:
     if not (equals and key.strip() and all(found)):
         raise ValueError("a key and values with commas between them are wanted")
     return key.strip(), found
-
-
-def _whole(text: str) -> int:
-    if not text.strip().isdecimal() or not 0 < int(text) <= 2**31:
-        raise ValueError(f"{text!r} is not a positive whole number")
-    return int(text)
 
 
 SHAPE = _Form("NAME=1x3x48x192", shape, "--shape input=1x3x48x192")
