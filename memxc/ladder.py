@@ -15,6 +15,7 @@ from memxc import evaluate, reference, samples
 from memxc.errors import MemxcError
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
+from memxc.losses import Answers, Judge, Loss, distance
 from memxc.lower import lower
 from memxc.passes import Context, DesignPass, GraphPass, Pass
 from memxc.passes.record import PassRecord, counts
@@ -52,6 +53,8 @@ class Ladder:
         self.rungs: list[Rung] = []
         self.warnings: list[str] = []
         self.name, self.values, self.undefined = "onnxruntime", None, False
+        self.judge: Judge | None = None
+        self.answers: list[Answers] = []
         try:
             self.values = reference.run(model, self.inputs) if self.inputs else None
         except MemxcError as error:
@@ -68,10 +71,10 @@ class Ladder:
         self.progress(change.name)
         changed = change.run(graph, ctx)
         changed.verify()
-        before, after = lower(graph), lower(changed)
+        before = lower(graph)
         if self.name == "onnxruntime":
             self.lowered(before)
-        self._record(change, counts(before), after)
+        self._record(change, before, lower(changed), ctx)
         return changed
 
     def design_pass(self, change: DesignPass, design: Design, ctx: Context) -> Design:
@@ -79,25 +82,35 @@ class Ladder:
         self.progress(change.name)
         changed = change.run(design, ctx)
         changed.verify()
-        self._record(change, counts(design), changed)
+        self._record(change, design, changed, ctx)
         return changed
 
-    def _record(self, change: Pass, before: Mapping[str, int], after: Design) -> None:
+    def loss(self) -> Loss | None:
+        """What all passes lost together; None where no pass was lossy, or none was compared."""
+        if self.judge is None:
+            return None
+        return self.judge.loss(self.answers[-1], self.answers[0])
+
+    def _record(self, change: Pass, before: Design, after: Design, ctx: Context) -> None:
         rung = self._rung(change.name, after)
-        loss = (
-            {}
-            if change.exact or rung is None
-            else {"max_abs_error": rung.max_abs_error, "max_rel_error": rung.max_rel_error}
-        )
         # No limiter acts on the samples that calibrate scaled by: it is exact on them, too.
         # Outputs that were NaN before stay it: lowered() has said so.
         if change.exact and rung is not None and not self.undefined:
             assert rung.max_rel_error < 1e-9, (
                 f"the exact pass {change.name} moved the outputs by {rung.max_rel_error:.1e}"
             )
-        self.records.append(
-            PassRecord(change.name, change.options(), change.exact, before, counts(after), loss)
-        )
+        loss = {} if change.exact or rung is None else self._lost(before, after, ctx)
+        sizes = (counts(before, ctx.zeros), counts(after, ctx.zeros))
+        self.records.append(PassRecord(change.name, change.options(), change.exact, *sizes, loss))
+
+    def _lost(self, before: Design, after: Design, ctx: Context) -> Mapping[str, float | str]:
+        """The loss of a pass. What exact passes before it did to rare samples is part of it."""
+        if self.judge is None:
+            self.judge = Judge(ctx.judged or samples.Samples(ctx.samples, None), before)
+            self.answers = [self.judge.answers(before)]
+            self.warnings += filter(None, [self.judge.misfit])
+        self.answers.append(self.judge.answers(after))
+        return self.judge.loss(self.answers[-1], self.answers[-2]).as_dict()
 
     def _rung(self, name: str, design: Design) -> Rung | None:
         if not self.inputs:
@@ -112,15 +125,6 @@ class Ladder:
             self.rungs.append(rung)
         self.name, self.values = name, values
         return rung
-
-
-def distance(value: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float]:
-    """max|a-b| and max|a-b| / max|b| over a tensor; equal infinities are no distance."""
-    found, known = value.astype(np.float64), reference.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        apart = float(np.where(found == known, 0.0, np.abs(found - known)).max(initial=0.0))
-    size = float(np.abs(known[np.isfinite(known)]).max(initial=0.0))
-    return apart, apart / size if size else apart
 
 
 def _far(error: float) -> str:

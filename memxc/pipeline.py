@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from memxc import frontend, passes, samples
+from memxc import frontend, losses, passes, samples
 from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
@@ -18,7 +18,7 @@ from memxc.ir.stages import Linear, Schedule, Signed
 from memxc.ladder import Ladder, Rung
 from memxc.lower import lower
 from memxc.passes import Context, DesignPass, GraphPass, Pass
-from memxc.passes.record import PassRecord, counts
+from memxc.passes.record import PassRecord, macs
 from memxc.stage_set import by_stage
 from memxc.target import Target
 
@@ -36,6 +36,8 @@ class Options:
     partition: str = "packed"
     signed: Signed = "differential"
     batchnorm: str = "fold"
+    prune: tuple[str, ...] = ()
+    zeros: passes.Zeros | None = None
     passes: str | None = None
     samples: Path | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Compiled:
     labels: NDArray[Any] | None
     records: tuple[PassRecord, ...]
     rungs: tuple[Rung, ...]
+    loss: losses.Loss | None
     warnings: tuple[str, ...]
     macs: int
 
@@ -72,9 +75,12 @@ def compile_model(
     given, warnings = _samples(options, loaded)
     pipeline = _pipeline(options)
     ctx = _context(options, given, pipeline)
-    ladder = Ladder(options.model, given.inputs if check else {}, progress)
-    graph = loaded
+    ladder = Ladder(options.model, ctx.samples if check else {}, progress)
+    graph, multiplications = loaded, 0
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
+        # Those of the network as it was given, whatever is pruned later.
+        if not graph_pass.exact:
+            multiplications = multiplications or macs(lower(graph))
         graph = ladder.graph_pass(graph_pass, graph, ctx)
     progress("lowering")
     design = lower(graph)
@@ -82,7 +88,7 @@ def compile_model(
     _check_stages(design, ctx)
     if not ladder.records:
         ladder.lowered(design)
-    macs = counts(design)["multiplications"]
+    multiplications = multiplications or macs(design)
     for design_pass in (p for p in pipeline if isinstance(p, DesignPass)):
         design = ladder.design_pass(design_pass, design, ctx)
     _check_fits(design, ctx)
@@ -91,12 +97,13 @@ def compile_model(
         target=options.target,
         graph=loaded,
         design=design,
-        samples=given.inputs,
-        labels=given.labels,
+        samples=ctx.samples,
+        labels=None if given.labels is None else given.labels[: samples.MOST],
         records=tuple(ladder.records),
         rungs=tuple(ladder.rungs),
+        loss=ladder.loss(),
         warnings=(*warnings, *ladder.warnings),
-        macs=macs,
+        macs=multiplications,
     )
 
 
@@ -160,7 +167,7 @@ def _samples(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str
     shapes = {name: graph.shapes[name] for name in graph.inputs}
     path = options.samples or options.model.with_suffix(".samples.npz")
     if options.samples or path.is_file():
-        return samples.read(path, shapes, kinds=graph.kinds), ()
+        return samples.read(path, shapes, losses.MOST, graph.kinds), ()
     drawn = samples.seeded(shapes, *options.input_range, options.seed, _MOST, graph.kinds)
     given = samples.Samples(samples.few(drawn.inputs, _NUMBERS, _MOST, _LEAST), None)
     ranges = (samples.extent(graph.kinds.get(name, ""), *options.input_range) for name in shapes)
@@ -175,7 +182,15 @@ def _samples(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str
 def _context(options: Options, given: samples.Samples, pipeline: Sequence[Pass]) -> Context:
     assumed = not (options.samples or options.model.with_suffix(".samples.npz").is_file())
     stage_set = by_stage(options.stage_set)
-    return Context(options.target, given.inputs, assumed, stage_set, options.signed)
+    return Context(
+        target=options.target,
+        samples={name: values[: samples.MOST] for name, values in given.inputs.items()},
+        assumed_inputs=assumed,
+        stage_set=stage_set,
+        signed=options.signed,
+        zeros=options.zeros or ("absent" if options.prune else "parked"),
+        judged=given,
+    )
 
 
 def _check_fits(design: Design, ctx: Context) -> None:

@@ -155,16 +155,19 @@ def _crossbar(
     stage: Array, crossbar: Crossbar, g_min: float, tile: Tile, defined: set[int]
 ) -> Resources:
     arrays = placed(stage, crossbar)
+    times = arrays // crossbar.groups
+    there = int(crossbar.present.sum())
     if stage.cell == "resistor":
-        return Resources(resistors=arrays * crossbar.devices)
-    new = set(crossbar.definition.tolist()) - defined
+        return Resources(resistors=times * there)
+    first = dict(zip(crossbar.definition.tolist(), crossbar.present.tolist(), strict=True))
+    new = first.keys() - defined
     defined |= new
-    used = crossbar.cell[crossbar.cell >= 0]
-    off = int((crossbar.g[:, used] <= g_min * (1 + 1e-9)).sum())
+    parked = (crossbar.g > 0) & (crossbar.g <= g_min * (1 + 1e-9))
+    off = int(np.count_nonzero(parked, axis=0) @ crossbar.uses)
     found = Resources(
-        memristors=arrays * crossbar.devices,
-        memristors_defined=len(new) * crossbar.devices,
-        memristors_off=off * (arrays // crossbar.groups),
+        memristors=times * there,
+        memristors_defined=sum(first[number] for number in new),
+        memristors_off=times * off,
     )
     if stage.cell == "batchnorm":
         return found
@@ -174,7 +177,7 @@ def _crossbar(
         word_lines=arrays * crossbar.word_lines,
         bit_lines=arrays * crossbar.bit_lines,
         places_available=arrays * rows * columns,
-        places_used=arrays * crossbar.devices,
+        places_used=times * there,
     )
 
 

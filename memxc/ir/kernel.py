@@ -104,7 +104,7 @@ class Kernel:
 class Crossbar:
     """A stack of crossbar definitions: equal wiring, different conductances.
 
-    g:        (groups, devices) siemens.
+    g:        (groups, devices) siemens; 0 S is no device.
     cell:     (word lines, bit lines) int32, index into `g`, -1 where no device stands.
     line:     (word lines,) the row of `taps` that drives it, or BIAS.
     sign:     (word lines,) +1 the input or +v_bias, -1 its inverse.
@@ -146,8 +146,18 @@ class Crossbar:
 
     @cached_property
     def devices(self) -> int:
-        """Devices of one definition."""
+        """Places for a device in one definition."""
         return int((self.cell >= 0).sum())
+
+    @cached_property
+    def uses(self) -> NDArray[np.intp]:
+        """At how many places of a block each of its conductances stands, (devices,)."""
+        return np.bincount(self.cell[self.cell >= 0], minlength=self.g.shape[1])
+
+    @cached_property
+    def present(self) -> NDArray[np.intp]:
+        """Devices of each block, (groups,), without those of 0 S, which are none."""
+        return np.asarray((self.g > 0) @ self.uses)
 
     def conductance(self, groups: slice | NDArray[np.intp] = slice(None)) -> Floats:
         """Dense conductances (groups, word lines, bit lines) in siemens, 0 where none stands."""

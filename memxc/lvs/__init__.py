@@ -36,7 +36,7 @@ def compare(design: Design, top: Path) -> Result:
     for stage in design.arrays:
         for crossbar in stage.crossbars:
             differences += cells.differences(crossbar, netlist)
-            devices += crossbar.devices * crossbar.groups
+            devices += int(crossbar.present.sum())
     unknown = set(netlist.instances)
     instances = connections = 0
     lanes = periphery.lane_cells(design, netlist)

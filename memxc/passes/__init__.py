@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 
@@ -22,7 +22,11 @@ from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Signed
+from memxc.samples import Samples
 from memxc.target import Target
+
+#: What stands for a weight of exactly zero: no device at all, or a pair at g_min.
+Zeros = Literal["absent", "parked"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Context:
     samples: input tensors by name (samples, *shape without batch).
     assumed_inputs: the samples are made up from a range, so calibrate keeps a margin.
     stage_set: options of single stages, {stage: {key: value}}.
+    judged: what losses are measured on, more of the samples and their labels; None where nothing
+    is compared.
     """
 
     target: Target
@@ -39,6 +45,8 @@ class Context:
     assumed_inputs: bool = False
     stage_set: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     signed: Signed = "differential"
+    zeros: Zeros = "parked"
+    judged: Samples | None = None
 
     def option(self, stage: str, key: str, default: str) -> str:
         """An option of one stage, or what the rest has."""

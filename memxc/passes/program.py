@@ -3,7 +3,8 @@
     w * s_out / s_in = r_f * (G+ - G-),   the unused device of a pair stays at g_min and cancels
 
 One slope (siemens per unit of weight) an output lane, shared by its row parts: the largest weight
-or bias of the lane is programmed to g_max.
+or bias of the lane is programmed to g_max. A weight of exactly zero is a pair at g_min, or, where
+the context says that zeros are absent, no device.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def _array(stage: Linear, design: Design, ctx: Context, first: int, known: Devic
     peaks = _peaks(stage.kernels, bias_unit, dst.width)
     crossbars = []
     for kernel, peak in zip(stage.kernels, peaks, strict=True):
-        made = _crossbar(kernel, peak, bias_unit, stage, target.device, signed, first)
+        made = _crossbar(kernel, peak, bias_unit, stage, ctx, signed, first)
         if stage.cell != "resistor":
             made = replace(made, g=levels.nearest(made.g, known))
         crossbars.append(made)
@@ -112,11 +113,11 @@ def _crossbar(
     peak: Floats,
     bias_unit: float,
     stage: Linear,
-    device: Device,
+    ctx: Context,
     signed: str,
     first: int,
 ) -> Crossbar:
-    fixed = stage.cell == "resistor"
+    fixed, device = stage.cell == "resistor", ctx.target.device
     g_min = 0.0 if fixed else device.g_min
     span = device.g_max - g_min
     slope = span / peak
@@ -126,6 +127,10 @@ def _crossbar(
     if kernel.bias is not None:
         bias = np.asarray(kernel.bias, dtype=np.float64) * bias_unit / kernel.bias_lines * slope
     parts = [g_min + np.clip(part, 0.0, span) for part in (values, -values, bias, -bias)]
+    if ctx.zeros == "absent":
+        # 0 S is no device.
+        found = (values, values, bias, bias)
+        parts = [np.where(weight == 0, 0.0, g) for weight, g in zip(found, parts, strict=True)]
     layout = _inverted if signed == "inverted-inputs" else _differential
     lines = kernel.bias_lines if kernel.bias is not None else 0
     cell, line, sign, column, polarity = layout(pattern, kernel.values.shape[1], lines)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar, Kernel
 from memxc.ir.stages import Array, Linear
+from memxc.passes import Zeros
 
 
 @dataclass(frozen=True)
@@ -19,45 +23,97 @@ class PassRecord:
     exact: bool
     before: Mapping[str, int]
     after: Mapping[str, int]
-    loss: Mapping[str, float]
+    loss: Mapping[str, float | str]
 
 
-def counts(design: Design) -> dict[str, int]:
+_KEYS = ("crossbars", "memristors", "multiplications", "parameters")
+
+
+def counts(design: Design, zeros: Zeros = "parked") -> dict[str, int]:
     """Crossbars, memristors, multiplications and parameters of the programmable stages.
 
-    Before programming every weight and bias counts as the pair of memristors it will become.
+    Multiplications are weights other than zero times the places each is used at: a weight of zero
+    needs none (kernel elements first). Parameters are weights and biases other than zero. Before
+    programming each counts as the pair of memristors it will become, those of zero where they are
+    `parked`.
     """
-    total = dict.fromkeys(("crossbars", "memristors", "multiplications", "parameters"), 0)
+    total = dict.fromkeys(_KEYS, 0)
     for stage in design.stages:
         if isinstance(stage, (Linear, Array)) and stage.cell != "resistor":
-            for key, value in _counts(stage).items():
+            for key, value in _counts(stage, zeros).items():
                 total[key] += value
     return total
 
 
-def _counts(stage: Linear | Array) -> dict[str, int]:
-    found = (
-        [_kernel(k) for k in stage.kernels]
-        if isinstance(stage, Linear)
-        else [_crossbar(c) for c in stage.crossbars]
+def macs(design: Design) -> int:
+    """Multiplications before programming, those with a weight of zero among them."""
+    return sum(
+        kernel.groups * kernel.places * kernel.devices
+        for stage in design.stages
+        if isinstance(stage, Linear) and stage.cell != "resistor"
+        for kernel in stage.kernels
     )
-    total = dict.fromkeys(("crossbars", "memristors", "multiplications", "parameters"), 0)
-    for groups, places, weights, biases in found:
-        placed = groups * (1 if stage.schedule == "sequential" else places)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A stack: its groups and places, and over all groups the weights and biases other than zero,
+    and the memristors."""
+
+    groups: int
+    places: int
+    weights: int
+    biases: int
+    memristors: int
+
+
+def _counts(stage: Linear | Array, zeros: Zeros) -> dict[str, int]:
+    found = (
+        [_kernel(kernel, zeros) for kernel in stage.kernels]
+        if isinstance(stage, Linear)
+        else [_crossbar(crossbar) for crossbar in stage.crossbars]
+    )
+    total = dict.fromkeys(_KEYS, 0)
+    for block in found:
+        placed = 1 if stage.schedule == "sequential" else block.places
         # A kept batch normalisation stands beside the crossbars, as resources counts it.
-        total["crossbars"] += placed if stage.cell == "memristor" else 0
-        total["memristors"] += 2 * (weights + biases) * placed
-        total["multiplications"] += weights * groups * places
-        total["parameters"] += (weights + biases) * groups
+        total["crossbars"] += placed * block.groups if stage.cell == "memristor" else 0
+        total["memristors"] += block.memristors * placed
+        total["multiplications"] += block.weights * block.places
+        total["parameters"] += block.weights + block.biases
     return total
 
 
-def _kernel(kernel: Kernel) -> tuple[int, int, int, int]:
-    """Groups, places, weights and biases of one block."""
-    biases = 0 if kernel.bias is None else kernel.columns * kernel.bias_lines
-    return kernel.groups, kernel.places, kernel.devices, biases
+def _kernel(kernel: Kernel, zeros: Zeros) -> _Block:
+    cell = kernel.pattern
+    uses = np.bincount(cell[cell >= 0], minlength=kernel.values.shape[1])
+    weights = int(np.count_nonzero(kernel.values, axis=0) @ uses)
+    biases = 0 if kernel.bias is None else int(np.count_nonzero(kernel.bias)) * kernel.bias_lines
+    there = weights + biases
+    if zeros == "parked":
+        lines = 0 if kernel.bias is None else kernel.bias_lines
+        there = (kernel.devices + kernel.columns * lines) * kernel.groups
+    return _Block(kernel.groups, kernel.places, weights, biases, 2 * there)
 
 
-def _crossbar(crossbar: Crossbar) -> tuple[int, int, int, int]:
-    weights = int((crossbar.cell[crossbar.line != BIAS] >= 0).sum()) // 2
-    return crossbar.groups, crossbar.places, weights, crossbar.devices // 2 - weights
+def _crossbar(crossbar: Crossbar) -> _Block:
+    """A pair whose two conductances are equal is a weight of zero, whether it is there or not."""
+    bias = crossbar.line == BIAS
+    weights, biases = (_pairs(crossbar, lines) for lines in (~bias, bias))
+    there = int(crossbar.present.sum())
+    return _Block(crossbar.groups, crossbar.places, weights, biases, there)
+
+
+def _pairs(crossbar: Crossbar, lines: NDArray[np.bool_]) -> int:
+    """Pairs of different conductances on some of the word lines."""
+    cell = crossbar.cell[lines]
+    if (crossbar.polarity > 0).any():
+        one, other = (cell[:, crossbar.polarity == sign] for sign in (1, -1))
+    else:
+        one, other = (cell[crossbar.sign[lines] == sign] for sign in (1, -1))
+    there = (one >= 0) & (other >= 0)
+    # One pair may stand at many places of a block, as in a sub-image.
+    size = crossbar.g.shape[1]
+    pairs, uses = np.unique(one[there].astype(np.int64) * size + other[there], return_counts=True)
+    differ = crossbar.g[:, pairs // size] != crossbar.g[:, pairs % size]
+    return int(np.count_nonzero(differ, axis=0) @ uses)

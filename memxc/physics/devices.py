@@ -66,7 +66,10 @@ class Cells:
         return np.nonzero(self.cell >= 0)[1]
 
     def conductance(self, wanted: Floats, group: int, places: slice) -> Floats:
-        """Siemens (places, devices) of devices that were to have `wanted` (devices,) siemens."""
+        """Siemens (places, devices) of devices that were to have `wanted` (devices,) siemens.
+
+        0 S is no device, and nothing becomes of it.
+        """
         device = self.device
 
         def normal(effect: str, sigma: float) -> Floats | float:
@@ -82,7 +85,7 @@ class Cells:
             g = low + (g - g_min) / (g_max - g_min) * (high - low)
         g = _drifted(device, self._programmed(g, wanted, normal), normal)
         g = self._stuck(g, low, high, group, places) * device.temperature_factor
-        return np.where(self._open(group, places), 0.0, np.maximum(g, 0.0))
+        return np.where(self._open(group, places) | (wanted == 0), 0.0, np.maximum(g, 0.0))
 
     def _programmed(self, g: Floats, wanted: Floats, normal: Normal) -> Floats:
         if self.device.states:

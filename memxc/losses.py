@@ -1,0 +1,105 @@
+"""What a network lost: its answers on the samples, and its score where there are labels.
+
+A loss is one number. With labels, it is what the score fell by: accuracy (top-1) for one class a
+sample, Dice for masks, on the first output. Without, it is the mean over the samples of
+max|a - b| / max|b| of the first output. A fall below zero is a gain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc import evaluate, metrics
+from memxc.errors import MemxcError
+from memxc.ir.design import Design
+from memxc.ir.stages import Linear
+from memxc.samples import Samples
+
+Answers = Mapping[str, NDArray[Any]]
+
+#: Samples that losses are measured on: at most and at least, and multiplications in all.
+MOST, _LEAST, _WORK = 1024, 4, 1 << 30
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Answers held against earlier ones, over `samples` samples.
+
+    metric: top1 or dice, the mean score `before` and `after`; or error, where before is 0.
+    The errors are max|a - b| over all outputs and samples, and that over the largest |b|.
+    """
+
+    samples: int
+    max_abs_error: float
+    max_rel_error: float
+    metric: str
+    before: float
+    after: float
+
+    @property
+    def lost(self) -> float:
+        """The loss as one number."""
+        return self.after if self.metric == "error" else self.before - self.after
+
+    def as_dict(self) -> dict[str, float | str]:
+        """The keys of report.json."""
+        return {**vars(self), "lost": self.lost}
+
+
+class Judge:
+    """Some of the samples, what is right for them, and what the answers to them are worth."""
+
+    def __init__(self, samples: Samples, design: Design) -> None:
+        """As many samples as the work of the design allows; at least 4, where there are so many."""
+        count = min(MOST, max(_LEAST, _WORK // max(1, _work(design))))
+        self.inputs = {name: values[:count] for name, values in samples.inputs.items()}
+        self.labels = None if samples.labels is None else samples.labels[:count]
+        self.samples = len(next(iter(self.inputs.values())))
+        self.metric, self.misfit = _metric(design, self.labels)
+
+    def answers(self, design: Design) -> Answers:
+        """The outputs of a design, before or after programming, in units of activation."""
+        return evaluate.outputs(design, self.inputs)
+
+    def loss(self, after: Answers, before: Answers) -> Loss:
+        """What the answers lost against those before."""
+        # numpy's maximum keeps what is no number, Python's loses it.
+        apart = np.array([distance(after[name], before[name]) for name in after])
+        largest, relative = (float(value) for value in apart.max(axis=0))
+        first = next(iter(after))
+        score = metrics.METRICS[self.metric]
+        right = before[first] if self.metric == "error" else self.labels
+        assert right is not None, "the metric was chosen by the labels"
+        was, now = (float(score(answers[first], right).mean()) for answers in (before, after))
+        return Loss(self.samples, largest, relative, self.metric, was, now)
+
+
+def distance(value: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float]:
+    """max|a-b| and max|a-b| / max|b| over a tensor; equal infinities are no distance."""
+    found, known = value.astype(np.float64), reference.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        apart = float(np.where(found == known, 0.0, np.abs(found - known)).max(initial=0.0))
+    size = float(np.abs(known[np.isfinite(known)]).max(initial=0.0))
+    return apart, apart / size if size else apart
+
+
+def _metric(design: Design, labels: NDArray[Any] | None) -> tuple[str, str]:
+    """The metric that the labels are for, and a warning where they are for none."""
+    shape = design.buses[design.outputs[0]].shape
+    shape = shape[1:] if shape[:1] == (1,) else shape
+    try:
+        return metrics.choose(None, shape, labels, "the samples"), ""
+    except MemxcError as error:
+        return "error", f"losses are relative errors: {error.faults[0].what}"
+
+
+def _work(design: Design) -> int:
+    """Multiplications of a sample."""
+    kernels = [k for stage in design.stages if isinstance(stage, Linear) for k in stage.kernels]
+    return sum(math.prod((k.groups, k.places, k.devices)) for k in kernels)
