@@ -139,7 +139,7 @@ def _linear(stage: Linear, dst: Bus, src: Bus, source: Floats) -> Floats:
     out = np.zeros((len(source), dst.width + 1))
     for kernel in stage.kernels:
         columns = max(1, _CHUNK // max(1, kernel.rows))
-        for groups, places in _chunks(kernel.taps, min(columns, kernel.columns), len(source)):
+        for groups, places in kernel.taps.pieces(_CHUNK, min(columns, kernel.columns), len(source)):
             taps = units.at(kernel.taps, groups, places)
             lanes = kernel.sinks.nets(groups, places)
             # A dense layer may have too many weights to hold them all in double precision.
@@ -157,7 +157,7 @@ def _array(stage: Array, width: int, source: Floats) -> Floats:
     loads = {polarity: np.zeros((1, width + 1)) for polarity in (1, -1)}
     volts = _Source(source)
     for crossbar in stage.crossbars:
-        for groups, places in _chunks(crossbar.taps, crossbar.bit_lines, len(source)):
+        for groups, places in crossbar.taps.pieces(_CHUNK, crossbar.bit_lines, len(source)):
             taps = volts.at(crossbar.taps, groups, places)
             words = word_line_volts(crossbar, taps, stage.v_bias, stage.gain)
             g = crossbar.conductance(groups)
@@ -206,17 +206,3 @@ def _add(out: Floats, lanes: Ints, part: Floats) -> None:
     flat = np.where(lanes < 0, out.shape[1] - 1, lanes).reshape(-1)
     for sample, value in zip(out, part, strict=True):
         np.add.at(sample, flat, value.reshape(-1))
-
-
-def _chunks(taps: Windows, columns: int, samples: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of groups and places that keep what is gathered at once under _CHUNK numbers."""
-    lines = taps.lines + columns
-    places = max(1, min(taps.places, _CHUNK // max(1, samples * lines)))
-    each = max(samples * places * lines, taps.lines * columns)
-    groups = max(1, min(taps.groups, _CHUNK // max(1, each)))
-    for first_group in range(0, taps.groups, groups):
-        for first_place in range(0, taps.places, places):
-            yield (
-                slice(first_group, first_group + groups),
-                slice(first_place, first_place + places),
-            )

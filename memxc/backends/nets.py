@@ -52,8 +52,4 @@ class Nets:
 
 def chunks(windows: Windows) -> Iterator[tuple[slice, slice]]:
     """Slices of groups and of places that bound what is gathered at once."""
-    places = max(1, min(windows.places, _CHUNK // max(1, windows.lines)))
-    groups = max(1, min(windows.groups, _CHUNK // max(1, windows.lines * places)))
-    for group in range(0, windows.groups, groups):
-        for place in range(0, windows.places, places):
-            yield slice(group, group + groups), slice(place, place + places)
+    return windows.pieces(_CHUNK)

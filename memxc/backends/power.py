@@ -133,8 +133,6 @@ def _neuron_max_w(stage: Array, width: int) -> float:
 
 def _column_sums(crossbar: Crossbar) -> Floats:
     """Siemens on each output, both signs together: (groups, outputs)."""
-    sums = np.zeros((crossbar.groups, crossbar.sinks.lines))
-    for group in range(crossbar.groups):
-        bits = crossbar.conductance(slice(group, group + 1))[0].sum(axis=0)
-        np.add.at(sums[group], crossbar.column, bits)
-    return sums
+    sums = np.zeros((crossbar.sinks.lines, crossbar.groups))
+    np.add.at(sums, crossbar.column, crossbar.loads().T)
+    return sums.T

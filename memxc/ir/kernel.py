@@ -163,6 +163,11 @@ class Crossbar:
         """Dense conductances (groups, word lines, bit lines) in siemens, 0 where none stands."""
         return np.where(self.cell >= 0, self.g[groups][:, self.cell], 0.0)
 
+    def loads(self) -> Floats:
+        """Siemens on each bit line, (groups, bit lines); no more than one block is spread out."""
+        blocks = (self.conductance(slice(g, g + 1)) for g in range(self.groups))
+        return np.stack([block[0].sum(axis=0) for block in blocks])
+
     def verify(self, src_width: int, dst_width: int) -> None:
         """Raise AssertionError where the parts do not fit together."""
         self.taps.verify(src_width, lowest=-1)

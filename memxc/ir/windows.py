@@ -8,6 +8,7 @@ costs O(bus + places + lines). The three index vectors count in the flattened fr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,22 @@ class Windows:
     def index(self, groups: slice = slice(None), places: slice = slice(None)) -> Ints:
         """Where they stand in the flattened frame, shape (groups, places, lines)."""
         return np.asarray(self.group[groups, None, None] + self.origin[places, None] + self.offset)
+
+    def pieces(
+        self, most: int, columns: int = 0, samples: int = 1
+    ) -> Iterator[tuple[slice, slice]]:
+        """Slices of groups and places, so that no more than `most` numbers are held at once.
+
+        For each sample a place holds its lines and `columns` results, a group lines x columns
+        weights; a single place of a single group is never divided.
+        """
+        lines = self.lines + columns
+        places = max(1, min(self.places, most // max(1, samples * lines)))
+        each = max(1, samples * places * lines, self.lines * columns)
+        groups = max(1, min(self.groups, most // each))
+        for group in range(0, self.groups, groups):
+            for place in range(0, self.places, places):
+                yield slice(group, group + groups), slice(place, place + places)
 
     def cut(self, lines: slice) -> Windows:
         """The same windows over some of the lines."""

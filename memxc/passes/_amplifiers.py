@@ -40,7 +40,7 @@ def joining(crossbars: Sequence[Crossbar], width: int, target: Target) -> Floats
         if not len(plus):
             continue
         nets = crossbar.sinks.nets()[..., crossbar.column[plus]]
-        total = _column_sums(crossbar, plus)[:, None, :]
+        total = crossbar.loads()[:, None, plus]
         np.add.at(load, np.where(nets < 0, width, nets), np.broadcast_to(total, nets.shape))
     ohms = np.full(width, 1.0 / target.device.g_max)
     loaded = load[:width] > 0
@@ -48,12 +48,3 @@ def joining(crossbars: Sequence[Crossbar], width: int, target: Target) -> Floats
     # Few digits: the sum's last bits depend on the order of adding.
     step = 10.0 ** (np.floor(np.log10(ohms)) - 3)
     return np.asarray(np.maximum(np.floor(ohms / step * (1 + 1e-9)), 1) * step)
-
-
-def _column_sums(crossbar: Crossbar, bits: NDArray[np.intp]) -> Floats:
-    return np.stack(
-        [
-            crossbar.conductance(slice(g, g + 1))[0][:, bits].sum(axis=0)
-            for g in range(crossbar.groups)
-        ]
-    )
