@@ -50,11 +50,18 @@ def command(
 
     loaded = output.load(folder)
     changed = output.changed(folder)
-    inputs = _inputs(loaded, samples, count)
+    inputs, labels = _inputs(loaded, samples, count)
     reference, missing = _reference(loaded, inputs)
     with _terminal.progress(as_json) as show:
         found = verify(
-            loaded.design, loaded.target, folder / "netlist", inputs, reference, Plan(**asked), show
+            loaded.design,
+            loaded.target,
+            folder / "netlist",
+            inputs,
+            reference,
+            Plan(**asked),
+            show,
+            labels,
         )
     if as_json:
         _terminal.document(_tree(found, changed))
@@ -63,14 +70,18 @@ def command(
     return 0 if found.ok else 1
 
 
-def _inputs(loaded: Loaded, samples: Path | None, count: int | None) -> dict[str, NDArray[Any]]:
-    from memxc import samples as reader
+def _inputs(
+    loaded: Loaded, path: Path | None, count: int | None
+) -> tuple[dict[str, NDArray[Any]], NDArray[Any] | None]:
+    """The inputs and the labels."""
+    from memxc import samples
 
-    given = loaded.samples
-    if samples is not None:
+    given = samples.Samples(loaded.samples, loaded.labels)
+    if path is not None:
         shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
-        given = reader.read(samples, shapes, count, loaded.kinds).inputs
-    return {name: values[:count] for name, values in given.items()}
+        given = samples.read(path, shapes, count, loaded.kinds)
+    inputs = {name: values[:count] for name, values in given.inputs.items()}
+    return inputs, None if given.labels is None else given.labels[:count]
 
 
 def _reference(
@@ -134,6 +145,16 @@ def _say(found: Verification, changed: list[str], missing: str, folder: Path) ->
             f"Against onnxruntime: argmax agrees on {outputs.argmax_agree} of {outputs.count}, "
             f"largest relative error {outputs.max_rel_error:.1e}."
         )
+        _terminal.say(
+            f"Against evaluate, from the inputs on: argmax agrees on "
+            f"{outputs.evaluate_argmax_agree} of {outputs.count}, "
+            f"largest relative error {outputs.evaluate_max_rel_error:.1e}."
+        )
+        if outputs.score is not None and outputs.original_score is not None:
+            _terminal.say(
+                f"Labels, {outputs.metric}: {100 * outputs.score:.2f} % in {found.engine}, "
+                f"{100 * outputs.original_score:.2f} % in onnxruntime."
+            )
     elif missing:
         _terminal.say(f"Not compared with onnxruntime: {printable(missing)}.")
     failed = [printable(stage.name, 40) for stage in found.stages if not stage.ok]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,17 @@ from numpy.typing import NDArray
 
 from memxc import engines, evaluate, jobs
 from memxc.backends import power
-from memxc.errors import fail
+from memxc.errors import MemxcError, fail
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Digital, Lanes, Stage, Wires
+from memxc.metrics import METRICS, choose
+from memxc.physics import nodal
+from memxc.physics.effective import effective
 from memxc.target import Target
-from memxc.verify import bench, library, simulate
+from memxc.verify import library
+from memxc.verify.bench import Bench
+from memxc.verify.simulate import simulate
+from memxc.verify.task import Task
 
 Floats = NDArray[np.float64]
 
@@ -49,15 +55,21 @@ class StageResult:
 
 @dataclass(frozen=True)
 class Outputs:
-    """The simulated network against onnxruntime.
+    """The simulated network against onnxruntime, and against evaluate from the inputs on.
 
-    argmax_agree: samples whose largest number is at the same place in every output.
+    argmax_agree: samples whose largest number is at the same place in every output. score, and
+    the original's: what the first output scores on the labels, by `metric`; None without labels.
     """
 
     count: int
     max_abs_error: float
     max_rel_error: float
     argmax_agree: int
+    evaluate_max_rel_error: float
+    evaluate_argmax_agree: int
+    metric: str | None = None
+    score: float | None = None
+    original_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,10 +107,12 @@ def verify(
     reference: Mapping[str, NDArray[Any]] | None,
     plan: Plan,
     progress: Callable[[str], None] = lambda text: None,
+    labels: NDArray[Any] | None = None,
 ) -> Verification:
     """Simulate the netlist of a design on inputs (samples, *shape) and compare.
 
-    `reference` are onnxruntime's outputs for the same inputs. Raises MemxcError where the engine
+    `reference` are onnxruntime's outputs for the same inputs, `labels` what the first of them is
+    to say. Raises MemxcError where the engine
     is missing or fails, or the stage does not exist.
     """
     _check_stage(design, plan.stage)
@@ -113,29 +127,25 @@ def verify(
     tolerance = plan.tolerance or (1e-6 if math.isinf(target.amplifier.gain) else 1e-5)
     cells = library.read(netlist)
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
+    meant = dict(buses)
     results = []
     with jobs.executor(plan.jobs) as pool:
         for stage in design.stages:
             sources = [buses[src] for src in stage.srcs]
-            expected = evaluate.step(stage, design.buses, sources)
+            meaning = _meaning(design, stage, target, plan)
+            expected = evaluate.step(meaning, design.buses, sources)
             buses[stage.dst] = expected
+            meant[stage.dst] = evaluate.step(meaning, design.buses, [meant[s] for s in stage.srcs])
             if isinstance(stage, (Wires, Digital)) or plan.stage not in (None, stage.name):
                 continue
             progress(stage.name)
-            todo = simulate.Task(
-                design,
-                stage,
-                sources,
-                cells,
-                target,
-                plan.wire,
-                plan.power and isinstance(stage, Array),
-            )
+            power_too = plan.power and isinstance(stage, Array)
+            todo = Task(design, stage, sources, cells, target, plan.wire, power_too)
             buses[stage.dst], result = _stage(todo, expected, engine.name, pool, tolerance)
             results.append(result)
     outputs = None
     if plan.stage is None and reference is not None:
-        outputs = _outputs(design, buses, reference)
+        outputs = _outputs(design, buses, meant, reference, labels)
     return Verification(
         engine.name,
         engine.version() or "",
@@ -147,32 +157,38 @@ def verify(
     )
 
 
+def _meaning(design: Design, stage: Stage, target: Target, plan: Plan) -> Stage:
+    """The stage as evaluate knows it: with wires by its effective matrices."""
+    if plan.wire and isinstance(stage, Array):
+        return effective(design.with_stages([stage]), nodal.Wires.of(target.wire)).stages[0]
+    return stage
+
+
 def _stage(
-    todo: simulate.Task, expected: Floats, engine: str, pool: Executor | None, tolerance: float
+    todo: Task, expected: Floats, engine: str, pool: Executor | None, tolerance: float
 ) -> tuple[Floats, StageResult]:
     start = time.perf_counter()
-    runs, scatter = simulate.runs(todo)
-    if todo.wire and isinstance(todo.stage, Array):
-        expected = simulate.wired_reference(todo)
-    decks = list(bench.benches(runs, todo.stage_title, todo.definitions))
-    answers = jobs.ordered(pool, _sweep, ((engine, d.deck, d.outputs, d.points) for d in decks))
-    found, watts = scatter(decks, answers)
-    apart = float(np.abs(found - expected).max(initial=0.0))
+
+    def sweep(decks: Sequence[Bench]) -> Iterator[Floats]:
+        return jobs.ordered(pool, _sweep, ((engine, d.deck, d.outputs, d.points) for d in decks))
+
+    found = simulate(todo, sweep)
+    apart = float(np.abs(found.volts - expected).max(initial=0.0))
     size = float(np.abs(expected).max(initial=0.0))
     relative = apart / size if size else apart
-    return found, StageResult(
+    return found.volts, StageResult(
         todo.stage.name,
-        len(decks),
+        found.decks,
         todo.devices,
         time.perf_counter() - start,
         apart,
         relative,
-        bool(np.isfinite(found).all()) and relative <= tolerance,
-        (watts, _watts(todo)) if todo.power else None,
+        bool(np.isfinite(found.volts).all()) and relative <= tolerance,
+        (found.watts, _watts(todo)) if todo.power else None,
     )
 
 
-def _watts(todo: simulate.Task) -> float:
+def _watts(todo: Task) -> float:
     """Crossbar watts of a stage as the report computes them, from the simulated volts."""
     assert isinstance(todo.stage, Array)
     return power.crossbar_w(todo.stage, np.square(todo.sources[0]).mean(axis=0))
@@ -183,20 +199,52 @@ def _sweep(engine: str, deck: str, outputs: Sequence[str], points: int) -> Float
 
 
 def _outputs(
-    design: Design, buses: Mapping[str, Floats], reference: Mapping[str, NDArray[Any]]
+    design: Design,
+    buses: Mapping[str, Floats],
+    meant: Mapping[str, Floats],
+    reference: Mapping[str, NDArray[Any]],
+    labels: NDArray[Any] | None,
 ) -> Outputs:
+    found = {name: evaluate.read(design.buses[name], buses[name]) for name in design.outputs}
+    own = {name: evaluate.read(design.buses[name], meant[name]) for name in design.outputs}
+    count = len(next(iter(found.values())))
+    return Outputs(
+        count,
+        *_distance(found, reference),
+        *_distance(found, own)[1:],
+        *_scores(found[design.outputs[0]], np.asarray(reference[design.outputs[0]]), labels),
+    )
+
+
+def _distance(
+    found: Mapping[str, Floats], wanted: Mapping[str, NDArray[Any]]
+) -> tuple[float, float, int]:
+    """The largest absolute and relative error, and on how many samples every argmax agrees."""
     apart, relative, agree = [0.0], [0.0], np.array(True)
-    for name in design.outputs:
-        value = evaluate.read(design.buses[name], buses[name])
-        wanted = np.asarray(reference[name], dtype=np.float64).reshape(value.shape)
-        error = float(np.abs(value - wanted).max(initial=0.0))
-        size = float(np.abs(wanted).max(initial=0.0))
+    for name, value in found.items():
+        right = np.asarray(wanted[name], dtype=np.float64).reshape(value.shape)
+        error = float(np.abs(value - right).max(initial=0.0))
+        size = float(np.abs(right).max(initial=0.0))
         apart.append(error)
         relative.append(error / size if size else error)
-        flat, same = value.reshape(len(value), -1), wanted.reshape(len(value), -1)
+        flat, same = value.reshape(len(value), -1), right.reshape(len(value), -1)
         agree = agree & (flat.argmax(axis=1) == same.argmax(axis=1))
     # numpy's maximum keeps what is no number, Python's loses it.
-    return Outputs(agree.size, float(np.max(apart)), float(np.max(relative)), int(agree.sum()))
+    return float(np.max(apart)), float(np.max(relative)), int(agree.sum())
+
+
+def _scores(
+    answers: Floats, original: NDArray[Any], labels: NDArray[Any] | None
+) -> tuple[str, float, float] | tuple[()]:
+    """The metric that the labels are for, the circuit's score and the original network's."""
+    if labels is None:
+        return ()
+    try:
+        metric = choose(None, answers.shape[1:], labels, "")
+    except MemxcError:
+        return ()  # labels of something else
+    score = METRICS[metric]
+    return metric, float(score(answers, labels).mean()), float(score(original, labels).mean())
 
 
 def _check_stage(design: Design, name: str | None) -> None:

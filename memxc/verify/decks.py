@@ -67,6 +67,11 @@ def lane_cards(cell: str, ports: int, limit: float | None, prefix: str) -> str:
     )
 
 
+def limiter_cards(limit: float, prefix: str) -> str:
+    """The limiter of one lane alone."""
+    return f"x{prefix}l {prefix}i0 {prefix}o0 limiter clip={limit:.9e}\n"
+
+
 def _amplifier(unit: Unit, lane: int, limit: float | None, prefix: str) -> str:
     out = f"{prefix}{'o' if limit is None else 'r'}{lane}"
     nodes, params = f"{prefix}p{lane} {prefix}m{lane}", f"r_f={unit.r_f[lane]:.9e}"

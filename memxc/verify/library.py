@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.errors import fail
-from memxc.physics.nodal import Wires
+from memxc.physics.nodal import Drive, Wires
 
 Floats = NDArray[np.float64]
+#: Cells of a line: how many segments from its port, and (row, column).
+Cells = list[tuple[int, tuple[int, int]]]
 
 _SUBCKT = re.compile(r"^\.subckt\s+(\S+)(.*?)^\.ends[^\n]*\n", re.M | re.S | re.I)
 _DEVICE = re.compile(r"^R(\d+)_(\d+)\s+\S+\s+\S+\s+(\S+)$", re.M | re.I)
@@ -65,42 +67,47 @@ def read(netlist: Path) -> Library:
     return Library(definitions)
 
 
-def wired(name: str, g: Floats, wires: Wires) -> str:
-    """A crossbar definition with every wire segment: the same ports, the same devices.
+def wired(name: str, g: Floats, wires: Wires, drive: Drive = "left") -> str:
+    """A crossbar definition with its wires: the same ports, the same devices.
 
-    Word line i is driven at its first column, bit line j read past its last row, one segment
-    beyond the outermost cell at either end (the convention of physics.nodal).
+    Word line i is driven at its first column (or at its last, or at both), bit line j read past
+    its last row, one segment beyond the outermost cell (the convention of physics.nodal). Segments
+    in series, with no device between them, are one resistor; what lies beyond the last device of a
+    line carries nothing and is left out.
     """
     rows, columns = g.shape
     ports = [f"w{i}" for i in range(rows)] + [f"c{j}" for j in range(columns)]
-    cards = [
-        f".subckt {name} "
-        + "\n+ ".join(" ".join(ports[i : i + 12]) for i in range(0, len(ports), 12))
-    ]
-    names: dict[tuple[str, int, int], str] = {}
+    head = "\n+ ".join(" ".join(ports[i : i + 12]) for i in range(0, len(ports), 12))
+    cards = [f".subckt {name} {head}"]
+    node: dict[tuple[str, int, int], str] = {}
 
-    def chain(kind: str, a: tuple[str, int, int], b: tuple[str, int, int], ohms: float) -> None:
-        # No resistance: both ends are one node, so the far one takes the near one's name.
-        if ohms:
-            cards.append(f"R{kind}{b[1]}_{b[2]} {node(a)} {node(b)} {ohms:.9e}")
-        else:
-            names[b] = node(a)
-
-    def node(key: tuple[str, int, int]) -> str:
-        return names.get(key, f"{key[0]}{key[1]}_{key[2]}")
+    def chain(kind: str, port: str, end: float, step: float, cells: Cells) -> None:
+        """A line from its port past its cells; `end` are the ohms before its first segment."""
+        before, past = port, 0
+        for segments, (i, j) in cells:
+            ohms, node[kind, i, j] = end + (segments - past) * step, f"{kind}{i}_{j}"
+            # No resistance: both ends are one node, so the far one takes the near one's name.
+            if ohms:
+                cards.append(f"R{kind}{i}_{j} {before} {kind}{i}_{j} {ohms:.9e}")
+            else:
+                node[kind, i, j] = before
+            before, past, end = node[kind, i, j], segments, 0.0
 
     for i in range(rows):
-        names["w", i, -2] = f"w{i}"
-        chain("s", ("w", i, -2), ("w", i, -1), wires.source)
-        for j in range(columns):
-            chain("w", ("w", i, j - 1), ("w", i, j), wires.word_line)
+        found = np.flatnonzero(g[i]).tolist()
+        if drive == "right":
+            back = [(columns - j, (i, j)) for j in reversed(found)]
+            chain("w", f"w{i}", wires.source, wires.word_line, back)
+            continue
+        chain("w", f"w{i}", wires.source, wires.word_line, [(j + 1, (i, j)) for j in found])
+        ohms = wires.source + (columns - found[-1]) * wires.word_line if found else 0.0
+        if drive == "both" and ohms:
+            cards.append(f"Rx{i} w{i} {node['w', i, found[-1]]} {ohms:.9e}")
     for j in range(columns):
-        names["b", rows + 1, j] = f"c{j}"
-        chain("n", ("b", rows + 1, j), ("b", rows, j), wires.neuron)
-        for i in reversed(range(rows)):
-            chain("b", ("b", i + 1, j), ("b", i, j), wires.bit_line)
+        found = np.flatnonzero(g[:, j]).tolist()[::-1]
+        chain("b", f"c{j}", wires.neuron, wires.bit_line, [(rows - i, (i, j)) for i in found])
     cards += [
-        f"R{i}_{j} {node(('w', i, j))} {node(('b', i, j))} {1 / g[i, j]:.9e}"
+        f"R{i}_{j} {node['w', i, j]} {node['b', i, j]} {1 / g[i, j]:.9e}"
         for i, j in zip(*np.nonzero(g), strict=True)
     ]
     return "\n".join([*cards, f".ends {name}", ""])
