@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def compile_model(
     loaded = frontend.load(options.model, options.shapes)
     given, warnings = _samples(options, loaded)
     pipeline = _pipeline(options)
-    ctx = _context(options, given, pipeline)
+    ctx = _context(options, given)
     ladder = Ladder(options.model, ctx.samples if check else {}, progress)
     graph, multiplications = loaded, 0
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
@@ -113,7 +113,7 @@ def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
     yield "load", graph
     pipeline = _pipeline(options)
     given, _ = _samples(options, graph)
-    ctx = _context(options, given, pipeline)
+    ctx = _context(options, given)
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
         graph = graph_pass.run(graph, ctx)
         yield graph_pass.name, graph
@@ -139,12 +139,9 @@ def _pipeline(options: Options) -> list[Pass]:
             faults.append(Fault("usage", where, f"a circuit needs {name} exactly once"))
     if not faults and names.index("program") < names.index("calibrate"):
         faults.append(Fault("usage", where, "program comes after calibrate"))
-    late = (
-        [name for name in names[names.index("program") + 1 :] if name != "share"]
-        if (not faults)
-        else []
-    )
-    faults += [Fault("usage", where, f"{name} has no work after program") for name in late]
+    if not faults:
+        late = [name for name in names[names.index("program") + 1 :] if name != "share"]
+        faults = [Fault("usage", where, f"{name} has no work after program") for name in late]
     if faults:
         raise MemxcError(faults)
     return pipeline
@@ -165,8 +162,8 @@ def default_passes(options: Options) -> list[Pass]:
 
 def _samples(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ...]]:
     shapes = {name: graph.shapes[name] for name in graph.inputs}
-    path = options.samples or options.model.with_suffix(".samples.npz")
-    if options.samples or path.is_file():
+    path = _samples_file(options)
+    if path is not None:
         return samples.read(path, shapes, losses.MOST, graph.kinds), ()
     drawn = samples.seeded(shapes, *options.input_range, options.seed, _MOST, graph.kinds)
     given = samples.Samples(samples.few(drawn.inputs, _NUMBERS, _MOST, _LEAST), None)
@@ -179,14 +176,18 @@ def _samples(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str
     return given, (warning,)
 
 
-def _context(options: Options, given: samples.Samples, pipeline: Sequence[Pass]) -> Context:
-    assumed = not (options.samples or options.model.with_suffix(".samples.npz").is_file())
-    stage_set = by_stage(options.stage_set)
+def _samples_file(options: Options) -> Path | None:
+    """The samples that were given, else those beside the model; None where there are none."""
+    beside = options.model.with_suffix(".samples.npz")
+    return options.samples or (beside if beside.is_file() else None)
+
+
+def _context(options: Options, given: samples.Samples) -> Context:
     return Context(
         target=options.target,
         samples={name: values[: samples.MOST] for name, values in given.inputs.items()},
-        assumed_inputs=assumed,
-        stage_set=stage_set,
+        assumed_inputs=_samples_file(options) is None,
+        stage_set=by_stage(options.stage_set),
         signed=options.signed,
         zeros=options.zeros or ("absent" if options.prune else "parked"),
         judged=given,
