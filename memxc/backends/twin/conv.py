@@ -40,10 +40,11 @@ def _layer(sheet: Sheet, merged: Merged, bundle: Bundle, source: Signal) -> Sign
     taps = bundle.weight.shape[bundle.weight.ndim - len(count) :]
     weight = bundle.weight.reshape(-1, bundle.inputs.shape[1], *taps)
     bias = [sheet.floats(bundle.bias.reshape(-1))] if bundle.bias.any() else []
-    if not count:
-        x = _channels(sheet, arrange.take(sheet, source, merged.taps.nets), bundle)
-        rest = [sheet.floats(weight.T), *bias]
-        return Signal(sheet.op("Gemm", x.name, *rest), (len(weight),))
+    if prod(count) == 1 and _inside(merged, taps):
+        x = arrange.take(sheet, source, _window_of_one(merged, bundle, taps).reshape(-1))
+        rest = [sheet.floats(weight.reshape(len(weight), -1).T), *bias]
+        name = sheet.op("Gemm", x.name, *rest)
+        return sheet.reshape(Signal(name, (len(weight),)), (len(weight), *count))
     if _pointwise(merged, taps, source):
         x = _channels(sheet, source, bundle)
         ones = [1] * (len(source.shape) - 1)
@@ -64,6 +65,24 @@ def _layer(sheet: Sheet, merged: Merged, bundle: Bundle, source: Signal) -> Sign
         pads=[begin for _, begin, _ in cuts] + [end for _, _, end in cuts],
     )  # fmt: skip
     return Signal(name, (len(weight), *count))
+
+
+def _inside(merged: Merged, taps: tuple[int, ...]) -> bool:
+    """Whether the window of the first place is inside the map."""
+    return all(
+        axis.first >= 0 and axis.first + (size - 1) * axis.unit < extent
+        for axis, size, extent in zip(merged.axes, taps, merged.taps.nets.shape[1:], strict=True)
+    )
+
+
+def _window_of_one(merged: Merged, bundle: Bundle, taps: tuple[int, ...]) -> Nets:
+    """The nets (channels, *taps) that the only place of an ungrouped bundle reads."""
+    along = [
+        axis.first + axis.unit * np.arange(size)
+        for axis, size in zip(merged.axes, taps, strict=True)
+    ]
+    nets: Nets = merged.taps.nets[np.ix_(bundle.inputs[0], *along)]
+    return nets
 
 
 def _channels(sheet: Sheet, x: Signal, bundle: Bundle) -> Signal:

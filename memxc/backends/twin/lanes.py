@@ -22,8 +22,7 @@ _CALLS = {
     "floor": "Floor", "round": "Round", "erf": "Erf", "min": "Min", "max": "Max",
 }  # fmt: skip
 
-
-_RELU = ast.dump(expr.parse("max(x0,0)"))
+_SIGMOID = ast.dump(expr.parse("0.5+0.5*tanh(0.5*x0)"))
 
 
 def draw(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape) -> Signal:
@@ -33,9 +32,10 @@ def draw(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape) ->
         return sheet.reshape(found, shape)
     inputs = _inputs(sheet, stage, sources, shape)
     tree = expr.parse(stage.expr)
-    if ast.dump(tree) == _RELU:
-        return sheet.clip(inputs[0], 0.0, inf)
-    name = _value(sheet, tree, inputs)
+    if ast.dump(tree) == _SIGMOID:
+        name = sheet.op("Sigmoid", inputs[0].name)
+    else:
+        name = _value(sheet, tree, inputs)
     if not expr.fanin(stage.expr):
         # A constant still has a value for each sample.
         name = sheet.op("Add", sheet.op("Mul", inputs[0].name, sheet.floats(0.0)), name)
@@ -54,9 +54,25 @@ def _value(sheet: Sheet, tree: ast.expr, inputs: Sequence[Signal]) -> str:
         case ast.BinOp(left=left, op=op, right=right):
             words = (_value(sheet, part, inputs) for part in (left, right))
             return sheet.op(_BINARY[type(op)], *words)
+        case ast.Call(func=ast.Name(id="min" | "max" as name), args=[a, b]) if _is_number(
+            a
+        ) or _is_number(b):
+            edge, other = (a, b) if _is_number(a) else (b, a)
+            bounds = (-inf, _number(edge)) if name == "min" else (_number(edge), inf)
+            # The shape does not matter to a clip.
+            return sheet.clip(Signal(_value(sheet, other, inputs), ()), *bounds).name
         case ast.Call(func=ast.Name(id=name), args=args):
             return sheet.op(_CALLS[name], *(_value(sheet, arg, inputs) for arg in args))
     raise AssertionError("an unparsed lane function")
+
+
+def _is_number(tree: ast.expr) -> bool:
+    """Whether it is a number with a sign or without."""
+    return isinstance(tree.operand if isinstance(tree, ast.UnaryOp) else tree, ast.Constant)
+
+
+def _number(tree: ast.expr) -> float:
+    return float(expr.evaluate(ast.unparse(tree), ()))
 
 
 def _inputs(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape) -> list[Signal]:

@@ -41,6 +41,7 @@ class Sheet:
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
     _known: dict[tuple[Any, ...], str] = field(default_factory=dict)
     _clips: dict[str, tuple[Signal, float, float]] = field(default_factory=dict)
+    _shaped: dict[str, Signal] = field(default_factory=dict)
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """A node of one output, whose name is returned; the same node is drawn once."""
@@ -89,11 +90,15 @@ class Sheet:
         return Signal(self.op("Transpose", flat.name, perm=[1, 0]), signal.shape, last=True)
 
     def reshape(self, signal: Signal, shape: Shape) -> Signal:
-        """The same numbers of a sample in another shape."""
+        """The same numbers of a sample in another shape; a reshape of a reshape is one."""
         if signal.last or shape == signal.shape:
             return Signal(signal.name, shape, signal.last)
+        raw = self._shaped.get(signal.name, signal)
+        if raw.shape == shape:
+            return raw
         # 0 copies the axis of the samples.
-        name = self.op("Reshape", signal.name, self.integers([0, *shape]))
+        name = self.op("Reshape", raw.name, self.integers([0, *shape]))
+        self._shaped[name] = raw
         return Signal(name, shape)
 
     def transpose(self, signal: Signal, order: Shape) -> Signal:
