@@ -6,49 +6,16 @@ All of it works on Windows, so it serves every convolution, and a dense layer as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memxc.ir.kernel import Kernel
 from memxc.ir.windows import DISCARD, GROUND, Ints, Windows, ints
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A regular kernel: `groups` blocks of channels x taps rows and `filters` columns."""
-
-    groups: int
-    channels: int
-    taps: int
-    filters: int
-    grid: tuple[int, ...]
-    step: Ints  # (grid axes, frame axes) of the taps
-
-
-def shape(kernel: Kernel) -> Shape | None:
-    """What a kernel looks like, or None where its places or rows are not a regular grid."""
-    step, _ = _steps(kernel.taps, kernel.grid), _steps(kernel.sinks, kernel.grid)
-    if step is None or _ is None or kernel.cell is not None or not kernel.rows:
-        return None
-    channels, filters = _first_axis(kernel.taps), _first_axis(kernel.sinks)
-    if channels is None or filters != kernel.columns:
-        return None
-    return Shape(
-        kernel.groups, channels, kernel.rows // channels, kernel.columns, kernel.grid, step
-    )
-
-
-def rows_per_channel(kernel: Kernel, form: Shape, patch: Sequence[int]) -> int:
-    """Distinct nets of one channel that the places of a patch read."""
-    offsets = kernel.taps.coordinates()[2][: form.taps]
-    return len(
-        np.unique(
-            (_shifts(form.step, patch)[:, None] + offsets).reshape(-1, offsets.shape[1]), axis=0
-        )
-    )
+from memxc.passes._shape import Shape, live, steps
 
 
 def flatten_places(kernel: Kernel) -> Kernel:
@@ -89,45 +56,23 @@ def merge(kernel: Kernel, patch: Sequence[int]) -> Kernel:
     """Places merged into patches: one Toeplitz block that serves prod(patch) places at once.
 
     The last patch of an axis may reach past the image: it reads GROUND and writes DISCARD there.
+    A word line that is at ground in every patch is left out.
     """
-    if prod(patch) == 1:
-        return kernel
     count = [-(-size // t) for size, t in zip(kernel.grid, patch, strict=True)]
     taps, rows = _merged(kernel.taps, kernel.grid, patch, count, GROUND)
+    if prod(patch) == 1 and taps.lines == kernel.rows:
+        return kernel
     sinks, columns = _merged(kernel.sinks, kernel.grid, patch, count, DISCARD)
     cell = np.full((taps.lines, sinks.lines), -1, dtype=np.int32)
     for row, column in zip(rows, columns, strict=True):
-        cell[np.ix_(row, column)] = kernel.pattern
+        some = row >= 0
+        cell[np.ix_(row[some], column)] = kernel.pattern[some]
     bias = kernel.bias
     if bias is not None:
         source = np.empty(sinks.lines, dtype=np.intp)
         source[columns] = np.arange(kernel.columns)
         bias = bias[:, source]
     return replace(kernel, cell=ints(cell), bias=bias, taps=taps, sinks=sinks, grid=tuple(count))
-
-
-def _steps(windows: Windows, grid: tuple[int, ...]) -> Ints | None:
-    """Frame coordinates moved per step along each axis of the grid; None if it is not affine."""
-    origin = windows.coordinates()[0]
-    at = np.indices(grid).reshape(len(grid), -1).T
-    cells = origin.reshape(*grid, -1)
-    step = np.zeros((len(grid), origin.shape[1]), dtype=np.int32)
-    for axis, size in enumerate(grid):
-        if size > 1:
-            step[axis] = np.take(cells, 1, axis=axis).reshape(-1, origin.shape[1])[0] - origin[0]
-    regular = (origin == origin[0] + at @ step).all() and (step >= 0).all()
-    return ints(step) if regular else None
-
-
-def _first_axis(windows: Windows) -> int | None:
-    """How many channels the lines run through, if each has the same taps in the same order."""
-    offset = windows.coordinates()[2]
-    channels = int(offset[-1, 0]) + 1
-    if windows.lines % channels:
-        return None
-    blocks = offset.reshape(channels, -1, offset.shape[1]).copy()
-    blocks[:, :, 0] -= np.arange(channels)[:, None]
-    return channels if (blocks == blocks[0]).all() and (blocks[0, :, 0] == 0).all() else None
 
 
 def _shifts(step: Ints, patch: Sequence[int]) -> Ints:
@@ -226,8 +171,11 @@ def _merged(
     count: Sequence[int],
     outside: int,
 ) -> tuple[Windows, Ints]:
-    """Windows of the patches, and for each place inside a patch the line each old line became."""
-    step = _steps(windows, grid)
+    """Windows of the patches, and for each place inside a patch the line each old line became.
+
+    Lines that stay outside everywhere are dropped: what became of them is -1.
+    """
+    step = steps(windows, grid)
     assert step is not None, "only regular kernels are merged"
     origin, group, offset = windows.coordinates()
     last = np.array([n * t - 1 for n, t in zip(count, patch, strict=True)])
@@ -238,7 +186,21 @@ def _merged(
     inner = (_shifts(step, patch)[:, None] + offset) @ weights
     lines, place = np.unique(inner, return_inverse=True)
     starts = _shifts(ints(step * np.array(patch)[:, None]), count) + origin[0]
+    used = _used(frame, lines, starts, group)
+    became = np.where(used, np.cumsum(used) - 1, -1)
     return (
-        Windows(ints(frame), ints(starts @ weights), ints(group @ weights), ints(lines)),
-        ints(place.reshape(inner.shape)),
+        Windows(ints(frame), ints(starts @ weights), ints(group @ weights), ints(lines[used])),
+        ints(became[place.reshape(inner.shape)]),
     )
+
+
+def _used(frame: Ints, lines: Ints, starts: Ints, group: Ints) -> NDArray[np.bool_]:
+    """Which flattened offsets meet a net at some start of some group; the first, if none does."""
+    at = np.unravel_index(lines, frame.shape)
+    used = np.ones(len(lines), dtype=bool)
+    for axis in range(1, frame.ndim):
+        firsts = np.unique(starts[:, axis, None] + group[:, axis])
+        used &= live(frame, axis, ints(at[axis]), firsts)
+    if not used.any():
+        used[:1] = True
+    return used

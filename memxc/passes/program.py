@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from memxc.errors import fail
 from memxc.ir.design import Design
@@ -93,9 +95,23 @@ def _array(stage: Linear, design: Design, ctx: Context, first: int, known: Devic
 
 def _peaks(kernels: Sequence[Kernel], bias_unit: float, width: int) -> list[Floats]:
     """Largest magnitude (groups, columns) of each kernel's columns, equal along shared lanes."""
-    own = [_own_peak(kernel, bias_unit) for kernel in kernels]
+    own = [_alike(_own_peak(kernel, bias_unit), kernel) for kernel in kernels]
     shared = amplifiers.alike([kernel.sinks for kernel in kernels], own, width)
     return [np.where(peak > 0, peak, 1.0) for peak in shared]
+
+
+def _alike(peak: Floats, kernel: Kernel) -> Floats:
+    """The same for all columns that share a device, which has one slope: the largest of them."""
+    if kernel.cell is None:
+        return peak
+    rows, columns = np.nonzero(kernel.cell >= 0)
+    node = kernel.columns + kernel.cell[rows, columns]
+    size = kernel.columns + kernel.values.shape[1]
+    joins = coo_array((np.ones(len(node), dtype=np.int8), (columns, node)), shape=(size, size))
+    family = connected_components(joins, directed=False)[1][: kernel.columns]
+    most = np.zeros((int(family.max(initial=0)) + 1, len(peak)))
+    np.maximum.at(most, family, peak.T)
+    return np.asarray(most[family].T)
 
 
 def _own_peak(kernel: Kernel, bias_unit: float) -> Floats:

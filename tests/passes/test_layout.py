@@ -44,7 +44,7 @@ shapes = st.fixed_dictionaries(
 channels = st.tuples(st.integers(1, 4), st.integers(1, 4), st.sampled_from([1, 1, 2, 3]))
 layout = st.tuples(
     st.sampled_from([(128, 128), (256, 256), (24, 10), (40, 64)]),
-    st.sampled_from(["packed", "paper", "none"]),
+    st.sampled_from(["packed", "paper", "paper-rectangular", "none"]),
     st.sampled_from(["differential", "inverted-inputs"]),
     st.sampled_from(["parallel", "sequential"]),
 )
@@ -94,10 +94,27 @@ def test_packed_is_never_more_than_im2col(convolution):
 
 
 def test_depthwise_channels_share_a_crossbar(convolution):
-    # 12 channels of 3x3 on a 2 x 2 map: 16 rows and 4 outputs each, 7 fit 128 rows.
-    design = convolution(12, 12, 2, 2, groups=12, bias=False)
+    # 12 channels of 3x3 on a 4 x 4 map, valid: 16 rows and 4 outputs each, 8 fit 128 rows.
+    design = convolution(12, 12, 4, 4, pad=0, groups=12, bias=False)
     done, _ = _run(design, (128, 128), "packed", "differential")
     assert _placed(done) == 2
+
+
+def test_word_lines_that_are_always_at_ground_are_left_out(convolution):
+    # 3x3 with a border on a 2 x 3 map: 4 x 5 inputs, of which 2 x 3 are pixels; 12 channels have
+    # 72 rows and 72 outputs, 10 of them fit 64 outputs.
+    design = convolution(12, 12, 2, 3, groups=12)
+    done, apart = _run(design, (128, 128), "packed", "differential")
+    found = [(c.groups, c.places, c.taps.lines, c.bit_lines) for c in done.arrays[0].crossbars]
+    assert found == [(1, 1, 60, 120), (1, 1, 12, 24)]
+    assert max(apart.values()) < 1e-12, apart
+
+
+def test_columns_without_some_taps_keep_the_slope_of_their_weights(convolution):
+    # Without the lines at ground a corner has one tap of four, and another peak than its kernel.
+    design = convolution(1, 1, 9, 12, k=2, bias=False)
+    _, apart = _run(design, (128, 128), "packed", "differential")
+    assert max(apart.values()) < 1e-12, apart
 
 
 def test_sequential_has_one_crossbar_and_a_period_a_place(convolution):

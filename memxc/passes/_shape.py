@@ -1,0 +1,116 @@
+"""What a kernel looks like to those that lay it out, and how many word lines a patch needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.kernel import Kernel
+from memxc.ir.windows import Ints, Windows, ints
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """A regular kernel: `groups` blocks of channels x taps rows and `filters` columns.
+
+    taps: of one channel, the product of those along each axis of the frame.
+    step: (grid axes, frame axes), where the next place reads; a grid axis moves one frame axis.
+    """
+
+    groups: int
+    channels: int
+    taps: int
+    filters: int
+    grid: tuple[int, ...]
+    step: Ints
+
+
+def shape(kernel: Kernel) -> Shape | None:
+    """What a kernel looks like, or None where its places or rows are not a regular grid."""
+    step, _ = steps(kernel.taps, kernel.grid), steps(kernel.sinks, kernel.grid)
+    if step is None or _ is None or kernel.cell is not None or not kernel.rows:
+        return None
+    channels, filters = _first_axis(kernel.taps), _first_axis(kernel.sinks)
+    if channels is None or filters != kernel.columns:
+        return None
+    taps = kernel.rows // channels
+    offset = kernel.taps.coordinates()[2][:taps, 1:]
+    product_of_axes = prod(len(np.unique(along)) for along in offset.T) == taps
+    apart = (np.count_nonzero(step, axis=0) <= 1).all() and not step[:, 0].any()
+    if not product_of_axes or not apart or (np.count_nonzero(step, axis=1) > 1).any():
+        return None
+    return Shape(kernel.groups, channels, taps, kernel.columns, kernel.grid, step)
+
+
+class Rows:
+    """How many word lines a patch needs in one channel: those that reach a net at some place."""
+
+    def __init__(self, kernel: Kernel, form: Shape) -> None:
+        self._windows, self._form = kernel.taps, form
+        origin, group, offset = kernel.taps.coordinates()
+        self._start = origin[0]
+        self._group = group
+        self._taps = offset[: form.taps]
+        self._still = prod(
+            self._along(axis, 0, 1, 1)
+            for axis in range(1, kernel.taps.frame.ndim)
+            if not form.step[:, axis].any()
+        )
+        self._known: dict[tuple[int, int], int] = {}
+
+    def of(self, patch: Sequence[int]) -> int:
+        """Word lines for a patch of so many places along each axis of the grid."""
+        return self._still * prod(self._moved(axis, size) for axis, size in enumerate(patch))
+
+    def _moved(self, grid_axis: int, size: int) -> int:
+        axes = np.flatnonzero(self._form.step[grid_axis])
+        if not len(axes):
+            return 1
+        if (grid_axis, size) not in self._known:
+            step = int(self._form.step[grid_axis, axes[0]])
+            count = -(-self._form.grid[grid_axis] // size)
+            self._known[grid_axis, size] = self._along(int(axes[0]), step, size, count)
+        return self._known[grid_axis, size]
+
+    def _along(self, axis: int, step: int, size: int, count: int) -> int:
+        lines = np.unique(self._taps[:, axis, None] + step * np.arange(size))
+        starts = np.unique(
+            self._start[axis] + self._group[:, axis, None] + step * size * np.arange(count)
+        )
+        return int(live(self._windows.frame, axis, lines, starts).sum())
+
+
+def steps(windows: Windows, grid: tuple[int, ...]) -> Ints | None:
+    """Frame coordinates moved per step along each axis of the grid; None if it is not affine."""
+    origin = windows.coordinates()[0]
+    at = np.indices(grid).reshape(len(grid), -1).T
+    cells = origin.reshape(*grid, -1)
+    step = np.zeros((len(grid), origin.shape[1]), dtype=np.int32)
+    for axis, size in enumerate(grid):
+        if size > 1:
+            step[axis] = np.take(cells, 1, axis=axis).reshape(-1, origin.shape[1])[0] - origin[0]
+    regular = (origin == origin[0] + at @ step).all() and (step >= 0).all()
+    return ints(step) if regular else None
+
+
+def _first_axis(windows: Windows) -> int | None:
+    """How many channels the lines run through, if each has the same taps in the same order."""
+    offset = windows.coordinates()[2]
+    channels = int(offset[-1, 0]) + 1
+    if windows.lines % channels:
+        return None
+    blocks = offset.reshape(channels, -1, offset.shape[1]).copy()
+    blocks[:, :, 0] -= np.arange(channels)[:, None]
+    return channels if (blocks == blocks[0]).all() and (blocks[0, :, 0] == 0).all() else None
+
+
+def live(frame: Ints, axis: int, lines: Ints, starts: Ints) -> NDArray[np.bool_]:
+    """Whether each line meets a net along one axis of the frame, at one of the starts."""
+    others = tuple(a for a in range(frame.ndim) if a != axis)
+    nets = np.append((frame >= 0).any(axis=others), False)
+    at = np.minimum(lines[:, None] + starts, len(nets) - 1)
+    return np.asarray(nets[at].any(axis=1))
