@@ -1,6 +1,11 @@
 """The twin beside the original model in ONNX Runtime: milliseconds an image, and their ratio.
 
-python benchmarks/twin.py [MODEL.onnx [PARTITION ...]]
+python benchmarks/twin.py [MODEL.onnx ...]
+
+One thread, both in turns in one process, the best of some rounds. A model whose batch is fixed at
+1 is compared at that; its twin takes any batch, so its time at 100 stands beside. With wires, a
+patch of a sub-image has other effective weights at each of its outputs, and its convolution more
+numbers; a crossbar of one place (partition none) has as many as ever.
 """
 
 from __future__ import annotations
@@ -12,12 +17,21 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from memxc import target
+from memxc import simulate, target
 from memxc.backends import twin
 from memxc.pipeline import Options, compile_model
 
-MSCCNN = Path(__file__).parent.parent / "models" / "msccnn_fashion.onnx"
-BATCH, ROUNDS = 100, 15
+ROOT = Path(__file__).parent.parent
+MODELS = (
+    ROOT / "models" / "msccnn_fashion.onnx",
+    ROOT / "tests" / "exporters" / "shufflenet_dynamo20.onnx",
+    ROOT / "tests" / "exporters" / "sefcn_dynamo20.onnx",
+)
+BATCHES, ROUNDS, SECONDS = (1, 100), 40, 0.02
+CIRCUITS = {
+    "no wires": ("wire.r_word_line=0", "wire.r_bit_line=0"),
+    "wires of 1 ohm": ("wire.r_word_line=1", "wire.r_bit_line=1"),
+}
 
 
 def session(model: bytes) -> onnxruntime.InferenceSession:
@@ -28,36 +42,54 @@ def session(model: bytes) -> onnxruntime.InferenceSession:
 
 
 def times(sessions, inputs) -> list[float]:
-    """Milliseconds an image of each, in turns: the best of some rounds."""
+    """Milliseconds a run of each, in turns: the best of some rounds of at least SECONDS."""
     found = np.zeros((ROUNDS, len(sessions)))
     for turn in range(ROUNDS):
-        for index, each in enumerate(sessions):
-            started = time.perf_counter()
-            each.run(None, inputs)
-            found[turn, index] = time.perf_counter() - started
-    return (found.min(axis=0) / len(next(iter(inputs.values()))) * 1e3).tolist()
+        for index, (each, given) in enumerate(zip(sessions, inputs, strict=True)):
+            started, runs = time.perf_counter(), 0
+            while (passed := time.perf_counter() - started) < SECONDS / ROUNDS or not runs:
+                each.run(None, given)
+                runs += 1
+            found[turn, index] = passed / runs
+    return (found.min(axis=0) * 1e3).tolist()
 
 
-def main(path: Path, partitions: list[str]) -> None:
+def rows(path: Path, partition: str) -> None:
+    """A line for each circuit and batch."""
+    chosen = target.load("hfox-128")
+    compiled = compile_model(Options(path, chosen, partition=partition))
     original = session(path.read_bytes())
-    for partition in partitions:
-        compiled = compile_model(Options(path, target.load("hfox-128"), partition=partition))
-        started = time.perf_counter()
-        made = twin.model(compiled.design)
-        writing = time.perf_counter() - started
-        fixed = not isinstance(original.get_inputs()[0].shape[0], str)
-        inputs = {
-            name: np.resize(values, (1 if fixed else BATCH, *values.shape[1:])).astype(np.float32)
+    fixed = not isinstance(original.get_inputs()[0].shape[0], str)
+
+    def batch(count):
+        return {
+            name: np.resize(values, (count, *values.shape[1:])).astype(np.float32)
             for name, values in compiled.samples.items()
         }
-        ours, theirs = times([session(made), original], inputs)
-        size = len(next(iter(inputs.values())))
-        print(
-            f"{path.stem} {partition}: twin {ours:.4f} ms an image, original {theirs:.4f}, "
-            f"ratio {ours / theirs:.2f}; batch {size}, one thread; written in {writing:.2f} s"
-        )
+
+    for name, settings in CIRCUITS.items():
+        started = time.perf_counter()
+        made = twin.model(simulate.circuit(compiled.design, chosen.with_set(*settings)))
+        writing = time.perf_counter() - started
+        for count in BATCHES:
+            other = 1 if fixed else count
+            ours, theirs = times([session(made), original], [batch(count), batch(other)])
+            ours, theirs = ours / count, theirs / other
+            print(
+                f"{path.stem:24}{partition:8}{name:16}{count:5} {ours:10.4f}{theirs:10.4f}"
+                f"{' (1)' if other < count else '    '}{ours / theirs:7.2f}{writing:9.2f}",
+                flush=True,
+            )
+
+
+def main(paths: list[Path]) -> None:
+    print(
+        f"{'milliseconds an image':48}batch{'twin':>11}{'original':>10}{'ratio':>11}{'made, s':>9}"
+    )
+    for path in paths:
+        for partition in ("none", "packed", "paper"):
+            rows(path, partition)
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    main(Path(given[0]) if given else MSCCNN, given[1:] or ["none", "packed", "paper"])
+    main([Path(path) for path in sys.argv[1:]] or list(MODELS))

@@ -59,8 +59,8 @@ def _value(sheet: Sheet, tree: ast.expr, inputs: Sequence[Signal]) -> str:
         ) or _is_number(b):
             edge, other = (a, b) if _is_number(a) else (b, a)
             bounds = (-inf, _number(edge)) if name == "min" else (_number(edge), inf)
-            # The shape does not matter to a clip.
-            return sheet.clip(Signal(_value(sheet, other, inputs), ()), *bounds).name
+            value = Signal(_value(sheet, other, inputs), inputs[0].shape, inputs[0].last)
+            return sheet.clip(value, *bounds).name
         case ast.Call(func=ast.Name(id=name), args=args):
             return sheet.op(_CALLS[name], *(_value(sheet, arg, inputs) for arg in args))
     raise AssertionError("an unparsed lane function")

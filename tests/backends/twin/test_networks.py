@@ -168,6 +168,15 @@ def test_bundles_of_different_channels(apart):
     assert apart(circuit, made.samples) < CLOSE
 
 
+@pytest.mark.parametrize("partition", ["none", "packed"])
+def test_msccnn_with_wires(apart, partition):
+    """Depthwise stages are one crossbar a channel, each with weights of its own at every output."""
+    path = TESTS.parent / "models" / "msccnn_fashion.onnx"
+    chosen = target.load("hfox-128").with_set(*WIRES)
+    made = compile_model(Options(path, chosen, partition=partition))
+    assert apart(simulate.circuit(made.design, chosen), made.samples) < CLOSE
+
+
 def test_the_circuit_matters(network):
     """Wires and draws are in the twin: without them it would be another model."""
     made = compiled(network, "packed", "parallel", "differential")
