@@ -102,14 +102,11 @@ def test_devices_at_g_min_are_off(design):
 
 def test_fixed_resistors_are_no_memristors(design):
     found = measure(with_stage(design, "depthwise", cell="resistor"))["depthwise"]
-    assert found.resistors == 120
-    assert (found.crossbars, found.memristors, found.word_lines, found.utilisation) == (
-        0,
-        0,
-        0,
-        None,
+    # Average pooling has neither word lines nor bit lines, and stands on no unit crossbar.
+    assert found == resources.Resources(
+        resistors=120, opamps=24, inverters=12, limiters=12, periods=1
     )
-    assert found.opamps == 24
+    assert found.utilisation is None
 
 
 def test_a_kept_batchnorm_stands_on_no_unit_crossbar(design):
@@ -137,6 +134,42 @@ def test_critical_path(design):
     found = latency.measure(turned, 2e-9)
     assert (found.critical_path_stages, found.periods) == (3, 8)
     assert found.inference_s == pytest.approx(16e-9)
+
+
+@pytest.mark.parametrize("outputs", [("c", "b"), ("b", "c")])
+def test_the_longer_of_two_outputs_counts(design, outputs):
+    """`b` is behind depthwise and relu, `c` behind dense too."""
+    found = latency.measure(replace(design, outputs=outputs), 2e-9)
+    assert (found.critical_path_stages, found.periods) == (3, 3)
+
+
+def test_most_periods_count_before_most_stages(design):
+    """Two ways that meet: one stage of 6 periods, and two of one period each."""
+    turned = with_stage(design, "depthwise", schedule="sequential")
+    wires, depthwise, relu = turned.stages[:3]
+    buses = turned.buses | {name: Bus(name, (1, 2, 2, 3), 0.1) for name in ("z", "u", "v", "e")}
+    once = replace(relu, name="once", srcs=("z",), dst="u")
+    twice = replace(relu, name="twice", srcs=("u",), dst="v")
+    for srcs in (("a", "v"), ("v", "a")):
+        meet = replace(relu, name="meet", srcs=srcs, dst="e", taps=relu.taps * 2, expr="max(x0,x1)")
+        stages = (wires, once, depthwise, twice, meet)
+        found = latency.measure(Design("two", ("x", "z"), ("e",), buses, stages), 1e-9)
+        assert (found.critical_path_stages, found.periods) == (2, 7)
+
+
+def test_kernels_that_take_turns_at_once_take_as_long_as_the_one_with_most_places(design):
+    """Two kernels of one stage, of 6 and of 2 places: they have word lines of their own."""
+    (six,) = design.arrays[0].crossbars
+    short = {"origin": ints([0, 4])}
+    two = replace(
+        six, taps=replace(six.taps, **short), sinks=replace(six.sinks, origin=ints([0, 3])),
+        grid=(2, 1), definition=ints([7, 8]),
+    )  # fmt: skip
+    for both in ((six, two), (two, six)):
+        turned = with_stage(design, "depthwise", schedule="sequential", crossbars=both)
+        found = measure(turned)["depthwise"]
+        assert (found.periods, found.crossbars, found.bit_lines) == (6, 4, 8)
+        assert latency.measure(turned, 1e-9).periods == 8
 
 
 def test_area_takes_whole_unit_crossbars(design):
