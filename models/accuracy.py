@@ -1,37 +1,71 @@
-"""Print a Fashion-MNIST model's accuracy over the 10,000 test pictures, with onnxruntime.
+"""Print a model's accuracy over the whole test set, with onnxruntime.
 
-python models/accuracy.py models/msccnn_fashion.onnx
+    python models/accuracy.py models/msccnn_fashion.onnx
+    python models/accuracy.py models/resnet20_r000_s0.onnx --set cifar10 --data cifar-10-batches-py
+    python models/accuracy.py models/shufflenetv2_x05_fer2013.onnx --set fer2013 --data fer2013.csv
+    python models/accuracy.py models/sefcn_nuclei.onnx --set nuclei --data stage1_train
+
+Right classes; for nuclei the mean over the held-out pictures of the Dice coefficient.
 """
 
 import argparse
 from pathlib import Path
 
+import cifar10
 import fashion
+import fer2013
+import nuclei
+import numpy as np
 import onnxruntime
 
 
-def hits(model, x, y):
-    """Return how many of the pictures have their largest logit at the label."""
+def logits(model, x):
+    """Return the model's output for float32 pictures, a hundred at a time."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return sum(
-        int((session.run(["logits"], {"x": x[i : i + 500]})[0].argmax(1) == y[i : i + 500]).sum())
-        for i in range(0, len(x), 500)
-    )
+    parts = [session.run(["logits"], {"x": x[i : i + 100]})[0] for i in range(0, len(x), 100)]
+    return np.concatenate(parts)
+
+
+def pixels(x):
+    """Return uint8 pictures as float32 in [0, 1]."""
+    return x.astype(np.float32) / np.float32(255)
+
+
+def test_set(name, path):
+    """Return `x` as the models take it and what is wanted of them: classes or masks."""
+    if name == "fashion":
+        return fashion.load(path or fashion.DEBIAN, "t10k")
+    if name == "cifar10":
+        _, _, x, y = cifar10.load(path)
+        return pixels(x), y
+    if name == "fer2013":
+        x, y = fer2013.load(path)["PrivateTest"]
+        return pixels(x), y
+    _, _, x, m = nuclei.split(*nuclei.load(path))
+    return nuclei.stretched(x), m[:, None]
 
 
 def main():
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model", type=Path)
+    parser.add_argument("--data", type=Path, help="the data set; may be left out for fashion")
     parser.add_argument(
-        "--data", type=Path, default=fashion.DEBIAN, help="folder of the idx.gz files"
+        "--set", choices=("fashion", "cifar10", "fer2013", "nuclei"), default="fashion"
     )
     args = parser.parse_args()
-    x, y = fashion.load(args.data, "t10k")
-    right = hits(args.model, x, y)
-    print(f"{args.model.name}: {100 * right / len(y):.2f} % ({right:,} of {len(y):,})")
+    if args.data is None and args.set != "fashion":
+        parser.error(f"--set {args.set} wants --data")
+    x, wanted = test_set(args.set, args.data)
+    found = logits(args.model, x)
+    if args.set == "nuclei":
+        score = nuclei.dice(wanted, found > 0)
+        print(f"{args.model.name}: mean Dice {score.mean():.4f} over {len(x)} pictures")
+    else:
+        right = int((found.argmax(1) == wanted).sum())
+        print(f"{args.model.name}: {100 * right / len(x):.2f} % ({right:,} of {len(x):,})")
 
 
 if __name__ == "__main__":
