@@ -112,14 +112,16 @@ def _window(axis: Axis, size: int, extent: int) -> tuple[slice, int, int]:
 
 
 def _laid_out(sheet: Sheet, merged: Merged, y: Signal) -> tuple[Signal, Nets]:
-    space = range(len(merged.axes))
-    lanes = merged.bundles[0].weight.shape[2 : 2 + len(space)]
+    lanes = merged.bundles[0].weight.shape[2 : 2 + len(merged.axes)]
     count = [axis.count for axis in merged.axes]
     channels = np.concatenate([bundle.outputs.reshape(-1) for bundle in merged.bundles])
-    if prod(lanes) > 1:
-        y = sheet.reshape(y, (len(channels), *lanes, *count))
-        y = sheet.transpose(y, (0, *(a for i in space for a in (1 + len(space) + i, 1 + i))))
-        y = sheet.reshape(y, (len(channels), *(n * t for n, t in zip(count, lanes, strict=True))))
+    # One axis at a time, the last first: runtimes then copy the rest in one piece.
+    for i in reversed(range(len(lanes))):
+        before, done = len(channels) * prod(lanes[:i]), prod(lanes[i + 1 :]) * prod(count[i + 1 :])
+        if lanes[i] > 1:
+            y = sheet.reshape(y, (before, lanes[i], prod(count[: i + 1]), done))
+            y = sheet.transpose(y, (0, 2, 1, 3))
+    y = sheet.reshape(y, (len(channels), *(n * t for n, t in zip(count, lanes, strict=True))))
     if (np.diff(channels) < 0).any():
         order = np.argsort(channels)
         y = arrange.take(sheet, y, np.arange(y.width).reshape(y.shape)[order])
