@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc import store
 from memxc.errors import Fault, MemxcError, fail
 from memxc.ir.kinds import bits, span
 
@@ -66,11 +66,11 @@ def read(
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        # numpy leaves a file open that it was given by name and could not read.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, MemoryError) as e:
-        raise fail("bad-samples", str(path), f"cannot be read as .npz: {e}") from e
+        return store.read_npz(path)
+    except (OSError, ValueError) as error:
+        what = f"cannot be read as .npz: {error}"
+        hint = "numpy.savez(FILE, x=..., y=...) writes such a file"
+        raise fail("bad-samples", str(path), what, hint) from error
 
 
 def seeded(

@@ -99,9 +99,16 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """Every array of an .npz, read-only. ValueError or OSError where it is not a sound one."""
     try:
         # Opened here: numpy leaves the file open where it finds no sound archive in it.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("it holds a single array without a name, as numpy.save writes")
             arrays = {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, MemoryError, AttributeError) as error:
+    # zipfile raises RuntimeError for what is encrypted, or of a method or version it does not know.
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, MemoryError, AttributeError, RuntimeError,
+        KeyError,
+    ) as error:  # fmt: skip
         raise ValueError(f"{path.name} is not a sound .npz file: {error}") from error
     for array in arrays.values():
         array.setflags(write=False)

@@ -146,6 +146,7 @@ def test_measured_states_in_siemens(tmp_path):
         ("mean_s,sigma_s\n1e-6,0\nx,0\n", "mean_s is no number: 'x'"),
         ("mean_s,sigma_s\n1e-6,0\n1e-5\n", "sigma_s is no number"),
         ("mean_s,sigma_s\n1e-6,0\n1e-5,0,9\n", "more cells than columns"),
+        ("mean_s,sigma_s\n1e-6,0,9\n1e-5,0\n", "more cells than columns"),
         ("mean_s,sigma_s\n1e-6,0\n-1e-5,0\n", "mean_s is above 0"),
         ("mean_s,sigma_s\n1e-6,0\n1e-5,nan\n", "not finite"),
         ("mean_s,sigma_s\n1e-6,0\n1e-6,1\n1e-5,0\n", "no two of them have one mean"),

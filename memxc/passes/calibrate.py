@@ -20,6 +20,8 @@ from memxc.passes import Context, DesignPass
 
 #: More bias lines than this cost more rows than they save in resolution.
 _MOST_BIAS_LINES = 8
+#: A margin above this leaves the signals nothing of the read voltage.
+_MOST_MARGIN = 1e3
 #: Samples no larger than this are zeros with noise: no amplifier could bring them to volts.
 _NOTHING = 1e-30
 
@@ -34,6 +36,10 @@ class Calibrate(DesignPass):
 
     name = "calibrate"
     margin: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.margin <= _MOST_MARGIN:
+            raise ValueError(f"margin = {self.margin:g} is not between 1 and {_MOST_MARGIN:g}")
 
     def run(self, design: Design, ctx: Context) -> Design:
         """The design with scales, limits and bias lines.

@@ -22,7 +22,7 @@ def read(path: Path) -> list[dict[str, float]]:
     Raises MemxcError (bad-target) with one fault for each line that is wrong.
     """
     rows = lines(path)
-    mean, sigma = _header(str(path), [name.strip() for name in rows[0]] if rows else [])
+    mean, sigma = _header(str(path), [name.strip() for name in rows[0] if name] if rows else [])
     if not 2 <= len(rows) <= _MOST:
         raise fail("bad-target", str(path), f"{len(rows)} states, not 2 to {_MOST}")
     states, faults = [], []

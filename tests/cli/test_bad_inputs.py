@@ -1,5 +1,6 @@
 """What goes wrong is a clear fault with the right exit code, and leaves nothing behind."""
 
+import io
 import json
 import os
 import re
@@ -108,15 +109,37 @@ def test_hostile_names_reach_no_netlist(memxc, model, tmp_path, name, monkeypatc
     assert not (tmp_path.parent / "up").exists()
 
 
+def _saved(save, *args, **arrays):
+    with io.BytesIO() as file:
+        save(file, *args, **arrays)
+        return file.getvalue()
+
+
+_ZIP = _saved(np.savez, x=np.zeros((3, 2, 6, 5)))
 SAMPLES = {
     "not an archive": b"hello",
     "empty": b"",
+    "a single array": _saved(np.save, np.zeros((3, 2, 6, 5))),
+    "objects": _saved(np.savez, x=np.array([{}])),
+    "cut short": _ZIP[:-40],
 }
 
 
 @pytest.mark.parametrize("content", SAMPLES.values(), ids=list(SAMPLES))
 def test_bad_samples(memxc, model, tmp_path, content):
     (tmp_path / "s.npz").write_bytes(content)
+    done = memxc("compile", model, "-o", tmp_path / "out", "--samples", tmp_path / "s.npz")
+    assert done.code == 3
+    assert f"error[bad-samples] {tmp_path / 's.npz'}: cannot be read as .npz" in done.err
+    assert "numpy.savez" in done.err
+
+
+@pytest.mark.parametrize("at", [6, 8, 10])
+def test_a_zip_of_another_kind(memxc, model, tmp_path, at):
+    """The version that is needed, the flags and the method, in the zip's central directory."""
+    raw = bytearray(_ZIP)
+    raw[raw.index(b"PK\1\2") + at] = 99
+    (tmp_path / "s.npz").write_bytes(raw)
     done = memxc("compile", model, "-o", tmp_path / "out", "--samples", tmp_path / "s.npz")
     assert done.code == 3
     assert "error[bad-samples]" in done.err

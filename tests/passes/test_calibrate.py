@@ -10,7 +10,7 @@ from memxc.errors import MemxcError
 from memxc.ir.design import Bus, Design, Lanes, Wires
 from memxc.ir.stages import Circuit
 from memxc.ir.windows import ints, lanewise
-from memxc.passes import Context
+from memxc.passes import Context, parse
 from memxc.passes.calibrate import Calibrate, round_up
 
 
@@ -119,3 +119,13 @@ def test_a_bus_that_no_volts_follow_is_named(convolution, value):
     assert faults[0].where == "x"
     assert f"reaches {value:g}" in faults[0].what
     assert "--samples" in faults[0].hint
+
+
+@pytest.mark.parametrize("margin", ["0.5", "0", "-2", "nan", "inf", "1e4"])
+def test_a_margin_that_clips_or_leaves_nothing(margin):
+    with pytest.raises(MemxcError) as caught:
+        parse(f"calibrate{{margin={margin}}},program")
+    (fault,) = caught.value.faults
+    assert fault.code == "usage"
+    assert "between 1 and 1000" in fault.what
+    assert parse("calibrate{margin=1},calibrate{margin=1000}")[0].margin == 1
