@@ -1,7 +1,9 @@
 """The papers' way of counting: each kernel on its own, nothing shared, nothing tiled.
 
 A kernel of M inputs takes (M+1) x 2 devices with two op-amps, or (2M+1) x 1 with M inverters and
-one op-amp; the bias always has its line. Source: docs/papers.md, the ShuffleNetV2 circuits.
+one op-amp; the bias always has its line. A weight of zero counts, and so does a missing bias.
+`inverters_shared` are those left where all kernels of a layer take turns at one kernel's inverters;
+op-amp 1 of a differential pair cannot be shared. Source: docs/papers.md, the ShuffleNetV2 circuits.
 """
 
 from __future__ import annotations
@@ -22,23 +24,41 @@ _NOT_COUNTED = (
 
 @dataclass(frozen=True)
 class Kernels:
-    """How many kernels a network has, and the sum of their inputs M; `+` adds them."""
+    """How many kernels a network has, and the sum of their inputs M; `+` adds them.
+
+    layer_inputs: the sum over layers, not kernels, of the M of the layer's largest kernel.
+    """
 
     kernels: int = 0
     inputs: int = 0
+    layer_inputs: int = 0
 
     def __add__(self, other: Kernels) -> Kernels:
-        return Kernels(self.kernels + other.kernels, self.inputs + other.inputs)
+        return Kernels(
+            self.kernels + other.kernels,
+            self.inputs + other.inputs,
+            self.layer_inputs + other.layer_inputs,
+        )
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Both schemes, with the keys of a bill of materials; None where nothing is said."""
         n, m = self.kernels, self.inputs
         return {
             "differential": self._bill(
-                memristors=2 * (m + n), word_lines=m + n, bit_lines=2 * n, opamps=2 * n, inverters=n
+                memristors=2 * (m + n),
+                word_lines=m + n,
+                bit_lines=2 * n,
+                opamps=2 * n,
+                inverters=n,
+                inverters_shared=n,
             ),
             "inverted_inputs": self._bill(
-                memristors=2 * m + n, word_lines=2 * m + n, bit_lines=n, opamps=m + n, inverters=m
+                memristors=2 * m + n,
+                word_lines=2 * m + n,
+                bit_lines=n,
+                opamps=m + n,
+                inverters=m,
+                inverters_shared=self.layer_inputs,
             ),
         }
 
@@ -50,14 +70,17 @@ class Kernels:
 
 def measure(lowered: Design) -> Kernels:
     """The kernels of a lowered design, before partition and tile. Fixed resistors are none."""
-    blocks = (
-        kernel
+    layers = (
+        _layer(stage.kernels)
         for stage in lowered.stages
         if isinstance(stage, Linear) and stage.cell == "memristor"
-        for kernel in stage.kernels
     )
-    return sum(map(_of, blocks), Kernels())
+    return sum(layers, Kernels())
 
 
-def _of(kernel: Kernel) -> Kernels:
-    return Kernels(kernel.groups * kernel.columns, kernel.groups * kernel.devices)
+def _layer(blocks: tuple[Kernel, ...]) -> Kernels:
+    return Kernels(
+        kernels=sum(block.groups * block.columns for block in blocks),
+        inputs=sum(block.groups * block.devices for block in blocks),
+        layer_inputs=max(int((block.pattern >= 0).sum(axis=0).max()) for block in blocks),
+    )

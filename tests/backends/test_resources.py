@@ -210,6 +210,8 @@ def test_the_papers_way_of_counting():
     assert old["memristors"] == 4 * 19 + 3 * 9
     assert (new["word_lines"], old["word_lines"]) == (4 * 10 + 3 * 5, 4 * 19 + 3 * 9)
     assert (new["inverters"], old["inverters"]) == (7, 4 * 9 + 3 * 4)
+    # Every kernel of the depthwise layer has 9 inputs, every pointwise one 4: they take turns.
+    assert (new["inverters_shared"], old["inverters_shared"]) == (7, 9 + 4)
     assert (new["opamps"], old["opamps"]) == (14, 48 + 7)
     assert set(new) == set(old)
     assert set(resources.Resources().as_dict()) <= set(new)
