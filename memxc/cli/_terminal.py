@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -85,3 +86,30 @@ def progress(quiet: bool = False) -> Iterator[Callable[[str], None]]:
         yield show
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+#: Seconds before a rate is worth telling.
+_EARLY = 2.0
+
+
+def countdown(show: Callable[[str], None]) -> Callable[[str, float], None]:
+    """`show` for work of known size: also told the share that is done, it adds the time left."""
+    start = time.monotonic()
+
+    def counted(text: str, share: float) -> None:
+        spent = time.monotonic() - start
+        if share > 0 and spent > _EARLY:
+            text += f", about {_duration(spent * (1 - share) / share)} left"
+        show(text)
+
+    return counted
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in words of one unit, or two."""
+    whole = round(seconds)
+    if whole < 90:
+        return f"{max(1, whole)} s"
+    if whole < 90 * 60:
+        return f"{round(whole / 60)} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -53,7 +53,7 @@ def command(
     loaded = folders.load(folder)
     data = _data(loaded, path, count)
     with _terminal.progress(as_json) as show:
-        bench = _bench(loaded, show)
+        bench = _bench(loaded, _terminal.countdown(show))
         try:
             result = simulate.run(bench, data, plan)
         except KeyboardInterrupt:
@@ -67,7 +67,8 @@ def command(
     return 0
 
 
-def _bench(loaded: Loaded, show: Callable[[str], None]) -> Bench:
+def _bench(loaded: Loaded, show: Callable[[str, float], None]) -> Bench:
+    from memxc.cli._recompile import programmer
     from memxc.folder import RESULTS, sha256
     from memxc.simulate import Bench
     from memxc.simulate.journal import Journal
@@ -75,7 +76,7 @@ def _bench(loaded: Loaded, show: Callable[[str], None]) -> Bench:
     original = loaded.model.read_bytes() if loaded.model is not None else None
     digest = sha256(loaded.folder / "design.npz")
     journal = Journal(loaded.folder / RESULTS / "results.jsonl")
-    return Bench(loaded.design, loaded.target, original, digest, journal, show)
+    return Bench(loaded.design, loaded.target, original, digest, journal, programmer(loaded), show)
 
 
 def _data(loaded: Loaded, path: Path, count: int | None) -> Data:
@@ -110,6 +111,7 @@ def _tree(result: Result, plan: Plan) -> dict[str, Any]:
         "rows": [
             {
                 "settings": dict(text.split("=", 1) for text in row.settings),
+                "reprogrammed": list(row.reprogrammed),
                 "mean": row.mean,
                 "spread": row.spread,
                 "scores": list(row.scores),
@@ -125,7 +127,7 @@ def _say(result: Result, folder: Path, path: Path, picture: Path | None) -> None
         _terminal.say(f"original network, onnxruntime: {_score(result.metric, result.original)}")
     rows = [
         (
-            ", ".join(row.settings) or "as compiled",
+            (", ".join(row.settings) or "as compiled") + " *" * bool(row.reprogrammed),
             _score(result.metric, row.mean),
             _score(result.metric, row.spread) if len(row.scores) > 1 else "-",
             f"{len(row.scores)}",
@@ -133,6 +135,9 @@ def _say(result: Result, folder: Path, path: Path, picture: Path | None) -> None
         for row in result.rows
     ]
     _terminal.say(units.table(rows, ("circuit", "mean", "spread", "draws")))
+    keys = dict.fromkeys(key for row in result.rows for key in row.reprogrammed)
+    if keys:
+        _terminal.say(f"* programmed anew for this point: {', '.join(keys)} not as compiled")
     if picture is not None:
         _terminal.say(f"Drawn in {picture}")
     _terminal.say(f"Next: memxc twin {folder} -o twin.onnx")

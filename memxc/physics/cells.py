@@ -26,18 +26,44 @@ class Law(Protocol):
     def reach(self) -> tuple[float, float]:
         """The volts between which the law holds."""
 
+    @property
+    def odd(self) -> bool:
+        """Whether i(-v) = -i(v)."""
+
     def __call__(self, g: Floats, volts: Floats) -> tuple[Floats, Floats]:
         """Amperes and siemens di/dv, of one shape with g and volts; finite beyond the reach."""
+
+    def shares(self, g: Floats) -> Floats:
+        """How much of each curve cells have, (curves, *g.shape): i = sum of shares * curves."""
+
+    def curves(self, volts: Floats) -> Floats:
+        """What the cells of a law have in common, (curves, *volts.shape)."""
+
+    def exprs(self, volts: str) -> list[str]:
+        """The curves as lane functions (memxc.ir.expr) of one that gives volts."""
 
 
 class Linear:
     """Ohm's law."""
 
     reach = (-np.inf, np.inf)
+    odd = True
 
     def __call__(self, g: Floats, volts: Floats) -> tuple[Floats, Floats]:
         """As in Law."""
         return g * volts, g
+
+    def shares(self, g: Floats) -> Floats:
+        """As in Law."""
+        return g[None]
+
+    def curves(self, volts: Floats) -> Floats:
+        """As in Law."""
+        return volts[None]
+
+    def exprs(self, volts: str) -> list[str]:
+        """As in Law."""
+        return [volts]
 
 
 @dataclass(frozen=True)
@@ -46,11 +72,25 @@ class Sinh:
 
     v0: float
     reach = (-np.inf, np.inf)
+    odd = True
 
     def __call__(self, g: Floats, volts: Floats) -> tuple[Floats, Floats]:
         """As in Law."""
         amperes = g * (self.v0 * np.sinh(volts / self.v0))
         return amperes, np.hypot(g, amperes / self.v0)
+
+    def shares(self, g: Floats) -> Floats:
+        """As in Law."""
+        return g[None]
+
+    def curves(self, volts: Floats) -> Floats:
+        """As in Law."""
+        return np.asarray(self.v0 * np.sinh(volts / self.v0))[None]
+
+    def exprs(self, volts: str) -> list[str]:
+        """As in Law."""
+        ratio = f"{1 / self.v0!r}*{volts}"
+        return [f"{self.v0 / 2!r}*(exp({ratio})-exp(-({ratio})))"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +107,8 @@ class Table:
     volts: Floats
     amperes: Floats
 
+    odd = False
+
     @property
     def reach(self) -> tuple[float, float]:
         """The volts between which every curve is measured."""
@@ -74,11 +116,7 @@ class Table:
 
     def __call__(self, g: Floats, volts: Floats) -> tuple[Floats, Floats]:
         """As in Law."""
-        state = np.searchsorted(self.g[1:-1], g, side="right")
-        low, high = self.g[state], self.g[state + 1]
-        above = g > self.g[-1]
-        more = np.where(above, g / high, (g - low) / (high - low))
-        less = np.where(above, 0.0, 1 - more)
+        state, less, more = self._between(g)
         # Beyond the points the outermost stretches go on.
         point = np.searchsorted(self.volts[1:-1], volts, side="right")
         slopes = np.diff(self.amperes) / np.diff(self.volts)
@@ -86,6 +124,50 @@ class Table:
         slope = less * slopes[state, point] + more * slopes[state + 1, point]
         start = less * self.amperes[state, point] + more * self.amperes[state + 1, point]
         return start + slope * past, slope
+
+    def shares(self, g: Floats) -> Floats:
+        """As in Law."""
+        state, less, more = self._between(g)
+        number = np.arange(1, len(self.g)).reshape(-1, *np.ones(np.ndim(g), int))
+        return np.asarray((number == state) * less + (number == state + 1) * more)
+
+    def curves(self, volts: Floats) -> Floats:
+        """As in Law."""
+        shape = (-1, *np.ones(np.ndim(volts), int))
+        return self(self.g[1:].reshape(shape), np.asarray(volts)[None])[0]
+
+    def exprs(self, volts: str) -> list[str]:
+        """As in Law: the first stretch, and from each point on what the slope grows by."""
+        steps = np.diff(self.amperes) / np.diff(self.volts)
+        return [
+            _sum(
+                [f"{start!r}+{float(slopes[0])!r}*({volts}-({self.volts[0]!r}))"]
+                + [
+                    f"{more!r}*max({volts}-({at!r}),0)"
+                    for at, more in zip(
+                        self.volts[1:-1].tolist(), np.diff(slopes).tolist(), strict=True
+                    )
+                    if more
+                ]
+            )
+            for start, slopes in zip(self.amperes[1:, 0].tolist(), steps[1:], strict=True)
+        ]
+
+    def _between(self, g: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
+        """The number of the state below, and the shares of it and of the next."""
+        state = np.searchsorted(self.g[1:-1], g, side="right")
+        low, high = self.g[state], self.g[state + 1]
+        above = g > self.g[-1]
+        more = np.where(above, g / high, (g - low) / (high - low))
+        return state, np.where(above, 0.0, 1 - more), more
+
+
+def _sum(terms: list[str]) -> str:
+    """A balanced tree of sums: hundreds of points are not nested hundreds deep."""
+    while len(terms) > 1:
+        pairs = zip(terms[::2], terms[1::2], strict=False)
+        terms = [f"({a}+{b})" for a, b in pairs] + terms[len(terms) & ~1 :]
+    return terms[0]
 
 
 def law(device: Device) -> Law:

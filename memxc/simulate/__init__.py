@@ -1,56 +1,45 @@
 """simulate: what a network scores on real crossbars, over a whole data set.
 
 The circuit of a draw is turned into its twin, an ONNX model that onnxruntime runs; nothing about
-the circuit is left out by that (memxc.physics.effective), so the score is the circuit's own.
+the circuit is left out by that (memxc.physics.effective), so the score is the circuit's own. Only
+nonlinear cells at the end of resistive wires have no such model: they are solved picture by
+picture (memxc.simulate.walk).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import product
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import metrics, reference
-from memxc.backends import twin
+from memxc import __version__, metrics, reference
 from memxc.errors import fail
 from memxc.ir.design import Design
-from memxc.physics import devices, effective, effects
-from memxc.physics.nodal import Wires
+from memxc.physics import devices
+from memxc.simulate.circuit import answers, circuit
 from memxc.simulate.journal import Journal
+from memxc.simulate.points import Plan, Point, points
 from memxc.target import Target
 
+__all__ = ["Bench", "Data", "Plan", "Result", "Row", "circuit", "run"]
+
 Array = NDArray[Any]
-
-#: Keys that decide how a network is programmed; the programmed design cannot be changed by them.
-_PROGRAMMED = {
-    "device": ("r_on_ohm", "r_off_ohm", "levels", "states", "read_voltage_v", "threshold_v"),
-    "crossbar": ("rows", "columns"),
-    "amplifier": ("gain", "swing_v"),
-}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to simulate. sweep: (key, values) pairs, all combinations of which are simulated."""
-
-    settings: tuple[str, ...] = ()
-    sweep: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    draws: int = 1
-    draw_per: effects.DrawPer = "placement"
-    metric: str | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True)
 class Row:
-    """One point of the sweep: its settings, and the score of each draw."""
+    """One point of the sweep: its settings, and the score of each draw.
+
+    reprogrammed: keys for which the network was programmed anew.
+    """
 
     settings: tuple[str, ...]
     scores: tuple[float, ...]
+    reprogrammed: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -85,65 +74,44 @@ class Data:
     where: str
     digest: str
 
+    @property
+    def count(self) -> int:
+        """How many samples."""
+        return len(next(iter(self.inputs.values())))
+
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """The programmed network that is simulated, and the original one beside it."""
+    """The programmed network that is simulated, and the original one beside it.
+
+    digest: the SHA-256 of the design; program: the same network programmed for another target,
+    None where that cannot be; progress: told what is done, and the share of the work behind it.
+    """
 
     design: Design
     target: Target
     original: bytes | None
     digest: str
     journal: Journal
-    progress: Callable[[str], None] = field(default=lambda text: None)
-
-
-def circuit(
-    design: Design, target: Target, seed: int = 0, draw_per: effects.DrawPer = "placement"
-) -> Design:
-    """One draw of the circuit as a Design of effective matrices: wires, amplifiers, devices.
-
-    Raises MemxcError where a placement's own devices would not fit in memory.
-    """
-    wire = target.wire
-    ohms = (wire.r_source_ohm, wire.r_word_line_ohm, wire.r_bit_line_ohm, wire.r_neuron_ohm)
-    return effective.effective(effects.disturbed(design, target, seed, draw_per), Wires(*ohms))
+    program: Callable[[Target], Design] | None = None
+    progress: Callable[[str, float], None] = field(default=lambda text, share: None)
 
 
 def run(bench: Bench, data: Data, plan: Plan) -> Result:
     """The score of every point and draw. Raises MemxcError (usage) for settings or labels that
     do not fit; what was finished before stays in the journal."""
-    points = list(_points(plan))
-    targets = [_checked(bench.target, plan.settings + point) for point in points]
+    todo = points(plan, bench.target)
+    _check_programming(bench, todo)
     right, metric = _truth(bench, data, plan)
-    original = _original(bench, data, right, metric)
-    rows = []
-    for number, (point, target) in enumerate(zip(points, targets, strict=True)):
-        draws = plan.draws if devices.active(target.device, target.wire) else 1
-        scores = []
-        for draw in range(draws):
-            bench.progress(f"point {number + 1} of {len(points)}, draw {draw + 1} of {draws}")
-            scores.append(_score(bench, data, plan, target, draw, right, metric))
-        rows.append(Row(point, tuple(scores)))
-    return Result(metric, len(next(iter(data.inputs.values()))), original, tuple(rows))
+    return _Run(bench, data, plan, right, metric, todo).result()
 
 
-def _points(plan: Plan) -> Iterator[tuple[str, ...]]:
-    keys = [key for key, _ in plan.sweep]
-    for values in product(*(values for _, values in plan.sweep)):
-        yield tuple(f"{key}={value}" for key, value in zip(keys, values, strict=True))
-
-
-def _checked(target: Target, settings: Sequence[str]) -> Target:
-    changed = target.with_set(*settings) if settings else target
-    for table, keys in _PROGRAMMED.items():
-        before, after = getattr(target, table), getattr(changed, table)
-        for key in keys:
-            if getattr(before, key) != getattr(after, key):
-                hint = "compile it with a target of that kind, then simulate that"
-                what = f"{table}.{key} decides how a network is programmed"
-                raise fail("usage", f"--set {', '.join(settings)}", what, hint)
-    return changed
+def _check_programming(bench: Bench, todo: list[Point]) -> None:
+    keys = dict.fromkeys(key for point in todo for key in point.reprogrammed)
+    if keys and bench.program is None:
+        hint = "compile it with a target of that kind, then simulate that"
+        what = "decides how a network is programmed, and this one cannot be programmed anew"
+        raise fail("usage", ", ".join(keys), what, hint)
 
 
 def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, str]:
@@ -159,35 +127,103 @@ def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, str]:
         hint = "compile again, or give labels y and another metric"
         what = "holds no copy of the model, and an error is against the model"
         raise fail("usage", "--metric error", what, hint)
-    bench.progress("the original network")
+    bench.progress("the original network", 0.0)
     return reference.predict(bench.original, data.inputs)[name], metric
 
 
-def _original(bench: Bench, data: Data, right: Array, metric: str) -> float | None:
-    if bench.original is None or metric == "error":
-        return None
-    bench.progress("the original network")
-    answers = reference.predict(bench.original, data.inputs)[bench.design.outputs[0]]
-    return float(metrics.METRICS[metric](answers, right).mean())
+class _Run:
+    """The points and draws of a plan, one after the other."""
 
+    def __init__(
+        self, bench: Bench, data: Data, plan: Plan, right: Array, metric: str, todo: list[Point]
+    ) -> None:
+        self.bench, self.data, self.plan = bench, data, plan
+        self.right, self.metric, self.todo = right, metric, todo
+        # Draws of one point come after each other: one network is kept.
+        self.programmed = lru_cache(maxsize=1)(self._programmed)
 
-def _score(
-    bench: Bench, data: Data, plan: Plan, target: Target, draw: int, right: Array, metric: str
-) -> float:
-    key = {
-        "design": bench.digest,
-        "data": data.digest,
-        "target": target.model_dump(mode="json", exclude={"name", "summary"}),
-        "seed": [plan.seed, draw],
-        "draw_per": plan.draw_per,
-        "metric": metric,
-    }
-    known = bench.journal.get(key)
-    if known is not None:
+    def result(self) -> Result:
+        original = self._original()
+        jobs = [
+            (number, draw)
+            for number in range(len(self.todo))
+            for draw in range(self._draws(number))
+        ]
+        missing = sum(self._known(*job) is None for job in jobs)
+        scores: list[list[float]] = [[] for _ in self.todo]
+        done = 0
+        for number, draw in jobs:
+            known = self._known(number, draw)
+            if known is None:
+                known = self._computed(number, draw, done, missing)
+                done += 1
+            scores[number].append(known)
+        rows = (
+            Row(point.settings, tuple(found), point.reprogrammed)
+            for point, found in zip(self.todo, scores, strict=True)
+        )
+        return Result(self.metric, self.data.count, original, tuple(rows))
+
+    def _draws(self, number: int) -> int:
+        target = self.todo[number].target
+        return self.plan.draws if devices.active(target.device, target.wire) else 1
+
+    def _known(self, number: int, draw: int) -> float | None:
+        return self.bench.journal.get(self._key(number, draw))
+
+    def _computed(self, number: int, draw: int, done: int, missing: int) -> float:
+        text = f"point {number + 1} of {len(self.todo)}, draw {draw + 1} of {self._draws(number)}"
+
+        def show(within: float) -> None:
+            self.bench.progress(text, (done + within) / missing)
+
+        show(0.0)
+        seed = int(np.random.SeedSequence([self.plan.seed, draw]).generate_state(1, np.uint64)[0])
+        design, target = self.programmed(number), self.todo[number].target
+        found = answers(design, target, seed, self.plan.draw_per, self.data.inputs, show)
+        score = self._score(found[self.bench.design.outputs[0]])
+        self.bench.journal.add(self._key(number, draw), score)
+        return score
+
+    def _programmed(self, number: int) -> Design:
+        point = self.todo[number]
+        if not point.reprogrammed:
+            return self.bench.design
+        assert self.bench.program is not None, "this was checked"
+        return self.bench.program(point.target)
+
+    def _original(self) -> float | None:
+        if self.bench.original is None or self.metric == "error":
+            return None
+        key = {**self._about(), "circuit": "the original network"}
+        known = self.bench.journal.get(key)
+        if known is None:
+            self.bench.progress("the original network", 0.0)
+            found = reference.predict(self.bench.original, self.data.inputs)
+            known = self._score(found[self.bench.design.outputs[0]])
+            self.bench.journal.add(key, known)
         return known
-    seed = int(np.random.SeedSequence([plan.seed, draw]).generate_state(1, np.uint64)[0])
-    made = twin.model(circuit(bench.design, target, seed, plan.draw_per))
-    answers = reference.predict(made, data.inputs)[bench.design.outputs[0]]
-    score = float(metrics.METRICS[metric](answers, right).mean())
-    bench.journal.add(key, score)
-    return score
+
+    def _score(self, found: Array) -> float:
+        return float(metrics.METRICS[self.metric](found, self.right).mean())
+
+    def _about(self) -> dict[str, Any]:
+        """What every result depends on."""
+        return {
+            "memxc": __version__,
+            "design": self.bench.digest,
+            "data": self.data.digest,
+            "metric": self.metric,
+        }
+
+    def _key(self, number: int, draw: int) -> dict[str, Any]:
+        point = self.todo[number]
+        target = point.target.model_dump(mode="json", exclude={"name", "summary"})
+        for table in target.values():
+            table.pop("source", None)
+        return {
+            **self._about(),
+            "target": target,
+            "seed": [self.plan.seed, draw],
+            "draw_per": self.plan.draw_per,
+        }

@@ -1,0 +1,82 @@
+"""The network of a folder programmed for another target, from what the folder keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memxc.errors import fail
+
+if TYPE_CHECKING:
+    from memxc.folder import Loaded
+    from memxc.ir.design import Design
+    from memxc.pipeline import Options
+    from memxc.target import Target
+
+
+def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
+    """A function that compiles DIR/model.onnx as DIR was compiled, for another target.
+
+    None where DIR holds no copy of the model. The function raises MemxcError (usage) where what DIR
+    keeps does not give DIR's own design again: then it is not what DIR was compiled from.
+    """
+    model = loaded.model
+    if model is None:
+        return None
+    found: list[Options] = []
+
+    def program(target: Target) -> Design:
+        from dataclasses import replace
+
+        from memxc.pipeline import compile_model
+
+        if not found:
+            found.append(_as_compiled(loaded, model))
+        return compile_model(replace(found[0], target=target), check=False).design
+
+    return program
+
+
+def _as_compiled(loaded: Loaded, model: Path) -> Options:
+    """The options that give the folder's own design."""
+    from memxc.folder import SAMPLES
+    from memxc.pipeline import Options, compile_model
+
+    known = {field.name for field in fields(Options)} - {"model", "target", "samples"}
+    kept = {name: _frozen(value) for name, value in loaded.options.items() if name in known}
+    # The samples of the folder are the user's, or were drawn in want of any.
+    for samples in (loaded.folder / SAMPLES, None):
+        options = Options(model=model, target=loaded.target, samples=samples, **kept)
+        if _same(compile_model(options, check=False).design, loaded.design):
+            return options
+    raise fail(
+        "usage",
+        str(loaded.folder),
+        "compiled again, its model gives another design, so it cannot be programmed anew",
+        "compile the model for each target, and simulate these",
+    )
+
+
+def _same(one: Design, other: Design) -> bool:
+    """Whether two designs are stored as the same bytes, but for the name of the model's file."""
+    import tempfile
+    from dataclasses import replace
+
+    from memxc import store
+
+    stored = []
+    for design in (one, replace(other, name=one.name)):
+        with tempfile.TemporaryDirectory() as place:
+            stored.append([path.read_bytes() for path in store.save(design, Path(place))])
+    return stored[0] == stored[1]
+
+
+def _frozen(value: Any) -> Any:
+    """A value of a JSON document as Options has it."""
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    if isinstance(value, dict):
+        return {name: _frozen(part) for name, part in value.items()}
+    return value

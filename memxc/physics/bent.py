@@ -1,0 +1,119 @@
+"""Arrays of nonlinear cells without wires as ordinary stages: the volts bent, then linear cells.
+
+All cells of a law share a few curves, i = sum of g_k * f_k(v) (memxc.physics.cells), so a crossbar
+of them is one of linear cells g_k on word lines at f_k(v): a stage becomes a Lanes stage a curve,
+Wires that bring these together, and an Array. That is exact with ideal op-amps. With a finite
+gain, what a node's load takes off is that of linear cells: wrong by the share of 1 / gain that the
+cells' slopes differ by from their conductance at the bias voltage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.errors import fail
+from memxc.ir.design import Bus, Design
+from memxc.ir.kernel import Crossbar
+from memxc.ir.stages import Array, Circuit, Lanes, Stage, Wires
+from memxc.ir.windows import Windows, ints, lanewise
+from memxc.physics.cells import Law, Linear
+
+Floats = NDArray[np.float64]
+
+_BEND = Circuit("bend")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What the cells of one curve see on word lines of one sign.
+
+    chord: its amperes per volt at the bias voltage; volts are bent such that the bias stays.
+    """
+
+    curve: int
+    sign: int
+    chord: float
+
+
+def straight(design: Design, law: Law) -> Design:
+    """The design with linear cells only. Raises MemxcError (bad-target) where volts may leave what
+    the law was measured at."""
+    if isinstance(law, Linear):
+        return design
+    buses = dict(design.buses)
+    stages: list[Stage] = []
+    for stage in design.stages:
+        if isinstance(stage, Array) and stage.cell != "resistor":
+            stages += _stages(stage, law, buses)
+        else:
+            stages.append(stage)
+    return replace(design, buses=buses, stages=tuple(stages))
+
+
+def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
+    src = buses[stage.src]
+    _check_reach(stage, src, law)
+    parts = _parts(stage, law)
+    names = [f"{stage.dst}~{number}" for number in range(len(parts))]
+    for part, name in zip(parts, names, strict=True):
+        # 1 V a unit: what is bent is volts already.
+        buses[name] = Bus(name, src.shape, 1.0)
+        expr = _expr(law, part, src.scale or 1.0)
+        lanes = (lanewise(np.arange(src.width)),)
+        yield Lanes(name, (stage.src,), name, lanes, expr, _BEND)
+    whole = names[0]
+    if len(parts) > 1:
+        whole = f"{stage.dst}~"
+        buses[whole] = Bus(whole, (1, len(parts) * src.width), 1.0)
+        yield Wires(whole, tuple(names), whole, ints(np.arange(len(parts) * src.width)))
+    crossbars = [
+        _crossbar(crossbar, law, part, number * src.width)
+        for crossbar in stage.crossbars
+        for number, part in enumerate(parts)
+    ]
+    yield replace(stage, src=whole, crossbars=tuple(crossbars))
+
+
+def _check_reach(stage: Array, src: Bus, law: Law) -> None:
+    low, high = law.reach
+    if not np.isfinite([low, high]).any():
+        return
+    most = np.inf if src.limit is None else src.limit
+    if max(most, abs(stage.v_bias)) > min(-low, high):
+        what = f"measured from {low:g} to {high:g} V, and {stage.name} may see {most:g} V"
+        raise fail("bad-target", "device.iv_csv", what, "measure further, or limit the volts")
+
+
+def _parts(stage: Array, law: Law) -> list[_Part]:
+    back = any((crossbar.sign < 0).any() for crossbar in stage.crossbars)
+    signs = [1, -1] if back and not law.odd else [1]
+    volts = stage.v_bias or 1.0
+    return [
+        _Part(curve, sign, float(chord) / (sign * volts))
+        for sign in signs
+        for curve, chord in enumerate(law.curves(np.array(sign * volts)))
+    ]
+
+
+def _expr(law: Law, part: _Part, scale: float) -> str:
+    """Of x0 in units of activation, at `scale` volts each: f(sign * v) * sign / chord."""
+    inner = f"({part.sign * scale!r}*x0)"
+    return f"{part.sign / part.chord!r}*({law.exprs(inner)[part.curve]})"
+
+
+def _crossbar(crossbar: Crossbar, law: Law, part: _Part, first: int) -> Crossbar:
+    """The cells of one curve, reading their part of the bus."""
+    rows = np.ones(crossbar.word_lines, bool) if law.odd else crossbar.sign == part.sign
+    cell = np.where(rows[:, None], crossbar.cell, -1)
+    g = law.shares(crossbar.g)[part.curve] * part.chord
+    return replace(crossbar, g=g, cell=ints(cell), taps=_moved(crossbar.taps, first))
+
+
+def _moved(windows: Windows, lanes: int) -> Windows:
+    """The same nets of a bus that begins so many lanes later."""
+    frame = windows.frame
+    return replace(windows, frame=ints(np.where(frame >= 0, frame + lanes, frame)))

@@ -1,0 +1,58 @@
+"""One draw of the circuit: as a design of effective matrices, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import astuple
+from typing import Any
+
+from numpy.typing import NDArray
+
+from memxc import reference
+from memxc.backends import twin
+from memxc.errors import fail
+from memxc.ir.design import Design
+from memxc.physics import bent, cells, effective, effects
+from memxc.physics.nodal import Wires
+from memxc.simulate import walk
+from memxc.target import Target
+
+Named = dict[str, NDArray[Any]]
+
+
+def circuit(
+    design: Design, target: Target, seed: int = 0, draw_per: effects.DrawPer = "placement"
+) -> Design:
+    """One draw of the circuit as a Design of effective matrices: wires, amplifiers, devices.
+
+    Raises MemxcError (usage) where a placement's own devices would not fit in memory, and where
+    nonlinear cells have wires of some resistance: these have no matrix.
+    """
+    if _unstated(target):
+        what = "of a wire beside nonlinear cells: such a circuit has no effective matrix"
+        hint = "--set wire.r_... = 0 for all of them, or memxc simulate, which solves it"
+        raise fail("usage", "wire: a resistance", what, hint)
+    real = effects.disturbed(design, target, seed, draw_per)
+    straight = bent.straight(real, cells.law(target.device))
+    return effective.effective(straight, Wires.of(target.wire))
+
+
+def answers(
+    design: Design,
+    target: Target,
+    seed: int,
+    draw_per: effects.DrawPer,
+    inputs: Mapping[str, NDArray[Any]],
+    progress: Callable[[float], None],
+) -> Named:
+    """What one draw of the circuit says to inputs (samples, *shape), by output."""
+    if not _unstated(target):
+        made = twin.model(circuit(design, target, seed, draw_per))
+        return reference.predict(made, inputs)
+    real = effects.disturbed(design, target, seed, draw_per)
+    return walk.outputs(real, target, inputs, progress)
+
+
+def _unstated(target: Target) -> bool:
+    """Whether no matrix states what the crossbars do."""
+    return target.device.iv != "linear" and any(astuple(Wires.of(target.wire)))

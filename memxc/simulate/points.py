@@ -1,0 +1,71 @@
+"""The points of a sweep: their settings, their targets, and what has to be programmed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from memxc.errors import Fault, MemxcError
+from memxc.physics import effects
+from memxc.target import Target
+
+#: Keys that decide how a network is programmed; the programmed design cannot be changed by them.
+_PROGRAMMED = {
+    "device": ("r_on_ohm", "r_off_ohm", "levels", "states", "read_voltage_v", "threshold_v"),
+    "crossbar": ("rows", "columns"),
+    "amplifier": ("gain", "swing_v"),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to simulate. sweep: (key, values) pairs, all combinations of which are simulated."""
+
+    settings: tuple[str, ...] = ()
+    sweep: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    draws: int = 1
+    draw_per: effects.DrawPer = "placement"
+    metric: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of a sweep, and the target that it is.
+
+    reprogrammed: the keys that decide programming and are not as compiled.
+    """
+
+    settings: tuple[str, ...]
+    target: Target
+    reprogrammed: tuple[str, ...] = ()
+
+
+def points(plan: Plan, target: Target) -> list[Point]:
+    """All points of a plan, in order. Raises MemxcError (usage) with what is wrong in any."""
+    found, faults = list[Point](), list[Fault]()
+    for settings in _combinations(plan):
+        try:
+            changed = target.with_set(*plan.settings, *settings)
+            found.append(Point(settings, changed, _reprogrammed(target, changed)))
+        except MemxcError as error:
+            faults += error.faults
+    if faults:
+        raise MemxcError(faults)
+    return found
+
+
+def _combinations(plan: Plan) -> Iterator[tuple[str, ...]]:
+    keys = [key for key, _ in plan.sweep]
+    for values in product(*(values for _, values in plan.sweep)):
+        yield tuple(f"{key}={value}" for key, value in zip(keys, values, strict=True))
+
+
+def _reprogrammed(target: Target, changed: Target) -> tuple[str, ...]:
+    return tuple(
+        f"{table}.{key}"
+        for table, keys in _PROGRAMMED.items()
+        for key in keys
+        if getattr(getattr(target, table), key) != getattr(getattr(changed, table), key)
+    )

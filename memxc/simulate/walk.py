@@ -1,0 +1,152 @@
+"""The network walked stage by stage where its cells are nonlinear: crossbars by Newton's method.
+
+There is no matrix of such a stage, so every place of every picture is solved on its own (see
+memxc.physics.newton for what that costs). Op-amps of finite gain leave volts on the bit lines:
+these are found from currents at 0 V and, once more, from the currents at the volts so found; each
+turn leaves about 1 / gain of the error before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc import evaluate
+from memxc.ir.design import Design
+from memxc.ir.kernel import Crossbar
+from memxc.ir.stages import Array, Stage
+from memxc.physics import amplifier, cells, newton
+from memxc.physics.cells import Law
+from memxc.physics.nodal import Wires
+from memxc.target import Target
+
+Floats = NDArray[np.float64]
+
+#: Volts of word lines gathered at once.
+_CHUNK = 1 << 22
+
+
+def outputs(
+    design: Design,
+    target: Target,
+    inputs: Mapping[str, NDArray[Any]],
+    progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, Floats]:
+    """The network's outputs (samples, *shape without batch) in units of activation.
+
+    progress: told the share of the work that is done.
+    """
+    count = len(next(iter(inputs.values())))
+    found: dict[str, list[Floats]] = {name: [] for name in design.outputs}
+    done = 0
+    for batch in evaluate.batches(design, inputs):
+        buses = {name: evaluate.drive(design.buses[name], batch[name]) for name in design.inputs}
+        size = len(next(iter(batch.values())))
+        for number, stage in enumerate(design.stages):
+            progress((done + size * number / len(design.stages)) / count)
+            buses[stage.dst] = step(design, stage, target, [buses[src] for src in stage.srcs])
+        for name, parts in found.items():
+            parts.append(evaluate.read(design.buses[name], buses[name]))
+        done += size
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def step(design: Design, stage: Stage, target: Target, sources: list[Floats]) -> Floats:
+    """What one stage puts on its bus, (samples, width), with the target's cells and wires."""
+    if not isinstance(stage, Array):
+        return evaluate.step(stage, design.buses, sources)
+    law = cells.Linear() if stage.cell == "resistor" else cells.law(target.device)
+    dst = design.buses[stage.dst]
+    volts = _Lines(stage, law, Wires.of(target.wire), sources[0]).volts()
+    return volts if dst.limit is None else np.clip(volts, -dst.limit, dst.limit)
+
+
+class _Lines:
+    """The bit lines of an array: currents into the nodes of its lanes, plus and minus."""
+
+    def __init__(self, stage: Array, law: Law, wires: Wires, source: Floats) -> None:
+        self.stage, self.law, self.wires = stage, law, wires
+        self.width = len(stage.r_f)
+        # A negative net reads the last column, 0 V.
+        self.source = np.pad(source, ((0, 0), (0, 1)))
+
+    def volts(self) -> Floats:
+        """Volts behind the op-amps, (samples, width)."""
+        ends = {polarity: np.zeros((len(self.source), self.width)) for polarity in (1, -1)}
+        currents = self._currents(ends)
+        if np.isfinite(self.stage.gain):
+            loads = self._loads()
+            ends = self._ends(self._open(currents, ends, loads), loads)
+            currents = self._currents(ends)
+            return self._out(self._open(currents, ends, loads), loads)
+        return self._out(currents, {1: np.zeros(self.width), -1: np.zeros(self.width)})
+
+    def _open(
+        self, currents: dict[int, Floats], ends: dict[int, Floats], loads: dict[int, Floats]
+    ) -> dict[int, Floats]:
+        """Currents as they would be at 0 V, from those at `ends`, for small ones."""
+        return {p: currents[p] + loads[p] * ends[p] for p in currents}
+
+    def _out(self, currents: dict[int, Floats], loads: dict[int, Floats]) -> Floats:
+        stage = self.stage
+        if stage.signed == "inverted-inputs":
+            return amplifier.single(currents[-1], loads[-1], stage.r_f, stage.gain)
+        ohms = stage.r_f, stage.r_join
+        return amplifier.pair(currents[1], currents[-1], loads[1], loads[-1], *ohms, stage.gain)
+
+    def _ends(self, currents: dict[int, Floats], loads: dict[int, Floats]) -> dict[int, Floats]:
+        """Volts that the op-amps leave on their nodes: minus the output, by the gain."""
+        stage = self.stage
+        first = amplifier.single(currents[1], loads[1], stage.r_join, stage.gain)
+        return {1: -first / stage.gain, -1: -self._out(currents, loads) / stage.gain}
+
+    def _loads(self) -> dict[int, Floats]:
+        """Siemens that end at each node, (width,), of small volts and no wires."""
+        found = {polarity: np.zeros(self.width + 1) for polarity in (1, -1)}
+        for crossbar in self.stage.crossbars:
+            lanes = crossbar.sinks.nets()[..., crossbar.column]
+            for group in range(crossbar.groups):
+                g = crossbar.conductance(slice(group, group + 1))[0].sum(axis=0)
+                for polarity, load in found.items():
+                    bits = crossbar.polarity == polarity
+                    at = lanes[group][:, bits]
+                    np.add.at(load, np.where(at < 0, self.width, at), g[bits])
+        return {polarity: load[:-1] for polarity, load in found.items()}
+
+    def _currents(self, ends: dict[int, Floats]) -> dict[int, Floats]:
+        """Amperes into the nodes, (samples, width), where these are at `ends` volts."""
+        found = {p: np.zeros((len(self.source), self.width + 1)) for p in ends}
+        held = {p: np.pad(volts, ((0, 0), (0, 1))) for p, volts in ends.items()}
+        for crossbar, group, samples in self._parts():
+            block = slice(group, group + 1)
+            lanes = crossbar.sinks.nets(block)[0][:, crossbar.column]
+            lanes = np.where(lanes < 0, self.width, lanes)
+            plus = crossbar.polarity > 0
+            at = np.where(plus, held[1][samples][:, lanes], held[-1][samples][:, lanes])
+            taps = self.source[samples][:, crossbar.taps.nets(block)[0]]
+            words = evaluate.word_line_volts(crossbar, taps, self.stage.v_bias, self.stage.gain)
+            amperes = newton.currents(
+                crossbar.conductance(block),
+                self.law,
+                self.wires,
+                words.reshape(1, -1, crossbar.word_lines),
+                self.stage.drive,
+                at.reshape(1, -1, crossbar.bit_lines),
+            ).reshape(at.shape)
+            for polarity, out in found.items():
+                bits = crossbar.polarity == polarity
+                for sample, own in zip(out[samples], amperes[..., bits], strict=True):
+                    np.add.at(sample, lanes[:, bits], own)
+        return {polarity: out[:, :-1] for polarity, out in found.items()}
+
+    def _parts(self) -> Iterator[tuple[Crossbar, int, slice]]:
+        """Blocks of the crossbars, and samples as many as fit in memory."""
+        for crossbar in self.stage.crossbars:
+            lines = crossbar.places * (crossbar.word_lines + 2 * crossbar.bit_lines)
+            step = max(1, _CHUNK // lines)
+            for group in range(crossbar.groups):
+                for first in range(0, len(self.source), step):
+                    yield crossbar, group, slice(first, first + step)

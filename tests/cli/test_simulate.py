@@ -1,0 +1,401 @@
+"""memxc simulate as a user meets it: what it prints, keeps, finds again and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from importlib import resources
+
+import jsonschema
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+node = helper.make_node
+
+
+def weights(shape, seed, name):
+    values = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    return numpy_helper.from_array(values, name)
+
+
+def save(path, nodes, inits, ins, outs, kind=TensorProto.FLOAT):
+    """A model file; ins and outs are shapes by name, outputs of one element type."""
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        path.stem,
+        [info(name, TensorProto.FLOAT, shape) for name, shape in ins.items()],
+        [info(name, kind, shape) for name, shape in outs.items()],
+        inits,
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    return path
+
+
+def schema():
+    text = (resources.files("memxc") / "schemas" / "memxc-simulate-1.json").read_text()
+    return json.loads(text)
+
+
+def ask(memxc, *args):
+    """simulate --json, held against the schema."""
+    done = memxc("simulate", *args, "--json")
+    assert done.code == 0, done.err
+    jsonschema.validate(done.json, schema())
+    return done.json
+
+
+def inputs(count=40, shape=(2, 6, 5), seed=3):
+    return np.random.default_rng(seed).uniform(-1, 1, (count, *shape)).astype(np.float32)
+
+
+def answers(path, x, name="x"):
+    """onnxruntime on the file itself, sample by sample."""
+    session = onnxruntime.InferenceSession(str(path))
+    return np.concatenate([session.run(None, {name: x[i : i + 1]})[0] for i in range(len(x))])
+
+
+@pytest.fixture
+def out(memxc, model, tmp_path):
+    assert memxc("compile", model, "-o", tmp_path / "out", "--quiet").code == 0
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def data(model, tmp_path):
+    """Labels that the network itself gives, but for every fifth."""
+    x = inputs()
+    y = answers(model, x).argmax(axis=1)
+    y[::5] = (y[::5] + 1) % 4
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    return tmp_path / "data.npz"
+
+
+def lines(out):
+    return (out / "simulate" / "results.jsonl").read_text().splitlines()
+
+
+def test_the_original_scores_what_its_labels_say(memxc, out, data):
+    found = ask(memxc, out, "--data", data)
+    assert (found["metric"], found["count"], found["original"]) == ("top1", 40, 0.8)
+    (row,) = found["rows"]
+    assert (row["settings"], row["reprogrammed"], row["spread"]) == ({}, [], 0)
+    assert row["scores"] == [row["mean"]]
+
+
+def test_an_ideal_circuit_scores_what_the_network_does(memxc, model, data, tmp_path):
+    out = tmp_path / "ideal"
+    assert memxc("compile", model, "-o", out, "-t", "ideal", "--quiet").code == 0
+    assert ask(memxc, out, "--data", data)["rows"][0]["mean"] == 0.8
+
+
+def test_a_sweep_goes_through_all_combinations(memxc, out, data):
+    args = "--sweep", "device.sigma=0,0.4", "--sweep", "wire.r_bit_line=1,30,500"
+    rows = ask(memxc, out, "--data", data, *args, "--draws", "3")["rows"]
+    sigmas, ohms = ["0", "0.4"], ["1", "30", "500"]
+    assert [row["settings"] for row in rows] == [
+        {"device.sigma": sigma, "wire.r_bit_line": ohm} for sigma in sigmas for ohm in ohms
+    ]
+    # Without variation all draws are one.
+    assert [len(row["scores"]) for row in rows] == [1, 1, 1, 3, 3, 3]
+    for row in rows[3:]:
+        a, b, c = row["scores"]
+        mean = (a + b + c) / 3
+        assert row["mean"] == pytest.approx(mean)
+        square = ((a - mean) ** 2 + (b - mean) ** 2 + (c - mean) ** 2) / 2
+        assert row["spread"] == pytest.approx(square**0.5)
+    assert len({tuple(row["scores"]) for row in rows[3:]}) > 1
+
+
+def test_draws_are_those_of_the_seed(memxc, out, data):
+    def scores(*args):
+        return ask(memxc, out, "--data", data, "--set", "device.sigma=0.5", *args)["rows"][0]
+
+    five = scores("--draws", "5")["scores"]
+    assert scores("--draws", "2")["scores"] == five[:2]
+    assert len(set(five)) > 1
+    assert scores("--draws", "5", "--seed", "8")["scores"] != five
+
+
+def test_the_error_against_the_network_without_labels(memxc, model, out, tmp_path):
+    x = inputs()
+    np.savez(tmp_path / "x.npz", x=x)
+    found = ask(memxc, out, "--data", tmp_path / "x.npz")
+    assert (found["metric"], found["original"]) == ("error", None)
+    twin = tmp_path / "twin.onnx"
+    assert memxc("twin", out, "-o", twin).code == 0
+    right, got = answers(model, x), answers(twin, x)
+    by_hand = np.mean(
+        [np.max(np.abs(b - a)) / np.max(np.abs(a)) for a, b in zip(right, got, strict=True)]
+    )
+    assert found["rows"][0]["mean"] == pytest.approx(by_hand, rel=1e-3)
+    assert by_hand > 1e-5
+
+
+def test_the_first_so_many(memxc, out, data):
+    assert ask(memxc, out, "--data", data, "--count", "7")["count"] == 7
+    # Labels 0 and 5 of the seven are wrong.
+    assert ask(memxc, out, "--data", data, "--count", "7")["original"] == pytest.approx(5 / 7)
+
+
+def _masks(path):
+    """1x1 convolution and sigmoid: a mask of one channel."""
+    nodes = [node("Conv", ["x", "w"], ["a"], name="conv"), node("Sigmoid", ["a"], ["y"], name="s")]
+    inits = [weights((1, 2, 1, 1), 5, "w")]
+    return save(path, nodes, inits, {"x": (1, 2, 6, 5)}, {"y": (1, 1, 6, 5)})
+
+
+@pytest.mark.parametrize("metric", ["dice", "iou"])
+def test_masks(memxc, tmp_path, metric):
+    path = _masks(tmp_path / "mask.onnx")
+    x = inputs(9)
+    np.savez(tmp_path / "mask.samples.npz", x=x)
+    right = answers(path, x)
+    y = (right > 0.5).astype(np.uint8)
+    y[:, :, 0] ^= 1
+    np.savez(tmp_path / "d.npz", x=x, y=y)
+    out = tmp_path / "out"
+    assert memxc("compile", path, "-o", out, "-t", "ideal", "--quiet").code == 0
+    found = ask(memxc, out, "--data", tmp_path / "d.npz", "--metric", metric)
+    scores = []
+    for a, b in zip(right > 0.5, y > 0.5, strict=True):
+        both = np.logical_and(a, b).sum()
+        either = np.logical_or(a, b).sum()
+        scores.append(both / either if metric == "iou" else 2 * both / (a.sum() + b.sum()))
+    assert found["original"] == pytest.approx(np.mean(scores))
+    assert found["rows"][0]["mean"] == pytest.approx(np.mean(scores))
+    assert 0.2 < np.mean(scores) < 0.95
+
+
+def test_masks_are_the_choice_of_labels_of_that_shape(memxc, tmp_path):
+    path = _masks(tmp_path / "mask.onnx")
+    np.savez(tmp_path / "d.npz", x=inputs(4), y=np.ones((4, 1, 6, 5)))
+    assert memxc("compile", path, "-o", tmp_path / "out", "--quiet").code == 0
+    assert ask(memxc, tmp_path / "out", "--data", tmp_path / "d.npz")["metric"] == "dice"
+
+
+def test_several_inputs_and_outputs(memxc, tmp_path):
+    """The first output is what is scored; inputs go by their names."""
+    nodes = [
+        node("Concat", ["p", "q"], ["c"], axis=1, name="both"),
+        node("MatMul", ["c", "w"], ["y"], name="dense"),
+        node("Relu", ["y"], ["z"], name="relu"),
+    ]
+    w = weights((7, 5), 6, "w")
+    path, outs = tmp_path / "two.onnx", {"y": (1, 5), "z": (1, 5)}
+    save(path, nodes, [w], {"p": (1, 3), "q": (1, 4)}, outs)
+    p, q = inputs(30, (3,)), inputs(30, (4,), seed=4)
+    y = (np.concatenate([p, q], 1) @ numpy_helper.to_array(w)).argmax(1)
+    y[:6] = (y[:6] + 1) % 5
+    np.savez(tmp_path / "two.samples.npz", p=p, q=q)
+    np.savez(tmp_path / "d.npz", p=p, q=q, y=y)
+    out = tmp_path / "out"
+    assert memxc("compile", path, "-o", out, "-t", "ideal", "--quiet").code == 0
+    found = ask(memxc, out, "--data", tmp_path / "d.npz")
+    # y is an output of the model and the labels of the file.
+    assert (found["metric"], found["original"], found["rows"][0]["mean"]) == ("top1", 0.8, 0.8)
+
+
+def test_integers_come_out(memxc, tmp_path):
+    """ArgMax at the end: the answer is the class itself."""
+    nodes = [
+        node("Flatten", ["x"], ["f"], name="flat"),
+        node("Gemm", ["f", "w"], ["g"], name="dense"),
+        node("ArgMax", ["g"], ["y"], axis=1, keepdims=0, name="arg"),
+    ]
+    path, outs = tmp_path / "arg.onnx", {"y": (1,)}
+    save(path, nodes, [weights((60, 4), 7, "w")], {"x": (1, 2, 6, 5)}, outs, TensorProto.INT64)
+    x = inputs(20)
+    np.savez(tmp_path / "arg.samples.npz", x=x)
+    np.savez(tmp_path / "d.npz", x=x)
+    out = tmp_path / "out"
+    assert memxc("compile", path, "-o", out, "-t", "ideal", "--quiet").code == 0
+    found = ask(memxc, out, "--data", tmp_path / "d.npz")
+    assert (found["metric"], found["rows"][0]["mean"]) == ("error", 0)
+
+
+def test_what_is_kept_is_not_computed_again(memxc, out, data):
+    first = ask(memxc, out, "--data", data, "--sweep", "device.sigma=0.1,0.2", "--draws", "2")
+    # The original network, and two draws of two points.
+    assert len(lines(out)) == 5
+    assert (
+        ask(memxc, out, "--data", data, "--sweep", "device.sigma=0.1,0.2", "--draws", "2") == first
+    )
+    assert len(lines(out)) == 5
+    ask(memxc, out, "--data", data, "--sweep", "device.sigma=0.1,0.2", "--draws", "3")
+    assert len(lines(out)) == 7
+
+
+def test_a_result_that_is_kept_is_believed(memxc, out, data):
+    ask(memxc, out, "--data", data)
+    path = out / "simulate" / "results.jsonl"
+    entries = [json.loads(line) for line in lines(out)]
+    for entry in entries:
+        entry["value"] = 0.125
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    assert ask(memxc, out, "--data", data)["rows"][0]["mean"] == 0.125
+
+
+@pytest.mark.parametrize(
+    "what", ["design", "target", "data", "seed", "metric", "draw-per", "count"]
+)
+def test_anything_else_is_computed_anew(memxc, model, out, data, what, tmp_path):
+    def asked(*args):
+        return memxc("simulate", out, "--data", data, "--set", "device.sigma=0.3", *args).code
+
+    assert asked() == 0
+    kept = lines(out)
+    args = {
+        "target": ["--set", "wire.r_word_line=7"], "seed": ["--seed", "4"],
+        "metric": ["--metric", "error"], "draw-per": ["--draw-per", "definition"],
+        "count": ["--count", "39"],
+    }.get(what, [])  # fmt: skip
+    if what == "data":
+        held = dict(np.load(data))
+        held["x"][0, 0, 0, 0] += 0.01
+        np.savez(data, **held)
+    if what == "design":
+        kept_file = (out / "simulate" / "results.jsonl").read_text()
+        assert memxc("compile", model, "-o", out, "--tile", "20x12", "--quiet", "--force").code == 0
+        (out / "simulate").mkdir(exist_ok=True)
+        (out / "simulate" / "results.jsonl").write_text(kept_file)
+    assert asked(*args) == 0
+    new = lines(out)[len(kept) :]
+    assert lines(out)[: len(kept)] == kept
+    assert sum("target" in json.loads(line) for line in new) == 1
+
+
+def test_another_version_of_memxc_computes_anew(memxc, out, data, monkeypatch):
+    ask(memxc, out, "--data", data)
+    kept = len(lines(out))
+    monkeypatch.setattr("memxc.simulate.__version__", "99.0")
+    ask(memxc, out, "--data", data)
+    assert len(lines(out)) == 2 * kept
+
+
+def test_a_last_line_cut_short_is_computed_again(memxc, out, data):
+    found = ask(memxc, out, "--data", data, "--sweep", "device.sigma=0.1,0.2")
+    path = out / "simulate" / "results.jsonl"
+    path.write_text(path.read_text()[:-30])
+    assert ask(memxc, out, "--data", data, "--sweep", "device.sigma=0.1,0.2") == found
+    assert sum(line.endswith("}") for line in lines(out)) == 3
+
+
+def test_levels_are_programmed_anew(memxc, model, out, data, tmp_path):
+    found = ask(memxc, out, "--data", data, "--metric", "error", "--sweep", "device.levels=0,2,5")
+    rows = found["rows"]
+    assert [row["reprogrammed"] for row in rows] == [[], ["device.levels"], ["device.levels"]]
+    for levels, row in zip((2, 5), rows[1:], strict=True):
+        text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
+        target = tmp_path / f"l{levels}.toml"
+        target.write_text(text.replace("levels = 0", f"levels = {levels}"))
+        own = tmp_path / f"l{levels}"
+        assert memxc("compile", model, "-o", own, "-t", target, "--quiet").code == 0
+        alone = ask(memxc, own, "--data", data, "--metric", "error")
+        assert row["mean"] == alone["rows"][0]["mean"]
+    done = memxc("simulate", out, "--data", data, "--sweep", "device.levels=0,2")
+    assert "device.levels=2 *" in done.out
+    assert "device.levels=0 *" not in done.out
+    assert "* programmed anew for this point: device.levels" in done.out
+
+
+def test_levels_of_a_network_calibrated_on_random_inputs(memxc, model, data, tmp_path):
+    (model.parent / "net.samples.npz").unlink()
+    out = tmp_path / "out"
+    assert memxc("compile", model, "-o", out, "--seed", "3", "--quiet").code == 0
+    rows = ask(memxc, out, "--data", data, "--set", "device.levels=16")["rows"]
+    assert rows[0]["reprogrammed"] == ["device.levels"]
+
+
+def test_no_model_no_other_levels(memxc, out, data):
+    (out / "model.onnx").unlink()
+    done = memxc("simulate", out, "--data", data, "--set", "device.levels=16")
+    assert done.code == 2
+    assert "device.levels" in done.err
+    assert "compile it with a target of that kind" in done.err
+
+
+def test_another_model_in_the_folder_is_not_taken_for_its_own(memxc, out, data, model):
+    changed = onnx.load(model)
+    values = onnx.numpy_helper.to_array(changed.graph.initializer[0]) * 2
+    changed.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(values, "w"))
+    onnx.save(changed, out / "model.onnx")
+    done = memxc("simulate", out, "--data", data, "--set", "device.levels=16")
+    assert done.code == 2
+    assert "gives another design" in done.err
+
+
+def test_all_faults_of_a_sweep_at_once(memxc, out, data):
+    args = "--sweep", "wire.r_word_line=1,x", "--sweep", "device.sigma=0,7"
+    done = memxc("simulate", out, "--data", data, *args)
+    assert done.code == 2
+    for words in ("r_word_line_ohm", "programming_sigma"):
+        assert words in done.err
+    assert not (out / "simulate").exists()
+
+
+def test_silent_in_a_pipe(memxc, out, data):
+    assert memxc("simulate", out, "--data", data, "--set", "device.sigma=0.1").err == ""
+
+
+def _command(out, data, *args):
+    return [sys.executable, "-m", "memxc", "simulate", str(out), "--data", str(data), *args]
+
+
+def test_time_left_on_a_terminal(memxc, out, data):
+    """Eighty draws take longer than the two seconds before a rate is told."""
+    master, slave = pty.openpty()
+    args = "--set", "device.sigma=0.1", "--draws", "80"
+    with subprocess.Popen(
+        _command(out, data, *args), stderr=slave, stdout=subprocess.PIPE, text=True
+    ) as process:
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                part = os.read(master, 4096)
+            except OSError:  # the terminal is gone with the process
+                break
+            if not part:
+                break
+            shown += part
+        told = process.stdout.read()
+    os.close(master)
+    assert b"point 1 of 1, draw 2 of 80" in shown
+    assert b" left" in shown
+    assert "80" in told
+    assert "draw 2" not in told
+
+
+def test_an_interrupted_run_goes_on(memxc, out, data):
+    """kill -INT on a real process in the middle, then the same command again."""
+    args = "--set", "device.sigma=0.2", "--draws", "60", "--json"
+    path = out / "simulate" / "results.jsonl"
+    with subprocess.Popen(
+        _command(out, data, *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None and not (path.is_file() and len(lines(out)) > 5):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        told, error = process.communicate()
+    assert process.returncode == 130
+    assert told == ""
+    assert "run it again" in error
+    kept = lines(out)
+    assert 5 < len(kept) < 61
+    again = ask(memxc, out, "--data", data, *args[:-1])
+    assert lines(out)[: len(kept)] == kept
+    assert len(lines(out)) == len({json.loads(line)["key"] for line in lines(out)}) == 61
+    scores = again["rows"][0]["scores"]
+    assert len(scores) == 60
+    (out / "simulate" / "results.jsonl").unlink()
+    assert ask(memxc, out, "--data", data, *args[:-1]) == again
