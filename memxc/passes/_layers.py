@@ -132,7 +132,7 @@ def write(graph: Graph, layer: Layer, src: str, dst: str) -> tuple[Graph, Node] 
     with a bias. A MatMul of one matrix with a bias becomes a Gemm.
     """
     node, parts = layer.node, {"weight": layer.weight, "bias": layer.bias}
-    tensors = {_fresh(graph, dst, role): t for role, t in parts.items() if t is not None}
+    tensors = {fresh(graph, dst, role): t for role, t in parts.items() if t is not None}
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         return None
     if node.op == "MatMul" and layer.bias is not None:
@@ -153,8 +153,19 @@ def floats(tensor: Tensor) -> Floats:
     return np.asarray(tensor, dtype=np.float64)
 
 
-def _fresh(graph: Graph, tensor: str, role: str) -> str:
+def fresh(graph: Graph, tensor: str, role: str) -> str:
+    """A name for something of a tensor that no other tensor has."""
     name = f"{tensor}/{role}"
     while name in graph.shapes:
         name += "'"
     return name
+
+
+def without_unread(graph: Graph) -> Graph:
+    """The graph without the constants that nothing reads, and the shapes of what is not there."""
+    read = {name for node in graph.nodes for name in node.inputs} | {*graph.outputs}
+    weights = {name: value for name, value in graph.weights.items() if name in read}
+    written = {name for node in graph.nodes for name in node.outputs}
+    known = {*graph.inputs, *weights, *written}
+    shapes = {name: shape for name, shape in graph.shapes.items() if name in known}
+    return replace(graph, weights=weights, shapes=shapes)

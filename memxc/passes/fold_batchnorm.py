@@ -45,7 +45,7 @@ class FoldBatchnorm(GraphPass):
 def fold(graph: Graph) -> Graph:
     """The same function with normalisations and constants in the weights of their layers."""
     with np.errstate(all="ignore"):  # rule 5
-        return _without_unread_weights(_fold_before(_fold_behind(graph)))
+        return _layers.without_unread(_fold_before(_fold_behind(graph)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,12 +176,3 @@ def _constant(node: Node, graph: Graph) -> _Affine | None:
 
 def _readers(graph: Graph) -> Mapping[str, int]:
     return Counter([name for node in graph.nodes for name in node.inputs] + [*graph.outputs])
-
-
-def _without_unread_weights(graph: Graph) -> Graph:
-    read = _readers(graph)
-    weights = {name: value for name, value in graph.weights.items() if name in read}
-    written = {name for node in graph.nodes for name in node.outputs}
-    known = {*graph.inputs, *weights, *written}
-    shapes = {name: shape for name, shape in graph.shapes.items() if name in known}
-    return replace(graph, weights=weights, shapes=shapes)

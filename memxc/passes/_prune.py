@@ -1,0 +1,109 @@
+"""What the pruning passes share: their layers, their return to the graph, and how far to go.
+
+`METHODS` is what --prune knows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from memxc.errors import Fault, MemxcError, fail
+from memxc.ir.graph import Graph, Node
+from memxc.losses import Judge
+from memxc.lower import lower
+from memxc.passes import Context, Pass, _layers
+from memxc.samples import Samples
+
+#: For each method of --prune: the pass, its options, and the option that the amount is.
+METHODS: dict[str, tuple[str, dict[str, object], str]] = {
+    "ckf": ("prune-ckf", {}, "share"),
+    "ckf-layer": ("prune-ckf", {"scope": "layer"}, "share"),
+    "ckf-multiplications": ("prune-ckf", {"count": "multiplications"}, "share"),
+    "ckf-threshold": ("prune-ckf", {}, "threshold"),
+    "ckf-loss": ("prune-ckf", {}, "loss"),
+    "crossbar": ("prune-lines", {"unit": "crossbar"}, "share"),
+    "crossbar-bn": ("prune-lines", {"unit": "crossbar", "score": "bn"}, "share"),
+    "crossbar-loss": ("prune-lines", {"unit": "crossbar"}, "loss"),
+    "word-line": ("prune-lines", {"unit": "word-line"}, "share"),
+    "word-line-loss": ("prune-lines", {"unit": "word-line"}, "loss"),
+    "bit-line": ("prune-lines", {"unit": "bit-line"}, "share"),
+    "bit-line-loss": ("prune-lines", {"unit": "bit-line"}, "loss"),
+}
+
+#: The share that is chosen for a wanted loss is a multiple of one in so many.
+_STEPS = 512
+
+
+def parse(text: str) -> tuple[str, float]:
+    """Method and amount of METHOD:AMOUNT. ValueError, in a sentence, where it is none."""
+    method, _, amount = text.partition(":")
+    if method not in METHODS:
+        raise ValueError(f"there is no method {method!r}; methods are {', '.join(METHODS)}")
+    try:
+        value = float(amount)
+    except ValueError:
+        raise ValueError(f"an amount is wanted, {method}:AMOUNT") from None
+    kind = METHODS[method][2]
+    most = math.inf if kind == "threshold" else 1.0
+    if not 0 < value < most:
+        words = "above 0" if kind == "threshold" else "between 0 and 1, without these"
+        raise ValueError(f"{kind} {amount} of {method} is not {words}")
+    return method, value
+
+
+def check(change: Pass, amounts: tuple[str, ...]) -> None:
+    """MemxcError (usage) unless exactly one of the amounts is given, and makes sense."""
+    given = {key: value for key, value in change.options().items() if key in amounts and value}
+    faults = []
+    if len(given) != 1:
+        what = "exactly one is above 0" if given else "one of them is above 0"
+        faults.append(Fault("usage", f"{change.name}: {', '.join(amounts)}", what))
+    for key, value in given.items():
+        most = math.inf if key == "threshold" else 1.0
+        if not 0 < float(str(value)) < most:
+            words = "above 0" if key == "threshold" else "between 0 and 1, without these"
+            faults.append(Fault("usage", f"{change.name}.{key}", f"{value} is not {words}"))
+    if faults:
+        raise MemxcError(faults)
+
+
+def layers(graph: Graph) -> dict[int, _layers.Layer]:
+    """The layers of constant weights, by the position of their node."""
+    found = {index: _layers.read(node, graph) for index, node in enumerate(graph.nodes)}
+    return {index: layer for index, layer in found.items() if layer is not None}
+
+
+def rewritten(graph: Graph, changed: Mapping[int, _layers.Layer]) -> Graph:
+    """The graph with some layers otherwise; weights that nothing reads any more are left out."""
+    nodes: list[Node] = []
+    for index, node in enumerate(graph.nodes):
+        layer = changed.get(index)
+        made = layer and _layers.write(graph, layer, node.inputs[0], node.outputs[0])
+        if made:
+            graph, node = made  # noqa: PLW2901
+        nodes.append(node)
+    return _layers.without_unread(replace(graph, nodes=tuple(nodes)))
+
+
+def largest(graph: Graph, pruned: Callable[[float], Graph], loss: float, ctx: Context) -> Graph:
+    """The graph pruned by the largest share, found by halving, that loses at most `loss`.
+
+    A loss may fall where the share grows, so a larger share that also would do can be missed.
+    """
+    if not ctx.samples:
+        raise fail("usage", "--prune", "a wanted loss needs samples", "give --samples")
+    before = lower(graph)
+    judge = Judge(ctx.judged or Samples(ctx.samples, None), before)
+    answers = judge.answers(before)
+    good, bad, found = 0, _STEPS, graph
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        candidate = pruned(middle / _STEPS)
+        # What is no number is more than any loss.
+        if judge.loss(judge.answers(lower(candidate)), answers).lost <= loss:
+            good, found = middle, candidate
+        else:
+            bad = middle
+    return found

@@ -1,0 +1,174 @@
+"""drop-dead-channels: what pruning left without effect goes, and the network keeps its function.
+
+A channel whose every weight is zero is its bias over the whole map, act(bias) behind its
+activation. A layer that reads such a constant takes it into its own bias and loses the row; a
+channel that nothing reads any more loses its column, its depthwise crossbar, its activation. A
+constant other than zero is not taken where windows reach the zeros around the map. Where channels
+are tied (residual Add, outputs, operators that are not known) those needed by one reader stay, and
+the other readers are given theirs by a Gather, which is wires.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from memxc.ir.graph import Graph, Node, Tensor
+from memxc.passes import Context, GraphPass, _channels, _kept, _layers
+from memxc.passes._channels import Floats, Mask
+
+
+@dataclass(frozen=True)
+class DropDeadChannels(GraphPass):
+    """Leave out channels that are constant or that nothing reads; exact."""
+
+    name = "drop-dead-channels"
+
+    def run(self, graph: Graph, ctx: Context) -> Graph:
+        """The graph with fewer channels."""
+        known = _channels.constants(graph)
+        changed = _Rewriting(graph, known, _kept.kept(graph, known)).run()
+        return graph if changed.nodes == graph.nodes else _layers.without_unread(changed)
+
+
+@dataclass
+class _Rewriting:
+    """`graph` becomes the changed one while the nodes of the old one are walked in order."""
+
+    graph: Graph
+    known: Mapping[str, Floats]
+    kept: Mapping[str, Mask]
+    nodes: list[Node] = field(default_factory=list)
+    picked: dict[tuple[str, bytes], str] = field(default_factory=dict)
+
+    def run(self) -> Graph:
+        old = self.graph
+        shapes = {
+            name: (old.shapes[name][0], int(mask.sum()), *old.shapes[name][2:])
+            for name, mask in self.kept.items()
+        }
+        self.graph = replace(old, shapes={**old.shapes, **shapes})
+        for node in old.nodes:
+            self._node(node, _channels.kind(node, old), old)
+        return replace(self.graph, nodes=tuple(self.nodes))
+
+    def _node(self, node: Node, kind: str, old: Graph) -> None:
+        signals = [name for name in node.inputs if name and name not in old.weights]
+        outs = [self.kept.get(name) for name in node.outputs]
+        match kind, outs[0]:
+            case _, None:
+                self.nodes.append(node)
+            case (("dense" | "depthwise"), out):
+                self._layer(node, kind, old, out)
+            case "split", _:
+                self._split(node, signals[0])
+            case "concat", out:
+                parts = np.split(out, np.cumsum([old.shapes[name][1] for name in signals])[:-1])
+                self._add(node, zip(signals, parts, strict=True))
+            case "flat", out:
+                wanted = _channels.blocks(out, old.shapes[signals[0]][1])
+                self._add(self._reshaped(node), [(signals[0], wanted)])
+            case "alone", out:
+                self._add(self._sliced(node, out, old), [(name, out) for name in signals])
+            case _:
+                self.nodes.append(node)
+
+    def _layer(self, node: Node, kind: str, old: Graph, out: Mask) -> None:
+        layer, src = _layers.read(node, old), node.inputs[0]
+        assert layer is not None, "the kind of the node is that of a layer"
+        if kind == "dense":
+            values = _channels.of(src, old, self.known)
+            wanted = _kept.read_by(node, old, values, out)
+            gone = ~wanted & _channels.absorbed(layer, values)
+            layer = _channels.response(layer, np.nan_to_num(values), gone)
+        else:
+            wanted = _channels.blocks(out, old.shapes[src][1])
+        if wanted.all() and out.all():
+            self.nodes.append(node)
+            return
+        source = self._pick(src, wanted)
+        made = _layers.write(self.graph, _cut(layer, kind, wanted, out), source, node.outputs[0])
+        assert made is not None, "the constants of a layer are finite"
+        self.graph = made[0]
+        self.nodes.append(made[1])
+
+    def _split(self, node: Node, src: str) -> None:
+        """Each part picks its channels."""
+        first = 0
+        for name in node.outputs:
+            wanted = np.zeros_like(self.kept[src])
+            wanted[first : first + len(self.kept[name])] = self.kept[name]
+            first += len(self.kept[name])
+            self._gather(src, wanted, name)
+
+    def _add(self, node: Node, wanted: Iterable[tuple[str, Mask]]) -> None:
+        """The node, each of its signals with the channels that it wants of it."""
+        picked = {name: self._pick(name, mask) for name, mask in wanted}
+        inputs = tuple(picked.get(name, name) for name in node.inputs)
+        self.nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
+
+    def _pick(self, name: str, wanted: Mask) -> str:
+        """The signal with these channels only; itself where it has no others."""
+        if (wanted == self.kept[name]).all():
+            return name
+        key = (name, wanted.tobytes())
+        if key not in self.picked:
+            dst = _layers.fresh(self.graph, name, "picked")
+            shape = self.graph.shapes[name]
+            shapes = {**self.graph.shapes, dst: (shape[0], int(wanted.sum()), *shape[2:])}
+            self.graph = replace(self.graph, shapes=shapes)
+            self.picked[key] = dst
+            self._gather(name, wanted, dst)
+        return self.picked[key]
+
+    def _gather(self, src: str, wanted: Mask, dst: str) -> None:
+        assert not (wanted & ~self.kept[src]).any(), f"{dst} wants what {src} no longer has"
+        at = self._constant(np.flatnonzero(wanted[self.kept[src]]), dst, "channels")
+        self.nodes.append(Node(dst, "Gather", (src, at), (dst,), {"axis": 1}))
+
+    def _reshaped(self, node: Node) -> Node:
+        """A Reshape with its constant shape as it is now."""
+        if node.op != "Reshape":
+            return node
+        shape = np.array(self.graph.shapes[node.outputs[0]], dtype=np.int64)
+        wanted = self._constant(shape, node.outputs[0], "shape")
+        return replace(node, inputs=(node.inputs[0], wanted), attrs={})
+
+    def _sliced(self, node: Node, out: Mask, old: Graph) -> Node:
+        """A node with the constants beside its signals cut to the channels that stay."""
+        if out.all():
+            return node
+        rank, inputs = len(old.shapes[node.outputs[0]]), []
+        for name in node.inputs:
+            constant = old.weights.get(name)
+            vector = node.op == "BatchNormalization"
+            axis = 0 if vector else (0 if constant is None else constant.ndim) - rank + 1
+            if constant is not None and axis >= 0 and constant.shape[axis : axis + 1] == out.shape:
+                name = self._constant(constant.compress(out, axis), name, "cut")  # noqa: PLW2901
+            inputs.append(name)
+        return replace(node, inputs=tuple(inputs))
+
+    def _constant(self, value: Tensor, beside: str, role: str) -> str:
+        name = _layers.fresh(self.graph, beside, role)
+        weights, shapes = self.graph.weights, self.graph.shapes
+        self.graph = replace(
+            self.graph,
+            weights={**weights, name: value},
+            shapes={**shapes, name: value.shape},
+        )
+        return name
+
+
+def _cut(layer: _layers.Layer, kind: str, wanted: Mask, out: Mask) -> _layers.Layer:
+    """The layer on some of its input channels, with some of its output channels."""
+    node, weight = layer.node, layer.weight
+    bias = None if layer.bias is None else _channels.bias(layer, len(out))[out]
+    if kind == "depthwise":
+        rows = out if node.op == "Conv" else wanted
+        attrs = {**node.attrs, "group": int(wanted.sum())}
+        return replace(layer, node=replace(node, attrs=attrs), weight=weight[rows], bias=bias)
+    if node.op == "Conv" or (node.op == "Gemm" and node.attrs.get("transB")):
+        return replace(layer, weight=weight[out][:, wanted], bias=bias)
+    return replace(layer, weight=weight[wanted][:, out], bias=bias)
