@@ -141,7 +141,7 @@ class Table:
         steps = np.diff(self.amperes) / np.diff(self.volts)
         return [
             _sum(
-                [f"{start!r}+{float(slopes[0])!r}*({volts}-({self.volts[0]!r}))"]
+                [f"{start!r}+{float(slopes[0])!r}*({volts}-({float(self.volts[0])!r}))"]
                 + [
                     f"{more!r}*max({volts}-({at!r}),0)"
                     for at, more in zip(

@@ -1,0 +1,178 @@
+"""Nonlinear cells: the walk against matrices where there are some, against sums and bent volts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from memxc import evaluate, simulate, target
+from memxc.backends import twin
+from memxc.errors import MemxcError
+from memxc.ir.design import Bus, Design
+from memxc.ir.kernel import Crossbar
+from memxc.ir.stages import Array
+from memxc.ir.windows import identity, ints
+from memxc.physics import bent, cells, effective
+from memxc.physics.nodal import Wires
+from memxc.reference import predict
+from memxc.simulate import walk
+
+WIRED = ("wire.r_source=3", "wire.r_word_line=5", "wire.r_bit_line=7", "wire.r_neuron=2")
+BARE = tuple(f"{text.split('=')[0]}=0" for text in WIRED)
+
+
+def made(*settings):
+    return target.load("hfox-128").with_set(*settings)
+
+
+def measured(tmp_path, odd=False):
+    """A target of measured curves of three states, of other slopes below 0 V than above."""
+    rows = ["state_ohm,volts,amperes"]
+    for ohms in (1e4, 1e5, 1e6):
+        for v in (-0.4, -0.25, -0.1, 0.0, 0.1, 0.2, 0.4):
+            bend = v + (0.3 if v > 0 else 0.9) * abs(v) * v
+            rows.append(f"{ohms},{v},{bend / 1.06 / ohms}")
+    path = tmp_path / "curves.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return made(f"device.iv_csv={path}", *BARE)
+
+
+def driven(design, signed="differential", gain=np.inf, drive="left"):
+    """The design with its arrays otherwise; inverted inputs stand beside the others."""
+    stages = []
+    for stage in design.stages:
+        if isinstance(stage, Array):
+            crossbars = stage.crossbars
+            if signed == "inverted-inputs":
+                crossbars = tuple(map(_inverted, crossbars))
+            made = replace(stage, crossbars=crossbars, gain=gain, signed=signed, drive=drive)
+            stages.append(made)
+        else:
+            stages.append(stage)
+    changed = design.with_stages(stages)
+    changed.verify()
+    return changed
+
+
+def _inverted(crossbar: Crossbar) -> Crossbar:
+    """One bit line a column; every other word line behind an inverter."""
+    minus = np.flatnonzero(crossbar.polarity < 0)
+    sign = np.where(np.arange(crossbar.word_lines) % 2, -1, 1)
+    return replace(
+        crossbar, cell=ints(crossbar.cell[:, minus]), column=ints(crossbar.column[minus]),
+        polarity=ints(-np.ones(len(minus))), sign=ints(sign),
+    )  # fmt: skip
+
+
+def pictures(count=5):
+    return {"x": np.random.default_rng(2).uniform(-1, 1, (count, 2, 3, 4))}
+
+
+def through(design, chosen, inputs):
+    """Every bus by the walk."""
+    buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
+    for stage in design.stages:
+        sources = [buses[src] for src in stage.srcs]
+        buses[stage.dst] = walk.step(design, stage, chosen, sources)
+    return buses
+
+
+@pytest.mark.parametrize("drive", ["left", "both"])
+@pytest.mark.parametrize("gain", [np.inf, 300.0])
+@pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
+def test_linear_cells_with_wires_are_their_matrices(design, signed, gain, drive):
+    design = driven(design, signed, gain, drive)
+    chosen = made(*WIRED)
+    matrices = effective.effective(design, Wires.of(chosen.wire))
+    wanted, found = evaluate.run(matrices, pictures()), through(design, chosen, pictures())
+    # What is left of the op-amps' volts after two turns: the square of a load by the gain.
+    bound = 1e-9 if np.isinf(gain) else 1e-4
+    for name in "abcd":
+        apart = np.abs(found[name] - wanted[name]).max()
+        assert apart <= bound * np.abs(wanted[name]).max(), name
+
+
+@pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
+def test_sinh_cells_without_wires_are_linear_ones_at_bent_volts(design, signed):
+    design, chosen = driven(design, signed), made("device.iv=sinh", "device.sinh_v0_v=0.11", *BARE)
+    straight = bent.straight(design, cells.law(chosen.device))
+    assert not any(part.name.endswith("~") for part in straight.stages)
+    wanted, found = through(design, chosen, pictures()), evaluate.run(straight, pictures())
+    linear = evaluate.run(design, pictures())
+    for name in "acd":
+        assert found[name] == pytest.approx(wanted[name], rel=1e-11, abs=1e-13)
+        assert np.abs(linear[name] - wanted[name]).max() > 1e-3 * np.abs(wanted[name]).max()
+
+
+@pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
+def test_measured_cells_without_wires_are_linear_ones_at_bent_volts(design, signed, tmp_path):
+    design, chosen = driven(design, signed), measured(tmp_path)
+    for bus in ("t", "b"):
+        design = replace(
+            design, buses={**design.buses, bus: replace(design.buses[bus], limit=0.25)}
+        )
+    straight = bent.straight(design, cells.law(chosen.device))
+    wanted, found = through(design, chosen, pictures()), evaluate.run(straight, pictures())
+    linear = evaluate.run(design, pictures())
+    for name in "acd":
+        assert found[name] == pytest.approx(wanted[name], rel=1e-11, abs=1e-13)
+        assert np.abs(linear[name] - wanted[name]).max() > 1e-3 * np.abs(wanted[name]).max()
+
+
+def test_the_load_of_bent_cells_is_missed_by_what_the_gain_leaves_of_it(design):
+    chosen = made("device.iv=sinh", "device.sinh_v0_v=0.11", *BARE)
+    apart = []
+    for gain in (1e4, 1e5, 1e6):
+        real = driven(design, gain=gain)
+        wanted = through(real, chosen, pictures())["a"]
+        found = evaluate.run(bent.straight(real, cells.law(chosen.device)), pictures())["a"]
+        apart.append(np.abs(found - wanted).max() / np.abs(wanted).max())
+    assert apart == pytest.approx([10 * apart[1], apart[1], apart[1] / 10], rel=0.02)
+    assert 0 < apart[1] < 1e-4
+
+
+def test_currents_by_hand():
+    """One crossbar of 2 x 1 pairs, a bias line: sums of sinh."""
+    g = np.array([[1e-4, 2e-5], [3e-5, 5e-5], [8e-5, 1e-6]])
+    crossbar = Crossbar(
+        g=g.reshape(1, -1), cell=ints(np.arange(6).reshape(3, 2)), line=ints([0, 1, -1]),
+        sign=ints([1, 1, 1]), column=ints([0, 0]), polarity=ints([1, -1]), definition=ints([0]),
+        taps=identity(2), sinks=identity(1), grid=(1,),
+    )  # fmt: skip
+    stage = Array("s", "x", "y", (crossbar,), np.array([2e4]), np.array([7e3]), 0.2, np.inf)
+    buses = {"x": Bus("x", (1, 2), 0.1), "y": Bus("y", (1, 1), 0.5)}
+    design = Design("d", ("x",), ("y",), buses, (stage,))
+    chosen = made("device.iv=sinh", "device.sinh_v0_v=0.07", *BARE)
+    volts = np.array([0.15, -0.08, 0.2])
+    amperes = 0.07 * np.sinh(volts / 0.07) @ g
+    found = walk.outputs(design, chosen, {"x": np.array([[1.5, -0.8]])})["y"]
+    assert found == pytest.approx(np.array([[2e4 * (amperes[0] - amperes[1]) / 0.5]]), rel=1e-12)
+
+
+def test_the_twin_of_bent_cells(design):
+    chosen = made("device.iv=sinh", "device.sinh_v0_v=0.11", *BARE)
+    model = twin.model(simulate.circuit(design, chosen))
+    inputs = {name: values.astype(np.float32) for name, values in pictures(9).items()}
+    found = predict(model, inputs)["d"]
+    wanted = walk.outputs(design, chosen, inputs)["d"]
+    assert np.abs(found.reshape(wanted.shape) - wanted).max() <= 1e-5
+
+
+def test_bent_cells_with_wires_have_no_matrix(design):
+    chosen = made("device.iv=sinh", "device.sinh_v0_v=0.11", *WIRED)
+    with pytest.raises(MemxcError, match="no effective matrix"):
+        simulate.circuit(design, chosen)
+
+
+def test_volts_beyond_what_was_measured(design, tmp_path):
+    with pytest.raises(MemxcError, match="limit the volts"):
+        bent.straight(design, cells.law(measured(tmp_path).device))
+
+
+def test_progress_of_the_walk(design):
+    shares = []
+    walk.outputs(design, made(*WIRED), pictures(), shares.append)
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] < 1
