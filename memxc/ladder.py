@@ -19,6 +19,8 @@ from memxc.losses import Answers, Judge, Loss, distance
 from memxc.lower import lower
 from memxc.passes import Context, DesignPass, GraphPass, Pass
 from memxc.passes.record import PassRecord, counts
+from memxc.physics.effective import effective
+from memxc.physics.nodal import Wires
 
 #: Samples on which every pass is checked, and numbers in all of a network with a wide input; more
 #: would only cost time.
@@ -55,6 +57,7 @@ class Ladder:
         self.name, self.values, self.undefined = "onnxruntime", None, False
         self.judge: Judge | None = None
         self.answers: list[Answers] = []
+        self.circuit: tuple[Design, Answers] | None = None
         try:
             self.values = reference.run(model, self.inputs) if self.inputs else None
         except MemxcError as error:
@@ -92,16 +95,48 @@ class Ladder:
         return self.judge.loss(self.answers[-1], self.answers[0])
 
     def _record(self, change: Pass, before: Design, after: Design, ctx: Context) -> None:
+        if change.wired:
+            self._record_wired(change, before, after, ctx)
+            return
         rung = self._rung(change.name, after)
+        self._check(change, rung)
+        loss = {} if change.exact or rung is None else self._lost(before, after, ctx)
+        sizes = (counts(before, ctx.zeros), counts(after, ctx.zeros))
+        self.records.append(PassRecord(change.name, change.options(), change.exact, *sizes, loss))
+
+    def _record_wired(self, change: Pass, before: Design, after: Design, ctx: Context) -> None:
+        """A pass that is about the circuit with its wires: measured with them, before and after."""
+        sizes: list[dict[str, float]] = [{**counts(d, ctx.zeros)} for d in (before, after)]
+        sizes[1] |= ctx.figures
+        ctx.figures.clear()
+        if self.judge is not None:
+            start, end = (self._circuit(design, ctx) for design in (before, after))
+            sizes[0] |= self.judge.worth(start, self.answers[0])
+            sizes[1] |= self.judge.worth(end, self.answers[0])
+            self.answers += [] if change.exact else [end]
+        made = after if change.exact else _with_wires(after, ctx)
+        self._check(change, self._rung(change.name, made))
+        if made is not after and self.inputs:
+            # The passes behind it are held against what the conductances say by themselves.
+            self.values = evaluate.outputs(after, self.inputs)
+        self.records.append(
+            PassRecord(change.name, change.options(), change.exact, sizes[0], sizes[1], {})
+        )
+
+    def _check(self, change: Pass, rung: Rung | None) -> None:
         # No limiter acts on the samples that calibrate scaled by: it is exact on them, too.
         # Outputs that were NaN before stay it: lowered() has said so.
         if change.exact and rung is not None and not self.undefined:
             assert rung.max_rel_error < 1e-9, (
                 f"the exact pass {change.name} moved the outputs by {rung.max_rel_error:.1e}"
             )
-        loss = {} if change.exact or rung is None else self._lost(before, after, ctx)
-        sizes = (counts(before, ctx.zeros), counts(after, ctx.zeros))
-        self.records.append(PassRecord(change.name, change.options(), change.exact, *sizes, loss))
+
+    def _circuit(self, design: Design, ctx: Context) -> Answers:
+        """What the circuit answers with its wires; remembered, for passes follow each other."""
+        assert self.judge is not None, "nothing to answer to"
+        if self.circuit is None or self.circuit[0] is not design:
+            self.circuit = design, self.judge.answers(_with_wires(design, ctx))
+        return self.circuit[1]
 
     def _lost(self, before: Design, after: Design, ctx: Context) -> Mapping[str, float | str]:
         """The loss of a pass. What exact passes before it did to rare samples is part of it."""
@@ -125,6 +160,10 @@ class Ladder:
             self.rungs.append(rung)
         self.name, self.values = name, values
         return rung
+
+
+def _with_wires(design: Design, ctx: Context) -> Design:
+    return effective(design, Wires.of(ctx.target.wire))
 
 
 def _far(error: float) -> str:

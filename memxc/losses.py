@@ -67,6 +67,15 @@ class Judge:
         """The outputs of a design, before or after programming, in units of activation."""
         return evaluate.outputs(design, self.inputs)
 
+    def worth(self, answers: Answers, right: Answers) -> dict[str, float]:
+        """A circuit's answers on their own: mean relative error of the first output against the
+        right ones, and the score where there are labels; keys circuit_error, circuit_<metric>."""
+        first = next(iter(answers))
+        found = {"error": metrics.METRICS["error"](answers[first], right[first])}
+        if self.labels is not None and self.metric != "error":
+            found[self.metric] = metrics.METRICS[self.metric](answers[first], self.labels)
+        return {f"circuit_{name}": float(values.mean()) for name, values in found.items()}
+
     def loss(self, after: Answers, before: Answers) -> Loss:
         """What the answers lost against those before."""
         # numpy's maximum keeps what is no number, Python's loses it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from memxc.target import Target
 
 #: Numbers that random samples hold in all, and how many samples these are at most and at least.
 _NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
+#: Passes against wire resistance, in the order that each knows what it has to know of the others.
+MITIGATIONS = ("both-ends", "reorder", "compensate")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Options:
     partition: str = "packed"
     signed: Signed = "differential"
     batchnorm: str = "fold"
+    mitigate: tuple[str, ...] = ()
     prune: tuple[str, ...] = ()
     zeros: passes.Zeros | None = None
     passes: str | None = None
@@ -102,7 +105,7 @@ def compile_model(
         records=tuple(ladder.records),
         rungs=tuple(ladder.rungs),
         loss=ladder.loss(),
-        warnings=(*warnings, *ladder.warnings),
+        warnings=(*warnings, *ladder.warnings, *ctx.warnings),
         macs=multiplications,
     )
 
@@ -140,23 +143,39 @@ def _pipeline(options: Options) -> list[Pass]:
     if not faults and names.index("program") < names.index("calibrate"):
         faults.append(Fault("usage", where, "program comes after calibrate"))
     if not faults:
-        late = [name for name in names[names.index("program") + 1 :] if name != "share"]
-        faults = [Fault("usage", where, f"{name} has no work after program") for name in late]
+        faults = [Fault("usage", where, what) for what in _misplaced(pipeline)]
     if faults:
         raise MemxcError(faults)
     return pipeline
+
+
+def _misplaced(pipeline: Sequence[Pass]) -> Iterator[str]:
+    """What is wrong with the order of passes around program."""
+    at = [change.name for change in pipeline].index("program")
+    for change in pipeline[:at]:
+        if change.programmed:
+            yield f"{change.name} comes after program"
+    for change in pipeline[at + 1 :]:
+        if not change.programmed:
+            yield f"{change.name} has no work after program"
+    later = pipeline[at].options()["levels"] == "later"
+    if later and "compensate" not in [change.name for change in pipeline]:
+        yield "program{levels=later} leaves the levels to compensate, which is not there"
 
 
 def default_passes(options: Options) -> list[Pass]:
     """The pipeline that the options of the command line stand for."""
     known = passes.available()
     first = [known["fold-batchnorm"]()] if options.batchnorm == "fold" else []
+    asked = [name for name in MITIGATIONS if name in options.mitigate]
     return [
         *first,
         known["calibrate"](),
         known["schedule"](mode=options.schedule),  # type: ignore[call-arg]
         known["partition"](policy=options.partition),  # type: ignore[call-arg]
-        *(known[name]() for name in ("tile", "program", "share")),
+        known["tile"](),
+        known["program"](levels="later" if "compensate" in asked else "now"),  # type: ignore[call-arg]
+        *(known[name]() for name in (*asked, "share")),
     ]
 
 

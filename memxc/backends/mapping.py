@@ -13,7 +13,7 @@ from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import GROUND, Ints, ints
 
-MAPPING_HEAD = "stage,tile,made_of,rows,columns,first_row_net,first_column_net,file,subckt"
+MAPPING_HEAD = "stage,tile,made_of,rows,columns,first_row_net,first_column_net,file,subckt,driven"
 SCHEDULE_HEAD = "stage,period,port,net"
 
 
@@ -33,7 +33,8 @@ def mapping(design: Design, suffix: str) -> Iterator[str]:
             for g, p, row, column in _firsts(stage, index, k, crossbar, nets, bus):
                 number = int(crossbar.definition[g])
                 tile = f"xs{index}_k{k}_g{g}_p{p}"
-                yield f"{name},{tile},{size},{row},{column},{files[number]},xb{number}"
+                body = f"{files[number]},xb{number},{stage.drive}"
+                yield f"{name},{tile},{size},{row},{column},{body}"
 
 
 def schedule(design: Design) -> Iterator[str]:

@@ -28,6 +28,7 @@ class Resources:
     memristors: devices over all placed crossbars; memristors_defined: once a definition;
     memristors_off: those of `memristors` that stand at g_min. A kept BatchNormalization has
     memristors beside its amplifiers, on no unit crossbar.
+    driven_ends: ends of word lines with a feed line from a driver; two where both are driven.
     converters: analog-to-digital and digital-to-analog (quantised networks).
     resistors: fixed parts in place of weights (average pooling).
     opamps: all of them, those that work as inverters too.
@@ -40,6 +41,7 @@ class Resources:
     memristors_off: int = 0
     word_lines: int = 0
     bit_lines: int = 0
+    driven_ends: int = 0
     opamps: int = 0
     inverters: int = 0
     diodes: int = 0
@@ -176,6 +178,7 @@ def _crossbar(
         crossbars=arrays,
         word_lines=arrays * crossbar.word_lines,
         bit_lines=arrays * crossbar.bit_lines,
+        driven_ends=arrays * crossbar.word_lines * (2 if stage.drive == "both" else 1),
         places_available=arrays * rows * columns,
         places_used=times * there,
     )

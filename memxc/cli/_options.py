@@ -1,4 +1,4 @@
-"""Options with a form of their own: --shape, --tile, --input-range, --stage-set, --budget."""
+"""Options with a form of their own: --shape, --tile, --stage-set, --mitigate, --budget ..."""
 
 from __future__ import annotations
 
@@ -78,6 +78,17 @@ def budget(text: str) -> dict[str, float]:
     return found
 
 
+def mitigations(text: str) -> tuple[str, ...]:
+    """NAME,...: passes against wire resistance."""
+    from memxc.pipeline import MITIGATIONS
+
+    found = tuple(part.strip() for part in text.split(","))
+    for name in found:
+        if name not in MITIGATIONS:
+            raise ValueError(f"no mitigation {name!r}; there are {', '.join(MITIGATIONS)}")
+    return found
+
+
 def sweep(text: str) -> tuple[str, tuple[str, ...]]:
     """KEY=A,B,C: a key of the target and the values to go through."""
     key, equals, values = text.partition("=")
@@ -93,6 +104,7 @@ SPAN = _Form("LO,HI", span, "--input-range -1,1")
 STAGE_SET = _Form("STAGE.KEY=VALUE", stage_set, "--stage-set conv1.schedule=sequential")
 BUDGET = _Form("KEY=LIMIT,...", budget, "--budget crossbars=200,power=2W,latency=500ns")
 
+MITIGATE = _Form("NAME,...", mitigations, "--mitigate both-ends,compensate")
 SWEEP = _Form("KEY=A,B,C", sweep, "--sweep device.sigma=0,0.05,0.1")
 
 

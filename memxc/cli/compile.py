@@ -61,6 +61,13 @@ from memxc.errors import fail
     show_default=True,
     help="BatchNormalization in the weights, or as a circuit.",
 )
+@click.option(
+    "--mitigate",
+    type=_options.MITIGATE,
+    default=(),
+    help="Against the resistance of wires: both-ends drives word lines at both ends, reorder puts "
+    "much current near amplifiers and drivers, compensate corrects conductances.",
+)
 @click.option("--passes", metavar='"a{x=1},b"', help="The exact pipeline (memxc passes).")
 @click.option(
     "--samples",
@@ -175,4 +182,5 @@ def _say(report: dict[str, Any], out: Path, quiet: bool) -> None:
     for line in summary(report):
         _terminal.say(f"  {line}")
     _terminal.say(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
-    _terminal.say(f"Next: memxc verify {out}")
+    wire = " --wire" if "compensate" in [done["name"] for done in report["passes"]] else ""
+    _terminal.say(f"Next: memxc verify {out}{wire}")

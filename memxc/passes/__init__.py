@@ -38,6 +38,8 @@ class Context:
     stage_set: options of single stages, {stage: {key: value}}.
     judged: what losses are measured on, more of the samples and their labels; None where nothing
     is compared.
+    warnings: what passes have to tell the user. figures: what the pass that runs counted, for its
+    record beside the numbers after it.
     """
 
     target: Target
@@ -47,6 +49,8 @@ class Context:
     signed: Signed = "differential"
     zeros: Zeros = "parked"
     judged: Samples | None = None
+    warnings: list[str] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
 
     def option(self, stage: str, key: str, default: str) -> str:
         """An option of one stage, or what the rest has."""
@@ -72,6 +76,10 @@ class Pass:
     name: ClassVar[str]
     #: Keeps the meaning to 1e-9; a pass that is not exact has its loss measured.
     exact: ClassVar[bool] = True
+    #: Works on crossbars: has its place after program, and no other pass has.
+    programmed: ClassVar[bool] = False
+    #: What it is for shows with the wires of the target only: the circuit is measured with them.
+    wired: ClassVar[bool] = False
 
     def options(self) -> dict[str, object]:
         """The fields by name."""

@@ -16,13 +16,16 @@ from memxc.passes import Zeros
 
 @dataclass(frozen=True)
 class PassRecord:
-    """One pass in a report: its options, the network before and after, what it lost."""
+    """One pass in a report: its options, the network before and after, what it lost.
+
+    A pass that is about wires has there what the circuit with its wires is worth, too.
+    """
 
     name: str
     options: Mapping[str, object]
     exact: bool
-    before: Mapping[str, int]
-    after: Mapping[str, int]
+    before: Mapping[str, float]
+    after: Mapping[str, float]
     loss: Mapping[str, float | str]
 
 

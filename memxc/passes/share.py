@@ -19,6 +19,7 @@ class Share(DesignPass):
     """Number the definitions so that equal ones, anywhere in the network, are written once."""
 
     name = "share"
+    programmed = True
 
     def run(self, design: Design, ctx: Context) -> Design:
         """The design with shared definition numbers, counted in order of first use."""

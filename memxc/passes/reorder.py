@@ -1,0 +1,115 @@
+"""reorder: word lines and bit lines in the order that their wires cost least."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc import evaluate
+from memxc.ir.design import Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array
+from memxc.ir.windows import ints
+from memxc.passes import Context, DesignPass
+from memxc.passes import _circuit as circuit
+from memxc.physics.nodal import Wires
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Reorder(DesignPass):
+    """Put word lines that carry much next to the amplifiers, and bit lines next to the drivers.
+
+    What a line carries is its current with perfect wires, from the mean volts of the samples and
+    the conductances. The definitions of a stack have one wiring, so they get one order, that of
+    their mean. Of word lines, bit lines, both and neither, a stage has reordered what makes its
+    error on the samples least. An input and its inverse stay neighbours, and so do the bit lines
+    of a pair. Exact: which line stands where is wiring.
+    """
+
+    name = "reorder"
+    programmed = True
+    wired = True
+
+    def run(self, design: Design, ctx: Context) -> Design:
+        """The design with its lines in another order; itself where the target has no wires."""
+        wires = circuit.wires(ctx, self.name)
+        if wires is None:
+            return design
+        return design.with_stages(
+            circuit.renumbered(
+                _best(design, stage, wires, volts) if isinstance(stage, Array) else stage
+                for stage, volts in circuit.driven(design, ctx)
+            )
+        )
+
+
+def _best(design: Design, stage: Array, wires: Wires, volts: Floats) -> Array:
+    wanted = evaluate.step(stage, design.buses, [volts])
+    mean = np.append(np.abs(volts).mean(axis=0), 0.0)  # a grounded line reads the spare last one
+    carried = [_carried(crossbar, mean, stage.v_bias) for crossbar in stage.crossbars]
+    tries = [
+        replace(
+            stage,
+            crossbars=tuple(
+                _ordered(crossbar, amperes, stage, words, bits)
+                for crossbar, amperes in zip(stage.crossbars, carried, strict=True)
+            ),
+        )
+        for words, bits in ((False, False), (True, False), (False, True), (True, True))
+    ]
+    return min(tries, key=lambda found: circuit.error(design, found, wires, volts, wanted))
+
+
+def _carried(crossbar: Crossbar, volts: Floats, v_bias: float) -> Floats:
+    """Mean amperes of the cells, (word lines, bit lines), over definitions and places."""
+    total = np.zeros(crossbar.cell.shape)
+    bias = crossbar.line == BIAS
+    for g in range(crossbar.groups):
+        block = slice(g, g + 1)
+        taps = volts[crossbar.taps.nets(block)[0]].mean(axis=0)
+        words = np.full(crossbar.word_lines, v_bias)
+        words[~bias] = taps[crossbar.line[~bias]]
+        total += words[:, None] * crossbar.conductance(block)[0]
+    return total / crossbar.groups
+
+
+def _ordered(
+    crossbar: Crossbar, amperes: Floats, stage: Array, words: bool, bits: bool
+) -> Crossbar:
+    rows, columns = np.arange(crossbar.word_lines), np.arange(crossbar.bit_lines)
+    if words:
+        # An inverted line stands behind its input's. The amplifiers are past the last row.
+        inputs = np.cumsum(crossbar.sign > 0) - 1
+        rows = _lines(inputs, _falling(inputs, amperes.sum(axis=1))[::-1])
+    if bits:
+        pairs = np.cumsum(np.diff(crossbar.column, prepend=-1) != 0) - 1
+        order = _falling(pairs, amperes.sum(axis=0))
+        if stage.drive == "both":
+            # From both ends inwards.
+            order = np.concatenate([order[0::2], order[1::2][::-1]])
+        columns = _lines(pairs, order)
+    return replace(
+        crossbar,
+        cell=ints(crossbar.cell[rows][:, columns]),
+        line=ints(crossbar.line[rows]),
+        sign=ints(crossbar.sign[rows]),
+        column=ints(crossbar.column[columns]),
+        polarity=ints(crossbar.polarity[columns]),
+    )
+
+
+def _falling(unit: Indices, amperes: Floats) -> Indices:
+    """Units of lines, those that carry most first."""
+    return np.argsort(-np.bincount(unit, amperes), kind="stable")
+
+
+def _lines(unit: Indices, order: Indices) -> Indices:
+    """The lines of units in this order, those of one unit as they were."""
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return np.argsort(rank[unit], kind="stable")
