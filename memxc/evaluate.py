@@ -174,8 +174,10 @@ def _array(stage: Array, width: int, source: Floats) -> Floats:
     plus, minus = (currents[p][:, :-1] for p in (1, -1))
     y_plus, y_minus = (loads[p][0, :-1] for p in (1, -1))
     if stage.signed == "inverted-inputs":
-        return amplifier.single(minus, y_minus, stage.r_f, stage.gain)
-    return amplifier.pair(plus, minus, y_plus, y_minus, stage.r_f, stage.r_join, stage.gain)
+        return amplifier.single(minus, y_minus, stage.r_f, stage.gain, stage.offset)
+    return amplifier.pair(
+        plus, minus, y_plus, y_minus, stage.r_f, stage.r_join, stage.gain, stage.offset
+    )
 
 
 def _lanes(stage: Lanes, dst: Bus, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Floats:

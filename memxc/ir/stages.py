@@ -31,6 +31,9 @@ class Linear:
 
     memristor: programmed crossbars; resistor: fixed parts (AveragePool), never counted as
     memristors; batchnorm: a kept BatchNormalization, one scale and one bias a channel.
+    noise: what each read adds, normal and independent from lane to lane: variances in squared
+    output units per squared input unit, as kernels. Of effective weights only; evaluate has the
+    mean.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Linear:
     kernels: tuple[Kernel, ...]
     cell: Cell = "memristor"
     schedule: Schedule = "parallel"
+    noise: tuple[Kernel, ...] = ()
 
     @property
     def srcs(self) -> tuple[str, ...]:
@@ -49,7 +53,7 @@ class Linear:
         """Raise AssertionError where a kernel does not fit its buses."""
         assert self.kernels, "a linear stage without kernels"
         _known(self.cell, self.schedule)
-        for kernel in self.kernels:
+        for kernel in (*self.kernels, *self.noise):
             kernel.verify(widths[self.src], widths[self.dst])
 
     def __str__(self) -> str:
@@ -64,6 +68,9 @@ class Array:
     r_f:    (dst width,) ohm, feedback of op-amp 2; one value a lane, shared by its row parts.
     r_join: (dst width,) ohm, feedback of op-amp 1 and joining resistor (differential only).
     v_bias: volts on a bias line.  gain: open-loop gain of the op-amps, inf for an ideal one.
+    offset: (2, dst width) volts that op-amp 1 and 2 of a lane hold their summing nodes at; None
+            for 0. A lane with one op-amp has that of op-amp 2.
+    read_noise: standard deviation of a conductance from one read to the next, relative.
     drive:  where the word lines are driven; all one where wires are perfect conductors.
     """
 
@@ -78,6 +85,8 @@ class Array:
     cell: Cell = "memristor"
     schedule: Schedule = "parallel"
     signed: Signed = "differential"
+    offset: Floats | None = None
+    read_noise: float = 0.0
     drive: Drive = "left"
 
     @property
@@ -95,6 +104,10 @@ class Array:
             assert (ohms > 0).all(), "a resistor is not positive"
         assert math.isfinite(self.v_bias), "the bias voltage is not finite"
         assert self.gain > 0, "the gain is not positive"
+        if self.offset is not None:
+            assert self.offset.shape == (2, widths[self.dst]), "not two offsets a lane"
+            assert np.isfinite(self.offset).all(), "an offset is not finite"
+        assert 0 <= self.read_noise < math.inf, "no standard deviation is that"
         _known(self.cell, self.schedule)
         assert self.signed in get_args(Signed), f"no sign is kept {self.signed!r}"
         assert self.drive in get_args(Drive), f"no word line is driven at {self.drive!r}"

@@ -5,6 +5,9 @@ r_join brings it to op-amp 2 (feedback r_f), whose output is r_f * (i_plus - i_m
 gain A leaves v/A on each summing node, which loads every conductance that ends there (`y_plus`,
 `y_minus`, siemens). Derived from Kirchhoff's current law at the two nodes; tests hold it against
 SPICE. Currents are those into a node at 0 V.
+
+An op-amp with an input offset holds its summing node at that voltage in place of 0 V: everything
+that ends there draws a current the more, feedback and joining resistor among it.
 """
 
 from __future__ import annotations
@@ -23,15 +26,29 @@ def pair(
     r_f: Floats,
     r_join: Floats,
     gain: float,
+    offset: Floats | None = None,
 ) -> Floats:
-    """Volts of differential lanes: currents (n, lanes), the rest (lanes,)."""
+    """Volts of differential lanes: currents (n, lanes), the rest (lanes,).
+
+    offset: (2, lanes) volts of op-amp 1 and 2.
+    """
+    if offset is not None:
+        i_plus = i_plus - offset[0] * (y_plus + 1 / r_join)
+        i_minus = i_minus - offset[1] * (y_minus + 1 / r_join + 1 / r_f)
     first = -i_plus * r_join / (1 + (1 + r_join * y_plus) / gain)
     loss = (1 + r_f / r_join + r_f * y_minus) / gain
     return -r_f * (i_minus + first / r_join) / (1 + loss)
 
 
-def single(i_minus: Floats, y_minus: Floats, r_f: Floats, gain: float) -> Floats:
-    """Volts of lanes with one op-amp: -r_f times the current, less the loop's loss."""
+def single(
+    i_minus: Floats, y_minus: Floats, r_f: Floats, gain: float, offset: Floats | None = None
+) -> Floats:
+    """Volts of lanes with one op-amp: -r_f times the current, less the loop's loss.
+
+    offset: (2, lanes) volts, the second of which are the op-amps'.
+    """
+    if offset is not None:
+        i_minus = i_minus - offset[1] * (y_minus + 1 / r_f)
     return -r_f * i_minus / (1 + (1 + r_f * y_minus) / gain)
 
 

@@ -55,6 +55,25 @@ def matrix(
     return found
 
 
+def offsets(parts: Sequence[tuple[Ports, Indices]], amplifiers: Amplifiers, nodes: int) -> Floats:
+    """What op-amps with an input offset add, (n, nodes, lanes): volts per volt of offset of the
+    op-amp at a node. The rest as in `matrix`.
+
+    Nodes are at o - w / A, so everything between them and 0 V or an output draws a current the
+    more: (y + G) / A w = (y + G') o - t' V, where G' are the resistors that end at a node.
+    """
+    at = slice(0, len(parts[0][0].t))
+    _, y = _summed(parts, nodes, at)
+    found = _answers(y / amplifiers.gain + _loads(amplifiers, nodes, at, at.stop), amplifiers.minus)
+    joined = amplifiers.plus >= 0
+    g_join = np.where(joined, 1 / amplifiers.r_join, 0.0)
+    ends = np.zeros((at.stop, nodes))
+    ends[:, amplifiers.minus] = 1 / amplifiers.r_f + g_join
+    ends[:, amplifiers.plus[joined]] = g_join[..., joined]
+    drawn = y + ends[:, :, None] * np.eye(nodes)
+    return np.asarray(drawn.mT @ found)
+
+
 def _summed(parts: Sequence[tuple[Ports, Indices]], nodes: int, at: slice) -> tuple[Floats, Floats]:
     """Transfers of all parts (n, word lines, nodes) and their admittance (n, nodes, nodes)."""
     transfers, admittance = [], np.zeros((1, nodes, nodes))

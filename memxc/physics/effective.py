@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar, Kernel
 from memxc.ir.stages import Array, Linear
-from memxc.ir.windows import Ints
+from memxc.ir.windows import Ints, identity
 from memxc.physics import amplifier, wired
 from memxc.physics.blocks import apart, drive
 from memxc.physics.nodal import Wires
@@ -41,10 +42,14 @@ def effective(design: Design, wires: Wires | None = None) -> Design:
 
 @dataclass(frozen=True, eq=False)
 class _Closing:
-    """Volts of each lane per ampere into its nodes: plus and minus (width + 1,), spare one last."""
+    """Volts of each lane per ampere into its nodes: plus and minus (width + 1,), spare one last.
+
+    offset: the volts (width,) of its op-amps' offsets.
+    """
 
     plus: Floats
     minus: Floats
+    offset: Floats | None
 
     def alike(self, lanes: Ints) -> bool:
         """Whether the places of lanes (groups, places, columns) have the same amplifiers."""
@@ -70,12 +75,30 @@ def _linear(stage: Array, design: Design, wires: Wires | None) -> Linear:
     assert src.scale is not None, "a programmed stage reads a bus without a scale"
     assert dst.scale is not None, "a programmed stage drives a bus without a scale"
     scales = src.scale, dst.scale
+    # Noise is as large as with perfect wires: what these take off it is a share of a small thing.
+    closing = _closing(stage, dst.width) if wires is None or stage.read_noise else None
     if wires is not None:
-        kernels = wired.kernels(stage, scales, wires)
+        kernels, offset = wired.kernels(stage, scales, wires)
     else:
-        closing = _closing(stage, dst.width)
+        assert closing is not None, "no wires, no amplifiers"
         kernels = tuple(_kernel(part, stage, closing, scales) for part in stage.crossbars)
-    return Linear(stage.name, stage.src, stage.dst, kernels, stage.cell, stage.schedule)
+        offset = closing.offset
+    if offset is not None:
+        kernels = (*kernels, _shift(offset / dst.scale))
+    noise: tuple[Kernel, ...] = ()
+    if stage.read_noise:
+        assert closing is not None, "no amplifiers"
+        noise = tuple(_kernel(part, stage, closing, scales, 2) for part in stage.crossbars)
+    return Linear(
+        stage.name, stage.src, stage.dst, kernels, stage.cell, stage.schedule, noise=noise
+    )
+
+
+def _shift(units: Floats) -> Kernel:
+    """A kernel of no taps that adds to every lane what offsets do."""
+    lanes = identity(len(units))
+    taps = lanes.cut(slice(0, 0))
+    return Kernel(np.zeros((1, 0)), None, units[None], taps, lanes, (1,))
 
 
 def _closing(stage: Array, width: int) -> _Closing:
@@ -94,10 +117,13 @@ def _closing(stage: Array, width: int) -> _Closing:
     if stage.signed == "inverted-inputs":
         minus = amplifier.single(one, y_minus, stage.r_f, stage.gain)
         plus = none
+        offset = amplifier.single(none, y_minus, stage.r_f, stage.gain, stage.offset)
     else:
         rest = (y_plus, y_minus, stage.r_f, stage.r_join, stage.gain)
         plus, minus = amplifier.pair(one, none, *rest), amplifier.pair(none, one, *rest)
-    return _Closing(np.append(plus[0], 0.0), np.append(minus[0], 0.0))
+        offset = amplifier.pair(none, none, *rest, stage.offset)
+    volts = None if stage.offset is None else offset[0]
+    return _Closing(np.append(plus[0], 0.0), np.append(minus[0], 0.0), volts)
 
 
 def _kernel(
@@ -105,7 +131,11 @@ def _kernel(
     stage: Array,
     closing: _Closing,
     scales: tuple[float, float],
+    power: Literal[1, 2] = 1,
 ) -> Kernel:
+    """The weights of a crossbar; power 2: the variances that the read noise gives them, per
+    squared input (cells are independent, so squares add)."""
+    spread = 1.0 if power == 1 else stage.read_noise
     taps, sinks, grid = crossbar.taps, crossbar.sinks, crossbar.grid
     lanes = sinks.nets()
     if not closing.alike(lanes):
@@ -115,13 +145,13 @@ def _kernel(
     shares = len(lanes) // crossbar.groups
     rows, columns = taps.lines, sinks.lines
     join = (crossbar.column[:, None] == np.arange(columns)).astype(np.float64)
-    driven = drive(crossbar, stage, scales)
+    driven = drive(crossbar, stage, scales) ** power
     matrix = np.empty((len(lanes), rows + 1, columns))
     for groups in _chunks(crossbar):
         blocks = slice(groups.start * shares, groups.stop * shares)
         t = np.repeat(crossbar.conductance(groups), shares, axis=0)
         volts = closing.of_bits(crossbar, lanes[blocks])
-        matrix[blocks] = driven @ (t * volts[:, None, :]) @ join
+        matrix[blocks] = driven @ (spread * t * volts[:, None, :]) ** power @ join
     bias = matrix[:, rows] if (crossbar.line == BIAS).any() else None
     return Kernel(matrix[:, :rows].reshape(len(lanes), -1), None, bias, taps, sinks, grid)
 

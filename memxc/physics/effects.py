@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from memxc.errors import Fault, MemxcError, fail
 from memxc.ir.design import Design
 from memxc.ir.kernel import Crossbar
-from memxc.ir.stages import Array
+from memxc.ir.stages import Array, Stage
 from memxc.ir.windows import Ints, Windows, ints
+from memxc.physics import noise
 from memxc.physics.devices import Cells, active
 from memxc.physics.draws import Stream
 from memxc.target import Device, Target
@@ -33,7 +34,8 @@ _CHUNK = 1 << 20
 
 
 def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> Design:
-    """The programmed design with every memristor's conductance as the draw `seed` says.
+    """The programmed design with every memristor's conductance as the draw `seed` says, an offset
+    for every op-amp, and the noise of a read noted (Array.read_noise): drawn anew with each read.
 
     placement: each placed crossbar has its own devices, so a crossbar of G groups and P places
     becomes one of G * P groups and one place; places that take turns on one crossbar (sequential)
@@ -41,24 +43,32 @@ def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> D
     target has no effect. Raises MemxcError: usage where the conductances would take more than
     MOST_BYTES, bad-target where the design was not programmed for the target's device.
     """
+    if target.amplifier.offset_sigma_v:
+        design = noise.with_offsets(design, target.amplifier.offset_sigma_v, seed)
+    if target.device.read_noise:
+        design = design.with_stages(map(partial(_noisy, target.device.read_noise), design.stages))
     if not active(target.device, target.wire):
         return design
     arrays = [stage for stage in design.stages if isinstance(stage, Array)]
     _check_memory([stage for stage in arrays if _varies(stage)], draw_per)
     _check_device([stage for stage in arrays if _varies(stage)], target.device)
     numbers = _Numbers()
-    seen: dict[str, int] = {}
-    stages = []
-    for stage in design.stages:
-        if isinstance(stage, Array) and _varies(stage):
-            # ONNX lets nodes share a name; their devices are not the same ones.
-            turn = seen[stage.name] = seen.get(stage.name, -1) + 1
-            name = f"{stage.name}\0{turn}" if turn else stage.name
-            stage = _array(stage, target, seed, name, draw_per, numbers)  # noqa: PLW2901
-        elif isinstance(stage, Array):
-            stage = replace(stage, crossbars=tuple(map(numbers.kept, stage.crossbars)))  # noqa: PLW2901
-        stages.append(stage)
+    stages: list[Stage] = []
+    for (stage, name), other in zip(noise.named(design), design.stages, strict=True):
+        if stage is None:
+            stages.append(other)
+        elif _varies(stage):
+            stages.append(_array(stage, target, seed, name, draw_per, numbers))
+        else:
+            crossbars = tuple(map(numbers.kept, stage.crossbars))
+            stages.append(replace(stage, crossbars=crossbars))
     return design.with_stages(stages)
+
+
+def _noisy(sigma: float, stage: Stage) -> Stage:
+    if isinstance(stage, Array) and _varies(stage):
+        return replace(stage, read_noise=sigma)
+    return stage
 
 
 def _varies(stage: Array) -> bool:

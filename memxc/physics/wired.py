@@ -35,19 +35,27 @@ class Effective:
     volts: for each crossbar (blocks, word lines, columns), lane volts per volt on a word line.
     split: whether the blocks are places, those of one definition after each other, because the
     amplifiers differ from place to place; otherwise they are definitions.
+    offset: volts of each lane (width,) that the offsets of its op-amps make; None for no offsets.
     """
 
     volts: tuple[Floats, ...]
     split: bool
+    offset: Floats | None = None
 
 
-def kernels(stage: Array, scales: tuple[float, float], wires: nodal.Wires) -> tuple[Kernel, ...]:
-    """One kernel a crossbar of the stage, in its order; scales: volts per unit in and out."""
+def kernels(
+    stage: Array, scales: tuple[float, float], wires: nodal.Wires
+) -> tuple[tuple[Kernel, ...], Floats | None]:
+    """One kernel a crossbar of the stage, in its order, and the volts (width,) that offsets add.
+
+    scales: volts per unit in and out.
+    """
     found = matrices(stage, wires)
-    return tuple(
+    made = tuple(
         _kernel(stage, crossbar, matrix, scales, found.split)
         for crossbar, matrix in zip(stage.crossbars, found.volts, strict=True)
     )
+    return made, found.offset
 
 
 def matrices(stage: Array, wires: nodal.Wires) -> Effective:
@@ -60,9 +68,10 @@ def matrices(stage: Array, wires: nodal.Wires) -> Effective:
         np.empty((len(nets), crossbar.word_lines, nets.shape[2]))
         for nets, crossbar in zip(lanes, stage.crossbars, strict=True)
     ]
+    offset = None if stage.offset is None else np.zeros(len(stage.r_f))
     for units in _stacks(lanes):
-        _close(stage, units, lanes, wires, found)
-    return Effective(tuple(found), split)
+        _close(stage, units, lanes, wires, found, offset)
+    return Effective(tuple(found), split, offset)
 
 
 def _alike(stage: Array, lanes: Ints) -> bool:
@@ -97,8 +106,10 @@ def _close(
     lanes: Sequence[Ints],
     wires: nodal.Wires,
     found: Sequence[Floats],
+    offset: Floats | None,
 ) -> None:
-    """Write the effective matrices of a stack of units to their places in `found`."""
+    """Write the effective matrices of a stack of units to their places in `found`, what offsets
+    add to the lanes to `offset`."""
     crossbars = [stage.crossbars[index] for index, _ in units[0]]
     step = max(1, _HELD // sum((c.word_lines + c.bit_lines) ** 2 for c in crossbars))
     for first in range(0, len(units), step):
@@ -116,6 +127,19 @@ def _close(
         ends = np.cumsum([crossbar.word_lines for crossbar in crossbars])[:-1]
         for number, own in enumerate(np.split(matrix, ends, axis=1)):
             found[chunk[0][number][0]][blocks[:, number]] = own
+        if offset is not None:
+            added = closed.offsets(parts, amplifiers, 1 + int(amplifiers.minus[-1]))
+            _shift(stage, nets, added, offset)
+
+
+def _shift(stage: Array, lanes: Ints, added: Floats, offset: Floats) -> None:
+    """Write what offsets add to lanes (units, places, columns); added: (units, nodes, columns)."""
+    assert stage.offset is not None, "no offsets"
+    own = np.where(lanes >= 0, stage.offset[:, lanes], 0.0)
+    # Node c is that of op-amp 1 of column c where there are two, that of op-amp 2 comes behind.
+    volts = own[1] if stage.signed == "inverted-inputs" else np.concatenate(own, axis=2)
+    made = volts @ added
+    offset[lanes[lanes >= 0]] = made[lanes >= 0]
 
 
 def _amplifiers(stage: Array, lanes: Ints) -> tuple[nodal.Amplifiers, int]:

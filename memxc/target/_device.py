@@ -63,6 +63,7 @@ class Device(Table):
     temperature_k: float = Field(gt=0, le=2000, default=300.0)
     reference_temperature_k: float = Field(gt=0, le=2000, default=300.0)
     temperature_coefficient_per_k: float = Field(ge=-1, le=1, default=0.0)
+    read_noise: Spread = 0.0
 
     @model_validator(mode="before")
     @classmethod

@@ -46,12 +46,16 @@ class Wire(Table):
 
 
 class Amplifier(Table):
-    """The op-amp: open-loop gain (inf is ideal), output swing, static power, area."""
+    """The op-amp: open-loop gain (inf is ideal), output swing, static power, area.
+
+    offset_sigma_v: standard deviation of the input offset over amplifiers.
+    """
 
     gain: Positive
     swing_v: Some
     power_w: Amount
     area_m2: Amount
+    offset_sigma_v: float = Field(ge=0, le=1, default=0.0)
 
 
 class Unit(Table):

@@ -20,20 +20,23 @@ from memxc.physics.effective import effective
 _OPSET, _IR = 17, 8
 
 
-def write(design: Design, path: Path) -> None:
+def write(design: Design, path: Path, seed: int = 0) -> None:
     """The twin as a file. Raises OSError where it cannot be written."""
-    path.write_bytes(model(design))
+    path.write_bytes(model(design, seed))
 
 
-def model(design: Design) -> bytes:
-    """The twin of a design of any stage, serialised; the same design gives the same bytes."""
-    return bytes(proto(design).SerializeToString(deterministic=True))
+def model(design: Design, seed: int = 0) -> bytes:
+    """The twin of a design of any stage, serialised; the same design gives the same bytes.
+
+    seed: of the read noise, which every run of the model draws anew.
+    """
+    return bytes(proto(design, seed).SerializeToString(deterministic=True))
 
 
-def proto(design: Design) -> onnx.ModelProto:
+def proto(design: Design, seed: int = 0) -> onnx.ModelProto:
     """The twin of a design: Linear stages as they are, Arrays (ideal wires) as their weights."""
     design = effective(design)
-    sheet = Sheet(frozenset((*design.inputs, *design.outputs)))
+    sheet = Sheet(frozenset((*design.inputs, *design.outputs)), seed)
     signals = dict[str, Signal]()
     for name in design.inputs:
         bus = design.buses[name]

@@ -21,21 +21,13 @@ _FEW = 4
 
 
 def block(sheet: Sheet, kernel: Kernel, source: Signal) -> tuple[Signal, Nets]:
-    """What a kernel adds, samples last, and the lane (or DISCARD) of each of its numbers."""
+    """What a kernel with taps adds, samples last, and the lane (or DISCARD) of each number."""
     lanes = kernel.sinks.nets().transpose(0, 2, 1)
     weight = kernel.weight().transpose(0, 2, 1)
-    if kernel.rows:
-        taps = arrange.rows(sheet, source, kernel.taps.nets().transpose(0, 2, 1))
-        # (groups, rows, places x samples): the samples are the fastest of the last axis.
-        x = sheet.op("Reshape", taps.name, sheet.integers([kernel.groups, kernel.rows, -1]))
-        y = sheet.op("MatMul", sheet.floats(weight), x)
-    else:
-        # Nothing is read, but there is a value for each sample.
-        one = arrange.rows(sheet, source, np.zeros(1, dtype=np.int64))
-        zero = sheet.op("Mul", one.name, sheet.floats(0.0))
-        shape = (kernel.groups, kernel.columns, kernel.places)
-        y = sheet.op("Add", zero, sheet.floats(np.zeros((*shape, 1))))
-        y = sheet.op("Reshape", y, sheet.integers([*shape[:2], -1]))
+    taps = arrange.rows(sheet, source, kernel.taps.nets().transpose(0, 2, 1))
+    # (groups, rows, places x samples): the samples are the fastest of the last axis.
+    x = sheet.op("Reshape", taps.name, sheet.integers([kernel.groups, kernel.rows, -1]))
+    y = sheet.op("MatMul", sheet.floats(weight), x)
     if kernel.bias is not None:
         y = sheet.op("Add", y, sheet.floats(kernel.bias[:, :, None]))
     name = sheet.op("Reshape", y, sheet.integers([lanes.size, -1]))

@@ -6,6 +6,7 @@ on its last (width, N): then one index moves a whole row of samples.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -34,9 +35,13 @@ class Signal:
 
 @dataclass
 class Sheet:
-    """Nodes in order and constants by name. Names are made here, and are none of those `taken`."""
+    """Nodes in order and constants by name. Names are made here, and are none of those `taken`.
+
+    seed: what the noise of the model follows from.
+    """
 
     taken: frozenset[str] = frozenset()
+    seed: int = 0
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
     _known: dict[tuple[Any, ...], str] = field(default_factory=dict)
@@ -88,6 +93,13 @@ class Sheet:
             return signal
         flat = self.reshape(signal, (signal.width,))
         return Signal(self.op("Transpose", flat.name, perm=[1, 0]), signal.shape, last=True)
+
+    def random(self, like: str) -> str:
+        """Standard normal numbers, as many as a tensor has; each call draws its own."""
+        # ONNX's seed is a float32: whole numbers up to 2**24.
+        words = f"{self.seed} {len(self.nodes)}".encode()
+        seed = int.from_bytes(hashlib.sha256(words).digest()[:3], "little")
+        return self.op("RandomNormalLike", like, mean=0.0, scale=1.0, seed=float(seed))
 
     def reshape(self, signal: Signal, shape: Shape) -> Signal:
         """The same numbers of a sample in another shape; a reshape of a reshape is one."""
