@@ -1,0 +1,103 @@
+"""Two networks walked side by side, the one as it was, the other with what was changed so far."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc import evaluate
+from memxc.ir.design import Bus, Design
+from memxc.ir.stages import Lanes, Linear, Stage
+from memxc.passes._separable import Moments, Pair
+
+Floats = NDArray[np.float64]
+
+#: Patches that moments are taken of, and numbers gathered at once.
+_PATCHES, _CHUNK = 1 << 16, 1 << 22
+
+Fit = Callable[[Linear, Moments], Pair]
+
+
+def refit(
+    design: Design, inputs: Mapping[str, NDArray[Any]], layers: Mapping[str, Linear], fit: Fit
+) -> dict[str, Pair]:
+    """A pair for each of `layers` (by bus), from the first to the last.
+
+    Each sees the inputs that the layers changed before it leave, and is fitted to answer as the
+    network did. Where its answer is added to another signal, it makes up for that one's error.
+    """
+    readers = Counter(src for stage in design.stages for src in stage.srcs)
+    truth = {n: evaluate.drive(design.buses[n], inputs[n]) for n in design.inputs}
+    now, found = dict(truth), dict[str, Pair]()
+    for stage in design.stages:
+        right = evaluate.step(stage, design.buses, [truth[src] for src in stage.srcs])
+        made: Stage = stage
+        if stage.dst in layers and isinstance(stage, Linear):
+            wanted = right + _owed(stage.dst, design, truth, now)
+            pair = fit(layers[stage.dst], moments(stage, now[stage.src], wanted))
+            found[stage.dst], made = pair, with_pair(stage, pair)
+        same = made is stage and all(now[src] is truth[src] for src in stage.srcs)
+        sources = [now[src] for src in stage.srcs]
+        now[stage.dst] = right if same else evaluate.step(made, design.buses, sources)
+        truth[stage.dst] = right
+        readers.subtract(stage.srcs)
+        for name in {*stage.srcs, stage.dst}:
+            if not readers[name]:
+                del truth[name], now[name]
+    return found
+
+
+def moments(stage: Linear, source: Floats, wanted: Floats) -> Moments:
+    """Moments of a convolution of one group: patches of `source`, lanes of `wanted`."""
+    (kernel,) = stage.kernels
+    rng, taps, sinks = np.random.default_rng(0), kernel.taps.nets()[0], kernel.sinks.nets()[0]
+    padded = np.concatenate([source, np.zeros((len(source), 1))], axis=1)
+    some = min(kernel.places, max(1, _PATCHES // len(source)))
+    batch = max(1, _CHUNK // (some * (kernel.rows + kernel.columns)))
+    count, first = 0, np.zeros(kernel.rows + kernel.columns)
+    second = np.zeros((len(first), kernel.rows))
+    for start in range(0, len(source), batch):
+        places = np.sort(rng.permutation(kernel.places)[:some])
+        x = padded[start : start + batch, taps[places]].reshape(-1, kernel.rows)
+        y = wanted[start : start + batch, sinks[places]].reshape(-1, kernel.columns)
+        both = np.concatenate([x, y], axis=1)
+        count, first, second = count + len(x), first + both.sum(axis=0), second + both.T @ x
+    mean = first / count
+    second = second / count - np.outer(mean, mean[: kernel.rows])
+    return Moments(
+        mean[: kernel.rows], mean[kernel.rows :], second[: kernel.rows], second[kernel.rows :]
+    )
+
+
+def with_pair(stage: Linear, pair: Pair) -> Linear:
+    """The stage with the kernel that a pair is together."""
+    (kernel,) = stage.kernels
+    dense = pair.dense.reshape(len(pair.bias), -1).T.reshape(1, -1)
+    return replace(stage, kernels=(replace(kernel, values=dense, bias=pair.bias[None]),))
+
+
+def _owed(
+    bus: str, design: Design, truth: Mapping[str, Floats], now: Mapping[str, Floats]
+) -> Floats | float:
+    """What is missing so far in the signal that a bus is added to, if it is and that is known."""
+    readers = [stage for stage in design.stages if bus in stage.srcs]
+    if len(readers) != 1 or not _is_sum(readers[0], design.buses):
+        return 0.0
+    (other,) = [src for src in readers[0].srcs if src != bus] or [bus]
+    return truth[other] - now[other] if other in now and other != bus else 0.0
+
+
+def _is_sum(stage: Stage, buses: Mapping[str, Bus]) -> bool:
+    """Whether a stage adds two signals lane by lane."""
+    if not isinstance(stage, Lanes) or stage.expr != "x0+x1" or len(stage.srcs) != 2:
+        return False
+    width = buses[stage.dst].width
+    lanes = np.arange(width)
+    return all(
+        taps.lines == 1 and np.array_equal(taps.nets().reshape(-1), lanes) for taps in stage.taps
+    )

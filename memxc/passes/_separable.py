@@ -1,0 +1,146 @@
+"""A kernel as depthwise and pointwise kernels of some rank, fitted to what it is used for.
+
+Of a layer y = W x + b, x the taps of all channels, the nearest W' = sum over r of P_r D_r (D_r one
+kernel a channel, P_r a pointwise one) is the one with the least mean square of y - W' x - b' over
+the patches of the samples. Only second moments are needed; they are (1) those of the x that the
+changed network has and (2) of these with the y that the layer should answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+
+Floats = NDArray[np.float64]
+
+#: Share of the mean power of a tap that is added to all: what samples never excite stays as it was.
+_RIDGE = 1e-6
+#: Alternating least squares ends after so many rounds, or when a round gains less than this share.
+_ROUNDS, _GAIN = 60, 1e-4
+#: More unknowns than this are not solved for at once: the depthwise kernels stay as they began.
+_MOST = 3072
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Of `count` patches: means, and second moments about them.
+
+    x: (taps of all channels,). y: (filters,). xx: (taps, taps). yx: (filters, taps).
+    """
+
+    x: Floats
+    y: Floats
+    xx: Floats
+    yx: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """depthwise: (channels, rank, taps). pointwise: (filters, channels, rank). bias: (filters,)."""
+
+    depthwise: Floats
+    pointwise: Floats
+    bias: Floats
+
+    @property
+    def dense(self) -> Floats:
+        """The kernel that both are together, (filters, channels, taps)."""
+        return np.asarray(np.einsum("ncr,crt->nct", self.pointwise, self.depthwise))
+
+
+def fit(weight: Floats, moments: Moments, rank: int) -> Pair:
+    """The pair nearest to a kernel (filters, channels, taps) on what the moments are of."""
+    filters, channels, taps = weight.shape
+    power = moments.xx + np.eye(channels * taps) * _ridge(moments.xx)
+    # The best kernel of any rank: what the layer would be if only its inputs had changed.
+    flat = weight.reshape(filters, -1)
+    missing = moments.yx - flat @ moments.xx
+    goal = (flat + cho_solve(cho_factor(power), missing.T).T).reshape(weight.shape)
+    blocks = power.reshape(channels, taps, channels, taps)
+    depthwise = _channelwise(goal, blocks, rank)
+    pointwise = _pointwise(goal, depthwise, blocks)
+    if channels * rank * taps <= _MOST:
+        depthwise, pointwise = _alternate(goal, depthwise, pointwise, blocks)
+    depthwise, pointwise = _levelled(depthwise, pointwise, blocks)
+    made = np.einsum("ncr,crt->nct", pointwise, depthwise).reshape(filters, -1)
+    return Pair(depthwise, pointwise, moments.y - made @ moments.x)
+
+
+def _ridge(xx: Floats) -> float:
+    mean = float(np.trace(xx)) / len(xx)
+    return _RIDGE * mean if mean > 0 else 1.0
+
+
+def _channelwise(goal: Floats, blocks: Floats, rank: int) -> Floats:
+    """The best depthwise kernels if no channel had to do with another: (channels, rank, taps)."""
+    found = []
+    for channel in range(goal.shape[1]):
+        root = cholesky(blocks[channel, :, channel], lower=True)
+        _, _, right = np.linalg.svd(goal[:, channel] @ root, full_matrices=False)
+        found.append(solve_triangular(root, right[:rank].T, trans="T", lower=True).T)
+    return np.stack(found)
+
+
+def _pointwise(goal: Floats, depthwise: Floats, blocks: Floats) -> Floats:
+    """The best pointwise kernels behind given depthwise ones: (filters, channels, rank)."""
+    channels, rank, _ = depthwise.shape
+    seen = np.einsum("crt,ctds->crds", depthwise, blocks, optimize=True)
+    inner = np.einsum("crds,dqs->crdq", seen, depthwise, optimize=True)
+    outer = np.einsum("crds,nds->ncr", seen, goal, optimize=True)
+    size = channels * rank
+    solved = _solve(inner.reshape(size, size), outer.reshape(-1, size).T)
+    return np.asarray(solved.T.reshape(len(goal), channels, rank))
+
+
+def _depthwise(goal: Floats, pointwise: Floats, blocks: Floats) -> Floats:
+    """The best depthwise kernels before given pointwise ones: (channels, rank, taps)."""
+    _, channels, rank = pointwise.shape
+    taps = goal.shape[2]
+    gram = np.einsum("ncr,ndq->crdq", pointwise, pointwise, optimize=True)
+    inner = gram[:, :, None, :, :, None] * blocks[:, None, :, :, None, :]
+    answers = np.einsum("nds,dsct->nct", goal, blocks, optimize=True)
+    outer = np.einsum("ncr,nct->crt", pointwise, answers, optimize=True)
+    size = channels * rank * taps
+    return np.asarray(_solve(inner.reshape(size, size), outer.reshape(size)).reshape(outer.shape))
+
+
+def _solve(matrix: Floats, right: Floats) -> Floats:
+    """Of a matrix that is never negative; directions of no power take no part."""
+    power = float(np.trace(matrix)) / len(matrix)
+    if not power > 0:
+        return np.zeros_like(right)
+    jitter = np.eye(len(matrix)) * (1e-10 * power)
+    return np.asarray(cho_solve(cho_factor(matrix + jitter), right))
+
+
+def _alternate(
+    goal: Floats, depthwise: Floats, pointwise: Floats, blocks: Floats
+) -> tuple[Floats, Floats]:
+    best = _missed(goal, depthwise, pointwise, blocks)
+    for _ in range(_ROUNDS):
+        first = _depthwise(goal, pointwise, blocks)
+        second = _pointwise(goal, first, blocks)
+        missed = _missed(goal, first, second, blocks)
+        if not missed < best:
+            break
+        depthwise, pointwise, gained = first, second, best - missed
+        if gained < _GAIN * best:
+            break
+        best = missed
+    return depthwise, pointwise
+
+
+def _missed(goal: Floats, depthwise: Floats, pointwise: Floats, blocks: Floats) -> float:
+    """Mean square that a pair misses its goal by, summed over filters."""
+    apart = (goal - np.einsum("ncr,crt->nct", pointwise, depthwise)).reshape(len(goal), -1)
+    return float(np.einsum("ni,ni->", apart @ blocks.reshape(apart.shape[1], -1), apart))
+
+
+def _levelled(depthwise: Floats, pointwise: Floats, blocks: Floats) -> tuple[Floats, Floats]:
+    """The same pair with equally strong signals between its two layers: they share a scale."""
+    power = np.einsum("crt,ctcs,crs->cr", depthwise, blocks, depthwise, optimize=True)
+    size = np.sqrt(np.where(power > 0, power, 1.0))
+    return depthwise / size[:, :, None], pointwise * size

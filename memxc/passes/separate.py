@@ -1,0 +1,252 @@
+"""separate: 3D kernels become depthwise and pointwise kernels (2D + 1D) without training.
+
+Sub-images of 2D and 1D kernels take far fewer unit crossbars than those of 3D kernels: Oh, An, Min,
+Micromachines 14(2):309 (2023). The fit is that of docs/separate.md; it is our own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from memxc import evaluate, losses, samples
+from memxc.ir.design import Design
+from memxc.ir.graph import Graph, Node
+from memxc.ir.stages import Linear
+from memxc.lower import lower
+from memxc.passes import Context, GraphPass, _layers, _layout, _moments
+from memxc.passes._separable import Moments, Pair, fit
+
+Inputs = Mapping[str, NDArray[Any]]
+Pairs = Mapping[str, Pair]
+
+#: Numbers on the widest bus over all samples that a fit is made of, and on all buses for the
+#: choice of layers: 64 MiB and 512 MiB in double precision.
+_FITTED, _CHOSEN = 1 << 23, 1 << 26
+
+
+@dataclass(frozen=True)
+class Separate(GraphPass):
+    """Make depthwise and pointwise kernels of 3D ones, fitted to the activations of the samples.
+
+    ratio: share of the layers that can be: convolutions of one group, of more than one tap, whose
+    kernels have a higher rank. Those that save most unit crossbars for the error they bring.
+    loss: the most that may be lost on the samples; fewer layers than `ratio` where it is more.
+    rank: depthwise kernels for each input channel. partition: whose unit crossbars are counted.
+    """
+
+    name = "separate"
+    exact = False
+    ratio: float = 1.0
+    loss: float = math.inf
+    rank: int = 1
+    partition: str = "packed"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ratio <= 1:
+            raise ValueError(f"ratio = {self.ratio:g} is not between 0 and 1")
+        if self.rank < 1:
+            raise ValueError(f"rank = {self.rank} is less than 1")
+        if not self.loss >= 0:
+            raise ValueError(f"loss = {self.loss:g} is not 0 or more")
+        if self.partition not in _layout.POLICIES:
+            raise ValueError(f"partition = {self.partition} is none of {_layout.POLICIES}")
+
+    def run(self, graph: Graph, ctx: Context) -> Graph:
+        """The graph with two nodes for each separated one."""
+        nodes = _candidates(graph, self.rank)
+        most = math.floor(self.ratio * len(nodes) + 1e-9)
+        if not most:
+            return graph
+        # One thread: how a sum is cut up would show in its last bits.
+        with threadpool_limits(1, user_api="blas"):
+            work = _Work(graph, nodes, self.rank, ctx)
+            if most < len(nodes) or self.loss < math.inf:
+                order = work.order(self.partition)
+            else:
+                order = list(nodes)
+            return work.changed(work.within(order[:most], self.loss))
+
+
+def _candidates(graph: Graph, rank: int) -> dict[str, Node]:
+    """Convolutions that can be separated, by the tensor that they write."""
+    found = {}
+    for node in graph.nodes:
+        layer = _layers.read(node, graph) if node.op == "Conv" else None
+        if layer is None or node.attrs.get("group", 1) != 1:
+            continue
+        filters, _, *taps = layer.weight.shape
+        if prod(taps) > 1 and rank < min(filters, prod(taps)):
+            found[node.outputs[0]] = node
+    return found
+
+
+class _Work:
+    """A graph, what it answers on the samples, and how it changes."""
+
+    def __init__(self, graph: Graph, nodes: Mapping[str, Node], rank: int, ctx: Context) -> None:
+        self.graph, self.nodes, self.rank, self.ctx = graph, nodes, rank, ctx
+        self.design = lower(graph)
+        self.layers = {
+            stage.dst: stage
+            for stage in self.design.stages
+            if isinstance(stage, Linear) and stage.dst in nodes
+        }
+        given = ctx.judged.inputs if ctx.judged is not None else ctx.samples
+        widths = [bus.width for bus in self.design.buses.values()]
+        self.inputs = _few(given, _FITTED // max(widths))
+        self.chosen_on = _few(ctx.samples, _CHOSEN // sum(widths))
+        self.judge = losses.Judge(ctx.judged or samples.Samples(ctx.samples, None), self.design)
+
+    def pairs(self, names: Collection[str]) -> Pairs:
+        """Pairs for some layers, one fitted behind the other."""
+        layers = {name: self.layers[name] for name in names}
+        return _moments.refit(self.design, self.inputs, layers, self._fit)
+
+    def _fit(self, stage: Linear, moments: Moments) -> Pair:
+        (kernel,), (_, channels, *_) = stage.kernels, self._weight(stage.dst).shape
+        weight = kernel.weight()[0].T.reshape(kernel.columns, channels, -1)
+        return fit(weight, moments, self.rank)
+
+    def _weight(self, name: str) -> NDArray[Any]:
+        return self.graph.weights[self.nodes[name].inputs[1]]
+
+    def order(self, policy: str) -> list[str]:
+        """The layers, first the one that saves most unit crossbars for the error that it brings.
+
+        Each is tried on its own: its error is the mean square by which the outputs move.
+        """
+        values = evaluate.run(self.design, self.chosen_on)
+        alone = {
+            name: self._fit(stage, _moments.moments(stage, values[stage.src], values[name]))
+            for name, stage in self.layers.items()
+        }
+        moved = {name: self._moved(name, pair, values) for name, pair in alone.items()}
+        saved = self._saved(alone, policy)
+        worth = {n: saved[n] / max(moved[n], 1e-15) for n in alone}
+        # Layers that save nothing come last, those of least error first.
+        return sorted(alone, key=lambda n: (0, -worth[n]) if saved[n] > 0 else (1, moved[n]))
+
+    def _moved(self, name: str, pair: Pair, values: Mapping[str, NDArray[Any]]) -> float:
+        """Mean square by which one pair moves the outputs, in shares of their variance."""
+        now: dict[str, NDArray[Any]] = {}
+        for stage in self.design.stages:
+            made = stage
+            if stage.dst == name and isinstance(stage, Linear):
+                made = _moments.with_pair(stage, pair)
+            if made is not stage or any(src in now for src in stage.srcs):
+                sources = [now.get(src, values[src]) for src in stage.srcs]
+                now[stage.dst] = evaluate.step(made, self.design.buses, sources)
+        total = 0.0
+        for output in self.design.outputs:
+            apart = float(np.square(now.get(output, values[output]) - values[output]).mean())
+            spread = float(values[output].var())
+            total += apart / spread if spread else apart
+        return total
+
+    def _saved(self, pairs: Pairs, policy: str) -> dict[str, int]:
+        """Unit crossbars that each layer's pair saves."""
+        before = _crossbars(self.design, policy, self.ctx)
+        after = _crossbars(lower(self.changed(pairs)), policy, self.ctx)
+        middle = {name: _middle(self.graph, name) for name in pairs}
+        return {n: before[n] - after[n] - after[middle[n]] for n in pairs}
+
+    def within(self, order: list[str], loss: float) -> Pairs:
+        """Pairs for as many layers of an order as lose no more than that on the samples."""
+        pairs = self.pairs(order)
+        if loss == math.inf:
+            return pairs
+        right = self.judge.answers(self.design)
+        low, high, kept = 0, len(order), dict[str, Pair]()
+        # The loss grows with the layers: halve what is not decided, beginning with all of them.
+        count = high
+        while True:
+            answers = self.judge.answers(self._with(pairs))
+            if self.judge.loss(answers, right).lost <= loss:
+                low, kept = count, dict(pairs)
+            else:
+                high = count - 1
+            if low >= high:
+                return kept
+            count = (low + high + 1) // 2
+            pairs = self.pairs(order[:count])
+
+    def _with(self, pairs: Pairs) -> Design:
+        return self.design.with_stages(
+            _moments.with_pair(stage, pairs[stage.dst])
+            if isinstance(stage, Linear) and stage.dst in pairs
+            else stage
+            for stage in self.design.stages
+        )
+
+    def changed(self, pairs: Pairs) -> Graph:
+        """The graph with the nodes of pairs in place of those that they stand for."""
+        graph = self.graph
+        nodes: list[Node] = []
+        for node in graph.nodes:
+            pair = pairs.get(node.outputs[0])
+            if pair is None:
+                nodes.append(node)
+            else:
+                graph, two = _two(graph, node, pair)
+                nodes += two
+        read = {name for node in nodes for name in node.inputs}
+        weights = {name: value for name, value in graph.weights.items() if name in read}
+        return replace(graph, nodes=tuple(nodes), weights=weights)
+
+
+def _few(inputs: Inputs, count: int) -> Inputs:
+    return {name: values[: max(1, count)] for name, values in inputs.items()}
+
+
+def _middle(graph: Graph, name: str) -> str:
+    """A name for the signal between the two kernels of a pair."""
+    middle = f"{name}/depthwise"
+    while any(known.startswith(middle) for known in graph.shapes):
+        middle += "'"
+    return middle
+
+
+def _two(graph: Graph, node: Node, pair: Pair) -> tuple[Graph, list[Node]]:
+    """A depthwise node as the old one slides, a pointwise one behind it, and their constants."""
+    dst, weight = node.outputs[0], graph.weights[node.inputs[1]]
+    middle, taps = _middle(graph, dst), weight.shape[2:]
+    filters, channels, rank = pair.pointwise.shape
+    constants = {
+        f"{middle}/weight": pair.depthwise.reshape(channels * rank, 1, *taps),
+        f"{middle}/pointwise": pair.pointwise.reshape(filters, -1, *[1] * len(taps)),
+        f"{middle}/bias": pair.bias,
+    }
+    first, second, bias = constants
+    batch, _, *size = graph.shapes[dst]
+    shapes = {name: value.shape for name, value in constants.items()}
+    slide = {**node.attrs, "group": channels, "kernel_shape": taps}
+    still = {"kernel_shape": (1,) * len(taps)}
+    changed = replace(
+        graph,
+        weights={**graph.weights, **constants},
+        shapes={**graph.shapes, **shapes, middle: (batch, channels * rank, *size)},
+    )
+    return changed, [
+        Node(f"{node.name}/depthwise", "Conv", (node.inputs[0], first), (middle,), slide),
+        Node(f"{node.name}/pointwise", "Conv", (middle, second, bias), (dst,), still),
+    ]
+
+
+def _crossbars(design: Design, policy: str, ctx: Context) -> dict[str, int]:
+    """Unit crossbars of each crossbar stage, by its bus."""
+    return {
+        stage.dst: sum(
+            _layout.plan(kernel, policy, ctx.lines(stage.name)).crossbars
+            for kernel in stage.kernels
+        )
+        for stage in design.stages
+        if isinstance(stage, Linear) and stage.cell == "memristor"
+    }
