@@ -51,13 +51,14 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A programmed design and how it came about."""
+    """A programmed design and how it came about. squares: as Context's."""
 
     options: Options
     target: Target
     graph: Graph
     design: Design
     samples: Mapping[str, NDArray[Any]]
+    squares: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None
     records: tuple[PassRecord, ...]
     rungs: tuple[Rung, ...]
@@ -101,6 +102,7 @@ def compile_model(
         graph=loaded,
         design=design,
         samples=ctx.samples,
+        squares=ctx.squares,
         labels=None if given.labels is None else given.labels[: samples.MOST],
         records=tuple(ladder.records),
         rungs=tuple(ladder.rungs),

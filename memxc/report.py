@@ -28,7 +28,7 @@ def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
     design, target = compiled.design, compiled.target
     tiles = Context(target, {}, stage_set=by_stage(compiled.options.stage_set))
     bills = resources.measure(design, target.device.g_min, tiles.tile)
-    watts = power.measure(design, bills, target.amplifier.power_w, compiled.samples)
+    watts = power.measure(design, bills, target.amplifier.power_w, compiled.squares)
     time = latency.measure(design, target.crossbar.stage_time_s)
     return {
         "schema": SCHEMA,

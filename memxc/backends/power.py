@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import evaluate
 from memxc.backends import resources
 from memxc.backends.nets import chunks
 from memxc.ir.design import Design
@@ -20,7 +18,9 @@ Floats = NDArray[np.float64]
 
 ASSUMPTIONS = (
     "Crossbar watts are the sum of V^2 G over every placed device, the mean over the samples; bit "
-    "lines are at virtual ground and wires are perfect conductors.",
+    "lines are at virtual ground and wires are perfect conductors. The volts are those of the "
+    "calibrated network, before its conductances are rounded to levels and its amplifiers have a "
+    "finite gain.",
     "Resistors that stand in place of weights (average pooling) count as crossbar watts; the "
     "feedback and joining resistors of the amplifiers do not.",
     "A sequential stage draws the mean over its places, for as long as the inference takes.",
@@ -71,10 +71,12 @@ def measure(
     design: Design,
     bills: Iterable[resources.Row],
     amplifier_w: float,
-    samples: Mapping[str, NDArray[Any]],
+    squares: Mapping[str, Floats],
 ) -> tuple[Row, ...]:
-    """Watts of the stages of `bills`. `samples` by input name; amplifier_w: of one op-amp."""
-    squares = mean_squares(design, samples)
+    """Watts of the stages of `bills`. amplifier_w: of one op-amp.
+
+    squares: of each bus that arrays read, the mean over the samples of the squared volts, (width,).
+    """
     hardware = [stage for stage in design.stages if isinstance(stage, Array | Lanes)]
     rows = []
     for stage, bill in zip(hardware, bills, strict=True):
@@ -87,18 +89,6 @@ def measure(
             )
         rows.append(Row(stage.name, found))
     return tuple(rows)
-
-
-def mean_squares(design: Design, samples: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
-    """The mean over the samples of the squared volts, (width,), of each bus that arrays read."""
-    count = len(next(iter(samples.values())))
-    names = {stage.src for stage in design.arrays}
-    sums = {name: np.zeros(design.buses[name].width) for name in names}
-    for batch in evaluate.batches(design, samples):
-        for name, volts in evaluate.walk(design, batch):
-            if name in names:
-                sums[name] += np.square(volts).sum(axis=0)
-    return {name: values / count for name, values in sums.items()}
 
 
 def crossbar_w(stage: Array, squares: Floats) -> float:

@@ -40,6 +40,8 @@ class Context:
     is compared.
     warnings: what passes have to tell the user. figures: what the pass that runs counted, for its
     record beside the numbers after it.
+    squares: by calibrate, of each bus that weights read: the mean over the samples of the squared
+    volts, (width,).
     """
 
     target: Target
@@ -51,6 +53,7 @@ class Context:
     judged: Samples | None = None
     warnings: list[str] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
+    squares: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def option(self, stage: str, key: str, default: str) -> str:
         """An option of one stage, or what the rest has."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memxc import evaluate
 from memxc.errors import Fault, MemxcError
@@ -42,12 +44,15 @@ class Calibrate(DesignPass):
             raise ValueError(f"margin = {self.margin:g} is not between 1 and {_MOST_MARGIN:g}")
 
     def run(self, design: Design, ctx: Context) -> Design:
-        """The design with scales, limits and bias lines.
+        """The design with scales, limits and bias lines; the context with the squares of volts.
 
         Raises MemxcError (bad-samples) where a bus is NaN or infinite on the samples.
         """
         margin = self.margin if ctx.assumed_inputs else 1.0
-        scales = _scales(design, ctx, margin)
+        seen = observe(design, ctx.samples)
+        scales = _scales(design, ctx, margin, seen.peaks)
+        # No limiter acts on the samples: none is larger than what the scales were made for.
+        ctx.squares.update({name: v * scales[name] ** 2 for name, v in seen.squares.items()})
         limits = _limited(design) if math.isfinite(ctx.target.device.threshold_v) else set()
         buses = {
             name: replace(
@@ -71,18 +76,37 @@ def round_up(value: float, digits: int = 3) -> float:
     return float(f"{math.ceil(value / step - 1e-6) * step:.{digits - 1}e}")
 
 
-def peaks(design: Design, ctx: Context) -> dict[str, float]:
-    """The largest magnitude of every bus over the samples, in units of activation."""
-    found = dict.fromkeys(design.buses, 0.0)
-    for batch in evaluate.batches(design, ctx.samples):
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the samples did on the buses of a network, in units of activation.
+
+    peaks: the largest magnitude on each bus; squares: the mean square of each lane, (width,), of
+    the buses that weights read.
+    """
+
+    peaks: dict[str, float]
+    squares: dict[str, NDArray[np.float64]]
+
+
+def observe(design: Design, samples: Mapping[str, NDArray[Any]]) -> Seen:
+    """One walk of all samples through the design."""
+    peaks = dict.fromkeys(design.buses, 0.0)
+    read = {stage.src for stage in design.stages if isinstance(stage, Linear)}
+    squares = {name: np.zeros(bus.width) for name, bus in design.buses.items() if name in read}
+    count = max(map(len, samples.values()), default=1)
+    for batch in evaluate.batches(design, samples):
         for name, values in evaluate.walk(design, batch):
             # numpy's maximum keeps what is no number, Python's loses it.
-            found[name] = float(np.maximum(found[name], np.abs(values).max(initial=0.0)))
-    return found
+            peaks[name] = float(np.maximum(peaks[name], np.abs(values).max(initial=0.0)))
+            if name in squares:
+                with np.errstate(over="ignore"):
+                    squares[name] += np.square(values).sum(axis=0) / count
+    return Seen(peaks, squares)
 
 
-def _scales(design: Design, ctx: Context, margin: float) -> dict[str, float]:
-    peak = peaks(design, ctx)
+def _scales(
+    design: Design, ctx: Context, margin: float, peak: Mapping[str, float]
+) -> dict[str, float]:
     driving = {stage.srcs[0] for stage in design.stages if _programmable(stage)}
     scales: dict[str, float] = {}
     families = [(family, (family & driving) or family) for family in _families(design)]

@@ -129,3 +129,13 @@ def test_a_margin_that_clips_or_leaves_nothing(margin):
     assert fault.code == "usage"
     assert "between 1 and 1000" in fault.what
     assert parse("calibrate{margin=1},calibrate{margin=1000}")[0].margin == 1
+
+
+def test_the_squares_of_the_volts_are_those_of_what_weights_read(convolution):
+    design = _with_relu(convolution(3, 4, 7, 9))
+    x = np.random.default_rng(0).uniform(-1, 3, (5, 3, 7, 9))
+    ctx = Context(target.load("hfox-128"), {"x": x}, assumed_inputs=True)
+    done = Calibrate().run(design, ctx)
+    assert set(ctx.squares) == {"x"}
+    volts = evaluate.run(done, {"x": x})["x"]
+    assert ctx.squares["x"] == pytest.approx((volts**2).mean(axis=0), rel=1e-12)
