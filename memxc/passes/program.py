@@ -95,33 +95,37 @@ def _array(stage: Linear, design: Design, ctx: Context, first: int, known: Devic
 
 def _peaks(kernels: Sequence[Kernel], bias_unit: float, width: int) -> list[Floats]:
     """Largest magnitude (groups, columns) of each kernel's columns, equal along shared lanes."""
-    own = [_alike(_own_peak(kernel, bias_unit), kernel) for kernel in kernels]
+    own = [_own_peak(kernel, bias_unit) for kernel in kernels]
     shared = amplifiers.alike([kernel.sinks for kernel in kernels], own, width)
     return [np.where(peak > 0, peak, 1.0) for peak in shared]
 
 
-def _alike(peak: Floats, kernel: Kernel) -> Floats:
-    """The same for all columns that share a device, which has one slope: the largest of them."""
+def _own_peak(kernel: Kernel, bias_unit: float) -> Floats:
+    """Largest magnitude of each column, (groups, columns), and of those that share its devices."""
+    values = np.abs(np.asarray(kernel.values, dtype=np.float64))
+    bias = np.zeros((kernel.groups, kernel.columns))
+    if kernel.bias is not None:
+        bias = np.abs(kernel.bias) * bias_unit / kernel.bias_lines
     if kernel.cell is None:
-        return peak
+        blocks = values.reshape(kernel.groups, kernel.rows, kernel.columns)
+        return np.asarray(np.maximum(blocks.max(axis=1, initial=0.0), bias))
+    # A device has one slope, so the columns that it stands in have one peak.
+    column, device = _families(kernel)
+    most = np.zeros((1 + max(column.max(initial=0), device.max(initial=0)), kernel.groups))
+    np.maximum.at(most, device, values.T)
+    np.maximum.at(most, column, bias.T)
+    return np.asarray(most[column].T)
+
+
+def _families(kernel: Kernel) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The set that each column and each device belongs to; a column is in that of its devices."""
+    assert kernel.cell is not None, "a dense kernel has no devices in two columns"
     rows, columns = np.nonzero(kernel.cell >= 0)
     node = kernel.columns + kernel.cell[rows, columns]
     size = kernel.columns + kernel.values.shape[1]
     joins = coo_array((np.ones(len(node), dtype=np.int8), (columns, node)), shape=(size, size))
-    family = connected_components(joins, directed=False)[1][: kernel.columns]
-    most = np.zeros((int(family.max(initial=0)) + 1, len(peak)))
-    np.maximum.at(most, family, peak.T)
-    return np.asarray(most[family].T)
-
-
-def _own_peak(kernel: Kernel, bias_unit: float) -> Floats:
-    peak = np.zeros((kernel.groups, kernel.columns))
-    for group in range(kernel.groups):
-        weight = kernel.weight(slice(group, group + 1))[0]
-        peak[group] = np.abs(weight).max(axis=0, initial=0.0)
-    if kernel.bias is not None:
-        peak = np.maximum(peak, np.abs(kernel.bias) * bias_unit / kernel.bias_lines)
-    return peak
+    label = connected_components(joins, directed=False)[1]
+    return label[: kernel.columns], label[kernel.columns :]
 
 
 def _crossbar(
