@@ -109,12 +109,17 @@ class _Stage:
         stage, at = self.stage, f"{self.b}_{lane}"
         limit = self.design.buses[stage.dst].limit
         out = f"n{at}" if limit is None else f"r{at}"
-        r_f = ("r_f", f"{stage.r_f[lane]:.9e}")
-        if stage.signed == "inverted-inputs":
-            yield Card(f"xa{at}", (f"m{at}", out), "tia_single", (r_f,))
-        else:
-            r_join = ("r_join", f"{stage.r_join[lane]:.9e}")
-            yield Card(f"xa{at}", (f"p{at}", f"m{at}", out), "tia", (r_f, r_join))
+        single = stage.signed == "inverted-inputs"
+        cell, nodes = ("tia_single", ()) if single else ("tia", (f"p{at}",))
+        params = {"r_f": stage.r_f[lane]}
+        if not single:
+            params["r_join"] = stage.r_join[lane]
+        if stage.offset is not None:
+            cell += "_offset"
+            first, second = stage.offset[:, lane]
+            params |= {"offset_2": second} if single else {"offset_1": first, "offset_2": second}
+        words = tuple((name, f"{value:.9e}") for name, value in params.items())
+        yield Card(f"xa{at}", (*nodes, f"m{at}", out), cell, words)
         yield from _limiter(at, limit)
 
 

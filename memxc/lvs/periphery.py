@@ -26,12 +26,14 @@ Floats = NDArray[np.float64]
 _PORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "tia": (("p", "m", "out"), ("r_f", "r_join")),
     "tia_single": (("m", "out"), ("r_f",)),
+    "tia_offset": (("p", "m", "out"), ("r_f", "r_join", "offset_1", "offset_2")),
+    "tia_single_offset": (("m", "out"), ("r_f", "offset_2")),
     "inverter": (("in", "out"), ()),
     "limiter": (("in", "out"), ("clip",)),
 }
-#: An op-amp: a source that a summing node controls. An ideal one: a current that is measured, or an
-#: input that is copied.
-_OPAMP = re.compile(rf"e\S*\s+\S+\s+0\s+0\s+[pm]\s+({NUMBER.pattern})")
+#: An op-amp: a source that a summing node controls, against 0 V or an offset (nodes y and z). An
+#: ideal one: a current that is measured, or an input that is copied.
+_OPAMP = re.compile(rf"e\S*\s+\S+\s+0\s+[0yz]\s+[pm]\s+({NUMBER.pattern})")
 _IDEAL = re.compile(r"h\S*\s+\S+\s+\S+\s+v[pm]\s.*|e\S*\s+out\s+0\s+0\s+in\s+1")
 _SOURCE = re.compile(r"b\S*\s+out\s+0\s+v\s*=\s*(\S.*)")
 _POINTS = 64

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar, Kernel
 from memxc.ir.stages import Array, Linear
-from memxc.ir.windows import Ints, identity
+from memxc.ir.windows import GROUND, Ints, Windows, identity, ints
 from memxc.physics import amplifier, wired
 from memxc.physics.blocks import apart, drive
 from memxc.physics.nodal import Wires
@@ -96,9 +96,8 @@ def _linear(stage: Array, design: Design, wires: Wires | None) -> Linear:
 
 def _shift(units: Floats) -> Kernel:
     """A kernel of no taps that adds to every lane what offsets do."""
-    lanes = identity(len(units))
-    taps = lanes.cut(slice(0, 0))
-    return Kernel(np.zeros((1, 0)), None, units[None], taps, lanes, (1,))
+    nothing = Windows(ints([GROUND]), ints([0]), ints([0]), ints([]))
+    return Kernel(np.zeros((1, 0)), None, units[None], nothing, identity(len(units)), (1,))
 
 
 def _closing(stage: Array, width: int) -> _Closing:

@@ -74,11 +74,18 @@ def limiter_cards(limit: float, prefix: str) -> str:
 
 def _amplifier(unit: Unit, lane: int, limit: float | None, prefix: str) -> str:
     out = f"{prefix}{'o' if limit is None else 'r'}{lane}"
-    nodes, params = f"{prefix}p{lane} {prefix}m{lane}", f"r_f={unit.r_f[lane]:.9e}"
-    if unit.stage.signed == "inverted-inputs":
-        card = f"x{prefix}a{lane} {prefix}m{lane} {out} tia_single {params}\n"
-    else:
-        card = f"x{prefix}a{lane} {nodes} {out} tia {params} r_join={unit.r_join[lane]:.9e}\n"
+    single = unit.stage.signed == "inverted-inputs"
+    nodes = f"{prefix}m{lane}" if single else f"{prefix}p{lane} {prefix}m{lane}"
+    cell, params = "tia_single" if single else "tia", f"r_f={unit.r_f[lane]:.9e}"
+    if not single:
+        params += f" r_join={unit.r_join[lane]:.9e}"
+    if unit.offset is not None:
+        first, second = unit.offset[:, lane]
+        cell += "_offset"
+        params += (
+            f" offset_2={second:.9e}" if single else f" offset_1={first:.9e} offset_2={second:.9e}"
+        )
+    card = f"x{prefix}a{lane} {nodes} {out} {cell} {params}\n"
     if limit is not None:
         card += f"x{prefix}l{lane} {out} {prefix}o{lane} limiter clip={limit:.9e}\n"
     return card

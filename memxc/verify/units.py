@@ -7,7 +7,7 @@ amplifiers; for lanes one lane. A unit is simulated at every place and picture w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,8 @@ class Unit:
     """Crossbars and amplifiers that belong together.
 
     inputs: (places, unit inputs) nets of the source bus. lanes: (places, amplifiers) lanes of the
-    destination, -2 where the place has none. `feedback` holds r_f and r_join of the amplifiers.
+    destination, -2 where the place has none. r_f, r_join, offset (2, amplifiers): of these; no
+    two places differ in them.
     """
 
     stage: Array
@@ -52,6 +53,7 @@ class Unit:
     lanes: Ints
     r_f: Floats
     r_join: Floats
+    offset: Floats | None = None
 
     @property
     def devices(self) -> int:
@@ -93,7 +95,19 @@ def array_units(stage: Array) -> Iterator[Unit]:
     size = len(members) + len(stage.r_f)
     _, label = connected_components(coo_matrix((np.ones(len(a)), (a, b)), (size, size)), False)
     for unit in dict.fromkeys(label[: len(members)].tolist()):
-        yield _unit(stage, [members[i] for i in np.flatnonzero(label[: len(members)] == unit)])
+        found = _unit(stage, [members[i] for i in np.flatnonzero(label[: len(members)] == unit)])
+        yield from [found] if stage.offset is None else _with_offsets(found, stage.offset)
+
+
+def _with_offsets(unit: Unit, offset: Floats) -> Iterator[Unit]:
+    """The unit at each place by itself, or as it is where its places have the same amplifiers."""
+    volts = np.where(unit.lanes >= 0, offset[:, unit.lanes], 0.0)
+    if (volts == volts[:, :1]).all():
+        yield replace(unit, offset=volts[:, 0])
+        return
+    for place in range(len(unit.lanes)):
+        at = slice(place, place + 1)
+        yield replace(unit, inputs=unit.inputs[at], lanes=unit.lanes[at], offset=volts[:, place])
 
 
 def _unit(stage: Array, members: list[tuple[int, int]]) -> Unit:

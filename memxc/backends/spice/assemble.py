@@ -173,14 +173,19 @@ class _Assembly:
         self, stage: Array, lanes: NDArray[np.intp], plus: Ints, minus: Ints, out: Ints
     ) -> Instances:
         names = tuple(f"xa{self.nets[n][1:]}" for n in minus[lanes])
-        r_f = ("r_f", stage.r_f[lanes])
-        if stage.signed == "inverted-inputs":
-            self._cell(Cell("tia_single", "tia_single", (("gain", stage.gain),)))
-            nets = ints(np.stack([minus[lanes], out], axis=1))
-            return Instances(names, nets, ("tia_single",) * len(names), (r_f,))
-        self._cell(Cell("tia", "tia", (("gain", stage.gain),)))
-        nets = ints(np.stack([plus[lanes], minus[lanes], out], axis=1))
-        return Instances(names, nets, ("tia",) * len(names), (r_f, ("r_join", stage.r_join[lanes])))
+        params = [("r_f", stage.r_f[lanes])]
+        single = stage.signed == "inverted-inputs"
+        cell = "tia_single" if single else "tia"
+        ports = [minus[lanes], out] if single else [plus[lanes], minus[lanes], out]
+        if not single:
+            params.append(("r_join", stage.r_join[lanes]))
+        if stage.offset is not None:
+            cell += "_offset"
+            volts = list(zip(("offset_1", "offset_2"), stage.offset[:, lanes], strict=True))
+            params += volts[1:] if single else volts
+        self._cell(Cell(cell, cell, (("gain", stage.gain),)))
+        nets = ints(np.stack(ports, axis=1))
+        return Instances(names, nets, (cell,) * len(names), tuple(params))
 
     def _output(self, bus: str, lanes: NDArray[np.intp]) -> tuple[Ints, list[Instances]]:
         """The nets a stage drives, and the limiters between them and the bus."""

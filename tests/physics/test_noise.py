@@ -1,0 +1,180 @@
+"""Offsets of op-amps against SPICE and Kirchhoff's law; read noise against a Monte-Carlo."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from memxc import evaluate, lvs, target, verify
+from memxc.backends import spice, twin
+from memxc.ir.stages import Array
+from memxc.physics import amplifier, effects, noise
+from memxc.physics.effective import effective
+from memxc.physics.nodal import Wires
+from memxc.pipeline import Options, compile_model
+
+WIRES = ("wire.r_source=7", "wire.r_word_line=3", "wire.r_bit_line=2", "wire.r_neuron=11")
+OFFSET = "amplifier.offset_sigma=0.002"
+
+
+def compiled(model, gain="inf", signed="differential", schedule="parallel", tile=(24, 10)):
+    chosen = target.load("hfox-128").with_tile(*tile).with_set(f"amplifier.gain={gain}")
+    options = Options(model, chosen, partition="none", signed=signed, schedule=schedule)
+    return compile_model(options), chosen
+
+
+@pytest.mark.parametrize("gain", [np.inf, 50.0])
+def test_amplifiers_by_kirchhoffs_law(gain):
+    """Six unknowns: the nodes and outputs of two op-amps, A (o - node) = output."""
+    y_plus, y_minus, r_f, r_join, i_plus, i_minus = 3e-4, 5e-4, 2e3, 7e3, 2e-5, 3e-5
+    o1, o2, loss = 4e-3, -3e-3, 1 / gain
+    g_f, g_join = 1 / r_f, 1 / r_join
+    # unknowns: node 1, node 2, output 1, output 2
+    equations = np.array([
+        [y_plus + g_join, 0, -g_join, 0],
+        [0, y_minus + g_join + g_f, -g_join, -g_f],
+        [1, 0, loss, 0],
+        [0, 1, 0, loss],
+    ])  # fmt: skip
+    wanted = np.linalg.solve(equations, [i_plus, i_minus, o1, o2])[3]
+    lanes = [np.array([value]) for value in (y_plus, y_minus, r_f, r_join)]
+    offset = np.array([[o1], [o2]])
+    found = amplifier.pair(np.array([[i_plus]]), np.array([[i_minus]]), *lanes, gain, offset)
+    assert found[0, 0] == pytest.approx(wanted, rel=1e-12)
+    single = np.linalg.solve([[y_minus + g_f, -g_f], [1, loss]], [i_minus, o2])[1]
+    found = amplifier.single(np.array([[i_minus]]), lanes[1], lanes[2], gain, offset)
+    assert found[0, 0] == pytest.approx(single, rel=1e-12)
+
+
+CIRCUITS = [
+    ("inf", "differential", "parallel"),
+    ("300", "differential", "sequential"),
+    ("inf", "inverted-inputs", "sequential"),
+    ("300", "inverted-inputs", "parallel"),
+]
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize(("gain", "signed", "schedule"), CIRCUITS)
+@pytest.mark.parametrize("wire", [False, True])
+def test_offsets_in_spice(model, tmp_path, gain, signed, schedule, wire):
+    made, chosen = compiled(model, gain, signed, schedule)
+    chosen = chosen.with_set(*WIRES)
+    design = effects.disturbed(made.design, chosen.with_set(OFFSET), 5, "definition")
+    top = spice.write(design, tmp_path, "net")[0]
+    assert lvs.compare(design, top).differences == ()
+    inputs = {name: values[:2] for name, values in made.samples.items()}
+    plan = verify.Plan(wire=wire)
+    found = verify.verify(design, chosen, tmp_path, inputs, None, plan)
+    assert [(stage.name, stage.max_rel_error) for stage in found.stages if not stage.ok] == []
+    without = evaluate.outputs(made.design, inputs)["y"]
+    assert np.abs(evaluate.outputs(design, inputs)["y"] - without).max() > 1e-3
+
+
+def test_lvs_reads_offsets(model, tmp_path):
+    made, chosen = compiled(model)
+    design = effects.disturbed(made.design, chosen.with_set(OFFSET), 5, "definition")
+    top = spice.write(design, tmp_path, "net")[0]
+    other = effects.disturbed(made.design, chosen.with_set(OFFSET), 6, "definition")
+    wrong = lvs.compare(other, top).differences
+    lanes = sum(len(stage.r_f) for stage in design.arrays)
+    assert len(wrong) == lanes
+    assert all("parameters" in difference.where for difference in wrong)
+    assert lvs.compare(made.design, top).differences != ()
+
+
+@pytest.mark.parametrize(("gain", "signed", "schedule"), CIRCUITS)
+def test_offsets_of_effective_matrices(model, gain, signed, schedule):
+    made, chosen = compiled(model, gain, signed, schedule)
+    design = effects.disturbed(made.design, chosen.with_set(OFFSET), 5, "definition")
+    wanted = evaluate.outputs(design, made.samples)["y"]
+    found = evaluate.outputs(effective(design), made.samples)["y"]
+    assert np.abs(found - wanted).max() < 1e-12
+    # A micro-ohm changes nothing, but takes the way of the wires.
+    found = evaluate.outputs(effective(design, Wires(1e-6, 0, 1e-6, 0)), made.samples)["y"]
+    assert np.abs(found - wanted).max() < 1e-7
+
+
+def test_an_offset_is_of_an_amplifier(model):
+    """Another seed, another offset; places that take turns at an amplifier have the same."""
+    made, _ = compiled(model, schedule="sequential")
+    first, second = (noise.with_offsets(made.design, 0.002, seed) for seed in (1, 2))
+    conv = first.arrays[0]
+    assert conv.offset.shape == (2, 3 * 4 * 4)
+    lanes = conv.crossbars[0].sinks.nets()
+    assert np.ptp(conv.offset[:, lanes], axis=2).max() == 0
+    assert np.ptp(conv.offset[1, lanes[0, 0]]) > 0
+    assert (conv.offset != second.arrays[0].offset).all()
+    made, _ = compiled(model)
+    many = np.concatenate(
+        [noise.with_offsets(made.design, 0.002, s).arrays[0].offset.reshape(-1) for s in range(60)]
+    )
+    assert np.std(many) == pytest.approx(0.002, rel=0.05)
+    assert abs(many.mean()) < 1e-4
+
+
+def noisy(design, sigma=0.1):
+    return design.with_stages(
+        replace(stage, read_noise=sigma)
+        if isinstance(stage, Array) and stage.cell != "resistor"
+        else stage
+        for stage in design.stages
+    )
+
+
+@pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
+@pytest.mark.parametrize("schedule", ["parallel", "sequential"])
+def test_variances_of_a_read(model, signed, schedule):
+    """The spread of single reads of the first stage is what its variances state."""
+    made, _ = compiled(model, "300", signed, schedule)
+    design = noisy(made.design)
+    stage = effective(design).stages[0]
+    x = {name: values[:2] for name, values in made.samples.items()}
+    volts = evaluate.drive(design.buses["x"], x["x"])
+    squared = replace(stage, kernels=stage.noise, noise=())
+    units = (volts / design.buses["x"].scale) ** 2
+    # In units: the variances know no volts.
+    buses = {name: replace(bus, scale=None, limit=None) for name, bus in design.buses.items()}
+    sigma = np.sqrt(evaluate.step(squared, buses, [units])) * design.buses[stage.dst].scale
+    unlimited = {name: replace(bus, limit=None) for name, bus in design.buses.items()}
+    reads = np.array([
+        evaluate.step(noise.one_read(design, 3, number).stages[0], unlimited, [volts])
+        for number in range(300)
+    ])  # fmt: skip
+    ratio = reads.std(axis=0, ddof=1) / sigma
+    assert ratio.mean() == pytest.approx(1, abs=0.01)
+    assert np.abs(ratio - 1).max() < 5 / np.sqrt(2 * 300)
+    mean = evaluate.step(design.stages[0], unlimited, [volts])
+    assert (np.abs(reads.mean(axis=0) - mean) / sigma).max() < 5 / np.sqrt(300)
+    # One lane's noise says nothing of another's.
+    both = np.corrcoef(reads[:, 0, :3].T)
+    assert np.abs(both[np.triu_indices(3, 1)]).max() < 0.25
+
+
+def test_the_twin_draws_that_noise(model):
+    """The outputs of twin and Monte-Carlo have one mean and one spread, through all stages."""
+    made, _ = compiled(model)
+    # As lowered the network ends in a softmax, which would hide most of it.
+    dense = [stage.dst for stage in made.design.arrays][-1]
+    design = replace(noisy(made.design, 0.05), outputs=(dense,))
+    x = {name: values[:1].astype(np.float32) for name, values in made.samples.items()}
+    reads = np.array(
+        [evaluate.outputs(noise.one_read(design, 3, k), x)[dense][0] for k in range(400)]
+    )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+
+    def drawn(seed):
+        session = onnxruntime.InferenceSession(twin.model(design, seed), options)
+        return session.run(None, {"x": np.repeat(x["x"], 4000, axis=0)})[0]
+
+    found = drawn(1)
+    assert (found == drawn(1)).all()
+    assert (found != drawn(2)).mean() > 0.99
+    spread = reads.std(axis=0, ddof=1)
+    assert found.std(axis=0) == pytest.approx(spread, rel=0.12)
+    assert np.abs(found.mean(axis=0) - reads.mean(axis=0)).max() < 5 * spread.max() / np.sqrt(400)
+    assert (np.abs(np.corrcoef(found[:-1, 0], found[1:, 0])[0, 1])) < 0.08
