@@ -55,7 +55,8 @@ METRICS: dict[str, Callable[[Array, Array], Array]] = {
 def choose(asked: str | None, answer: tuple[int, ...], labels: Array | None, where: str) -> str:
     """The metric asked for, or the one that the labels are for.
 
-    answer: the shape of one answer. Raises MemxcError (usage) where the labels do not fit.
+    answer: the shape of one answer. Raises MemxcError where the labels do not fit: usage for their
+    shape, bad-samples for their values.
     """
     masks = labels is not None and labels.size == len(labels) * int(np.prod(answer))
     classes = labels is not None and labels.size == len(labels) and int(np.prod(answer)) > 1
@@ -66,7 +67,18 @@ def choose(asked: str | None, answer: tuple[int, ...], labels: Array | None, whe
     fits = {"top1": classes, "dice": masks, "iou": masks, "error": True}[asked]
     if not fits:
         raise _misfit(asked, answer, labels, where)
+    if asked == "top1" and labels is not None:
+        _check_classes(labels, int(np.prod(answer)), where)
     return asked
+
+
+def _check_classes(labels: Array, count: int, where: str) -> None:
+    """A label that no answer can have would be counted as an error of the circuit."""
+    wrong = labels[~((labels >= 0) & (labels < count) & (labels == np.floor(labels)))]
+    if wrong.size:
+        what = f"holds the label {wrong.flat[0]:g}; classes are 0 to {count - 1}"
+        hint = "count the classes from 0 and leave out samples without one"
+        raise fail("bad-samples", where, what, hint)
 
 
 def _misfit(metric: str, answer: tuple[int, ...], labels: Array | None, where: str) -> MemxcError:

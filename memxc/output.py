@@ -17,7 +17,7 @@ from memxc.folder import MANIFEST, MODEL, SAMPLES, Loaded, changed, load
 from memxc.frontend.copy import copy
 from memxc.pipeline import Compiled
 
-__all__ = ["Loaded", "changed", "check", "load", "write", "write_file"]
+__all__ = ["Loaded", "changed", "check", "check_file", "load", "write", "write_file"]
 
 
 def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:
@@ -44,6 +44,29 @@ def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:
         raise _cannot_write(out, error) from error
 
 
+def check_file(path: Path, loaded: Loaded) -> None:
+    """Refuse a file to write that is of an output folder, or the model it was compiled from.
+
+    MemxcError (usage).
+    """
+    place, here = _real(path), _real(loaded.folder)
+    parts = {MANIFEST, *loaded.manifest["files"]}
+    what = ""
+    if place.is_relative_to(here) and place.relative_to(here).as_posix() in parts:
+        what = f"is part of {loaded.folder}"
+    elif place.is_file() and _same(place, loaded.manifest.get("model")):
+        what = "is the model that was compiled"
+    if what:
+        raise fail("usage", str(path), what, "give another file to -o")
+
+
+def _same(path: Path, model: Any) -> bool:
+    """Whether a file is the model that a manifest speaks of."""
+    with suppress(OSError):
+        return isinstance(model, dict) and folder.sha256(path) == model.get("sha256")
+    return False
+
+
 def write(
     compiled: Compiled, out: Path, force: bool = False, dialects: Sequence[str] = ("ngspice",)
 ) -> dict[str, Any]:
@@ -65,15 +88,16 @@ def write(
 
 def write_file(path: Path, data: bytes) -> None:
     """One file, whole or not at all. MemxcError (cannot-write)."""
+    place = _real(path)
+    if place.exists() and not place.is_file():
+        raise fail("cannot-write", str(path), "is a folder or a device, not a file")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".memxc-", delete=False) as file:
-            file.write(data)
-        try:
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # In a folder of its own: a temporary file would be for its owner's eyes only.
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".memxc-") as holder:
+            fresh = Path(holder) / "new"
+            fresh.write_bytes(data)
+            fresh.replace(place)
     except OSError as error:
         raise _cannot_write(path, error) from error
 

@@ -54,7 +54,7 @@ def read(
         found[name] = arrays[key]
     labels = arrays.get("y") if "y" not in shapes else None
     if labels is not None:
-        faults += _no_numbers(f"{path}:y", labels)
+        faults += _no_labels(f"{path}:y", labels)
     whole = [*found.values(), *([] if labels is None else [labels])]
     if not faults and len({len(array) for array in whole}) > 1:
         faults.append(Fault("bad-samples", str(path), "the arrays differ in their first axis"))
@@ -143,6 +143,12 @@ def _faults(where: str, array: NDArray[Any], shape: tuple[int, ...], kind: str) 
             what = f"holds {float(wrong.flat[0]):g}, the model takes {kind}"
             return [Fault("bad-samples", where, what)]
     return []
+
+
+def _no_labels(where: str, array: NDArray[Any]) -> list[Fault]:
+    if faults := _no_numbers(where, array):
+        return faults
+    return [] if np.isfinite(array).all() else [Fault("bad-samples", where, "holds NaN or inf")]
 
 
 def _no_numbers(where: str, array: NDArray[Any]) -> list[Fault]:

@@ -128,6 +128,6 @@ def model(tmp_path):
     (tmp_path / "in").mkdir()
     rng = np.random.default_rng(9)
     np.savez(
-        tmp_path / "in" / "net.samples.npz", x=rng.uniform(-1, 1, (7, 2, 6, 5)), y=np.arange(7)
+        tmp_path / "in" / "net.samples.npz", x=rng.uniform(-1, 1, (7, 2, 6, 5)), y=np.arange(7) % 4
     )
     return save(tmp_path / "in" / "net.onnx", nodes, inits)

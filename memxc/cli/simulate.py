@@ -48,8 +48,11 @@ def command(
     """
     from memxc import folder as folders
     from memxc import simulate
+    from memxc.simulate import plot as pictures
 
     plan = simulate.Plan(**asked)
+    if plot:
+        pictures.check()
     loaded = folders.load(folder)
     data = _data(loaded, path, count)
     with _terminal.progress(as_json) as show:

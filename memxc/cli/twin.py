@@ -27,9 +27,10 @@ def command(folder: Path, output: Path, settings: tuple[str, ...], draw_per: str
     from memxc import folder as folders
     from memxc import simulate
     from memxc.backends import twin
-    from memxc.output import write_file
+    from memxc.output import check_file, write_file
 
     loaded = folders.load(folder)
+    check_file(output, loaded)
     target = loaded.target.with_set(*settings)
     with _terminal.progress() as show:
         show("the effective matrices")

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from memxc.errors import MemxcError, fail
+
 
 class Journal:
-    """One JSON line a result, appended as it comes; keyed by everything the result depends on."""
+    """One JSON line a result, appended as it comes; keyed by everything the result depends on.
+
+    Raises MemxcError (cannot-write) where results cannot be kept there.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._known: dict[str, float] = {}
-        text = path.read_text("utf-8") if path.is_file() else ""
+        try:
+            text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
+        except OSError as error:
+            raise self._useless(error) from error
         self._cut = bool(text) and not text.endswith("\n")
         for line in text.splitlines():
             self._note(line)
@@ -25,20 +34,29 @@ class Journal:
         return self._known.get(_digest(key))
 
     def add(self, key: Mapping[str, Any], value: float) -> None:
-        """Keep a result at once. OSError where the file cannot be written."""
+        """Keep a result at once. MemxcError (cannot-write) where that is not possible."""
         self._known[_digest(key)] = value
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"key": _digest(key), "value": value, **key}, sort_keys=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write("\n" * self._cut + line + "\n")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("\n" * self._cut + line + "\n")
+        except OSError as error:
+            raise self._useless(error) from error
         self._cut = False
 
     def _note(self, line: str) -> None:
         try:
             entry = json.loads(line)
-            self._known[str(entry["key"])] = float(entry["value"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+            key, value = str(entry["key"]), float(entry["value"])
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return  # The last line of a run that was killed while it wrote.
+        if math.isfinite(value):
+            self._known[key] = value
+
+    def _useless(self, error: OSError) -> MemxcError:
+        what = f"results cannot be kept there: {error.strerror}"
+        return fail("cannot-write", str(self.path), what, "move away what stands there")
 
 
 def _digest(key: Mapping[str, Any]) -> str:

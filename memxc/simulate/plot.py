@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 
 from memxc.errors import fail
@@ -10,15 +11,20 @@ from memxc.simulate import Result
 _NAMES = {"top1": "accuracy (top-1)", "dice": "Dice", "iou": "IoU", "error": "relative error"}
 
 
+def check() -> None:
+    """Raises MemxcError (missing-engine) without matplotlib."""
+    if importlib.util.find_spec("matplotlib") is None:
+        hint = "pip install 'memxc[plot]'"
+        raise fail("missing-engine", "--plot", "matplotlib is not installed", hint)
+
+
 def svg(result: Result) -> bytes:
     """An SVG with equal bytes for equal results. The first key of the sweep runs along x, every
     combination of the others is a line. Raises MemxcError (missing-engine) without matplotlib."""
-    try:
-        import matplotlib as mpl  # noqa: PLC0415, TID251  (an extra, slow)
-        from matplotlib.figure import Figure  # noqa: PLC0415, TID251
-    except ImportError as error:
-        hint = "pip install 'memxc[plot]'"
-        raise fail("missing-engine", "--plot", "matplotlib is not installed", hint) from error
+    check()
+    import matplotlib as mpl  # noqa: PLC0415, TID251  (an extra, slow)
+    from matplotlib.figure import Figure  # noqa: PLC0415, TID251
+
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
     for label, points in _lines(result).items():
