@@ -105,7 +105,8 @@ def write_file(path: Path, data: bytes) -> None:
 def _fill(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequence[str]) -> None:
     suffixes = render.dialects()
     for dialect in dialects:
-        spice.write(compiled.design, place / "netlist", compiled.options.model.stem, dialect)
+        name, device = compiled.options.model.stem, compiled.target.device
+        spice.write(compiled.design, place / "netlist", name, dialect, device)
     arrays = dict(compiled.samples)
     if compiled.labels is not None:
         arrays.setdefault("y", compiled.labels)

@@ -25,11 +25,12 @@ _SHOWN = 20
 def command(folder: Path, as_json: bool) -> int:
     """Read the netlist in DIR back and compare every conductance and connection."""
     from memxc import output
+    from memxc.backends.spice import memristor
     from memxc.lvs import compare
 
     loaded = output.load(folder)
     changed = output.changed(folder)
-    found = compare(loaded.design, _top(folder))
+    found = compare(loaded.design, _top(folder), memristor.name(loaded.target.device))
     clean = not found.differences
     if as_json:
         tree = {"schema": "memxc-lvs/1", "changed": changed, **asdict(found), "ok": clean}

@@ -20,11 +20,13 @@ class Grids:
     """Crossbar definitions of one wiring: `names[i]` has conductances g[i] (siemens) at `cell`.
 
     Ports: the word lines, then the bit lines. cell: (word lines, bit lines), -1 for no device.
+    device: the periphery cell that each device is an instance of, "" for a resistor.
     """
 
     names: tuple[str, ...]
     g: Floats
     cell: Ints
+    device: str = ""
 
 
 @dataclass(frozen=True)

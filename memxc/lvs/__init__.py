@@ -28,19 +28,23 @@ class Result:
     connections: int
 
 
-def compare(design: Design, top: Path) -> Result:
-    """Hold the netlist of a top file against a programmed design."""
+def compare(design: Design, top: Path, memristor: str = "") -> Result:
+    """Hold the netlist of a top file against a programmed design.
+
+    memristor: the cell that each is to be an instance of, "" for a resistor.
+    """
     netlist = netread.read(top)
     differences = [_not(part, "once", "a second time") for part in netlist.twice]
     devices = 0
     for stage in design.arrays:
         for crossbar in stage.crossbars:
-            differences += cells.differences(crossbar, netlist)
+            cell = "" if stage.cell == "resistor" else memristor
+            differences += cells.differences(crossbar, netlist, cell)
             devices += int(crossbar.present.sum())
     unknown = set(netlist.instances)
     instances = connections = 0
     lanes = periphery.lane_cells(design, netlist)
-    placed: set[str] = set()
+    placed = {memristor} - {""}
     for card in expected.cards(design, lanes):
         unknown.discard(card.name)
         placed.add(card.cell)

@@ -16,8 +16,11 @@ Ints = NDArray[np.intp]
 Floats = NDArray[np.float64]
 
 
-def differences(crossbar: Crossbar, netlist: Netlist) -> Iterator[Difference]:
-    """Every device of every block of a stack that is not as the design has it."""
+def differences(crossbar: Crossbar, netlist: Netlist, cell: str = "") -> Iterator[Difference]:
+    """Every device of every block of a stack that is not as the design has it.
+
+    cell: what each is an instance of, "" for a resistor.
+    """
     rows, columns = np.nonzero(crossbar.cell >= 0)
     places = rows * crossbar.bit_lines + columns
     for group, number in enumerate(crossbar.definition.tolist()):
@@ -25,6 +28,9 @@ def differences(crossbar: Crossbar, netlist: Netlist) -> Iterator[Difference]:
         if found is None:
             yield Difference(netlist.file, 0, f"xb{number}", "a definition", "missing")
             continue
+        if len(found.devices.ohms) and found.devices.cell != cell:
+            want, have = (name or "resistors" for name in (cell, found.devices.cell))
+            yield Difference(found.file, found.line, f"{found.name} devices", want, have)
         for card in found.others:
             yield Difference(found.file, card.line, found.name, "devices only", card.text[:60])
         order, wrong = _ports(found, crossbar)

@@ -30,6 +30,7 @@ _PORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "tia_single_offset": (("m", "out"), ("r_f", "offset_2")),
     "inverter": (("in", "out"), ()),
     "limiter": (("in", "out"), ("clip",)),
+    "memristor": (("a", "b"), ("r",)),
 }
 #: An op-amp: a source that a summing node controls, against 0 V or an offset (nodes y and z). An
 #: ideal one: a current that is measured, or an input that is copied.

@@ -1,9 +1,9 @@
-"""The resistors of a definition, read by the column: millions of lines in seconds."""
+"""The devices of a definition, read by the column: millions of lines in seconds."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import repeat
 
@@ -18,15 +18,21 @@ Floats = NDArray[np.float64]
 _NAMES = re.compile(rb"(?:r\d{1,9}_\d{1,9} )*")
 _NAME = re.compile(rb"r(\d{1,9})_(\d{1,9})")
 _DEVICE = re.compile(rf"(r\S*)\s+(\S+)\s+(\S+)\s+({NUMBER.pattern})")
+#: An instance of a cell with the ohms as its parameter, in place of a resistor.
+_CELL = re.compile(
+    rf"^x(\d+_\d+)\s+(\S+)\s+(\S+)\s+(\S+)\s+r\s*=\s*({NUMBER.pattern})$".encode(), re.M
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Devices:
-    """Resistors `R<row>_<column> node node ohms`, one a line; every vector is (n,).
+    """Resistors `R<row>_<column> node node ohms`, one a line, or all of them instances
+    `X<row>_<column> node node cell r=ohms` of one cell; every vector is (n,).
 
     first, second: the two nodes as numbers of the definition's ports, -1 for no port.
     row, column:   what the name says, -1 for a name of another form.
     lines:         where they stand in the file.
+    cell:          what they are instances of, "" for resistors.
     """
 
     first: Ints
@@ -36,6 +42,7 @@ class Devices:
     ohms: Floats
     lines: Ints
     text: bytes
+    cell: str = ""
 
     @cached_property
     def _cards(self) -> list[bytes]:
@@ -43,14 +50,30 @@ class Devices:
 
     def words(self, i: int) -> list[str]:
         """Name, nodes and number of device `i` as written, in lower case."""
-        return self._cards[i].decode("ascii").split()
+        name, *rest = self._cards[i].decode("ascii").split()
+        return ["x" + name[1:] if self.cell else name, *rest]
 
 
 def parse(body: bytes, line: int, ports: tuple[str, ...]) -> tuple[Devices, tuple[Card, ...]]:
-    """The resistors of a definition's body, and every other card in it.
+    """The devices of a definition's body, and every other card in it.
 
     body: lower case, every line ended; line: the number of its first line in the file.
     """
+    first = _CELL.search(body)
+    if first is not None and not _DEVICE.match(body.decode("ascii")):
+        # As resistors from here on: cards of the first one's cell.
+        cell = first[4]
+        plain_body = _CELL.sub(lambda m: _resistor(m) if m[4] == cell else m[0], body)
+        found, others = _parsed(plain_body, line, ports)
+        return replace(found, cell=cell.decode("ascii")), others
+    return _parsed(body, line, ports)
+
+
+def _resistor(card: re.Match[bytes]) -> bytes:
+    return b"r" + b" ".join(card.group(1, 2, 3, 5))
+
+
+def _parsed(body: bytes, line: int, ports: tuple[str, ...]) -> tuple[Devices, tuple[Card, ...]]:
     count = body.count(b"\n")
     found = _table(body, np.arange(line, line + count), ports)
     if found is not None:

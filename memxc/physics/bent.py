@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.errors import fail
+from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Circuit, Lanes, Stage, Wires
@@ -44,10 +44,11 @@ def straight(design: Design, law: Law) -> Design:
     the law was measured at."""
     if isinstance(law, Linear):
         return design
+    _check_reach(design, law)
     buses = dict(design.buses)
     stages: list[Stage] = []
     for stage in design.stages:
-        if isinstance(stage, Array) and stage.cell != "resistor":
+        if isinstance(stage, Array) and _bends(stage):
             stages += _stages(stage, law, buses)
         else:
             stages.append(stage)
@@ -56,7 +57,6 @@ def straight(design: Design, law: Law) -> Design:
 
 def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
     src = buses[stage.src]
-    _check_reach(stage, src, law)
     parts = _parts(stage, law)
     names = [f"{stage.dst}~{number}" for number in range(len(parts))]
     for part, name in zip(parts, names, strict=True):
@@ -78,14 +78,58 @@ def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
     yield replace(stage, src=whole, crossbars=tuple(crossbars))
 
 
-def _check_reach(stage: Array, src: Bus, law: Law) -> None:
+def loads(stage: Array) -> dict[int, Floats]:
+    """Siemens that end at the plus (1) and minus (-1) node of each lane, of small volts."""
+    width = len(stage.r_f)
+    found = {polarity: np.zeros(width + 1) for polarity in (1, -1)}
+    for crossbar in stage.crossbars:
+        lanes = crossbar.sinks.nets()[..., crossbar.column]
+        lanes = np.where(lanes < 0, width, lanes)
+        siemens = np.broadcast_to(crossbar.loads()[:, None, :], lanes.shape)
+        for polarity, load in found.items():
+            bits = crossbar.polarity == polarity
+            # Flat and of one length: numpy's at() reads past the end of what it would spread.
+            np.add.at(load, lanes[..., bits].reshape(-1), siemens[..., bits].reshape(-1))
+    return {polarity: load[:-1] for polarity, load in found.items()}
+
+
+def _bounds(design: Design) -> dict[str, float]:
+    """The most volts on each bus: of its limiter, or of what it is made of; else infinity."""
+    found: dict[str, float] = {}
+    for name in design.inputs:
+        limit = design.buses[name].limit
+        found[name] = np.inf if limit is None else limit
+    for stage in design.stages:
+        limit = design.buses[stage.dst].limit
+        most = max(found[src] for src in stage.srcs)
+        if limit is not None:
+            most = limit
+        elif isinstance(stage, Array) and stage.cell == "resistor":
+            most *= float((stage.r_f * sum(loads(stage).values())).max())
+        elif not (isinstance(stage, Wires) or (isinstance(stage, Lanes) and stage.keeps_scale)):
+            most = np.inf
+        found[stage.dst] = most
+    return found
+
+
+def _check_reach(design: Design, law: Law) -> None:
     low, high = law.reach
-    if not np.isfinite([low, high]).any():
+    reach = min(-low, high)
+    if np.isinf(reach):
         return
-    most = np.inf if src.limit is None else src.limit
-    if max(most, abs(stage.v_bias)) > min(-low, high):
-        what = f"measured from {low:g} to {high:g} V, and {stage.name} may see {most:g} V"
-        raise fail("bad-target", "device.iv_csv", what, "measure further, or limit the volts")
+    bounds, faults = _bounds(design), []
+    for stage in filter(_bends, design.arrays):
+        most = max(bounds[stage.src], abs(stage.v_bias))
+        if most > reach * (1 + 1e-6):
+            what = f"measured from {low:g} to {high:g} V, and {stage.name} may see {most:g} V"
+            hint = "measure further, or limit the volts"
+            faults.append(Fault("bad-target", "device.iv_csv", what, hint))
+    if faults:
+        raise MemxcError(faults)
+
+
+def _bends(stage: Array) -> bool:
+    return stage.cell != "resistor"
 
 
 def _parts(stage: Array, law: Law) -> list[_Part]:

@@ -8,7 +8,7 @@ turn leaves about 1 / gain of the error before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from memxc import evaluate
 from memxc.ir.design import Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Stage
-from memxc.physics import amplifier, cells, newton
+from memxc.physics import amplifier, bent, cells, newton
 from memxc.physics.cells import Law
 from memxc.physics.nodal import Wires
 from memxc.target import Target
@@ -54,7 +54,7 @@ def outputs(
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def step(design: Design, stage: Stage, target: Target, sources: list[Floats]) -> Floats:
+def step(design: Design, stage: Stage, target: Target, sources: Sequence[Floats]) -> Floats:
     """What one stage puts on its bus, (samples, width), with the target's cells and wires."""
     if not isinstance(stage, Array):
         return evaluate.step(stage, design.buses, sources)
@@ -75,46 +75,40 @@ class _Lines:
 
     def volts(self) -> Floats:
         """Volts behind the op-amps, (samples, width)."""
-        ends = {polarity: np.zeros((len(self.source), self.width)) for polarity in (1, -1)}
-        currents = self._currents(ends)
-        if np.isfinite(self.stage.gain):
-            loads = self._loads()
-            ends = self._ends(self._open(currents, ends, loads), loads)
-            currents = self._currents(ends)
-            return self._out(self._open(currents, ends, loads), loads)
-        return self._out(currents, {1: np.zeros(self.width), -1: np.zeros(self.width)})
+        stage = self.stage
+        offset = np.zeros((2, self.width)) if stage.offset is None else stage.offset
+        shape = len(self.source), self.width
+        ends = {1: np.broadcast_to(offset[0], shape), -1: np.broadcast_to(offset[1], shape)}
+        loads = bent.loads(stage)
+        currents = self._opened(ends, loads)
+        if np.isfinite(stage.gain):
+            ends = self._ends(currents, loads, offset)
+            currents = self._opened(ends, loads)
+        return self._out(currents, loads)
 
-    def _open(
-        self, currents: dict[int, Floats], ends: dict[int, Floats], loads: dict[int, Floats]
-    ) -> dict[int, Floats]:
-        """Currents as they would be at 0 V, from those at `ends`, for small ones."""
-        return {p: currents[p] + loads[p] * ends[p] for p in currents}
+    def _opened(self, ends: dict[int, Floats], loads: dict[int, Floats]) -> dict[int, Floats]:
+        """Currents into nodes at `ends` volts, and what linear cells would draw the more at 0 V."""
+        found = self._currents(ends)
+        return {polarity: found[polarity] + loads[polarity] * ends[polarity] for polarity in found}
 
     def _out(self, currents: dict[int, Floats], loads: dict[int, Floats]) -> Floats:
         stage = self.stage
         if stage.signed == "inverted-inputs":
-            return amplifier.single(currents[-1], loads[-1], stage.r_f, stage.gain)
-        ohms = stage.r_f, stage.r_join
-        return amplifier.pair(currents[1], currents[-1], loads[1], loads[-1], *ohms, stage.gain)
+            return amplifier.single(currents[-1], loads[-1], stage.r_f, stage.gain, stage.offset)
+        ohms, own = (loads[1], loads[-1], stage.r_f, stage.r_join), (stage.gain, stage.offset)
+        return amplifier.pair(currents[1], currents[-1], *ohms, *own)
 
-    def _ends(self, currents: dict[int, Floats], loads: dict[int, Floats]) -> dict[int, Floats]:
-        """Volts that the op-amps leave on their nodes: minus the output, by the gain."""
+    def _ends(
+        self, currents: dict[int, Floats], loads: dict[int, Floats], offset: Floats
+    ) -> dict[int, Floats]:
+        """Volts that the op-amps leave on their nodes: the offset less the output by the gain."""
         stage = self.stage
-        first = amplifier.single(currents[1], loads[1], stage.r_join, stage.gain)
-        return {1: -first / stage.gain, -1: -self._out(currents, loads) / stage.gain}
-
-    def _loads(self) -> dict[int, Floats]:
-        """Siemens that end at each node, (width,), of small volts and no wires."""
-        found = {polarity: np.zeros(self.width + 1) for polarity in (1, -1)}
-        for crossbar in self.stage.crossbars:
-            lanes = crossbar.sinks.nets()[..., crossbar.column]
-            for group in range(crossbar.groups):
-                g = crossbar.conductance(slice(group, group + 1))[0].sum(axis=0)
-                for polarity, load in found.items():
-                    bits = crossbar.polarity == polarity
-                    at = lanes[group][:, bits]
-                    np.add.at(load, np.where(at < 0, self.width, at), g[bits])
-        return {polarity: load[:-1] for polarity, load in found.items()}
+        ends = {-1: offset[1] - self._out(currents, loads) / stage.gain}
+        if stage.signed == "inverted-inputs":
+            return {1: np.zeros_like(ends[-1]), **ends}
+        own = offset[::-1]  # op-amp 1 as a lane with one op-amp
+        first = amplifier.single(currents[1], loads[1], stage.r_join, stage.gain, own)
+        return {1: offset[0] - first / stage.gain, **ends}
 
     def _currents(self, ends: dict[int, Floats]) -> dict[int, Floats]:
         """Amperes into the nodes, (samples, width), where these are at `ends` volts."""
@@ -139,7 +133,7 @@ class _Lines:
             for polarity, out in found.items():
                 bits = crossbar.polarity == polarity
                 for sample, own in zip(out[samples], amperes[..., bits], strict=True):
-                    np.add.at(sample, lanes[:, bits], own)
+                    np.add.at(sample, lanes[:, bits].reshape(-1), own.reshape(-1))
         return {polarity: out[:, :-1] for polarity, out in found.items()}
 
     def _parts(self) -> Iterator[tuple[Crossbar, int, slice]]:

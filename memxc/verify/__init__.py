@@ -26,6 +26,7 @@ from memxc.ir.stages import Array, Digital, Lanes, Stage, Wires
 from memxc.metrics import METRICS, choose
 from memxc.physics import nodal
 from memxc.physics.effective import effective
+from memxc.simulate import walk
 from memxc.target import Target
 from memxc.verify import library
 from memxc.verify.bench import Bench
@@ -33,6 +34,8 @@ from memxc.verify.simulate import simulate
 from memxc.verify.task import Task
 
 Floats = NDArray[np.float64]
+
+_NO_WIRES = [f"wire.{name}=0" for name in ("r_source", "r_word_line", "r_bit_line", "r_neuron")]
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,9 @@ def verify(
             "does not report the power of a device",
             "take --engine ngspice",
         )
+    if plan.power and target.device.iv != "linear":
+        what = "the report's watts are those of linear cells"
+        raise fail("usage", f"--power with device.iv = {target.device.iv}", what)
     tolerance = plan.tolerance or (1e-6 if math.isinf(target.amplifier.gain) else 1e-5)
     cells = library.read(netlist)
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
@@ -132,10 +138,10 @@ def verify(
     with jobs.executor(plan.jobs) as pool:
         for stage in design.stages:
             sources = [buses[src] for src in stage.srcs]
-            meaning = _meaning(design, stage, target, plan)
-            expected = evaluate.step(meaning, design.buses, sources)
+            means = _meaning(design, stage, target, plan)
+            expected = means(sources)
             buses[stage.dst] = expected
-            meant[stage.dst] = evaluate.step(meaning, design.buses, [meant[s] for s in stage.srcs])
+            meant[stage.dst] = means([meant[src] for src in stage.srcs])
             if isinstance(stage, (Wires, Digital)) or plan.stage not in (None, stage.name):
                 continue
             progress(stage.name)
@@ -157,11 +163,19 @@ def verify(
     )
 
 
-def _meaning(design: Design, stage: Stage, target: Target, plan: Plan) -> Stage:
-    """The stage as evaluate knows it: with wires by its effective matrices."""
+def _meaning(
+    design: Design, stage: Stage, target: Target, plan: Plan
+) -> Callable[[Sequence[Floats]], Floats]:
+    """What the stage is to put on its bus, from what is on its sources: as evaluate has it; with
+    wires by its effective matrices; cells that are not linear by Newton's method."""
+    if isinstance(stage, Array) and target.device.iv != "linear":
+        wired = target if plan.wire else target.with_set(*_NO_WIRES)
+        return lambda sources: walk.step(design, stage, wired, sources)
     if plan.wire and isinstance(stage, Array):
-        return effective(design.with_stages([stage]), nodal.Wires.of(target.wire)).stages[0]
-    return stage
+        wires = nodal.Wires.of(target.wire)
+        matrix = effective(design.with_stages([stage]), wires).stages[0]
+        return lambda sources: evaluate.step(matrix, design.buses, sources)
+    return lambda sources: evaluate.step(stage, design.buses, sources)
 
 
 def _stage(

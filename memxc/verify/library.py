@@ -19,7 +19,8 @@ Floats = NDArray[np.float64]
 Cells = list[tuple[int, tuple[int, int]]]
 
 _SUBCKT = re.compile(r"^\.subckt\s+(\S+)(.*?)^\.ends[^\n]*\n", re.M | re.S | re.I)
-_DEVICE = re.compile(r"^R(\d+)_(\d+)\s+\S+\s+\S+\s+(\S+)$", re.M | re.I)
+#: A resistor, or an instance of the cell that the memristors are.
+_DEVICE = re.compile(r"^[RX](\d+)_(\d+)\s+\S+\s+\S+\s+(?:(\S+)\s+r\s*=\s*)?(\S+)$", re.M | re.I)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +43,17 @@ class Library:
     def conductance(self, name: str, shape: tuple[int, int]) -> Floats:
         """The conductances of a crossbar definition as written, (word lines, bit lines) S."""
         g = np.zeros(shape)
-        for row, column, ohms in _DEVICE.findall(self.definition(name)):
+        for row, column, _, ohms in _DEVICE.findall(self.definition(name)):
             try:
                 g[int(row), int(column)] += 1 / float(ohms)
             except (ValueError, IndexError, ZeroDivisionError) as error:
                 raise fail("bad-design", name, f"device R{row}_{column} {ohms}: {error}") from error
         return g
+
+    def cell(self, name: str) -> str:
+        """What the devices of a crossbar definition are instances of; "" for resistors."""
+        found = _DEVICE.search(self.definition(name))
+        return found[3] or "" if found else ""
 
     def periphery(self) -> str:
         """All cells that are not crossbars."""
@@ -67,13 +73,13 @@ def read(netlist: Path) -> Library:
     return Library(definitions)
 
 
-def wired(name: str, g: Floats, wires: Wires, drive: Drive = "left") -> str:
+def wired(name: str, g: Floats, wires: Wires, drive: Drive = "left", cell: str = "") -> str:
     """A crossbar definition with its wires: the same ports, the same devices.
 
     Word line i is driven at its first column (or at its last, or at both), bit line j read past
     its last row, one segment beyond the outermost cell (the convention of physics.nodal). Segments
     in series, with no device between them, are one resistor; what lies beyond the last device of a
-    line carries nothing and is left out.
+    line carries nothing and is left out. cell: what a device is an instance of, "" for a resistor.
     """
     rows, columns = g.shape
     ports = [f"w{i}" for i in range(rows)] + [f"c{j}" for j in range(columns)]
@@ -106,8 +112,9 @@ def wired(name: str, g: Floats, wires: Wires, drive: Drive = "left") -> str:
     for j in range(columns):
         found = np.flatnonzero(g[:, j]).tolist()[::-1]
         chain("b", f"c{j}", wires.neuron, wires.bit_line, [(rows - i, (i, j)) for i in found])
+    kind, value = ("X", f"{cell} r=") if cell else ("R", "")
     cards += [
-        f"R{i}_{j} {node['w', i, j]} {node['b', i, j]} {1 / g[i, j]:.9e}"
+        f"{kind}{i}_{j} {node['w', i, j]} {node['b', i, j]} {value}{1 / g[i, j]:.9e}"
         for i, j in zip(*np.nonzero(g), strict=True)
     ]
     return "\n".join([*cards, f".ends {name}", ""])

@@ -36,7 +36,7 @@ def simulate(task: Task, sweep: Sweep) -> Simulated:
         cards = partial(decks.lane_cards, cell, units.ports(task.stage), task.limit)
         values = dict(zip(task.stage.srcs, task.sources, strict=True))
         return _lanes(task, sweep, units.lane_inputs(task.stage, values), cards)
-    if not task.wire or task.power:
+    if not task.wire or task.power or not task.linear:
         return _every_point(task, sweep)
     return _superposed(task, sweep)
 

@@ -60,6 +60,12 @@ class Task:
         return sum(u.devices for u in self.units) if isinstance(self.stage, Array) else 1
 
     @property
+    def linear(self) -> bool:
+        """Whether the units are linear circuits before their limiters."""
+        assert isinstance(self.stage, Array)
+        return self.stage.cell == "resistor" or self.target.device.iv == "linear"
+
+    @property
     def limit(self) -> float | None:
         """Volts of the stage's limiter."""
         return self.design.buses[self.stage.dst].limit
@@ -76,9 +82,17 @@ class Task:
         shapes = {name: shape for run in runs for name, shape in self._shapes(run.unit)}
         assert isinstance(self.stage, Array)
         ohms, drive = nodal.Wires.of(self.target.wire), self.stage.drive
-        return self.library.periphery() + "".join(
-            wired(name, self.library.conductance(name, shapes[name]), ohms, drive) for name in names
-        )
+        found = [
+            wired(
+                name,
+                self.library.conductance(name, shapes[name]),
+                ohms,
+                drive,
+                self.library.cell(name),
+            )
+            for name in names
+        ]
+        return self.library.periphery() + "".join(found)
 
     def _shapes(self, unit: int) -> list[tuple[str, tuple[int, int]]]:
         found = self.units[unit]

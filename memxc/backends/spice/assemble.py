@@ -16,16 +16,20 @@ from memxc.ir.stages import Array, Digital, Lanes, Wires
 from memxc.ir.windows import Ints, ints
 
 
-def assemble(design: Design) -> Deck:
-    """The whole network as a Deck; what stays digital is left out."""
-    return _Assembly(design).deck()
+def assemble(design: Design, memristor: str = "") -> Deck:
+    """The whole network as a Deck; what stays digital is left out.
+
+    memristor: the cell that each is an instance of, "" where they are resistors.
+    """
+    return _Assembly(design, memristor).deck()
 
 
 class _Assembly:
     """The table of nets and cells that grows while the stages are walked in order."""
 
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: Design, memristor: str) -> None:
         self.design = design
+        self.memristor = memristor
         self.nets = ["0"]
         self.lanes: dict[str, Ints] = {}
         self.cells: dict[Cell, None] = {}
@@ -77,7 +81,7 @@ class _Assembly:
         inverted = self._inverted_nets(index, stage)
         instances, grids = [], []
         for k, crossbar in enumerate(stage.crossbars):
-            grids += self._grids(crossbar)
+            grids += self._grids(crossbar, "" if stage.cell == "resistor" else self.memristor)
             words = self._word_nets(index, k, stage, crossbar, inverted, supplies)
             if stage.schedule == "sequential":
                 back = (crossbar.sign < 0) & (crossbar.line != BIAS)
@@ -94,7 +98,7 @@ class _Assembly:
         ]
         return Part(name, tuple(grids), tuple(instances))
 
-    def _grids(self, crossbar: Crossbar) -> list[Grids]:
+    def _grids(self, crossbar: Crossbar, device: str) -> list[Grids]:
         fresh = []
         for g, number in enumerate(crossbar.definition.tolist()):
             if number not in self.defined:
@@ -103,7 +107,7 @@ class _Assembly:
         if not fresh:
             return []
         names = tuple(definition(int(crossbar.definition[g])) for g in fresh)
-        return [Grids(names, crossbar.g[fresh], crossbar.cell)]
+        return [Grids(names, crossbar.g[fresh], crossbar.cell, device)]
 
     def _inverted_nets(self, index: int, stage: Array) -> dict[int, int]:
         """Nets of the shared input inverters: {net of the input: net of its inverse}."""

@@ -1,6 +1,7 @@
 """Crossbar bodies as bytes: millions of device lines a second, no template, no loop a device.
 
     R0003_0017 w0003 c0017 1.234567890e+05
+    X0003_0017 w0003 c0017 memristor r=1.234567890e+05
 
 Line and port names have fixed width, so that all lines of one wiring differ in their digits only.
 """
@@ -27,7 +28,7 @@ def definitions(grids: Grids) -> Iterator[bytes]:
     """The text of every definition of the stack, a few at a time; 0 S is no device."""
     rows, columns = np.nonzero(grids.cell >= 0)
     head = ports(grids.cell.shape)
-    lines = _lines(rows, columns, grids.cell.shape)
+    lines = _lines(rows, columns, grids.cell.shape, grids.device)
     index = grids.cell[rows, columns]
     step = max(1, _CHUNK // max(1, len(rows)))
     for first in range(0, len(grids.names), step):
@@ -87,10 +88,14 @@ def _digits(width: int) -> Bytes:
     return np.asarray(count % 10 + ord("0"), dtype=np.uint8)
 
 
-def _lines(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, ...]) -> Bytes:
+def _lines(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, ...], device: str
+) -> Bytes:
     """The device lines with their names and nets, the numbers still to be filled in."""
     wide_row, wide_column = (len(str(size - 1)) for size in shape)
     template = f"R{'0' * wide_row}_{'0' * wide_column} w{'0' * wide_row} c{'0' * wide_column} "
+    if device:
+        template = f"X{template[1:]}{device} r="
     text = np.frombuffer((template + " " * _WIDTH + "\n").encode(), dtype=np.uint8)
     lines = np.broadcast_to(text, (len(rows), len(text))).copy()
     row, column = _digits(wide_row)[rows], _digits(wide_column)[columns]

@@ -6,25 +6,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from memxc import render
-from memxc.backends.spice import body
+from memxc.backends.spice import body, memristor
 from memxc.backends.spice.assemble import assemble
 from memxc.backends.spice.names import safe
 from memxc.ir.deck import Deck, Instances
 from memxc.ir.design import Design
+from memxc.target import Device
 
 
-def write(design: Design, folder: Path, name: str, dialect: str = "ngspice") -> list[Path]:
+def write(
+    design: Design,
+    folder: Path,
+    name: str,
+    dialect: str = "ngspice",
+    device: Device | None = None,
+) -> list[Path]:
     """The netlist of a programmed design under `folder`; returns the files, the top one first.
 
-    Raises OSError where a file cannot be written.
+    device: what the memristors are; None for linear ones. Raises OSError where a file cannot be
+    written.
     """
-    deck = assemble(design)
+    cell = memristor.name(device)
+    deck = assemble(design, cell)
     deck.verify()
     suffix = render.dialects()[dialect]
     cells = folder / "cells"
     cells.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{safe(name, 64)}.{suffix}", cells / f"periphery.{suffix}"]
-    files[1].write_text(periphery(deck), "ascii")
+    own = memristor.definition(device) if cell and device is not None else ""
+    files[1].write_text(periphery(deck) + own, "ascii")
     for part in deck.parts:
         if part.grids:
             path = cells / f"{part.name}.{suffix}"
