@@ -29,9 +29,11 @@ from memxc.physics.nodal import Wires
 from memxc.target import Device, Target
 
 Floats = NDArray[np.float64]
+#: A stage, and how many of its pairs of devices are saturated.
+_Try = tuple[Array, int]
 
 #: Largest gap that is let stand, relative to the largest difference of a pair.
-_TOLERANCE = 1e-6
+_TOLERANCE = 1e-5
 #: r_f grows in steps of this share, so that a last bit of noise does not spread.
 _STEP = 1 / 64
 #: The growth of r_f that is tried where a device has levels, which a larger one makes coarser.
@@ -68,10 +70,8 @@ class Compensate(DesignPass):
         stages, saturated = [], 0
         for stage, volts in circuit.driven(design, ctx):
             if isinstance(stage, Array) and wires is not None:
-                wanted = evaluate.step(stage, design.buses, [volts])
                 tries = self._tries(stage, wires, ctx.target)
-                errors = [circuit.error(design, found, wires, volts, wanted) for found, _ in tries]
-                stage, count = tries[int(np.argmin(errors))]  # noqa: PLW2901
+                stage, count = _best(design, stage, wires, volts, tries)  # noqa: PLW2901
                 saturated += count
             elif isinstance(stage, Array):
                 stage = _rounded(stage, ctx.target.device)  # noqa: PLW2901
@@ -85,19 +85,27 @@ class Compensate(DesignPass):
             )
         return design.with_stages(circuit.renumbered(stages))
 
-    def _tries(self, stage: Array, wires: Wires, target: Target) -> list[tuple[Array, int]]:
-        """The stage as it was, and compensated, each with its number of saturated pairs."""
+    def _tries(self, stage: Array, wires: Wires, target: Target) -> list[_Try]:
+        """The stage compensated, each with its number of saturated pairs; where it is not certain
+        that this is best, in several ways, the first of them as it was."""
         device = target.device
-        stepped = stage.cell != "resistor" and (device.levels or device.states)
+        stepped = stage.cell != "resistor" and bool(device.levels or device.states)
         growths = [g for g in _GROWTHS if g < self.headroom] if stepped else []
         found = [(_rounded(stage, device), 0)]
         for growth in [*growths, self.headroom]:
             work = _Work(stage, wires, target, growth)
-            for _ in range(self.iterations):
-                if work.step() < _TOLERANCE:
-                    break
+            done = any(work.step() < _TOLERANCE for _ in range(self.iterations))
             found.append((_rounded(work.stage(), device), work.saturated))
-        return found
+        return found[1:] if done and not stepped else found
+
+
+def _best(design: Design, stage: Array, wires: Wires, volts: Floats, tries: list[_Try]) -> _Try:
+    """The one with the least error on the samples."""
+    if len(tries) == 1:
+        return tries[0]
+    wanted = evaluate.step(stage, design.buses, [volts])
+    errors = [circuit.error(design, found, wires, volts, wanted) for found, _ in tries]
+    return tries[int(np.argmin(errors))]
 
 
 class _Work:
@@ -134,10 +142,11 @@ class _Work:
         ]
         shared = amplifiers.alike([c.sinks for c in self.before.crossbars], peaks, width)
         for k, peak in enumerate(shared):
-            steps = np.ceil(np.clip(peak, 1.0, self.headroom) / _STEP - 1e-9)
-            growth = np.minimum(steps * _STEP, self.headroom)[:, None, :]
-            scaled = self.u[k] * (self.growth[k] / growth)
-            self.u[k] = np.clip(scaled, -self.span, self.span)
+            now, need = self.growth[k], np.clip(peak, 1.0, self.headroom)[:, None, :]
+            steps = np.minimum(np.ceil(need / _STEP) * _STEP, self.headroom)
+            # What is nearly right stays, or it would go to and fro between two steps.
+            growth = np.where((need <= now) & (need > now - 2 * _STEP), now, steps)
+            self.u[k] = np.clip(self.u[k] * (now / growth), -self.span, self.span)
             self.growth[k] = growth
 
     def stage(self) -> Array:
