@@ -19,12 +19,12 @@ import numpy as np
 import onnxruntime
 
 
-def logits(model, x):
+def answers(model, x):
     """Return the model's output for float32 pictures, a hundred at a time."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    parts = [session.run(["logits"], {"x": x[i : i + 100]})[0] for i in range(0, len(x), 100)]
+    parts = [session.run(None, {"x": x[i : i + 100]})[0] for i in range(0, len(x), 100)]
     return np.concatenate(parts)
 
 
@@ -59,9 +59,9 @@ def main():
     if args.data is None and args.set != "fashion":
         parser.error(f"--set {args.set} wants --data")
     x, wanted = test_set(args.set, args.data)
-    found = logits(args.model, x)
+    found = answers(args.model, x)
     if args.set == "nuclei":
-        score = nuclei.dice(wanted, found > 0)
+        score = nuclei.dice(wanted, found > 0.5)
         print(f"{args.model.name}: mean Dice {score.mean():.4f} over {len(x)} pictures")
     else:
         right = int((found.argmax(1) == wanted).sum())

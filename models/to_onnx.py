@@ -25,8 +25,8 @@ def folded(net):
     return net
 
 
-def export(net, path, picture):
-    """Write `net` (input x, output logits, symbolic batch) for pictures of shape (C, H, W)."""
+def export(net, path, picture, output="logits"):
+    """Write `net` (input x, symbolic batch) for pictures of shape (C, H, W)."""
     with warnings.catch_warnings():
         # The newer exporter writes the paths of the training machine into the file.
         warnings.filterwarnings("ignore", message="You are using the legacy TorchScript")
@@ -35,8 +35,8 @@ def export(net, path, picture):
             (torch.zeros(1, *picture),),
             path,
             input_names=["x"],
-            output_names=["logits"],
-            dynamic_axes={"x": {0: "batch"}, "logits": {0: "batch"}},
+            output_names=[output],
+            dynamic_axes={"x": {0: "batch"}, output: {0: "batch"}},
             opset_version=17,
             dynamo=False,
             do_constant_folding=False,

@@ -9,14 +9,14 @@ test set picks nothing.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import cifar10
 import torch
+import training
 from to_onnx import export, folded
 from torch import nn
-from torch.nn.functional import cross_entropy, pad, relu
+from torch.nn.functional import pad, relu
 
 HERE = Path(__file__).resolve().parent
 LAYERS = 19
@@ -105,83 +105,6 @@ def augment(x, rng, shift=4):
     return padded[picture, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2) / 255
 
 
-def accuracy(net, x, y):
-    """Return the share of the uint8 pictures whose largest logit is the label's."""
-    net.eval()
-    with torch.no_grad():
-        hits = sum(
-            int((net(pictures / 255).argmax(1) == labels).sum())
-            for pictures, labels in zip(x.split(500), y.split(500), strict=True)
-        )
-    return hits / len(y)
-
-
-class Training:
-    """A network on its way: everything that a checkpoint holds.
-
-    SGD with Nesterov momentum, one learning-rate cycle over all steps, convolutions in bfloat16.
-    """
-
-    RECIPE = ("ratio", "seed", "epochs", "batch", "lr", "decay")
-
-    def __init__(self, args, pictures):
-        torch.manual_seed(args.seed)
-        self.recipe = {name: getattr(args, name) for name in self.RECIPE}
-        self.device = args.device
-        self.rng = torch.Generator().manual_seed(args.seed)
-        self.net = ResNet20(args.ratio).to(args.device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.SGD(
-            self.net.parameters(), args.lr, momentum=0.9, nesterov=True, weight_decay=args.decay
-        )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer,
-            args.lr,
-            total_steps=pictures // args.batch * args.epochs,
-            pct_start=0.1,
-            cycle_momentum=False,
-        )
-        self.epoch = 0
-
-    def run_epoch(self, x, y):
-        """Train on every picture once, in random order; return the mean loss."""
-        self.net.train()
-        batch = self.recipe["batch"]
-        steps = len(x) // batch
-        total = 0.0
-        for chosen in torch.randperm(len(x), generator=self.rng)[: steps * batch].split(batch):
-            pictures = augment(x[chosen], self.rng)
-            with torch.autocast(self.device, torch.bfloat16):
-                logits = self.net(pictures)
-            loss = cross_entropy(logits.float(), y[chosen])
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            self.schedule.step()
-            total += loss.item()
-        self.epoch += 1
-        return total / steps
-
-    def save(self, path):
-        """Write the checkpoint; a run killed meanwhile keeps the one before."""
-        part = path.with_suffix(".part")
-        state = {
-            name: getattr(self, name).state_dict() for name in ("net", "optimizer", "schedule")
-        }
-        state |= {"recipe": self.recipe, "epoch": self.epoch, "rng": self.rng.get_state()}
-        torch.save(state, part)
-        part.replace(path)
-
-    def restore(self, path):
-        """Go on from a checkpoint; SystemExit where another recipe wrote it."""
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        if state["recipe"] != self.recipe:
-            raise SystemExit(f"{path}: trained with {state['recipe']}, wanted {self.recipe}")
-        for name in ("net", "optimizer", "schedule"):
-            getattr(self, name).load_state_dict(state[name])
-        self.epoch = state["epoch"]
-        self.rng.set_state(state["rng"])
-
-
 def arguments():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -189,12 +112,7 @@ def arguments():
     parser.add_argument("--work", type=Path, required=True, help="folder of the checkpoints")
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the .onnx file")
     parser.add_argument("--ratio", type=float, default=0.0, help="share of 2D+1D layers")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--lr", type=float, default=0.1, help="peak learning rate")
-    parser.add_argument("--decay", type=float, default=5e-4, help="weight decay")
-    parser.add_argument("--device", default="cpu", help="cpu (one thread) or cuda")
+    training.arguments(parser, epochs=100)
     return parser.parse_args()
 
 
@@ -205,22 +123,12 @@ def main():
     x, y, x_test, y_test = (
         torch.from_numpy(part).to(args.device) for part in cifar10.load(args.data)
     )
-    training = Training(args, len(x))
     name = f"resnet20_r{round(100 * args.ratio):03d}_s{args.seed}"
-    checkpoint = args.work / f"{name}.pt"
-    if checkpoint.exists():
-        training.restore(checkpoint)
-    while training.epoch < args.epochs:
-        begin = time.perf_counter()
-        loss = training.run_epoch(x, y)
-        training.save(checkpoint)
-        print(
-            f"{name} epoch {training.epoch}/{args.epochs}: loss {loss:.4f}, "
-            f"test {100 * accuracy(training.net, x_test, y_test):.2f} %, "
-            f"{time.perf_counter() - begin:.0f} s",
-            flush=True,
-        )
-    export(folded(training.net.cpu()), args.out / f"{name}.onnx", (3, 32, 32))
+    torch.manual_seed(args.seed)
+    recipe = training.recipe(args, "ratio")
+    run = training.Training(ResNet20(args.ratio), args, recipe, len(x), augment)
+    run.run(name, args.work, (x, y), {"test": (x_test, y_test)})
+    export(folded(run.net.cpu()), args.out / f"{name}.onnx", (3, 32, 32))
 
 
 if __name__ == "__main__":

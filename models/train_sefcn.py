@@ -1,7 +1,7 @@
 """Train the SE-FCN on DSB-2018 nuclei and export it to ONNX; prune and retrain it.
 
     python models/train_sefcn.py --data stage1_train --work DIR
-    python models/train_sefcn.py --data stage1_train --work DIR --prune 0.6
+    python models/train_sefcn.py --data stage1_train --work DIR --prune 0.6 --epochs 25 --lr 0.003
 
 An encoder with squeeze-and-excitation and a ConvTranspose decoder with skips. The first command
 writes sefcn_nuclei.onnx and sefcn_nuclei.samples.npz. The second, which wants the first one's
@@ -11,6 +11,7 @@ sefcn_nuclei_pruned.onnx. Only the last epoch counts: the held-out pictures pick
 """
 
 import argparse
+import math
 import time
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 HERE = Path(__file__).resolve().parent
 WIDTHS = (8, 16, 32, 64)
 SQUEEZE = 4
+KEPT = 0.25
 SAMPLES = 32
 PICTURE = (1, nuclei.SIZE, nuclei.SIZE)
 
@@ -53,7 +55,7 @@ def conv_bn_relu(inputs, outputs):
 
 
 class SeFcn(nn.Module):
-    """(N, 1, 128, 128) pictures in [0, 1] to (N, 1, 128, 128) logits; above 0 is nucleus."""
+    """(N, 1, 128, 128) pictures in [0, 1] to masks of that shape; above 0.5 is nucleus."""
 
     def __init__(self):
         super().__init__()
@@ -71,6 +73,10 @@ class SeFcn(nn.Module):
         self.head = nn.Conv2d(inputs, 1, 1)
 
     def forward(self, x):
+        return self.logits(x).sigmoid()
+
+    def logits(self, x):
+        """Return what the sigmoid takes."""
         skips = []
         for level in self.down:
             x = level(self.pool(x) if skips else x)
@@ -115,21 +121,25 @@ def multiplications(net, sizes):
 def masks(net, share):
     """Return one 0/1 mask a layer that takes away at least this share of the multiplications.
 
-    Weights go in the order of (|w| / the layer's root mean square)^2 / map, BatchNormalization
-    folded in: what costs many multiplications and says little goes first.
+    Weights go in the order of (|w| / the layer's root mean square)^2 / sqrt(map),
+    BatchNormalization folded in: what says little and costs many multiplications goes first. A
+    layer keeps its largest KEPT weights, the first and the last layer all of theirs (two weights
+    of one sign after a ReLU, all that was left of the last one in a trial, never learnt again).
     """
-    fold, sizes = folded(net), map_sizes(net)
-    weights = [layer.weight.detach() for layer in layers(fold)]
-    scores = torch.cat(
-        [(w**2 / (w**2).mean() / size).flatten() for w, size in zip(weights, sizes, strict=True)]
-    )
-    cost = torch.cat(
-        [torch.full((w.numel(),), size) for w, size in zip(weights, sizes, strict=True)]
-    )
+    sizes = map_sizes(net)
+    weights = [layer.weight.detach() for layer in layers(folded(net))]
+    kept = [1.0, *[KEPT] * (len(weights) - 2), 1.0]
+    scores, costs = [], []
+    for w, size, least in zip(weights, sizes, kept, strict=True):
+        score = (w**2 / (w**2).mean() / size**0.5).flatten()
+        score[score.topk(math.ceil(least * len(score))).indices] = math.inf
+        scores.append(score)
+        costs.append(torch.full_like(score, size, dtype=torch.int64))
+    scores, costs = torch.cat(scores), torch.cat(costs)
     order = scores.argsort()
-    gone = cost[order].cumsum(0)
+    gone = torch.cat([torch.zeros(1, dtype=torch.int64), costs[order].cumsum(0)])
     keep = torch.ones_like(scores)
-    keep[order[: int((gone < share * gone[-1]).sum()) + 1]] = 0
+    keep[order[: int((gone < share * gone[-1]).sum())]] = 0
     parts = keep.split([w.numel() for w in weights])
     return [part.reshape(w.shape) for part, w in zip(parts, weights, strict=True)]
 
@@ -160,7 +170,7 @@ def loss_of(logits, m):
 def mean_dice(net, x, m):
     """Return the mean over the pictures of the Dice coefficient."""
     with torch.no_grad():
-        found = torch.cat([net.eval()(part) > 0 for part in x.split(50)])
+        found = torch.cat([net.eval()(part) > 0.5 for part in x.split(50)])
     return float(nuclei.dice(m.numpy() > 0, found.numpy()).mean())
 
 
@@ -184,7 +194,7 @@ class Training:
         for batch in chosen.split(self.batch):
             pictures, wanted = turned(x[batch], m[batch], self.rng)
             with torch.autocast("cpu", torch.bfloat16):
-                logits = self.net(pictures.contiguous(memory_format=torch.channels_last))
+                logits = self.net.logits(pictures.contiguous(memory_format=torch.channels_last))
             loss = loss_of(logits.float(), wanted)
             self.optimizer.zero_grad()
             loss.backward()
@@ -273,7 +283,7 @@ def main():
             f"test Dice {mean_dice(net, *test):.4f}, {time.perf_counter() - begin:.0f} s",
             flush=True,
         )
-    export(folded(net), args.out / f"{name}.onnx", PICTURE)
+    export(folded(net), args.out / f"{name}.onnx", PICTURE, "mask")
     np.savez_compressed(
         args.out / "sefcn_nuclei.samples.npz",
         x=nuclei.stretched(x_test[:SAMPLES]),

@@ -9,14 +9,14 @@ Only the last epoch counts: the test pictures pick nothing.
 
 import argparse
 import math
-import time
 from pathlib import Path
 
 import fer2013
 import torch
+import training
 from to_onnx import export, folded
 from torch import nn
-from torch.nn.functional import affine_grid, cross_entropy, grid_sample
+from torch.nn.functional import affine_grid, grid_sample
 
 HERE = Path(__file__).resolve().parent
 WIDTHS = {0.5: (24, 48, 96, 192, 1024), 1.0: (24, 116, 232, 464, 1024)}
@@ -113,85 +113,10 @@ def augment(x, rng, turn=15, zoom=0.15, shift=0.1, erase=16):
     grid = affine_grid(theta, list(x.shape), align_corners=False)
     x = grid_sample(x / 255, grid, padding_mode="border", align_corners=False)
     size = erase * torch.rand(count, 1, generator=rng) * (chance(1) > 0)
-    top, left = (torch.rand(2, count, 1, generator=rng) * torch.tensor([[[height]], [[width]]]))
+    top, left = torch.rand(2, count, 1, generator=rng) * torch.tensor([[[height]], [[width]]])
     rows = (torch.arange(height) >= top) & (torch.arange(height) < top + size)
     cols = (torch.arange(width) >= left) & (torch.arange(width) < left + size)
     return x.masked_fill((rows[:, :, None] & cols[:, None, :])[:, None], 0.5)
-
-
-def accuracy(net, x, y):
-    """Return the share of the uint8 pictures whose largest logit is the label's."""
-    net.eval()
-    with torch.no_grad():
-        hits = sum(
-            int((net(pictures / 255).argmax(1) == labels).sum())
-            for pictures, labels in zip(x.split(500), y.split(500), strict=True)
-        )
-    return hits / len(y)
-
-
-class Training:
-    """A network on its way: everything that a checkpoint holds.
-
-    SGD with Nesterov momentum, one learning-rate cycle over all steps. In float32: bfloat16 is
-    slower here, the depthwise convolutions being small.
-    """
-
-    RECIPE = ("width", "seed", "epochs", "batch", "lr", "decay", "smooth")
-
-    def __init__(self, args, pictures):
-        torch.manual_seed(args.seed)
-        self.recipe = {name: getattr(args, name) for name in self.RECIPE}
-        self.rng = torch.Generator().manual_seed(args.seed)
-        self.net = ShuffleNetV2(args.width).to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.SGD(
-            self.net.parameters(), args.lr, momentum=0.9, nesterov=True, weight_decay=args.decay
-        )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer,
-            args.lr,
-            total_steps=pictures // args.batch * args.epochs,
-            pct_start=0.15,
-            cycle_momentum=False,
-        )
-        self.epoch = 0
-
-    def run_epoch(self, x, y):
-        """Train on every picture once, in random order; return the mean loss."""
-        self.net.train()
-        batch, smooth = self.recipe["batch"], self.recipe["smooth"]
-        steps, total = len(x) // batch, 0.0
-        for chosen in torch.randperm(len(x), generator=self.rng)[: steps * batch].split(batch):
-            pictures = augment(x[chosen], self.rng)
-            logits = self.net(pictures.contiguous(memory_format=torch.channels_last))
-            loss = cross_entropy(logits, y[chosen], label_smoothing=smooth)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            self.schedule.step()
-            total += loss.item()
-        self.epoch += 1
-        return total / steps
-
-    def save(self, path):
-        """Write the checkpoint; a run killed meanwhile keeps the one before."""
-        part = path.with_suffix(".part")
-        state = {
-            name: getattr(self, name).state_dict() for name in ("net", "optimizer", "schedule")
-        }
-        state |= {"recipe": self.recipe, "epoch": self.epoch, "rng": self.rng.get_state()}
-        torch.save(state, part)
-        part.replace(path)
-
-    def restore(self, path):
-        """Go on from a checkpoint; SystemExit where another recipe wrote it."""
-        state = torch.load(path, weights_only=True)
-        if state["recipe"] != self.recipe:
-            raise SystemExit(f"{path}: trained with {state['recipe']}, wanted {self.recipe}")
-        for name in ("net", "optimizer", "schedule"):
-            getattr(self, name).load_state_dict(state[name])
-        self.epoch = state["epoch"]
-        self.rng.set_state(state["rng"])
 
 
 def arguments():
@@ -203,12 +128,8 @@ def arguments():
     parser.add_argument("--work", type=Path, required=True, help="folder of the checkpoints")
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the .onnx files")
     parser.add_argument("--width", type=float, choices=sorted(WIDTHS), default=0.5)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=0.1, help="peak learning rate")
-    parser.add_argument("--decay", type=float, default=5e-4, help="weight decay")
-    parser.add_argument("--smooth", type=float, default=0.1, help="label smoothing")
+    training.arguments(parser, epochs=40, smooth=0.1)
+    parser.set_defaults(batch=64)
     return parser.parse_args()
 
 
@@ -217,28 +138,19 @@ def main():
     args = arguments()
     torch.set_num_threads(1)
     sets = {
-        name: tuple(map(torch.from_numpy, part)) for name, part in fer2013.load(args.data).items()
+        name: tuple(torch.from_numpy(array).to(args.device) for array in part)
+        for name, part in fer2013.load(args.data).items()
     }
-    training = Training(args, len(sets["Training"][0]))
     name = f"shufflenetv2_x{round(10 * args.width):02d}_fer2013"
-    checkpoint = args.work / f"{name}.pt"
-    if checkpoint.exists():
-        training.restore(checkpoint)
-    while training.epoch < args.epochs:
-        begin = time.perf_counter()
-        loss = training.run_epoch(*sets["Training"])
-        training.save(checkpoint)
-        print(
-            f"{name} epoch {training.epoch}/{args.epochs}: loss {loss:.4f}, "
-            + "".join(
-                f"{part} {100 * accuracy(training.net, *sets[part]):.2f} %, "
-                for part in ("PublicTest", "PrivateTest")
-            )
-            + f"{time.perf_counter() - begin:.0f} s",
-            flush=True,
-        )
-    for suffix, net in (("", folded(training.net)), ("_bn", training.net)):
-        export(net, args.out / f"{name}{suffix}.onnx", (1, fer2013.SIDE, fer2013.SIDE))
+    torch.manual_seed(args.seed)
+    recipe = training.recipe(args, "width", "smooth")
+    # In float32: bfloat16 is slower here, the depthwise convolutions being small.
+    run = training.Training(
+        ShuffleNetV2(args.width), args, recipe, len(sets["Training"][0]), augment, 0.15, half=False
+    )
+    run.run(name, args.work, sets.pop("Training"), sets)
+    for suffix, net in (("", folded(run.net)), ("_bn", run.net)):
+        export(net.cpu(), args.out / f"{name}{suffix}.onnx", (1, fer2013.SIDE, fer2013.SIDE))
 
 
 if __name__ == "__main__":
