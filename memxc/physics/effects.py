@@ -19,7 +19,7 @@ from memxc.ir.design import Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Stage
 from memxc.ir.windows import Ints, Windows, ints
-from memxc.physics import noise
+from memxc.physics import converters, noise
 from memxc.physics.devices import Cells, active
 from memxc.physics.draws import Stream
 from memxc.target import Device, Target
@@ -35,7 +35,7 @@ _CHUNK = 1 << 20
 
 def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> Design:
     """The programmed design with every memristor's conductance as the draw `seed` says, an offset
-    for every op-amp, and the noise of a read noted (Array.read_noise): drawn anew with each read.
+    for every op-amp, the target's converters, and the noise of a read noted (Array.read_noise).
 
     placement: each placed crossbar has its own devices, so a crossbar of G groups and P places
     becomes one of G * P groups and one place; places that take turns on one crossbar (sequential)
@@ -43,6 +43,7 @@ def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> D
     target has no effect. Raises MemxcError: usage where the conductances would take more than
     MOST_BYTES, bad-target where the design was not programmed for the target's device.
     """
+    design = converters.converted(design, target)
     if target.amplifier.offset_sigma_v:
         design = noise.with_offsets(design, target.amplifier.offset_sigma_v, seed)
     if target.device.read_noise:

@@ -18,9 +18,20 @@ from memxc.errors import Fault, MemxcError, fail
 from memxc.target import _setting
 from memxc.target._curves import Curve
 from memxc.target._device import Device, State
-from memxc.target._tables import Amplifier, Unit, Wire
+from memxc.target._tables import Amplifier, Converter, Unit, Wire
 
-__all__ = ["Amplifier", "Curve", "Device", "State", "Target", "Unit", "Wire", "load", "names"]
+__all__ = [
+    "Amplifier",
+    "Converter",
+    "Curve",
+    "Device",
+    "State",
+    "Target",
+    "Unit",
+    "Wire",
+    "load",
+    "names",
+]
 
 
 class Target(BaseModel):
@@ -34,6 +45,7 @@ class Target(BaseModel):
     device: Device
     wire: Wire
     amplifier: Amplifier
+    converter: Converter = Converter(source="none: analog from stage to stage")
 
     def with_tile(self, rows: int, columns: int) -> Target:
         """The same target with another unit crossbar."""

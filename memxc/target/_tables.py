@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0)]
 #: What a circuit has more than nothing of, and what it may have: no product of them overflows.
@@ -12,6 +12,7 @@ Some = Annotated[float, Field(ge=1e-15, le=1e12)]
 Amount = Annotated[float, Field(ge=0, le=1e12)]
 #: A share of many things, 0 to 1.
 Share = Annotated[float, Field(ge=0, le=1)]
+Level = Annotated[float, Field(ge=-1e6, le=1e6)]
 Resistance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -56,6 +57,34 @@ class Amplifier(Table):
     power_w: Amount
     area_m2: Amount
     offset_sigma_v: float = Field(ge=0, le=1, default=0.0)
+
+
+class Converter(Table):
+    """Converters on the lines: bits (0: none) of the DACs of word lines and the ADCs of bit lines.
+
+    where: at the network's edges, as between stages all is analog; or at every stage. The ends of
+    a range are in volts; None is the read voltage, and 0 where a signal is never below it.
+    """
+
+    dac_bits: int = Field(ge=0, le=24, default=0)
+    adc_bits: int = Field(ge=0, le=24, default=0)
+    where: Literal["edges", "stages"] = "edges"
+    dac_min_v: Level | None = None
+    dac_max_v: Level | None = None
+    adc_min_v: Level | None = None
+    adc_max_v: Level | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Converter:
+        for kind, low, high in (
+            ("dac", self.dac_min_v, self.dac_max_v),
+            ("adc", self.adc_min_v, self.adc_max_v),
+        ):
+            if (low is not None and low > 0) or (high is not None and high <= 0):
+                raise ValueError(f"{kind}_min_v is not above 0 and {kind}_max_v above it")
+        if 1 in (self.dac_bits, self.adc_bits):
+            raise ValueError("a bit alone leaves a sign and nothing to tell: 0 means no converter")
+        return self
 
 
 class Unit(Table):

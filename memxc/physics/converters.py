@@ -1,0 +1,179 @@
+"""Converters of a target: lanes that hold signals on the levels that so many bits have.
+
+DAC: before the word lines. ADC: behind the amplifiers. At the network's edges, or at every array.
+A converter of n bits over low .. high volts has levels of (high - low) / (2**n - 1) each; 0 V is
+always one of them, so padding stays 0. It rounds half to even and clips at its range.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from memxc.ir import expr
+from memxc.ir.design import Bus, Design
+from memxc.ir.stages import Array, Circuit, Digital, Lanes, Stage, Wires
+from memxc.ir.windows import lanewise
+from memxc.target import Target
+
+_SIGMOID = ast.dump(expr.parse("0.5+0.5*tanh(0.5*x0)"))
+_DAC, _ADC = Circuit("line_dac", converters=1), Circuit("line_adc", converters=1)
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Bits, and volts of the ends that the target states."""
+
+    bits: int
+    low: float | None
+    high: float | None
+
+
+def converted(design: Design, target: Target) -> Design:
+    """The programmed design with the converters of the target, in place of those it has."""
+    converter = target.converter
+    design = _without(design)
+    dac = _Range(converter.dac_bits, converter.dac_min_v, converter.dac_max_v)
+    adc = _Range(converter.adc_bits, converter.adc_min_v, converter.adc_max_v)
+    if not dac.bits and not adc.bits:
+        return design
+    made = _Converters(design, target, dac, adc)
+    stages: list[Stage] = []
+    for stage in design.stages:
+        stages += made.around(stage)
+    return replace(design, buses=made.buses, stages=tuple(stages))
+
+
+class _Converters:
+    """The buses of the design as converters come to them."""
+
+    def __init__(self, design: Design, target: Target, dac: _Range, adc: _Range) -> None:
+        self.design, self.dac, self.adc = design, dac, adc
+        self.everywhere = target.converter.where == "stages"
+        self.volts = target.device.read_voltage_v
+        self.buses = dict(design.buses)
+        self.dacs: dict[str, str] = {}
+        digital = {
+            src for stage in design.stages if isinstance(stage, Digital) for src in stage.srcs
+        }
+        self.edge = {*digital, *design.outputs}
+        self.positive: dict[str, bool] = {}
+
+    def around(self, stage: Stage) -> list[Stage]:
+        """The stage, with the converters before it and behind it."""
+        before, changed = self._before(stage)
+        self.positive[stage.dst] = _positive(stage, self.positive)
+        last = isinstance(stage, Array) if self.everywhere else stage.dst in self.edge
+        bus = self.buses[stage.dst]
+        if not (last and self.adc.bits) or bus.scale is None:
+            return [*before, changed]
+        # What reads the bus reads what is converted; the limiter stays in front.
+        raw = replace(bus, name=self._fresh(f"{bus.name}~raw"))
+        self.buses[raw.name] = raw
+        self.buses[bus.name] = replace(bus, limit=None)
+        changed = replace(changed, dst=raw.name)
+        positive = self.positive[stage.dst]
+        return [*before, changed, self._lanes(raw, bus.name, positive, self.adc, _ADC)]
+
+    def _before(self, stage: Stage) -> tuple[list[Stage], Stage]:
+        new: list[Stage] = []
+        if not self.dac.bits or isinstance(stage, Digital):
+            return new, stage
+        names = {}
+        for src in stage.srcs:
+            wanted = isinstance(stage, Array) if self.everywhere else src in self.design.inputs
+            if wanted and self.buses[src].scale is not None:
+                if src not in self.dacs:
+                    bus, name = self.buses[src], self._fresh(f"{src}~dac")
+                    self.buses[name] = replace(bus, name=name, limit=None)
+                    self.dacs[src] = name
+                    positive = self.positive.get(src, False)
+                    new.append(self._lanes(bus, name, positive, self.dac, _DAC))
+                names[src] = self.dacs[src]
+        return new, _reading(stage, names)
+
+    def _fresh(self, name: str) -> str:
+        while name in self.buses:
+            name += "~"
+        return name
+
+    def _lanes(self, src: Bus, dst: str, positive: bool, given: _Range, circuit: Circuit) -> Lanes:
+        whole = src.limit if src.limit is not None else self.volts
+        high = given.high if given.high is not None else whole
+        low = given.low if given.low is not None else (0.0 if positive else -whole)
+        text = function(low, high, given.bits, src.scale or 1.0)
+        taps = (lanewise(np.arange(src.width)),)
+        name = f"{dst}~{circuit.name}"
+        return Lanes(name, (src.name,), dst, taps, text, circuit)
+
+
+def function(low: float, high: float, bits: int, scale: float) -> str:
+    """The lane function of a converter, in units of activation (`scale` volts each)."""
+    step = (high - low) / (2**bits - 1)
+    least = round(low / step)
+    most = least + 2**bits - 1
+    unit = step / scale
+    return f"{unit!r}*max({least},min({most},round({1 / unit!r}*x0)))"
+
+
+def _reading(stage: Stage, names: Mapping[str, str]) -> Stage:
+    """The stage with its sources by other names."""
+    if not names:
+        return stage
+    if isinstance(stage, Lanes | Wires | Digital):
+        return replace(stage, srcs=tuple(names.get(src, src) for src in stage.srcs))
+    return replace(stage, src=names.get(stage.src, stage.src))
+
+
+def _without(design: Design) -> Design:
+    """The design without line converters; itself where it has none."""
+    if not any(
+        isinstance(stage, Lanes) and stage.circuit in (_DAC, _ADC) for stage in design.stages
+    ):
+        return design
+    buses, names, ends = dict(design.buses), {}, {}
+    for stage in design.stages:
+        if isinstance(stage, Lanes) and stage.circuit == _DAC:
+            names[stage.dst] = stage.srcs[0]
+            del buses[stage.dst]
+        elif isinstance(stage, Lanes) and stage.circuit == _ADC:
+            ends[stage.srcs[0]] = stage.dst
+            buses[stage.dst] = replace(buses.pop(stage.srcs[0]), name=stage.dst)
+    stages = [
+        replace(_reading(stage, names), dst=ends.get(stage.dst, stage.dst))
+        for stage in design.stages
+        if not (isinstance(stage, Lanes) and stage.circuit in (_DAC, _ADC))
+    ]
+    return replace(design, buses=buses, stages=tuple(stages))
+
+
+def _positive(stage: Stage, known: Mapping[str, bool]) -> bool:
+    """Whether a stage never drives its bus below 0."""
+    if isinstance(stage, Wires):
+        return all(known.get(src, False) for src in stage.srcs)
+    if not isinstance(stage, Lanes):
+        return False
+    lines = [
+        known.get(src, False)
+        for src, taps in zip(stage.srcs, stage.taps, strict=True)
+        for _ in range(taps.lines)
+    ]
+
+    def positive(tree: ast.expr) -> bool:
+        match tree:
+            case ast.Constant(value=int() | float() as number):
+                return number >= 0
+            case ast.Name(id=name):
+                return lines[int(name[1:])]
+            case ast.BinOp(left=left, op=ast.Add() | ast.Mult(), right=right):
+                return positive(left) and positive(right)
+            case ast.Call(func=ast.Name(id="max" | "min" as name), args=args):
+                return (any if name == "max" else all)(map(positive, args))
+            case ast.Call(func=ast.Name(id=name)):
+                return name in ("abs", "exp", "sqrt")
+        return ast.dump(tree) == _SIGMOID
+
+    return positive(expr.parse(stage.expr))
