@@ -178,6 +178,7 @@ def default_passes(options: Options) -> list[Pass]:
         known["tile"](),
         known["program"](levels="later" if "compensate" in asked else "now"),  # type: ignore[call-arg]
         *(known[name]() for name in (*asked, "share")),
+        *(known[name]() for name in ("convert",) if options.target.converter.needed),
     ]
 
 

@@ -34,8 +34,11 @@ def command(folder: Path, output: Path, settings: tuple[str, ...], draw_per: str
     target = loaded.target.with_set(*settings)
     with _terminal.progress() as show:
         show("the effective matrices")
-        made = twin.model(simulate.circuit(loaded.design, target, seed, draw_per))  # type: ignore[arg-type]
+        circuit = simulate.circuit(loaded.design, target, seed, draw_per)  # type: ignore[arg-type]
+        made = twin.model(circuit, seed)
     write_file(output, made)
     _terminal.say(f"{output}: {len(made):,} bytes, batches of any size, float32.")
+    if target.device.read_noise:
+        _terminal.say("Every run draws read noise anew; a new session starts at the same numbers.")
     _terminal.say(f"Next: memxc simulate {folder} --data DATA.npz")
     return 0

@@ -38,7 +38,7 @@ def converted(design: Design, target: Target) -> Design:
     design = _without(design)
     dac = _Range(converter.dac_bits, converter.dac_min_v, converter.dac_max_v)
     adc = _Range(converter.adc_bits, converter.adc_min_v, converter.adc_max_v)
-    if not dac.bits and not adc.bits:
+    if not converter.needed:
         return design
     made = _Converters(design, target, dac, adc)
     stages: list[Stage] = []

@@ -33,6 +33,12 @@ MOST_BYTES = 4 << 30
 _CHUNK = 1 << 20
 
 
+def random(target: Target) -> bool:
+    """Whether two draws of a target differ in anything."""
+    noisy = target.amplifier.offset_sigma_v or target.device.read_noise
+    return bool(noisy) or active(target.device, target.wire)
+
+
 def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> Design:
     """The programmed design with every memristor's conductance as the draw `seed` says, an offset
     for every op-amp, the target's converters, and the noise of a read noted (Array.read_noise).

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from memxc import __version__, metrics, reference
 from memxc.errors import fail
 from memxc.ir.design import Design
-from memxc.physics import devices
+from memxc.physics import effects
 from memxc.simulate.circuit import answers, circuit
 from memxc.simulate.journal import Journal
 from memxc.simulate.points import Plan, Point, points
@@ -166,7 +166,7 @@ class _Run:
 
     def _draws(self, number: int) -> int:
         target = self.todo[number].target
-        return self.plan.draws if devices.active(target.device, target.wire) else 1
+        return self.plan.draws if effects.random(target) else 1
 
     def _known(self, number: int, draw: int) -> float | None:
         return self.bench.journal.get(self._key(number, draw))

@@ -47,8 +47,12 @@ def answers(
 ) -> Named:
     """What one draw of the circuit says to inputs (samples, *shape), by output."""
     if not _unstated(target):
-        made = twin.model(circuit(design, target, seed, draw_per))
+        made = twin.model(circuit(design, target, seed, draw_per), seed)
         return reference.predict(made, inputs)
+    if target.amplifier.offset_sigma_v or target.device.read_noise:
+        what = "not known of nonlinear cells that have wires of some resistance"
+        hint = "leave out the noise, the wires, or device.iv"
+        raise fail("usage", "amplifier.offset_sigma_v, device.read_noise", what, hint)
     real = effects.disturbed(design, target, seed, draw_per)
     return walk.outputs(real, target, inputs, progress)
 

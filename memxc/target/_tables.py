@@ -74,6 +74,11 @@ class Converter(Table):
     adc_min_v: Level | None = None
     adc_max_v: Level | None = None
 
+    @property
+    def needed(self) -> bool:
+        """Whether there are any."""
+        return bool(self.dac_bits or self.adc_bits)
+
     @model_validator(mode="after")
     def _ordered(self) -> Converter:
         for kind, low, high in (
