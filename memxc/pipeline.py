@@ -24,6 +24,8 @@ from memxc.target import Target
 
 #: Numbers that random samples hold in all, and how many samples these are at most and at least.
 _NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
+#: The passes that put kernels on crossbars.
+_LAY_OUT = ("partition", "tile", "program")
 #: Passes against wire resistance, in the order that each knows what it has to know of the others.
 MITIGATIONS = ("both-ends", "reorder", "compensate")
 
@@ -51,12 +53,17 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A programmed design and how it came about. squares: as Context's."""
+    """A programmed design and how it came about. squares: as Context's.
+
+    unlaid: the design as it stood before it was laid out; context: what its passes could look at.
+    """
 
     options: Options
     target: Target
     graph: Graph
     design: Design
+    unlaid: Design
+    context: Context
     samples: Mapping[str, NDArray[Any]]
     squares: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None
@@ -93,7 +100,10 @@ def compile_model(
     if not ladder.records:
         ladder.lowered(design)
     multiplications = multiplications or macs(design)
+    unlaid = None
     for design_pass in (p for p in pipeline if isinstance(p, DesignPass)):
+        if design_pass.name in _LAY_OUT:
+            unlaid = unlaid or design
         design = ladder.design_pass(design_pass, design, ctx)
     _check_fits(design, ctx)
     return Compiled(
@@ -101,6 +111,8 @@ def compile_model(
         target=options.target,
         graph=loaded,
         design=design,
+        unlaid=unlaid or design,
+        context=ctx,
         samples=ctx.samples,
         squares=ctx.squares,
         labels=None if given.labels is None else given.labels[: samples.MOST],

@@ -8,17 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from memxc import __version__, units
-from memxc.backends import area, kernels, latency, power, resources
+from memxc.backends import area, baselines, kernels, latency, power, resources, subimages
 from memxc.errors import printable
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Digital
 from memxc.ladder import Rung
 from memxc.lower import lower
-from memxc.passes import Context
 from memxc.passes.record import PassRecord
 from memxc.pipeline import Compiled, Options
-from memxc.stage_set import by_stage
 
 SCHEMA = "memxc-report/1"
 
@@ -26,10 +24,11 @@ SCHEMA = "memxc-report/1"
 def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
     """Everything of report.json. `sha256`: of the model's file."""
     design, target = compiled.design, compiled.target
-    tiles = Context(target, {}, stage_set=by_stage(compiled.options.stage_set))
-    bills = resources.measure(design, target.device.g_min, tiles.tile)
+    ctx, policy = compiled.context, _policy(compiled)
+    bills = resources.measure(design, target.device.g_min, ctx.tile)
     watts = power.measure(design, bills, target.amplifier.power_w, compiled.squares)
     time = latency.measure(design, target.crossbar.stage_time_s)
+    older = list(baselines.measure(compiled.unlaid, policy, ctx))
     return {
         "schema": SCHEMA,
         "memxc": __version__,
@@ -44,14 +43,19 @@ def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
             "stages": [
                 {"stage": row.stage, "kind": row.kind, **row.resources.as_dict()} for row in bills
             ],
+            "layouts": subimages.layouts(compiled.unlaid, policy, ctx),
             "per_kernel": kernels.measure(lower(compiled.graph)).as_dict(),
+            "sub_images": subimages.measure(compiled.unlaid, ctx),
         },
         "power": _power(watts, time),
-        "latency": {**dataclasses.asdict(time), "inference_s": time.inference_s},
+        "latency": _latency(time),
         "area": _area(area.measure(bill.resources, target) for bill in bills),
-        "baselines": [],
+        "baselines": [_baseline(found) for found in older if not found.fault],
         "digital": _digital(design),
-        "warnings": list(compiled.warnings),
+        "warnings": [
+            *compiled.warnings,
+            *(f"no baseline {found.name}: {found.fault}" for found in older if found.fault),
+        ],
     }
 
 
@@ -149,6 +153,27 @@ def _power(rows: Sequence[power.Row], time: latency.Latency) -> dict[str, Any]:
         "assumptions": list(power.ASSUMPTIONS),
         "stages": [{"stage": row.stage, **_watts(row.power)} for row in rows],
     }
+
+
+def _baseline(found: baselines.Baseline) -> dict[str, Any]:
+    time, watts = found.latency, found.power
+    energy = {"energy_per_inference_j": watts.total_w * time.inference_s}
+    return {
+        "name": found.name,
+        "resources": found.resources.as_dict(),
+        "power": {**_watts(watts), **energy},
+        "latency": _latency(time),
+    }
+
+
+def _latency(time: latency.Latency) -> dict[str, Any]:
+    return {**dataclasses.asdict(time), "inference_s": time.inference_s}
+
+
+def _policy(compiled: Compiled) -> str:
+    """How kernels were laid out: im2col, where a pipeline of the user's own has no partition."""
+    policies = [r.options["policy"] for r in compiled.records if r.name == "partition"]
+    return str(policies[0]) if policies else "none"
 
 
 def _watts(found: power.Power) -> dict[str, float]:

@@ -110,12 +110,11 @@ def _paper(kernel: Kernel, form: Shape, lines: tuple[int, int], square: bool) ->
     """The rule: the largest patch, one (channel, filter) pair; pointwise pixels side by side."""
     rows, columns = lines
     if form.taps == 1:
-        pixels = max(1, min(rows // form.channels, columns // form.filters, form.grid[0]))
-        parts = -(-form.channels // rows) * -(-form.filters // columns)
+        pixels = beside(form.grid[0], form.channels, form.filters, lines)
         return Layout(
             kind(kernel, form), (pixels,), form.channels, form.filters, 1,
             min(rows, pixels * form.channels), min(columns, pixels * form.filters),
-            form.groups * -(-form.grid[0] // pixels) * parts,
+            form.groups * pointwise(form.grid[0], form.channels, form.filters, lines),
         )  # fmt: skip
     squares = ((side,) * len(form.grid) for side in range(1, min(form.grid) + 1))
     patches = squares if square else _patches(form.grid, columns)
@@ -131,6 +130,17 @@ def _paper(kernel: Kernel, form: Shape, lines: tuple[int, int], square: bool) ->
     size, places = prod(_side(kernel, form, patch)), _count(form.grid, patch)
     pairs = form.groups * form.channels * form.filters
     return Layout(kind(kernel, form), patch, 1, 1, 1, size, prod(patch), pairs * places)
+
+
+def beside(pixels: int, channels: int, filters: int, lines: tuple[int, int]) -> int:
+    """Pixels of a pointwise kernel that one unit crossbar holds side by side, by the rule."""
+    return max(1, min(lines[0] // channels, lines[1] // filters, pixels))
+
+
+def pointwise(pixels: int, channels: int, filters: int, lines: tuple[int, int]) -> int:
+    """Unit crossbars of a pointwise kernel by the rule."""
+    parts = -(-channels // lines[0]) * -(-filters // lines[1])
+    return -(-pixels // beside(pixels, channels, filters, lines)) * parts
 
 
 def _side(kernel: Kernel, form: Shape, patch: Sequence[int]) -> list[int]:
