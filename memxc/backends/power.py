@@ -98,27 +98,20 @@ def crossbar_w(stage: Array, squares: Floats) -> float:
     watts = 0.0
     for crossbar in stage.crossbars:
         at_once = 1 if stage.schedule == "parallel" else crossbar.places
-        bias = crossbar.line == BIAS
+        bias, drains = crossbar.line == BIAS, crossbar.drains()
         for groups, places in chunks(crossbar.taps):
-            sums = crossbar.conductance(groups).sum(axis=2)
             rows = crossbar.taps.nets(groups, places)[..., crossbar.line[~bias]]
-            inputs = np.einsum("gpr,gr->", grounded[rows], sums[:, ~bias])
-            supplied = sums[:, bias].sum() * stage.v_bias**2 * rows.shape[1]
+            inputs = np.einsum("gpr,gr->", grounded[rows], drains[groups][:, ~bias])
+            supplied = drains[groups][:, bias].sum() * stage.v_bias**2 * rows.shape[1]
             watts += float(inputs + supplied) / at_once
     return watts
 
 
 def _neuron_max_w(stage: Array, width: int) -> float:
-    lanes = np.zeros(width + 2)  # the last two take what goes to DISCARD, which is -2
+    lanes = np.zeros(width)
     for crossbar in stage.crossbars:
-        sums = _column_sums(crossbar)
-        for groups, places in chunks(crossbar.sinks):
-            nets = crossbar.sinks.nets(groups, places)
-            spread = np.broadcast_to(sums[groups, None, :], nets.shape)
-            lanes += np.bincount(
-                nets.reshape(-1) % (width + 2), weights=spread.reshape(-1), minlength=width + 2
-            )
-    return float(lanes[:width].max(initial=0.0)) * stage.v_bias**2
+        crossbar.sinks.add(lanes, _column_sums(crossbar))
+    return float(lanes.max(initial=0.0)) * stage.v_bias**2
 
 
 def _column_sums(crossbar: Crossbar) -> Floats:

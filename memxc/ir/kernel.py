@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 #: In `Crossbar.line`: the word line carries the bias voltage, not an input.
 BIAS = -1
+#: Conductances added together.
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +166,12 @@ class Crossbar:
         return np.where(self.cell >= 0, self.g[groups][:, self.cell], 0.0)
 
     def loads(self) -> Floats:
-        """Siemens on each bit line, (groups, bit lines); no more than one block is spread out."""
-        blocks = (self.conductance(slice(g, g + 1)) for g in range(self.groups))
-        return np.stack([block[0].sum(axis=0) for block in blocks])
+        """Siemens on each bit line, (groups, bit lines)."""
+        return _sums(self.g, self.cell.T)
+
+    def drains(self) -> Floats:
+        """Siemens on each word line, (groups, word lines)."""
+        return _sums(self.g, self.cell)
 
     def verify(self, src_width: int, dst_width: int) -> None:
         """Raise AssertionError where the parts do not fit together."""
@@ -187,3 +192,16 @@ class Crossbar:
     def __str__(self) -> str:
         stack = f"{self.groups}*" if self.groups > 1 else ""
         return f"{stack}{self.word_lines}x{self.bit_lines}@{self.places}"
+
+
+def _sums(g: Floats, cell: Ints) -> Floats:
+    """The conductances of each row of `cell` added, (groups, rows); no block is spread out."""
+    rows, columns = np.nonzero(cell >= 0)
+    sums = np.zeros((len(g), len(cell)))
+    if len(rows):
+        index, (lines, firsts) = cell[rows, columns], np.unique(rows, return_index=True)
+        step = max(1, _CHUNK // len(rows))
+        for first in range(0, len(g), step):
+            devices = g[first : first + step].take(index, axis=1)
+            sums[first : first + step, lines] = np.add.reduceat(devices, firsts, axis=1)
+    return sums

@@ -20,6 +20,8 @@ Ints = NDArray[np.int32]
 GROUND = -1
 #: An output that is not wanted: the clipped part of the last patch.
 DISCARD = -2
+#: Nets looked at together.
+_CHUNK = 1 << 20
 
 
 def ints(values: object) -> Ints:
@@ -76,6 +78,23 @@ class Windows:
         for group in range(0, self.groups, groups):
             for place in range(0, self.places, places):
                 yield slice(group, group + groups), slice(place, place + places)
+
+    def distinct(self) -> tuple[Windows, NDArray[np.intp]]:
+        """Groups that see the same nets once each, and which of these each group is, (groups,)."""
+        found, which = np.unique(self.group, return_inverse=True)
+        return Windows(self.frame, self.origin, ints(found), self.offset), which
+
+    def add(self, lanes: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        """Add `values` (groups, lines) to `lanes` (width,) at every place, discarded ones not."""
+        once, which = self.distinct()
+        sums = np.zeros((once.groups, self.lines))
+        np.add.at(sums, which, values)
+        spare = np.append(lanes, 0.0)
+        for groups, places in once.pieces(_CHUNK):
+            nets = once.nets(groups, places)
+            at = np.where(nets < 0, len(lanes), nets).astype(np.intp)
+            np.add.at(spare, at, np.broadcast_to(sums[groups, None], at.shape))
+        lanes[:] = spare[:-1]
 
     def cut(self, lines: slice) -> Windows:
         """The same windows over some of the lines."""

@@ -6,45 +6,68 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from memxc.ir.kernel import Crossbar
-from memxc.ir.windows import Windows
+from memxc.ir.windows import Ints, Windows
 from memxc.target import Target
 
 Floats = NDArray[np.float64]
 
+#: Nets looked at together.
+_CHUNK = 1 << 20
+
 
 def alike(sinks: Sequence[Windows], values: Sequence[Floats], width: int) -> list[Floats]:
     """Values (groups, columns) of each kernel raised until all that add to one lane are equal."""
-    nets = [np.where((n := own.nets()) < 0, width, n) for own in sinks]
-    now = list(values)
-    while True:
-        lanes = np.zeros(width + 1)  # the spare last one takes what is discarded
-        for lane, value in zip(nets, now, strict=True):
-            np.maximum.at(lanes, lane, np.broadcast_to(value[:, None, :], lane.shape))
-        lanes[width] = 0.0
-        raised = [
-            np.maximum(lanes[lane].max(axis=1), value)
-            for lane, value in zip(nets, now, strict=True)
-        ]
-        if all((a == b).all() for a, b in zip(raised, now, strict=True)):
-            return raised
-        now = raised
+    once = [own.distinct() for own in sinks]
+    firsts = np.cumsum([0, *(windows.groups * windows.lines for windows, _ in once)])
+    most = np.zeros(firsts[-1])
+    nodes = [
+        (first + which[:, None] * windows.lines + np.arange(windows.lines))
+        for first, (windows, which) in zip(firsts, once, strict=False)
+    ]
+    for node, value in zip(nodes, values, strict=True):
+        np.maximum.at(most, node, value)
+    pairs = _joined([windows for windows, _ in once], firsts, width)
+    joins = coo_array((np.ones(len(pairs), dtype=np.int8), pairs.T), shape=(len(most),) * 2)
+    family = connected_components(joins, directed=False)[1]
+    largest = np.zeros(family.max(initial=-1) + 1)
+    np.maximum.at(largest, family, most)
+    return [largest[family[node]] for node in nodes]
+
+
+def _joined(sinks: Sequence[Windows], firsts: Ints, width: int) -> Ints:
+    """Pairs (pairs, 2) of columns that drive one lane; columns are numbered kernel by kernel."""
+    owner = np.full(width, -1, dtype=np.int32)
+    found = [np.zeros((0, 2), dtype=np.int32)]
+    for windows, first in zip(sinks, firsts, strict=False):
+        column = np.arange(windows.groups * windows.lines, dtype=np.int32) + np.int32(first)
+        column = column.reshape(windows.groups, 1, windows.lines)
+        for groups, places in windows.pieces(_CHUNK):
+            nets = windows.nets(groups, places)
+            there = nets >= 0
+            lanes, drives = nets[there], np.broadcast_to(column[groups], nets.shape)[there]
+            fresh = owner[lanes] < 0
+            owner[lanes[fresh]] = drives[fresh]
+            known = owner[lanes]
+            other = known != drives
+            found.append(np.unique(np.stack([known[other], drives[other]], axis=1), axis=0))
+    return np.concatenate(found)
 
 
 def joining(crossbars: Sequence[Crossbar], width: int, target: Target) -> Floats:
     """r_join so that op-amp 1 stays within its swing with every plus device at full voltage."""
-    load = np.zeros(width + 1)
+    load = np.zeros(width)
     for crossbar in crossbars:
         plus = np.flatnonzero(crossbar.polarity > 0)
-        if not len(plus):
-            continue
-        nets = crossbar.sinks.nets()[..., crossbar.column[plus]]
-        total = crossbar.loads()[:, None, plus]
-        np.add.at(load, np.where(nets < 0, width, nets), np.broadcast_to(total, nets.shape))
+        sums = np.zeros((crossbar.sinks.lines, crossbar.groups))
+        np.add.at(sums, crossbar.column[plus], crossbar.loads().T[plus])
+        crossbar.sinks.add(load, sums.T)
     ohms = np.full(width, 1.0 / target.device.g_max)
-    loaded = load[:width] > 0
-    ohms[loaded] = target.amplifier.swing_v / (target.device.read_voltage_v * load[:width][loaded])
+    loaded = load > 0
+    ohms[loaded] = target.amplifier.swing_v / (target.device.read_voltage_v * load[loaded])
     # Few digits: the sum's last bits depend on the order of adding.
     step = 10.0 ** (np.floor(np.log10(ohms)) - 3)
     return np.asarray(np.maximum(np.floor(ohms / step * (1 + 1e-9)), 1) * step)

@@ -9,7 +9,7 @@ the context says that zeros are absent, no device.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,11 +19,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from memxc.errors import fail
-from memxc.ir.design import Design
+from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar, Kernel
-from memxc.ir.stages import Array, Linear
+from memxc.ir.stages import Array, Linear, Signed
 from memxc.ir.windows import ints
-from memxc.passes import Context, DesignPass
+from memxc.passes import Context, DesignPass, Zeros
 from memxc.passes import _amplifiers as amplifiers
 from memxc.passes import _levels as levels
 from memxc.target import Device
@@ -31,6 +31,8 @@ from memxc.target import Device
 Floats = NDArray[np.float64]
 
 LEVELS = ("now", "later")
+#: Nets looked at together.
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -54,43 +56,75 @@ class Program(DesignPass):
         for stage in design.stages:
             if isinstance(stage, Linear):
                 known = None if self.levels == "later" else ctx.target.device
-                stage = _array(stage, design, ctx, first, known)  # noqa: PLW2901
+                made = plan(stage, design, ctx, known)
+                stage = made.array(list(made.crossbars(first)))  # noqa: PLW2901
                 first += sum(crossbar.groups for crossbar in stage.crossbars)
             stages.append(stage)
         return design.with_stages(stages)
 
 
-def _array(stage: Linear, design: Design, ctx: Context, first: int, known: Device | None) -> Array:
-    """known: the device on whose levels the conductances are, None for any within its range."""
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a stage is programmed, between buses that have scales.
+
+    known: the device on whose levels the conductances are, None for any within its range.
+    peaks: of each kernel, what the largest conductance of a column stands for, (groups, columns).
+    """
+
+    stage: Linear
+    src: Bus
+    dst: Bus
+    ctx: Context
+    known: Device | None
+    peaks: tuple[Floats, ...]
+
+    def crossbars(self, first: int = 0) -> Iterator[Crossbar]:
+        """One after the other; `first` is the number of the first definition."""
+        for kernel, peak in zip(self.stage.kernels, self.peaks, strict=True):
+            made = _crossbar(kernel, peak, self.bias_unit, self.stage, self.ctx, self.signed, first)
+            if self.stage.cell != "resistor":
+                made = replace(made, g=levels.nearest(made.g, self.known))
+            yield made
+            first += kernel.groups
+
+    def array(self, crossbars: Sequence[Crossbar]) -> Array:
+        """The stage with its crossbars, and the amplifiers' resistors that they need."""
+        assert self.src.scale is not None, "calibrate comes before program"
+        assert self.dst.scale is not None, "calibrate comes before program"
+        target, stage = self.ctx.target, self.stage
+        span = target.device.g_max - (0.0 if stage.cell == "resistor" else target.device.g_min)
+        unit = self.dst.scale / self.src.scale / span
+        return Array(
+            name=stage.name,
+            src=stage.src,
+            dst=stage.dst,
+            crossbars=tuple(crossbars),
+            r_f=_feedback(stage.kernels, self.peaks, unit, self.dst.width),
+            r_join=amplifiers.joining(crossbars, self.dst.width, target),
+            v_bias=target.device.read_voltage_v,
+            gain=target.amplifier.gain,
+            cell=stage.cell,
+            schedule=stage.schedule,
+            signed=self.signed,
+        )
+
+    @property
+    def signed(self) -> Signed:
+        """How a negative weight is built."""
+        return self.ctx.signed if self.stage.cell != "resistor" else "differential"
+
+    @property
+    def bias_unit(self) -> float:
+        """Volts of an input of one over those of a bias line."""
+        assert self.src.scale is not None, "calibrate comes before program"
+        return self.src.scale / self.ctx.target.device.read_voltage_v
+
+
+def plan(stage: Linear, design: Design, ctx: Context, known: Device | None) -> Plan:
+    """The plan of a stage of a calibrated design."""
     src, dst = design.buses[stage.src], design.buses[stage.dst]
-    assert src.scale is not None, "calibrate comes before program"
-    assert dst.scale is not None, "calibrate comes before program"
-    target = ctx.target
-    signed = ctx.signed if stage.cell != "resistor" else "differential"
-    bias_unit = src.scale / target.device.read_voltage_v
-    peaks = _peaks(stage.kernels, bias_unit, dst.width)
-    crossbars = []
-    for kernel, peak in zip(stage.kernels, peaks, strict=True):
-        made = _crossbar(kernel, peak, bias_unit, stage, ctx, signed, first)
-        if stage.cell != "resistor":
-            made = replace(made, g=levels.nearest(made.g, known))
-        crossbars.append(made)
-        first += kernel.groups
-    span = target.device.g_max - (0.0 if stage.cell == "resistor" else target.device.g_min)
-    r_f = _feedback(stage.kernels, peaks, dst.scale / src.scale / span, dst.width)
-    return Array(
-        name=stage.name,
-        src=stage.src,
-        dst=stage.dst,
-        crossbars=tuple(crossbars),
-        r_f=r_f,
-        r_join=amplifiers.joining(crossbars, dst.width, target),
-        v_bias=target.device.read_voltage_v,
-        gain=target.amplifier.gain,
-        cell=stage.cell,
-        schedule=stage.schedule,
-        signed=signed,
-    )
+    bare = Plan(stage, src, dst, ctx, known, ())
+    return replace(bare, peaks=tuple(_peaks(stage.kernels, bare.bias_unit, dst.width)))
 
 
 def _peaks(kernels: Sequence[Kernel], bias_unit: float, width: int) -> list[Floats]:
@@ -142,19 +176,14 @@ def _crossbar(
     span = device.g_max - g_min
     slope = span / peak
     pattern = kernel.pattern
-    values = np.asarray(kernel.values, dtype=np.float64) * _per_device(slope, pattern, kernel)
+    values = _sloped(kernel, slope)
     bias = np.zeros((kernel.groups, 0))
     if kernel.bias is not None:
         bias = np.asarray(kernel.bias, dtype=np.float64) * bias_unit / kernel.bias_lines * slope
-    parts = [g_min + np.clip(part, 0.0, span) for part in (values, -values, bias, -bias)]
-    if ctx.zeros == "absent":
-        # 0 S is no device.
-        found = (values, values, bias, bias)
-        parts = [np.where(weight == 0, 0.0, g) for weight, g in zip(found, parts, strict=True)]
     layout = _inverted if signed == "inverted-inputs" else _differential
     lines = kernel.bias_lines if kernel.bias is not None else 0
     cell, line, sign, column, polarity = layout(pattern, kernel.values.shape[1], lines)
-    g = np.concatenate(parts, axis=1)
+    g = _pairs(values, bias, g_min, span, ctx.zeros)
     if fixed:
         # A fixed resistor of no conductance is left out, and a minus bit line without any.
         cell = np.where(np.max(g, axis=0)[np.maximum(cell, 0)] > 0, cell, -1)
@@ -175,13 +204,31 @@ def _crossbar(
     )
 
 
-def _per_device(slope: Floats, pattern: NDArray[np.int32], kernel: Kernel) -> Floats:
-    """The slope of each device's column, (groups, devices): a device has one column's slope."""
-    devices = kernel.values.shape[1]
-    spread = np.ones((kernel.groups, devices))
-    rows, columns = np.nonzero(pattern >= 0)
-    spread[:, pattern[rows, columns]] = slope[:, columns]
-    return spread
+def _sloped(kernel: Kernel, slope: Floats) -> Floats:
+    """Siemens of each weight, (groups, devices), by the slope of its device's column."""
+    values = np.asarray(kernel.values, dtype=np.float64)
+    if kernel.cell is None:
+        blocks = values.reshape(kernel.groups, kernel.rows, kernel.columns)
+        return np.asarray((blocks * slope[:, None]).reshape(values.shape))
+    spread = np.ones(values.shape)
+    rows, columns = np.nonzero(kernel.cell >= 0)
+    spread[:, kernel.cell[rows, columns]] = slope[:, columns]
+    return values * spread
+
+
+def _pairs(values: Floats, bias: Floats, g_min: float, span: float, zeros: Zeros) -> Floats:
+    """Conductances of the plus devices of the weights, the minus ones, and those of the bias."""
+    parts = (values, -values, bias, -bias)
+    ends = np.cumsum([0, *(part.shape[1] for part in parts)])
+    g = np.empty((len(values), ends[-1]))
+    for part, first, end in zip(parts, ends, ends[1:], strict=False):
+        own = g[:, first:end]
+        np.clip(part, 0.0, span, out=own)
+        own += g_min
+        if zeros == "absent":
+            # 0 S is no device.
+            own[part == 0] = 0.0
+    return g
 
 
 def _differential(pattern: NDArray[np.int32], devices: int, bias: int) -> tuple[NDArray[Any], ...]:
@@ -218,7 +265,11 @@ def _feedback(
     """r_f of each lane, ohm: `unit` times the lane's peak; 1 ohm where nothing drives a lane."""
     r_f = np.ones(width)
     for kernel, peak in zip(kernels, peaks, strict=True):
-        nets = kernel.sinks.nets()
-        ohms = np.broadcast_to((unit * peak)[:, None, :], nets.shape)
-        r_f[nets[nets >= 0]] = ohms[nets >= 0]
+        once, which = kernel.sinks.distinct()
+        ohms = np.empty((once.groups, kernel.columns))
+        ohms[which] = unit * peak
+        for groups, places in once.pieces(_CHUNK):
+            nets = once.nets(groups, places)
+            there = nets >= 0
+            r_f[nets[there]] = np.broadcast_to(ohms[groups, None], nets.shape)[there]
     return r_f
