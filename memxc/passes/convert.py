@@ -24,4 +24,9 @@ class Convert(DesignPass):
 
     def run(self, design: Design, ctx: Context) -> Design:
         """The design with converters; itself where the target has none."""
-        return converters.converted(design, ctx.target)
+        made = converters.converted(design, ctx.target)
+        for stage in made.stages:
+            # Rounding moves the mean of a square by less than a level.
+            if converters.is_one(stage) and stage.srcs[0] in ctx.squares:
+                ctx.squares.setdefault(stage.dst, ctx.squares[stage.srcs[0]])
+        return made

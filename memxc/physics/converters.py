@@ -47,6 +47,11 @@ def converted(design: Design, target: Target) -> Design:
     return replace(design, buses=made.buses, stages=tuple(stages))
 
 
+def is_one(stage: Stage) -> bool:
+    """Whether a stage is a converter of a target."""
+    return isinstance(stage, Lanes) and stage.circuit in (_DAC, _ADC)
+
+
 class _Converters:
     """The buses of the design as converters come to them."""
 
@@ -130,9 +135,7 @@ def _reading(stage: Stage, names: Mapping[str, str]) -> Stage:
 
 def _without(design: Design) -> Design:
     """The design without line converters; itself where it has none."""
-    if not any(
-        isinstance(stage, Lanes) and stage.circuit in (_DAC, _ADC) for stage in design.stages
-    ):
+    if not any(map(is_one, design.stages)):
         return design
     buses, names, ends = dict(design.buses), {}, {}
     for stage in design.stages:
@@ -145,7 +148,7 @@ def _without(design: Design) -> Design:
     stages = [
         replace(_reading(stage, names), dst=ends.get(stage.dst, stage.dst))
         for stage in design.stages
-        if not (isinstance(stage, Lanes) and stage.circuit in (_DAC, _ADC))
+        if not is_one(stage)
     ]
     return replace(design, buses=buses, stages=tuple(stages))
 

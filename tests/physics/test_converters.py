@@ -137,6 +137,20 @@ def test_in_spice(model, tmp_path):
     assert sum("~" in stage.name for stage in found.stages) == 6
 
 
+def test_a_target_with_converters_is_compiled_with_them(model):
+    chosen = target.load("hfox-128").with_tile(24, 10).with_set(*EVERYWHERE)
+    made = compile_model(Options(model, chosen, partition="none"))
+    assert kinds(made.design) == "DxAfDrADxAd"
+    record = made.records[-1]
+    assert (record.name, record.exact) == ("convert", False)
+    assert record.loss["max_rel_error"] > 0
+    # Settings of a run take the place of what was compiled.
+    other = effects.disturbed(made.design, chosen.with_set("converter.where=edges"), 0, "placement")
+    assert kinds(other) == "DxfrxAd"
+    arrays = [stage.src for stage in made.design.arrays]
+    assert set(arrays) <= set(made.squares), "no power is known of a bus behind a converter"
+
+
 @pytest.mark.parametrize(
     ("setting", "what"),
     [
