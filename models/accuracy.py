@@ -18,6 +18,8 @@ import nuclei
 import numpy as np
 import onnxruntime
 
+SETS = ("fashion", "cifar10", "fer2013", "nuclei")
+
 
 def answers(model, x):
     """Return the model's output for float32 pictures, a hundred at a time."""
@@ -52,9 +54,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, help="the data set; may be left out for fashion")
-    parser.add_argument(
-        "--set", choices=("fashion", "cifar10", "fer2013", "nuclei"), default="fashion"
-    )
+    parser.add_argument("--set", choices=SETS, default="fashion")
     args = parser.parse_args()
     if args.data is None and args.set != "fashion":
         parser.error(f"--set {args.set} wants --data")
