@@ -1,0 +1,50 @@
+"""What decides how a network is programmed is found by programming it."""
+
+from __future__ import annotations
+
+import pytest
+
+from memxc import target
+from memxc.pipeline import Options, compile_model
+from memxc.simulate.points import Plan, points
+from memxc.store import save
+
+#: Another value for every number of a target.
+OTHER = {
+    "device.r_on_ohm": "2e4", "device.r_off_ohm": "5e5", "device.levels": "4",
+    "device.read_voltage_v": "0.1", "device.threshold_v": "0.22", "device.r_on_sigma": "0.1",
+    "device.r_off_sigma": "0.1", "device.programming_sigma": "0.1", "device.read_noise": "0.01",
+    "device.stuck_at_lrs": "0.1", "device.stuck_at_hrs": "0.1", "device.drift_nu": "0.1",
+    "device.drift_time_s": "100", "crossbar.rows": "17", "crossbar.columns": "12",
+    "crossbar.cell_area_m2": "2e-13", "crossbar.stage_time_s": "2e-9", "amplifier.gain": "500",
+    "amplifier.swing_v": "0.05", "amplifier.power_w": "1", "amplifier.area_m2": "1",
+    "wire.r_source_ohm": "3", "wire.r_word_line_ohm": "3", "wire.r_bit_line_ohm": "3",
+    "wire.r_neuron_ohm": "3", "wire.open_word_line": "0.1", "wire.open_bit_line": "0.1",
+}  # fmt: skip
+PROGRAMMED = {
+    "device.r_on_ohm", "device.r_off_ohm", "device.levels", "device.read_voltage_v",
+    "device.threshold_v", "crossbar.rows", "crossbar.columns", "amplifier.gain",
+    "amplifier.swing_v",
+}  # fmt: skip
+
+
+def design(model, chosen, folder):
+    folder.mkdir()
+    made = compile_model(Options(model, chosen), check=False).design
+    return [path.read_bytes() for path in save(made, folder)]
+
+
+@pytest.mark.parametrize("key", OTHER)
+def test_keys_that_give_another_design_are_programmed_anew(model, tmp_path, key):
+    hfox = target.load("hfox-128")
+    (point,) = points(Plan((f"{key}={OTHER[key]}",)), hfox)
+    assert point.target != hfox
+    assert point.reprogrammed == ((key,) if key in PROGRAMMED else ())
+    same = design(model, hfox, tmp_path / "a") == design(model, point.target, tmp_path / "b")
+    assert same == (key not in PROGRAMMED)
+
+
+def test_all_that_is_programmed_anew_is_named():
+    settings = ("device.levels=4", "wire.r_source=3", "amplifier.swing_v=2")
+    (point,) = points(Plan(settings), target.load("hfox-128"))
+    assert point.reprogrammed == ("device.levels", "amplifier.swing_v")
