@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memxc import evaluate
-from memxc.ir.design import Bus, Design
+from memxc.ir.design import Design
 from memxc.ir.stages import Lanes, Linear, Stage
 from memxc.passes._separable import Moments, Pair
 
@@ -24,12 +24,13 @@ Fit = Callable[[Linear, Moments], Pair]
 
 
 def refit(
-    design: Design, inputs: Mapping[str, NDArray[Any]], layers: Mapping[str, Linear], fit: Fit
+    design: Design, inputs: Mapping[str, NDArray[Any]], layers: Collection[str], fit: Fit
 ) -> dict[str, Pair]:
     """A pair for each of `layers` (by bus), from the first to the last.
 
     Each sees the inputs that the layers changed before it leave, and is fitted to answer as the
-    network did. Where its answer is added to another signal, it makes up for that one's error.
+    network did. Where its answer is added to another signal, it makes up for that one's error;
+    where only a rectifier reads it, what is below zero need not be met.
     """
     readers = Counter(src for stage in design.stages for src in stage.srcs)
     truth = {n: evaluate.drive(design.buses[n], inputs[n]) for n in design.inputs}
@@ -38,8 +39,7 @@ def refit(
         right = evaluate.step(stage, design.buses, [truth[src] for src in stage.srcs])
         made: Stage = stage
         if stage.dst in layers and isinstance(stage, Linear):
-            wanted = right + _owed(stage.dst, design, truth, now)
-            pair = fit(layers[stage.dst], moments(stage, now[stage.src], wanted))
+            pair = _refitted(stage, _use(stage.dst, design), design, right, truth, now, fit)
             found[stage.dst], made = pair, with_pair(stage, pair)
         same = made is stage and all(now[src] is truth[src] for src in stage.srcs)
         sources = [now[src] for src in stage.srcs]
@@ -50,6 +50,28 @@ def refit(
             if not readers[name]:
                 del truth[name], now[name]
     return found
+
+
+def _refitted(
+    stage: Linear,
+    use: _Use,
+    design: Design,
+    right: Floats,
+    truth: Mapping[str, Floats],
+    now: Mapping[str, Floats],
+    fit: Fit,
+) -> Pair:
+    known = use.other in now
+    other = now[use.other] if known else 0.0
+    # What is read is the sum; `right` of it is the answer, the rest comes from elsewhere.
+    wanted = right + truth[use.other] if known else right
+    pair = fit(stage, moments(stage, now[stage.src], wanted - other))
+    if use.rectified and (known or not use.other):
+        answer = evaluate.step(with_pair(stage, pair), design.buses, [now[stage.src]])
+        # All that is below zero is alike: what the answer has there is as good.
+        wanted = np.where(wanted > 0, wanted, np.minimum(answer + other, 0.0))
+        pair = fit(stage, moments(stage, now[stage.src], wanted - other))
+    return pair
 
 
 def moments(stage: Linear, source: Floats, wanted: Floats) -> Moments:
@@ -81,23 +103,32 @@ def with_pair(stage: Linear, pair: Pair) -> Linear:
     return replace(stage, kernels=(replace(kernel, values=dense, bias=pair.bias[None]),))
 
 
-def _owed(
-    bus: str, design: Design, truth: Mapping[str, Floats], now: Mapping[str, Floats]
-) -> Floats | float:
-    """What is missing so far in the signal that a bus is added to, if it is and that is known."""
+@dataclass(frozen=True)
+class _Use:
+    """What becomes of a bus: the bus `other` ("" for none) is added, then a rectifier may come."""
+
+    other: str
+    rectified: bool
+
+
+def _use(bus: str, design: Design) -> _Use:
+    reader, other = _only_reader(bus, design), ""
+    if reader is not None and _lane_by_lane(reader, "x0+x1", design):
+        other = next((src for src in reader.srcs if src != bus), "")
+        reader = _only_reader(reader.dst, design) if other else None
+    return _Use(other, reader is not None and _lane_by_lane(reader, "max(x0,0)", design))
+
+
+def _only_reader(bus: str, design: Design) -> Stage | None:
     readers = [stage for stage in design.stages if bus in stage.srcs]
-    if len(readers) != 1 or not _is_sum(readers[0], design.buses):
-        return 0.0
-    (other,) = [src for src in readers[0].srcs if src != bus] or [bus]
-    return truth[other] - now[other] if other in now and other != bus else 0.0
+    return readers[0] if len(readers) == 1 and bus not in design.outputs else None
 
 
-def _is_sum(stage: Stage, buses: Mapping[str, Bus]) -> bool:
-    """Whether a stage adds two signals lane by lane."""
-    if not isinstance(stage, Lanes) or stage.expr != "x0+x1" or len(stage.srcs) != 2:
+def _lane_by_lane(stage: Stage, text: str, design: Design) -> bool:
+    """Whether a stage is this function of as many buses, each lane of its own lanes."""
+    if not isinstance(stage, Lanes) or stage.expr != text:
         return False
-    width = buses[stage.dst].width
-    lanes = np.arange(width)
+    lanes = np.arange(design.buses[stage.dst].width)
     return all(
         taps.lines == 1 and np.array_equal(taps.nets().reshape(-1), lanes) for taps in stage.taps
     )

@@ -107,8 +107,7 @@ class _Work:
 
     def pairs(self, names: Collection[str]) -> Pairs:
         """Pairs for some layers, one fitted behind the other."""
-        layers = {name: self.layers[name] for name in names}
-        return _moments.refit(self.design, self.inputs, layers, self._fit)
+        return _moments.refit(self.design, self.inputs, names, self._fit)
 
     def _fit(self, stage: Linear, moments: Moments) -> Pair:
         (kernel,), (_, channels, *_) = stage.kernels, self._weight(stage.dst).shape

@@ -74,15 +74,6 @@ def test_paper_rule_on_mnist(convolution):
     assert (crossbar.word_lines, crossbar.bit_lines) == (10 * 10 + 1, 2 * 8 * 8)
 
 
-@pytest.mark.parametrize(("tile", "side", "patch"), [(128, 10, 8), (256, 13, 11)])
-def test_paper_rule_counts_a_pair_of_channel_and_filter(convolution, tile, side, patch):
-    design = convolution(3, 5, 33, 44, bias=False)
-    done, _ = _run(design, (tile, tile), "paper", "differential")
-    (crossbar,) = done.arrays[0].crossbars
-    assert crossbar.groups * crossbar.places == 3 * 5 * -(-33 // patch) * (-(-44 // patch))
-    assert crossbar.word_lines == side * side
-
-
 def test_packed_is_never_more_than_im2col(convolution):
     for sizes in [(1, 16, 20, 14), (16, 16, 9, 7), (48, 96, 3, 2), (6, 6, 12, 10)]:
         design = convolution(*sizes, groups=6 if sizes[0] == 6 else 1)
