@@ -8,7 +8,7 @@ from memxc.errors import Fault, MemxcError
 
 #: What can be said of a single stage, and the values where these are words.
 KEYS: dict[str, tuple[str, ...]] = {
-    "partition": ("packed", "paper", "none"),
+    "partition": ("packed", "paper", "paper-rectangular", "none"),
     "schedule": ("parallel", "sequential"),
     "tile": (),
 }

@@ -42,7 +42,7 @@ from memxc.errors import fail
 )
 @click.option(
     "--partition",
-    type=click.Choice(["packed", "paper", "none"]),
+    type=click.Choice(["packed", "paper", "paper-rectangular", "none"]),
     default="packed",
     show_default=True,
     help="How sub-images share a crossbar.",
