@@ -1,0 +1,104 @@
+"""The older ways of building a network are what a compilation in these ways gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from memxc import pipeline, report, target
+from memxc.backends import baselines, subimages
+
+MODEL = Path(__file__).parents[2] / "models" / "msccnn_fashion.onnx"
+
+
+def compiled(**options):
+    given = pipeline.Options(MODEL, target.load("hfox-128"), **options)
+    return pipeline.compile_model(given, check=False)
+
+
+@pytest.fixture(scope="module")
+def packed():
+    return report.build(compiled(), "0")
+
+
+def row(found, name):
+    (one,) = [row for row in found["baselines"] if row["name"] == name]
+    return one
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("inverted inputs", {"signed": "inverted-inputs"}),
+        ("paper rule", {"partition": "paper"}),
+        ("im2col", {"partition": "none"}),
+    ],
+)
+def test_a_baseline_is_the_network_compiled_so(packed, name, options):
+    wanted, found = report.build(compiled(**options), "0"), row(packed, name)
+    assert found["resources"] == wanted["resources"]["total"]
+    assert found["latency"] == wanted["latency"]
+    for key, watts in found["power"].items():
+        assert watts == pytest.approx(wanted["power"][key], rel=1e-12), key
+    assert found["resources"] != packed["resources"]["total"]
+
+
+def test_all_three_are_there_in_order(packed):
+    names = [row["name"] for row in packed["baselines"]]
+    assert names == ["inverted inputs", "paper rule", "im2col"]
+    assert [row["resources"]["crossbars"] for row in packed["baselines"]] == [760, 839, 15289]
+
+
+def test_the_paper_rule_is_parallel_whatever_was_asked(packed):
+    found = report.build(compiled(schedule="sequential"), "0")
+    assert row(found, "paper rule") == row(packed, "paper rule")
+    assert row(found, "im2col")["latency"]["periods"] > row(packed, "im2col")["latency"]["periods"]
+
+
+def test_what_was_set_for_a_stage_is_not_in_the_way(packed):
+    found = report.build(compiled(stage_set=("/stem/conv/Conv.partition=none",)), "0")
+    assert row(found, "paper rule") == row(packed, "paper rule")
+    assert row(found, "inverted inputs")["resources"]["crossbars"] > 760
+
+
+def test_a_pipeline_of_the_users_own_has_them_too(packed):
+    found = report.build(compiled(passes="fold-batchnorm,calibrate,tile,program,share"), "0")
+    assert row(found, "paper rule") == row(packed, "paper rule")
+    assert found["resources"]["total"] == row(packed, "im2col")["resources"]
+    assert {one["patch"] for one in found["resources"]["layouts"]} == {()}
+
+
+def test_one_that_cannot_be_built_is_a_warning():
+    done = compiled()
+    # Two rows hold no input and bias with inverted inputs, but with differential pairs they do.
+    crossbar = done.target.crossbar.model_copy(update={"rows": 2, "columns": 4})
+    small = replace(
+        done.context, target=done.target.model_copy(update={"crossbar": crossbar}), stage_set={}
+    )
+    found = list(baselines.measure(done.unlaid, "none", small))
+    assert [one.name for one in found if one.fault] == ["inverted inputs"]
+    assert "holds no input" in found[0].fault
+
+
+def test_layouts_say_what_is_placed(packed):
+    # Every layout is built as it says; only a bias line without room may add to it.
+    rows = packed["resources"]["layouts"]
+    said = {one["stage"]: one["crossbars"] for one in rows}
+    built = {
+        stage["stage"]: stage["crossbars"]
+        for stage in packed["resources"]["stages"]
+        if stage["kind"] == "memristor"
+    }
+    assert said == built
+
+
+def test_pairs_with_a_function_between_them_are_one_layer(packed):
+    # The five blocks are 2D, Relu, 1D; as 3D kernels of 16, 32, 64, 64, 64 channels on 14 x 14
+    # (four patches of 8 x 8) and on 7 x 7 (one): 16 * 32 * 4 + 32 * 64 + 3 * 64 * 64; the stem
+    # is 3D, 16 filters on 28 x 28, 16 patches.
+    rule = packed["resources"]["sub_images"]["square"]
+    assert rule["as_3d"] == 16 * 16 + 16 * 32 * 4 + 32 * 64 + 3 * 64 * 64
+    assert (rule["3d"], rule["2d"]) == (256, 16 * 4 + 32 + 3 * 64)
+    assert subimages.measure(compiled().unlaid, compiled().context)["square"] == rule
