@@ -176,3 +176,31 @@ def test_progress_of_the_walk(design):
     walk.outputs(design, made(*WIRED), pictures(), shares.append)
     assert shares == sorted(shares)
     assert 0 <= shares[0] < shares[-1] < 1
+
+
+def test_fixed_resistors_stay_linear(design):
+    """Average pooling beside sinh cells."""
+    fixed = [
+        replace(stage, cell="resistor") if stage.name == "depthwise" else stage
+        for stage in design.stages
+    ]
+    design, chosen = design.with_stages(fixed), made("device.iv=sinh", "device.sinh_v0_v=0.11")
+    chosen = chosen.with_set(*BARE)
+    found, linear = through(design, chosen, pictures()), evaluate.run(design, pictures())
+    assert found["a"] == pytest.approx(linear["a"], rel=1e-11, abs=1e-13)
+    assert np.abs(found["c"] - linear["c"]).max() > 1e-3 * np.abs(linear["c"]).max()
+
+
+def test_measured_cells_with_wires_have_no_matrix(design, tmp_path):
+    chosen = measured(tmp_path).with_set(*WIRED)
+    with pytest.raises(MemxcError, match="no effective matrix"):
+        simulate.circuit(design, chosen)
+
+
+def test_pictures_keep_their_order(design, monkeypatch):
+    chosen = made("device.iv=sinh", "device.sinh_v0_v=0.11", *BARE)
+    at_once = walk.outputs(design, chosen, pictures(5))["d"]
+    # Two pictures of 24 lanes at a time.
+    monkeypatch.setattr(evaluate, "_CHUNK", 50)
+    assert len(list(evaluate.batches(design, pictures(5)))) == 3
+    assert walk.outputs(design, chosen, pictures(5))["d"] == pytest.approx(at_once, rel=1e-12)
