@@ -32,6 +32,7 @@ def circuit(
         what = "of a wire beside nonlinear cells: such a circuit has no effective matrix"
         hint = "--set wire.r_... = 0 for all of them, or memxc simulate, which solves it"
         raise fail("usage", "wire: a resistance", what, hint)
+    _check_noise(target)
     real = effects.disturbed(design, target, seed, draw_per)
     straight = bent.straight(real, cells.law(target.device))
     return effective.effective(straight, Wires.of(target.wire))
@@ -53,6 +54,7 @@ def answers(
         what = "not known of nonlinear cells that have wires of some resistance"
         hint = "leave out the noise, the wires, or device.iv"
         raise fail("usage", "amplifier.offset_sigma_v, device.read_noise", what, hint)
+    _check_noise(target)
     real = effects.disturbed(design, target, seed, draw_per)
     return walk.outputs(real, target, inputs, progress)
 
@@ -60,3 +62,11 @@ def answers(
 def _unstated(target: Target) -> bool:
     """Whether no matrix states what the crossbars do."""
     return target.device.iv != "linear" and any(astuple(Wires.of(target.wire)))
+
+
+def _check_noise(target: Target) -> None:
+    """Read noise is a variance beside the effective matrices: of cells of one curve."""
+    if target.device.read_noise and (_unstated(target) or target.device.iv == "table"):
+        what = "is simulated with linear cells, and with sinh cells without wires"
+        hint = "--set device.read_noise=0, or device.programming_sigma for a spread of cells"
+        raise fail("usage", "device.read_noise", what, hint)

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import importlib.util
 import io
+from collections.abc import Sequence
+from typing import Any
 
 from memxc.errors import fail
 from memxc.simulate import Result
+from memxc.target import Target
 
-_NAMES = {"top1": "accuracy (top-1)", "dice": "Dice", "iou": "IoU", "error": "relative error"}
+#: What is scored, and what it is multiplied by.
+_NAMES = {
+    "top1": ("accuracy, top-1 (%)", 100.0),
+    "dice": ("Dice (%)", 100.0),
+    "iou": ("IoU (%)", 100.0),
+    "error": ("error relative to the original network", 1.0),
+}
+#: Units by the end of a key's full name.
+_UNITS = {"ohm": "Ω", "v": "V", "s": "s", "w": "W", "k": "K", "per_k": "1/K", "m2": "m²"}
+#: What values span before their axis is logarithmic.
+_DECADES = 50.0
+
+_Line = list[tuple[float | str, float, float]]
 
 
 def check() -> None:
@@ -25,32 +40,84 @@ def svg(result: Result) -> bytes:
     import matplotlib as mpl  # noqa: PLC0415, TID251  (an extra, slow)
     from matplotlib.figure import Figure  # noqa: PLC0415, TID251
 
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
     axes = figure.subplots()
-    for label, points in _lines(result).items():
-        x, y, spread = zip(*points, strict=True)
-        axes.errorbar(x, y, yerr=spread, marker="o", capsize=3, label=label or "circuit")
-    if result.original is not None:
-        axes.axhline(result.original, color="grey", linestyle="--", label="original network")
-    axes.set_xlabel(result.rows[0].settings[0].partition("=")[0] if result.rows[0].settings else "")
-    axes.set_ylabel(_NAMES[result.metric])
-    axes.grid(alpha=0.3)
-    axes.legend()
+    _draw(axes, result)
     data = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "memxc", "svg.fonttype": "none"}):
         figure.savefig(data, format="svg", metadata={"Date": None})
     return data.getvalue()
 
 
-def _lines(result: Result) -> dict[str, list[tuple[float | str, float, float]]]:
+def _draw(axes: Any, result: Result) -> None:
+    name, scale = _NAMES[result.metric]
+    lines = _lines(result, scale)
+    for label, points in lines.items():
+        x, y, spread = zip(*points, strict=True)
+        drawn = any(spread)
+        axes.errorbar(x, y, yerr=spread if drawn else None, marker="o", markersize=4, capsize=3,
+                      label=label or "circuit")  # fmt: skip
+    if result.original is not None:
+        axes.axhline(scale * result.original, color="0.4", linestyle="--", linewidth=1,
+                     label=f"original network, {scale * result.original:.2f} %")  # fmt: skip
+    every = [point for points in lines.values() for point in points]
+    _scale_x(axes, [point[0] for point in every])
+    if result.metric == "error" and _spans([point[1] for point in every]):
+        axes.set_yscale("log")
+    settings = result.rows[0].settings
+    axes.set_xlabel(axis(settings[0].partition("=")[0]) if settings else "")
+    axes.set_ylabel(name)
+    axes.set_title(_title(result), fontsize="medium")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize="small")
+
+
+def axis(key: str) -> str:
+    """A key of the target with its unit: "wire.r_word_line (Ω)"."""
+    table, _, field = key.partition(".")
+    found = Target.model_fields.get(table)
+    known = getattr(found.annotation, "model_fields", {}) if found else {}
+    for end, unit in _UNITS.items():
+        if f"{field}_{end}" in known or (field in known and field.endswith(f"_{end}")):
+            return f"{key} ({unit})"
+    return key
+
+
+def _title(result: Result) -> str:
+    draws = max(len(row.scores) for row in result.rows)
+    of = f", mean and standard deviation of {draws} draws" if draws > 1 else ""
+    return f"{result.count:,} samples{of}"
+
+
+def _scale_x(axes: Any, values: Sequence[float | str]) -> None:
+    """A logarithmic axis where the values span decades; a 0 among them stands at its left."""
+    numbers = sorted({value for value in values if not isinstance(value, str)})
+    above = [value for value in numbers if value > 0]
+    if len(numbers) < len(set(values)) or numbers[0] < 0 or not _spans(above):
+        return
+    if numbers[0] > 0:
+        axes.set_xscale("log")
+    else:
+        axes.set_xscale("symlog", linthresh=above[0])
+    axes.set_xticks(numbers, [f"{value:g}" for value in numbers])
+    axes.minorticks_off()
+
+
+def _spans(values: Sequence[float]) -> bool:
+    least, most = min(values, default=0.0), max(values, default=0.0)
+    return least > 0 and most / least >= _DECADES
+
+
+def _lines(result: Result, scale: float) -> dict[str, _Line]:
     """Points (x, mean, spread) by what the other keys say; x is text where it is no number."""
-    lines: dict[str, list[tuple[float | str, float, float]]] = {}
+    lines: dict[str, _Line] = {}
     values = [row.settings[0].partition("=")[2] if row.settings else "" for row in result.rows]
     numbers = [_number(value) for value in values]
     as_text = any(number is None for number in numbers)
     for row, value, number in zip(result.rows, values, numbers, strict=True):
         x = value if as_text or number is None else number
-        lines.setdefault(", ".join(row.settings[1:]), []).append((x, row.mean, row.spread))
+        point = x, scale * row.mean, scale * row.spread
+        lines.setdefault(", ".join(row.settings[1:]), []).append(point)
     return lines
 
 

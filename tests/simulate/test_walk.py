@@ -14,10 +14,11 @@ from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import identity, ints
-from memxc.physics import bent, cells, effective
+from memxc.physics import bent, cells, effective, effects
 from memxc.physics.nodal import Wires
 from memxc.reference import predict
 from memxc.simulate import walk
+from memxc.simulate.circuit import answers
 
 WIRED = ("wire.r_source=3", "wire.r_word_line=5", "wire.r_bit_line=7", "wire.r_neuron=2")
 BARE = tuple(f"{text.split('=')[0]}=0" for text in WIRED)
@@ -204,3 +205,23 @@ def test_pictures_keep_their_order(design, monkeypatch):
     monkeypatch.setattr(evaluate, "_CHUNK", 50)
     assert len(list(evaluate.batches(design, pictures(5)))) == 3
     assert walk.outputs(design, chosen, pictures(5))["d"] == pytest.approx(at_once, rel=1e-12)
+
+
+@pytest.mark.parametrize("wires", [WIRED, BARE], ids=["wired", "bare"])
+def test_offsets_of_op_amps(design, wires):
+    """As evaluate and the effective matrices have them, in a linear circuit."""
+    chosen = made(*wires, "amplifier.offset_sigma_v=0.003")
+    real = effects.disturbed(driven(design, gain=1e4), chosen, 5, "definition")
+    matrices = effective.effective(real, Wires.of(chosen.wire))
+    wanted, found = evaluate.run(matrices, pictures()), through(real, chosen, pictures())
+    plain = through(driven(design, gain=1e4), chosen, pictures())
+    for name in "abc":
+        size = np.abs(wanted[name]).max()
+        assert np.abs(found[name] - wanted[name]).max() <= 1e-6 * size
+        assert np.abs(plain[name] - wanted[name]).max() > 1e-3 * size
+
+
+def test_read_noise_of_bent_cells_with_wires_is_refused(design):
+    chosen = made("device.iv=sinh", "device.sinh_v0_v=0.1", "device.read_noise=0.01", *WIRED)
+    with pytest.raises(MemxcError, match="read_noise"):
+        answers(design, chosen, 0, "definition", pictures(), lambda share: None)
