@@ -112,6 +112,28 @@ def test_stuck_devices():
     near((found == G_MIN).astype(float), 0.1)
 
 
+@pytest.mark.parametrize(("end", "state"), [(G_MAX, "lrs"), (G_MIN, "hrs")])
+def test_a_stuck_device_stands_at_its_own_end_of_the_range(end, state):
+    """Stuck all of them, whatever was wanted: what the same devices have at that end."""
+    spread = "device.r_on_sigma=0.3", "device.r_off_sigma=0.4"
+    free = one(end, *spread)
+    assert len(np.unique(free)) == free.size
+    stuck = one(3e-5, *spread, f"device.stuck_at_{state}=1", "device.programming_sigma=0.2")
+    assert stuck == pytest.approx(free, rel=1e-12)
+
+
+def test_no_device_is_made_by_any_effect():
+    """0 S: the empty places of a pruned crossbar."""
+    wanted = np.full((WORDS, BITS), 2e-5)
+    wanted[::3, 1::2] = 0.0
+    chosen = HFOX.with_set(
+        "device.r_on_sigma=0.3", "device.r_off_sigma=0.4", "device.stuck_at_lrs=0.5",
+        "device.stuck_at_hrs=0.5", "device.programming_sigma=0.2",
+    )  # fmt: skip
+    found = drawn(effects.disturbed(array(wanted), chosen, 1, "placement"))[0]
+    assert ((found == 0) == (wanted == 0)).all()
+
+
 def test_a_larger_share_keeps_the_stuck_cells():
     small, large = (
         one(2e-5, f"device.stuck_at_lrs={a}", f"device.stuck_at_hrs={b}")
