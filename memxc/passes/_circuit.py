@@ -19,7 +19,7 @@ from memxc.physics.nodal import Wires
 Floats = NDArray[np.float64]
 
 #: Samples that a stage's error is measured on, and numbers in all of a wide input.
-_SAMPLES, _NUMBERS = 8, 1 << 17
+_SAMPLES, _NUMBERS = 32, 1 << 17
 
 
 def wires(ctx: Context, name: str) -> Wires | None:
