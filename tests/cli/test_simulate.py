@@ -274,6 +274,15 @@ def test_anything_else_is_computed_anew(memxc, model, out, data, what, tmp_path)
     assert sum("target" in json.loads(line) for line in new) == 1
 
 
+def test_a_key_set_to_what_it_is_is_nothing_else(memxc, out, data):
+    """hfox-128 has 1 ohm a segment: only the source of the number is another."""
+    first = ask(memxc, out, "--data", data)
+    kept = lines(out)
+    again = ask(memxc, out, "--data", data, "--set", "wire.r_word_line=1.0")
+    assert again["rows"] == first["rows"]
+    assert lines(out) == kept
+
+
 def test_another_version_of_memxc_computes_anew(memxc, out, data, monkeypatch):
     ask(memxc, out, "--data", data)
     kept = len(lines(out))
