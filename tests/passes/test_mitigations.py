@@ -113,6 +113,10 @@ def test_r_f_grows_no_more_than_it_may_and_what_is_saturated_is_counted():
     assert narrow.arrays[0].r_f == pytest.approx(plain.r_f, rel=1e-12)
     assert 0 < lacking < ROWS * COLUMNS
     assert f"{lacking} pairs of devices at g_max" in ctx.warnings[0]
+    some = programmed(random(), ctx, "compensate{headroom=1.1}")
+    assert some.arrays[0].r_f.max() == pytest.approx(1.1 * plain.r_f[some.arrays[0].r_f.argmax()])
+    assert (some.arrays[0].r_f <= 1.1 * plain.r_f * (1 + 1e-12)).all()
+    assert 0 < ctx.figures["saturated"] < lacking
     wide = programmed(random(), ctx, "compensate{headroom=9}")
     assert ctx.figures["saturated"] == 0
     assert (wide.arrays[0].r_f > 1.15 * plain.r_f).all()
