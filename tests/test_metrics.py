@@ -22,6 +22,18 @@ def test_masks_by_hand():
     assert METRICS["iou"](answers, truth).tolist() == pytest.approx([2 / 4, 1])
 
 
+def test_a_pixel_is_in_a_mask_above_one_half():
+    answers, truth = np.array([[0.49, 0.5, 0.51, 1e9, -1e9]]), np.array([[0, 0, 1, 1, 0]])
+    assert METRICS["iou"](answers, truth).tolist() == [1]
+
+
+@pytest.mark.parametrize("label", [4, -1, 1.5, np.nan])
+def test_labels_that_no_answer_can_have(label):
+    with pytest.raises(MemxcError, match="classes are 0 to 3"):
+        choose(None, (4,), np.array([0, 3, label]), "data.npz")
+    assert choose("error", (4,), np.array([0, 3, label]), "data.npz") == "error"
+
+
 def test_errors_by_hand():
     answers, right = np.array([[1.0, -2.0], [0.0, 0.5]]), np.array([[1.0, -4.0], [0.0, 0.0]])
     assert METRICS["error"](answers, right).tolist() == [0.5, 0.5]

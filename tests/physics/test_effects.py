@@ -154,6 +154,16 @@ def test_broken_lines():
     near(dead.astype(float), 0.3)
 
 
+def test_broken_lines_of_both_kinds():
+    """A cell is lost with its word line or with its bit line."""
+    found = one(2e-5, "wire.open_word_line=0.2", "wire.open_bit_line=0.1")
+    dead = found == 0
+    words, bits = dead.all(axis=1), dead.all(axis=0)
+    assert 0 < words.sum() < WORDS
+    assert 0 < bits.sum() < BITS
+    assert (dead == (words[:, None] | bits)).all()
+
+
 def test_drift():
     keys = "device.drift_time_s=1e4", "device.drift_t0_s=10", "device.drift_nu=0.05"
     assert one(2e-5, *keys) == pytest.approx(2e-5 * 1000**-0.05)
