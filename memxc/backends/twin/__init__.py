@@ -12,7 +12,7 @@ import onnx  # noqa: TID251
 from onnx import TensorProto, helper  # noqa: TID251
 
 from memxc.backends.twin import arrange, digital, lanes, linear
-from memxc.backends.twin.sheet import Shape, Sheet, Signal
+from memxc.backends.twin.sheet import Shape, Sheet, Signal, check
 from memxc.ir.design import Bus, Design
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
 from memxc.physics.effective import effective
@@ -34,8 +34,12 @@ def model(design: Design, seed: int = 0) -> bytes:
 
 
 def proto(design: Design, seed: int = 0) -> onnx.ModelProto:
-    """The twin of a design: Linear stages as they are, Arrays (ideal wires) as their weights."""
+    """The twin of a design: Linear stages as they are, Arrays (ideal wires) as their weights.
+
+    Raises MemxcError (usage) where its weights are more than a file holds.
+    """
     design = effective(design)
+    _check_size(design)
     sheet = Sheet(frozenset((*design.inputs, *design.outputs)), seed)
     signals = dict[str, Signal]()
     for name in design.inputs:
@@ -45,6 +49,14 @@ def proto(design: Design, seed: int = 0) -> onnx.ModelProto:
         sources = [signals[src] for src in stage.srcs]
         signals[stage.dst] = _step(sheet, stage, design.buses[stage.dst], sources)
     return _assembled(sheet, design, signals)
+
+
+def _check_size(design: Design) -> None:
+    """Most of what will be written is known before hours are spent on it."""
+    kernels = [k for s in design.stages if isinstance(s, Linear) for k in s.kernels]
+    # Places that are blocks of their own have no weights in common, so none can be left out.
+    apart = [k for k in kernels if k.places == 1 and k.groups > 1]
+    check(sum(4 * k.values.size for k in apart))
 
 
 def sample(bus: Bus) -> Shape:

@@ -16,7 +16,11 @@ import onnx  # noqa: TID251
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper  # noqa: TID251
 
+from memxc.errors import fail
+
 Shape = tuple[int, ...]
+#: What one file holds: protobuf, in which ONNX models are written, ends at 2 GiB.
+MOST_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,27 @@ class Signal:
         return prod(self.shape)
 
 
+def check(size: int) -> None:
+    """Raise MemxcError (usage) where constants of so many bytes fit in no file."""
+    if size > MOST_BYTES:
+        what = f"takes {size / 1e9:.1f} GB or more, and an ONNX file holds {MOST_BYTES / 1e9:g} GB"
+        hint = (
+            "--draw-per definition is an approximation that takes less; --schedule sequential has "
+            "fewer devices, --partition none fewer weights"
+        )
+        raise fail("usage", "the twin", what, hint)
+
+
 @dataclass
 class Sheet:
     """Nodes in order and constants by name. Names are made here, and are none of those `taken`.
 
-    seed: what the noise of the model follows from.
+    seed: what the noise of the model follows from. size: bytes of the constants.
     """
 
     taken: frozenset[str] = frozenset()
     seed: int = 0
+    size: int = 0
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
     _known: dict[tuple[Any, ...], str] = field(default_factory=dict)
@@ -70,6 +86,8 @@ class Sheet:
         # Large ones are not worth a comparison: their bytes would be in memory twice.
         key = (stem, values.shape, values.tobytes() if values.size <= 64 else len(self.constants))
         if key not in self._known:
+            self.size += values.nbytes
+            check(self.size)
             name = self._fresh(f"{stem}.{len(self.constants)}")
             self.constants[name] = numpy_helper.from_array(values, name)
             self._known[key] = name
