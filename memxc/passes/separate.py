@@ -72,7 +72,9 @@ class Separate(GraphPass):
                 order = work.order(self.partition)
             else:
                 order = list(nodes)
-            return work.changed(work.within(order[:most], self.loss))
+            pairs = work.within(order[:most], self.loss)
+            ctx.warnings.extend(work.in_vain(pairs, self.partition))
+            return work.changed(pairs)
 
 
 def _candidates(graph: Graph, rank: int) -> dict[str, Node]:
@@ -156,6 +158,18 @@ class _Work:
         after = _crossbars(lower(self.changed(pairs)), policy, self.ctx)
         middle = {name: _middle(self.graph, name) for name in pairs}
         return {n: before[n] - after[n] - after[middle[n]] for n in pairs}
+
+    def in_vain(self, pairs: Pairs, policy: str) -> list[str]:
+        """What to tell the user of layers that a pair saves no unit crossbars."""
+        saved = self._saved(pairs, policy)
+        names = [self.nodes[name].name for name in self.nodes if saved.get(name, 1) <= 0]
+        if not names:
+            return []
+        some = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+        return [
+            f"separate: laid out as {policy}, {len(names)} of {len(pairs)} layers take no fewer "
+            f"unit crossbars as depthwise and pointwise kernels: {some}"
+        ]
 
     def within(self, order: list[str], loss: float) -> Pairs:
         """Pairs for as many layers of an order as lose no more than that on the samples."""

@@ -172,6 +172,42 @@ def test_a_sum_takes_up_the_error_of_what_it_is_added_to():
     assert error(summed, Separate().run(summed, context(x)), x) < alone / 3
 
 
+def rectified(graph):
+    """The same network with a Relu at its end."""
+    nodes = (*graph.nodes, Node("relu", "Relu", graph.outputs, ("z",)))
+    shapes = {**graph.shapes, "z": graph.shapes[graph.outputs[0]]}
+    return Graph("net", graph.inputs, ("z",), nodes, shapes, graph.weights, 17)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_rectifier_hides_is_not_fitted(seed):
+    # Pictures of two kinds, with upright and with lying stripes, for which one channel would need
+    # two kernels. For those with lying ones another channel keeps all answers below zero.
+    rng = RNG(seed)
+    weight = np.zeros((8, 2, 3, 3))
+    weight[:, 0, 1, 0], weight[:, 0, 1, 2] = -(across := rng.normal(size=8)), across
+    weight[:, 0, 0, 1], weight[:, 0, 2, 1] = -(down := rng.normal(size=8)), down
+    weight[:, 1, 1, 1] = -50
+    x = np.zeros((60, 2, 9, 7), np.float32)
+    x[:30, 0] = rng.normal(size=(30, 1, 7))
+    x[30:, 0] = rng.normal(size=(30, 9, 1))
+    x[30:, 1] = 1
+    plain, ctx = network([(weight, None, {"pads": (0, 0, 0, 0)})]), context(x)
+    graph = rectified(plain)
+    found = error(graph, Separate().run(graph, ctx), x)
+    assert found < 0.75 * error(graph, rectified(Separate().run(plain, ctx)), x)
+
+
+def test_layers_that_save_nothing_are_told():
+    graph, ctx = chain(), context(images(10, 6))
+    Separate(ratio=0.5).run(graph, ctx)
+    (warning,) = ctx.warnings
+    assert "2 of 2 layers take no fewer unit crossbars" in warning
+    ctx = context(images(10, 6))
+    Separate(ratio=0.5, partition="paper").run(graph, ctx)
+    assert ctx.warnings == []
+
+
 def test_nothing_changes_without_a_share_or_a_layer_that_can_be():
     graph = network([(low_rank(5, 3, (3, 3), 1), None, {})])
     x = images(4, 3)
