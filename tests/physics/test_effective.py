@@ -45,6 +45,18 @@ def test_every_lane_has_an_amplifier_of_its_own(design, gain):
     assert apart(with_gain(design, gain), pictures(5, 2, 3, 4)) < 1e-9
 
 
+@pytest.mark.parametrize("part", [1e-3, 1e-6])
+@pytest.mark.parametrize("gain", GAINS)
+def test_amplifiers_that_differ_by_a_little(design, gain, part):
+    """From place to place by a thousandth or a millionth: still each its own."""
+    ohms = np.linspace(1e4, 1e4 * (1 + part), 12)
+    stages = [
+        replace(stage, r_f=ohms, r_join=ohms[::-1].copy()) if stage.name == "depthwise" else stage
+        for stage in design.stages
+    ]
+    assert apart(with_gain(design.with_stages(stages), gain), pictures(5, 2, 3, 4)) < 1e-9
+
+
 def test_weights_are_stored_once_where_places_are_alike(design):
     stages = [
         replace(stage, r_f=np.full(12, 1e4), r_join=np.full(12, 2e4))

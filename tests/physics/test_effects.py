@@ -15,7 +15,7 @@ from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import Windows, identity, ints
-from memxc.physics import effects
+from memxc.physics import draws, effects
 
 HFOX = target.load("hfox-128")
 IDEAL = target.load("ideal")
@@ -326,6 +326,31 @@ def test_a_design_for_another_device_is_a_fault(design):
     with pytest.raises(MemxcError, match="compile the model for this target") as caught:
         effects.disturbed(design, chosen, 1, "placement")
     assert [f.what.split()[0] for f in caught.value.faults] == ["depthwise", "dense"]
+
+
+@pytest.mark.parametrize("setting", ["device.r_off=5e5", "device.r_on=10001"])
+def test_a_range_that_is_narrower_than_what_was_programmed_is_a_fault(setting):
+    """By a microsiemens of a hundred, and by a hundredth of one."""
+    g = np.full((WORDS, BITS), G_MIN)
+    g[0, 0] = G_MAX
+    with pytest.raises(MemxcError, match="does not have"):
+        effects.disturbed(array(g), HFOX.with_set(setting, "device.sigma=0.1"), 0, "placement")
+
+
+def test_no_draw_is_infinite(monkeypatch):
+    """The least and the largest number of 64 bits: never 0 and never 1."""
+
+    class Edges:
+        def __init__(self, **address):
+            pass
+
+        def random_raw(self, count):
+            return np.resize(np.array([0, 2**64 - 1], np.uint64), count)
+
+    monkeypatch.setattr(np.random, "Philox", Edges)
+    uniform = draws.Stream(1, "programming", "fc", 0).uniform(0, slice(0, 2), 4)
+    assert ((uniform > 0) & (uniform < 1)).all()
+    assert np.unique(draws.normal(uniform)) == pytest.approx([-8.21, 8.13], abs=0.1)
 
 
 X = {"x": np.random.default_rng(4).uniform(-1, 1, (3, 2, 3, 4))}

@@ -11,6 +11,7 @@ import pytest
 
 from memxc import evaluate, target
 from memxc.backends import twin
+from memxc.backends.twin.sheet import Sheet
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Wires
@@ -49,6 +50,32 @@ def test_limiters_clip_in_units(apart, design):
     free = replace(held, buses={k: replace(v, limit=None) for k, v in buses.items()})
     least = evaluate.outputs(free, inputs)["b"].max() / evaluate.outputs(held, inputs)["b"].max()
     assert least > 1.5
+
+
+def test_names_of_the_network_are_kept_apart_from_those_of_the_twin(apart, design):
+    """An input and an output that are called what nodes and constants of the twin are called."""
+    proto = twin.proto(design)
+    names = [node.name for node in proto.graph.node if node.op_type != "Identity"]
+    names += [tensor.name for tensor in proto.graph.initializer]
+    assert len(names) > 5
+    for name in names:
+        buses = {**design.buses, name: replace(design.buses["x"], name=name)}
+        stages = [
+            replace(s, src=name) if getattr(s, "src", "") == "x" else s for s in design.stages
+        ]
+        stages = [replace(s, srcs=(name,)) if s.srcs == ("x",) else s for s in stages]
+        del buses["x"]
+        order = {name: buses.pop(name), **buses}
+        renamed = replace(design, inputs=(name,), buses=order, stages=tuple(stages))
+        assert apart(renamed, {name: drawn(3, 2, 3, 4)}) < CLOSE
+
+
+def test_a_node_is_drawn_once_for_each_of_its_settings():
+    sheet = Sheet(frozenset({"x"}))
+    one = sheet.op("Transpose", "x", perm=[0, 2, 1])
+    assert sheet.op("Transpose", "x", perm=[0, 2, 1]) == one
+    assert sheet.op("Transpose", "x", perm=[0, 1, 2]) != one
+    assert [list(node.attribute[0].ints) for node in sheet.nodes] == [[0, 2, 1], [0, 1, 2]]
 
 
 # small networks, every layout
