@@ -98,7 +98,8 @@ def _scale_x(axes: Any, values: Sequence[float | str]) -> None:
     if numbers[0] > 0:
         axes.set_xscale("log")
     else:
-        axes.set_xscale("symlog", linthresh=above[0])
+        axes.set_xscale("symlog", linthresh=above[0], linscale=0.5)
+        axes.set_xlim(-0.2 * above[0], 1.25 * above[-1])
     axes.set_xticks(numbers, [f"{value:g}" for value in numbers])
     axes.minorticks_off()
 
