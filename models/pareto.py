@@ -76,11 +76,14 @@ def row(graph, ctx, x, y, **what):
     }
 
 
-def pareto(model, tile, samples, test, ranks=RANKS, ratios=RATIOS, say=lambda text: None):
+def pareto(
+    model, tile, samples, test, ranks=RANKS, ratios=RATIOS, partition="paper", say=lambda row: None
+):
     """Return the points of a model (path), the network itself first.
 
     tile: rows and columns of the unit crossbar. samples, test: (pictures (N, C, H, W) float32,
-    labels (N,)); the fit is made on the samples, the accuracy is over `test`.
+    labels (N,)); the fit is made on the samples, the accuracy is over `test`. partition: the layout
+    whose unit crossbars choose the layers.
     """
     graph = frontend.load(Path(model), {})
     graph = fold(graph)
@@ -91,7 +94,7 @@ def pareto(model, tile, samples, test, ranks=RANKS, ratios=RATIOS, say=lambda te
     say(rows[-1])
     for rank in ranks:
         for ratio in ratios:
-            changed = Separate(ratio=ratio, rank=rank).run(graph, ctx)
+            changed = Separate(ratio=ratio, rank=rank, partition=partition).run(graph, ctx)
             rows.append(row(changed, ctx, *test, rank=rank, ratio=ratio))
             say(rows[-1])
     return rows
@@ -154,6 +157,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("pareto"))
     parser.add_argument("--tile", type=int, default=128)
     parser.add_argument("--samples", type=int, default=256, help="training pictures for the fit")
+    parser.add_argument("--partition", default="paper", help="whose crossbars choose the layers")
     parser.add_argument("--ranks", type=int, nargs="+", default=list(RANKS))
     parser.add_argument("--ratios", type=float, nargs="+", default=list(RATIOS))
     parser.add_argument("--beside", type=Path, nargs="*", default=[], help="trained models, to compare")
@@ -162,7 +166,7 @@ def main():
     pictures = [(part / np.float32(255)).astype(np.float32) for part in (x[: args.samples], test[0])]
     samples, held = (pictures[0], y[: args.samples]), (pictures[1], test[1])
     rows = pareto(
-        args.model, args.tile, samples, held, args.ranks, args.ratios,
+        args.model, args.tile, samples, held, args.ranks, args.ratios, args.partition,
         say=lambda one: print(one, flush=True),
     )
     beside = {

@@ -28,8 +28,8 @@ Inputs = Mapping[str, NDArray[Any]]
 Pairs = Mapping[str, Pair]
 
 #: Numbers on the widest bus over all samples that a fit is made of, and on all buses for the
-#: choice of layers: 64 MiB and 512 MiB in double precision.
-_FITTED, _CHOSEN = 1 << 23, 1 << 26
+#: choice of layers: 64 MiB and 128 MiB in double precision.
+_FITTED, _CHOSEN = 1 << 23, 1 << 24
 
 
 @dataclass(frozen=True)
