@@ -49,9 +49,9 @@ def dialects() -> dict[str, str]:
     return {part[0]: part[1] for part in parts if len(part) == 3 and part[0] != "base"}
 
 
-def markdown(text: object) -> str:
+def markdown(text: object, limit: int = 200) -> str:
     """Any text as one harmless line of Markdown, fit for a table cell."""
-    return printable(str(text)).translate(_MARKDOWN)
+    return printable(str(text), limit).translate(_MARKDOWN)
 
 
 def number(value: float) -> str:
