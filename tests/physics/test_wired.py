@@ -93,3 +93,12 @@ def test_no_resistance_is_no_wire(model):
     for name, values in ideal.items():
         assert (none[name] == values).all()
         assert nearly[name] == pytest.approx(values, rel=1e-9, abs=1e-12)
+
+
+def test_amplifiers_that_differ_from_place_to_place(design):
+    """r_f and r_join of the hand design; a nanoohm keeps the wires from being left out."""
+    inputs = {"x": np.random.default_rng(8).uniform(-1, 1, (4, 2, 3, 4))}
+    nearly = effective(design, Wires(0, 0, 0, 1e-9))
+    wanted, found = evaluate.run(design, inputs), evaluate.run(nearly, inputs)
+    for name, values in wanted.items():
+        assert found[name] == pytest.approx(values, rel=1e-9, abs=1e-12)

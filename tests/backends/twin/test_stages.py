@@ -70,6 +70,17 @@ def test_names_of_the_network_are_kept_apart_from_those_of_the_twin(apart, desig
         assert apart(renamed, {name: drawn(3, 2, 3, 4)}) < CLOSE
 
 
+@pytest.mark.parametrize("expr", ["max(x0,x2)", "min(x1,x2)", "max(x0,max(x1,x2))"])
+def test_the_largest_of_some_of_a_window(apart, expr):
+    """Windows of three lanes, of which two are read, or all."""
+    taps = Windows(ints(range(12)), ints([0, 3, 6, 9]), ints([0]), ints([0, 1, 2]))
+    stage = Lanes("some", ("x",), "y", (taps,), expr, Circuit("some"))
+    buses = {"x": Bus("x", (1, 12)), "y": Bus("y", (1, 4))}
+    design = Design("n", ("x",), ("y",), buses, (stage,))
+    design.verify()
+    assert apart(design, {"x": drawn(9, 12)}) < CLOSE
+
+
 def test_a_node_is_drawn_once_for_each_of_its_settings():
     sheet = Sheet(frozenset({"x"}))
     one = sheet.op("Transpose", "x", perm=[0, 2, 1])
