@@ -17,8 +17,8 @@ from memxc.ir.stages import Linear
 
 #: Keys of a bill of materials that this way of counting says nothing about.
 _NOT_COUNTED = (
-    "memristors_off", "diodes", "limiters", "multipliers", "converters", "resistors", "periods",
-    "utilisation",
+    "memristors_off", "driven_ends", "diodes", "limiters", "multipliers", "converters",
+    "resistors", "periods", "utilisation",
 )  # fmt: skip
 
 

@@ -45,8 +45,8 @@ def test_depthwise_stage_in_parallel(design):
     # Two kernels of 4 inputs and a bias, two bit lines, at 6 places.
     assert found == resources.Resources(
         crossbars=12, memristors=120, memristors_defined=20, memristors_off=0, word_lines=60,
-        bit_lines=24, opamps=24, inverters=12, limiters=12, periods=1, places_available=12 * 512,
-        places_used=120,
+        driven_ends=60, bit_lines=24, opamps=24, inverters=12, limiters=12, periods=1,
+        places_available=12 * 512, places_used=120,
     )  # fmt: skip
     assert found.utilisation == 120 / (12 * 32 * 16)
 
@@ -54,16 +54,21 @@ def test_depthwise_stage_in_parallel(design):
 def test_depthwise_stage_in_turns(design):
     found = measure(with_stage(design, "depthwise", schedule="sequential"))["depthwise"]
     assert found == resources.Resources(
-        crossbars=2, memristors=20, memristors_defined=20, word_lines=10, bit_lines=4, opamps=4,
-        inverters=2, limiters=2, periods=6, places_available=1024, places_used=20,
+        crossbars=2, memristors=20, memristors_defined=20, word_lines=10, driven_ends=10, bit_lines=4,
+        opamps=4, inverters=2, limiters=2, periods=6, places_available=1024, places_used=20,
     )  # fmt: skip
+
+
+def test_both_ends_of_the_word_lines(design):
+    found = measure(with_stage(design, "depthwise", drive="both"))["depthwise"]
+    assert (found.word_lines, found.driven_ends) == (60, 120)
 
 
 def test_row_parts_share_their_amplifiers(design):
     found = measure(design)["dense"]
     assert found == resources.Resources(
-        crossbars=2, memristors=130, memristors_defined=130, word_lines=13, bit_lines=20,
-        opamps=10, inverters=5, periods=1, places_available=1024, places_used=130,
+        crossbars=2, memristors=130, memristors_defined=130, word_lines=13, driven_ends=13,
+        bit_lines=20, opamps=10, inverters=5, periods=1, places_available=1024, places_used=130,
     )  # fmt: skip
 
 
