@@ -55,7 +55,8 @@ def test_depthwise_stage_in_turns(design):
     found = measure(with_stage(design, "depthwise", schedule="sequential"))["depthwise"]
     assert found == resources.Resources(
         crossbars=2, memristors=20, memristors_defined=20, word_lines=10, driven_ends=10,
-        bit_lines=4, opamps=4, inverters=2, limiters=2, periods=6, places_available=1024, places_used=20,
+        bit_lines=4, opamps=4, inverters=2, limiters=2, periods=6, places_available=1024,
+        places_used=20,
     )  # fmt: skip
 
 
