@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from memxc import passes
-from memxc.backends import latency, power, resources
+from memxc.backends import estimate, latency, power, resources
 from memxc.errors import MemxcError
 from memxc.ir.design import Design
 from memxc.ir.stages import Signed
@@ -59,23 +59,21 @@ def measure(design: Design, partition: str, ctx: Context) -> Iterator[Baseline]:
 
 
 def _measured(way: _Way, design: Design, partition: str, ctx: Context) -> Baseline:
-    target, stages = ctx.target, _without(ctx, way.stages)
+    stages = _without(ctx, way.stages)
     ctx = replace(ctx, signed=way.signed, stage_set=stages, warnings=[], figures={})
     known = passes.available()
     scaled = any(bus.scale is not None for bus in design.buses.values())
     pipeline = [
-        *([] if scaled else [known["calibrate"]()]),
         *([known["schedule"](mode=way.stages["schedule"])] if "schedule" in way.stages else []),  # type: ignore[call-arg]
         known["partition"](policy=way.stages.get("partition", partition)),  # type: ignore[call-arg]
         *(known[name]() for name in ("tile", "program", "share")),
     ]
-    for change in pipeline:
-        assert isinstance(change, DesignPass), "what lays out works on a design"
-        design = change.run(design, ctx)
-    bills = resources.measure(design, target.device.g_min, ctx.tile)
-    watts = power.measure(design, bills, target.amplifier.power_w, ctx.squares)
-    time = latency.measure(design, target.crossbar.stage_time_s)
-    return Baseline(way.name, resources.total(bills), power.total(watts), time)
+    if not scaled:
+        design = known["calibrate"]().run(design, ctx)  # type: ignore[attr-defined]
+    changes = [change for change in pipeline if isinstance(change, DesignPass)]
+    found = estimate.estimate(design, changes, ctx)
+    time = latency.measure(found.design, ctx.target.crossbar.stage_time_s)
+    return Baseline(way.name, resources.total(found.resources), power.total(found.power), time)
 
 
 def _without(ctx: Context, keys: Mapping[str, str]) -> dict[str, dict[str, str]]:

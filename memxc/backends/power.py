@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from memxc.backends.nets import chunks
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Lanes
+from memxc.ir.windows import Ints, Windows, ints
 
 Floats = NDArray[np.float64]
 
@@ -82,40 +83,78 @@ def measure(
     for stage, bill in zip(hardware, bills, strict=True):
         found = Power(amplifier_w=bill.resources.opamps * amplifier_w)
         if isinstance(stage, Array):
-            width = design.buses[stage.dst].width
-            found += Power(
-                crossbar_w=crossbar_w(stage, squares[stage.src]),
-                neuron_max_w=_neuron_max_w(stage, width),
-            )
+            meter = Meter(stage, squares[stage.src], design.buses[stage.dst].width)
+            for crossbar in stage.crossbars:
+                meter.add(crossbar)
+            found += meter.power()
         rows.append(Row(stage.name, found))
     return tuple(rows)
 
 
+class Meter:
+    """What the crossbars of a stage draw, one after the other."""
+
+    def __init__(self, stage: Array, squares: Floats, width: int) -> None:
+        """Of `stage` all but its crossbars matters; squares: of its source; width: its lanes."""
+        self._stage, self._width = stage, width
+        # One more entry at the end, for nets at ground: their number is -1.
+        self._squares = np.append(squares, 0.0)
+        self._bias = 0.0
+        self._read, self._driven = _Seen(), _Seen()
+
+    def add(self, crossbar: Crossbar) -> None:
+        """One more stack of crossbars."""
+        bias = crossbar.line == BIAS
+        taps = crossbar.line[~bias, None] == np.arange(crossbar.taps.lines)
+        outputs = crossbar.column[:, None] == np.arange(crossbar.sinks.lines)
+        places = self._at_once(crossbar.taps) * crossbar.places
+        for part in crossbar.parts():
+            drains = part.drains()
+            self._bias += float(drains[:, bias].sum()) * places
+            self._read.put(part.taps, drains[:, ~bias] @ taps)
+            self._driven.put(part.sinks, part.loads() @ outputs)
+
+    def power(self) -> Power:
+        """The watts of all crossbars, and those of the worst neuron."""
+        watts = self._bias * self._stage.v_bias**2
+        for taps, drains in self._read.once():
+            for groups, places in chunks(taps):
+                seen = self._squares.take(taps.nets(groups, places), mode="wrap")
+                watts += float(np.einsum("gpr,gr->", seen, drains[groups])) * self._at_once(taps)
+        lanes = np.zeros(self._width)
+        for sinks, loads in self._driven.once():
+            sinks.add(lanes, loads)
+        neuron = float(lanes.max(initial=0.0)) * self._stage.v_bias**2
+        return Power(crossbar_w=watts, neuron_max_w=neuron)
+
+    def _at_once(self, windows: Windows) -> float:
+        """The share of its places that a crossbar stands at, over time."""
+        return 1.0 if self._stage.schedule == "parallel" else 1.0 / windows.places
+
+
+class _Seen:
+    """Siemens on the lines of windows, those of groups that see the same nets added."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], tuple[Windows, list[Ints], list[Floats]]] = {}
+
+    def put(self, windows: Windows, siemens: Floats) -> None:
+        """Siemens (groups, lines) of a stack, or of a part of one."""
+        key = id(windows.frame), id(windows.origin), id(windows.offset)
+        _, groups, values = self._known.setdefault(key, (windows, [], []))
+        groups.append(windows.group)
+        values.append(siemens)
+
+    def once(self) -> Iterator[tuple[Windows, Floats]]:
+        """Windows of groups that differ, and the sums of their lines."""
+        for windows, groups, values in self._known.values():
+            whole = replace(windows, group=ints(np.concatenate(groups)))
+            yield whole.merged(np.concatenate(values))
+
+
 def crossbar_w(stage: Array, squares: Floats) -> float:
     """Watts of the placed devices, from the squared volts (width,) on the source bus."""
-    # One more entry at the end, for nets at ground: their number is -1.
-    grounded = np.append(squares, 0.0)
-    watts = 0.0
+    meter = Meter(stage, squares, len(stage.r_f))
     for crossbar in stage.crossbars:
-        at_once = 1 if stage.schedule == "parallel" else crossbar.places
-        bias, drains = crossbar.line == BIAS, crossbar.drains()
-        for groups, places in chunks(crossbar.taps):
-            rows = crossbar.taps.nets(groups, places)[..., crossbar.line[~bias]]
-            inputs = np.einsum("gpr,gr->", grounded[rows], drains[groups][:, ~bias])
-            supplied = drains[groups][:, bias].sum() * stage.v_bias**2 * rows.shape[1]
-            watts += float(inputs + supplied) / at_once
-    return watts
-
-
-def _neuron_max_w(stage: Array, width: int) -> float:
-    lanes = np.zeros(width)
-    for crossbar in stage.crossbars:
-        crossbar.sinks.add(lanes, _column_sums(crossbar))
-    return float(lanes.max(initial=0.0)) * stage.v_bias**2
-
-
-def _column_sums(crossbar: Crossbar) -> Floats:
-    """Siemens on each output, both signs together: (groups, outputs)."""
-    sums = np.zeros((crossbar.sinks.lines, crossbar.groups))
-    np.add.at(sums, crossbar.column, crossbar.loads().T)
-    return sums.T
+        meter.add(crossbar)
+    return meter.power().crossbar_w

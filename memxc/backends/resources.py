@@ -93,10 +93,10 @@ def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
         if isinstance(stage, Array):
             found = amplifiers(stage, bus, nets)
             for crossbar in stage.crossbars:
-                found += _crossbar(stage, crossbar, g_min, tile, defined)
+                found += placed_crossbars(stage, crossbar, g_min, tile, defined)
             rows.append(Row(stage.name, stage.cell, found))
         elif isinstance(stage, Lanes):
-            rows.append(Row(stage.name, stage.circuit.name, _lanes(stage, bus)))
+            rows.append(lanes(stage, bus))
     return tuple(rows)
 
 
@@ -114,14 +114,14 @@ def periods(stage: Stage) -> int:
 
 def amplifiers(stage: Array, bus: Bus, nets: Nets) -> Resources:
     """Amplifiers, inverters and limiters of a stage, and its calculation periods."""
-    lanes = _amplified(stage, bus.width)
-    limiters = lanes if bus.limit is not None else 0
+    driven = _amplified(stage, bus.width)
+    limiters = driven if bus.limit is not None else 0
     found = Resources(limiters=limiters, periods=periods(stage))
     if stage.signed == "inverted-inputs":
         inverters = _inverted(stage, nets)
-        return found + Resources(opamps=lanes + inverters, inverters=inverters)
+        return found + Resources(opamps=driven + inverters, inverters=inverters)
     # Op-amp 1 of a differential pair is the one inverter.
-    return found + Resources(opamps=2 * lanes, inverters=lanes)
+    return found + Resources(opamps=2 * driven, inverters=driven)
 
 
 def _amplified(stage: Array, width: int) -> int:
@@ -142,9 +142,10 @@ def _inverted(stage: Array, nets: Nets) -> int:
     wanted = np.zeros(int(source.max(initial=0)) + 1, dtype=bool)
     for crossbar in stage.crossbars:
         rows = crossbar.line[_inverse_lines(crossbar)]
-        for groups, places in chunks(crossbar.taps):
-            lanes = crossbar.taps.nets(groups, places)[..., rows]
-            found = source[lanes[lanes >= 0]]
+        taps, _ = crossbar.taps.distinct()
+        for groups, places in chunks(taps):
+            read = taps.nets(groups, places)[..., rows]
+            found = source[read[read >= 0]]
             wanted[found[found >= 0]] = True
     return int(wanted.sum())
 
@@ -153,9 +154,10 @@ def _inverse_lines(crossbar: Crossbar) -> NDArray[np.bool_]:
     return np.asarray((crossbar.sign < 0) & (crossbar.line != BIAS))
 
 
-def _crossbar(
+def placed_crossbars(
     stage: Array, crossbar: Crossbar, g_min: float, tile: Tile, defined: set[int]
 ) -> Resources:
+    """What the crossbars of a stack take. `defined`: definitions counted before; it grows."""
     arrays = placed(stage, crossbar)
     times = arrays // crossbar.groups
     there = int(crossbar.present.sum())
@@ -184,7 +186,8 @@ def _crossbar(
     )
 
 
-def _lanes(stage: Lanes, bus: Bus) -> Resources:
+def lanes(stage: Lanes, bus: Bus) -> Row:
+    """What a stage of lane functions takes."""
     circuit = stage.circuit
     one = Resources(
         opamps=circuit.opamps,
@@ -195,4 +198,5 @@ def _lanes(stage: Lanes, bus: Bus) -> Resources:
         limiters=1 if bus.limit is not None else 0,
     )
     counts = dataclasses.asdict(one)
-    return Resources(**{key: value * bus.width for key, value in counts.items()} | {"periods": 1})
+    all_lanes = {key: value * bus.width for key, value in counts.items()}
+    return Row(stage.name, circuit.name, Resources(**all_lanes | {"periods": 1}))

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.ir.windows import Ints, Windows
+from memxc.ir.windows import Ints, Windows, ints
 
 Floats = NDArray[np.float64]
 
 #: In `Crossbar.line`: the word line carries the bias voltage, not an input.
 BIAS = -1
-#: Conductances added together.
-_CHUNK = 1 << 20
+#: Conductances worked on together: few enough to stay near the processor.
+_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +166,19 @@ class Crossbar:
         """Dense conductances (groups, word lines, bit lines) in siemens, 0 where none stands."""
         return np.where(self.cell >= 0, self.g[groups][:, self.cell], 0.0)
 
+    def parts(self) -> Iterator[Crossbar]:
+        """The stack a few blocks at a time: as many as stay near the processor."""
+        step = blocks(self.g.shape[1])
+        for first in range(0, self.groups, step):
+            some = slice(first, first + step)
+            yield replace(
+                self,
+                g=self.g[some],
+                definition=ints(self.definition[some]),
+                taps=replace(self.taps, group=ints(self.taps.group[some])),
+                sinks=replace(self.sinks, group=ints(self.sinks.group[some])),
+            )
+
     def loads(self) -> Floats:
         """Siemens on each bit line, (groups, bit lines)."""
         return _sums(self.g, self.cell.T)
@@ -194,13 +208,18 @@ class Crossbar:
         return f"{stack}{self.word_lines}x{self.bit_lines}@{self.places}"
 
 
+def blocks(devices: int) -> int:
+    """How many blocks of so many conductances are worked on together."""
+    return max(1, _CHUNK // max(1, devices))
+
+
 def _sums(g: Floats, cell: Ints) -> Floats:
     """The conductances of each row of `cell` added, (groups, rows); no block is spread out."""
     rows, columns = np.nonzero(cell >= 0)
     sums = np.zeros((len(g), len(cell)))
     if len(rows):
         index, (lines, firsts) = cell[rows, columns], np.unique(rows, return_index=True)
-        step = max(1, _CHUNK // len(rows))
+        step = blocks(len(rows))
         for first in range(0, len(g), step):
             devices = g[first : first + step].take(index, axis=1)
             sums[first : first + step, lines] = np.add.reduceat(devices, firsts, axis=1)

@@ -84,11 +84,18 @@ class Windows:
         found, which = np.unique(self.group, return_inverse=True)
         return Windows(self.frame, self.origin, ints(found), self.offset), which
 
+    def merged(self, values: NDArray[np.float64]) -> tuple[Windows, NDArray[np.float64]]:
+        """The distinct groups, and the sums (distinct groups, lines) of their values."""
+        once, which = self.distinct()
+        if once.groups == self.groups and (which[:-1] < which[1:]).all():
+            return once, values
+        order = np.argsort(which, kind="stable")
+        firsts = np.searchsorted(which[order], np.arange(once.groups))
+        return once, np.add.reduceat(values[order], firsts, axis=0)
+
     def add(self, lanes: NDArray[np.float64], values: NDArray[np.float64]) -> None:
         """Add `values` (groups, lines) to `lanes` (width,) at every place, discarded ones not."""
-        once, which = self.distinct()
-        sums = np.zeros((once.groups, self.lines))
-        np.add.at(sums, which, values)
+        once, sums = self.merged(values)
         spare = np.append(lanes, 0.0)
         for groups, places in once.pieces(_CHUNK):
             nets = once.nets(groups, places)

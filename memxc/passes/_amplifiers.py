@@ -9,14 +9,27 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from memxc.ir.kernel import Crossbar
-from memxc.ir.windows import Ints, Windows
+from memxc.ir.kernel import Crossbar, Kernel
+from memxc.ir.windows import Windows
 from memxc.target import Target
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 #: Nets looked at together.
 _CHUNK = 1 << 20
+#: More columns than a stage can have.
+_PAIRS = 1 << 31
+
+
+def largest(kernel: Kernel) -> Floats:
+    """The largest magnitude of a weight in each column, (groups, columns); 0 where none is."""
+    if kernel.cell is None:
+        weights = kernel.values.reshape(kernel.groups, kernel.rows, kernel.columns)
+        # No copy of the weights: a dense layer may have very many.
+        ends = weights.max(axis=1, initial=0), -weights.min(axis=1, initial=0)
+        return np.asarray(np.maximum(*ends), dtype=np.float64)
+    return np.asarray(np.abs(kernel.weight()).max(axis=1, initial=0.0))
 
 
 def alike(sinks: Sequence[Windows], values: Sequence[Floats], width: int) -> list[Floats]:
@@ -29,7 +42,7 @@ def alike(sinks: Sequence[Windows], values: Sequence[Floats], width: int) -> lis
         for first, (windows, which) in zip(firsts, once, strict=False)
     ]
     for node, value in zip(nodes, values, strict=True):
-        np.maximum.at(most, node, value)
+        np.maximum.at(most, node.reshape(-1), value.reshape(-1))
     pairs = _joined([windows for windows, _ in once], firsts, width)
     joins = coo_array((np.ones(len(pairs), dtype=np.int8), pairs.T), shape=(len(most),) * 2)
     family = connected_components(joins, directed=False)[1]
@@ -38,10 +51,10 @@ def alike(sinks: Sequence[Windows], values: Sequence[Floats], width: int) -> lis
     return [largest[family[node]] for node in nodes]
 
 
-def _joined(sinks: Sequence[Windows], firsts: Ints, width: int) -> Ints:
+def _joined(sinks: Sequence[Windows], firsts: Indices, width: int) -> Indices:
     """Pairs (pairs, 2) of columns that drive one lane; columns are numbered kernel by kernel."""
     owner = np.full(width, -1, dtype=np.int32)
-    found = [np.zeros((0, 2), dtype=np.int32)]
+    found = [np.zeros(0, dtype=np.int64)]
     for windows, first in zip(sinks, firsts, strict=False):
         column = np.arange(windows.groups * windows.lines, dtype=np.int32) + np.int32(first)
         column = column.reshape(windows.groups, 1, windows.lines)
@@ -53,8 +66,10 @@ def _joined(sinks: Sequence[Windows], firsts: Ints, width: int) -> Ints:
             owner[lanes[fresh]] = drives[fresh]
             known = owner[lanes]
             other = known != drives
-            found.append(np.unique(np.stack([known[other], drives[other]], axis=1), axis=0))
-    return np.concatenate(found)
+            if other.any():
+                # One number a pair: sorting rows is slow.
+                found.append(np.unique(known[other].astype(np.int64) * _PAIRS + drives[other]))
+    return np.stack(np.divmod(np.concatenate(found), _PAIRS), axis=1)
 
 
 def joining(crossbars: Sequence[Crossbar], width: int, target: Target) -> Floats:
@@ -62,9 +77,8 @@ def joining(crossbars: Sequence[Crossbar], width: int, target: Target) -> Floats
     load = np.zeros(width)
     for crossbar in crossbars:
         plus = np.flatnonzero(crossbar.polarity > 0)
-        sums = np.zeros((crossbar.sinks.lines, crossbar.groups))
-        np.add.at(sums, crossbar.column[plus], crossbar.loads().T[plus])
-        crossbar.sinks.add(load, sums.T)
+        outputs = crossbar.column[plus, None] == np.arange(crossbar.sinks.lines)
+        crossbar.sinks.add(load, crossbar.loads()[:, plus] @ outputs)
     ohms = np.full(width, 1.0 / target.device.g_max)
     loaded = load > 0
     ohms[loaded] = target.amplifier.swing_v / (target.device.read_voltage_v * load[loaded])

@@ -46,9 +46,9 @@ def split(kernel: Kernel, form: Shape, channels: int, filters: int) -> list[Kern
 def join_groups(kernel: Kernel, count: int) -> list[Kernel]:
     """`count` blocks of the stack side by side in one, block-diagonally; a remainder apart."""
     full = kernel.groups // count * count
-    parts = [(_groups(kernel, slice(0, full)), count)] if full else []
+    parts = [(some_groups(kernel, slice(0, full)), count)] if full else []
     if full < kernel.groups:
-        parts.append((_groups(kernel, slice(full, None)), kernel.groups - full))
+        parts.append((some_groups(kernel, slice(full, None)), kernel.groups - full))
     return [part if n == 1 else _side_by_side(part, n) for part, n in parts]
 
 
@@ -124,7 +124,8 @@ def _strides(windows: Windows) -> int:
     return prod(windows.frame.shape[1:])
 
 
-def _groups(kernel: Kernel, groups: slice) -> Kernel:
+def some_groups(kernel: Kernel, groups: slice) -> Kernel:
+    """Some blocks of a stack."""
     return replace(
         kernel,
         values=kernel.values[groups],

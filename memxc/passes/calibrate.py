@@ -19,6 +19,7 @@ from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Digital, Lanes, Linear, Wires
 from memxc.passes import Context, DesignPass
+from memxc.passes._amplifiers import largest
 
 #: More bias lines than this cost more rows than they save in resolution.
 _MOST_BIAS_LINES = 8
@@ -186,7 +187,7 @@ def _bias_lines(kernel: Kernel, unit: float, most: int) -> int:
     """Lines so that no bias device exceeds the largest weight of its column, within `most`."""
     if kernel.bias is None or not kernel.rows:
         return 1
-    weight = np.abs(kernel.weight()).max(axis=1)
+    weight = largest(kernel)
     bias = np.abs(np.asarray(kernel.bias, dtype=np.float64))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         lines = np.where(weight > 0, bias * unit / weight, 1.0)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +19,14 @@ from scipy.sparse.csgraph import connected_components
 
 from memxc.errors import fail
 from memxc.ir.design import Bus, Design
-from memxc.ir.kernel import BIAS, Crossbar, Kernel
+from memxc.ir.kernel import Crossbar, Kernel, blocks
 from memxc.ir.stages import Array, Linear, Signed
 from memxc.ir.windows import ints
-from memxc.passes import Context, DesignPass, Zeros
+from memxc.passes import Context, DesignPass, _patch
 from memxc.passes import _amplifiers as amplifiers
+from memxc.passes import _devices as devices
 from memxc.passes import _levels as levels
+from memxc.passes._amplifiers import largest
 from memxc.target import Device
 
 Floats = NDArray[np.float64]
@@ -55,12 +56,18 @@ class Program(DesignPass):
         stages, first = [], 0
         for stage in design.stages:
             if isinstance(stage, Linear):
-                known = None if self.levels == "later" else ctx.target.device
-                made = plan(stage, design, ctx, known)
+                made = self.plan(stage, design, ctx)
                 stage = made.array(list(made.crossbars(first)))  # noqa: PLW2901
                 first += sum(crossbar.groups for crossbar in stage.crossbars)
             stages.append(stage)
         return design.with_stages(stages)
+
+    def plan(self, stage: Linear, design: Design, ctx: Context) -> Plan:
+        """How a stage of a calibrated design is programmed."""
+        src, dst = design.buses[stage.src], design.buses[stage.dst]
+        known = None if self.levels == "later" else ctx.target.device
+        bare = Plan(stage, src, dst, ctx, known, ())
+        return replace(bare, peaks=tuple(_peaks(stage.kernels, bare.bias_unit, dst.width)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +88,26 @@ class Plan:
     def crossbars(self, first: int = 0) -> Iterator[Crossbar]:
         """One after the other; `first` is the number of the first definition."""
         for kernel, peak in zip(self.stage.kernels, self.peaks, strict=True):
-            made = _crossbar(kernel, peak, self.bias_unit, self.stage, self.ctx, self.signed, first)
-            if self.stage.cell != "resistor":
-                made = replace(made, g=levels.nearest(made.g, self.known))
-            yield made
+            yield self._made(kernel, peak, first)
             first += kernel.groups
+
+    def parts(self, first: int = 0) -> Iterator[Crossbar]:
+        """The same, a few blocks of a stack at a time, as Crossbar.parts has them."""
+        for kernel, peak in zip(self.stage.kernels, self.peaks, strict=True):
+            biased = 0 if kernel.bias is None else kernel.columns
+            step = blocks(2 * (kernel.values.shape[1] + biased))
+            # All blocks of fixed resistors say which of them are left out.
+            whole = self.stage.cell == "resistor" or step >= kernel.groups
+            for start in range(0, kernel.groups, kernel.groups if whole else step):
+                some = slice(start, None if whole else start + step)
+                yield self._made(_patch.some_groups(kernel, some), peak[some], first + start)
+            first += kernel.groups
+
+    def _made(self, kernel: Kernel, peak: Floats, first: int) -> Crossbar:
+        made = _crossbar(kernel, peak, self.bias_unit, self.stage, self.ctx, self.signed, first)
+        if self.stage.cell == "resistor":
+            return made
+        return replace(made, g=levels.nearest(made.g, self.known))
 
     def array(self, crossbars: Sequence[Crossbar]) -> Array:
         """The stage with its crossbars, and the amplifiers' resistors that they need."""
@@ -94,13 +116,23 @@ class Plan:
         target, stage = self.ctx.target, self.stage
         span = target.device.g_max - (0.0 if stage.cell == "resistor" else target.device.g_min)
         unit = self.dst.scale / self.src.scale / span
+        return replace(
+            self.bare(),
+            crossbars=tuple(crossbars),
+            r_f=_feedback(stage.kernels, self.peaks, unit, self.dst.width),
+            r_join=amplifiers.joining(crossbars, self.dst.width, target),
+        )
+
+    def bare(self) -> Array:
+        """The stage without crossbars and resistors."""
+        target, stage = self.ctx.target, self.stage
         return Array(
             name=stage.name,
             src=stage.src,
             dst=stage.dst,
-            crossbars=tuple(crossbars),
-            r_f=_feedback(stage.kernels, self.peaks, unit, self.dst.width),
-            r_join=amplifiers.joining(crossbars, self.dst.width, target),
+            crossbars=(),
+            r_f=np.ones(self.dst.width),
+            r_join=np.ones(self.dst.width),
             v_bias=target.device.read_voltage_v,
             gain=target.amplifier.gain,
             cell=stage.cell,
@@ -120,13 +152,6 @@ class Plan:
         return self.src.scale / self.ctx.target.device.read_voltage_v
 
 
-def plan(stage: Linear, design: Design, ctx: Context, known: Device | None) -> Plan:
-    """The plan of a stage of a calibrated design."""
-    src, dst = design.buses[stage.src], design.buses[stage.dst]
-    bare = Plan(stage, src, dst, ctx, known, ())
-    return replace(bare, peaks=tuple(_peaks(stage.kernels, bare.bias_unit, dst.width)))
-
-
 def _peaks(kernels: Sequence[Kernel], bias_unit: float, width: int) -> list[Floats]:
     """Largest magnitude (groups, columns) of each kernel's columns, equal along shared lanes."""
     own = [_own_peak(kernel, bias_unit) for kernel in kernels]
@@ -136,13 +161,12 @@ def _peaks(kernels: Sequence[Kernel], bias_unit: float, width: int) -> list[Floa
 
 def _own_peak(kernel: Kernel, bias_unit: float) -> Floats:
     """Largest magnitude of each column, (groups, columns), and of those that share its devices."""
-    values = np.abs(np.asarray(kernel.values, dtype=np.float64))
     bias = np.zeros((kernel.groups, kernel.columns))
     if kernel.bias is not None:
         bias = np.abs(kernel.bias) * bias_unit / kernel.bias_lines
     if kernel.cell is None:
-        blocks = values.reshape(kernel.groups, kernel.rows, kernel.columns)
-        return np.asarray(np.maximum(blocks.max(axis=1, initial=0.0), bias))
+        return np.asarray(np.maximum(largest(kernel), bias))
+    values = np.abs(np.asarray(kernel.values, dtype=np.float64))
     # A device has one slope, so the columns that it stands in have one peak.
     column, device = _families(kernel)
     most = np.zeros((1 + max(column.max(initial=0), device.max(initial=0)), kernel.groups))
@@ -176,14 +200,14 @@ def _crossbar(
     span = device.g_max - g_min
     slope = span / peak
     pattern = kernel.pattern
-    values = _sloped(kernel, slope)
+    values = devices.sloped(kernel, slope)
     bias = np.zeros((kernel.groups, 0))
     if kernel.bias is not None:
         bias = np.asarray(kernel.bias, dtype=np.float64) * bias_unit / kernel.bias_lines * slope
-    layout = _inverted if signed == "inverted-inputs" else _differential
+    layout = devices.inverted if signed == "inverted-inputs" else devices.differential
     lines = kernel.bias_lines if kernel.bias is not None else 0
     cell, line, sign, column, polarity = layout(pattern, kernel.values.shape[1], lines)
-    g = _pairs(values, bias, g_min, span, ctx.zeros)
+    g = devices.pairs(values, bias, g_min, span, ctx.zeros)
     if fixed:
         # A fixed resistor of no conductance is left out, and a minus bit line without any.
         cell = np.where(np.max(g, axis=0)[np.maximum(cell, 0)] > 0, cell, -1)
@@ -202,61 +226,6 @@ def _crossbar(
         sinks=kernel.sinks,
         grid=kernel.grid,
     )
-
-
-def _sloped(kernel: Kernel, slope: Floats) -> Floats:
-    """Siemens of each weight, (groups, devices), by the slope of its device's column."""
-    values = np.asarray(kernel.values, dtype=np.float64)
-    if kernel.cell is None:
-        blocks = values.reshape(kernel.groups, kernel.rows, kernel.columns)
-        return np.asarray((blocks * slope[:, None]).reshape(values.shape))
-    spread = np.ones(values.shape)
-    rows, columns = np.nonzero(kernel.cell >= 0)
-    spread[:, kernel.cell[rows, columns]] = slope[:, columns]
-    return values * spread
-
-
-def _pairs(values: Floats, bias: Floats, g_min: float, span: float, zeros: Zeros) -> Floats:
-    """Conductances of the plus devices of the weights, the minus ones, and those of the bias."""
-    parts = (values, -values, bias, -bias)
-    ends = np.cumsum([0, *(part.shape[1] for part in parts)])
-    g = np.empty((len(values), ends[-1]))
-    for part, first, end in zip(parts, ends, ends[1:], strict=False):
-        own = g[:, first:end]
-        np.clip(part, 0.0, span, out=own)
-        own += g_min
-        if zeros == "absent":
-            # 0 S is no device.
-            own[part == 0] = 0.0
-    return g
-
-
-def _differential(pattern: NDArray[np.int32], devices: int, bias: int) -> tuple[NDArray[Any], ...]:
-    """(M+1) x 2: plus and minus bit lines interleaved, the bias on the last word lines."""
-    rows, columns = pattern.shape
-    cell = np.full((rows + bias, 2 * columns), -1, dtype=np.int32)
-    cell[:rows, 0::2] = pattern
-    cell[:rows, 1::2] = np.where(pattern >= 0, pattern + devices, -1)
-    cell[rows:, 0::2] = 2 * devices + np.arange(columns)
-    cell[rows:, 1::2] = 2 * devices + columns + np.arange(columns)
-    line = np.concatenate([np.arange(rows), np.full(bias, BIAS)])
-    column = np.repeat(np.arange(columns), 2)
-    return cell, line, np.ones_like(line), column, np.tile([1, -1], columns)
-
-
-def _inverted(pattern: NDArray[np.int32], devices: int, bias: int) -> tuple[NDArray[Any], ...]:
-    """(2M+2) x 1: each input and its inverse on neighbouring word lines, one bit line an output.
-
-    One op-amp inverts, so a positive weight stands on the inverted line.
-    """
-    rows, columns = pattern.shape
-    cell = np.full((2 * (rows + bias), columns), -1, dtype=np.int32)
-    cell[0 : 2 * rows : 2] = np.where(pattern >= 0, pattern + devices, -1)
-    cell[1 : 2 * rows : 2] = pattern
-    cell[2 * rows :: 2] = 2 * devices + columns + np.arange(columns)
-    cell[2 * rows + 1 :: 2] = 2 * devices + np.arange(columns)
-    line = np.concatenate([np.repeat(np.arange(rows), 2), np.full(2 * bias, BIAS)])
-    return cell, line, np.tile([1, -1], rows + bias), np.arange(columns), np.full(columns, -1)
 
 
 def _feedback(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ def _counts(stage: Linear | Array, zeros: Zeros) -> dict[str, int]:
 def _kernel(kernel: Kernel, zeros: Zeros) -> _Block:
     cell = kernel.pattern
     uses = np.bincount(cell[cell >= 0], minlength=kernel.values.shape[1])
-    weights = int(np.count_nonzero(kernel.values, axis=0) @ uses)
+    weights = _nonzero(kernel.values, uses)
     biases = 0 if kernel.bias is None else int(np.count_nonzero(kernel.bias)) * kernel.bias_lines
     there = weights + biases
     if zeros == "parked":
@@ -118,5 +119,12 @@ def _pairs(crossbar: Crossbar, lines: NDArray[np.bool_]) -> int:
     # One pair may stand at many places of a block, as in a sub-image.
     size = crossbar.g.shape[1]
     pairs, uses = np.unique(one[there].astype(np.int64) * size + other[there], return_counts=True)
-    differ = crossbar.g[:, pairs // size] != crossbar.g[:, pairs % size]
-    return int(np.count_nonzero(differ, axis=0) @ uses)
+    differ = crossbar.g.take(pairs // size, axis=1) != crossbar.g.take(pairs % size, axis=1)
+    return _nonzero(differ, uses)
+
+
+def _nonzero(values: NDArray[Any], uses: NDArray[np.intp]) -> int:
+    """Entries of (groups, devices) other than zero, each as often as its device is used."""
+    if (uses == 1).all():
+        return int(np.count_nonzero(values))
+    return int(np.count_nonzero(values, axis=0) @ uses)
