@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from memxc import frontend, losses, passes, samples
+from memxc import frontend, losses, passes, pruning, samples
 from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
@@ -41,6 +41,7 @@ class Options:
     signed: Signed = "differential"
     batchnorm: str = "fold"
     mitigate: tuple[str, ...] = ()
+    separate: float | None = None
     prune: tuple[str, ...] = ()
     zeros: passes.Zeros | None = None
     passes: str | None = None
@@ -158,6 +159,9 @@ def _pipeline(options: Options) -> list[Pass]:
         faults.append(Fault("usage", where, "program comes after calibrate"))
     if not faults:
         faults = [Fault("usage", where, what) for what in _misplaced(pipeline)]
+    if options.prune or options.separate is not None:
+        hint = "put prune-ckf, prune-lines or separate among the passes"
+        faults.append(Fault("usage", where, "leaves no place for --prune and --separate", hint))
     if faults:
         raise MemxcError(faults)
     return pipeline
@@ -180,18 +184,38 @@ def _misplaced(pipeline: Sequence[Pass]) -> Iterator[str]:
 def default_passes(options: Options) -> list[Pass]:
     """The pipeline that the options of the command line stand for."""
     known = passes.available()
-    first = [known["fold-batchnorm"]()] if options.batchnorm == "fold" else []
     asked = [name for name in MITIGATIONS if name in options.mitigate]
+    # Where zeros are no devices, what holds nothing but zeros is not built.
+    lean = [known["drop-lines"]()] if _zeros(options) == "absent" else []
     return [
-        *first,
+        *_graph_passes(options),
         known["calibrate"](),
         known["schedule"](mode=options.schedule),  # type: ignore[call-arg]
         known["partition"](policy=options.partition),  # type: ignore[call-arg]
+        *lean,
         known["tile"](),
+        *lean,
         known["program"](levels="later" if "compensate" in asked else "now"),  # type: ignore[call-arg]
         *(known[name]() for name in (*asked, "share")),
         *(known[name]() for name in ("convert",) if options.target.converter.needed),
     ]
+
+
+def _graph_passes(options: Options) -> Iterator[Pass]:
+    """Normalisations folded, kernels separated, then pruned: a fit would fill zeros again."""
+    known, prunes = passes.available(), pruning.asked(options.prune)
+    yield from (change for change in prunes if pruning.before_folding(change))
+    if options.batchnorm == "fold":
+        yield known["fold-batchnorm"]()
+    if options.separate is not None:
+        yield known["separate"](ratio=options.separate, partition=options.partition)  # type: ignore[call-arg]
+    yield from (change for change in prunes if not pruning.before_folding(change))
+    if prunes:
+        yield known["drop-dead-channels"]()
+
+
+def _zeros(options: Options) -> passes.Zeros:
+    return options.zeros or ("absent" if options.prune else "parked")
 
 
 def _samples(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ...]]:
@@ -223,7 +247,7 @@ def _context(options: Options, given: samples.Samples) -> Context:
         assumed_inputs=_samples_file(options) is None,
         stage_set=by_stage(options.stage_set),
         signed=options.signed,
-        zeros=options.zeros or ("absent" if options.prune else "parked"),
+        zeros=_zeros(options),
         judged=given,
     )
 

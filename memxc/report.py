@@ -36,7 +36,10 @@ def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
         "target": target.model_dump(),
         "options": _options(compiled.options),
         "samples": len(next(iter(compiled.samples.values()))),
-        "fidelity": {"rungs": [_rung(rung) for rung in compiled.rungs]},
+        "fidelity": {
+            "rungs": [_rung(rung) for rung in compiled.rungs],
+            "loss": compiled.loss and compiled.loss.as_dict(),
+        },
         "passes": [_pass(record) for record in compiled.records],
         "resources": {
             "total": resources.total(bills).as_dict(),
@@ -80,6 +83,7 @@ def summary(report: Mapping[str, Any]) -> list[str]:
         f"stages on the critical path, {time['periods']} periods, "
         f"{units.text(watts['energy_per_inference_j'], 'J')}",
         *_distance(report),
+        *_lost(report["fidelity"]["loss"]),
     ]
 
 
@@ -91,6 +95,18 @@ def _distance(report: Mapping[str, Any]) -> list[str]:
     steps = [(float(rung["max_rel_error"]), rung["to"]) for rung in rungs]
     error, end = max(steps, key=lambda step: (math.isnan(step[0]), step[0]))
     return [f"largest step of the ladder: {error:.1e} at {end}"]
+
+
+def _lost(loss: Mapping[str, Any] | None) -> list[str]:
+    """What all lossy passes together cost."""
+    if loss is None:
+        return []
+    before, after, lost = (float(loss[key]) for key in ("before", "after", "lost"))
+    over = f"over {loss['samples']} samples, all passes together"
+    if loss["metric"] == "error":
+        return [f"relative error of the outputs: {after:.2%} {over}"]
+    name = {"top1": "accuracy", "dice": "Dice"}[str(loss["metric"])]
+    return [f"{name}: {before:.2%} before, {after:.2%} after, {100 * lost:.2f} points lost, {over}"]
 
 
 def _table(report: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ BUDGETS = {
     "memristors": ("", ("resources", "total", "memristors")),
     "power": ("W", ("power", "total_w")),
     "latency": ("s", ("latency", "inference_s")),
+    "loss": ("", ("fidelity", "loss", "lost")),
 }
 
 MODEL = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -68,7 +69,7 @@ def stage_set(text: str) -> str:
 
 
 def budget(text: str) -> dict[str, float]:
-    """KEY=LIMIT,...: crossbars, memristors, power, latency."""
+    """KEY=LIMIT,...: crossbars, memristors, power, latency, loss."""
     found: dict[str, float] = {}
     for part in text.split(","):
         key, equals, value = part.partition("=")
@@ -89,6 +90,22 @@ def mitigations(text: str) -> tuple[str, ...]:
     return found
 
 
+def prune(text: str) -> str:
+    """METHOD:AMOUNT."""
+    from memxc import pruning
+
+    pruning.parse(text)
+    return text
+
+
+def ratio(text: str) -> float:
+    """A share of the layers, from 0 to 1."""
+    value = units.parse(text)
+    if not 0 <= value <= 1:
+        raise ValueError("a share from 0 to 1 is wanted")
+    return value
+
+
 def sweep(text: str) -> tuple[str, tuple[str, ...]]:
     """KEY=A,B,C: a key of the target and the values to go through."""
     key, equals, values = text.partition("=")
@@ -104,6 +121,8 @@ SPAN = _Form("LO,HI", span, "--input-range -1,1")
 STAGE_SET = _Form("STAGE.KEY=VALUE", stage_set, "--stage-set conv1.schedule=sequential")
 BUDGET = _Form("KEY=LIMIT,...", budget, "--budget crossbars=200,power=2W,latency=500ns")
 
+PRUNE = _Form("METHOD:AMOUNT", prune, "--prune ckf:0.5")
+RATIO = _Form("RATIO", ratio, "--separate 0.5")
 MITIGATE = _Form("NAME,...", mitigations, "--mitigate both-ends,compensate")
 SWEEP = _Form("KEY=A,B,C", sweep, "--sweep device.sigma=0,0.05,0.1")
 
@@ -115,9 +134,12 @@ def over(limits: dict[str, float], report: dict[str, Any]) -> list[str]:
         unit, path = BUDGETS[key]
         value: Any = report
         for part in path:
-            value = value[part]
-        if value > limit or math.isnan(value):
-            shown = [units.text(v, unit) if unit else f"{v:,.0f}" for v in (value, limit)]
+            value = value and value[part]
+        if value is None:
+            lines.append(f"over budget: {key} was not measured")
+        elif value > limit or math.isnan(value):
+            plain = "{:.4g}" if key == "loss" else "{:,.0f}"
+            shown = [units.text(v, unit) if unit else plain.format(v) for v in (value, limit)]
             lines.append(f"over budget: {key} {shown[0]} where {shown[1]} is allowed")
     return lines
 

@@ -68,6 +68,24 @@ from memxc.errors import fail
     help="Against the resistance of wires: both-ends drives word lines at both ends, reorder puts "
     "much current near amplifiers and drivers, compensate corrects conductances.",
 )
+@click.option(
+    "--separate",
+    type=_options.RATIO,
+    help="3D kernels made depthwise and pointwise (2D + 1D), in this share of the layers that can.",
+)
+@click.option(
+    "--prune",
+    type=_options.PRUNE,
+    multiple=True,
+    help="Weights, lines or crossbars of little effect go: ckf:0.5, crossbar:0.3, word-line:0.2, "
+    "bit-line:0.2, ckf-loss:0.01 ... (docs/pruning.md); again for others, in this order.",
+)
+@click.option(
+    "--zeros",
+    type=click.Choice(["absent", "parked"]),
+    help="A weight of exactly zero is no device, or a pair at g_min. "
+    "Default: absent with --prune, else parked.",
+)
 @click.option("--passes", metavar='"a{x=1},b"', help="The exact pipeline (memxc passes).")
 @click.option(
     "--samples",

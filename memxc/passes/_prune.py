@@ -1,7 +1,4 @@
-"""What the pruning passes share: their layers, their return to the graph, and how far to go.
-
-`METHODS` is what --prune knows.
-"""
+"""What the pruning passes share: their layers, their return to the graph, and how far to go."""
 
 from __future__ import annotations
 
@@ -16,41 +13,8 @@ from memxc.lower import lower
 from memxc.passes import Context, Pass, _layers
 from memxc.samples import Samples
 
-#: For each method of --prune: the pass, its options, and the option that the amount is.
-METHODS: dict[str, tuple[str, dict[str, object], str]] = {
-    "ckf": ("prune-ckf", {}, "share"),
-    "ckf-layer": ("prune-ckf", {"scope": "layer"}, "share"),
-    "ckf-multiplications": ("prune-ckf", {"count": "multiplications"}, "share"),
-    "ckf-threshold": ("prune-ckf", {}, "threshold"),
-    "ckf-loss": ("prune-ckf", {}, "loss"),
-    "crossbar": ("prune-lines", {"unit": "crossbar"}, "share"),
-    "crossbar-bn": ("prune-lines", {"unit": "crossbar", "score": "bn"}, "share"),
-    "crossbar-loss": ("prune-lines", {"unit": "crossbar"}, "loss"),
-    "word-line": ("prune-lines", {"unit": "word-line"}, "share"),
-    "word-line-loss": ("prune-lines", {"unit": "word-line"}, "loss"),
-    "bit-line": ("prune-lines", {"unit": "bit-line"}, "share"),
-    "bit-line-loss": ("prune-lines", {"unit": "bit-line"}, "loss"),
-}
-
 #: The share that is chosen for a wanted loss is a multiple of one in so many.
 _STEPS = 512
-
-
-def parse(text: str) -> tuple[str, float]:
-    """Method and amount of METHOD:AMOUNT. ValueError, in a sentence, where it is none."""
-    method, _, amount = text.partition(":")
-    if method not in METHODS:
-        raise ValueError(f"there is no method {method!r}; methods are {', '.join(METHODS)}")
-    try:
-        value = float(amount)
-    except ValueError:
-        raise ValueError(f"an amount is wanted, {method}:AMOUNT") from None
-    kind = METHODS[method][2]
-    most = math.inf if kind == "threshold" else 1.0
-    if not 0 < value < most:
-        words = "above 0" if kind == "threshold" else "between 0 and 1, without these"
-        raise ValueError(f"{kind} {amount} of {method} is not {words}")
-    return method, value
 
 
 def check(change: Pass, amounts: tuple[str, ...]) -> None:

@@ -1,0 +1,173 @@
+"""prune-lines: whole lines of crossbars, or whole crossbars, become zero.
+
+crossbar: one channel of a depthwise convolution (Wen et al., IEEE TNSE 7(3), 2020: redundant
+crossbars of depthwise separable layers). word-line: one input line of a layer, a tap of a channel;
+bit-line: one output line, a filter (the sister papers on GoogLeNet). The scores are our choice:
+the papers' are not public. What the zeros leave without effect goes in drop-dead-channels, and the
+word lines without a device in drop-lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.errors import fail
+from memxc.ir.graph import Graph
+from memxc.passes import Context, GraphPass, _channels, _kept, _layers, _prune
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+UNITS = ("crossbar", "word-line", "bit-line")
+SCORES = ("l1", "bn")
+
+
+@dataclass(frozen=True)
+class PruneLines(GraphPass):
+    """Zero the units of the lowest score: a share of all, or as many as a wanted loss allows.
+
+    unit: crossbar, word-line or bit-line. share: of all units of the network. loss: the largest
+    share that loses no more on the samples. score: `l1`, the sum of the magnitudes of a unit's
+    weights, or `bn`, the scale of the BatchNormalization behind the layer, which has to be there
+    still; each over the mean of its layer. One unit stays in every layer, and so do
+    crossbars and bit lines that cannot leave the network.
+    """
+
+    name = "prune-lines"
+    exact = False
+    unit: str = "crossbar"
+    share: float = 0.0
+    loss: float = 0.0
+    score: str = "l1"
+
+    def run(self, graph: Graph, ctx: Context) -> Graph:
+        """The graph with zeros in its weights."""
+        _prune.check(self, ("share", "loss"))
+        for key, value, known in (("unit", self.unit, UNITS), ("score", self.score, SCORES)):
+            if value not in known:
+                what = f"there is no {key} {value!r}"
+                raise fail("usage", f"{self.name}.{key}", what, f"one of {', '.join(known)}")
+        if self.score == "bn" and self.unit == "word-line":
+            raise fail("usage", f"{self.name}.score", "a word line has no batch-norm scale")
+        units = _units(graph, self.unit)
+        if not units:
+            words = "depthwise convolution" if self.unit == "crossbar" else "layer"
+            what = f"the network has no {words} that could lose a {self.unit}"
+            raise fail("usage", f"--prune {self.unit}", what)
+        scores = _scores(graph, units, self.unit, self.score)
+        free = {index: _free(graph, units, index, self.unit) for index in units}
+        order = _ranked(scores, free)
+        total = sum(map(len, scores.values()))
+
+        def pruned(share: float) -> Graph:
+            gone = order[: round(share * total)]
+            masks = {index: np.zeros(len(score), dtype=bool) for index, score in scores.items()}
+            for index, number in gone:
+                masks[index][number] = True
+            return _zeroed(graph, units, masks, self.unit)
+
+        if not self.share:
+            return _prune.largest(graph, pruned, self.loss, ctx)
+        if round(self.share * total) > len(order):
+            ctx.warnings.append(
+                f"--prune {self.unit}: {len(order)} of {total} can go, which is less than the "
+                f"share of {self.share:g} asked for; the others are tied to what stays"
+            )
+        return pruned(self.share)
+
+
+def _units(graph: Graph, unit: str) -> dict[int, _layers.Layer]:
+    """The layers that have such units, by the position of their node."""
+    wanted = "depthwise" if unit == "crossbar" else "dense"
+    found = {
+        index: layer
+        for index, layer in _prune.layers(graph).items()
+        if _channels.kind(layer.node, graph) == wanted
+    }
+    if unit == "crossbar":
+        return {index: layer for index, layer in found.items() if layer.node.op == "Conv"}
+    return found
+
+
+def _magnitudes(layer: _layers.Layer, unit: str) -> Floats:
+    """The sum of the magnitudes of each unit of a layer."""
+    weight = np.abs(layer.weight)
+    if unit == "word-line":
+        return np.asarray(weight.sum(axis=_columns(layer)).reshape(-1))
+    axis = 0 if unit == "crossbar" else _columns(layer)
+    return np.asarray(np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1).sum(axis=1))
+
+
+def _columns(layer: _layers.Layer) -> int:
+    """The axis of the weight that is its bit lines; all others together are its word lines."""
+    node = layer.node
+    return 0 if node.op == "Conv" or (node.op == "Gemm" and node.attrs.get("transB")) else 1
+
+
+def _zeroed(
+    graph: Graph, units: Mapping[int, _layers.Layer], masks: Mapping[int, Mask], unit: str
+) -> Graph:
+    """The graph with the units in the masks at zero."""
+    changed = {}
+    for index, gone in masks.items():
+        layer = units[index]
+        shape = list(layer.weight.shape)
+        if unit == "word-line":
+            shape[_columns(layer)] = 1
+        else:
+            shape = [1] * len(shape)
+            shape[0 if unit == "crossbar" else _columns(layer)] = -1
+        if gone.any():
+            weight = np.where(gone.reshape(shape), 0.0, layer.weight)
+            changed[index] = replace(layer, weight=weight)
+    return _prune.rewritten(graph, changed)
+
+
+def _scores(
+    graph: Graph, units: Mapping[int, _layers.Layer], unit: str, score: str
+) -> dict[int, Floats]:
+    """The score of each unit of each layer, over the mean of the layer."""
+    scores = {index: _magnitudes(layer, unit) for index, layer in units.items()}
+    if score == "bn":
+        found = {index: _scale(graph, layer) for index, layer in units.items()}
+        scores = {index: scale for index, scale in found.items() if scale is not None}
+    if not scores:
+        what = "there is no BatchNormalization behind a layer that has such units"
+        raise fail("usage", "--prune crossbar-bn", what, "crossbar: ranks by the L1 norm")
+    return {index: value / max(float(value.mean()), 1e-300) for index, value in scores.items()}
+
+
+def _scale(graph: Graph, layer: _layers.Layer) -> Floats | None:
+    """|gamma| of the BatchNormalization that reads the layer; None where there is none."""
+    for node in graph.nodes:
+        if node.op == "BatchNormalization" and node.inputs[0] == layer.node.outputs[0]:
+            gamma = graph.weights.get(node.inputs[1])
+            return None if gamma is None else np.abs(_layers.floats(gamma))
+    return None
+
+
+def _free(graph: Graph, units: Mapping[int, _layers.Layer], index: int, unit: str) -> Mask:
+    """Units of a layer that leave the network when the whole layer is zero; all word lines do."""
+    count = len(_magnitudes(units[index], unit))
+    if unit == "word-line":
+        return np.ones(count, dtype=bool)
+    empty = _zeroed(graph, units, {index: np.ones(count, dtype=bool)}, unit)
+    node = empty.nodes[index]
+    kept = _kept.kept(empty, _channels.constants(empty))[node.outputs[0]]
+    if kept.sum() == 1:
+        kept = np.zeros_like(kept)  # one channel of a signal always stays
+    return ~kept
+
+
+def _ranked(scores: Mapping[int, Floats], free: Mapping[int, Mask]) -> list[tuple[int, int]]:
+    """(layer, unit) of those that may go, the lowest score first; the best of a layer stays."""
+    found = []
+    for index, score in scores.items():
+        may = free[index].copy()
+        may[int(np.argmax(score))] = False
+        found += [(float(score[number]), index, int(number)) for number in np.flatnonzero(may)]
+    return [(index, number) for _, index, number in sorted(found)]

@@ -1,0 +1,61 @@
+"""--prune METHOD:AMOUNT: what a user asks for as passes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from memxc import passes
+from memxc.errors import Fault, MemxcError
+from memxc.passes import Pass
+
+#: For each method the pass, its options, and the option that the amount is.
+METHODS: dict[str, tuple[str, dict[str, object], str]] = {
+    "ckf": ("prune-ckf", {}, "share"),
+    "ckf-layer": ("prune-ckf", {"scope": "layer"}, "share"),
+    "ckf-multiplications": ("prune-ckf", {"count": "multiplications"}, "share"),
+    "ckf-threshold": ("prune-ckf", {}, "threshold"),
+    "ckf-loss": ("prune-ckf", {}, "loss"),
+    "crossbar": ("prune-lines", {"unit": "crossbar"}, "share"),
+    "crossbar-bn": ("prune-lines", {"unit": "crossbar", "score": "bn"}, "share"),
+    "crossbar-loss": ("prune-lines", {"unit": "crossbar"}, "loss"),
+    "word-line": ("prune-lines", {"unit": "word-line"}, "share"),
+    "word-line-loss": ("prune-lines", {"unit": "word-line"}, "loss"),
+    "bit-line": ("prune-lines", {"unit": "bit-line"}, "share"),
+    "bit-line-loss": ("prune-lines", {"unit": "bit-line"}, "loss"),
+}
+
+
+def parse(text: str) -> Pass:
+    """The pass of METHOD:AMOUNT. ValueError, in a sentence, where it is none."""
+    method, _, amount = text.partition(":")
+    if method not in METHODS:
+        raise ValueError(f"there is no method {method!r}; methods are {', '.join(METHODS)}")
+    try:
+        value = float(amount)
+    except ValueError:
+        raise ValueError(f"an amount is wanted, {method}:AMOUNT") from None
+    name, fixed, key = METHODS[method]
+    most = math.inf if key == "threshold" else 1.0
+    if not 0 < value < most:
+        words = "a number above 0" if key == "threshold" else "between 0 and 1, both left out"
+        raise ValueError(f"the {key} of {method} is {words}")
+    return passes.available()[name](**{**fixed, key: value})
+
+
+def asked(texts: Iterable[str]) -> list[Pass]:
+    """The passes of several. MemxcError (usage) with all faults."""
+    found, faults = [], []
+    for text in texts:
+        try:
+            found.append(parse(text))
+        except ValueError as error:
+            faults.append(Fault("usage", f"--prune {text}", str(error), "for example ckf:0.5"))
+    if faults:
+        raise MemxcError(faults)
+    return found
+
+
+def before_folding(change: Pass) -> bool:
+    """Whether a pass looks at batch normalisations, which fold-batchnorm takes away."""
+    return change.options().get("score") == "bn"
