@@ -50,6 +50,9 @@ class Loaded:
 def load(folder: Path) -> Loaded:
     """Read an output folder. MemxcError (bad-design) where it is none, or not whole."""
     found = manifest(folder)
+    if "design.json" not in found["files"] and "report.json" in found["files"]:
+        hint = "compile without --report-only"
+        raise fail("bad-design", str(folder), "holds a report and no design", hint)
     design = store.load(folder)
     try:
         target = Target.model_validate(found["target"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc import evaluate, reference, samples
+from memxc.backends import estimate
 from memxc.errors import MemxcError
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
@@ -58,6 +59,8 @@ class Ladder:
         self.judge: Judge | None = None
         self.answers: list[Answers] = []
         self.circuit: tuple[Design, Answers] | None = None
+        self.known: tuple[Graph, Design] | None = None
+        self.sizes: tuple[Design, dict[str, int]] | None = None
         try:
             self.values = reference.run(model, self.inputs) if self.inputs else None
         except MemxcError as error:
@@ -74,11 +77,39 @@ class Ladder:
         self.progress(change.name)
         changed = change.run(graph, ctx)
         changed.verify()
-        before = lower(graph)
+        before = self.design(graph)
         if self.name == "onnxruntime":
             self.lowered(before)
-        self._record(change, before, lower(changed), ctx)
+        after = before if _same(graph, changed) else lower(changed)
+        self.known = changed, after
+        self._record(change, before, after, ctx)
         return changed
+
+    def design(self, graph: Graph) -> Design:
+        """A graph lowered; remembered, for passes follow each other."""
+        if self.known is None or self.known[0] is not graph:
+            self.known = graph, lower(graph)
+        return self.known[1]
+
+    def estimate(
+        self, changes: Sequence[DesignPass], design: Design, ctx: Context
+    ) -> estimate.Estimate:
+        """The bill of what passes make of a design, stage by stage; nothing is compared."""
+        sizes = {change.name: dict.fromkeys(counts(design), 0) for change in changes}
+
+        def watch(name: str, part: Design) -> None:
+            for key, value in counts(part, ctx.zeros).items():
+                sizes[name][key] += value
+
+        self.progress("counting stage by stage")
+        found = estimate.estimate(design, changes, ctx, watch)
+        before = self._counts(design, ctx)
+        for change in changes:
+            after = sizes[change.name]
+            record = PassRecord(change.name, change.options(), change.exact, before, after, {})
+            self.records.append(record)
+            before = after
+        return found
 
     def design_pass(self, change: DesignPass, design: Design, ctx: Context) -> Design:
         """The design after a pass, which is held against the design before it."""
@@ -101,12 +132,18 @@ class Ladder:
         rung = self._rung(change.name, after)
         self._check(change, rung)
         loss = {} if change.exact or rung is None else self._lost(before, after, ctx)
-        sizes = (counts(before, ctx.zeros), counts(after, ctx.zeros))
+        sizes = (self._counts(before, ctx), self._counts(after, ctx))
         self.records.append(PassRecord(change.name, change.options(), change.exact, *sizes, loss))
+
+    def _counts(self, design: Design, ctx: Context) -> dict[str, int]:
+        """The size of a design; remembered, for passes follow each other."""
+        if self.sizes is None or self.sizes[0] is not design:
+            self.sizes = design, counts(design, ctx.zeros)
+        return self.sizes[1]
 
     def _record_wired(self, change: Pass, before: Design, after: Design, ctx: Context) -> None:
         """A pass that is about the circuit with its wires: measured with them, before and after."""
-        sizes: list[dict[str, float]] = [{**counts(d, ctx.zeros)} for d in (before, after)]
+        sizes: list[dict[str, float]] = [{**self._counts(d, ctx)} for d in (before, after)]
         sizes[1] |= ctx.figures
         ctx.figures.clear()
         if self.judge is not None:
@@ -164,6 +201,14 @@ class Ladder:
 
 def _with_wires(design: Design, ctx: Context) -> Design:
     return effective(design, Wires.of(ctx.target.wire))
+
+
+def _same(one: Graph, other: Graph) -> bool:
+    """Whether a pass found nothing to do."""
+    held = one.weights.keys() == other.weights.keys() and all(
+        one.weights[name] is other.weights[name] for name in one.weights
+    )
+    return held and one.nodes == other.nodes and one.outputs == other.outputs
 
 
 def _far(error: float) -> str:

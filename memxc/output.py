@@ -70,7 +70,7 @@ def _same(path: Path, model: Any) -> bool:
 def write(
     compiled: Compiled, out: Path, force: bool = False, dialects: Sequence[str] = ("ngspice",)
 ) -> dict[str, Any]:
-    """Write everything that `compile` promises into `out`; returns the report.
+    """Write everything that `compile` promises into `out`, or the report only; returns the report.
 
     Nothing is left behind where it fails. MemxcError: as `check`.
     """
@@ -103,6 +103,14 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def _fill(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequence[str]) -> None:
+    (place / "report.json").write_text(store.dumps(found), "ascii")
+    for page in ("report.md", "report.html"):
+        (place / page).write_text(render.report(page, report=found), "utf-8", newline="\n")
+    if not compiled.report_only:
+        _fill_design(compiled, place, dialects)
+
+
+def _fill_design(compiled: Compiled, place: Path, dialects: Sequence[str]) -> None:
     suffixes = render.dialects()
     for dialect in dialects:
         name, device = compiled.options.model.stem, compiled.target.device
@@ -114,9 +122,6 @@ def _fill(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequ
     store.save(compiled.design, place)
     _write_lines(place / "mapping.csv", mapping.mapping(compiled.design, suffixes[dialects[0]]))
     _write_lines(place / "schedule.csv", mapping.schedule(compiled.design))
-    (place / "report.json").write_text(store.dumps(found), "ascii")
-    for page in ("report.md", "report.html"):
-        (place / page).write_text(render.report(page, report=found), "utf-8", newline="\n")
     copy(compiled.options.model, place / MODEL)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from memxc import frontend, losses, passes, pruning, samples
+from memxc.backends import estimate
 from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
@@ -26,6 +27,10 @@ from memxc.target import Target
 _NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
 #: The passes that put kernels on crossbars.
 _LAY_OUT = ("partition", "tile", "program")
+_UNCHECKED = (
+    "report only: nothing was held against onnxruntime, and no netlist, design or mapping is "
+    "written; compile without --report-only before you build it"
+)
 #: Passes against wire resistance, in the order that each knows what it has to know of the others.
 MITIGATIONS = ("both-ends", "reorder", "compensate")
 
@@ -57,6 +62,7 @@ class Compiled:
     """A programmed design and how it came about. squares: as Context's.
 
     unlaid: the design as it stood before it was laid out; context: what its passes could look at.
+    bill: where only a report was asked for and `design` has no conductances, what it would take.
     """
 
     options: Options
@@ -73,39 +79,50 @@ class Compiled:
     loss: losses.Loss | None
     warnings: tuple[str, ...]
     macs: int
+    report_only: bool = False
+    bill: estimate.Estimate | None = None
 
 
 def compile_model(
-    options: Options, progress: Callable[[str], None] = lambda text: None, check: bool = True
+    options: Options,
+    progress: Callable[[str], None] = lambda text: None,
+    check: bool = True,
+    report_only: bool = False,
 ) -> Compiled:
     """ONNX file -> programmed design. Raises MemxcError with all faults of the user's input.
 
-    `check`: hold each pass against the one before it; the design is the same without.
+    check: hold each pass against the one before it; the design is the same without.
+    report_only: for what a report needs, unchecked and in little memory.
     """
     progress("reading the model")
     loaded = frontend.load(options.model, options.shapes)
     given, warnings = _samples(options, loaded)
     pipeline = _pipeline(options)
     ctx = _context(options, given)
-    ladder = Ladder(options.model, ctx.samples if check else {}, progress)
+    ladder = Ladder(options.model, {} if report_only or not check else ctx.samples, progress)
     graph, multiplications = loaded, 0
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
         # Those of the network as it was given, whatever is pruned later.
         if not graph_pass.exact:
-            multiplications = multiplications or macs(lower(graph))
+            multiplications = multiplications or macs(ladder.design(graph))
         graph = ladder.graph_pass(graph_pass, graph, ctx)
     progress("lowering")
-    design = lower(graph)
+    design = ladder.design(graph)
     design.verify()
     _check_stages(design, ctx)
     if not ladder.records:
         ladder.lowered(design)
     multiplications = multiplications or macs(design)
-    unlaid = None
-    for design_pass in (p for p in pipeline if isinstance(p, DesignPass)):
-        if design_pass.name in _LAY_OUT:
+    unlaid, bill = None, None
+    changes = [p for p in pipeline if isinstance(p, DesignPass)]
+    while changes and bill is None:
+        if changes[0].name in _LAY_OUT:
             unlaid = unlaid or design
-        design = ladder.design_pass(design_pass, design, ctx)
+        if report_only and changes[0].name in _LAY_OUT and estimate.possible(changes):
+            bill = ladder.estimate(changes, design, ctx)
+            design = bill.design
+        else:
+            design = ladder.design_pass(changes.pop(0), design, ctx)
     _check_fits(design, ctx)
     return Compiled(
         options=options,
@@ -120,8 +137,10 @@ def compile_model(
         records=tuple(ladder.records),
         rungs=tuple(ladder.rungs),
         loss=ladder.loss(),
-        warnings=(*warnings, *ladder.warnings, *ctx.warnings),
+        warnings=(*warnings, *ladder.warnings, *ctx.warnings, *([_UNCHECKED] * report_only)),
         macs=multiplications,
+        report_only=report_only,
+        bill=bill,
     )
 
 

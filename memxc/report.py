@@ -25,8 +25,11 @@ def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
     """Everything of report.json. `sha256`: of the model's file."""
     design, target = compiled.design, compiled.target
     ctx, policy = compiled.context, _policy(compiled)
-    bills = resources.measure(design, target.device.g_min, ctx.tile)
-    watts = power.measure(design, bills, target.amplifier.power_w, compiled.squares)
+    if compiled.bill:
+        bills, watts = compiled.bill.resources, compiled.bill.power
+    else:
+        bills = resources.measure(design, target.device.g_min, ctx.tile)
+        watts = power.measure(design, bills, target.amplifier.power_w, compiled.squares)
     time = latency.measure(design, target.crossbar.stage_time_s)
     older = list(baselines.measure(compiled.unlaid, policy, ctx))
     return {

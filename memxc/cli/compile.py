@@ -121,6 +121,11 @@ from memxc.errors import fail
     show_default=True,
     help="The SPICE the netlist is for (memxc dialects); again for more.",
 )
+@click.option(
+    "--report-only",
+    is_flag=True,
+    help="The report in seconds: the same numbers, unchecked, and no netlist, design or mapping.",
+)
 @click.option("--budget", type=_options.BUDGET, help="Exit with 1 when passed.")
 @click.option(
     "--seed",
@@ -135,6 +140,7 @@ from memxc.errors import fail
 def command(
     out: Path,
     dialects: tuple[str, ...],
+    report_only: bool,
     budget: dict[str, float] | None,
     force: bool,
     quiet: bool,
@@ -150,13 +156,13 @@ def command(
     inputs = [options.model, options.samples, Path(asked["target_name"])]
     output.check(out, force, [path for path in inputs if path])
     with _terminal.progress(quiet or as_json) as show:
-        compiled = pipeline.compile_model(options, show)
+        compiled = pipeline.compile_model(options, show, report_only=report_only)
         show("writing")
         report = output.write(compiled, out, force, dialects)
     passed = _options.over(budget or {}, report)
     if as_json:
         _terminal.document(report)
-    _say(report, out, quiet or as_json)
+    _say(report, out, quiet or as_json, report_only)
     for line in passed:
         _terminal.warn(line)
     return 1 if passed else 0
@@ -188,7 +194,7 @@ def _known(dialects: tuple[str, ...]) -> None:
             )
 
 
-def _say(report: dict[str, Any], out: Path, quiet: bool) -> None:
+def _say(report: dict[str, Any], out: Path, quiet: bool, only: bool) -> None:
     from memxc.errors import printable
     from memxc.report import summary
 
@@ -199,6 +205,10 @@ def _say(report: dict[str, Any], out: Path, quiet: bool) -> None:
     _terminal.say(f"{printable(report['model']['name'])} for {report['target']['name']}:")
     for line in summary(report):
         _terminal.say(f"  {line}")
+    if only:
+        _terminal.say(f"Written to {out}: report.md, report.html, report.json.")
+        _terminal.say("Next: the same without --report-only, for the netlist and its checks")
+        return
     _terminal.say(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
     wire = " --wire" if "compensate" in [done["name"] for done in report["passes"]] else ""
     _terminal.say(f"Next: memxc verify {out}{wire}")
