@@ -13,17 +13,18 @@ from memxc.passes import Pass
 METHODS: dict[str, tuple[str, dict[str, object], str]] = {
     "ckf": ("prune-ckf", {}, "share"),
     "ckf-layer": ("prune-ckf", {"scope": "layer"}, "share"),
-    "ckf-multiplications": ("prune-ckf", {"count": "multiplications"}, "share"),
+    "ckf-samples": ("prune-ckf", {"score": "samples"}, "share"),
+    "ckf-multiplications": (
+        "prune-ckf", {"score": "samples", "count": "multiplications"}, "share"
+    ),
     "ckf-threshold": ("prune-ckf", {}, "threshold"),
-    "ckf-loss": ("prune-ckf", {}, "loss"),
-    "crossbar": ("prune-lines", {"unit": "crossbar"}, "share"),
+    "ckf-loss": ("prune-ckf", {"score": "samples"}, "loss"),
     "crossbar-bn": ("prune-lines", {"unit": "crossbar", "score": "bn"}, "share"),
-    "crossbar-loss": ("prune-lines", {"unit": "crossbar"}, "loss"),
-    "word-line": ("prune-lines", {"unit": "word-line"}, "share"),
-    "word-line-loss": ("prune-lines", {"unit": "word-line"}, "loss"),
-    "bit-line": ("prune-lines", {"unit": "bit-line"}, "share"),
-    "bit-line-loss": ("prune-lines", {"unit": "bit-line"}, "loss"),
-}
+}  # fmt: skip
+for _unit in ("crossbar", "word-line", "bit-line"):
+    METHODS[_unit] = ("prune-lines", {"unit": _unit}, "share")
+    METHODS[f"{_unit}-samples"] = ("prune-lines", {"unit": _unit, "score": "samples"}, "share")
+    METHODS[f"{_unit}-loss"] = ("prune-lines", {"unit": _unit, "score": "samples"}, "loss")
 
 
 def parse(text: str) -> Pass:

@@ -17,8 +17,8 @@ from memxc.samples import Samples
 _STEPS = 512
 
 
-def check(change: Pass, amounts: tuple[str, ...]) -> None:
-    """MemxcError (usage) unless exactly one of the amounts is given, and makes sense."""
+def check(change: Pass, amounts: tuple[str, ...], choices: Mapping[str, tuple[str, ...]]) -> None:
+    """MemxcError (usage) unless exactly one of the amounts is given, and all make sense."""
     given = {key: value for key, value in change.options().items() if key in amounts and value}
     faults = []
     if len(given) != 1:
@@ -29,6 +29,10 @@ def check(change: Pass, amounts: tuple[str, ...]) -> None:
         if not 0 < float(str(value)) < most:
             words = "above 0" if key == "threshold" else "between 0 and 1, without these"
             faults.append(Fault("usage", f"{change.name}.{key}", f"{value} is not {words}"))
+    for key, known in choices.items():
+        if change.options()[key] not in known:
+            what = f"there is no {key} {change.options()[key]!r}"
+            faults.append(Fault("usage", f"{change.name}.{key}", what, f"one of {known}"))
     if faults:
         raise MemxcError(faults)
 
@@ -51,7 +55,7 @@ def rewritten(graph: Graph, changed: Mapping[int, _layers.Layer]) -> Graph:
     return _layers.without_unread(replace(graph, nodes=tuple(nodes)))
 
 
-def largest(graph: Graph, pruned: Callable[[float], Graph], loss: float, ctx: Context) -> Graph:
+def most(graph: Graph, pruned: Callable[[float], Graph], loss: float, ctx: Context) -> Graph:
     """The graph pruned by the largest share, found by halving, that loses at most `loss`.
 
     A loss may fall where the share grows, so a larger share that also would do can be missed.

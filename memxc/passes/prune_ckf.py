@@ -17,22 +17,27 @@ from numpy.typing import NDArray
 
 from memxc.errors import fail
 from memxc.ir.graph import Graph
-from memxc.passes import Context, GraphPass, _layers, _prune
-
-SCOPES = ("all", "layer")
-COUNTS = ("weights", "multiplications")
+from memxc.passes import Context, GraphPass, _importance, _layers, _prune
 
 Keep = dict[str, NDArray[np.bool_]]
+
+CHOICES = {
+    "score": ("magnitude", "samples"),
+    "scope": ("all", "layer"),
+    "count": ("weights", "multiplications"),
+}
 
 
 @dataclass(frozen=True)
 class PruneCkf(GraphPass):
-    """Zero weights by magnitude: a share of them, those up to a threshold, or for a wanted loss.
+    """Zero weights by their size: a share of them, those up to a threshold, or for a wanted loss.
 
     share: of `count`, weights or multiplications, that goes. scope: `all` ranks the weights of all
-    layers together, each over the root mean square of its layer; `layer` takes the share in every
-    layer. threshold: weights of a magnitude up to it go. loss: the largest share that loses no
-    more on the samples. Exactly one of share, threshold and loss is above zero.
+    layers together, by `magnitude` each over the root mean square of its layer; `layer` takes the
+    share in every layer. score: `samples` ranks by how much of the answers passes through a weight,
+    and puts what the pruned ones gave on average into the bias. threshold: weights of a magnitude
+    up to it go. loss: the largest share that loses no more on the samples. Exactly one of share,
+    threshold and loss is above zero.
     """
 
     name = "prune-ckf"
@@ -40,29 +45,33 @@ class PruneCkf(GraphPass):
     share: float = 0.0
     threshold: float = 0.0
     loss: float = 0.0
+    score: str = "magnitude"
     scope: str = "all"
     count: str = "weights"
 
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with zeros in its weights."""
-        _prune.check(self, ("share", "threshold", "loss"))
-        for key, value, known in (("scope", self.scope, SCOPES), ("count", self.count, COUNTS)):
-            if value not in known:
-                what = f"there is no {key} {value!r}"
-                raise fail("usage", f"{self.name}.{key}", what, f"one of {', '.join(known)}")
+        _prune.check(self, ("share", "threshold", "loss"), CHOICES)
         layers = _prune.layers(graph)
-        weights = {str(index): layer.weight for index, layer in layers.items()}
+        if not layers:
+            raise fail("usage", self.name, "the network has no layer of constant weights")
+        values = {str(index): layer.weight for index, layer in layers.items()}
         if self.threshold:
-            keep = {name: np.abs(weight) > self.threshold for name, weight in weights.items()}
-            return _zeroed(graph, layers, keep)
+            keep = {name: np.abs(value) > self.threshold for name, value in values.items()}
+            return _zeroed(graph, layers, keep, None)
         uses = None
         if self.count == "multiplications":
             uses = {str(index): _uses(layer, graph) for index, layer in layers.items()}
+        importance = None
+        if self.score == "samples":
+            importance = _importance.measure(graph, ctx)
+            values = {str(index): importance.weights(layer) for index, layer in layers.items()}
 
         def pruned(share: float) -> Graph:
-            return _zeroed(graph, layers, masks(weights, share, self.scope, uses))
+            choose = masks if importance is None else largest
+            return _zeroed(graph, layers, choose(values, share, self.scope, uses), importance)
 
-        return pruned(self.share) if self.share else _prune.largest(graph, pruned, self.loss, ctx)
+        return pruned(self.share) if self.share else _prune.most(graph, pruned, self.loss, ctx)
 
 
 def masks(
@@ -78,13 +87,26 @@ def masks(
     weight of a layer is multiplied; the share is of the multiplications then. Of equal weights the
     first go.
     """
+    sizes = {name: np.abs(value) for name, value in weights.items()}
+    if scope == "all":
+        sizes = {
+            name: size / max(float(np.sqrt(np.mean(np.square(size)))), 1e-300)
+            for name, size in sizes.items()
+        }
+    return largest(sizes, share, scope, uses)
+
+
+def largest(
+    scores: Mapping[str, NDArray[Any]],
+    share: float,
+    scope: str = "all",
+    uses: Mapping[str, int] | None = None,
+) -> Keep:
+    """Which weights stay, as `masks`, by scores that can be compared as they are."""
     if scope == "layer":
-        return {name: _keep([np.abs(w)], share, [1])[0] for name, w in weights.items()}
-    scores = [
-        np.abs(w) / max(float(np.sqrt(np.mean(np.square(w)))), 1e-300) for w in weights.values()
-    ]
-    kept = _keep(scores, share, [1 if uses is None else uses[name] for name in weights])
-    return dict(zip(weights, kept, strict=True))
+        return {name: _keep([score], share, [1])[0] for name, score in scores.items()}
+    each = [1 if uses is None else uses[name] for name in scores]
+    return dict(zip(scores, _keep(list(scores.values()), share, each), strict=True))
 
 
 def _keep(scores: list[NDArray[Any]], share: float, uses: list[int]) -> list[NDArray[np.bool_]]:
@@ -108,11 +130,17 @@ def _uses(layer: _layers.Layer, graph: Graph) -> int:
     return prod(shape[2:]) if node.op == "Conv" else prod(shape[:-1])
 
 
-def _zeroed(graph: Graph, layers: Mapping[int, _layers.Layer], keep: Keep) -> Graph:
-    return _prune.rewritten(
-        graph,
-        {
-            index: replace(layer, weight=np.where(keep[str(index)], layer.weight, 0.0))
-            for index, layer in layers.items()
-        },
-    )
+def _zeroed(
+    graph: Graph,
+    layers: Mapping[int, _layers.Layer],
+    keep: Keep,
+    importance: _importance.Importance | None,
+) -> Graph:
+    """The graph without the weights that go, its biases corrected where the samples say how."""
+    changed = {}
+    for index, layer in layers.items():
+        weight = np.where(keep[str(index)], layer.weight, 0.0)
+        changed[index] = (
+            importance.corrected(layer, weight) if importance else replace(layer, weight=weight)
+        )
+    return _prune.rewritten(graph, changed)

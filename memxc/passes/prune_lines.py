@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from memxc.errors import fail
 from memxc.ir.graph import Graph
-from memxc.passes import Context, GraphPass, _channels, _kept, _layers, _prune
+from memxc.passes import Context, GraphPass, _channels, _importance, _kept, _layers, _prune
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-UNITS = ("crossbar", "word-line", "bit-line")
-SCORES = ("l1", "bn")
+CHOICES = {
+    "unit": ("crossbar", "word-line", "bit-line"),
+    "score": ("l1", "bn", "samples"),
+}
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class PruneLines(GraphPass):
     unit: crossbar, word-line or bit-line. share: of all units of the network. loss: the largest
     share that loses no more on the samples. score: `l1`, the sum of the magnitudes of a unit's
     weights, or `bn`, the scale of the BatchNormalization behind the layer, which has to be there
-    still; each over the mean of its layer. One unit stays in every layer, and so do
-    crossbars and bit lines that cannot leave the network.
+    still, each over the mean of its layer; or `samples`, how much of the answers passes through a
+    unit, and then what it gave on average goes into the bias. One unit stays in every layer, and so
+    do crossbars and bit lines that cannot leave the network.
     """
 
     name = "prune-lines"
@@ -46,51 +49,63 @@ class PruneLines(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with zeros in its weights."""
-        _prune.check(self, ("share", "loss"))
-        for key, value, known in (("unit", self.unit, UNITS), ("score", self.score, SCORES)):
-            if value not in known:
-                what = f"there is no {key} {value!r}"
-                raise fail("usage", f"{self.name}.{key}", what, f"one of {', '.join(known)}")
-        if self.score == "bn" and self.unit == "word-line":
-            raise fail("usage", f"{self.name}.score", "a word line has no batch-norm scale")
+        _prune.check(self, ("share", "loss"), CHOICES)
         units = _units(graph, self.unit)
         if not units:
             words = "depthwise convolution" if self.unit == "crossbar" else "layer"
             what = f"the network has no {words} that could lose a {self.unit}"
             raise fail("usage", f"--prune {self.unit}", what)
-        scores = _scores(graph, units, self.unit, self.score)
-        free = {index: _free(graph, units, index, self.unit) for index in units}
+        importance = _importance.measure(graph, ctx) if self.score == "samples" else None
+        scores = self._scores(graph, units, importance)
+        free = {index: _free(graph, units, index, self.unit) for index in scores}
         order = _ranked(scores, free)
         total = sum(map(len, scores.values()))
 
         def pruned(share: float) -> Graph:
-            gone = order[: round(share * total)]
             masks = {index: np.zeros(len(score), dtype=bool) for index, score in scores.items()}
-            for index, number in gone:
+            for index, number in order[: round(share * total)]:
                 masks[index][number] = True
-            return _zeroed(graph, units, masks, self.unit)
+            return _zeroed(graph, units, masks, self.unit, importance)
 
         if not self.share:
-            return _prune.largest(graph, pruned, self.loss, ctx)
+            return _prune.most(graph, pruned, self.loss, ctx)
         if round(self.share * total) > len(order):
             ctx.warnings.append(
-                f"--prune {self.unit}: {len(order)} of {total} can go, which is less than the "
-                f"share of {self.share:g} asked for; the others are tied to what stays"
+                f"--prune {self.unit}: {len(order)} of {total} can go, fewer than the share of "
+                f"{self.share:g} asked for; the others are tied to what stays"
             )
         return pruned(self.share)
+
+    def _scores(
+        self,
+        graph: Graph,
+        units: Mapping[int, _layers.Layer],
+        importance: _importance.Importance | None,
+    ) -> dict[int, Floats]:
+        """The score of each unit of each layer."""
+        if importance is not None:
+            return {i: _through(importance, layer, self.unit) for i, layer in units.items()}
+        if self.score == "l1":
+            scores = {index: _magnitudes(layer, self.unit) for index, layer in units.items()}
+        else:
+            found = {index: _scale(graph, layer) for index, layer in units.items()}
+            scores = {index: scale for index, scale in found.items() if scale is not None}
+            if self.unit == "word-line" or not scores:
+                what = "there is no BatchNormalization behind a layer that has such units"
+                hint = "l1 and samples need none"
+                raise fail("usage", f"{self.name}.score = bn", what, hint)
+        return {index: value / max(float(value.mean()), 1e-300) for index, value in scores.items()}
 
 
 def _units(graph: Graph, unit: str) -> dict[int, _layers.Layer]:
     """The layers that have such units, by the position of their node."""
     wanted = "depthwise" if unit == "crossbar" else "dense"
-    found = {
+    return {
         index: layer
         for index, layer in _prune.layers(graph).items()
         if _channels.kind(layer.node, graph) == wanted
+        and (unit != "crossbar" or layer.node.op == "Conv")
     }
-    if unit == "crossbar":
-        return {index: layer for index, layer in found.items() if layer.node.op == "Conv"}
-    return found
 
 
 def _magnitudes(layer: _layers.Layer, unit: str) -> Floats:
@@ -102,6 +117,14 @@ def _magnitudes(layer: _layers.Layer, unit: str) -> Floats:
     return np.asarray(np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1).sum(axis=1))
 
 
+def _through(importance: _importance.Importance, layer: _layers.Layer, unit: str) -> Floats:
+    """How much of the answers passes through each unit of a layer."""
+    if unit == "word-line":
+        return np.asarray(importance.weights(layer).sum(axis=_columns(layer)).reshape(-1))
+    none = np.zeros(layer.weight.shape[0 if unit == "crossbar" else _columns(layer)])
+    return importance.channels.get(layer.node.outputs[0], none)
+
+
 def _columns(layer: _layers.Layer) -> int:
     """The axis of the weight that is its bit lines; all others together are its word lines."""
     node = layer.node
@@ -109,7 +132,11 @@ def _columns(layer: _layers.Layer) -> int:
 
 
 def _zeroed(
-    graph: Graph, units: Mapping[int, _layers.Layer], masks: Mapping[int, Mask], unit: str
+    graph: Graph,
+    units: Mapping[int, _layers.Layer],
+    masks: Mapping[int, Mask],
+    unit: str,
+    importance: _importance.Importance | None,
 ) -> Graph:
     """The graph with the units in the masks at zero."""
     changed = {}
@@ -123,22 +150,10 @@ def _zeroed(
             shape[0 if unit == "crossbar" else _columns(layer)] = -1
         if gone.any():
             weight = np.where(gone.reshape(shape), 0.0, layer.weight)
-            changed[index] = replace(layer, weight=weight)
+            changed[index] = (
+                importance.corrected(layer, weight) if importance else replace(layer, weight=weight)
+            )
     return _prune.rewritten(graph, changed)
-
-
-def _scores(
-    graph: Graph, units: Mapping[int, _layers.Layer], unit: str, score: str
-) -> dict[int, Floats]:
-    """The score of each unit of each layer, over the mean of the layer."""
-    scores = {index: _magnitudes(layer, unit) for index, layer in units.items()}
-    if score == "bn":
-        found = {index: _scale(graph, layer) for index, layer in units.items()}
-        scores = {index: scale for index, scale in found.items() if scale is not None}
-    if not scores:
-        what = "there is no BatchNormalization behind a layer that has such units"
-        raise fail("usage", "--prune crossbar-bn", what, "crossbar: ranks by the L1 norm")
-    return {index: value / max(float(value.mean()), 1e-300) for index, value in scores.items()}
 
 
 def _scale(graph: Graph, layer: _layers.Layer) -> Floats | None:
@@ -155,7 +170,7 @@ def _free(graph: Graph, units: Mapping[int, _layers.Layer], index: int, unit: st
     count = len(_magnitudes(units[index], unit))
     if unit == "word-line":
         return np.ones(count, dtype=bool)
-    empty = _zeroed(graph, units, {index: np.ones(count, dtype=bool)}, unit)
+    empty = _zeroed(graph, units, {index: np.ones(count, dtype=bool)}, unit, None)
     node = empty.nodes[index]
     kept = _kept.kept(empty, _channels.constants(empty))[node.outputs[0]]
     if kept.sum() == 1:

@@ -1,0 +1,153 @@
+"""How much of a network's answers passes through each channel and weight, by the samples.
+
+An output channel is a sum of terms w x. Of its importance each term has the share that its variance
+has, w^2 var(x), in all of them; so importance goes back through the layers, from the outputs, whose
+channels are equally important. A measure without units, the same for every layer: of the channels
+of a signal that everything passes through it adds up to one. What is constant has none: it can be a
+bias. The rule is ours, in the manner of relevance propagation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc import evaluate
+from memxc.ir.graph import Graph, Node
+from memxc.lower import lower
+from memxc.passes import Context, _channels, _layers
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean and variance of each channel of a signal, over samples and map."""
+
+    mean: Floats
+    variance: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """Of a graph on samples; `moments` by signal."""
+
+    graph: Graph
+    moments: Mapping[str, Moments]
+
+    @cached_property
+    def channels(self) -> dict[str, Floats]:
+        """The importance of each channel of each signal that is needed."""
+        found: dict[str, Floats] = {}
+        for name in self.graph.outputs:
+            if name in self.moments:
+                count = len(self.moments[name].mean)
+                found[name] = np.full(count, 1 / count)
+        for node in reversed(self.graph.nodes):
+            for name, part in self._back(node, found):
+                found[name] = found.get(name, 0.0) + part
+        return found
+
+    def weights(self, layer: _layers.Layer) -> Floats:
+        """The importance of each weight, in the shape of the weight."""
+        out = self.graph.shapes[layer.node.outputs[0]][1]
+        return self._weights(layer, self.channels.get(layer.node.outputs[0], np.zeros(out)))
+
+    def _weights(self, layer: _layers.Layer, wanted: Floats) -> Floats:
+        """Those of a layer, given the importance of its outputs."""
+        node = layer.node
+        variance = self.moments[node.inputs[0]].variance
+        out = self.graph.shapes[node.outputs[0]][1]
+        each = layer.weight**2 * _inputs(layer, variance)
+        total = _channels.by_output(replace(layer, weight=each), out).sum(axis=1)
+        factor = np.where(total > 0, wanted / np.where(total > 0, total, 1.0), 0.0)
+        return each * _outputs(layer, factor)
+
+    def corrected(self, layer: _layers.Layer, weight: Floats) -> _layers.Layer:
+        """The layer with other weights, its bias such that its mean outputs are as before."""
+        if layer.node.op == "ConvTranspose":
+            return replace(layer, weight=weight)
+        gone = replace(layer, weight=layer.weight - weight)
+        mean = self.moments[layer.node.inputs[0]].mean
+        return replace(layer, weight=weight, bias=gone.before(np.ones_like(mean), mean).bias)
+
+    def _back(self, node: Node, found: Mapping[str, Floats]) -> list[tuple[str, Floats]]:
+        """What a node passes on to its signals of the importance of its outputs."""
+        signals = [name for name in node.inputs if name in self.moments]
+        counts = [len(self.moments[name].mean) for name in signals]
+        outs = [found.get(name, np.zeros(1)) for name in node.outputs if name in self.moments]
+        if not signals or not any(out.any() for out in outs):
+            return []
+        kind = _channels.kind(node, self.graph)
+        if kind == "alone":
+            return self._shared(signals, outs[0])
+        if kind == "concat":
+            parts = np.split(outs[0], np.cumsum(counts)[:-1])
+        elif kind == "split":
+            parts = [np.concatenate(outs)]
+        elif kind == "flat":
+            parts = [outs[0].reshape(counts[0], -1).sum(axis=1)]
+        elif kind == "other":
+            total = sum(float(out.sum()) for out in outs)
+            parts = [np.full(count, total / count) for count in counts]
+        else:
+            layer = _layers.read(node, self.graph)
+            assert layer is not None, "the kind of the node is that of a layer"
+            parts = [_by_input(layer, self._weights(layer, outs[0]), counts[0])]
+        return list(zip(signals, parts, strict=True))
+
+    def _shared(self, signals: list[str], out: Floats) -> list[tuple[str, Floats]]:
+        """Several signals share by their variance."""
+        parts = np.stack([self.moments[name].variance for name in signals])
+        total = parts.sum(axis=0)
+        shares = np.where(total > 0, parts / np.where(total > 0, total, 1.0), 1 / len(parts))
+        return [(name, share * out) for name, share in zip(signals, shares, strict=True)]
+
+
+def measure(graph: Graph, ctx: Context) -> Importance:
+    """The importance of everything in a graph, by the samples of the context."""
+    design = lower(graph)
+    sums: dict[str, Floats] = {}
+    for batch in evaluate.batches(design, ctx.samples):
+        for name, values in evaluate.walk(design, batch):
+            shape = graph.shapes.get(name, ())
+            if len(shape) >= 2 and shape[0] == 1:
+                maps = values.reshape(len(values), shape[1], -1)
+                parts = np.stack([maps.sum(axis=(0, 2)), (maps**2).sum(axis=(0, 2))])
+                sums[name] = sums.get(name, 0.0) + parts
+    count = len(next(iter(ctx.samples.values())))
+    moments = {}
+    for name, (first, second) in sums.items():
+        size = count * max(1, int(np.prod(graph.shapes[name][2:])))
+        mean = first / size
+        moments[name] = Moments(mean, np.maximum(second / size - mean**2, 0.0))
+    return Importance(graph, moments)
+
+
+def _inputs(layer: _layers.Layer, channels: Floats) -> Floats:
+    """One number an input channel, shaped to be multiplied with the weight."""
+    weight = layer.weight
+    if layer.node.op == "ConvTranspose":
+        return channels.reshape(-1, *[1] * (weight.ndim - 1))
+    ones = replace(layer, weight=np.ones_like(weight), bias=None)
+    return ones.before(channels, None).weight
+
+
+def _outputs(layer: _layers.Layer, channels: Floats) -> Floats:
+    """One number an output channel, shaped as the weight."""
+    ones = replace(layer, weight=np.ones_like(layer.weight), bias=None)
+    return ones.behind(channels, None).weight
+
+
+def _by_input(layer: _layers.Layer, each: Floats, count: int) -> Floats:
+    """Numbers of weights added up for each input channel."""
+    node = layer.node
+    if node.op == "Conv" and node.attrs.get("group", 1) == 1:
+        return np.asarray(np.moveaxis(each, 1, 0).reshape(count, -1).sum(axis=1))
+    if node.op == "Gemm" and node.attrs.get("transB"):
+        each = each.T
+    return np.asarray(each.reshape(count, -1).sum(axis=1))
