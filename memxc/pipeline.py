@@ -229,7 +229,8 @@ def _graph_passes(options: Options) -> Iterator[Pass]:
     if options.separate is not None:
         yield known["separate"](ratio=options.separate, partition=options.partition)  # type: ignore[call-arg]
     yield from (change for change in prunes if not pruning.before_folding(change))
-    if prunes:
+    # Parked zeros go onto the circuit as it is, but for lines that were pruned whole.
+    if _zeros(options) == "absent" or any(change.name == "prune-lines" for change in prunes):
         yield known["drop-dead-channels"]()
 
 

@@ -1,0 +1,205 @@
+"""Pruned networks as circuits: the file with the same zeros in onnxruntime, SPICE, the netlist."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from memxc import lvs, output, reference, target, verify
+from memxc.cli import _main
+from memxc.passes.prune_ckf import masks
+from memxc.pipeline import Options, compile_model
+
+MSCCNN = Path(__file__).parent.parent / "models" / "msccnn_fashion.onnx"
+SAMPLES = MSCCNN.with_suffix(".samples.npz")
+
+
+@pytest.fixture(scope="module")
+def zeroed(tmp_path_factory) -> Path:
+    """The network's file with the smaller half of the weights of each layer at zero."""
+    made = onnx.load(MSCCNN)
+    for weight in made.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.ndim == 4:
+            keep = masks({"w": values}, 0.5, "layer")["w"]
+            weight.CopyFrom(numpy_helper.from_array(values * keep, weight.name))
+    path = tmp_path_factory.mktemp("zeroed") / "zeroed.onnx"
+    onnx.save(made, path)
+    return path
+
+
+def compiled(folder, *, name="ideal", tile=128, model=MSCCNN, **options):
+    done = compile_model(
+        Options(model, target.load(name).with_tile(tile, tile), samples=SAMPLES, **options)
+    )
+    report = output.write(done, folder)
+    assert lvs.compare(done.design, next(folder.glob("netlist/*.cir"))).differences == ()
+    return done, report
+
+
+def resistors(folder: Path) -> int:
+    """Devices in the text of the crossbar definitions."""
+    text = "".join(p.read_text("ascii") for p in sorted(folder.glob("netlist/cells/*")))
+    bodies = re.findall(r"^\.subckt xb\d+.*?^\.ends", text, re.DOTALL | re.MULTILINE)
+    return sum(len(re.findall(r"^R", body, re.MULTILINE)) for body in bodies)
+
+
+@pytest.mark.parametrize("zeros", ["absent", "parked"])
+@pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
+def test_spice_is_the_network_with_the_same_zeros(tmp_path, zeroed, zeros, signed):
+    asked = {"prune": ("ckf-layer:0.5",), "zeros": zeros, "signed": signed}
+    done, report = compiled(tmp_path, partition="none", schedule="sequential", **asked)
+    inputs = {"x": done.samples["x"][:2]}
+    wanted = reference.run(zeroed, inputs)
+    plan = verify.Plan(engine="neospice")
+    found = verify.verify(
+        done.design, target.load("ideal"), tmp_path / "netlist", inputs, wanted, plan
+    )
+    assert found.ok
+    assert found.outputs.max_rel_error < 1e-5
+    total = report["resources"]["total"]
+    # The average over 7 x 7 pixels is one definition of fixed resistors.
+    assert resistors(tmp_path) == total["memristors_defined"] + 7 * 7
+
+
+def test_absent_and_parked_devices_are_counted(tmp_path):
+    """Half of the weights gone: their pairs are not there, or stand at g_min on both sides."""
+    asked = {"prune": ("ckf-layer:0.5",), "partition": "none", "schedule": "sequential"}
+    designs, totals = {}, {}
+    for zeros in ("absent", "parked"):
+        done, report = compiled(tmp_path / zeros, zeros=zeros, **asked)
+        designs[zeros], totals[zeros] = done.design, report["resources"]["total"]
+        pruned = next(found for found in report["passes"] if found["name"] == "prune-ckf")
+        before, after = (pruned[when]["multiplications"] for when in ("before", "after"))
+        assert after == pytest.approx(before / 2, rel=0.01)
+    crossbars = [c for s in designs["parked"].arrays if s.cell == "memristor" for c in s.crossbars]
+    weights = sum(c.groups * c.devices // 2 for c in crossbars)
+    zero = sum(int((g[:, :, 0::2] == g[:, :, 1::2]).sum()) for g in
+               (c.conductance() for c in crossbars))  # fmt: skip
+    biases = sum(c.groups * c.bit_lines // 2 for c in crossbars)
+    assert zero == pytest.approx((weights - biases) / 2, rel=0.01)
+    parked, absent = totals["parked"], totals["absent"]
+    assert parked["memristors"] == 2 * weights
+    assert parked["memristors_off"] == weights + zero
+    # Channels that nothing reads any more are not built either.
+    assert absent["memristors"] <= 2 * (weights - zero)
+    assert absent["memristors"] == pytest.approx(2 * (weights - zero), rel=0.05)
+    assert absent["memristors_off"] == absent["memristors"] // 2
+
+
+def test_a_network_with_zeros_of_its_own(tmp_path, zeroed):
+    """Retrained around a mask, say: --zeros absent leaves out what --prune would have."""
+    _, own = compiled(tmp_path / "own", model=zeroed, zeros="absent")
+    _, asked = compiled(tmp_path / "asked", prune=("ckf-layer:0.5",))
+    assert own["resources"]["total"] == asked["resources"]["total"]
+    assert own["fidelity"]["loss"]["lost"] == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "prune",
+    [("crossbar:0.3",), ("word-line:0.2", "ckf:0.3"), ("bit-line:0.2",), ("crossbar-samples:0.2",)],
+)
+def test_pruned_crossbars_in_spice(tmp_path, prune):
+    """The circuit has what is left, nothing more; SPICE agrees with it stage by stage."""
+    done, report = compiled(tmp_path, name="ideal-finite-gain", tile=64, prune=prune)
+    assert [record.name for record in done.records if not record.exact][-1] == "program"
+    assert next(r for r in done.rungs if r.end == "drop-dead-channels").max_rel_error < 1e-9
+    inputs = {"x": done.samples["x"][:1]}
+    wanted = reference.run(MSCCNN, inputs)
+    plan = verify.Plan(engine="neospice")
+    chosen = target.load("ideal-finite-gain").with_tile(64, 64)
+    found = verify.verify(done.design, chosen, tmp_path / "netlist", inputs, wanted, plan)
+    assert found.ok
+    _, whole = compiled(tmp_path / "whole", name="ideal-finite-gain", tile=64)
+    before, after = (r["resources"]["total"] for r in (whole, report))
+    assert after["memristors"] < before["memristors"]
+    assert after["opamps"] < before["opamps"] or prune[0].startswith("word-line")
+
+
+def test_the_report_says_what_was_lost(tmp_path):
+    done, report = compiled(tmp_path, prune=("crossbar:0.1", "ckf-samples:0.3"))
+    lossy = [found for found in report["passes"] if not found["exact"]]
+    assert [found["name"] for found in lossy] == ["prune-lines", "prune-ckf", "program"]
+    answers = reference.run(MSCCNN, done.samples)["logits"].argmax(axis=1)
+    whole = report["fidelity"]["loss"]
+    assert whole["before"] == (answers == done.labels).mean()
+    assert (whole["metric"], whole["samples"]) == ("top1", 64)
+    # One pass goes on where the one before it ended.
+    assert [found["loss"]["before"] for found in lossy[1:]] == [
+        found["loss"]["after"] for found in lossy[:-1]
+    ]
+    assert sum(found["loss"]["lost"] for found in lossy) == pytest.approx(whole["lost"])
+    for page in ("report.md", "report.html"):
+        text = (tmp_path / page).read_text("utf-8")
+        assert "What the lossy passes lost" in text
+        assert f"{whole['after']:.1%}".replace("%", "") in text
+
+
+def test_without_labels_the_loss_is_a_relative_error(tmp_path):
+    x = np.load(SAMPLES)["x"]
+    np.savez(tmp_path / "x.npz", x=x[:5])
+    done = compile_model(
+        Options(MSCCNN, target.load("ideal"), samples=tmp_path / "x.npz", prune=("ckf-layer:0.2",))
+    )
+    assert done.loss is not None
+    assert (done.loss.metric, done.loss.samples, done.loss.before) == ("error", 5, 0.0)
+    assert 0 < done.loss.lost <= done.loss.max_rel_error * 3
+
+
+@pytest.fixture
+def memxc(capsys):
+    """memxc(*words) -> exit code, standard output, standard error."""
+
+    def run(*words):
+        code = _main._run([str(word) for word in words])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize(("limit", "code"), [("0.5", 0), ("0.01", 1)])
+def test_a_budget_for_the_loss(memxc, tmp_path, limit, code):
+    done, out, err = memxc(
+        "compile", MSCCNN, "-o", tmp_path / "out", "--prune", "ckf-layer:0.4", "--json",
+        "--budget", f"loss={limit}", "-t", "ideal",
+    )  # fmt: skip
+    assert done == code
+    report = json.loads(out)
+    assert (report["fidelity"]["loss"]["lost"] > float(limit)) == bool(code)
+    assert ("over budget: loss" in err) == bool(code)
+    assert report["options"]["prune"] == ["ckf-layer:0.4"]
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("ascii"))
+    assert manifest["options"]["prune"] == ["ckf-layer:0.4"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--prune", "magic:0.5"], "methods are ckf"),
+        (["--prune", "ckf:1.5"], "between 0 and 1"),
+        (["--separate", "2"], "from 0 to 1"),
+        (["--zeros", "gone"], "absent"),
+        (["--prune", "ckf:0.5", "--passes", "calibrate,program"], "leaves no place for --prune"),
+        (["--prune", "crossbar-bn:0.5"], "no BatchNormalization"),
+    ],
+)
+def test_words_that_make_no_sense(memxc, tmp_path, words, said):
+    code, _, err = memxc("compile", MSCCNN, "-o", tmp_path / "out", *words)
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_same_bytes_twice(tmp_path):
+    for name in ("a", "b"):
+        compiled(tmp_path / name, prune=("crossbar-loss:0.05", "ckf-loss:0.05"))
+    files = [p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file()]
+    assert len(files) > 5
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
