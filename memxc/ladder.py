@@ -105,7 +105,8 @@ class Ladder:
         found = estimate.estimate(design, changes, ctx, watch)
         before = self._counts(design, ctx)
         for change in changes:
-            after = sizes[change.name]
+            # Sharing changes no count.
+            after = before if change.name == "share" else sizes[change.name]
             record = PassRecord(change.name, change.options(), change.exact, before, after, {})
             self.records.append(record)
             before = after

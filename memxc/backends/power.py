@@ -142,8 +142,9 @@ class _Seen:
         """Siemens (groups, lines) of a stack, or of a part of one."""
         key = id(windows.frame), id(windows.origin), id(windows.offset)
         _, groups, values = self._known.setdefault(key, (windows, [], []))
-        groups.append(windows.group)
-        values.append(siemens)
+        once, sums = windows.merged(siemens)
+        groups.append(once.group)
+        values.append(sums)
 
     def once(self) -> Iterator[tuple[Windows, Floats]]:
         """Windows of groups that differ, and the sums of their lines."""

@@ -54,8 +54,8 @@ class Resources:
     places_used: int = 0
 
     def __add__(self, other: Resources) -> Resources:
-        mine, theirs = dataclasses.astuple(self), dataclasses.astuple(other)
-        return Resources(*(a + b for a, b in zip(mine, theirs, strict=True)))
+        mine, theirs = vars(self), vars(other)
+        return Resources(**{key: mine[key] + theirs[key] for key in mine})
 
     @property
     def utilisation(self) -> float | None:
@@ -166,8 +166,11 @@ def placed_crossbars(
     first = dict(zip(crossbar.definition.tolist(), crossbar.present.tolist(), strict=True))
     new = first.keys() - defined
     defined |= new
-    parked = (crossbar.g > 0) & (crossbar.g <= g_min * (1 + 1e-9))
-    off = int(np.count_nonzero(parked, axis=0) @ crossbar.uses)
+    parked = crossbar.g <= g_min * (1 + 1e-9)
+    if there < crossbar.groups * crossbar.devices:
+        parked &= crossbar.g > 0
+    once = (crossbar.uses == 1).all()
+    off = int(parked.sum() if once else np.count_nonzero(parked, axis=0) @ crossbar.uses)
     found = Resources(
         memristors=times * there,
         memristors_defined=sum(first[number] for number in new),

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 #: In `Crossbar.line`: the word line carries the bias voltage, not an input.
 BIAS = -1
 #: Conductances worked on together: few enough to stay near the processor.
-_CHUNK = 1 << 18
+_CHUNK = 1 << 19
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +160,8 @@ class Crossbar:
     @cached_property
     def present(self) -> NDArray[np.intp]:
         """Devices of each block, (groups,), without those of 0 S, which are none."""
+        if self.g.size and self.g.min() > 0:
+            return np.full(self.groups, self.uses.sum())
         return np.asarray((self.g > 0) @ self.uses)
 
     def conductance(self, groups: slice | NDArray[np.intp] = slice(None)) -> Floats:

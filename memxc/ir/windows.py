@@ -9,7 +9,7 @@ costs O(bus + places + lines). The three index vectors count in the flattened fr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,17 +81,21 @@ class Windows:
 
     def distinct(self) -> tuple[Windows, NDArray[np.intp]]:
         """Groups that see the same nets once each, and which of these each group is, (groups,)."""
-        found, which = np.unique(self.group, return_inverse=True)
-        return Windows(self.frame, self.origin, ints(found), self.offset), which
+        there = np.zeros(int(self.group.max()) + 1, dtype=bool)
+        there[self.group] = True
+        found = np.flatnonzero(there)
+        return replace(self, group=ints(found)), (np.cumsum(there) - 1)[self.group]
 
-    def merged(self, values: NDArray[np.float64]) -> tuple[Windows, NDArray[np.float64]]:
-        """The distinct groups, and the sums (distinct groups, lines) of their values."""
+    def merged(
+        self, values: NDArray[np.float64], join: np.ufunc = np.add
+    ) -> tuple[Windows, NDArray[np.float64]]:
+        """The distinct groups, and their values (distinct groups, lines): sums, or as `join`."""
         once, which = self.distinct()
         if once.groups == self.groups and (which[:-1] < which[1:]).all():
             return once, values
         order = np.argsort(which, kind="stable")
         firsts = np.searchsorted(which[order], np.arange(once.groups))
-        return once, np.add.reduceat(values[order], firsts, axis=0)
+        return once, join.reduceat(values[order], firsts, axis=0)
 
     def add(self, lanes: NDArray[np.float64], values: NDArray[np.float64]) -> None:
         """Add `values` (groups, lines) to `lanes` (width,) at every place, discarded ones not."""

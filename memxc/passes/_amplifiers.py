@@ -36,19 +36,23 @@ def alike(sinks: Sequence[Windows], values: Sequence[Floats], width: int) -> lis
     """Values (groups, columns) of each kernel raised until all that add to one lane are equal."""
     once = [own.distinct() for own in sinks]
     firsts = np.cumsum([0, *(windows.groups * windows.lines for windows, _ in once)])
-    most = np.zeros(firsts[-1])
-    nodes = [
-        (first + which[:, None] * windows.lines + np.arange(windows.lines))
+    most = np.concatenate(
+        [
+            own.merged(value, np.maximum)[1].reshape(-1)
+            for own, value in zip(sinks, values, strict=True)
+        ]
+    )
+    pairs = _joined([windows for windows, _ in once], firsts, width)
+    if len(pairs):
+        joins = coo_array((np.ones(len(pairs), dtype=np.int8), pairs.T), shape=(len(most),) * 2)
+        family = connected_components(joins, directed=False)[1]
+        raised = np.zeros(family.max() + 1)
+        np.maximum.at(raised, family, most)
+        most = raised[family]
+    return [
+        most[first : first + windows.groups * windows.lines].reshape(-1, windows.lines)[which]
         for first, (windows, which) in zip(firsts, once, strict=False)
     ]
-    for node, value in zip(nodes, values, strict=True):
-        np.maximum.at(most, node.reshape(-1), value.reshape(-1))
-    pairs = _joined([windows for windows, _ in once], firsts, width)
-    joins = coo_array((np.ones(len(pairs), dtype=np.int8), pairs.T), shape=(len(most),) * 2)
-    family = connected_components(joins, directed=False)[1]
-    largest = np.zeros(family.max(initial=-1) + 1)
-    np.maximum.at(largest, family, most)
-    return [largest[family[node]] for node in nodes]
 
 
 def _joined(sinks: Sequence[Windows], firsts: Indices, width: int) -> Indices:

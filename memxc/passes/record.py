@@ -89,9 +89,11 @@ def _counts(stage: Linear | Array, zeros: Zeros) -> dict[str, int]:
 
 
 def _kernel(kernel: Kernel, zeros: Zeros) -> _Block:
-    cell = kernel.pattern
-    uses = np.bincount(cell[cell >= 0], minlength=kernel.values.shape[1])
-    weights = _nonzero(kernel.values, uses)
+    if kernel.cell is None:
+        weights = int(np.count_nonzero(kernel.values))
+    else:
+        cell = kernel.cell[kernel.cell >= 0]
+        weights = _nonzero(kernel.values, np.bincount(cell, minlength=kernel.values.shape[1]))
     biases = 0 if kernel.bias is None else int(np.count_nonzero(kernel.bias)) * kernel.bias_lines
     there = weights + biases
     if zeros == "parked":
