@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,11 +70,15 @@ class Importance:
 
     def corrected(self, layer: _layers.Layer, weight: Floats) -> _layers.Layer:
         """The layer with other weights, its bias such that its mean outputs are as before."""
-        if layer.node.op == "ConvTranspose":
-            return replace(layer, weight=weight)
         gone = replace(layer, weight=layer.weight - weight)
         mean = self.moments[layer.node.inputs[0]].mean
-        return replace(layer, weight=weight, bias=gone.before(np.ones_like(mean), mean).bias)
+        if layer.node.op != "ConvTranspose":
+            return replace(layer, weight=weight, bias=gone.before(np.ones_like(mean), mean).bias)
+        src, dst = (self.graph.shapes[name] for name in (layer.node.inputs[0], *layer.node.outputs))
+        each = _channels.by_output(replace(gone, weight=gone.weight * _inputs(gone, mean)), dst[1])
+        # Each pixel of the input adds to some of the output: what is gone is the mean over it.
+        shift = each.sum(axis=1) * prod(src[2:]) / prod(dst[2:])
+        return replace(layer, weight=weight, bias=_channels.bias(layer, dst[1]) + shift)
 
     def _back(self, node: Node, found: Mapping[str, Floats]) -> list[tuple[str, Floats]]:
         """What a node passes on to its signals of the importance of its outputs."""

@@ -35,7 +35,8 @@ class PruneCkf(GraphPass):
     share: of `count`, weights or multiplications, that goes. scope: `all` ranks the weights of all
     layers together, by `magnitude` each over the root mean square of its layer; `layer` takes the
     share in every layer. score: `samples` ranks by how much of the answers passes through a weight,
-    and puts what the pruned ones gave on average into the bias. threshold: weights of a magnitude
+    for a multiplication where these are counted, and puts what the pruned ones gave on average into
+    the bias. threshold: weights of a magnitude
     up to it go. loss: the largest share that loses no more on the samples. Exactly one of share,
     threshold and loss is above zero.
     """
@@ -65,7 +66,10 @@ class PruneCkf(GraphPass):
         importance = None
         if self.score == "samples":
             importance = _importance.measure(graph, ctx)
-            values = {str(index): importance.weights(layer) for index, layer in layers.items()}
+            values = {
+                str(index): importance.weights(layer) / (uses[str(index)] if uses else 1)
+                for index, layer in layers.items()
+            }
 
         def pruned(share: float) -> Graph:
             choose = masks if importance is None else largest
