@@ -28,8 +28,8 @@ _NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
 #: The passes that put kernels on crossbars.
 _LAY_OUT = ("partition", "tile", "program")
 _UNCHECKED = (
-    "report only: nothing was held against onnxruntime, and no netlist, design or mapping is "
-    "written; compile without --report-only before you build it"
+    "report only: nothing was held against onnxruntime, no baseline was measured, and no netlist, "
+    "design or mapping is written; compile without --report-only before you build it"
 )
 #: Passes against wire resistance, in the order that each knows what it has to know of the others.
 MITIGATIONS = ("both-ends", "reorder", "compensate")

@@ -6,7 +6,7 @@ at a time, so that a network takes the memory of its weights. The numbers are th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -84,10 +84,17 @@ class _Bench:
         array, bus = made.bare(), self._design.buses[stage.dst]
         meter = power.Meter(array, self._ctx.squares[stage.src], bus.width)
         found, left = resources.Resources(), []
-        for crossbar in self._crossbars(made, array):
+        for crossbar in made.parts(self._blocks):
+            self._blocks += crossbar.groups
             meter.add(crossbar)
+            part = replace(self._design, stages=(replace(array, crossbars=(crossbar,)),))
+            self._watch("program", part)
             found += resources.placed_crossbars(
-                array, crossbar, self._ctx.target.device.g_min, self._ctx.tile, self._defined
+                array,
+                share.numbered(crossbar, self._numbers) if self._shares else crossbar,
+                self._ctx.target.device.g_min,
+                self._ctx.tile,
+                self._defined,
             )
             left.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
         found += resources.amplifiers(replace(array, crossbars=tuple(left)), bus, self._nets)
@@ -104,15 +111,6 @@ class _Bench:
             self._watch(change.name, part)
             (stage,) = part.stages  # type: ignore[assignment]
         raise AssertionError("nothing is programmed")
-
-    def _crossbars(self, made: Plan, array: Array) -> Iterator[Crossbar]:
-        for crossbar in made.parts(self._blocks):
-            self._blocks += crossbar.groups
-            if self._shares:
-                crossbar = share.numbered(crossbar, self._numbers)  # noqa: PLW2901
-            part = replace(self._design, stages=(replace(array, crossbars=(crossbar,)),))
-            self._watch("program", part)
-            yield crossbar
 
     def _row(self, bill: resources.Row, drawn: power.Power) -> None:
         amplifier_w = self._ctx.target.amplifier.power_w

@@ -124,7 +124,7 @@ from memxc.errors import fail
 @click.option(
     "--report-only",
     is_flag=True,
-    help="The report in seconds: the same numbers, unchecked, and no netlist, design or mapping.",
+    help="The report in seconds: the same numbers, unchecked, without baselines; and no netlist.",
 )
 @click.option("--budget", type=_options.BUDGET, help="Exit with 1 when passed.")
 @click.option(

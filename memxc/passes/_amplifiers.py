@@ -64,15 +64,18 @@ def _joined(sinks: Sequence[Windows], firsts: Indices, width: int) -> Indices:
         column = column.reshape(windows.groups, 1, windows.lines)
         for groups, places in windows.pieces(_CHUNK):
             nets = windows.nets(groups, places)
-            there = nets >= 0
-            lanes, drives = nets[there], np.broadcast_to(column[groups], nets.shape)[there]
-            fresh = owner[lanes] < 0
-            owner[lanes[fresh]] = drives[fresh]
-            known = owner[lanes]
-            other = known != drives
-            if other.any():
+            drives = np.broadcast_to(column[groups], nets.shape)
+            fresh = (nets >= 0) & (owner[nets] < 0)
+            owner[nets[fresh]] = drives[fresh]
+            known = np.where(nets >= 0, owner[nets], drives)
+            # Nearly always a column meets the same others at all places.
+            low, high = known.min(axis=1), known.max(axis=1)
+            between = (known != low[:, None]) & (known != high[:, None])
+            drive = np.broadcast_to(column[groups, 0], low.shape)
+            for one, other in ((low, drive), (high, drive), (known[between], drives[between])):
+                apart = one != other
                 # One number a pair: sorting rows is slow.
-                found.append(np.unique(known[other].astype(np.int64) * _PAIRS + drives[other]))
+                found.append(np.unique(one[apart].astype(np.int64) * _PAIRS + other[apart]))
     return np.stack(np.divmod(np.concatenate(found), _PAIRS), axis=1)
 
 

@@ -118,11 +118,10 @@ def _pairs(crossbar: Crossbar, lines: NDArray[np.bool_]) -> int:
     else:
         one, other = (cell[crossbar.sign[lines] == sign] for sign in (1, -1))
     there = (one >= 0) & (other >= 0)
-    # One pair may stand at many places of a block, as in a sub-image.
-    size = crossbar.g.shape[1]
-    pairs, uses = np.unique(one[there].astype(np.int64) * size + other[there], return_counts=True)
-    differ = crossbar.g.take(pairs // size, axis=1) != crossbar.g.take(pairs % size, axis=1)
-    return _nonzero(differ, uses)
+    first, which = crossbar.equal
+    g = crossbar.g[first]
+    differ = g.take(one[there], axis=1) != g.take(other[there], axis=1)
+    return int(np.count_nonzero(differ, axis=1) @ np.bincount(which))
 
 
 def _nonzero(values: NDArray[Any], uses: NDArray[np.intp]) -> int:
