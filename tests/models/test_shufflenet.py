@@ -17,7 +17,7 @@ import pytest
 from memxc.cli import _main
 
 MODELS = Path(__file__).parents[2] / "models"
-WIDTHS = ("x05",)
+WIDTHS = ("x05", "x10")
 SEQUENTIAL = ("--partition", "none", "--schedule", "sequential")
 #: Kernels, devices, word lines and inverters of (M+1) x 2 beside (2M+1) x 1, a kernel by itself.
 PAPER = {
