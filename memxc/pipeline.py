@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from memxc import frontend, losses, passes, pruning, samples
-from memxc.backends import estimate
+from memxc.backends import estimate, kernels
 from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
@@ -79,6 +79,7 @@ class Compiled:
     loss: losses.Loss | None
     warnings: tuple[str, ...]
     macs: int
+    per_kernel: kernels.Kernels
     report_only: bool = False
     bill: estimate.Estimate | None = None
 
@@ -100,7 +101,7 @@ def compile_model(
     pipeline = _pipeline(options)
     ctx = _context(options, given)
     ladder = Ladder(options.model, {} if report_only or not check else ctx.samples, progress)
-    graph, multiplications = loaded, 0
+    graph, multiplications, per_kernel = loaded, 0, kernels.measure(ladder.design(loaded))
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
         # Those of the network as it was given, whatever is pruned later.
         if not graph_pass.exact:
@@ -139,6 +140,7 @@ def compile_model(
         loss=ladder.loss(),
         warnings=(*warnings, *ladder.warnings, *ctx.warnings, *([_UNCHECKED] * report_only)),
         macs=multiplications,
+        per_kernel=per_kernel,
         report_only=report_only,
         bill=bill,
     )

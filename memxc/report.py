@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from memxc import __version__, units
-from memxc.backends import area, baselines, kernels, latency, power, resources, subimages
+from memxc.backends import area, baselines, latency, power, resources, subimages
 from memxc.errors import printable
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Digital
 from memxc.ladder import Rung
-from memxc.lower import lower
 from memxc.passes.record import PassRecord
 from memxc.pipeline import Compiled, Options
 
@@ -51,7 +50,7 @@ def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
                 {"stage": row.stage, "kind": row.kind, **row.resources.as_dict()} for row in bills
             ],
             "layouts": subimages.layouts(compiled.unlaid, policy, ctx),
-            "per_kernel": kernels.measure(lower(compiled.graph)).as_dict(),
+            "per_kernel": compiled.per_kernel.as_dict(),
             "sub_images": subimages.measure(compiled.unlaid, ctx),
         },
         "power": _power(watts, time),

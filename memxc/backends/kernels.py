@@ -82,5 +82,10 @@ def _layer(blocks: tuple[Kernel, ...]) -> Kernels:
     return Kernels(
         kernels=sum(block.groups * block.columns for block in blocks),
         inputs=sum(block.groups * block.devices for block in blocks),
-        layer_inputs=max(int((block.pattern >= 0).sum(axis=0).max()) for block in blocks),
+        layer_inputs=max(map(_inputs, blocks)),
     )
+
+
+def _inputs(block: Kernel) -> int:
+    """Inputs of the widest kernel of a block."""
+    return block.rows if block.cell is None else int((block.cell >= 0).sum(axis=0).max())
