@@ -17,7 +17,6 @@ refused(
     "circuits, with a divider for every lane",
 )
 refused(
-    "LRN",
     "LpNormalization",
     reason="it divides by the size of the input at run time, so that no weight holds it",
     hint="write it out: sums, powers and Div have circuits, with a divider for every lane",
