@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-networks conformance lint check bench clean
+.PHONY: help demo test test-full test-networks conformance lint check bench papers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ check: lint test ## lint and test: what CI runs
 
 bench: $(VENV)/.test ## the benchmarks, figures on the terminal
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+papers: $(VENV)/.test ## the table of docs/papers.md made again: DATA="--cifar10 ... --fer2013 ... --nuclei ..."
+	$(BIN)/python benchmarks/papers $(DATA)
 
 clean: ## remove what `make` made: .venv, build, caches
 	rm -rf $(VENV) $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
