@@ -1,0 +1,165 @@
+"""compile --report-only: the numbers of the whole compilation, in seconds and little memory."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+
+from memxc import folder, output, pipeline, report, target
+from memxc.backends import estimate
+from memxc.errors import MemxcError
+
+ROOT = Path(__file__).parent.parent
+MSCCNN = ROOT / "models" / "msccnn_fashion.onnx"
+EXPORTED = Path(__file__).parent / "exporters"
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+NETWORKS = sorted(path.stem for path in LIGHT.glob("light_*.onnx"))
+#: Everything but weights is small: of 575 MB of weights in VGG-19 no second copy in float64 fits.
+MOST_MB = 2000
+
+
+def both_ways(model, name="hfox-128", **options):
+    asked = pipeline.Options(model, target.load(name), **options)
+    made = [pipeline.compile_model(asked, report_only=only) for only in (True, False)]
+    return made, [report.build(compiled, "0" * 64) for compiled in made]
+
+
+def shared(found):
+    """What a report says of the circuit, whichever way it was made."""
+    keys = ("model", "target", "options", "samples", "resources", "latency", "area", "digital")
+    return {key: found[key] for key in keys} | {
+        "passes": [{k: v for k, v in row.items() if k != "loss"} for row in found["passes"]]
+    }
+
+
+CASES = {
+    "msccnn": (MSCCNN, {}),
+    "msccnn in turns": (MSCCNN, {"schedule": "sequential"}),
+    "msccnn, inverted inputs, by the paper": (
+        MSCCNN,
+        {"signed": "inverted-inputs", "partition": "paper"},
+    ),
+    "msccnn, a stage of batch normalisation": (
+        ROOT / "models" / "msccnn_fashion_bn.onnx",
+        {"batchnorm": "stage"},
+    ),
+    "msccnn, zeros absent": (MSCCNN, {"zeros": "absent", "passes": (
+        "fold-batchnorm,calibrate,schedule,partition,tile,program,share"
+    )}),
+    "without share": (MSCCNN, {"passes": "calibrate,partition,tile,program"}),
+    "shufflenet": (EXPORTED / "shufflenet_rough18.onnx", {}),
+    "sefcn": (EXPORTED / "sefcn_plain13.onnx", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_numbers_are_those_of_the_whole_compilation(case):
+    model, options = CASES[case]
+    made, (only, whole) = both_ways(model, **options)
+    assert made[0].bill is not None
+    assert all(crossbar.g.size == 0 for a in made[0].design.arrays for crossbar in a.crossbars)
+    assert shared(only) == shared(whole)
+    # The sums of watts, too, are in the same order.
+    assert only["power"] == whole["power"]
+    assert only["power"]["crossbar_w"] > 0
+
+
+@pytest.mark.parametrize("passes", [None, "calibrate,partition,tile,program"])
+def test_large_stacks_are_counted_in_parts(monkeypatch, passes):
+    monkeypatch.setattr("memxc.ir.kernel._CHUNK", 1 << 12)
+    made, (only, whole) = both_ways(MSCCNN, passes=passes)
+    stacks = [sum(len(a.crossbars) for a in compiled.design.arrays) for compiled in made]
+    assert stacks[0] > stacks[1]
+    assert shared(only) == shared(whole)
+    assert only["power"] == whole["power"]
+
+
+def test_passes_that_look_at_the_whole_circuit_are_run_on_it():
+    made, (only, whole) = both_ways(
+        EXPORTED / "sefcn_plain13.onnx", mitigate=("both-ends", "compensate")
+    )
+    assert made[0].bill is None
+    assert shared(only)["resources"] == shared(whole)["resources"]
+    assert only["power"] == whole["power"]
+
+
+@pytest.mark.parametrize(
+    ("names", "possible"),
+    [
+        ("partition,tile,program,share", True),
+        ("schedule,partition,tile,program", True),
+        ("partition,tile,program{levels=later},compensate,share", False),
+        ("partition,drop-lines,tile,program", False),
+        ("tile,partition,program", False),
+        ("partition,tile", False),
+    ],
+)
+def test_what_can_be_done_stage_by_stage(names, possible):
+    from memxc.passes import parse  # noqa: PLC0415
+
+    assert estimate.possible(parse(names)) is possible
+
+
+def test_nothing_is_compared_and_that_is_said(tmp_path):
+    options = pipeline.Options(MSCCNN, target.load("hfox-128"))
+    found = output.write(pipeline.compile_model(options, report_only=True), tmp_path / "out")
+    assert found["fidelity"]["rungs"] == []
+    assert found["baselines"] == []
+    (said,) = [text for text in found["warnings"] if text.startswith("report only")]
+    assert "nothing was held against onnxruntime" in said
+    assert "no baseline" in said
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"report.json", "report.md", "report.html", "manifest.json"}
+    for page in ("report.md", "report.html"):
+        assert "nothing was held against" in (tmp_path / "out" / page).read_text("utf-8")
+    assert folder.changed(tmp_path / "out") == []
+    with pytest.raises(MemxcError) as caught:
+        output.load(tmp_path / "out")
+    assert caught.value.faults[0].code == "bad-design"
+    assert "--report-only" in caught.value.faults[0].hint
+
+
+def memory_of(model, out):
+    """The report of a light network, and the megabytes that a process of its own took."""
+    command = [sys.executable, "-m", "memxc", "compile", model, "-o", out, "--report-only"]
+    script = (
+        "import resource, subprocess, sys\n"
+        "done = subprocess.run(sys.argv[1:], capture_output=True, text=True)\n"
+        "print(done.stderr, file=sys.stderr)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)\n"
+        "sys.exit(done.returncode)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, command)],
+        capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30)),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "report only" in done.stderr
+    return json.loads((out / "report.json").read_text()), float(done.stdout)
+
+
+def test_a_network_of_imagenet_in_little_memory(tmp_path):
+    found, megabytes = memory_of(LIGHT / "light_squeezenet.onnx", tmp_path / "out")
+    assert megabytes < 700
+    assert found["model"]["macs"] > 3e8
+    assert found["resources"]["total"]["memristors"] > 1e8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_of_imagenet_in_bounded_memory(tmp_path, name):
+    found, megabytes = memory_of(LIGHT / f"{name}.onnx", tmp_path / "out")
+    assert megabytes < MOST_MB
+    assert found["model"]["macs"] > 1e8
+    assert len(found["resources"]["stages"]) > 10
+
+
+def test_there_are_nine_of_them():
+    assert len(NETWORKS) == 9
