@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -14,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from memxc import evaluate, frontend, pruning, reference, target
 from memxc.errors import MemxcError
 from memxc.lower import lower
-from memxc.passes import Context, available
-from memxc.passes.prune_ckf import PruneCkf, masks
+from memxc.passes import Context, _prune, available
+from memxc.passes.prune_ckf import PruneCkf, _uses, masks
 from memxc.passes.prune_lines import PruneLines
 from memxc.passes.record import counts, macs
 from memxc.samples import Samples
@@ -194,6 +195,20 @@ def test_a_share_of_the_multiplications(graph):
     pruned = PruneCkf(share=0.6, count="multiplications").run(graph, CTX)
     before, after = (counts(lower(g))["multiplications"] for g in (graph, pruned))
     assert 1 - after / before == pytest.approx(0.6, abs=0.01)
+
+
+def test_every_multiplication_of_one_layer_is_counted_alike(graph):
+    """Where one layer is pruned alone, its share of all multiplications is what goes."""
+    total = macs(lower(graph))
+    layer = {n.name: i for i, n in enumerate(graph.nodes)}
+    found = _prune.layers(graph)
+    for name, index in layer.items():
+        if index in found:
+            assert _uses(found[index], graph) == MAPS[NAMES[name]]
+            one = _prune.rewritten(graph, {index: replace(found[index], weight=np.zeros_like(
+                found[index].weight))})  # fmt: skip
+            gone = found[index].weight.size * MAPS[NAMES[name]]
+            assert counts(lower(one))["multiplications"] == total - gone
 
 
 def test_the_samples_rank_a_weight_by_what_passes_through_it(tmp_path):
