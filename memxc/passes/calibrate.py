@@ -53,7 +53,8 @@ class Calibrate(DesignPass):
         seen = observe(design, ctx.samples)
         scales = _scales(design, ctx, margin, seen.peaks)
         # No limiter acts on the samples: none is larger than what the scales were made for.
-        ctx.squares.update({name: v * scales[name] ** 2 for name, v in seen.squares.items()})
+        with np.errstate(invalid="ignore"):  # beyond 1e154 squares are no numbers, nor are watts
+            ctx.squares.update({name: v * scales[name] ** 2 for name, v in seen.squares.items()})
         limits = _limited(design) if math.isfinite(ctx.target.device.threshold_v) else set()
         buses = {
             name: replace(
