@@ -17,8 +17,13 @@ from memxc.samples import Samples
 _STEPS = 512
 
 
-def check(change: Pass, amounts: tuple[str, ...], choices: Mapping[str, tuple[str, ...]]) -> None:
-    """MemxcError (usage) unless exactly one of the amounts is given, and all make sense."""
+def check(
+    change: Pass, amounts: tuple[str, ...], choices: Mapping[str, tuple[str, ...]], ctx: Context
+) -> None:
+    """MemxcError (usage) unless exactly one of the amounts is given, and all make sense.
+
+    A warning where samples choose that nobody gave.
+    """
     given = {key: value for key, value in change.options().items() if key in amounts and value}
     faults = []
     if len(given) != 1:
@@ -35,6 +40,12 @@ def check(change: Pass, amounts: tuple[str, ...], choices: Mapping[str, tuple[st
             faults.append(Fault("usage", f"{change.name}.{key}", what, f"one of {known}"))
     if faults:
         raise MemxcError(faults)
+    options = change.options()
+    if ctx.assumed_inputs and (options["loss"] or options["score"] == "samples"):
+        ctx.warnings.append(
+            f"{change.name} goes by made-up inputs, which say little of what can go; "
+            "give real ones with --samples"
+        )
 
 
 def layers(graph: Graph) -> dict[int, _layers.Layer]:

@@ -52,7 +52,7 @@ class PruneCkf(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with zeros in its weights."""
-        _prune.check(self, ("share", "threshold", "loss"), CHOICES)
+        _prune.check(self, ("share", "threshold", "loss"), CHOICES, ctx)
         layers = _prune.layers(graph)
         if not layers:
             raise fail("usage", self.name, "the network has no layer of constant weights")

@@ -49,7 +49,7 @@ class PruneLines(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with zeros in its weights."""
-        _prune.check(self, ("share", "loss"), CHOICES)
+        _prune.check(self, ("share", "loss"), CHOICES, ctx)
         units = _units(graph, self.unit)
         if not units:
             words = "depthwise convolution" if self.unit == "crossbar" else "layer"

@@ -335,6 +335,13 @@ def test_a_larger_loss_lets_more_go(graph):
     assert shares[0] < shares[2]
 
 
+@pytest.mark.parametrize("method", ["crossbar-samples:0.2", "ckf-loss:0.1", "ckf:0.3"])
+def test_made_up_inputs_say_little(graph, method):
+    made_up = Context(IDEAL, {"x": X}, assumed_inputs=True)
+    pruning.parse(method).run(graph, made_up)
+    assert bool(made_up.warnings) == (method != "ckf:0.3")
+
+
 # --- words
 
 
