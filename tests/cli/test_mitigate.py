@@ -1,6 +1,5 @@
 """compile --mitigate as a user meets it."""
 
-
 from memxc.pipeline import MITIGATIONS
 
 

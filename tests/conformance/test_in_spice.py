@@ -53,9 +53,9 @@ def run(case, folder):
     try:
         design, samples = programmed(case.circuit, chosen)
     except MemxcError as error:
-        # No volts stand for infinity or NaN.
-        assert {fault.code for fault in error.faults} == {"bad-samples"}, case.name
-        return False
+        if {fault.code for fault in error.faults} != {"bad-samples"}:
+            raise
+        return False  # no volts stand for infinity or NaN
     if not 0 < size(design) <= LARGEST:
         return False
     top = spice.write(design, folder, "net")[0]
