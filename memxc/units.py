@@ -59,8 +59,8 @@ def share(part: float | None) -> str:
 
 
 def small(error: float) -> str:
-    """An error in two digits: 3.1e-06."""
-    return f"{error:.1e}"
+    """An error in two digits: 3.1e-06; none at all is 0."""
+    return f"{error:.1e}" if error else "0"
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
