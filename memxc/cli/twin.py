@@ -19,7 +19,13 @@ from memxc.cli._options import FOLDER
 @_options.settings
 @_options.draw_per
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-def command(folder: Path, output: Path, settings: tuple[str, ...], draw_per: str, seed: int) -> int:
+@click.option(
+    "--draw", type=click.IntRange(min=1), default=1, show_default=True,
+    help="Which of simulate's draws of that seed.",
+)  # fmt: skip
+def command(
+    folder: Path, output: Path, settings: tuple[str, ...], draw_per: str, seed: int, draw: int
+) -> int:
     """Write an ONNX model of ordinary operators that behaves like the circuit in DIR.
 
     Wires, amplifiers and one draw of the devices are in it; any ONNX tool runs it.
@@ -34,8 +40,9 @@ def command(folder: Path, output: Path, settings: tuple[str, ...], draw_per: str
     target = loaded.target.with_set(*settings)
     with _terminal.progress() as show:
         show("the effective matrices")
-        circuit = simulate.circuit(loaded.design, target, seed, draw_per)  # type: ignore[arg-type]
-        made = twin.model(circuit, seed)
+        drawn = simulate.draw_seed(seed, draw - 1)
+        circuit = simulate.circuit(loaded.design, target, drawn, draw_per)  # type: ignore[arg-type]
+        made = twin.model(circuit, drawn)
     write_file(output, made)
     _terminal.say(f"{output}: {len(made):,} bytes, batches of any size, float32.")
     if target.device.read_noise:

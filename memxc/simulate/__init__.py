@@ -97,6 +97,11 @@ class Bench:
     progress: Callable[[str, float], None] = field(default=lambda text, share: None)
 
 
+def draw_seed(seed: int, draw: int) -> int:
+    """What the devices of draw 0, 1, ... are drawn from, for the user's --seed."""
+    return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
+
+
 def run(bench: Bench, data: Data, plan: Plan) -> Result:
     """The score of every point and draw. Raises MemxcError (usage) for settings or labels that
     do not fit; what was finished before stays in the journal."""
@@ -178,7 +183,7 @@ class _Run:
             self.bench.progress(text, (done + within) / missing)
 
         show(0.0)
-        seed = int(np.random.SeedSequence([self.plan.seed, draw]).generate_state(1, np.uint64)[0])
+        seed = draw_seed(self.plan.seed, draw)
         design, target = self.programmed(number), self.todo[number].target
         found = answers(design, target, seed, self.plan.draw_per, self.data.inputs, show)
         score = self._score(found[self.bench.design.outputs[0]])

@@ -141,6 +141,27 @@ def test_the_error_against_the_network_without_labels(memxc, model, out, tmp_pat
     assert by_hand > 1e-5
 
 
+def test_a_twin_of_a_draw_scores_what_that_draw_scored(memxc, model, out, tmp_path):
+    x = inputs()
+    np.savez(tmp_path / "x.npz", x=x)
+    args = ("--set", "device.sigma=0.3", "--seed", "5")
+    scores = ask(memxc, out, "--data", tmp_path / "x.npz", *args, "--draws", "2")["rows"][0][
+        "scores"
+    ]
+    right = answers(model, x)
+    for draw, score in enumerate(scores, 1):
+        twin = tmp_path / f"{draw}.onnx"
+        assert memxc("twin", out, "-o", twin, *args, "--draw", str(draw)).code == 0
+        by_hand = np.mean(
+            [
+                np.max(np.abs(b - a)) / np.max(np.abs(a))
+                for a, b in zip(right, answers(twin, x), strict=True)
+            ]
+        )
+        assert by_hand == pytest.approx(score, rel=1e-3)
+    assert scores[0] != pytest.approx(scores[1], rel=1e-2)
+
+
 def test_the_first_so_many(memxc, out, data):
     assert ask(memxc, out, "--data", data, "--count", "7")["count"] == 7
     # Labels 0 and 5 of the seven are wrong.
