@@ -68,7 +68,9 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         return store.read_npz(path)
     except (OSError, ValueError) as error:
-        what = f"cannot be read as .npz: {error}"
+        # numpy takes whatever is no .npz for a pickle, and says how to open one.
+        why = "it is no .npz file" if "pickle" in str(error) else error
+        what = f"cannot be read as .npz: {why}"
         hint = "numpy.savez(FILE, x=..., y=...) writes such a file"
         raise fail("bad-samples", str(path), what, hint) from error
 

@@ -77,16 +77,6 @@ class Device(Table):
             return data  # no states, or such as the checks of the fields will refuse
 
     @model_validator(mode="after")
-    def _ordered(self) -> Device:
-        if not self.r_on_ohm < self.r_off_ohm:
-            raise ValueError("r_on_ohm (LRS) has to be smaller than r_off_ohm (HRS)")
-        if self.levels == 1:
-            raise ValueError("levels = 1 leaves nothing to program; 0 means continuous")
-        if self.read_voltage_v > self.threshold_v:
-            raise ValueError("read_voltage_v above threshold_v would disturb the states")
-        return self
-
-    @model_validator(mode="after")
     def _measured(self) -> Device:
         if not self.states:
             return self
@@ -101,6 +91,16 @@ class Device(Table):
         ):
             if not math.isclose(ohms * mean, 1, rel_tol=1e-9):
                 raise ValueError(f"{name} comes from the states ({1 / mean:.6g}): leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Device:
+        if not self.r_on_ohm < self.r_off_ohm:
+            raise ValueError("r_on_ohm (LRS) has to be smaller than r_off_ohm (HRS)")
+        if self.levels == 1:
+            raise ValueError("levels = 1 leaves nothing to program; 0 means continuous")
+        if self.read_voltage_v > self.threshold_v:
+            raise ValueError("read_voltage_v above threshold_v would disturb the states")
         return self
 
     @model_validator(mode="after")

@@ -47,10 +47,11 @@ def key(data: Mapping[str, Any], name: str) -> tuple[str, str]:
         raise ValueError(f"no table {table!r}\n{_near(table, list(tables))}")
     known = [known for known in tables[table] if known not in ("source", "states", "curves")]
     known += ["states_csv", "iv_csv"] if table == "device" else []
+    short = [name.partition(".")[2] for name in _SHORT if name.startswith(f"{table}.")]
     wanted = (field, *(f"{field}_{unit}" for unit in _UNITS))
     found = [known_as for known_as in wanted if known_as in known]
     if not found:
-        raise ValueError(f"no key {field!r} in {table}\n{_near(field, known)}")
+        raise ValueError(f"no key {field!r} in {table}\n{_near(field, [*short, *known])}")
     return table, found[0]
 
 

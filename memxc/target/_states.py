@@ -13,7 +13,10 @@ from memxc.errors import Fault, MemxcError, fail
 _MOST = 65536
 _MEAN, _SIGMA = ("mean_s", "mean_ohm"), ("sigma_s", "sigma_ohm")
 _LABELS = ("level", "target_s", "target_ohm")
-_COLUMNS = "columns are mean_s or mean_ohm, sigma_s or sigma_ohm, and level, target_s or target_ohm"
+_COLUMNS = (
+    "comma-separated columns: mean_s or mean_ohm, sigma_s or sigma_ohm; "
+    "level, target_s and target_ohm are yours"
+)
 
 
 def read(path: Path) -> list[dict[str, float]]:
