@@ -97,7 +97,7 @@ def _distance(report: Mapping[str, Any]) -> list[str]:
     # In report.json what is no number stands as a word; it is worse than any number.
     steps = [(float(rung["max_rel_error"]), rung["to"]) for rung in rungs]
     error, end = max(steps, key=lambda step: (math.isnan(step[0]), step[0]))
-    return [f"largest step of the ladder: {error:.1e} at {end}"]
+    return [f"largest relative error of a step: {error:.1e} ({end})"]
 
 
 def _lost(loss: Mapping[str, Any] | None) -> list[str]:

@@ -37,6 +37,13 @@ class _Commands(click.Group):
         command: click.Command = importlib.import_module(f"memxc.cli.{cmd_name}").command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Whole sentences: click's own list cuts them off."""
+        names = self.list_commands(ctx)
+        commands = [(name, self.get_command(ctx, name)) for name in names]
+        with formatter.section("Commands"):
+            formatter.write_dl([(n, c.get_short_help_str(200)) for n, c in commands if c])
+
 
 @click.command(cls=_Commands, epilog="Start with: memxc check MODEL.onnx")
 @click.version_option(__version__, prog_name="memxc")

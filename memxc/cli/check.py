@@ -46,6 +46,8 @@ def command(model: Path, shapes: tuple[tuple[str, tuple[int, ...]], ...], as_jso
         ]
         _terminal.say(units.table(shown, ("node", "operator", "becomes", "circuit")))
         kinds = Counter(row.kind for row in rows)
+        if any("@" in row.circuit for row in rows):
+            _terminal.say("\ncircuit: groups * inputs + bias x outputs @ places of the map")
         _terminal.say("\n" + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
     if faults:
         error = MemxcError(faults)

@@ -209,6 +209,19 @@ def _say(report: dict[str, Any], out: Path, quiet: bool, only: bool) -> None:
         _terminal.say(f"Written to {out}: report.md, report.html, report.json.")
         _terminal.say("Next: the same without --report-only, for the netlist and its checks")
         return
+    if _disturbed(report["target"]):
+        _terminal.say("  all without wires and variation: memxc simulate has them")
     _terminal.say(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
     wire = " --wire" if "compensate" in [done["name"] for done in report["passes"]] else ""
     _terminal.say(f"Next: memxc verify {out}{wire}")
+
+
+def _disturbed(target: dict[str, Any]) -> bool:
+    """Whether the circuit has what no figure of the report knows of."""
+    varies = ("sigma", "sigma_v", "read_noise", "stuck_at_lrs", "stuck_at_hrs", "drift_time_s")
+    return any(
+        value
+        for table in ("wire", "device", "amplifier")
+        for key, value in target[table].items()
+        if key != "source" and (table == "wire" or key.endswith(varies) or key == "states")
+    )

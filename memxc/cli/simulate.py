@@ -66,7 +66,7 @@ def command(
     if as_json:
         _terminal.document(_tree(result, plan))
     else:
-        _say(result, folder, path, picture)
+        _say(result, plan, folder, path, picture)
     return 0
 
 
@@ -124,13 +124,15 @@ def _tree(result: Result, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _say(result: Result, folder: Path, path: Path, picture: Path | None) -> None:
-    _terminal.say(f"{result.metric} of {result.count:,} samples of {path.name}:")
+def _say(result: Result, plan: Plan, folder: Path, path: Path, picture: Path | None) -> None:
+    given = ", ".join(plan.settings)
+    with_given = f", with {given}" if given else ""
+    _terminal.say(f"{result.metric} of {result.count:,} samples of {path.name}{with_given}:")
     if result.original is not None:
         _terminal.say(f"original network, onnxruntime: {_score(result.metric, result.original)}")
     rows = [
         (
-            (", ".join(row.settings) or "as compiled") + " *" * bool(row.reprogrammed),
+            (", ".join(row.settings) or given or "as compiled") + " *" * bool(row.reprogrammed),
             _score(result.metric, row.mean),
             _score(result.metric, row.spread) if len(row.scores) > 1 else "-",
             f"{len(row.scores)}",

@@ -152,8 +152,8 @@ def _say(found: Verification, changed: list[str], missing: str, folder: Path) ->
         )
         if outputs.score is not None and outputs.original_score is not None:
             _terminal.say(
-                f"Labels, {outputs.metric}: {100 * outputs.score:.2f} % in {found.engine}, "
-                f"{100 * outputs.original_score:.2f} % in onnxruntime."
+                f"Labels, {outputs.metric} of {outputs.count}: {100 * outputs.score:.2f} % in "
+                f"{found.engine}, {100 * outputs.original_score:.2f} % in onnxruntime."
             )
     elif missing:
         _terminal.say(f"Not compared with onnxruntime: {printable(missing)}.")

@@ -320,10 +320,10 @@ def test_outputs_that_are_nan_are_told(memxc, model, tmp_path):
     done = memxc("compile", model, "-o", tmp_path / "out", "-t", "ideal")
     assert done.code == 0
     assert "outputs are NaN" in done.err
-    assert "ladder: nan at lowered" in done.out
+    assert "error of a step: nan (lowered)" in done.out
     shown = memxc("report", tmp_path / "out")
     assert shown.code == 0
-    assert "ladder: nan at lowered" in shown.out
+    assert "error of a step: nan (lowered)" in shown.out
     assert "outputs are NaN" in shown.out
     assert memxc("report", tmp_path / "out", "--json").json["fidelity"]["rungs"][0] == {
         "from": "onnxruntime", "to": "lowered", "max_abs_error": "nan", "max_rel_error": "nan",

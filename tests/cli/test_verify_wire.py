@@ -70,7 +70,7 @@ def test_simulate_and_spice_score_the_same(memxc, model, target, tmp_path, label
     assert outputs["original_score"] == simulated["original"]
     said = memxc("verify", out, "--wire", "--samples", labelled).out
     assert re.search(
-        r"^Labels, top1: \d+\.\d\d % in neospice, \d+\.\d\d % in onnxruntime\.$", said, re.M
+        r"^Labels, top1 of \d+: \d+\.\d\d % in neospice, \d+\.\d\d % in onnxruntime\.$", said, re.M
     )
 
 
