@@ -29,7 +29,7 @@ def test_help_lists_every_command_with_a_sentence():
     table = done.stdout.split("Commands:\n")[1].partition("\n\n")[0].splitlines()
     listed = dict(line.split(maxsplit=1) for line in table if not line.startswith("   "))
     assert sorted(listed) == COMMANDS
-    assert "..." not in done.stdout
+    assert not any(line.endswith("...") for line in table)
 
 
 def test_every_command_has_help():
