@@ -36,6 +36,8 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="put the table into this page")
     args = parser.parse_args()
     fashion = args.fashion or (FASHION if FASHION.is_dir() else None)
+    if args.write and BEGIN not in args.write.read_text():
+        raise SystemExit(f"{args.write} has no line {BEGIN}")
     data = accuracy.Data(fashion, args.cifar10, args.fer2013, args.nuclei)
     made = []
     for row in rows(data):

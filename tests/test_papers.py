@@ -1,0 +1,45 @@
+"""docs/papers.md: its table is what `make papers` prints."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "papers.md").read_text()
+
+
+@pytest.fixture
+def papers(monkeypatch, tmp_path):
+    """The modules of benchmarks/papers, compiling into a folder of this test."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks" / "papers")
+    names = ("accuracy", "ckf", "runs", "shufflenet", "sparse", "subimages", "table")
+    modules = {name: importlib.import_module(name) for name in names}
+    monkeypatch.setattr(modules["runs"], "WORK", tmp_path)
+    yield modules
+    for name in names:
+        sys.modules.pop(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shufflenet",
+        "subimages",
+        pytest.param("sparse", marks=pytest.mark.slow),
+        pytest.param("ckf", marks=pytest.mark.slow),
+    ],
+)
+def test_the_table_is_what_the_script_says(papers, name):
+    """Rows that want a data set have their quantity and their command in the page."""
+    nothing = papers["accuracy"].Data(None, None, None, None)
+    rows = list(papers[name].rows(nothing))
+    assert len(rows) > 4
+    for row in rows:
+        start = f"| {row.quantity} | {row.theirs} | {row.tag} | "
+        if row.data:
+            lines = [line for line in PAGE.splitlines() if line.startswith(start)]
+            assert [line for line in lines if row.how in line], row
+        else:
+            assert f"{start}{row.ours} | `{row.how}` |" in PAGE, row
