@@ -130,6 +130,22 @@ def test_measured_states(tmp_path):
     assert device.r_off_ohm == pytest.approx(1e6)
 
 
+def test_a_curve_that_is_given_is_meant(tmp_path):
+    (tmp_path / "c.csv").write_text("state_ohm,volts,amperes\n1e4,0.1,1e-5\n1e4,0.2,3e-5\n")
+    ohms = "r_on_ohm = 9e3\nr_off_ohm = 1e6\n"
+    for more, law in (
+        ("iv_csv = 'c.csv'", "table"),
+        ("sinh_v0_v = 0.1", "sinh"),
+        ("iv_csv = 'c.csv'\niv = 'linear'", "linear"),
+        ("", "linear"),
+    ):
+        assert target.load(toml(tmp_path, ohms + more)).device.iv == law
+    assert HFOX.with_set("device.sinh_v0=0.1").device.iv == "sinh"
+    assert HFOX.with_set("device.iv=linear", "device.sinh_v0=0.1").device.iv == "linear"
+    assert HFOX.with_set("device.sinh_v0=0.1", "device.iv=linear").device.iv == "linear"
+    assert HFOX.with_set("device.sigma=0.1").device.iv == "linear"
+
+
 def test_measured_states_in_siemens(tmp_path):
     (tmp_path / "a.csv").write_text("target_s, mean_s, sigma_s\r\n1e-6,2e-6,1e-7\r\n,5e-5,0\r\n")
     device = target.load(toml(tmp_path, "states_csv = 'a.csv'")).device

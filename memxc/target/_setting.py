@@ -24,15 +24,18 @@ def apply(data: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
     The source of a table that is changed says so. Raises MemxcError (usage) with one fault for
     each setting that names no key.
     """
-    faults = []
+    faults, fields = [], set()
     for setting in settings:
         try:
-            _set(data, setting)
+            fields.add(_set(data, setting))
         except ValueError as error:
             what, _, hint = str(error).partition("\n")
             faults.append(Fault("usage", f"--set {setting}", what, hint))
     if faults:
         raise MemxcError(faults)
+    if "sinh_v0_v" in fields and "iv" not in fields:
+        # Nobody bends a curve in order to leave the cells straight.
+        data["device"]["iv"] = "sinh"
     return data
 
 
@@ -55,7 +58,8 @@ def key(data: Mapping[str, Any], name: str) -> tuple[str, str]:
     return table, found[0]
 
 
-def _set(data: dict[str, Any], setting: str) -> None:
+def _set(data: dict[str, Any], setting: str) -> str:
+    """The field that was set."""
     name, equals, value = (part.strip() for part in setting.partition("="))
     if not equals or not value:
         raise ValueError(f"not TABLE.KEY=VALUE\ntables are {', '.join(_tables(data))}")
@@ -74,6 +78,7 @@ def _set(data: dict[str, Any], setting: str) -> None:
         table, field = key(data, name)
         data[table][field] = value
     data[table]["source"] += f" (Set by the user: {field} = {value})"
+    return field
 
 
 def measured(device: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -83,6 +88,9 @@ def measured(device: dict[str, Any], folder: Path) -> dict[str, Any]:
         rest["states"] = _states.read(folder / str(device["states_csv"]))
     if "iv_csv" in device:
         rest["curves"] = _curves.read(folder / str(device["iv_csv"]))
+    # What is measured, or bent, is meant: only a word of its own leaves it out.
+    implied = "table" if "iv_csv" in device else "sinh" if "sinh_v0_v" in device else "linear"
+    rest.setdefault("iv", implied)
     return rest
 
 
