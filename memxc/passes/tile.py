@@ -39,8 +39,8 @@ def _tiled(stage: Linear, ctx: Context) -> Linear:
         raise fail(
             "does-not-fit",
             stage.name,
-            f"a unit crossbar of {ctx.tile(stage.name)} lines "
-            f"holds no input and bias of a {ctx.signed} kernel",
+            f"a unit crossbar of {'x'.join(map(str, ctx.tile(stage.name)))} lines "
+            f"holds no input and bias of a kernel ({ctx.signed})",
             "take a larger --tile",
         )
     kernels = [part for kernel in stage.kernels for part in tiles(kernel, rows, columns)]
