@@ -1,0 +1,165 @@
+"""The compiler on one screen: load, graph passes, lower, design passes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from memxc import frontend, losses, samples
+from memxc.backends import estimate, kernels
+from memxc.errors import Fault, MemxcError
+from memxc.ir.design import Design
+from memxc.ir.graph import Graph
+from memxc.ir.stages import Linear
+from memxc.ladder import Ladder, Rung
+from memxc.lower import lower
+from memxc.passes import Context, DesignPass, GraphPass
+from memxc.passes.record import PassRecord, macs
+from memxc.pipeline import given, order
+from memxc.pipeline.options import MITIGATIONS, Options
+from memxc.target import Target
+
+#: The passes that put kernels on crossbars.
+_LAY_OUT = ("partition", "tile", "program")
+_UNCHECKED = (
+    "report only: nothing was held against onnxruntime, no baseline was measured, and no netlist, "
+    "design or mapping is written; compile without --report-only before you build it"
+)
+
+__all__ = ["MITIGATIONS", "Compiled", "Options", "compile_model", "steps"]
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A programmed design and how it came about. squares: as Context's.
+
+    unlaid: the design as it stood before it was laid out; context: what its passes could look at.
+    bill: where only a report was asked for and `design` has no conductances, what it would take.
+    """
+
+    options: Options
+    target: Target
+    graph: Graph
+    design: Design
+    unlaid: Design
+    context: Context
+    samples: Mapping[str, NDArray[Any]]
+    squares: Mapping[str, NDArray[Any]]
+    labels: NDArray[Any] | None
+    records: tuple[PassRecord, ...]
+    rungs: tuple[Rung, ...]
+    loss: losses.Loss | None
+    warnings: tuple[str, ...]
+    macs: int
+    per_kernel: kernels.Kernels
+    report_only: bool = False
+    bill: estimate.Estimate | None = None
+
+
+def compile_model(
+    options: Options,
+    progress: Callable[[str], None] = lambda text: None,
+    check: bool = True,
+    report_only: bool = False,
+) -> Compiled:
+    """ONNX file -> programmed design. Raises MemxcError with all faults of the user's input.
+
+    check: hold each pass against the one before it; the design is the same without.
+    report_only: for what a report needs, unchecked and in little memory.
+    """
+    progress("reading the model")
+    loaded = frontend.load(options.model, options.shapes)
+    judged, warnings = given.read(options, loaded)
+    pipeline = order.asked(options)
+    ctx = given.context(options, judged)
+    ladder = Ladder(options.model, {} if report_only or not check else ctx.samples, progress)
+    graph, multiplications, per_kernel = loaded, 0, kernels.measure(ladder.design(loaded))
+    for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
+        # Those of the network as it was given, whatever is pruned later.
+        if not graph_pass.exact:
+            multiplications = multiplications or macs(ladder.design(graph))
+        graph = ladder.graph_pass(graph_pass, graph, ctx)
+    progress("lowering")
+    design = ladder.design(graph)
+    design.verify()
+    _check_stages(design, ctx)
+    if not ladder.records:
+        ladder.lowered(design)
+    multiplications = multiplications or macs(design)
+    unlaid, bill = None, None
+    changes = [p for p in pipeline if isinstance(p, DesignPass)]
+    while changes and bill is None:
+        if changes[0].name in _LAY_OUT:
+            unlaid = unlaid or design
+        if report_only and changes[0].name in _LAY_OUT and estimate.possible(changes):
+            bill = ladder.estimate(changes, design, ctx)
+            design = bill.design
+        else:
+            design = ladder.design_pass(changes.pop(0), design, ctx)
+    _check_fits(design, ctx)
+    return Compiled(
+        options=options,
+        target=options.target,
+        graph=loaded,
+        design=design,
+        unlaid=unlaid or design,
+        context=ctx,
+        samples=ctx.samples,
+        squares=ctx.squares,
+        labels=None if judged.labels is None else judged.labels[: samples.MOST],
+        records=tuple(ladder.records),
+        rungs=tuple(ladder.rungs),
+        loss=ladder.loss(),
+        warnings=(*warnings, *ladder.warnings, *ctx.warnings, *([_UNCHECKED] * report_only)),
+        macs=multiplications,
+        per_kernel=per_kernel,
+        report_only=report_only,
+        bill=bill,
+    )
+
+
+def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
+    """The network after each pass by its name, nothing measured; "load" and "lower" among them."""
+    graph = frontend.load(options.model, options.shapes)
+    yield "load", graph
+    pipeline = order.asked(options)
+    judged, _ = given.read(options, graph)
+    ctx = given.context(options, judged)
+    for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
+        graph = graph_pass.run(graph, ctx)
+        yield graph_pass.name, graph
+    design = lower(graph)
+    yield "lower", design
+    for design_pass in (p for p in pipeline if isinstance(p, DesignPass)):
+        design = design_pass.run(design, ctx)
+        yield design_pass.name, design
+
+
+def _check_fits(design: Design, ctx: Context) -> None:
+    """A pipeline of the user's own may have left out tile."""
+    faults = []
+    for array in design.arrays:
+        rows, columns = ctx.tile(array.name)
+        words = max(crossbar.word_lines for crossbar in array.crossbars)
+        bits = max(crossbar.bit_lines for crossbar in array.crossbars)
+        if array.cell != "resistor" and (words > rows or bits > columns):
+            what = f"takes {words} x {bits} lines, a unit crossbar has {rows} x {columns}"
+            faults.append(Fault("does-not-fit", array.name, what, "put tile before program"))
+    if faults:
+        raise MemxcError(faults)
+
+
+def _check_stages(design: Design, ctx: Context) -> None:
+    stages = [stage.name for stage in design.stages if isinstance(stage, Linear)]
+    faults = []
+    for name in ctx.stage_set:
+        if name not in stages:
+            near = difflib.get_close_matches(name, stages, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"stages: {', '.join(stages[:20])}"
+            faults.append(Fault("usage", f"--stage-set {name}", "no such crossbar stage", hint))
+    if faults:
+        raise MemxcError(faults)
