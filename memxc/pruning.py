@@ -27,7 +27,7 @@ for _unit in ("crossbar", "word-line", "bit-line"):
     METHODS[f"{_unit}-loss"] = ("prune-lines", {"unit": _unit, "score": "samples"}, "loss")
 
 
-def parse(text: str) -> Pass:
+def parse(text: str, refit: bool = False) -> Pass:
     """The pass of METHOD:AMOUNT. ValueError, in a sentence, where it is none."""
     method, _, amount = text.partition(":")
     if method not in METHODS:
@@ -41,15 +41,19 @@ def parse(text: str) -> Pass:
     if not 0 < value < most:
         words = "a number above 0" if key == "threshold" else "between 0 and 1, both left out"
         raise ValueError(f"the {key} of {method} is {words}")
-    return passes.available()[name](**{**fixed, key: value})
+    rest = "refitted" if refit else "kept"
+    return passes.available()[name](**{**fixed, key: value, "rest": rest})
 
 
-def asked(texts: Iterable[str]) -> list[Pass]:
-    """The passes of several. MemxcError (usage) with all faults."""
+def asked(texts: Iterable[str], refit: bool = False) -> list[Pass]:
+    """The passes of several. refit: what stays is fitted to the samples.
+
+    MemxcError (usage) with all faults.
+    """
     found, faults = [], []
     for text in texts:
         try:
-            found.append(parse(text))
+            found.append(parse(text, refit))
         except ValueError as error:
             faults.append(Fault("usage", f"--prune {text}", str(error), "for example ckf:0.5"))
     if faults:

@@ -35,17 +35,22 @@ def pixels(x):
     return x.astype(np.float32) / np.float32(255)
 
 
-def test_set(name, path):
-    """Return `x` as the models take it and what is wanted of them: classes or masks."""
+def pictures(name, path, part="test"):
+    """Return `x` as the models take it and what is wanted of them: classes or masks.
+
+    `part` is test or train.
+    """
+    train = part == "train"
     if name == "fashion":
-        return fashion.load(path or fashion.DEBIAN, "t10k")
+        return fashion.load(path or fashion.DEBIAN, "train" if train else "t10k")
     if name == "cifar10":
-        _, _, x, y = cifar10.load(path)
+        x, y = cifar10.load(path)[:2] if train else cifar10.load(path)[2:]
         return pixels(x), y
     if name == "fer2013":
-        x, y = fer2013.load(path)["PrivateTest"]
+        x, y = fer2013.load(path)["Training" if train else "PrivateTest"]
         return pixels(x), y
-    _, _, x, m = nuclei.split(*nuclei.load(path))
+    parts = nuclei.split(*nuclei.load(path))
+    x, m = parts[:2] if train else parts[2:]
     return nuclei.stretched(x), m[:, None]
 
 
@@ -58,7 +63,7 @@ def main():
     args = parser.parse_args()
     if args.data is None and args.set != "fashion":
         parser.error(f"--set {args.set} wants --data")
-    x, wanted = test_set(args.set, args.data)
+    x, wanted = pictures(args.set, args.data)
     found = answers(args.model, x)
     if args.set == "nuclei":
         score = nuclei.dice(wanted, found > 0.5)

@@ -1,4 +1,4 @@
-"""Write a .npz of test pictures for `memxc compile --samples`, from a data set.
+"""Write a .npz of pictures for `memxc compile --samples`, from a data set.
 
 python models/samples.py fer2013 fer2013.csv build/fer2013.npz
 """
@@ -7,18 +7,19 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from accuracy import SETS, test_set
+from accuracy import SETS, pictures
 
 
 def main():
-    """Read the command line, write the first pictures of the test set and what is wanted of them."""
+    """Read the command line, write the first pictures and what is wanted of them."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("set", choices=SETS)
     parser.add_argument("data", type=Path, help="the data set")
     parser.add_argument("out", type=Path, help="the .npz to write")
     parser.add_argument("--count", type=int, default=64, help="how many pictures")
+    parser.add_argument("--part", choices=("test", "train"), default="test")
     args = parser.parse_args()
-    x, wanted = test_set(args.set, args.data)
+    x, wanted = pictures(args.set, args.data, args.part)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(args.out, x=x[: args.count], y=wanted[: args.count])
 

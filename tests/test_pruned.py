@@ -203,3 +203,22 @@ def test_the_same_bytes_twice(tmp_path):
     assert len(files) > 5
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_refit_loses_less_and_spice_is_the_refitted_network(tmp_path):
+    losses = {}
+    for refit in (False, True):
+        done, _ = compiled(
+            tmp_path / str(refit), schedule="sequential", prune=("ckf-samples:0.6",), refit=refit
+        )
+        losses[refit] = next(r for r in done.records if r.name == "prune-ckf").loss["max_rel_error"]
+    assert losses[True] < 0.7 * losses[False]
+    assert (
+        _main._run(["verify", str(tmp_path / "True"), "--count", "1", "--engine", "neospice"]) == 0
+    )
+
+
+def test_refit_wants_something_pruned(tmp_path, capsys):
+    assert _main._run(["compile", str(MSCCNN), "-o", str(tmp_path / "out"), "--refit"]) == 2
+    assert "error[usage] --refit: there is nothing pruned" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -81,6 +81,11 @@ from memxc.errors import fail
     "bit-line:0.2, ckf-loss:0.01 ... (docs/pruning.md); again for others, in this order.",
 )
 @click.option(
+    "--refit",
+    is_flag=True,
+    help="What --prune leaves is fitted to answer on the samples as the whole network did.",
+)
+@click.option(
     "--zeros",
     type=click.Choice(["absent", "parked"]),
     help="A weight of exactly zero is no device, or a pair at g_min. "

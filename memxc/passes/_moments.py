@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,34 +14,52 @@ from numpy.typing import NDArray
 from memxc import evaluate
 from memxc.ir.design import Design
 from memxc.ir.stages import Lanes, Linear, Stage
-from memxc.passes._separable import Moments, Pair
+from memxc.passes._separable import Moments
 
 Floats = NDArray[np.float64]
 
 #: Patches that moments are taken of, and numbers gathered at once.
 _PATCHES, _CHUNK = 1 << 16, 1 << 22
 
-Fit = Callable[[Linear, Moments], Pair]
+
+class Fitted(Protocol):
+    """A fitted kernel: dense (filters, ..., taps) and bias (filters,)."""
+
+    @property
+    def dense(self) -> Floats:
+        """The weights."""
+
+    @property
+    def bias(self) -> Floats:
+        """One number a filter."""
+
+
+F = TypeVar("F", bound=Fitted)
 
 
 def refit(
-    design: Design, inputs: Mapping[str, NDArray[Any]], layers: Collection[str], fit: Fit
-) -> dict[str, Pair]:
-    """A pair for each of `layers` (by bus), from the first to the last.
+    design: Design,
+    inputs: Mapping[str, NDArray[Any]],
+    layers: Collection[str],
+    fit: Callable[[Linear, Moments], F],
+    changed: Mapping[str, Stage] = MappingProxyType({}),
+) -> dict[str, F]:
+    """A kernel for each of `layers` (by bus), from the first to the last.
 
     Each sees the inputs that the layers changed before it leave, and is fitted to answer as the
     network did. Where its answer is added to another signal, it makes up for that one's error;
-    where only a rectifier reads it, what is below zero need not be met.
+    where only a rectifier reads it, what is below zero need not be met. changed: what stands in
+    place of a stage of the network before it is fitted, by bus.
     """
     readers = Counter(src for stage in design.stages for src in stage.srcs)
     truth = {n: evaluate.drive(design.buses[n], inputs[n]) for n in design.inputs}
-    now, found = dict(truth), dict[str, Pair]()
+    now, found = dict(truth), dict[str, F]()
     for stage in design.stages:
         right = evaluate.step(stage, design.buses, [truth[src] for src in stage.srcs])
-        made: Stage = stage
-        if stage.dst in layers and isinstance(stage, Linear):
-            pair = _refitted(stage, _use(stage.dst, design), design, right, truth, now, fit)
-            found[stage.dst], made = pair, with_pair(stage, pair)
+        made = changed.get(stage.dst, stage)
+        if stage.dst in layers and isinstance(made, Linear):
+            kernel = _refitted(made, _use(stage.dst, design), design, right, truth, now, fit)
+            found[stage.dst], made = kernel, fitted(made, kernel)
         same = made is stage and all(now[src] is truth[src] for src in stage.srcs)
         sources = [now[src] for src in stage.srcs]
         now[stage.dst] = right if same else evaluate.step(made, design.buses, sources)
@@ -59,19 +78,19 @@ def _refitted(
     right: Floats,
     truth: Mapping[str, Floats],
     now: Mapping[str, Floats],
-    fit: Fit,
-) -> Pair:
+    fit: Callable[[Linear, Moments], F],
+) -> F:
     known = use.other in now
     other = now[use.other] if known else 0.0
     # What is read is the sum; `right` of it is the answer, the rest comes from elsewhere.
     wanted = right + truth[use.other] if known else right
-    pair = fit(stage, moments(stage, now[stage.src], wanted - other))
+    kernel = fit(stage, moments(stage, now[stage.src], wanted - other))
     if use.rectified and (known or not use.other):
-        answer = evaluate.step(with_pair(stage, pair), design.buses, [now[stage.src]])
+        answer = evaluate.step(fitted(stage, kernel), design.buses, [now[stage.src]])
         # All that is below zero is alike: what the answer has there is as good.
         wanted = np.where(wanted > 0, wanted, np.minimum(answer + other, 0.0))
-        pair = fit(stage, moments(stage, now[stage.src], wanted - other))
-    return pair
+        kernel = fit(stage, moments(stage, now[stage.src], wanted - other))
+    return kernel
 
 
 def moments(stage: Linear, source: Floats, wanted: Floats) -> Moments:
@@ -96,11 +115,11 @@ def moments(stage: Linear, source: Floats, wanted: Floats) -> Moments:
     )
 
 
-def with_pair(stage: Linear, pair: Pair) -> Linear:
-    """The stage with the kernel that a pair is together."""
+def fitted(stage: Linear, found: Fitted) -> Linear:
+    """The stage with a fitted kernel."""
     (kernel,) = stage.kernels
-    dense = pair.dense.reshape(len(pair.bias), -1).T.reshape(1, -1)
-    return replace(stage, kernels=(replace(kernel, values=dense, bias=pair.bias[None]),))
+    dense = found.dense.reshape(len(found.bias), -1).T.reshape(1, -1)
+    return replace(stage, kernels=(replace(kernel, values=dense, bias=found.bias[None]),))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from memxc.lower import lower
 from memxc.passes import Context, Pass, _layers
 from memxc.samples import Samples
 
+#: What becomes of the weights that stay.
+REST = ("kept", "refitted")
 #: The share that is chosen for a wanted loss is a multiple of one in so many.
 _STEPS = 512
 
@@ -41,7 +43,8 @@ def check(
     if faults:
         raise MemxcError(faults)
     options = change.options()
-    if ctx.assumed_inputs and (options["loss"] or options["score"] == "samples"):
+    by_samples = (options["loss"], options["score"] == "samples", options["rest"] == "refitted")
+    if ctx.assumed_inputs and any(by_samples):
         ctx.warnings.append(
             f"{change.name} goes by made-up inputs, which say little of what can go; "
             "give real ones with --samples"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from memxc.errors import fail
 from memxc.ir.graph import Graph
-from memxc.passes import Context, GraphPass, _importance, _layers, _prune
+from memxc.passes import Context, GraphPass, _importance, _layers, _prune, _refit
 
 Keep = dict[str, NDArray[np.bool_]]
 
@@ -25,6 +25,7 @@ CHOICES = {
     "score": ("magnitude", "samples"),
     "scope": ("all", "layer"),
     "count": ("weights", "multiplications"),
+    "rest": _prune.REST,
 }
 
 
@@ -38,7 +39,8 @@ class PruneCkf(GraphPass):
     for a multiplication where these are counted, and puts what the pruned ones gave on average into
     the bias. threshold: weights of a magnitude
     up to it go. loss: the largest share that loses no more on the samples. Exactly one of share,
-    threshold and loss is above zero.
+    threshold and loss is above zero. rest: whether the weights that stay are `kept`, or `refitted`
+    to answer on the samples as the whole network did.
     """
 
     name = "prune-ckf"
@@ -49,6 +51,7 @@ class PruneCkf(GraphPass):
     score: str = "magnitude"
     scope: str = "all"
     count: str = "weights"
+    rest: str = "kept"
 
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with zeros in its weights."""
@@ -59,7 +62,7 @@ class PruneCkf(GraphPass):
         values = {str(index): layer.weight for index, layer in layers.items()}
         if self.threshold:
             keep = {name: np.abs(value) > self.threshold for name, value in values.items()}
-            return _zeroed(graph, layers, keep, None)
+            return _refit.rest(self.rest, graph, _zeroed(graph, layers, keep, None), ctx)
         uses = None
         if self.count == "multiplications":
             uses = {str(index): _uses(layer, graph) for index, layer in layers.items()}
@@ -73,7 +76,8 @@ class PruneCkf(GraphPass):
 
         def pruned(share: float) -> Graph:
             choose = masks if importance is None else largest
-            return _zeroed(graph, layers, choose(values, share, self.scope, uses), importance)
+            keep = choose(values, share, self.scope, uses)
+            return _refit.rest(self.rest, graph, _zeroed(graph, layers, keep, importance), ctx)
 
         return pruned(self.share) if self.share else _prune.most(graph, pruned, self.loss, ctx)
 

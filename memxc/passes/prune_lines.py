@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from memxc.errors import fail
 from memxc.ir.graph import Graph
-from memxc.passes import Context, GraphPass, _channels, _importance, _kept, _layers, _prune
+from memxc.passes import Context, GraphPass, _channels, _importance, _kept, _layers, _prune, _refit
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -25,6 +25,7 @@ Mask = NDArray[np.bool_]
 CHOICES = {
     "unit": ("crossbar", "word-line", "bit-line"),
     "score": ("l1", "bn", "samples"),
+    "rest": _prune.REST,
 }
 
 
@@ -37,7 +38,8 @@ class PruneLines(GraphPass):
     weights, or `bn`, the scale of the BatchNormalization behind the layer, which has to be there
     still, each over the mean of its layer; or `samples`, how much of the answers passes through a
     unit, and then what it gave on average goes into the bias. One unit stays in every layer, and so
-    do crossbars and bit lines that cannot leave the network.
+    do crossbars and bit lines that cannot leave the network. rest: whether the weights that stay
+    are `kept`, or `refitted` to answer on the samples as the whole network did.
     """
 
     name = "prune-lines"
@@ -46,6 +48,7 @@ class PruneLines(GraphPass):
     share: float = 0.0
     loss: float = 0.0
     score: str = "l1"
+    rest: str = "kept"
 
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with zeros in its weights."""
@@ -65,7 +68,8 @@ class PruneLines(GraphPass):
             masks = {index: np.zeros(len(score), dtype=bool) for index, score in scores.items()}
             for index, number in order[: round(share * total)]:
                 masks[index][number] = True
-            return _zeroed(graph, units, masks, self.unit, importance)
+            zeroed = _zeroed(graph, units, masks, self.unit, importance)
+            return _refit.rest(self.rest, graph, zeroed, ctx)
 
         if not self.share:
             return _prune.most(graph, pruned, self.loss, ctx)

@@ -141,7 +141,7 @@ class _Work:
         for stage in self.design.stages:
             made = stage
             if stage.dst == name and isinstance(stage, Linear):
-                made = _moments.with_pair(stage, pair)
+                made = _moments.fitted(stage, pair)
             if made is not stage or any(src in now for src in stage.srcs):
                 sources = [now.get(src, values[src]) for src in stage.srcs]
                 now[stage.dst] = evaluate.step(made, self.design.buses, sources)
@@ -193,7 +193,7 @@ class _Work:
 
     def _with(self, pairs: Pairs) -> Design:
         return self.design.with_stages(
-            _moments.with_pair(stage, pairs[stage.dst])
+            _moments.fitted(stage, pairs[stage.dst])
             if isinstance(stage, Linear) and stage.dst in pairs
             else stage
             for stage in self.design.stages

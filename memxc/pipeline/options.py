@@ -27,6 +27,7 @@ class Options:
     mitigate: tuple[str, ...] = ()
     separate: float | None = None
     prune: tuple[str, ...] = ()
+    refit: bool = False
     zeros: Zeros | None = None
     passes: str | None = None
     samples: Path | None = None

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from memxc import passes, pruning
-from memxc.errors import Fault, MemxcError
+from memxc.errors import Fault, MemxcError, fail
 from memxc.passes import GraphPass, Pass
 from memxc.pipeline.options import MITIGATIONS, Options
 
 
 def asked(options: Options) -> list[Pass]:
     """The passes asked for, in an order that can work."""
+    if options.refit and not options.prune:
+        hint = "add --prune; in --passes it is prune-ckf{rest=refitted}"
+        raise fail("usage", "--refit", "there is nothing pruned to fit the rest of", hint)
     if options.passes is None:
         return _default(options)
     pipeline = passes.parse(options.passes)
@@ -71,7 +74,7 @@ def _default(options: Options) -> list[Pass]:
 
 def _graph_passes(options: Options) -> Iterator[Pass]:
     """Normalisations folded, kernels separated, then pruned: a fit would fill zeros again."""
-    known, prunes = passes.available(), pruning.asked(options.prune)
+    known, prunes = passes.available(), pruning.asked(options.prune, options.refit)
     yield from (change for change in prunes if pruning.before_folding(change))
     if options.batchnorm == "fold":
         yield known["fold-batchnorm"]()
