@@ -28,4 +28,5 @@ def command(as_json: bool) -> None:
         for column in columns.values()
     ]
     _terminal.say(units.table(rows, ("operator", "from", "attributes covered")))
-    _terminal.say("\nWhat of a model can be mapped: memxc check MODEL.onnx")
+    _terminal.say("\nModels of opset 6 are read as ones of opset 7.")
+    _terminal.say("What of a model can be mapped: memxc check MODEL.onnx")

@@ -18,8 +18,8 @@ from memxc.errors import Fault, MemxcError, fail
 from memxc.ir.design import Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Stage
-from memxc.ir.windows import Ints, Windows, ints
-from memxc.physics import converters, noise
+from memxc.ir.windows import Ints, ints
+from memxc.physics import blocks, converters, noise
 from memxc.physics.devices import Cells, active
 from memxc.physics.draws import Stream
 from memxc.target import Device, Target
@@ -139,13 +139,7 @@ def _rewired(crossbar: Crossbar, g: Floats, places: int, numbers: _Numbers) -> C
     made = replace(crossbar, g=g, cell=ints(cell), definition=numbers.fresh(len(g)))
     if places == 1:
         return made
-    return replace(made, taps=_apart(made.taps), sinks=_apart(made.sinks), grid=(1,))
-
-
-def _apart(windows: Windows) -> Windows:
-    """Every place a group of its own, the places of one group after each other."""
-    group = windows.group[:, None] + windows.origin
-    return replace(windows, origin=ints([0]), group=ints(group.reshape(-1)))
+    return replace(made, taps=blocks.apart(made.taps), sinks=blocks.apart(made.sinks), grid=(1,))
 
 
 def _check_memory(stages: Sequence[Array], draw_per: DrawPer) -> None:

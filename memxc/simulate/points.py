@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from memxc.errors import Fault, MemxcError
@@ -44,16 +44,25 @@ class Point:
 
 def points(plan: Plan, target: Target) -> list[Point]:
     """All points of a plan, in order. Raises MemxcError (usage) with what is wrong in any."""
-    found, faults = list[Point](), list[Fault]()
+    found, faults = list[Point](), dict[tuple[str, str], Fault]()
     for settings in _combinations(plan):
         try:
             changed = target.with_set(*plan.settings, *settings)
             found.append(Point(settings, changed, _reprogrammed(target, changed)))
         except MemxcError as error:
-            faults += error.faults
+            for fault in error.faults:
+                said = _said(fault, settings)
+                # A key that is none is as wrong with every value.
+                faults.setdefault((said.where.partition("=")[0], said.what), said)
     if faults:
-        raise MemxcError(faults)
+        raise MemxcError(faults.values())
     return found
+
+
+def _said(fault: Fault, settings: tuple[str, ...]) -> Fault:
+    """The fault with the user's own word for a setting that comes from the sweep."""
+    swept = [setting for setting in settings if setting in fault.where]
+    return replace(fault, where=f"--sweep {', '.join(swept)}") if swept else fault
 
 
 def _combinations(plan: Plan) -> Iterator[tuple[str, ...]]:

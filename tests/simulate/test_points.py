@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memxc import target
+from memxc.errors import MemxcError
 from memxc.pipeline import Options, compile_model
 from memxc.simulate.points import Plan, points
 from memxc.store import save
@@ -48,3 +49,12 @@ def test_all_that_is_programmed_anew_is_named():
     settings = ("device.levels=4", "wire.r_source=3", "amplifier.swing_v=2")
     (point,) = points(Plan(settings), target.load("hfox-128"))
     assert point.reprogrammed == ("device.levels", "amplifier.swing_v")
+
+
+def test_a_fault_of_a_sweep_is_told_once_and_by_its_name():
+    plan = Plan(sweep=(("device.sigmaa", ("0", "0.1")), ("device.levels", ("0", "7"))))
+    with pytest.raises(MemxcError) as caught:
+        points(plan, target.load("hfox-128"))
+    assert [(f.where, f.what) for f in caught.value.faults] == [
+        ("--sweep device.sigmaa=0", "no key 'sigmaa' in device")
+    ]
