@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click  # noqa: TID251
 
 from memxc import units
 from memxc.stage_set import parse, tile, whole
+
+if TYPE_CHECKING:
+    from memxc.diff import Limit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,6 +82,21 @@ def budget(text: str) -> dict[str, float]:
     return found
 
 
+def growth(text: str) -> dict[str, Limit]:
+    """KEY=LIMIT,...: by how much a quantity may grow, as an amount or in per cent."""
+    from memxc.diff import Limit
+
+    found = {}
+    for part in text.split(","):
+        key, equals, value = (word.strip() for word in part.partition("="))
+        if key not in BUDGETS or not equals:
+            raise ValueError(f"budgets are {', '.join(BUDGETS)}, each with =LIMIT")
+        relative = value.endswith("%")
+        amount = units.parse(value.rstrip("% "), "" if relative else BUDGETS[key][0])
+        found[key] = Limit(amount / 100 if relative else amount, relative)
+    return found
+
+
 def mitigations(text: str) -> tuple[str, ...]:
     """NAME,...: passes against wire resistance."""
     from memxc.pipeline import MITIGATIONS
@@ -121,6 +139,7 @@ SPAN = _Form("LO,HI", span, "--input-range -1,1")
 STAGE_SET = _Form("STAGE.KEY=VALUE", stage_set, "--stage-set conv1.schedule=sequential")
 BUDGET = _Form("KEY=LIMIT,...", budget, "--budget crossbars=200,power=2W,latency=500ns")
 
+GROWTH = _Form("KEY=LIMIT,...", growth, "--budget crossbars=5%,power=0%,loss=0.01")
 PRUNE = _Form("METHOD:AMOUNT", prune, "--prune ckf:0.5")
 RATIO = _Form("RATIO", ratio, "--separate 0.5")
 MITIGATE = _Form("NAME,...", mitigations, "--mitigate both-ends,compensate")

@@ -1,0 +1,178 @@
+"""What differs between two reports: settings, quantities, stages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from memxc import units
+from memxc.errors import printable
+
+SCHEMA = "memxc-diff/1"
+
+#: The quantities of a report by name: unit, and where they stand.
+QUANTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "crossbars": ("", ("resources", "total", "crossbars")),
+    "memristors": ("", ("resources", "total", "memristors")),
+    "word lines": ("", ("resources", "total", "word_lines")),
+    "bit lines": ("", ("resources", "total", "bit_lines")),
+    "op-amps": ("", ("resources", "total", "opamps")),
+    "inverters": ("", ("resources", "total", "inverters")),
+    "power": ("W", ("power", "total_w")),
+    "power of crossbars": ("W", ("power", "crossbar_w")),
+    "energy": ("J", ("power", "energy_per_inference_j")),
+    "stages on the critical path": ("", ("latency", "critical_path_stages")),
+    "periods": ("", ("latency", "periods")),
+    "latency": ("s", ("latency", "inference_s")),
+    "area": ("m2", ("area", "total_m2")),
+    "loss": ("", ("fidelity", "loss", "lost")),
+}
+#: What is compared of a stage: the table of the report, and its key.
+_STAGE = (
+    ("crossbars", "resources"), ("memristors", "resources"), ("opamps", "resources"),
+    ("periods", "resources"), ("total_w", "power"),
+)  # fmt: skip
+#: Settings that say where a number comes from, not what it is.
+_WORDS = ("summary", "source")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is compared of a report. A loss that was not measured is None."""
+
+    settings: Mapping[str, Any]
+    quantities: Mapping[str, float | None]
+    stages: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How much the second report may have more: an amount, or a share of the first's."""
+
+    more: float
+    relative: bool
+
+    def allows(self, before: float, after: float) -> bool:
+        """Whether it has no more than that."""
+        return after - before <= self.more * (abs(before) if self.relative else 1.0)
+
+
+def taken(report: Mapping[str, Any]) -> Taken:
+    """What is compared of report.json. KeyError, TypeError where it is not one."""
+    settings = {
+        key: value
+        for part in ("model", "target", "options")
+        for key, value in _flat(report[part], part)
+        if key.rpartition(".")[2] not in _WORDS
+    }
+    stages: dict[str, dict[str, float]] = {}
+    for key, table in _STAGE:
+        for row in report[table]["stages"]:
+            stages.setdefault(row["stage"], {})[key] = row[key]
+    found = {name: _at(report, path) for name, (_, path) in QUANTITIES.items()}
+    return Taken(settings, found, stages)
+
+
+def compare(a: Taken, b: Taken) -> dict[str, Any]:
+    """The document of schema memxc-diff/1: what is not the same, and the quantities in any case."""
+    return {
+        "schema": SCHEMA,
+        "settings": [
+            {"key": key, "a": a.settings.get(key), "b": b.settings.get(key)}
+            for key in dict.fromkeys([*a.settings, *b.settings])
+            if a.settings.get(key) != b.settings.get(key)
+        ],
+        "quantities": [
+            {"name": name, "unit": unit, "a": a.quantities[name], "b": b.quantities[name]}
+            for name, (unit, _) in QUANTITIES.items()
+        ],
+        "stages": [
+            {"stage": stage, "a": a.stages.get(stage), "b": b.stages.get(stage)}
+            for stage in dict.fromkeys([*a.stages, *b.stages])
+            if a.stages.get(stage) != b.stages.get(stage)
+        ],
+    }
+
+
+def over(limits: Mapping[str, Limit], found: Mapping[str, Any]) -> list[str]:
+    """A sentence for every quantity that grows by more than its limit."""
+    lines = []
+    for row in found["quantities"]:
+        limit, before, after = limits.get(row["name"]), row["a"], row["b"]
+        if limit is None:
+            continue
+        if before is None or after is None:
+            lines.append(f"over budget: {row['name']} was not measured in both")
+        elif not limit.allows(before, after):
+            more = f"{limit.more:.4g}" if not row["unit"] else units.text(limit.more, row["unit"])
+            allowed = f"{100 * limit.more:.4g} %" if limit.relative else more
+            shown = f"{shown_as(row, before)} to {shown_as(row, after)}"
+            lines.append(f"over budget: {row['name']} {shown} where {allowed} more is allowed")
+    return lines
+
+
+def text(found: Mapping[str, Any]) -> str:
+    """A comparison for people, in plain lines and tables."""
+    parts = []
+    if found["settings"]:
+        rows = [(r["key"], _word(r["a"]), _word(r["b"])) for r in found["settings"]]
+        parts.append(units.table(rows, ("setting", "A", "B")))
+    parts.append(units.table(_rows(found), ("quantity", "A", "B", "change")))
+    if found["stages"]:
+        stages = [(printable(row["stage"], 60), *_devices(row)) for row in found["stages"]]
+        head = ("stage that differs", "crossbars A", "B", "memristors A", "B", "op-amps A", "B")
+        parts.append(units.table(stages, head))
+    return "\n\n".join(parts)
+
+
+def _rows(found: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    return [
+        (row["name"], shown_as(row, row["a"]), shown_as(row, row["b"]), _change(row["a"], row["b"]))
+        for row in found["quantities"]
+    ]
+
+
+def shown_as(row: Mapping[str, Any], value: float | None) -> str:
+    """A quantity with its unit; a dash where it was not measured."""
+    if value is None:
+        return "-"
+    if row["unit"] == "m2":
+        return units.area(value)
+    return units.text(value, row["unit"]) if row["unit"] else f"{value:,.6g}"
+
+
+def _change(before: float | None, after: float | None) -> str:
+    if before is None or after is None or before == after:
+        return "" if before == after else "-"
+    return f"{after / before - 1:+.1%}" if before else "new"
+
+
+def _devices(row: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("crossbars", "memristors", "opamps"):
+        for side in ("a", "b"):
+            yield "-" if row[side] is None else f"{row[side][key]:,}"
+
+
+def _word(value: Any) -> str:
+    return "-" if value is None else printable(str(value), 40)
+
+
+def _flat(tree: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(tree, Mapping):
+        yield key, tree
+        return
+    for name, value in tree.items():
+        yield from _flat(value, f"{key}.{name}")
+
+
+def _at(report: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
+    value: Any = report
+    for part in path:
+        if value is None:
+            return None
+        value = value[part]
+    # What is no number stands as a word in JSON; it is more than any limit.
+    found = float(value)
+    return math.inf if math.isnan(found) else found

@@ -1,0 +1,99 @@
+"""memxc diff: two folders of the same small network, compiled otherwise."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """3 channels to 5 by 2 x 3, then ReLU."""
+    weight = np.random.default_rng(3).normal(size=(5, 3, 2, 3)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["c"], name="conv|`1"),
+         helper.make_node("Relu", ["c"], ["y"], name="relu")],
+        "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 3, 6, 5))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(weight, "w")],
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("model") / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    return path
+
+
+@pytest.fixture
+def folders(memxc, model, tmp_path):
+    """Parallel and sequential, packed; report only, which has no loss."""
+    found = []
+    for schedule in ("parallel", "sequential"):
+        found.append(tmp_path / schedule)
+        done = memxc("compile", model, "-o", found[-1], "--schedule", schedule, "--report-only")
+        assert done.code == 0
+    return found
+
+
+def of(found, part, name):
+    key = {"settings": "key", "quantities": "name", "stages": "stage"}[part]
+    return next(row for row in found[part] if row[key] == name)
+
+
+def test_it_shows_what_the_reports_say(memxc, folders):
+    reports = [json.loads((folder / "report.json").read_text()) for folder in folders]
+    done = memxc("diff", *folders, "--json")
+    assert done.code == 0
+    found = done.json
+    assert found["schema"] == "memxc-diff/1"
+    assert found["settings"] == [{"key": "options.schedule", "a": "parallel", "b": "sequential"}]
+    for name, path in (("crossbars", "crossbars"), ("op-amps", "opamps"), ("periods", "periods")):
+        row = of(found, "quantities", name)
+        wanted = [report["resources"]["total"][path] for report in reports]
+        assert [row["a"], row["b"]] == wanted
+    assert of(found, "quantities", "crossbars")["a"] != of(found, "quantities", "crossbars")["b"]
+    seconds = [report["latency"]["inference_s"] for report in reports]
+    assert [of(found, "quantities", "latency")[side] for side in "ab"] == seconds
+    stage = of(found, "stages", "conv|`1")
+    assert stage["a"]["memristors"] == reports[0]["resources"]["stages"][0]["memristors"]
+    assert stage["b"]["memristors"] == reports[1]["resources"]["stages"][0]["memristors"]
+    assert of(found, "quantities", "loss")["a"] is None
+
+
+def test_text_names_settings_quantities_and_stages(memxc, folders):
+    out = memxc("diff", *folders).out
+    assert "options.schedule" in out
+    assert "conv|`1" in out
+    assert "-" in next(line for line in out.splitlines() if line.startswith("loss"))
+    assert "The same" in memxc("diff", folders[0], folders[0]).out
+
+
+@pytest.mark.parametrize(
+    ("budget", "code", "words"),
+    [
+        ("crossbars=0", 0, ""),
+        ("latency=0%", 1, "over budget: latency"),
+        ("latency=1s", 0, ""),
+        ("latency=100%,memristors=0", 1, "where 100 % more is allowed"),
+        ("loss=0.5", 1, "over budget: loss was not measured in both"),
+    ],
+)
+def test_budget_is_what_b_may_have_more(memxc, folders, budget, code, words):
+    """The sequential circuit has fewer crossbars and takes 20 times the periods."""
+    done = memxc("diff", *folders, "--budget", budget)
+    assert (done.code, words in done.err) == (code, True)
+    back = memxc("diff", *reversed(folders), "--budget", "latency=0%")
+    assert back.code == 0
+
+
+def test_folders_that_are_none(memxc, folders, tmp_path):
+    done = memxc("diff", folders[0], tmp_path)
+    assert done.code == 3
+    assert "bad-design" in done.err
+    (folders[1] / "report.json").write_text('{"schema": "memxc-report/1"}')
+    done = memxc("diff", *folders)
+    assert done.code == 3
+    assert "cannot be read" in done.err
+    assert memxc("diff", *folders, "--budget", "money=5%").code == 2
