@@ -14,9 +14,9 @@ PACKAGE = Path(memxc.__file__).parent
 #: A room imports only from rooms that stand after it: nothing looks up.
 ORDER = (
     "__main__", "cli", "conformance", "output", "report", "diff", "pipeline", "pruning", "ladder",
-    "verify", "lvs", "simulate", "folder", "backends", "passes", "losses", "lower", "ops", "frontend",
-    "reference", "evaluate", "digital", "physics", "netread", "metrics", "samples", "store",
-    "render", "target", "ir", "engines", "jobs", "stage_set", "errors", "units",
+    "verify", "lvs", "simulate", "folder", "backends", "passes", "losses", "lower", "ops",
+    "frontend", "reference", "evaluate", "digital", "physics", "netread", "metrics", "samples",
+    "store", "render", "target", "ir", "engines", "jobs", "stage_set", "errors", "units",
 )  # fmt: skip
 
 #: Libraries that only some rooms know, however the import is marked for the linter.
