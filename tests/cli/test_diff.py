@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 
+import jsonschema
 import numpy as np
 import onnx
 import pytest
@@ -47,7 +49,8 @@ def test_it_shows_what_the_reports_say(memxc, folders):
     done = memxc("diff", *folders, "--json")
     assert done.code == 0
     found = done.json
-    assert found["schema"] == "memxc-diff/1"
+    schema = resources.files("memxc") / "schemas" / "memxc-diff-1.json"
+    jsonschema.validate(found, json.loads(schema.read_text("utf-8")))
     assert found["settings"] == [{"key": "options.schedule", "a": "parallel", "b": "sequential"}]
     for name, path in (("crossbars", "crossbars"), ("op-amps", "opamps"), ("periods", "periods")):
         row = of(found, "quantities", name)
