@@ -112,7 +112,7 @@ def arguments():
     parser.add_argument("--work", type=Path, required=True, help="folder of the checkpoints")
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the .onnx file")
     parser.add_argument("--ratio", type=float, default=0.0, help="share of 2D+1D layers")
-    training.arguments(parser, epochs=100)
+    training.arguments(parser, epochs=25)
     return parser.parse_args()
 
 

@@ -14,7 +14,9 @@ PAGE = (ROOT / "docs" / "papers.md").read_text()
 def papers(monkeypatch, tmp_path):
     """The modules of benchmarks/papers, compiling into a folder of this test."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks" / "papers")
-    names = ("accuracy", "ckf", "runs", "shufflenet", "sparse", "subimages", "table")
+    names = (
+        "accuracy", "ckf", "curve", "runs", "shufflenet", "sparse", "spice", "subimages", "table"
+    )  # fmt: skip
     modules = {name: importlib.import_module(name) for name in names}
     monkeypatch.setattr(modules["runs"], "WORK", tmp_path)
     yield modules

@@ -1,6 +1,7 @@
 """The four papers behind memxc: each number of their abstracts, and ours beside it.
 
-    python benchmarks/papers [--cifar10 PATH] [--fer2013 PATH] [--nuclei PATH] [--write PAGE.md]
+    python benchmarks/papers [--cifar10 PATH] [--fer2013 PATH] [--nuclei PATH] [--long]
+                             [--write PAGE.md]
 
 Everything is compiled afresh from the networks in models/, into build/papers. Accuracies want the
 data sets (models/accuracy.py has the forms they may have); without them the rows say so.
@@ -34,11 +35,12 @@ def main() -> None:
     for name in ("fashion", "cifar10", "fer2013", "nuclei"):
         parser.add_argument(f"--{name}", type=Path, help=f"the data set {name}")
     parser.add_argument("--write", type=Path, help="put the table into this page")
+    parser.add_argument("--long", action="store_true", help="half an hour more: SPICE, the curve")
     args = parser.parse_args()
     fashion = args.fashion or (FASHION if FASHION.is_dir() else None)
     if args.write and BEGIN not in args.write.read_text():
         raise SystemExit(f"{args.write} has no line {BEGIN}")
-    data = accuracy.Data(fashion, args.cifar10, args.fer2013, args.nuclei)
+    data = accuracy.Data(fashion, args.cifar10, args.fer2013, args.nuclei, args.long)
     made = []
     for row in rows(data):
         print(f"{row.paper}  {row.quantity}: {row.theirs} [{row.tag}] | {row.ours}", flush=True)

@@ -7,18 +7,25 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from runs import ROOT
+from runs import ROOT, WORK, folder, memxc
 from table import WANTS_DATA
+
+#: Training pictures that a fit is made of.
+FITTED = {"nuclei": 32, "fashion": 1024}
 
 
 @dataclass(frozen=True)
 class Data:
-    """Where each data set is, None where it is not at hand (models/accuracy.py has the forms)."""
+    """Where each data set is, None where it is not at hand (models/accuracy.py has the forms).
+
+    long: whether to run what takes half an hour, too: SPICE on four pictures, and the curve.
+    """
 
     fashion: Path | None
     cifar10: Path | None
     fer2013: Path | None
     nuclei: Path | None
+    long: bool = False
 
 
 def command(model: str, name: str) -> str:
@@ -29,10 +36,31 @@ def command(model: str, name: str) -> str:
 def of(model: str, name: str, data: Data) -> str:
     """The accuracy as models/accuracy.py prints it, "88.50 %"; words where there is no data."""
     path: Path | None = getattr(data, name)
+    return WANTS_DATA if path is None else _printed(ROOT / "models" / model, name, path)
+
+
+def of_circuit(model: str, name: str, options: str, data: Data) -> str:
+    """The accuracy of the circuit that a model becomes with training pictures as samples."""
+    path: Path | None = getattr(data, name)
     if path is None:
         return WANTS_DATA
+    where = folder(model, options, f"--samples {samples(name, path, 'train', FITTED[name])}")
+    twin = where.with_suffix(".onnx")
+    memxc("twin", str(where), "-o", str(twin))
+    return _printed(twin, name, path)
+
+
+def samples(name: str, path: Path, part: str, count: int) -> Path:
+    """The first pictures of a part of a data set, as --samples takes them."""
+    out = WORK / f"{name}-{part}.npz"
+    script = ROOT / "models" / "samples.py"
+    words = [sys.executable, str(script), name, str(path), str(out)]
+    subprocess.run([*words, "--part", part, "--count", str(count)], check=True)
+    return out
+
+
+def _printed(model: Path, name: str, path: Path) -> str:
     script = ROOT / "models" / "accuracy.py"
-    words = [sys.executable, str(script), str(ROOT / "models" / model)]
-    words += ["--set", name, "--data", str(path)]
+    words = [sys.executable, str(script), str(model), "--set", name, "--data", str(path)]
     printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     return printed.partition(": ")[2].partition(" (")[0].strip()

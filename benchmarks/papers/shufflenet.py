@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import accuracy
+import spice
 from runs import report
 from table import Row
 
@@ -40,6 +41,7 @@ def rows(data: accuracy.Data) -> Iterator[Row]:
             4, f"{width}: accuracy on FER2013", "-", "unknown",
             accuracy.of(model, "fer2013", data), accuracy.command(model, "fer2013"), data=True,
         )  # fmt: skip
+        yield spice.row(4, model, "fer2013", data)
     yield from _path()
 
 
