@@ -61,8 +61,9 @@ def points(plan: Plan, target: Target) -> list[Point]:
 
 def _said(fault: Fault, settings: tuple[str, ...]) -> Fault:
     """The fault with the user's own word for a setting that comes from the sweep."""
-    swept = [setting for setting in settings if setting in fault.where]
-    return replace(fault, where=f"--sweep {', '.join(swept)}") if swept else fault
+    if not any(setting in fault.where for setting in settings):
+        return fault
+    return replace(fault, where=fault.where.replace("--set", "--sweep", 1))
 
 
 def _combinations(plan: Plan) -> Iterator[tuple[str, ...]]:

@@ -12,8 +12,10 @@ import pytest
 from memxc import __version__
 from memxc.cli import _main, _terminal
 
-COMMANDS = ["check", "compile", "dialects", "doctor", "engines", "lvs", "ops", "passes", "report",
-            "show", "simulate", "targets", "twin", "verify"]  # fmt: skip
+COMMANDS = [
+    "check", "compile", "dialects", "diff", "doctor", "engines", "lvs", "ops", "passes",
+    "report", "show", "simulate", "targets", "twin", "verify",
+]  # fmt: skip
 
 
 def memxc(*args, **kwargs):
