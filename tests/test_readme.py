@@ -38,7 +38,11 @@ def test_commands_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_options_of_quoted_commands_exist(page):
     quoted = re.findall(r"`(memxc [^`]*)`", page.read_text())
-    commands = re.findall(r"(?:^|; )memxc ([a-z]+)([^;\n]*)", "\n".join(quoted), re.M)
+    commands = re.findall(
+        r"(?:^|; )memxc ([a-z]+)([^;\n]*)",
+        "\n".join(" ".join(text.split()) for text in quoted),
+        re.M,
+    )
     for name, rest in commands:
         assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= options(name)
 
