@@ -88,8 +88,7 @@ def _fit(stage: Linear, moments: Moments) -> _Dense:
     """The kernel whose zeros stay, and what is fitted else."""
     (kernel,) = stage.kernels
     weight = kernel.weight()[0].T.copy()
-    mean = float(np.trace(moments.xx)) / len(moments.xx)
-    power = moments.xx + np.eye(len(moments.xx)) * (_RIDGE * mean if mean > 0 else 1.0)
+    power = moments.power(_RIDGE)
     missing = moments.yx - weight @ moments.xx
     supports, which = np.unique(weight != 0, axis=0, return_inverse=True)
     for number, support in enumerate(supports):

@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 
 #: Share of the mean power of a tap that is added to all: what samples never excite stays as it was.
 _RIDGE = 1e-6
+#: Second moments are differences of numbers as large as the square of the signal.
+_ROUNDING = 1e-10
 #: Alternating least squares ends after so many rounds, or when a round gains less than this share.
 _ROUNDS, _GAIN = 60, 1e-4
 #: More unknowns than this are not solved for at once: the depthwise kernels stay as they began.
@@ -35,6 +37,15 @@ class Moments:
     y: Floats
     xx: Floats
     yx: Floats
+
+    def power(self, share: float) -> Floats:
+        """xx, and a share of the mean power of a tap in every one: (taps, taps), definite.
+
+        Signals that hardly move leave rounding in xx, of either sign: that is less than the floor.
+        """
+        mean = float(np.trace(self.xx)) / len(self.xx)
+        floor = _ROUNDING * (mean + float(np.square(self.x).mean()))
+        return self.xx + np.eye(len(self.xx)) * (max(share * mean, floor) or 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +65,7 @@ class Pair:
 def fit(weight: Floats, moments: Moments, rank: int) -> Pair:
     """The pair nearest to a kernel (filters, channels, taps) on what the moments are of."""
     filters, channels, taps = weight.shape
-    power = moments.xx + np.eye(channels * taps) * _ridge(moments.xx)
+    power = moments.power(_RIDGE)
     # The best kernel of any rank: what the layer would be if only its inputs had changed.
     flat = weight.reshape(filters, -1)
     missing = moments.yx - flat @ moments.xx
@@ -67,11 +78,6 @@ def fit(weight: Floats, moments: Moments, rank: int) -> Pair:
     depthwise, pointwise = _levelled(depthwise, pointwise, blocks)
     made = np.einsum("ncr,crt->nct", pointwise, depthwise).reshape(filters, -1)
     return Pair(depthwise, pointwise, moments.y - made @ moments.x)
-
-
-def _ridge(xx: Floats) -> float:
-    mean = float(np.trace(xx)) / len(xx)
-    return _RIDGE * mean if mean > 0 else 1.0
 
 
 def _channelwise(goal: Floats, blocks: Floats, rank: int) -> Floats:

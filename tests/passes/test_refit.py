@@ -15,6 +15,7 @@ from memxc.lower import lower
 from memxc.passes import Context, _prune, _refit
 from memxc.passes.prune_ckf import PruneCkf
 from memxc.passes.prune_lines import PruneLines
+from memxc.passes.separate import Separate
 
 node = helper.make_node
 RNG = np.random.default_rng(11)
@@ -138,3 +139,17 @@ def test_a_filter_that_went_as_a_whole_keeps_its_bias(tmp_path):
     found = layer(_refit.refitted(net, pruned, CTX))
     assert found.bias[2] == pytest.approx(weights["b"][2])
     assert not found.weight[2].any()
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-7])
+def test_samples_that_hardly_differ_can_be_fitted_to(tmp_path, spread):
+    """Their second moments are rounding, of either sign."""
+    same = np.float32(0.37) + np.float32(spread) * RNG.normal(size=X.shape).astype(np.float32)
+    ctx = Context(target.load("ideal"), {"x": same})
+    net = graph(tmp_path, NODES, WEIGHTS)
+    pruned = PruneCkf(share=0.3).run(net, ctx)
+    found, right = _refit.refitted(net, pruned, ctx), answers(net, same)
+    before, after = (np.square(answers(g, same) - right).mean() for g in (pruned, found))
+    assert after < 1.5 * before
+    separated = Separate(ratio=1.0).run(net, ctx)
+    assert np.isfinite(answers(separated, same)).all()
