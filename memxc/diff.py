@@ -71,7 +71,7 @@ def taken(report: Mapping[str, Any]) -> Taken:
     for key, table in _STAGE:
         for row in report[table]["stages"]:
             stages.setdefault(row["stage"], {})[key] = row[key]
-    found = {name: _at(report, path) for name, (_, path) in QUANTITIES.items()}
+    found = {name: at(report, path) for name, (_, path) in QUANTITIES.items()}
     return Taken(settings, found, stages)
 
 
@@ -167,12 +167,13 @@ def _flat(tree: Any, key: str) -> Iterator[tuple[str, Any]]:
         yield from _flat(value, f"{key}.{name}")
 
 
-def _at(report: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
+def at(report: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
+    """A number of a report; None where it was not measured, infinite where it is none."""
     value: Any = report
     for part in path:
         if value is None:
             return None
         value = value[part]
-    # What is no number stands as a word in JSON; it is more than any limit.
+    # It stands as a word in JSON, and is more than any limit.
     found = float(value)
     return math.inf if math.isnan(found) else found

@@ -1,6 +1,7 @@
 """docs/papers.md: its table is what `make papers` prints."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -22,6 +23,15 @@ def papers(monkeypatch, tmp_path):
     yield modules
     for name in names:
         sys.modules.pop(name)
+
+
+def test_the_curve_is_that_of_the_table(papers):
+    """docs/pictures/separated.json is what the rows of the separated network were made of."""
+    found = json.loads((ROOT / "docs" / "pictures" / "separated.json").read_text())
+    rows = list(papers["curve"].rows(found["points"]))
+    assert len(rows) == 3
+    for row in rows:
+        assert f"| {row.quantity} | {row.theirs} | {row.tag} | {row.ours} | `{row.how}` |" in PAGE
 
 
 @pytest.mark.parametrize(

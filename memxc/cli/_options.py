@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click  # noqa: TID251
 
 from memxc import units
+from memxc.diff import QUANTITIES, Limit, at
 from memxc.stage_set import parse, tile, whole
-
-if TYPE_CHECKING:
-    from memxc.diff import Limit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: What --budget can limit, its unit, and where the report has it.
-BUDGETS = {
-    "crossbars": ("", ("resources", "total", "crossbars")),
-    "memristors": ("", ("resources", "total", "memristors")),
-    "power": ("W", ("power", "total_w")),
-    "latency": ("s", ("latency", "inference_s")),
-    "loss": ("", ("fidelity", "loss", "lost")),
-}
+BUDGETS = {key: QUANTITIES[key] for key in ("crossbars", "memristors", "power", "latency", "loss")}
 
 MODEL = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -84,8 +75,6 @@ def budget(text: str) -> dict[str, float]:
 
 def growth(text: str) -> dict[str, Limit]:
     """KEY=LIMIT,...: by how much a quantity may grow, as an amount or in per cent."""
-    from memxc.diff import Limit
-
     found = {}
     for part in text.split(","):
         key, equals, value = (word.strip() for word in part.partition("="))
@@ -151,12 +140,10 @@ def over(limits: dict[str, float], report: dict[str, Any]) -> list[str]:
     lines = []
     for key, limit in limits.items():
         unit, path = BUDGETS[key]
-        value: Any = report
-        for part in path:
-            value = value and value[part]
+        value = at(report, path)
         if value is None:
             lines.append(f"over budget: {key} was not measured")
-        elif value > limit or math.isnan(value):
+        elif value > limit:
             plain = "{:.4g}" if key == "loss" else "{:,.0f}"
             shown = [units.text(v, unit) if unit else plain.format(v) for v in (value, limit)]
             lines.append(f"over budget: {key} {shown[0]} where {shown[1]} is allowed")
