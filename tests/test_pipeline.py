@@ -11,6 +11,8 @@ from memxc.backends import resources
 from memxc.errors import MemxcError
 from memxc.pipeline import Options, compile_model
 
+SPELLED_OUT = "fold-batchnorm,calibrate,schedule,partition,tile,program,share"
+
 
 @pytest.mark.parametrize(
     ("text", "code", "words"),
@@ -34,10 +36,38 @@ def test_a_pipeline_that_cannot_work(model, text, code, words):
     assert any(fault.code == code and words in fault.what for fault in caught.value.faults)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"schedule": "sequential"},
+        {"partition": "none"},
+        {"batchnorm": "stage"},
+        {"mitigate": ("compensate",)},
+        {"separate": 0.5},
+        {"prune": ("ckf:0.5",)},
+    ],
+)
+def test_an_option_that_stands_for_a_pass_has_no_place_beside_passes(model, given):
+    """Dropping it in silence would build another circuit than the report says was asked for."""
+    (name,) = given
+    with pytest.raises(MemxcError) as caught:
+        compile_model(Options(model, target.load("ideal"), passes=SPELLED_OUT, **given))
+    assert [fault.what for fault in caught.value.faults] == [f"leaves no place for --{name}"]
+
+
+def test_converters_that_no_pass_places(model):
+    chosen = target.load("ideal").with_set("converter.adc_bits=8")
+    with pytest.raises(MemxcError, match="has converters, which no pass places"):
+        compile_model(Options(model, chosen, passes=SPELLED_OUT))
+    compiled = compile_model(Options(model, chosen, passes=f"{SPELLED_OUT},convert"))
+    assert "convert" in [record.name for record in compiled.records]
+
+
 def test_the_default_pipeline_spelled_out(model):
     chosen = target.load("ideal").with_tile(24, 10)
-    text = "fold-batchnorm,calibrate,schedule,partition,tile,program,share"
-    spelled, default = (compile_model(Options(model, chosen, passes=t)) for t in (text, None))
+    spelled, default = (
+        compile_model(Options(model, chosen, passes=text)) for text in (SPELLED_OUT, None)
+    )
     assert str(spelled.design) == str(default.design)
     assert spelled.records == default.records
     assert [rung.end for rung in default.rungs][:2] == ["lowered", "fold-batchnorm"]

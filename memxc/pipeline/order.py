@@ -9,6 +9,16 @@ from memxc.errors import Fault, MemxcError, fail
 from memxc.passes import GraphPass, Pass
 from memxc.pipeline.options import MITIGATIONS, Options
 
+#: Options that stand for passes, and what takes their place among --passes.
+_SPELLED_OUT = {
+    "prune": "put prune-ckf or prune-lines among the passes",
+    "separate": "put separate among the passes",
+    "schedule": "write schedule{mode=...}",
+    "partition": "write partition{policy=...}",
+    "batchnorm": "leave out fold-batchnorm for a circuit of its own",
+    "mitigate": f"put {', '.join(MITIGATIONS)} among the passes",
+}
+
 
 def asked(options: Options) -> list[Pass]:
     """The passes asked for, in an order that can work."""
@@ -30,9 +40,12 @@ def asked(options: Options) -> list[Pass]:
         faults.append(Fault("usage", where, "program comes after calibrate"))
     if not faults:
         faults = [Fault("usage", where, what) for what in _misplaced(pipeline)]
-    if options.prune or options.separate is not None:
-        hint = "put prune-ckf, prune-lines or separate among the passes"
-        faults.append(Fault("usage", where, "leaves no place for --prune and --separate", hint))
+    for name, hint in _SPELLED_OUT.items():
+        if getattr(options, name) != getattr(Options, name):
+            faults.append(Fault("usage", where, f"leaves no place for --{name}", hint))
+    if options.target.converter.needed and "convert" not in names:
+        what = f"{options.target.name} has converters, which no pass places"
+        faults.append(Fault("usage", where, what, "add convert at the end"))
     if faults:
         raise MemxcError(faults)
     return pipeline
