@@ -35,7 +35,7 @@ def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, ND
         raise fail("unsupported-model", where, f"onnxruntime refuses it: {line[:200]}") from error
     if not answers:
         raise fail("bad-samples", where, "there is not a single sample to run it on")
-    return {name: np.stack([_unbatched(answer[name]) for answer in answers]) for name in answers[0]}
+    return _stacked(answers)
 
 
 def predict(
@@ -43,25 +43,63 @@ def predict(
 ) -> dict[str, NDArray[Any]]:
     """The outputs (samples, ...) for whole data sets (samples, *shape), all cores at work.
 
-    In batches where the model leaves its batch open, else sample by sample. Raises MemxcError as
-    `run`.
+    In batches where the model leaves its batch open and answers each sample of one as it answers it
+    alone, else sample by sample. Raises MemxcError as `run`.
     """
     try:
         session = _session(model, threads=0)
-        opened = all(not isinstance(value.shape[0], int) for value in session.get_inputs())
-        step, found = batch if opened else 1, list[_Named]()
-        names = [output.name for output in session.get_outputs()]
         typed = _typed(session, {value.name: inputs[value.name] for value in session.get_inputs()})
-        for first in range(0, len(next(iter(typed.values()))), step):
-            part = {name: values[first : first + step] for name, values in typed.items()}
-            found.append(dict(zip(names, session.run(names, part), strict=True)))
+        count = len(next(iter(typed.values())))
+        batches = _batches(session, _part(typed, 0, batch))
+        step = batch if batches else 1
+        found = [_ask(session, _part(typed, first, step)) for first in range(0, count, step)]
     except MemxcError:
         raise
     # onnxruntime throws C++ errors of many kinds; what it says is what the user needs.
     except Exception as error:
         line = " ".join(str(error).split("\n", 1)[0].split()) or type(error).__name__
         raise fail("unsupported-model", "the model", f"onnxruntime refuses it: {line}") from error
-    return {name: np.concatenate([answer[name] for answer in found]) for name in names}
+    if not batches:
+        return _stacked(found)
+    return {name: np.concatenate([answer[name] for answer in found]) for name in found[0]}
+
+
+def _batches(session: onnxruntime.InferenceSession, inputs: _Named) -> bool:
+    """Whether the first and the last sample of a batch are answered as each of them alone.
+
+    A model may reach over its batch axis, divide by the largest of all samples, say.
+    """
+    count = len(next(iter(inputs.values())))
+    if any(isinstance(value.shape[0], int) for value in session.get_inputs()) or count < 2:
+        return False
+    try:
+        together = _ask(session, inputs)
+    # A fixed shape within the model, perhaps; what is really wrong shows sample by sample, too.
+    except Exception:  # noqa: BLE001
+        return False
+    ends = [_ask(session, _part(inputs, first, 1)) for first in (0, count - 1)]
+    return all(
+        values.shape[:1] == (count,)
+        and _close(values[[0, -1]], np.concatenate([end[name] for end in ends]))
+        for name, values in together.items()
+    )
+
+
+def _close(some: NDArray[Any], others: NDArray[Any]) -> bool:
+    """Whether answers differ by no more than the order of sums in float32 explains."""
+    if some.shape != others.shape or some.dtype.kind != "f":
+        return np.array_equal(some, others)
+    size = np.abs(others, where=np.isfinite(others), out=np.zeros_like(others)).max(initial=0.0)
+    return np.allclose(some, others, rtol=0.0, atol=1e-4 * float(size), equal_nan=True)
+
+
+def _ask(session: onnxruntime.InferenceSession, inputs: _Named) -> _Named:
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def _part(inputs: _Named, first: int, count: int) -> _Named:
+    return {name: values[first : first + count] for name, values in inputs.items()}
 
 
 def _session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
@@ -75,17 +113,11 @@ def _session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
 def _answers(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> list[_Named]:
     """What the model says to each sample, the batch axis of 1 included."""
     session = _session(model, threads=1)
-    names = [output.name for output in session.get_outputs()]
     typed = _typed(session, inputs)
     counts = {len(values) for values in inputs.values()}
     if len(counts) > 1:
         raise ValueError(f"the inputs have different numbers of samples: {sorted(counts)}")
-    return [
-        dict(
-            zip(names, session.run(names, {n: v[i : i + 1] for n, v in typed.items()}), strict=True)
-        )
-        for i in range(max(counts, default=0))
-    ]
+    return [_ask(session, _part(typed, i, 1)) for i in range(max(counts, default=0))]
 
 
 def _typed(session: onnxruntime.InferenceSession, inputs: Mapping[str, NDArray[Any]]) -> _Named:
@@ -102,6 +134,11 @@ def _typed(session: onnxruntime.InferenceSession, inputs: Mapping[str, NDArray[A
             raise fail("bad-samples", name, what)
         typed[name] = found
     return typed
+
+
+def _stacked(answers: list[_Named]) -> _Named:
+    """The answers to single samples, as (samples, *shape without batch)."""
+    return {name: np.stack([_unbatched(answer[name]) for answer in answers]) for name in answers[0]}
 
 
 def _unbatched(value: NDArray[Any]) -> NDArray[Any]:

@@ -101,3 +101,33 @@ def test_a_number_too_large_for_the_model():
     x[1, 0, 2] = 1e39
     with pytest.raises(MemxcError, match="holds 1e\\+39, the model takes float32"):
         reference.run(TWO.SerializeToString(), {"x": x, "k": K})
+
+
+SIZE = helper.make_tensor("size", TensorProto.INT64, [2], [1, -1])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "alone"),
+    [
+        # Every sample by itself: whole batches go through at once.
+        ([node("Mul", ["x", "x"], ["y"])], lambda x: x**2),
+        # The largest of all samples, where samples come in batches.
+        (
+            [node("ReduceMax", ["x"], ["m"], keepdims=0), node("Div", ["x", "m"], ["y"])],
+            lambda x: x / x.max(),
+        ),
+        # Refused for more than one sample at a time: 6 numbers in a row.
+        ([node("Reshape", ["x", "size"], ["f"]), node("MatMul", ["f", "w"], ["y"])],
+         lambda x: x.reshape(1, -1) @ np.arange(12.0).reshape(6, 2)),
+        # The answer has no batch axis.
+        ([node("ReduceSum", ["x"], ["y"], keepdims=0)], lambda x: x.sum()),
+    ],
+)  # fmt: skip
+def test_data_sets_are_answered_sample_by_sample_whatever_the_batch(nodes, alone):
+    given = model(nodes, [("x", TensorProto.FLOAT, ("n", 2, 3))], [("y", None)])
+    weights = np.arange(12, dtype=np.float32).reshape(6, 2)
+    given.graph.initializer.extend([SIZE, onnx.numpy_helper.from_array(weights, "w")])
+    x = np.random.default_rng(6).uniform(1, 2, (7, 2, 3)).astype(np.float32)
+    found = reference.predict(given.SerializeToString(), {"x": x}, batch=3)["y"]
+    wanted = np.stack([np.squeeze(alone(sample[None])) for sample in x])
+    np.testing.assert_allclose(found.reshape(wanted.shape), wanted, rtol=1e-5)
