@@ -9,7 +9,7 @@ bias. The rule is ours, in the manner of relevance propagation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -35,10 +35,15 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class Importance:
-    """Of a graph on samples; `moments` by signal."""
+    """Of a graph on samples.
+
+    moments: by signal; sources: of what each layer reads, along the layer's own channels, by its
+    output.
+    """
 
     graph: Graph
     moments: Mapping[str, Moments]
+    sources: Mapping[str, Moments]
 
     @cached_property
     def channels(self) -> dict[str, Floats]:
@@ -55,23 +60,32 @@ class Importance:
 
     def weights(self, layer: _layers.Layer) -> Floats:
         """The importance of each weight, in the shape of the weight."""
-        out = self.graph.shapes[layer.node.outputs[0]][1]
-        return self._weights(layer, self.channels.get(layer.node.outputs[0], np.zeros(out)))
+        name = layer.node.outputs[0]
+        found = self.channels.get(name, np.zeros(1))
+        shape = self.graph.shapes[name]
+        axis = layer.channel_axis(len(shape))
+        if axis != _axis(shape):
+            # What is known goes along another axis; these channels share it alike.
+            found = np.full(shape[axis], found.sum() / shape[axis])
+        return self._weights(layer, np.broadcast_to(found, shape[axis]))
 
     def _weights(self, layer: _layers.Layer, wanted: Floats) -> Floats:
         """Those of a layer, given the importance of its outputs."""
-        node = layer.node
-        variance = self.moments[node.inputs[0]].variance
-        out = self.graph.shapes[node.outputs[0]][1]
+        variance = self.sources[layer.node.outputs[0]].variance
         each = layer.weight**2 * _inputs(layer, variance)
-        total = _channels.by_output(replace(layer, weight=each), out).sum(axis=1)
+        total = _channels.by_output(replace(layer, weight=each), len(wanted)).sum(axis=1)
         factor = np.where(total > 0, wanted / np.where(total > 0, total, 1.0), 0.0)
         return each * _outputs(layer, factor)
 
     def corrected(self, layer: _layers.Layer, weight: Floats) -> _layers.Layer:
-        """The layer with other weights, its bias such that its mean outputs are as before."""
+        """The layer with other weights, its bias such that its mean outputs are as before.
+
+        Without that where the layer has no place for a bias.
+        """
+        if not _layers.takes_bias(layer, self.graph):
+            return replace(layer, weight=weight)
         gone = replace(layer, weight=layer.weight - weight)
-        mean = self.moments[layer.node.inputs[0]].mean
+        mean = self.sources[layer.node.outputs[0]].mean
         if layer.node.op != "ConvTranspose":
             return replace(layer, weight=weight, bias=gone.before(np.ones_like(mean), mean).bias)
         src, dst = (self.graph.shapes[name] for name in (layer.node.inputs[0], *layer.node.outputs))
@@ -116,21 +130,48 @@ class Importance:
 def measure(graph: Graph, ctx: Context) -> Importance:
     """The importance of everything in a graph, by the samples of the context."""
     design = lower(graph)
-    sums: dict[str, Floats] = {}
+    layers = [layer for node in graph.nodes if (layer := _layers.read(node, graph)) is not None]
+    reads = {layer.node.outputs[0]: _reads(layer, graph) for layer in layers}
+    sums: dict[tuple[str, int], Floats] = {}
     for batch in evaluate.batches(design, ctx.samples):
         for name, values in evaluate.walk(design, batch):
-            shape = graph.shapes.get(name, ())
-            if len(shape) >= 2 and shape[0] == 1:
-                maps = values.reshape(len(values), shape[1], -1)
-                parts = np.stack([maps.sum(axis=(0, 2)), (maps**2).sum(axis=(0, 2))])
-                sums[name] = sums.get(name, 0.0) + parts
+            if name in graph.shapes:
+                for axis in {
+                    _axis(graph.shapes[name]),
+                    *(a for n, a in reads.values() if n == name),
+                }:
+                    maps = _by_channel(values, graph.shapes[name], axis)
+                    parts = np.stack([maps.sum(axis=(0, 2)), (maps**2).sum(axis=(0, 2))])
+                    sums[name, axis] = sums.get((name, axis), 0.0) + parts
     count = len(next(iter(ctx.samples.values())))
-    moments = {}
-    for name, (first, second) in sums.items():
-        size = count * max(1, int(np.prod(graph.shapes[name][2:])))
+    found = {}
+    for (name, axis), (first, second) in sums.items():
+        size = count * max(1, prod(graph.shapes[name])) // len(first)
         mean = first / size
-        moments[name] = Moments(mean, np.maximum(second / size - mean**2, 0.0))
-    return Importance(graph, moments)
+        found[name, axis] = Moments(mean, np.maximum(second / size - mean**2, 0.0))
+    moments = {
+        name: each for (name, axis), each in found.items() if axis == _axis(graph.shapes[name])
+    }
+    return Importance(graph, moments, {name: found[read] for name, read in reads.items()})
+
+
+def _axis(shape: Sequence[int]) -> int:
+    """The axis of a signal's channels; where no batch axis leads, the first."""
+    return 1 if len(shape) > 1 and shape[0] == 1 else 0
+
+
+def _reads(layer: _layers.Layer, graph: Graph) -> tuple[str, int]:
+    """The signal that a layer reads, and the axis of it that holds the layer's channels."""
+    name = layer.node.inputs[0]
+    if layer.node.attrs.get("transA"):
+        return name, 0
+    return name, layer.channel_axis(len(graph.shapes[name]))
+
+
+def _by_channel(values: Floats, shape: Sequence[int], axis: int) -> Floats:
+    """A signal of (samples, width) as (samples, channels, the rest)."""
+    maps = values.reshape(len(values), *(shape or (1,)))
+    return np.moveaxis(maps, axis + 1, 1).reshape(len(values), maps.shape[axis + 1], -1)
 
 
 def _inputs(layer: _layers.Layer, channels: Floats) -> Floats:

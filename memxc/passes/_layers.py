@@ -125,18 +125,24 @@ def _fits(layer: Layer, src: tuple[int, ...], dst: tuple[int, ...]) -> bool:
     return fits and bias in ((), dst[1:2])
 
 
+def takes_bias(layer: Layer, graph: Graph) -> bool:
+    """Whether the node of a layer can have a bias: a MatMul of several matrices cannot."""
+    shape = graph.shapes[layer.node.outputs[0]]
+    return layer.node.op != "MatMul" or (len(shape) == 2 and layer.weight.ndim == 2)
+
+
 def write(graph: Graph, layer: Layer, src: str, dst: str) -> tuple[Graph, Node] | None:
     """A node from `src` to `dst`, and the graph with its constants beside the old ones.
 
-    None where there is no such node: constants that are not finite, a MatMul of several matrices
-    with a bias. A MatMul of one matrix with a bias becomes a Gemm.
+    None where there is no such node: constants that are not finite, a bias where there is no place
+    for one. A MatMul of one matrix with a bias becomes a Gemm.
     """
     node, parts = layer.node, {"weight": layer.weight, "bias": layer.bias}
     tensors = {fresh(graph, dst, role): t for role, t in parts.items() if t is not None}
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         return None
     if node.op == "MatMul" and layer.bias is not None:
-        if len(graph.shapes[dst]) != 2 or layer.weight.ndim != 2:
+        if not takes_bias(layer, graph):
             return None
         node = replace(node, op="Gemm")
     attrs = {key: value for key, value in node.attrs.items() if key != "beta"}

@@ -48,14 +48,19 @@ def rest(how: str, before: Graph, after: Graph, ctx: Context) -> Graph:
 def refitted(before: Graph, after: Graph, ctx: Context) -> Graph:
     """`after`, which is `before` with zeros, with its other weights and its biases fitted.
 
-    Convolutions of one group and dense layers; a filter without any weight keeps its bias.
+    Convolutions of one group and dense layers with a place for a bias; a filter without any weight
+    keeps its bias.
     MemxcError (usage) without samples.
     """
     if not ctx.samples:
         raise fail("usage", "--refit", "a fit needs samples", "give --samples")
     whole, design = lower(before), lower(after)
     layers = {layer.node.outputs[0]: (i, layer) for i, layer in _prune.layers(after).items()}
-    names = [name for name in layers if _solvable(design, name, layers[name][1])]
+    names = [
+        name
+        for name, (_, layer) in layers.items()
+        if _solvable(design, name, layer) and _layers.takes_bias(layer, after)
+    ]
     most = max(bus.width for bus in whole.buses.values())
     given = ctx.judged.inputs if ctx.judged is not None else ctx.samples
     inputs = {name: values[: max(1, _FITTED // most)] for name, values in given.items()}
