@@ -109,7 +109,8 @@ def observe(design: Design, samples: Mapping[str, NDArray[Any]]) -> Seen:
 def _scales(
     design: Design, ctx: Context, margin: float, peak: Mapping[str, float]
 ) -> dict[str, float]:
-    driving = {stage.srcs[0] for stage in design.stages if _programmable(stage)}
+    # A limiter sits where a signal is made: all of that, not only the lanes that weights read.
+    driving = {stage.srcs[0] for stage in design.stages if _programmable(stage)} | _limited(design)
     scales: dict[str, float] = {}
     families = [(family, (family & driving) or family) for family in _families(design)]
     if faults := [fault for _, deciding in families for fault in _endless(deciding, peak)]:

@@ -3,13 +3,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, target
+from memxc import evaluate, frontend, target
 from memxc.errors import MemxcError
 from memxc.ir.design import Bus, Design, Lanes, Wires
 from memxc.ir.stages import Circuit
 from memxc.ir.windows import ints, lanewise
+from memxc.lower import lower
 from memxc.passes import Context, parse
 from memxc.passes.calibrate import Calibrate, round_up
 
@@ -73,6 +76,31 @@ def test_only_what_drives_memristors_is_limited(convolution):
     }
     ideal = Calibrate().run(design, Context(target.load("ideal"), {"x": x}))
     assert all(bus.limit is None for bus in ideal.buses.values())
+
+
+@pytest.mark.parametrize("large", [0, 1])
+def test_a_limiter_clips_no_lane_that_goes_elsewhere(tmp_path, large):
+    """A half of a bus drives memristors, the other an output: both must fit the limiter."""
+    value, node = helper.make_tensor_value_info, helper.make_node
+    k = np.ones((5, 3, 1, 1), dtype=np.float32)
+    k[large * 3 : large * 3 + 2] *= 7
+    weights = {"k": k, "at": np.array([3, 2]), "w": np.ones((4, 2, 1, 1), dtype=np.float32)}
+    made = helper.make_graph(
+        [node("Conv", ["x", "k"], ["c"]), node("Split", ["c", "at"], ["a", "b"], axis=1),
+         node("Conv", ["b", "w"], ["o"])],
+        "net", [value("x", TensorProto.FLOAT, (1, 3, 4, 2))],
+        [value("a", TensorProto.FLOAT, (1, 3, 4, 2)), value("o", TensorProto.FLOAT, (1, 4, 4, 2))],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )  # fmt: skip
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "net.onnx")
+    design = lower(frontend.load(tmp_path / "net.onnx"))
+    x = {"x": np.random.default_rng(0).uniform(0, 3, (5, 3, 4, 2))}
+    done = Calibrate().run(design, Context(target.load("hfox-128"), x))
+    assert done.buses["c"].limit == 0.25
+    wanted, found = (evaluate.outputs(one, x) for one in (design, done))
+    for name in ("a", "o"):
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-12)
 
 
 def test_assumed_inputs_keep_a_margin(convolution):
