@@ -58,6 +58,8 @@ class Ladder:
         self.name, self.values, self.undefined = "onnxruntime", None, False
         self.judge: Judge | None = None
         self.answers: list[Answers] = []
+        #: The network before limiters, which clip what goes beyond the calibration samples.
+        self.unlimited: Design | None = None
         self.circuit: tuple[Design, Answers] | None = None
         self.known: tuple[Graph, Design] | None = None
         self.sizes: tuple[Design, dict[str, int]] | None = None
@@ -132,6 +134,8 @@ class Ladder:
             return
         rung = self._rung(change.name, after)
         self._check(change, rung)
+        if not any(bus.limit for bus in before.buses.values()):
+            self.unlimited = before
         loss = {} if change.exact or rung is None else self._lost(before, after, ctx)
         sizes = (self._counts(before, ctx), self._counts(after, ctx))
         self.records.append(PassRecord(change.name, change.options(), change.exact, *sizes, loss))
@@ -180,7 +184,7 @@ class Ladder:
         """The loss of a pass. What exact passes before it did to rare samples is part of it."""
         if self.judge is None:
             self.judge = Judge(ctx.judged or samples.Samples(ctx.samples, None), before)
-            self.answers = [self.judge.answers(before)]
+            self.answers = [self.judge.answers(self.unlimited or before)]
             self.warnings += filter(None, [self.judge.misfit])
         self.answers.append(self.judge.answers(after))
         return self.judge.loss(self.answers[-1], self.answers[-2]).as_dict()

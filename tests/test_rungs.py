@@ -83,3 +83,17 @@ def test_nan_that_was_there_before_is_no_fault_of_a_pass(two_outputs):
     made, design, ctx = two_outputs(1.0, NAN, NAN)
     made.design_pass(Calibrate(), design, ctx)
     assert np.isnan([rung.max_rel_error for rung in made.rungs]).all()
+
+
+def test_what_limiters_clip_is_part_of_the_loss(model, tmp_path):
+    """Only the first 64 samples calibrate; what is larger in the others is lost, and told."""
+    x = np.random.default_rng(3).uniform(size=(80, 2, 6, 5)).astype(np.float32)
+    x[64:] *= 3
+    np.savez(tmp_path / "x.npz", x=x)
+    options = Options(model, target.load("hfox-128"), samples=tmp_path / "x.npz")
+    compiled = compile_model(options)
+    right = reference.run(model, {"x": x})["y"].reshape(80, -1)
+    found = evaluate.outputs(compiled.design, {"x": x})["y"].reshape(80, -1)
+    errors = np.abs(found - right).max(axis=1) / np.abs(right).max(axis=1)
+    assert errors[64:].max() > 0.01 > errors[:64].max()
+    assert compiled.loss.lost == pytest.approx(errors.mean(), rel=1e-4)
