@@ -83,6 +83,8 @@ class Ladder:
         if self.name == "onnxruntime":
             self.lowered(before)
         after = before if _same(graph, changed) else lower(changed)
+        if after is before and not change.exact:
+            self.warnings.append(f"{change.name} found nothing to change")
         self.known = changed, after
         self._record(change, before, after, ctx)
         return changed

@@ -63,6 +63,15 @@ class Judge:
         self.samples = len(next(iter(self.inputs.values())))
         self.metric, self.misfit = _metric(design, self.labels)
 
+    def too_coarse(self, loss: float) -> str:
+        """What to tell of a wanted loss that is less than one sample's answer; "" of any other."""
+        if self.metric != "top1" or self.samples * loss >= 1:
+            return ""
+        return (
+            f"a wanted loss of {loss:g} is less than one of the {self.samples} samples that it is "
+            "measured on: what it allows there may lose more elsewhere; give more with --samples"
+        )
+
     def answers(self, design: Design) -> Answers:
         """The outputs of a design, before or after programming, in units of activation."""
         return evaluate.outputs(design, self.inputs)

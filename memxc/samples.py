@@ -28,6 +28,16 @@ class Samples:
     inputs: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None
 
+    def halves(self) -> tuple[Samples, Samples]:
+        """Every other sample, and those between; the same twice where there is only one."""
+        if len(next(iter(self.inputs.values()))) < 2:
+            return self, self
+        return self._every_other(0), self._every_other(1)
+
+    def _every_other(self, first: int) -> Samples:
+        labels = None if self.labels is None else self.labels[first::2]
+        return Samples({name: values[first::2] for name, values in self.inputs.items()}, labels)
+
 
 def read(
     path: Path,

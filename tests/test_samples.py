@@ -33,6 +33,16 @@ def test_labels_come_with_their_samples(tmp_path):
     assert found.labels.tolist() == [0, 1]
 
 
+def test_halves_have_every_other_sample(tmp_path):
+    some, others = read(tmp_path, x=X, y=np.arange(5)).halves()
+    np.testing.assert_array_equal(some.inputs["x"], X[[0, 2, 4]])
+    np.testing.assert_array_equal(others.inputs["x"], X[[1, 3]])
+    assert (some.labels.tolist(), others.labels.tolist()) == ([0, 2, 4], [1, 3])
+    single, same = read(tmp_path, x=X[:1]).halves()
+    assert len(single.inputs["x"]) == len(same.inputs["x"]) == 1
+    assert single.labels is None
+
+
 @pytest.mark.parametrize("name", ["x", "y"])
 def test_a_number_without_an_axis(tmp_path, name):
     ((where, what),) = faults(tmp_path, **{"x": X, name: np.float32(3)})

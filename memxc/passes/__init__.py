@@ -37,7 +37,7 @@ class Context:
     assumed_inputs: the samples are made up from a range, so calibrate keeps a margin.
     stage_set: options of single stages, {stage: {key: value}}.
     judged: what losses are measured on, more of the samples and their labels; None where nothing
-    is compared.
+    is compared. fitted: other samples, which weights are fitted to; None where none are.
     warnings: what passes have to tell the user. figures: what the pass that runs counted, for its
     record beside the numbers after it.
     squares: by calibrate, of each bus that weights read: the mean over the samples of the squared
@@ -51,6 +51,7 @@ class Context:
     signed: Signed = "differential"
     zeros: Zeros = "parked"
     judged: Samples | None = None
+    fitted: Samples | None = None
     warnings: list[str] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
     squares: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -58,6 +59,11 @@ class Context:
     def option(self, stage: str, key: str, default: str) -> str:
         """An option of one stage, or what the rest has."""
         return self.stage_set.get(stage, {}).get(key, default)
+
+    def fit_to(self) -> Mapping[str, NDArray[Any]]:
+        """The inputs that weights are fitted to."""
+        found = self.fitted or self.judged
+        return self.samples if found is None else found.inputs
 
     def tile(self, stage: str) -> tuple[int, int]:
         """Rows and columns of the unit crossbar of a stage."""
@@ -83,6 +89,11 @@ class Pass:
     programmed: ClassVar[bool] = False
     #: What it is for shows with the wires of the target only: the circuit is measured with them.
     wired: ClassVar[bool] = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether weights are fitted to samples: what is lost is measured on others then."""
+        return False
 
     def options(self) -> dict[str, object]:
         """The fields by name."""

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from memxc.errors import Fault, MemxcError, fail
 from memxc.ir.graph import Graph, Node
 from memxc.losses import Judge
@@ -62,11 +64,20 @@ def rewritten(graph: Graph, changed: Mapping[int, _layers.Layer]) -> Graph:
     nodes: list[Node] = []
     for index, node in enumerate(graph.nodes):
         layer = changed.get(index)
-        made = layer and _layers.write(graph, layer, node.inputs[0], node.outputs[0])
-        if made:
+        if layer is not None and not _equal(layer, _layers.read(node, graph)):
+            made = _layers.write(graph, layer, node.inputs[0], node.outputs[0])
+            assert made is not None, f"{node.name}: there is no such layer"
             graph, node = made  # noqa: PLW2901
         nodes.append(node)
     return _layers.without_unread(replace(graph, nodes=tuple(nodes)))
+
+
+def _equal(layer: _layers.Layer, other: _layers.Layer | None) -> bool:
+    if other is None or not np.array_equal(layer.weight, other.weight):
+        return False
+    if layer.bias is None or other.bias is None:
+        return layer.bias is other.bias
+    return np.array_equal(layer.bias, other.bias)
 
 
 def most(graph: Graph, pruned: Callable[[float], Graph], loss: float, ctx: Context) -> Graph:
@@ -78,6 +89,7 @@ def most(graph: Graph, pruned: Callable[[float], Graph], loss: float, ctx: Conte
         raise fail("usage", "--prune", "a wanted loss needs samples", "give --samples")
     before = lower(graph)
     judge = Judge(ctx.judged or Samples(ctx.samples, None), before)
+    ctx.warnings.extend(filter(None, [judge.too_coarse(loss)]))
     answers = judge.answers(before)
     good, bad, found = 0, _STEPS, graph
     while bad - good > 1:

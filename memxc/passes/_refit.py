@@ -62,8 +62,7 @@ def refitted(before: Graph, after: Graph, ctx: Context) -> Graph:
         if _solvable(design, name, layer) and _layers.takes_bias(layer, after)
     ]
     most = max(bus.width for bus in whole.buses.values())
-    given = ctx.judged.inputs if ctx.judged is not None else ctx.samples
-    inputs = {name: values[: max(1, _FITTED // most)] for name, values in given.items()}
+    inputs = {n: values[: max(1, _FITTED // most)] for n, values in ctx.fit_to().items()}
     stages = {stage.dst: stage for stage in design.stages}
     # One thread: how a sum is cut up would show in its last bits.
     with threadpool_limits(1, user_api="blas"):

@@ -53,6 +53,11 @@ class PruneCkf(GraphPass):
     count: str = "weights"
     rest: str = "kept"
 
+    @property
+    def fits(self) -> bool:
+        """Where the weights that stay are refitted."""
+        return self.rest == "refitted"
+
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with zeros in its weights."""
         _prune.check(self, ("share", "threshold", "loss"), CHOICES, ctx)

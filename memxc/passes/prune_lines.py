@@ -50,6 +50,11 @@ class PruneLines(GraphPass):
     score: str = "l1"
     rest: str = "kept"
 
+    @property
+    def fits(self) -> bool:
+        """Where the weights that stay are refitted."""
+        return self.rest == "refitted"
+
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with zeros in its weights."""
         _prune.check(self, ("share", "loss"), CHOICES, ctx)
@@ -93,7 +98,11 @@ class PruneLines(GraphPass):
             scores = {index: _magnitudes(layer, self.unit) for index, layer in units.items()}
         else:
             found = {index: _scale(graph, layer) for index, layer in units.items()}
-            scores = {index: scale for index, scale in found.items() if scale is not None}
+            scores = {
+                index: _by_unit(scale, units[index], self.unit)
+                for index, scale in found.items()
+                if scale is not None
+            }
             if self.unit == "word-line" or not scores:
                 what = "there is no BatchNormalization behind a layer that has such units"
                 hint = "l1 and samples need none"
@@ -117,16 +126,27 @@ def _magnitudes(layer: _layers.Layer, unit: str) -> Floats:
     weight = np.abs(layer.weight)
     if unit == "word-line":
         return np.asarray(weight.sum(axis=_columns(layer)).reshape(-1))
-    axis = 0 if unit == "crossbar" else _columns(layer)
-    return np.asarray(np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1).sum(axis=1))
+    lines = np.moveaxis(weight, _columns(layer), 0)
+    return _by_unit(lines.reshape(len(lines), -1).sum(axis=1), layer, unit)
+
+
+def _by_unit(lines: Floats, layer: _layers.Layer, unit: str) -> Floats:
+    """Numbers of bit lines added up for each unit: a crossbar has all filters of its channel."""
+    return lines.reshape(layer.node.attrs["group"], -1).sum(axis=1) if unit == "crossbar" else lines
+
+
+def _bit_lines(units: Mask, layer: _layers.Layer, unit: str) -> Mask:
+    """A mask of units as one of bit lines."""
+    count = layer.weight.shape[_columns(layer)] // len(units) if unit == "crossbar" else 1
+    return np.repeat(units, count)
 
 
 def _through(importance: _importance.Importance, layer: _layers.Layer, unit: str) -> Floats:
     """How much of the answers passes through each unit of a layer."""
     if unit == "word-line":
         return np.asarray(importance.weights(layer).sum(axis=_columns(layer)).reshape(-1))
-    none = np.zeros(layer.weight.shape[0 if unit == "crossbar" else _columns(layer)])
-    return importance.channels.get(layer.node.outputs[0], none)
+    none = np.zeros(layer.weight.shape[_columns(layer)])
+    return _by_unit(importance.channels.get(layer.node.outputs[0], none), layer, unit)
 
 
 def _columns(layer: _layers.Layer) -> int:
@@ -151,7 +171,8 @@ def _zeroed(
             shape[_columns(layer)] = 1
         else:
             shape = [1] * len(shape)
-            shape[0 if unit == "crossbar" else _columns(layer)] = -1
+            shape[_columns(layer)] = -1
+            gone = _bit_lines(gone, layer, unit)  # noqa: PLW2901
         if gone.any():
             weight = np.where(gone.reshape(shape), 0.0, layer.weight)
             changed[index] = (
@@ -179,7 +200,7 @@ def _free(graph: Graph, units: Mapping[int, _layers.Layer], index: int, unit: st
     kept = _kept.kept(empty, _channels.constants(empty))[node.outputs[0]]
     if kept.sum() == 1:
         kept = np.zeros_like(kept)  # one channel of a signal always stays
-    return ~kept
+    return np.asarray(_by_unit(kept.astype(np.float64), units[index], unit) == 0)
 
 
 def _ranked(scores: Mapping[int, Floats], free: Mapping[int, Mask]) -> list[tuple[int, int]]:

@@ -59,6 +59,11 @@ class Separate(GraphPass):
         if self.partition not in _layout.POLICIES:
             raise ValueError(f"partition = {self.partition} is none of {_layout.POLICIES}")
 
+    @property
+    def fits(self) -> bool:
+        """Always."""
+        return True
+
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with two nodes for each separated one."""
         nodes = _candidates(graph, self.rank)
@@ -101,9 +106,8 @@ class _Work:
             for stage in self.design.stages
             if isinstance(stage, Linear) and stage.dst in nodes
         }
-        given = ctx.judged.inputs if ctx.judged is not None else ctx.samples
         widths = [bus.width for bus in self.design.buses.values()]
-        self.inputs = _few(given, _FITTED // max(widths))
+        self.inputs = _few(ctx.fit_to(), _FITTED // max(widths))
         self.chosen_on = _few(ctx.samples, _CHOSEN // sum(widths))
         self.judge = losses.Judge(ctx.judged or samples.Samples(ctx.samples, None), self.design)
 
@@ -176,6 +180,7 @@ class _Work:
         pairs = self.pairs(order)
         if loss == math.inf:
             return pairs
+        self.ctx.warnings.extend(filter(None, [self.judge.too_coarse(loss)]))
         right = self.judge.answers(self.design)
         low, high, kept = 0, len(order), dict[str, Pair]()
         # The loss grows with the layers: halve what is not decided, beginning with all of them.

@@ -73,9 +73,9 @@ def compile_model(
     """
     progress("reading the model")
     loaded = frontend.load(options.model, options.shapes)
-    judged, warnings = given.read(options, loaded)
+    known, warnings = given.read(options, loaded)
     pipeline = order.asked(options)
-    ctx = given.context(options, judged)
+    ctx = given.context(options, known, any(change.fits for change in pipeline))
     ladder = Ladder(options.model, {} if report_only or not check else ctx.samples, progress)
     graph, multiplications, per_kernel = loaded, 0, kernels.measure(ladder.design(loaded))
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
@@ -110,7 +110,7 @@ def compile_model(
         context=ctx,
         samples=ctx.samples,
         squares=ctx.squares,
-        labels=None if judged.labels is None else judged.labels[: samples.MOST],
+        labels=None if known.labels is None else known.labels[: samples.MOST],
         records=tuple(ladder.records),
         rungs=tuple(ladder.rungs),
         loss=ladder.loss(),
@@ -127,8 +127,8 @@ def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
     graph = frontend.load(options.model, options.shapes)
     yield "load", graph
     pipeline = order.asked(options)
-    judged, _ = given.read(options, graph)
-    ctx = given.context(options, judged)
+    known, _ = given.read(options, graph)
+    ctx = given.context(options, known, any(change.fits for change in pipeline))
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
         graph = graph_pass.run(graph, ctx)
         yield graph_pass.name, graph

@@ -37,14 +37,19 @@ def _samples_file(options: Options) -> Path | None:
     return options.samples or (beside if beside.is_file() else None)
 
 
-def context(options: Options, judged: samples.Samples) -> Context:
-    """What passes may look at: the target, the first samples, the options of the layout."""
+def context(options: Options, known: samples.Samples, fits: bool) -> Context:
+    """What passes may look at: the target, the first samples, the options of the layout.
+
+    fits: whether a pass fits weights to samples. It has half of them, losses the other half.
+    """
+    fitted, judged = known.halves() if fits else (None, known)
     return Context(
         target=options.target,
-        samples={name: values[: samples.MOST] for name, values in judged.inputs.items()},
+        samples={name: values[: samples.MOST] for name, values in known.inputs.items()},
         assumed_inputs=_samples_file(options) is None,
         stage_set=by_stage(options.stage_set),
         signed=options.signed,
         zeros=options.zeros_are,
         judged=judged,
+        fitted=fitted,
     )

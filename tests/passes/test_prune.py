@@ -255,6 +255,22 @@ def test_depthwise_crossbars_of_the_smallest_norm(graph):
     assert [left[n].shape for n in "adc"] == [(4, 3, 3, 2), (4, 1, 3, 3), (4, 4, 1, 1)]
 
 
+@pytest.mark.parametrize("score", ["l1", "samples"])
+def test_a_depthwise_crossbar_has_all_filters_of_its_channel(tmp_path, score):
+    """Three channels of two filters each: a crossbar goes with both, or not at all."""
+    d = weight(6, 1, 3, 2)
+    d[[0, 3]] *= 0.01  # the smallest filters are of two crossbars; the smallest crossbar is 2
+    d[4:] *= 0.1
+    nodes = [node("Conv", ["x", "d"], ["q"], name="d", group=3),
+             node("Conv", ["q", "c"], ["y"], name="c")]  # fmt: skip
+    path = save(tmp_path / "m.onnx", nodes, {"d": d, "c": weight(4, 6, 1, 1)})
+    pruned = PruneLines(share=0.34, score=score).run(frontend.load(path, {}), CTX)
+    gone = (layers(pruned)["d"] == 0).all(axis=(1, 2, 3))
+    assert gone.tolist() == [False] * 4 + [True] * 2
+    left = available()["drop-dead-channels"]().run(pruned, CTX)
+    assert layers(left)["d"].shape == (4, 1, 3, 2)
+
+
 def test_word_lines_are_taps_of_a_channel(graph):
     pruned = PruneLines(unit="word-line", share=0.2).run(graph, CTX)
     total = 3 * 3 * 2 + 6 + 4 * 4 * 4 + 5
@@ -324,6 +340,14 @@ def test_a_wanted_loss_is_kept(graph, method, labels):
     assert any((w == 0).any() for w in layers(pruned).values())
     again = pruning.parse(f"{method}:{wanted}").run(graph, ctx)
     assert all((layers(again)[n] == w).all() for n, w in layers(pruned).items())
+
+
+@pytest.mark.parametrize(("wanted", "told"), [(0.05, True), (0.1, False)])
+def test_a_loss_of_less_than_one_sample_is_told(graph, wanted, told):
+    judged = Samples({"x": X}, np.arange(12) % 3)
+    ctx = Context(IDEAL, {"x": X}, judged=judged)
+    pruning.parse(f"ckf-loss:{wanted}").run(graph, ctx)
+    assert [("less than one of the 12 samples" in text) for text in ctx.warnings] == [True] * told
 
 
 def test_a_larger_loss_lets_more_go(graph):
