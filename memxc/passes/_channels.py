@@ -40,7 +40,10 @@ def kind(node: Node, graph: Graph) -> str:
     dense: a layer that mixes all of them; depthwise: one kernel, or a block of them, a channel;
     alone: each as it is; flat: each as a run of positions; concat, split: moved; other: unknown.
     """
-    shapes = [graph.shapes[name] for name in (*node.inputs[:1], *node.outputs[:1])]
+    ends = (*node.inputs[:1], *node.outputs[:1])
+    shapes = [graph.shapes[name] for name in ends if name]
+    if len(shapes) < len(ends):
+        return "other"
     if node.domain or any(len(shape) < 2 or shape[0] != 1 for shape in shapes):
         return "other"
     layer = _layers.read(node, graph)

@@ -80,7 +80,8 @@ def kind(kernel: Kernel, form: Shape | None) -> str:
         return "dense"
     if form.taps == 1:
         return "1D"
-    return "2D" if form.channels == 1 and form.groups > 1 else "3D"
+    depthwise = form.channels == 1 and (form.groups > 1 or form.filters == 1)
+    return "2D" if depthwise else "3D"
 
 
 def _flat(kernel: Kernel) -> Kernel:
@@ -177,7 +178,7 @@ def _choices(
     lines, which = Rows(kernel, form), kind(kernel, form)
     one = [(1,) * len(form.grid)]
     for patch in one if sequential else _patches(form.grid, columns):
-        height, width = lines.of(patch), prod(patch)
+        height, width = max(1, lines.of(patch)), prod(patch)
         if height > rows:
             continue
         channels, filters = min(form.channels, rows // height), min(form.filters, columns // width)

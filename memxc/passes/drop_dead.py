@@ -30,7 +30,19 @@ class DropDeadChannels(GraphPass):
         """The graph with fewer channels."""
         known = _channels.constants(graph)
         changed = _Rewriting(graph, known, _kept.kept(graph, known)).run()
-        return graph if changed.nodes == graph.nodes else _layers.without_unread(changed)
+        if changed.nodes == graph.nodes:
+            return graph
+        return _layers.without_unread(replace(changed, nodes=_read(changed)))
+
+
+def _read(graph: Graph) -> tuple[Node, ...]:
+    """The nodes that the outputs need."""
+    needed, nodes = {*graph.outputs}, list[Node]()
+    for node in reversed(graph.nodes):
+        if needed.intersection(node.outputs):
+            nodes.append(node)
+            needed.update(node.inputs)
+    return tuple(reversed(nodes))
 
 
 @dataclass
@@ -66,7 +78,9 @@ class _Rewriting:
                 self._split(node, signals[0])
             case "concat", out:
                 parts = np.split(out, np.cumsum([old.shapes[name][1] for name in signals])[:-1])
-                self._add(node, zip(signals, parts, strict=True))
+                # A part of which nothing is left is no part.
+                some = [each for each in zip(signals, parts, strict=True) if each[1].any()]
+                self._add(replace(node, inputs=tuple(name for name, _ in some)), some)
             case "flat", out:
                 wanted = _channels.blocks(out, old.shapes[signals[0]][1])
                 self._add(self._reshaped(node), [(signals[0], wanted)])
@@ -104,9 +118,10 @@ class _Rewriting:
             self._gather(src, wanted, name)
 
     def _add(self, node: Node, wanted: Iterable[tuple[str, Mask]]) -> None:
-        """The node, each of its signals with the channels that it wants of it."""
-        picked = {name: self._pick(name, mask) for name, mask in wanted}
-        inputs = tuple(picked.get(name, name) for name in node.inputs)
+        """The node, each of its signals, in order, with the channels that it wants of it."""
+        picked = iter([self._pick(name, mask) for name, mask in wanted])
+        constants = {"", *self.graph.weights}
+        inputs = tuple(name if name in constants else next(picked) for name in node.inputs)
         self.nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
 
     def _pick(self, name: str, wanted: Mask) -> str:

@@ -50,11 +50,14 @@ def counts(design: Design, zeros: Zeros = "parked") -> dict[str, int]:
 
 
 def macs(design: Design) -> int:
-    """Multiplications before programming, those with a weight of zero among them."""
+    """Multiplications with weights before programming, those of zero among them.
+
+    A batch normalisation that is kept has none: it is the same network.
+    """
     return sum(
         kernel.groups * kernel.places * kernel.devices
         for stage in design.stages
-        if isinstance(stage, Linear) and stage.cell != "resistor"
+        if isinstance(stage, Linear) and stage.cell == "memristor"
         for kernel in stage.kernels
     )
 
@@ -81,9 +84,10 @@ def _counts(stage: Linear | Array, zeros: Zeros) -> dict[str, int]:
     for block in found:
         placed = 1 if stage.schedule == "sequential" else block.places
         # A kept batch normalisation stands beside the crossbars, as resources counts it.
-        total["crossbars"] += placed * block.groups if stage.cell == "memristor" else 0
+        if stage.cell == "memristor":
+            total["crossbars"] += placed * block.groups
+            total["multiplications"] += block.weights * block.places
         total["memristors"] += block.memristors * placed
-        total["multiplications"] += block.weights * block.places
         total["parameters"] += block.weights + block.biases
     return total
 

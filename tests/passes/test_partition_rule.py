@@ -85,6 +85,21 @@ def test_1d_kernels_have_pixels_side_by_side(convolution, channels, filters, til
     assert (layout["kind"], layout["patch"], layout["crossbars"]) == ("1D", (pixels,), wanted)
 
 
+@pytest.mark.parametrize(("filters", "kind"), [(1, "2D"), (4, "3D")])
+def test_one_channel_is_2d_where_it_has_one_filter(convolution, filters, kind):
+    """As `separate` leaves the depthwise half of a layer with one channel."""
+    design = convolution(1, filters, 9, 7)
+    (layout,) = subimages.layouts(design, "paper", context(128))
+    assert layout["kind"] == kind
+
+
+@pytest.mark.parametrize("policy", ["packed", "paper", "paper-rectangular", "none"])
+def test_a_kernel_that_only_reads_the_border(convolution, policy):
+    """1 x 1 at one place beyond the map: no word line reaches a net."""
+    kernel = convolution(3, 4, 1, 2, k=1, stride=9, pad=4, bias=False).stages[0].kernels[0]
+    assert _layout.plan(kernel, policy, (128, 64)).crossbars >= 1
+
+
 def test_a_bias_line_without_room_is_built_but_not_in_the_rule(convolution):
     # 128 inputs fill the word lines: each pixel's bias gets a crossbar of its own.
     design, ctx = convolution(128, 7, 5, 4, k=1, pad=0), context(128)

@@ -185,6 +185,45 @@ def test_concat_split_and_flatten(tmp_path):
     assert shapes(changed) == [(3, 3, 1, 1), (3, 3, 1, 1), (8, 3), (2, 2, 1, 1)]
 
 
+def test_a_signal_beside_itself(tmp_path):
+    """Other channels of it are dead in each of its places."""
+    nodes = [
+        node("Conv", ["x", "a"], ["p"], name="a"),
+        node("Concat", ["p", "p"], ["r"], name="cat", axis=1),
+        node("Conv", ["r", "c"], ["y"], name="c"),
+    ]
+    weights = {"a": weight(4, 3, 1, 1), "c": weight(2, 8, 1, 1)}
+    weights["c"][:, [0, 5, 3, 7]] = 0
+    changed = dropped(save(tmp_path / "n.onnx", nodes, weights))
+    assert shapes(changed) == [(3, 3, 1, 1), (2, 4, 1, 1)]
+
+
+def test_a_branch_of_which_nothing_is_left(tmp_path):
+    nodes = [
+        node("Conv", ["x", "a"], ["p"], name="a"),
+        node("Conv", ["x", "b"], ["q"], name="b"),
+        node("Relu", ["q"], ["s"], name="relu"),
+        node("Concat", ["p", "s"], ["r"], name="cat", axis=1),
+        node("Conv", ["r", "c"], ["y"], name="c"),
+    ]
+    weights = {"a": weight(4, 3, 1, 1), "b": weight(5, 3, 1, 1), "c": weight(2, 9, 1, 1)}
+    weights["c"][:, 4:] = 0
+    changed = dropped(save(tmp_path / "n.onnx", nodes, weights))
+    assert shapes(changed) == [(4, 3, 1, 1), (2, 4, 1, 1)]
+
+
+def test_a_part_of_a_split_that_nobody_reads(tmp_path):
+    nodes = [
+        node("Conv", ["x", "a"], ["p"], name="a"),
+        node("Split", ["p", "sizes"], ["s", "t"], name="split", axis=1),
+        node("Conv", ["t", "c"], ["y"], name="c"),
+    ]
+    weights = {"a": weight(7, 3, 1, 1), "sizes": np.array([4, 3]), "c": weight(2, 3, 1, 1)}
+    weights["c"][:, 1] = 0
+    changed = dropped(save(tmp_path / "n.onnx", nodes, weights))
+    assert shapes(changed)[-1] == (2, 2, 1, 1)
+
+
 def test_a_transposed_convolution(tmp_path):
     """Its border pixels have fewer taps: only a constant of zero goes; its dead output does."""
     nodes = [
