@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memxc import ops
 from memxc.errors import Fault, MemxcError
@@ -45,7 +45,7 @@ def lower(graph: Graph) -> Design:
     faults = _all_faults(graph, lowered)
     if faults:
         raise MemxcError(faults)
-    parts = [part for index in range(len(graph.nodes)) for part in lowered.parts[index]]
+    parts = list(_named(graph, lowered))
     stages = tuple(part for part in parts if not isinstance(part, Bus))
     inner = {part.name: part for part in parts if isinstance(part, Bus)}
     names = dict.fromkeys([*graph.inputs, *(stage.dst for stage in stages)])
@@ -58,6 +58,21 @@ def lower(graph: Graph) -> Design:
     )
     design.verify()
     return design
+
+
+def _named(graph: Graph, lowered: _Lowered) -> Iterator[Stage | Bus]:
+    """All parts, each stage under a name of its own: one made up beside a node's gives way."""
+    nodes, taken = {node.name for node in graph.nodes}, set[str]()
+    for index, node in enumerate(graph.nodes):
+        for part in lowered.parts[index]:
+            if isinstance(part, Bus):
+                yield part
+                continue
+            name = part.name
+            while name in taken or (name in nodes and name != node.name):
+                name += "'"
+            taken.add(name)
+            yield part if name == part.name else replace(part, name=name)
 
 
 def survey(graph: Graph) -> tuple[list[Row], list[Fault]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,9 +14,14 @@ from memxc.lower import Row, lower, survey
 W = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 
-def graph(*nodes: Node, outputs: tuple[str, ...], **shapes: tuple[int, ...]) -> Graph:
+def graph(
+    *nodes: Node,
+    outputs: tuple[str, ...],
+    inputs: tuple[str, ...] = ("x",),
+    **shapes: tuple[int, ...],
+) -> Graph:
     known = {"x": (1, 3), "w": W.shape, **shapes}
-    made = Graph("net", ("x",), outputs, nodes, known, {"w": W}, 17)
+    made = Graph("net", inputs, outputs, nodes, known, {"w": W}, 17)
     made.verify()
     return made
 
@@ -152,3 +159,21 @@ def test_an_absent_output_is_not_read_by_who_has_an_absent_input():
 def test_an_input_may_be_an_output():
     design = lower(graph(MATMUL, outputs=("a", "x"), a=(1, 4)))
     assert design.outputs == ("a", "x")
+
+
+def test_stages_of_one_name_are_kept_apart():
+    """A name made up beside a node's own gives way to a node that has it, and so does a twin."""
+    design = lower(
+        graph(
+            replace(node("Gemm", "x w c", "a"), name="fc"),
+            replace(node("Sigmoid", "a", "b"), name="fc/add"),
+            replace(node("Relu", "b", "d"), name="fc/add"),
+            outputs=("d",),
+            inputs=("x", "c"),
+            **dict.fromkeys("abcd", (1, 4)),
+        )
+    )
+    made = [stage.name for stage in design.stages]
+    assert len(set(made)) == len(made) == 4
+    drivers = {stage.dst: stage.name for stage in design.stages}
+    assert (drivers["b"], drivers["d"]) == ("fc/add", "fc/add''")

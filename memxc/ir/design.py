@@ -56,6 +56,8 @@ class Design:
             except AssertionError as error:
                 raise AssertionError(f"{stage.name}: {error}") from error
             driven.add(stage.dst)
+        names = {stage.name for stage in self.stages}
+        assert len(names) == len(self.stages), "two stages have one name"
         for name in self.outputs:
             assert name in driven, f"output {name!r} is never driven"
 
