@@ -153,12 +153,14 @@ def command(
     **asked: Any,
 ) -> int:
     """Compile MODEL to a circuit: netlists, reports and mapping, in a folder."""
-    from memxc import output, pipeline
+    from memxc import output, pipeline, target
 
     options = _compile_options(**asked)
     dialects = tuple(dict.fromkeys(dialects))
     _known(dialects)
-    inputs = [options.model, options.samples, Path(asked["target_name"])]
+    inputs = [options.model, options.samples]
+    if asked["target_name"] not in target.names():
+        inputs.append(Path(asked["target_name"]))
     output.check(out, force, [path for path in inputs if path])
     with _terminal.progress(quiet or as_json) as show:
         compiled = pipeline.compile_model(options, show, report_only=report_only)
