@@ -11,6 +11,8 @@ from decimal import Decimal
 _PREFIXES = {
     "f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12,
 }  # fmt: skip
+#: The largest number of float32, the type of every input.
+FLOAT32 = (2 - 2**-23) * 2.0**127
 _NAMES = {power: name for name, power in _PREFIXES.items() if name != "µ"}
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Zµ]*)\s*")
 

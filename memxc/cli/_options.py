@@ -16,8 +16,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: What --budget can limit, its unit, and where the report has it.
 BUDGETS = {key: QUANTITIES[key] for key in ("crossbars", "memristors", "power", "latency", "loss")}
-#: The largest number of float32, the type of every input.
-_LARGEST = (2 - 2**-23) * 2.0**127
 
 MODEL = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -55,8 +53,8 @@ def span(text: str) -> tuple[float, float]:
     low, high = (units.parse(part) for part in parts)
     if not low < high:
         raise ValueError("the first number has to be the smaller one")
-    if max(abs(low), abs(high)) > _LARGEST:
-        raise ValueError(f"an input is float32, which ends at {_LARGEST:.4g}")
+    if max(abs(low), abs(high)) > units.FLOAT32:
+        raise ValueError(f"an input is float32, which ends at {units.FLOAT32:.4g}")
     return low, high
 
 
