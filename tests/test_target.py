@@ -279,6 +279,21 @@ def test_settings_that_are_none(setting, says, hint):
     assert hint in found
 
 
+@pytest.mark.parametrize(
+    ("first", "again", "key"),
+    [
+        ("wire.r_word_line=2", "wire.r_word_line_ohm=2", "wire.r_word_line_ohm"),
+        ("device.programming_sigma=0.1", "device.sigma=0.2", "device.programming_sigma"),
+        ("device.states_csv=mine.csv", "device.states_csv=mine.csv", "device.states_csv"),
+    ],
+)
+def test_a_key_set_twice(tmp_path, monkeypatch, first, again, key):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.csv").write_text(CSV)
+    found = faults(HFOX.with_set, first, "amplifier.gain=50", again)
+    assert found == [("usage", f"--set {again}", f"{key} is given twice", "")]
+
+
 def test_all_wrong_settings_at_once():
     assert len(faults(HFOX.with_set, "a.b=1", "wire.q=1", "c")) == 3
     assert len(faults(HFOX.with_set, "wire.r_source=x", "device.levels=-1")) == 2

@@ -98,13 +98,7 @@ from memxc.errors import fail
     help="Inputs for calibration: arrays by input name, or x; labels y. "
     "Default: MODEL.samples.npz beside the model.",
 )
-@click.option(
-    "--shape",
-    "shapes",
-    type=_options.SHAPE,
-    multiple=True,
-    help="The shape of an input whose size the model leaves open; again for others.",
-)
+@_options.shapes
 @click.option(
     "--stage-set",
     type=_options.STAGE_SET,
@@ -179,7 +173,6 @@ def _compile_options(
     model: Path,
     target_name: str,
     tile: tuple[int, int] | None,
-    shapes: tuple[tuple[str, tuple[int, ...]], ...],
     **rest: Any,
 ) -> Any:
     from memxc import pipeline, target
@@ -187,7 +180,7 @@ def _compile_options(
     found = target.load(target_name)
     if tile:
         found = found.with_tile(*tile)
-    return pipeline.Options(model=model, target=found, shapes=dict(shapes), **rest)
+    return pipeline.Options(model=model, target=found, **rest)
 
 
 def _known(dialects: tuple[str, ...]) -> None:

@@ -167,7 +167,7 @@ def test_bad_targets(memxc, model, tmp_path, text):
         ["--stage-set", "nosuch.tile=64"], ["--budget", "money=5"], ["--budget", "power=5s"],
         ["--shape", "1x2"], ["--shape", "x=1x-2"], ["--dialect", "esperanto"], ["--seed", "-1"],
         ["--input-range", "0,1e400"], ["--input-range", "0,3.5e38"], ["--input-range=-1e39,0"],
-        ["--budget", "power=1e9999999999999999999W"],
+        ["--budget", "power=1e9999999999999999999W"], ["--budget", "power=5,loss=1,power=6"],
         ["--passes", "nosuch"], ["--passes", "tile{nosuch=3}"], ["--schedule", "often"],
     ],
     ids=" ".join,

@@ -255,6 +255,10 @@ def test_an_open_size_is_asked_for_and_given(memxc, model, tmp_path):
     assert memxc("check", model, "--shape", "x=1x2x6x5").code == 0
     assert memxc("show", model, "--shape", "x=1x2x6x5", "--at", "design").code == 0
     out = tmp_path / "out"
+    twice = "--shape", "x=1x2x6x5", "--shape", "x=1x2x7x5"
+    for done in (memxc("check", model, *twice), memxc("compile", model, "-o", out, *twice)):
+        assert done.code == 2
+        assert "x is given twice" in done.err
     assert memxc("compile", model, "-o", out, "--shape", "x=1x2x6x5").code == 0
     assert memxc("verify", out, "--count", "1").code == 0
 

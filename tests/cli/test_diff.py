@@ -99,7 +99,11 @@ def test_folders_that_are_none(memxc, folders, tmp_path):
     done = memxc("diff", *folders)
     assert done.code == 3
     assert "cannot be read" in done.err
-    assert memxc("diff", *folders, "--budget", "money=5%").code == 2
+
+
+@pytest.mark.parametrize("budget", ["money=5%", "power=9%%", "power=5%,loss=1,power=6%"])
+def test_a_budget_that_is_none(memxc, folders, budget):
+    assert memxc("diff", *folders, "--budget", budget).code == 2
 
 
 def reported(folder, change):
