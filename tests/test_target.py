@@ -239,6 +239,14 @@ def test_set_keys_with_and_without_their_unit():
     assert HFOX.with_set() == HFOX
 
 
+def test_another_tile_is_told_in_the_source():
+    found = HFOX.with_tile(64, 32)
+    assert (found.crossbar.rows, found.crossbar.columns) == (64, 32)
+    notes = " (Set by the user: rows = 64) (Set by the user: columns = 32)"
+    assert found.crossbar.source == HFOX.crossbar.source + notes
+    assert found.model_copy(update={"crossbar": HFOX.crossbar}) == HFOX
+
+
 def test_set_applies_all_before_it_checks():
     found = HFOX.with_set("device.r_on=2e6", "device.r_off=1e7")
     assert found.device.g_max == pytest.approx(5e-7)
