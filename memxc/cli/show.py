@@ -66,12 +66,12 @@ def _readable(ir: Graph | Design | Deck) -> str:
 
 
 def _folder(path: Path, at: str) -> Design | Deck:
-    from memxc import store
+    from memxc import folder
     from memxc.backends import spice
 
     if at == "graph":
         raise fail("usage", "--at graph", "a folder holds no graph", "give the model instead")
-    design = store.load(path)
+    design = folder.design(path, folder.manifest(path))
     return design if at == "design" else spice.assemble(design)
 
 
