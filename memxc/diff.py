@@ -60,7 +60,7 @@ class Limit:
 
 
 def taken(report: Mapping[str, Any]) -> Taken:
-    """What is compared of report.json. KeyError, TypeError where it is not one."""
+    """What is compared of report.json. KeyError, TypeError, ValueError where it is not one."""
     settings = {
         key: value
         for part in ("model", "target", "options")
@@ -70,9 +70,12 @@ def taken(report: Mapping[str, Any]) -> Taken:
     stages: dict[str, dict[str, float]] = {}
     for key, table in _STAGE:
         for row in report[table]["stages"]:
-            stages.setdefault(row["stage"], {})[key] = row[key]
-    found = {name: at(report, path) for name, (_, path) in QUANTITIES.items()}
-    return Taken(settings, found, stages)
+            stages.setdefault(row["stage"], {})[key] = _number(row[key])
+    for name, found in stages.items():
+        if not isinstance(name, str) or len(found) < len(_STAGE):
+            raise ValueError(f"resources and power have not the same stages: {name}")
+    quantities = {name: at(report, path) for name, (_, path) in QUANTITIES.items()}
+    return Taken(settings, quantities, stages)
 
 
 def compare(a: Taken, b: Taken) -> dict[str, Any]:
@@ -117,7 +120,7 @@ def text(found: Mapping[str, Any]) -> str:
     """A comparison for people, in plain lines and tables."""
     parts = []
     if found["settings"]:
-        rows = [(r["key"], _word(r["a"]), _word(r["b"])) for r in found["settings"]]
+        rows = [(printable(r["key"], 60), _word(r["a"]), _word(r["b"])) for r in found["settings"]]
         parts.append(units.table(rows, ("setting", "A", "B")))
     parts.append(units.table(_rows(found), ("quantity", "A", "B", "change")))
     if found["stages"]:
@@ -174,6 +177,13 @@ def at(report: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
         if value is None:
             return None
         value = value[part]
+    return float(_number(value))
+
+
+def _number(value: Any) -> float:
+    """A number of a report. TypeError, ValueError where it is none."""
+    if isinstance(value, int):
+        return value
     # It stands as a word in JSON, and is more than any limit.
     found = float(value)
     return math.inf if math.isnan(found) else found

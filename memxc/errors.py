@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 #: Exit code of each fault code (the contract is docs/cli.md). A code is documented where it stands.
@@ -60,6 +60,12 @@ class MemxcError(Exception):
 def fail(code: str, where: str, what: str, hint: str = "") -> MemxcError:
     """Shorthand for `raise fail(...)` with a single fault."""
     return MemxcError(Fault(code, where, what, hint))
+
+
+def once(key: str, known: Container[str]) -> None:
+    """ValueError, in a sentence, for a key that is known already: no value of it counts more."""
+    if key in known:
+        raise ValueError(f"{key} is given twice")
 
 
 def printable(text: str, limit: int = 200) -> str:

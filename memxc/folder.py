@@ -50,19 +50,16 @@ class Loaded:
 def load(folder: Path) -> Loaded:
     """Read an output folder. MemxcError (bad-design) where it is none, or not whole."""
     found = manifest(folder)
-    if "design.json" not in found["files"] and "report.json" in found["files"]:
-        hint = "compile without --report-only"
-        raise fail("bad-design", str(folder), "holds a report and no design", hint)
-    design = store.load(folder)
+    made = design(folder, found)
     try:
         target = Target.model_validate(found["target"])
         options = dict(found["options"])
         kinds = {str(name): str(kind) for name, kind in found["kinds"].items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _broken(folder, f"{MANIFEST}: {type(error).__name__}: {error}") from error
-    shapes = {name: design.buses[name].shape for name in design.inputs}
+    shapes = {name: made.buses[name].shape for name in made.inputs}
     given = samples.read(folder / SAMPLES, shapes, kinds=kinds)
-    return Loaded(folder, design, target, options, kinds, given.inputs, given.labels, found)
+    return Loaded(folder, made, target, options, kinds, given.inputs, given.labels, found)
 
 
 def manifest(folder: Path) -> dict[str, Any]:
@@ -79,6 +76,19 @@ def manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(found.get("files"), dict):
         raise _broken(folder, f"{MANIFEST} lists no files")
     return found
+
+
+def design(folder: Path, found: Mapping[str, Any]) -> Design:
+    """The design of an output folder, `found` its manifest. MemxcError (bad-design): as `load`."""
+    if report_only(found):
+        hint = "compile without --report-only"
+        raise fail("bad-design", str(folder), "holds a report and no design", hint)
+    return store.load(folder)
+
+
+def report_only(found: Mapping[str, Any]) -> bool:
+    """Whether a manifest is that of a report without a circuit."""
+    return "design.json" not in found["files"] and "report.json" in found["files"]
 
 
 def changed(folder: Path) -> list[str]:

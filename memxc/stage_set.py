@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from memxc.errors import Fault, MemxcError
+from memxc.errors import Fault, MemxcError, once
 
 #: What can be said of a single stage, and the values where these are words.
 KEYS: dict[str, tuple[str, ...]] = {
@@ -30,16 +30,18 @@ def parse(text: str) -> tuple[str, str, str]:
 
 
 def by_stage(texts: Iterable[str]) -> dict[str, dict[str, str]]:
-    """{stage: {key: value}} of several, the last one counts. MemxcError (usage): all faults."""
+    """{stage: {key: value}} of several. MemxcError (usage): all faults."""
     found: dict[str, dict[str, str]] = {}
-    faults = []
+    faults, known = [], set[str]()
     for text in texts:
         try:
             stage, key, value = parse(text)
+            once(f"{stage}.{key}", known)
         except ValueError as error:
             hint = "for example conv1.schedule=sequential"
             faults.append(Fault("usage", f"--stage-set {text}", str(error), hint))
             continue
+        known.add(f"{stage}.{key}")
         found.setdefault(stage, {})[key] = value
     if faults:
         raise MemxcError(faults)

@@ -11,6 +11,8 @@ from decimal import Decimal
 _PREFIXES = {
     "f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12,
 }  # fmt: skip
+#: The largest number of float32, the type of every input.
+FLOAT32 = (2 - 2**-23) * 2.0**127
 _NAMES = {power: name for name, power in _PREFIXES.items() if name != "µ"}
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Zµ]*)\s*")
 
@@ -18,7 +20,7 @@ _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Z
 def parse(text: str, unit: str = "") -> float:
     """A number, with a prefix and the unit if the user likes: parse("500ns", "s") = 5e-7.
 
-    ValueError, in a sentence, where it is none.
+    ValueError, in a sentence, where it is none, or none that is finite.
     """
     match = _NUMBER.fullmatch(text)
     if not match:
@@ -28,7 +30,14 @@ def parse(text: str, unit: str = "") -> float:
     if prefix not in _PREFIXES:
         wanted = f" in {unit}" if unit else ""
         raise ValueError(f"{text!r} is not a number{wanted}")
-    return float(Decimal(number).scaleb(_PREFIXES[prefix]))
+    try:
+        value = float(Decimal(number).scaleb(_PREFIXES[prefix]))
+    # Decimal, too, has a largest exponent.
+    except ArithmeticError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is beyond what a number holds")
+    return value
 
 
 def text(value: float, unit: str = "", digits: int = 3) -> str:

@@ -24,6 +24,7 @@ SPELLED_OUT = "fold-batchnorm,calibrate,schedule,partition,tile,program,share"
         ("calibrate,program,tile", "usage", "tile has no work after program"),
         ("calibrate,fold-batchnorm,program", "usage", "over the graph come before"),
         ("calibrate{margin=x},program", "usage", "convert"),
+        ("calibrate{margin=2,margin=3},program", "usage", "margin is given twice"),
         ("calibrate{margn=3},program", "usage", "no option 'margn'"),
         ("calibrat,program", "usage", "no pass 'calibrat'"),
         ("calibrate,program", "does-not-fit", "unit crossbar has 5 x 4"),

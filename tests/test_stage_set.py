@@ -12,8 +12,8 @@ def test_a_stage_may_have_dots_and_equals_signs_come_first():
     assert parse("layer.1.conv.tile=64x32") == ("layer.1.conv", "tile", "64x32")
 
 
-def test_the_last_word_counts_and_stages_are_apart():
-    texts = ["a.tile=64", "b.schedule=parallel", "a.partition=none", "a.tile=32x16"]
+def test_stages_are_apart():
+    texts = ["b.schedule=parallel", "a.partition=none", "a.tile=32x16"]
     assert by_stage(texts) == {
         "a": {"tile": "32x16", "partition": "none"},
         "b": {"schedule": "parallel"},
@@ -22,14 +22,16 @@ def test_the_last_word_counts_and_stages_are_apart():
 
 def test_all_that_is_wrong_is_told_at_once():
     with pytest.raises(MemxcError) as caught:
-        by_stage(["a.tile=64", "a.colour=red", "b.tile=1", "c"])
+        by_stage(["a.tile=64", "a.colour=red", "b.tile=1", "c", "a.tile=32"])
     faults = caught.value.faults
     assert [fault.where for fault in faults] == [
         "--stage-set a.colour=red", "--stage-set b.tile=1", "--stage-set c",
+        "--stage-set a.tile=32",
     ]  # fmt: skip
     assert {fault.code for fault in faults} == {"usage"}
     assert "partition, schedule, tile" in faults[0].what
     assert "3 to 65536 rows" in faults[1].what
+    assert faults[3].what == "a.tile is given twice"
     assert all(fault.hint for fault in faults)
 
 

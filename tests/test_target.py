@@ -239,6 +239,14 @@ def test_set_keys_with_and_without_their_unit():
     assert HFOX.with_set() == HFOX
 
 
+def test_another_tile_is_told_in_the_source():
+    found = HFOX.with_tile(64, 32)
+    assert (found.crossbar.rows, found.crossbar.columns) == (64, 32)
+    notes = " (Set by the user: rows = 64) (Set by the user: columns = 32)"
+    assert found.crossbar.source == HFOX.crossbar.source + notes
+    assert found.model_copy(update={"crossbar": HFOX.crossbar}) == HFOX
+
+
 def test_set_applies_all_before_it_checks():
     found = HFOX.with_set("device.r_on=2e6", "device.r_off=1e7")
     assert found.device.g_max == pytest.approx(5e-7)
@@ -277,6 +285,21 @@ def test_settings_that_are_none(setting, says, hint):
     assert where.startswith(f"--set {setting}")
     assert says in what
     assert hint in found
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "key"),
+    [
+        ("wire.r_word_line=2", "wire.r_word_line_ohm=2", "wire.r_word_line_ohm"),
+        ("device.programming_sigma=0.1", "device.sigma=0.2", "device.programming_sigma"),
+        ("device.states_csv=mine.csv", "device.states_csv=mine.csv", "device.states_csv"),
+    ],
+)
+def test_a_key_set_twice(tmp_path, monkeypatch, first, again, key):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.csv").write_text(CSV)
+    found = faults(HFOX.with_set, first, "amplifier.gain=50", again)
+    assert found == [("usage", f"--set {again}", f"{key} is given twice", "")]
 
 
 def test_all_wrong_settings_at_once():

@@ -8,7 +8,7 @@ from memxc import units
     [
         ("500ns", "s", 500e-9), ("2W", "W", 2.0), ("2 mW", "W", 2e-3), ("1e6", "", 1e6),
         ("100k", "", 1e5), (".5u", "", 5e-7), ("-3µW", "W", -3e-6), ("1.5", "s", 1.5),
-        ("7m", "s", 7e-3), ("1G", "W", 1e9),
+        ("7m", "s", 7e-3), ("1G", "W", 1e9), ("5e-9k", "s", 5e-6), ("1e306", "", 1e306),
     ],
 )  # fmt: skip
 def test_parse(text, unit, value):
@@ -30,6 +30,12 @@ def test_parse_refuses_in_a_sentence(text):
 )  # fmt: skip
 def test_text(value, shown):
     assert units.text(value, "W") == shown
+
+
+@pytest.mark.parametrize("text", ["1e400", "1e999999T", "-2e306k", "1e9999999999999999999"])
+def test_parse_refuses_what_is_not_finite(text):
+    with pytest.raises(ValueError, match="beyond what a number holds"):
+        units.parse(text)
 
 
 def test_area_has_no_squared_prefix():

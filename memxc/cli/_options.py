@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ import click  # noqa: TID251
 
 from memxc import units
 from memxc.diff import QUANTITIES, Limit, at
+from memxc.errors import once
 from memxc.stage_set import parse, tile, whole
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,6 +54,8 @@ def span(text: str) -> tuple[float, float]:
     low, high = (units.parse(part) for part in parts)
     if not low < high:
         raise ValueError("the first number has to be the smaller one")
+    if max(abs(low), abs(high)) > units.FLOAT32:
+        raise ValueError(f"an input is float32, which ends at {units.FLOAT32:.4g}")
     return low, high
 
 
@@ -64,25 +67,28 @@ def stage_set(text: str) -> str:
 
 def budget(text: str) -> dict[str, float]:
     """KEY=LIMIT,...: crossbars, memristors, power, latency, loss."""
-    found: dict[str, float] = {}
-    for part in text.split(","):
-        key, equals, value = part.partition("=")
-        if key.strip() not in BUDGETS or not equals:
-            raise ValueError(f"budgets are {', '.join(BUDGETS)}, each with =LIMIT")
-        found[key.strip()] = units.parse(value, BUDGETS[key.strip()][0])
-    return found
+    return {key: units.parse(value, BUDGETS[key][0]) for key, value in _limits(text).items()}
 
 
 def growth(text: str) -> dict[str, Limit]:
     """KEY=LIMIT,...: by how much a quantity may grow, as an amount or in per cent."""
     found = {}
+    for key, value in _limits(text).items():
+        relative = value.endswith("%")
+        amount = units.parse(value.removesuffix("%"), "" if relative else BUDGETS[key][0])
+        found[key] = Limit(amount / 100 if relative else amount, relative)
+    return found
+
+
+def _limits(text: str) -> dict[str, str]:
+    """What stands behind each KEY= of a budget."""
+    found: dict[str, str] = {}
     for part in text.split(","):
         key, equals, value = (word.strip() for word in part.partition("="))
         if key not in BUDGETS or not equals:
             raise ValueError(f"budgets are {', '.join(BUDGETS)}, each with =LIMIT")
-        relative = value.endswith("%")
-        amount = units.parse(value.rstrip("% "), "" if relative else BUDGETS[key][0])
-        found[key] = Limit(amount / 100 if relative else amount, relative)
+        once(key, found)
+        found[key] = value
     return found
 
 
@@ -148,6 +154,27 @@ def over(limits: dict[str, float], report: dict[str, Any]) -> list[str]:
             shown = [units.text(v, unit) if unit else plain.format(v) for v in (value, limit)]
             lines.append(f"over budget: {key} {shown[0]} where {shown[1]} is allowed")
     return lines
+
+
+def shapes(command: F) -> F:
+    """The option --shape: a dictionary by name."""
+    text = "The shape of an input whose size the model leaves open; again for others."
+    return click.option(
+        "--shape", "shapes", type=SHAPE, multiple=True, callback=_by_name, help=text
+    )(command)
+
+
+def _by_name(
+    ctx: click.Context, param: click.Parameter, pairs: Iterable[tuple[str, tuple[int, ...]]]
+) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for name, sizes in pairs:
+        try:
+            once(name, found)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+        found[name] = sizes
+    return found
 
 
 def as_json(command: F) -> F:

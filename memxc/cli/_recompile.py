@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +20,12 @@ def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
 
     None where DIR holds no copy of the model. The function raises MemxcError (usage) where what DIR
     keeps does not give DIR's own design again: then it is not what DIR was compiled from.
+    Raises MemxcError (bad-design) itself where what DIR keeps can be no options.
     """
     model = loaded.model
     if model is None:
         return None
+    kept = _kept(loaded)
     found: list[Options] = []
 
     def program(target: Target) -> Design:
@@ -33,19 +34,29 @@ def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
         from memxc.pipeline import compile_model
 
         if not found:
-            found.append(_as_compiled(loaded, model))
+            found.append(_as_compiled(loaded, model, kept))
         return compile_model(replace(found[0], target=target), check=False).design
 
     return program
 
 
-def _as_compiled(loaded: Loaded, model: Path) -> Options:
+def _kept(loaded: Loaded) -> dict[str, Any]:
+    """The options that the folder's manifest keeps."""
+    from memxc.folder import MANIFEST
+    from memxc.pipeline import kept
+
+    try:
+        return kept.read(loaded.options)
+    except ValueError as error:
+        where = str(loaded.folder / MANIFEST)
+        raise fail("bad-design", where, str(error), "compile the model again") from error
+
+
+def _as_compiled(loaded: Loaded, model: Path, kept: dict[str, Any]) -> Options:
     """The options that give the folder's own design."""
     from memxc.folder import SAMPLES
     from memxc.pipeline import Options, compile_model
 
-    known = {field.name for field in fields(Options)} - {"model", "target", "samples"}
-    kept = {name: _frozen(value) for name, value in loaded.options.items() if name in known}
     # The samples of the folder are the user's, or were drawn in want of any.
     for samples in (loaded.folder / SAMPLES, None):
         options = Options(model=model, target=loaded.target, samples=samples, **kept)
@@ -71,12 +82,3 @@ def _same(one: Design, other: Design) -> bool:
         with tempfile.TemporaryDirectory() as place:
             stored.append([path.read_bytes() for path in store.save(design, Path(place))])
     return stored[0] == stored[1]
-
-
-def _frozen(value: Any) -> Any:
-    """A value of a JSON document as Options has it."""
-    if isinstance(value, list):
-        return tuple(map(_frozen, value))
-    if isinstance(value, dict):
-        return {name: _frozen(part) for name, part in value.items()}
-    return value

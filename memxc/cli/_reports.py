@@ -20,7 +20,10 @@ def built(folder: Path, build: Callable[[dict[str, Any]], Made]) -> Made:
         if tree["schema"] != "memxc-report/1":
             raise ValueError("it has another schema")
         return build(tree)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+    except (
+        ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError,
+        RecursionError,
+    ) as error:  # fmt: skip
         what = f"cannot be read: {type(error).__name__}: {error}"
         raise fail("bad-design", str(folder / JSON), what, "compile again") from error
 

@@ -16,20 +16,14 @@ from memxc.errors import MemxcError, printable
 
 @click.command()
 @click.argument("model", type=MODEL)
-@click.option(
-    "--shape",
-    "shapes",
-    type=_options.SHAPE,
-    multiple=True,
-    help="The shape of an input whose size the model leaves open; again for others.",
-)
+@_options.shapes
 @_options.as_json
-def command(model: Path, shapes: tuple[tuple[str, tuple[int, ...]], ...], as_json: bool) -> int:
+def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> int:
     """Say what of MODEL becomes crossbars, what stays digital, and what is refused."""
     from memxc import frontend
     from memxc.lower import survey
 
-    graph = frontend.load(model, dict(shapes))
+    graph = frontend.load(model, shapes)
     rows, faults = survey(graph)
     if as_json:
         _terminal.document(

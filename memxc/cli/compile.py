@@ -98,13 +98,7 @@ from memxc.errors import fail
     help="Inputs for calibration: arrays by input name, or x; labels y. "
     "Default: MODEL.samples.npz beside the model.",
 )
-@click.option(
-    "--shape",
-    "shapes",
-    type=_options.SHAPE,
-    multiple=True,
-    help="The shape of an input whose size the model leaves open; again for others.",
-)
+@_options.shapes
 @click.option(
     "--stage-set",
     type=_options.STAGE_SET,
@@ -153,12 +147,14 @@ def command(
     **asked: Any,
 ) -> int:
     """Compile MODEL to a circuit: netlists, reports and mapping, in a folder."""
-    from memxc import output, pipeline
+    from memxc import output, pipeline, target
 
     options = _compile_options(**asked)
     dialects = tuple(dict.fromkeys(dialects))
     _known(dialects)
-    inputs = [options.model, options.samples, Path(asked["target_name"])]
+    inputs = [options.model, options.samples]
+    if asked["target_name"] not in target.names():
+        inputs.append(Path(asked["target_name"]))
     output.check(out, force, [path for path in inputs if path])
     with _terminal.progress(quiet or as_json) as show:
         compiled = pipeline.compile_model(options, show, report_only=report_only)
@@ -177,7 +173,6 @@ def _compile_options(
     model: Path,
     target_name: str,
     tile: tuple[int, int] | None,
-    shapes: tuple[tuple[str, tuple[int, ...]], ...],
     **rest: Any,
 ) -> Any:
     from memxc import pipeline, target
@@ -185,7 +180,7 @@ def _compile_options(
     found = target.load(target_name)
     if tile:
         found = found.with_tile(*tile)
-    return pipeline.Options(model=model, target=found, shapes=dict(shapes), **rest)
+    return pipeline.Options(model=model, target=found, **rest)
 
 
 def _known(dialects: tuple[str, ...]) -> None:

@@ -10,7 +10,11 @@ from memxc import __version__, units
 from memxc.cli import _options, _terminal
 from memxc.errors import MemxcError, printable
 
-_PACKAGES = ("numpy", "scipy", "onnx", "onnxruntime", "neospice", "jinja2", "pydantic", "click")
+#: The dependencies of pyproject.toml.
+_PACKAGES = (
+    "numpy", "scipy", "onnx", "onnxruntime", "neospice", "jinja2", "pydantic", "click",
+    "threadpoolctl",
+)  # fmt: skip
 
 
 @click.command()

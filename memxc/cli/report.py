@@ -29,9 +29,9 @@ _FILES = {"json": "report.json", "md": "report.md", "html": "report.html"}
 @_options.as_json
 def command(folder: Path, form: str, as_json: bool) -> None:
     """Print the report of DIR: resources, power, latency, area, fidelity."""
-    from memxc.folder import manifest
+    from memxc.folder import manifest, report_only
 
-    manifest(folder)
+    found = manifest(folder)
     form = "json" if as_json else form
     if form in _FILES:
         _terminal.say(_reports.read(folder, _FILES[form]), end="")
@@ -39,7 +39,8 @@ def command(folder: Path, form: str, as_json: bool) -> None:
         _terminal.say(_reports.built(folder, _csv), end="")
     else:
         _terminal.say(_reports.built(folder, _text))
-        _terminal.say(f"\nMore: {folder / 'report.html'}, or memxc show {folder}")
+        shown = "" if report_only(found) else f", or memxc show {folder}"
+        _terminal.say(f"\nMore: {folder / 'report.html'}{shown}")
 
 
 def _text(report: dict[str, Any]) -> str:

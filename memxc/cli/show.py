@@ -26,18 +26,12 @@ if TYPE_CHECKING:
     help="Default: the graph of a model, the design of a folder.",
 )
 @click.option("--after", metavar="PASS", help="As it stands after this pass of the pipeline.")
-@click.option(
-    "--shape",
-    "shapes",
-    type=_options.SHAPE,
-    multiple=True,
-    help="The shape of an input whose size the model leaves open; again for others.",
-)
+@_options.shapes
 def command(
     path: Path,
     at: str | None,
     after: str | None,
-    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    shapes: dict[str, tuple[int, ...]],
 ) -> None:
     """Print what a model or a folder is made of, readably."""
     if path.is_dir():
@@ -50,7 +44,7 @@ def command(
             )
         _terminal.say(_readable(_folder(path, at or "design")))
     else:
-        _terminal.say(_readable(_model(path, at, after, dict(shapes))))
+        _terminal.say(_readable(_model(path, at, after, shapes)))
 
 
 def _readable(ir: Graph | Design | Deck) -> str:
@@ -72,12 +66,12 @@ def _readable(ir: Graph | Design | Deck) -> str:
 
 
 def _folder(path: Path, at: str) -> Design | Deck:
-    from memxc import store
+    from memxc import folder
     from memxc.backends import spice
 
     if at == "graph":
         raise fail("usage", "--at graph", "a folder holds no graph", "give the model instead")
-    design = store.load(path)
+    design = folder.design(path, folder.manifest(path))
     return design if at == "design" else spice.assemble(design)
 
 

@@ -35,16 +35,16 @@ def compare(design: Design, top: Path, memristor: str = "") -> Result:
     """
     netlist = netread.read(top)
     differences = [_not(part, "once", "a second time") for part in netlist.twice]
-    devices = 0
+    devices, placed = 0, set[str]()
     for stage in design.arrays:
         for crossbar in stage.crossbars:
             cell = "" if stage.cell == "resistor" else memristor
+            placed |= {cell} - {""}
             differences += cells.differences(crossbar, netlist, cell)
             devices += int(crossbar.present.sum())
     unknown = set(netlist.instances)
     instances = connections = 0
     lanes = periphery.lane_cells(design, netlist)
-    placed = {memristor} - {""}
     for card in expected.cards(design, lanes):
         unknown.discard(card.name)
         placed.add(card.cell)

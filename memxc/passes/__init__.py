@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 
-from memxc.errors import Fault, MemxcError
+from memxc.errors import Fault, MemxcError, once
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Signed
@@ -161,6 +161,7 @@ def _options(cls: type[Pass], body: str) -> dict[str, object]:
         key = key.strip().replace("-", "_")
         if key not in default:
             raise ValueError(f"no option {key!r}; it has {', '.join(default) or 'none'}")
+        once(key, options)
         kind: Any = type(default[key])
         options[key] = kind(value.strip())
     return options

@@ -48,10 +48,8 @@ class Target(BaseModel):
     converter: Converter = Converter(source="none: analog from stage to stage")
 
     def with_tile(self, rows: int, columns: int) -> Target:
-        """The same target with another unit crossbar."""
-        return self.model_copy(
-            update={"crossbar": self.crossbar.model_copy(update={"rows": rows, "columns": columns})}
-        )
+        """The same target with another unit crossbar; its source says so."""
+        return self.with_set(f"crossbar.rows={rows}", f"crossbar.columns={columns}")
 
     def with_set(self, *settings: str) -> Target:
         """The same target with keys otherwise, each `TABLE.KEY=VALUE`; units may be left out.

@@ -7,33 +7,34 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from memxc.errors import Fault, MemxcError
+from memxc.errors import Fault, MemxcError, once
 from memxc.target import _curves, _states
 
 #: What a key may go without.
 _UNITS = ("ohm", "v", "w", "s", "m2", "k", "per_k")
 #: The words of a sweep for the keys that it is mostly over.
 _SHORT = {"device.sigma": "device.programming_sigma"}
-_CSV = "device.states_csv"
-_IV_CSV = "device.iv_csv"
 
 
 def apply(data: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
     """A target's values with the settings in them, as text for the target's own checks.
 
     The source of a table that is changed says so. Raises MemxcError (usage) with one fault for
-    each setting that names no key.
+    each setting that names no key, or one that was set before.
     """
-    faults, fields = [], set()
+    faults, known = [], set[str]()
     for setting in settings:
         try:
-            fields.add(_set(data, setting))
+            table, field, value = _parts(data, setting)
+            once(f"{table}.{field}", known)
+            known.add(f"{table}.{field}")
+            _set(data, table, field, value)
         except ValueError as error:
             what, _, hint = str(error).partition("\n")
             faults.append(Fault("usage", f"--set {setting}", what, hint))
     if faults:
         raise MemxcError(faults)
-    if "sinh_v0_v" in fields and "iv" not in fields:
+    if "device.sinh_v0_v" in known and "device.iv" not in known:
         # Nobody bends a curve in order to leave the cells straight.
         data["device"]["iv"] = "sinh"
     return data
@@ -58,27 +59,28 @@ def key(data: Mapping[str, Any], name: str) -> tuple[str, str]:
     return table, found[0]
 
 
-def _set(data: dict[str, Any], setting: str) -> str:
-    """The field that was set."""
+def _parts(data: Mapping[str, Any], setting: str) -> tuple[str, str, str]:
+    """Table, key and value of a setting. ValueError: as `key`."""
     name, equals, value = (part.strip() for part in setting.partition("="))
     if not equals or not value:
         raise ValueError(f"not TABLE.KEY=VALUE\ntables are {', '.join(_tables(data))}")
-    if name == _CSV:
+    return *key(data, name), value
+
+
+def _set(data: dict[str, Any], table: str, field: str, value: str) -> None:
+    """The key of the data otherwise; its table's source says so."""
+    if field == "states_csv":
         # Measured states bring their own range and take the place of every other model of them.
-        table, field = "device", "states_csv"
         kept = {k: v for k, v in data[table].items() if k not in ("r_on_ohm", "r_off_ohm")}
         kept |= {"levels": 0, "programming_sigma": 0.0, field: value}
         data[table] = measured(kept, Path())
         value = Path(value).name
-    elif name == _IV_CSV:
-        table, field = "device", "iv_csv"
+    elif field == "iv_csv":
         data[table] = measured(data[table] | {"iv": "table", field: value}, Path())
         value = Path(value).name
     else:
-        table, field = key(data, name)
         data[table][field] = value
     data[table]["source"] += f" (Set by the user: {field} = {value})"
-    return field
 
 
 def measured(device: dict[str, Any], folder: Path) -> dict[str, Any]:

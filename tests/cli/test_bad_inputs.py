@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import re
 import resource
@@ -15,6 +16,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+
+from memxc.cli import _options
 
 TRAP = "x\n.control\nshell touch pwned\n.endc\n*"
 
@@ -163,6 +166,8 @@ def test_bad_targets(memxc, model, tmp_path, text):
         ["--input-range", "1"], ["--stage-set", "conv"], ["--stage-set", "conv.schedule=often"],
         ["--stage-set", "nosuch.tile=64"], ["--budget", "money=5"], ["--budget", "power=5s"],
         ["--shape", "1x2"], ["--shape", "x=1x-2"], ["--dialect", "esperanto"], ["--seed", "-1"],
+        ["--input-range", "0,1e400"], ["--input-range", "0,3.5e38"], ["--input-range=-1e39,0"],
+        ["--budget", "power=1e9999999999999999999W"], ["--budget", "power=5,loss=1,power=6"],
         ["--passes", "nosuch"], ["--passes", "tile{nosuch=3}"], ["--schedule", "often"],
     ],
     ids=" ".join,
@@ -172,6 +177,13 @@ def test_usage(memxc, model, tmp_path, args):
     assert done.code == 2
     assert done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_inputs_up_to_the_end_of_float32():
+    largest = float(np.finfo(np.float32).max)
+    assert _options.span(f"{-largest!r},{largest!r}") == (-largest, largest)
+    with pytest.raises(ValueError, match="float32"):
+        _options.span(f"0,{math.nextafter(largest, math.inf)!r}")
 
 
 def test_the_output_is_a_file(memxc, model, tmp_path):
@@ -219,6 +231,12 @@ def test_a_target_in_the_output_folder_is_not_lost(memxc, model, tmp_path):
     done = memxc("compile", model, "-o", tmp_path / "out", "-t", mine, "--force")
     assert done.code != 0
     assert mine.is_file()
+
+
+def test_a_folder_with_the_name_of_a_target(memxc, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert memxc("compile", model, "-o", "ideal", "-t", "ideal", "--report-only").code == 0
+    assert memxc("compile", model, "-o", "hfox-128", "--report-only").code == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

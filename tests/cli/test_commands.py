@@ -245,6 +245,20 @@ def test_show_what_a_folder_does_not_hold(memxc, out):
     assert memxc("show", out, "--after", "tile").code == 2
 
 
+def test_a_report_alone_has_nothing_to_show(memxc, model, out, tmp_path):
+    alone = tmp_path / "alone"
+    assert memxc("compile", model, "-o", alone, "--report-only", "--quiet").code == 0
+    assert f"memxc show {out}" in memxc("report", out).out
+    assert "memxc show" not in memxc("report", alone).out
+    for at in ("design", "deck"):
+        done = memxc("show", alone, "--at", at)
+        assert done.code == 3
+        assert "holds a report and no design" in done.err
+        assert "without --report-only" in done.err
+    (alone / "manifest.json").unlink()
+    assert "not an output folder of memxc" in memxc("show", alone).err
+
+
 def test_an_open_size_is_asked_for_and_given(memxc, model, tmp_path):
     loaded = onnx.load(model)
     loaded.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
@@ -255,6 +269,10 @@ def test_an_open_size_is_asked_for_and_given(memxc, model, tmp_path):
     assert memxc("check", model, "--shape", "x=1x2x6x5").code == 0
     assert memxc("show", model, "--shape", "x=1x2x6x5", "--at", "design").code == 0
     out = tmp_path / "out"
+    twice = "--shape", "x=1x2x6x5", "--shape", "x=1x2x7x5"
+    for done in (memxc("check", model, *twice), memxc("compile", model, "-o", out, *twice)):
+        assert done.code == 2
+        assert "x is given twice" in done.err
     assert memxc("compile", model, "-o", out, "--shape", "x=1x2x6x5").code == 0
     assert memxc("verify", out, "--count", "1").code == 0
 

@@ -99,4 +99,47 @@ def test_folders_that_are_none(memxc, folders, tmp_path):
     done = memxc("diff", *folders)
     assert done.code == 3
     assert "cannot be read" in done.err
-    assert memxc("diff", *folders, "--budget", "money=5%").code == 2
+
+
+@pytest.mark.parametrize("budget", ["money=5%", "power=9%%", "power=5%,loss=1,power=6%"])
+def test_a_budget_that_is_none(memxc, folders, budget):
+    assert memxc("diff", *folders, "--budget", budget).code == 2
+
+
+def reported(folder, change):
+    """The report of a folder, changed by hand."""
+    report = json.loads((folder / "report.json").read_text())
+    change(report)
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+def lost(report):
+    del report["power"]["stages"][0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda report: report["resources"]["total"].update(crossbars="x"),
+        lambda report: report["resources"]["total"].update(crossbars=10**400),
+        lambda report: report["resources"]["stages"][0].update(crossbars="x"),
+        lambda report: report["resources"]["stages"][0].update(opamps=None),
+        lambda report: report["resources"]["stages"][0].update(stage=5),
+        lambda report: report["resources"].update(stages={}),
+        lost,
+    ],
+)
+def test_a_report_of_another_shape(memxc, folders, change):
+    reported(folders[1], change)
+    for order in (folders, folders[::-1]):
+        done = memxc("diff", *order)
+        assert (done.code, done.out) == (3, "")
+        assert "error[bad-design]" in done.err
+
+
+def test_a_name_in_a_setting_is_safe_to_print(memxc, folders):
+    reported(folders[1], lambda report: report["options"]["shapes"].update({"\x1b[31mred\n": [1]}))
+    out = memxc("diff", *folders).out
+    assert "\x1b" not in out
+    assert "\nred" not in out
+    assert r"options.shapes.\x1b[31mred\n" in out

@@ -2,15 +2,17 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from memxc import __version__
-from memxc.cli import _main, _terminal
+from memxc.cli import _main, _terminal, doctor
 
 COMMANDS = [
     "check", "compile", "dialects", "diff", "doctor", "engines", "lvs", "ops", "passes",
@@ -74,6 +76,12 @@ def test_json_is_one_document(name):
     assert done.stderr == ""
     assert json.loads(done.stdout)
     assert done.stdout.isascii()
+
+
+def test_doctor_looks_at_every_dependency():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    needed = [re.match(r"[\w-]+", text)[0] for text in project["project"]["dependencies"]]
+    assert sorted(doctor._PACKAGES) == sorted(needed)
 
 
 def test_a_fault_is_one_json_document_too(tmp_path):

@@ -6,7 +6,9 @@ import re
 from importlib import resources
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from memxc import folder
 from memxc.lvs import compare
@@ -95,6 +97,16 @@ def test_a_netlist_without_the_cell(memxc, out):
     path.write_text(text[:start] + text[text.index(".ends memristor") + len(".ends memristor\n") :])
     done = memxc("lvs", out, "--json")
     assert [d["where"] for d in done.json["differences"]] == ["memristor"]
+
+
+def test_a_network_without_crossbars(memxc, bent, tmp_path):
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, (1, 5)) for n in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "net", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph, ir_version=8), tmp_path / "relu.onnx")
+    out = tmp_path / "out"
+    assert memxc("compile", tmp_path / "relu.onnx", "-o", out, "-t", bent, "--quiet").code == 0
+    done = memxc("lvs", out, "--json")
+    assert (done.code, done.json["devices"], done.json["instances"]) == (0, 0, 5)
 
 
 def test_simulate_says_what_spice_says(memxc, out, tmp_path, model):

@@ -364,6 +364,30 @@ def test_another_model_in_the_folder_is_not_taken_for_its_own(memxc, out, data, 
     assert "gives another design" in done.err
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("stage_set", 5), ("stage_set", [5]), ("mitigate", ["x"]), ("prune", "ckf:0.5"),
+        ("schedule", "often"), ("partition", []), ("signed", None), ("batchnorm", 5),
+        ("separate", 5), ("separate", True), ("refit", 1), ("zeros", "parket"),
+        ("passes", ["tile"]), ("shapes", [1]), ("shapes", {"x": [1, "2"]}),
+        ("shapes", {"x": [0]}), ("input_range", [1, 0]), ("input_range", [0, 1e39]),
+        ("input_range", [0, 1, 2]), ("seed", -1), ("seed", 0.5),
+    ],
+)  # fmt: skip
+def test_options_that_are_none(memxc, out, data, key, value):
+    path = out / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["options"][key] = value
+    path.write_text(json.dumps(manifest))
+    done = memxc("simulate", out, "--data", data, "--set", "device.levels=16", "--json")
+    assert done.code == 3
+    (fault,) = done.json["faults"]
+    assert (fault["code"], fault["where"]) == ("bad-design", str(path))
+    assert fault["what"].endswith(f": {key}")
+    assert not (out / "simulate").exists()
+
+
 def test_all_faults_of_a_sweep_at_once(memxc, out, data):
     args = "--sweep", "wire.r_word_line=1,x", "--sweep", "device.sigma=0,7"
     done = memxc("simulate", out, "--data", data, *args)

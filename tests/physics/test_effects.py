@@ -215,7 +215,7 @@ FIXED = [1.709925553920282e-05, 1.9405824435066427e-05, 1.9905595043091928e-05]
 
 def test_a_place_does_not_depend_on_how_many_there_are():
     g = np.full((7, 4), 2e-5)
-    chosen = HFOX.with_set(*ALL, "wire.open_word_line=0.3")
+    chosen = HFOX.with_set(*ALL).with_set("wire.open_word_line=0.3")
     few, many = (
         drawn(effects.disturbed(array(g, places), chosen, 3, "placement")) for places in (2, 9)
     )

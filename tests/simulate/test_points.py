@@ -58,3 +58,19 @@ def test_a_fault_of_a_sweep_is_told_once_and_by_its_name():
     assert [(f.where, f.what) for f in caught.value.faults] == [
         ("--sweep device.sigmaa=0", "no key 'sigmaa' in device")
     ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sweep", "where"),
+    [
+        ((), (("device.levels", ("4", "8")), ("device.levels", ("16",))), "device.levels=16"),
+        (("device.levels=4",), (("device.levels", ("8", "16")),), "device.levels=8"),
+        ((), (("wire.r_source", ("1",)), ("wire.r_source_ohm", ("2",))), "wire.r_source_ohm=2"),
+    ],
+)
+def test_a_key_comes_once(settings, sweep, where):
+    with pytest.raises(MemxcError) as caught:
+        points(Plan(settings, sweep), target.load("hfox-128"))
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.where) == ("usage", f"--sweep {where}")
+    assert fault.what.endswith("is given twice")
