@@ -67,6 +67,9 @@ def taken(report: Mapping[str, Any]) -> Taken:
         for key, value in _flat(report[part], part)
         if key.rpartition(".")[2] not in _WORDS
     }
+    # Losses of two kinds, or over other samples, are two quantities of one name.
+    loss = report["fidelity"]["loss"] or {}
+    settings |= {f"loss.{key}": loss[key] for key in ("metric", "samples") if key in loss}
     stages: dict[str, dict[str, float]] = {}
     for key, table in _STAGE:
         for row in report[table]["stages"]:
@@ -149,7 +152,9 @@ def shown_as(row: Mapping[str, Any], value: float | None) -> str:
 def _change(before: float | None, after: float | None) -> str:
     if before is None or after is None or before == after:
         return "" if before == after else "-"
-    return f"{after / before - 1:+.1%}" if before else "new"
+    if before <= 0:  # a loss may be a gain, of which there is no share
+        return "-" if before else "new"
+    return f"{after / before - 1:+.1%}"
 
 
 def _devices(row: Mapping[str, Any]) -> Iterator[str]:

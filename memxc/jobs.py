@@ -5,31 +5,40 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-def executor(jobs: int) -> AbstractContextManager[Executor | None]:
-    """A pool of `jobs` processes; None for one, which needs no pool."""
-    if jobs <= 1:
-        return nullcontext()
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+@dataclass(frozen=True)
+class Pool:
+    """`jobs` processes; no executor for one, which is this process itself."""
 
+    jobs: int
+    executor: Executor | None
 
-def ordered(
-    pool: Executor | None, work: Callable[..., T], items: Iterable[tuple[Any, ...]], ahead: int = 4
-) -> Iterator[T]:
-    """work(*item) for each item, in order; at most `ahead` items wait in memory."""
-    if pool is None:
+    def ordered(self, work: Callable[..., T], items: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        """work(*item) for each item, in order; twice as many items as processes wait in memory."""
+        if self.executor is None:
+            for item in items:
+                yield work(*item)
+            return
+        waiting: list[Future[T]] = []
         for item in items:
-            yield work(*item)
+            waiting.append(self.executor.submit(work, *item))
+            if len(waiting) >= 2 * self.jobs:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
+
+
+@contextmanager
+def pool(jobs: int) -> Iterator[Pool]:
+    """Processes that end with the block."""
+    if jobs <= 1:
+        yield Pool(1, None)
         return
-    waiting: list[Future[T]] = []
-    for item in items:
-        waiting.append(pool.submit(work, *item))
-        if len(waiting) >= ahead:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as executor:
+        yield Pool(jobs, executor)

@@ -69,6 +69,8 @@ def choose(asked: str | None, answer: tuple[int, ...], labels: Array | None, whe
         raise _misfit(asked, answer, labels, where)
     if asked == "top1" and labels is not None:
         _check_classes(labels, int(np.prod(answer)), where)
+    if asked in ("dice", "iou") and labels is not None:
+        _check_masks(labels, answer, where)
     return asked
 
 
@@ -79,6 +81,19 @@ def _check_classes(labels: Array, count: int, where: str) -> None:
         what = f"holds the label {wrong.flat[0]:g}; classes are 0 to {count - 1}"
         hint = "count the classes from 0 and leave out samples without one"
         raise fail("bad-samples", where, what, hint)
+
+
+def _check_masks(labels: Array, answer: tuple[int, ...], where: str) -> None:
+    """Numbers of any size, or classes spelled out, would get a score that means nothing."""
+    rows, hint = labels.reshape(len(labels), -1), "leave out y to measure relative errors"
+    wrong = labels[~np.isin(labels, (0, 1, 255))]
+    if wrong.size:
+        what = f"holds {wrong.flat[0]:g} in a mask; masks are 0 and 1 (or 255)"
+        raise fail("bad-samples", where, what, hint)
+    vector = sum(size > 1 for size in answer) == 1
+    if vector and (np.count_nonzero(rows, axis=1) == 1).all():
+        hint = f"give the class of each sample as one number, 0 to {rows.shape[1] - 1}"
+        raise fail("bad-samples", where, "holds one-hot labels", hint)
 
 
 def _misfit(metric: str, answer: tuple[int, ...], labels: Array | None, where: str) -> MemxcError:

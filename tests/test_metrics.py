@@ -34,6 +34,24 @@ def test_labels_that_no_answer_can_have(label):
     assert choose("error", (4,), np.array([0, 3, label]), "data.npz") == "error"
 
 
+@pytest.mark.parametrize("value", [0.37, -1, 2, np.nan])
+def test_numbers_that_are_no_mask(value):
+    labels = np.zeros((7, 4, 6))
+    labels[3, 1, 2] = value
+    with pytest.raises(MemxcError, match="masks are 0 and 1"):
+        choose(None, (1, 4, 6), labels, "data.npz")
+    assert choose("error", (1, 4, 6), labels, "data.npz") == "error"
+
+
+def test_masks_of_bytes_and_classes_spelled_out():
+    masks = np.eye(6)[[5, 3, 0, 0]]
+    assert choose(None, (2, 3), 255 * masks, "data.npz") == "dice"
+    with pytest.raises(MemxcError, match="one number, 0 to 5"):
+        choose(None, (6,), masks, "data.npz")
+    masks[0, 1] = 1  # two pixels: a mask of one row
+    assert choose(None, (6,), masks, "data.npz") == "dice"
+
+
 def test_errors_by_hand():
     answers, right = np.array([[1.0, -2.0], [0.0, 0.5]]), np.array([[1.0, -4.0], [0.0, 0.0]])
     assert METRICS["error"](answers, right).tolist() == [0.5, 0.5]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 
 from memxc import target
@@ -123,3 +124,31 @@ def test_a_kept_batch_normalisation_stands_beside_the_crossbars():
     bills = resources.measure(compiled.design, 1e-6, lambda name: (128, 128))
     total = sum(bill.resources.crossbars for bill in bills)
     assert compiled.records[-1].after["crossbars"] == total
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        # The samples of this network: average pooling is fixed resistors, of which nothing is set.
+        ("{pool}.schedule=sequential", "no such crossbar stage"),
+        ("{norm}.partition=none", "only schedule is its own"),
+        ("{norm}.schedule=sequential", ""),
+    ],
+)
+def test_stages_that_stand_beside_the_crossbars(text, words):
+    net = Path(__file__).parent.parent / "models" / "msccnn_fashion_bn.onnx"
+    given = net.with_name("msccnn_fashion.samples.npz")
+    nodes = onnx.load(net).graph.node
+    names = {
+        "pool": next(n.name for n in nodes if "AveragePool" in n.op_type),
+        "norm": next(n.name for n in nodes if n.op_type == "BatchNormalization"),
+    }
+    options = Options(
+        net, target.load("ideal"), batchnorm="stage", samples=given, schedule="sequential",
+        stage_set=(text.format(**names),),
+    )  # fmt: skip
+    if words:
+        with pytest.raises(MemxcError, match=words):
+            compile_model(options)
+    else:
+        compile_model(options, check=False)

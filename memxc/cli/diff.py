@@ -38,7 +38,8 @@ def command(folder_a: Path, folder_b: Path, budget: dict[str, Limit] | None, as_
     else:
         _terminal.say(f"A: {folder_a}\nB: {folder_b}\n")
         _terminal.say(diff.text(found))
-        if not (found["settings"] or found["stages"]):
+        moved = any(row["a"] != row["b"] for row in found["quantities"])
+        if not (moved or found["settings"] or found["stages"]):
             _terminal.say("\nThe same, as far as the reports say.")
     for line in passed:
         _terminal.warn(line)

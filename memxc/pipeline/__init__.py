@@ -154,12 +154,16 @@ def _check_fits(design: Design, ctx: Context) -> None:
 
 
 def _check_stages(design: Design, ctx: Context) -> None:
-    stages = [stage.name for stage in design.stages if isinstance(stage, Linear)]
+    linear = (stage for stage in design.stages if isinstance(stage, Linear))
+    stages = {stage.name: stage.cell for stage in linear if stage.cell != "resistor"}
     faults = []
-    for name in ctx.stage_set:
-        if name not in stages:
+    for name, settings in ctx.stage_set.items():
+        if stages.get(name) == "batchnorm" and {*settings} != {"schedule"}:
+            what = "a batch normalisation stands beside the crossbars: only schedule is its own"
+            faults.append(Fault("usage", f"--stage-set {name}", what))
+        elif name not in stages:
             near = difflib.get_close_matches(name, stages, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"stages: {', '.join(stages[:20])}"
+            hint = f"did you mean {near[0]!r}?" if near else f"stages: {', '.join([*stages][:20])}"
             faults.append(Fault("usage", f"--stage-set {name}", "no such crossbar stage", hint))
     if faults:
         raise MemxcError(faults)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,7 +134,7 @@ def verify(
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
     meant = dict(buses)
     results = []
-    with jobs.executor(plan.jobs) as pool:
+    with jobs.pool(plan.jobs) as pool:
         for stage in design.stages:
             sources = [buses[src] for src in stage.srcs]
             means = _meaning(design, stage, target, plan)
@@ -179,12 +178,12 @@ def _meaning(
 
 
 def _stage(
-    todo: Task, expected: Floats, engine: str, pool: Executor | None, tolerance: float
+    todo: Task, expected: Floats, engine: str, pool: jobs.Pool, tolerance: float
 ) -> tuple[Floats, StageResult]:
     start = time.perf_counter()
 
     def sweep(decks: Sequence[Bench]) -> Iterator[Floats]:
-        return jobs.ordered(pool, _sweep, ((engine, d.deck, d.outputs, d.points) for d in decks))
+        return pool.ordered(_sweep, ((engine, d.deck, d.outputs, d.points) for d in decks))
 
     found = simulate(todo, sweep)
     apart = float(np.abs(found.volts - expected).max(initial=0.0))

@@ -11,6 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from memxc import diff
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
@@ -143,3 +145,26 @@ def test_a_name_in_a_setting_is_safe_to_print(memxc, folders):
     assert "\x1b" not in out
     assert "\nred" not in out
     assert r"options.shapes.\x1b[31mred\n" in out
+
+
+def test_losses_of_two_kinds_are_not_the_same(memxc, model, tmp_path):
+    x = np.random.default_rng(1).uniform(size=(5, 3, 6, 5)).astype(np.float32)
+    masks = (np.arange(5 * 5 * 5 * 3) % 2).reshape(5, 5, 5, 3)
+    for name, labels in (("a", {}), ("b", {"y": masks})):
+        np.savez(tmp_path / f"{name}.npz", x=x, **labels)
+        done = memxc(
+            "compile", model, "-o", tmp_path / name, "-t", "ideal",
+            "--samples", tmp_path / f"{name}.npz",
+        )  # fmt: skip
+        assert done.code == 0
+    done = memxc("diff", tmp_path / "a", tmp_path / "b")
+    assert "loss.metric  error  dice" in done.out
+    assert "The same" not in done.out
+    assert "The same" in memxc("diff", tmp_path / "a", tmp_path / "a").out
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"), [(2, 3, "+50.0%"), (0, 1, "new"), (-2, -1, "-"), (3, 3, "")]
+)
+def test_the_change_of_a_quantity(before, after, shown):
+    assert diff._change(before, after) == shown
