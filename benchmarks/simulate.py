@@ -29,7 +29,10 @@ CIRCUITS = {
     "10 ohm a segment": ("--set", "wire.r_word_line=10", "--set", "wire.r_bit_line=10"),
     "1 ohm, a draw for every placed crossbar": VARIED,
     "1 ohm, a draw a definition": (*VARIED, "--draw-per", "definition"),
-}
+    "no wires, cells with a sinh curve": (
+        *NO_WIRES, "--set", "device.iv=sinh", "--set", "device.sinh_v0=0.25"
+    ),
+}  # fmt: skip
 
 
 def main() -> None:
