@@ -6,8 +6,6 @@ outputs have the network's names and a free batch axis N in front of a sample; a
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import onnx  # noqa: TID251
 from onnx import TensorProto, helper  # noqa: TID251
 
@@ -18,11 +16,6 @@ from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
 from memxc.physics.effective import effective
 
 _OPSET, _IR = 17, 8
-
-
-def write(design: Design, path: Path, seed: int = 0) -> None:
-    """The twin as a file. Raises OSError where it cannot be written."""
-    path.write_bytes(model(design, seed))
 
 
 def model(design: Design, seed: int = 0) -> bytes:
