@@ -41,7 +41,7 @@ def kind(node: Node, graph: Graph) -> str:
     alone: each as it is; flat: each as a run of positions; concat, split: moved; other: unknown.
     """
     shapes = [graph.shapes[name] for name in (*node.inputs[:1], *node.outputs[:1])]
-    if node.domain or any(len(shape) < 2 or shape[0] != 1 for shape in shapes):
+    if any(len(shape) < 2 or shape[0] != 1 for shape in shapes):
         return "other"
     layer = _layers.read(node, graph)
     if layer is not None:
