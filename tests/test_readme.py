@@ -59,6 +59,11 @@ def test_every_command_is_documented():
         assert re.search(rf"`(memxc )?{name}\b", CLI), name
 
 
+def test_every_schema_is_documented():
+    for path in (ROOT / "memxc" / "schemas").glob("*.json"):
+        assert f"`{path.name}`" in CLI, path.name
+
+
 def test_make_targets_exist():
     listed = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
     targets = set(re.findall(r"^  make ([a-z-]+)", listed.stdout, re.M))
