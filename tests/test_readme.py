@@ -12,7 +12,9 @@ from memxc.errors import CODES
 ROOT = Path(__file__).parent.parent
 PAGES = [p for folder in (".", "docs", "docs/decisions", "examples", "models")
          for p in sorted((ROOT / folder).glob("*.md"))]  # fmt: skip
-README, CLI = (ROOT / "README.md").read_text(), (ROOT / "docs" / "cli.md").read_text()
+README, GUIDE, CLI = (
+    (ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md", "docs/cli.md")
+)
 
 
 def options(name):
@@ -64,11 +66,26 @@ def test_every_schema_is_documented():
         assert f"`{path.name}`" in CLI, path.name
 
 
+def test_the_operator_that_is_shown_is_the_file():
+    shown = re.search(r"```diff\n.*?\+{3} b/(\S+)\n@@ -0,0 \+1,(\d+) @@\n(.*?)```", GUIDE, re.S)
+    lines = (ROOT / shown[1]).read_text().splitlines()
+    assert shown[3].splitlines() == [f"+{line}" for line in lines]
+    assert int(shown[2]) == len(lines)
+
+
+def test_pages_that_the_code_cites_exist():
+    for path in sorted((ROOT / "memxc").rglob("*.py")):
+        for page in re.findall(r"[\w/-]+\.md\b", path.read_text()):
+            places = (ROOT / page, ROOT / "docs" / page)
+            # What memxc itself writes.
+            assert page == "report.md" or any(p.is_file() for p in places), f"{path}: {page}"
+
+
 def test_make_targets_exist():
     listed = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
     targets = set(re.findall(r"^  make ([a-z-]+)", listed.stdout, re.M))
     assert {"demo", "test", "test-full", "lint", "bench", "check", "clean"} <= targets
-    pages = README + (ROOT / "CONTRIBUTING.md").read_text()
+    pages = README + GUIDE
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", pages, re.M)) <= targets
 
 
