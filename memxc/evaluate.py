@@ -78,9 +78,7 @@ def drive(bus: Bus, values: NDArray[np.generic]) -> Floats:
 def read(bus: Bus, values: Floats) -> Floats:
     """A bus as a tensor in units of activation, (samples, *shape without batch)."""
     units = values if bus.scale is None else values / bus.scale
-    # A first axis that is no batch of one is part of the sample.
-    shape = bus.shape[1:] if bus.shape[:1] == (1,) else bus.shape
-    return units.reshape(len(values), *shape)
+    return units.reshape(len(values), *bus.sample)
 
 
 def step(stage: Stage, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Floats:

@@ -109,8 +109,7 @@ def distance(value: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float
 
 def _metric(design: Design, labels: NDArray[Any] | None) -> tuple[str, str]:
     """The metric that the labels are for, and a warning where they are for none."""
-    shape = design.buses[design.outputs[0]].shape
-    shape = shape[1:] if shape[:1] == (1,) else shape
+    shape = design.buses[design.outputs[0]].sample
     try:
         return metrics.choose(None, shape, labels, "the samples"), ""
     except MemxcError as error:

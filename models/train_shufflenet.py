@@ -110,13 +110,15 @@ def augment(x, rng, turn=15, zoom=0.15, shift=0.1, erase=16):
     theta[:, 0, 0], theta[:, 0, 1] = mirror * scale * angle.cos(), -scale * angle.sin()
     theta[:, 1, 0], theta[:, 1, 1] = mirror * scale * angle.sin(), scale * angle.cos()
     theta[:, :, 2] = 2 * shift * chance(2)
-    grid = affine_grid(theta, list(x.shape), align_corners=False)
+    # Chance comes from the CPU: the same pictures on every device.
+    grid = affine_grid(theta, list(x.shape), align_corners=False).to(x.device)
     x = grid_sample(x / 255, grid, padding_mode="border", align_corners=False)
     size = erase * torch.rand(count, 1, generator=rng) * (chance(1) > 0)
     top, left = torch.rand(2, count, 1, generator=rng) * torch.tensor([[[height]], [[width]]])
     rows = (torch.arange(height) >= top) & (torch.arange(height) < top + size)
     cols = (torch.arange(width) >= left) & (torch.arange(width) < left + size)
-    return x.masked_fill((rows[:, :, None] & cols[:, None, :])[:, None], 0.5)
+    erased = (rows[:, :, None] & cols[:, None, :])[:, None]
+    return x.masked_fill(erased.to(x.device), 0.5)
 
 
 def arguments():

@@ -12,7 +12,9 @@ from memxc.errors import CODES
 ROOT = Path(__file__).parent.parent
 PAGES = [p for folder in (".", "docs", "docs/decisions", "examples", "models")
          for p in sorted((ROOT / folder).glob("*.md"))]  # fmt: skip
-README, CLI = (ROOT / "README.md").read_text(), (ROOT / "docs" / "cli.md").read_text()
+README, GUIDE, CLI = (
+    (ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md", "docs/cli.md")
+)
 
 
 def options(name):
@@ -27,31 +29,67 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+def commands(text):
+    """The commands of memxc in a page's code, each as its name and what stands behind it."""
+    fence = r"^```.*?\n(.*?)^```"
+    inline = re.findall(r"`([^`]+)`", re.sub(fence, "", text, flags=re.S | re.M))
+    code = [*re.findall(fence, text, re.S | re.M), "\n".join(re.findall(r"^    (.*)$", text, re.M))]
+    lines = "\n".join([*code, *(" ".join(part.split()) for part in inline)])
+    for line in re.split(r"\n|;|&&", lines.replace("\\\n", " ")):
+        found = re.match(r"\s*memxc +([a-z]+)([^#]*)", line)
+        if found:
+            yield found.groups()
+
+
+def test_commands_are_found_in_all_kinds_of_code():
+    text = """
+```
+memxc check a.onnx  # memxc or --this
+memxc compile a.onnx \\
+    -o a
+```
+Words, `memxc verify
+a --wire; memxc lvs a`, and
+
+    cd here && memxc twin a \\
+        -o b
+"""
+    found = [(name, rest.split()) for name, rest in commands(text)]
+    assert found == [
+        ("check", ["a.onnx"]), ("compile", ["a.onnx", "-o", "a"]), ("twin", ["a", "-o", "b"]),
+        ("verify", ["a", "--wire"]), ("lvs", ["a"]),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_commands_exist(page):
+def test_quoted_commands_and_their_options_exist(page):
     known = _main.group.list_commands(None)
-    code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", page.read_text(), re.S))
-    for name in re.findall(r"(?:`|^)memxc +([a-z]+)", code, re.M):
+    for name, rest in commands(page.read_text()):
         assert name in known
+        assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest)) <= options(name), (name, rest)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_options_of_quoted_commands_exist(page):
-    quoted = re.findall(r"`(memxc [^`]*)`", page.read_text())
-    commands = re.findall(
-        r"(?:^|; )memxc ([a-z]+)([^;\n]*)",
-        "\n".join(" ".join(text.split()) for text in quoted),
-        re.M,
-    )
-    for name, rest in commands:
-        assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= options(name)
+def described(name):
+    """What docs/cli.md says of a command: its row of the table, and its section."""
+    row = re.search(rf"^\| `memxc {name}\b.*$", CLI, re.M)
+    section = re.search(rf"^### {name}\n(.*?)^##", CLI, re.M | re.S)
+    return "\n".join(found[0] for found in (row, section) if found)
 
 
-def test_every_option_of_compile_and_verify_is_documented():
-    for name in ("compile", "verify"):
-        for option in options(name):
-            if option.startswith("--") and option != "--output":
-                assert f"{option}" in CLI, option
+@pytest.mark.parametrize("name", _main.group.list_commands(None))
+def test_every_option_is_documented_with_its_command(name):
+    """But for --json, which one sentence says of all commands that have it."""
+    text = described(name)
+    for param in _main.group.get_command(None, name).params:
+        names = [opt for opt in param.opts if opt.startswith("-") and opt != "--json"]
+        found = [opt for opt in names if re.search(rf"(?<![\w-]){opt}(?![\w-])", text)]
+        assert found or not names, names
+
+
+def test_commands_without_json_are_named():
+    without = re.search(r"All commands but (`.*?) have `--json`", CLI)[1]
+    names = _main.group.list_commands(None)
+    assert set(re.findall(r"`(\w+)`", without)) == {n for n in names if "--json" not in options(n)}
 
 
 def test_every_command_is_documented():
@@ -59,11 +97,31 @@ def test_every_command_is_documented():
         assert re.search(rf"`(memxc )?{name}\b", CLI), name
 
 
+def test_every_schema_is_documented():
+    for path in (ROOT / "memxc" / "schemas").glob("*.json"):
+        assert f"`{path.name}`" in CLI, path.name
+
+
+def test_the_operator_that_is_shown_is_the_file():
+    shown = re.search(r"```diff\n.*?\+{3} b/(\S+)\n@@ -0,0 \+1,(\d+) @@\n(.*?)```", GUIDE, re.S)
+    lines = (ROOT / shown[1]).read_text().splitlines()
+    assert shown[3].splitlines() == [f"+{line}" for line in lines]
+    assert int(shown[2]) == len(lines)
+
+
+def test_pages_that_the_code_cites_exist():
+    for path in sorted((ROOT / "memxc").rglob("*.py")):
+        for page in re.findall(r"[\w/-]+\.md\b", path.read_text()):
+            places = (ROOT / page, ROOT / "docs" / page)
+            # What memxc itself writes.
+            assert page == "report.md" or any(p.is_file() for p in places), f"{path}: {page}"
+
+
 def test_make_targets_exist():
     listed = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
     targets = set(re.findall(r"^  make ([a-z-]+)", listed.stdout, re.M))
     assert {"demo", "test", "test-full", "lint", "bench", "check", "clean"} <= targets
-    pages = README + (ROOT / "CONTRIBUTING.md").read_text()
+    pages = README + GUIDE
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", pages, re.M)) <= targets
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,14 @@ def imports(path: Path):
 def test_every_room_has_its_place():
     rooms = {module(path).partition(".")[0] for path in SOURCES} - {""}
     assert rooms <= set(ORDER)
+
+
+def test_the_page_has_these_rooms():
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text("utf-8").partition("## Rooms")[2]
+    listed = re.search(r"\n\n((?:    [a-z_ ]+\n)+)", page)[1].split()
+    assert listed == list(ORDER[1:])
+    cells = re.findall(r"^\| (`[^|]*) \|", page, re.M)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(listed)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: module(p) or "memxc")

@@ -65,7 +65,7 @@ def _engines() -> list[tuple[str, str, str]]:
         engine = engines.get(name)
         version = engine.version()
         if version is None:
-            needed = engine is engines.choose(1, wired=False)
+            needed = engine is engines.default()
             rows.append((name, "broken" if needed else "missing", "not installed"))
             continue
         try:

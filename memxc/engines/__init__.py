@@ -65,11 +65,11 @@ def get(name: str) -> Engine:
     return _all()[name]
 
 
-def choose(devices: int, wired: bool) -> Engine:
-    """The engine for circuits of this size: the embedded one, which is always there.
+def default() -> Engine:
+    """The engine for circuits of every size: the embedded one, which is always there.
 
     Without wires both are alike; with them ngspice's sparse solver takes minutes where neospice
-    takes seconds (128 x 128). So size does not change the choice yet.
+    takes seconds (128 x 128).
     """
     return get("neospice")
 

@@ -27,6 +27,11 @@ class Bus:
         """How many nets."""
         return prod(self.shape)
 
+    @property
+    def sample(self) -> tuple[int, ...]:
+        """The shape of one sample: a first axis that is no batch of one is part of it."""
+        return self.shape[1:] if self.shape[:1] == (1,) else self.shape
+
     def __str__(self) -> str:
         scale = "" if self.scale is None else f" {self.scale:.4g} V/unit"
         limit = "" if self.limit is None else f" limit {self.limit:.4g} V"

@@ -50,6 +50,8 @@ _OPERATORS: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
     ast.Mult: ("*", np.multiply),
     ast.Div: ("/", np.divide),
 }
+#: The logistic function, by which others know it: never negative, one operator of ONNX.
+SIGMOID = "0.5+0.5*tanh(0.5*x0)"
 
 #: No function that is built here is nested nearly so deeply, and Python's stack holds it.
 _DEEPEST = 400
@@ -79,6 +81,11 @@ def parse(text: str) -> ast.expr:
         elif not isinstance(part, (ast.BinOp, ast.UnaryOp, ast.USub, ast.Load, *_OPERATORS)):
             raise ValueError(f"lane function {text!r} uses {type(part).__name__}")
     return tree
+
+
+def is_sigmoid(tree: ast.expr) -> bool:
+    """Whether a parsed lane function, or a part of one, is the logistic function of x0."""
+    return ast.dump(tree) == ast.dump(parse(SIGMOID))
 
 
 def fanin(text: str) -> int:

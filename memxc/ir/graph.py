@@ -14,7 +14,9 @@ Tensor = NDArray[Any]
 
 @dataclass(frozen=True)
 class Node:
-    """One operator application. `inputs` holds tensor names, "" for an absent optional one.
+    """One application of an operator of ONNX's own (the frontend lets no other domain in).
+
+    `inputs` holds tensor names, "" for an absent optional one.
 
     Attribute values are int, float, str, tuples of these, or a numpy array (tensors).
     """
@@ -24,7 +26,6 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
-    domain: str = ""
 
     def __str__(self) -> str:
         attrs = "".join(f" {key}={_short(value)}" for key, value in sorted(self.attrs.items()))

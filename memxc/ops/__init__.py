@@ -51,7 +51,7 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
 
     Raises MemxcError with every fault of the node that can be told at once.
     """
-    column = COLUMNS.get(node.op) if node.domain in ("", "ai.onnx") else None
+    column = COLUMNS.get(node.op)
     if column is None:
         raise MemxcError(_unknown(node))
     faults = list(_undeclared(node, graph, column, used))
@@ -75,13 +75,12 @@ __all__ = ["Call", "Column", "Parts", "available", "lower_node", "refusals"]
 
 
 def _unknown(node: Node) -> Fault:
-    name = f"{node.domain}.{node.op}" if node.domain else node.op
-    if name in REASONS:
-        reason, hint = REASONS[name]
-        return Fault("unsupported-op", node.name, f"{name}: {reason}", hint)
+    if node.op in REASONS:
+        reason, hint = REASONS[node.op]
+        return Fault("unsupported-op", node.name, f"{node.op}: {reason}", hint)
     near = difflib.get_close_matches(node.op, COLUMNS, n=1)
     hint = f"the nearest that can be mapped is {near[0]}; " if near else ""
-    what = f"no circuit for the operator {name}"
+    what = f"no circuit for the operator {node.op}"
     return Fault("unsupported-op", node.name, what, f"{hint}memxc ops lists them all")
 
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from memxc.ir.expr import SIGMOID
 from memxc.ir.stages import Circuit
 from memxc.ops._nets import each, rename
 from memxc.ops._registry import Call, Parts, operator
@@ -38,7 +39,7 @@ def clip(call: Call) -> Parts:
 @operator("Sigmoid")
 def sigmoid(call: Call) -> Parts:
     """The logistic function, as the hyperbolic tangent of a differential pair."""
-    return [each(call, "0.5+0.5*tanh(0.5*x0)", Circuit("sigmoid", opamps=2))]
+    return [each(call, SIGMOID, Circuit("sigmoid", opamps=2))]
 
 
 @operator("Tanh")

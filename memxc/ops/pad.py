@@ -80,7 +80,7 @@ def _maxima(call: Call, value: float) -> Iterator[tuple[str, Sliding]]:
     """The MaxPools that read the border, by name; MemxcError where anything else does."""
     column = COLUMNS["MaxPool"]
     readers = [node for node in call.graph.nodes if call.dst in node.inputs]
-    others = [node.name for node in readers if node.op != column.name or node.domain]
+    others = [node.name for node in readers if node.op != column.name]
     if others or call.dst in call.graph.outputs or not readers:
         who = repr(others[0]) if others else "the network's output"
         raise call.refuse(

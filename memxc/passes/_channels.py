@@ -42,9 +42,7 @@ def kind(node: Node, graph: Graph) -> str:
     """
     ends = (*node.inputs[:1], *node.outputs[:1])
     shapes = [graph.shapes[name] for name in ends if name]
-    if len(shapes) < len(ends):
-        return "other"
-    if node.domain or any(len(shape) < 2 or shape[0] != 1 for shape in shapes):
+    if len(shapes) < len(ends) or any(len(shape) < 2 or shape[0] != 1 for shape in shapes):
         return "other"
     layer = _layers.read(node, graph)
     if layer is not None:

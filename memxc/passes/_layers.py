@@ -88,7 +88,7 @@ class Layer:
 
 def read(node: Node, graph: Graph) -> Layer | None:
     """The layer that a node is; None for another node and where its shapes do not fit."""
-    if node.op not in ("Conv", "ConvTranspose", "Gemm", "MatMul") or node.domain:
+    if node.op not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
         return None
     src, weight, *rest = node.inputs
     bias = [name for name in rest if name]

@@ -1,6 +1,7 @@
 """calibrate: volts per unit for each bus, limiters, and how many word lines a bias takes.
 
-Sources: design.md section 5; the threshold limiter is that of the ShuffleNetV2 circuits.
+Why it comes before partition: docs/decisions/0003-calibrate-first.md. The threshold limiter is
+that of the ShuffleNetV2 circuits (paper 4 of docs/papers.md).
 """
 
 from __future__ import annotations

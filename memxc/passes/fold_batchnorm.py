@@ -133,8 +133,6 @@ def _per_channel(
 
 def _affine(node: Node, graph: Graph) -> _Affine | None:
     """Rule 1; None for any other node, and where the result has another shape."""
-    if node.domain:
-        return None
     normal = node.op == "BatchNormalization"
     found = _normalisation(node, graph) if normal else _constant(node, graph)
     if found is None or graph.shapes[found.src] != graph.shapes[node.outputs[0]]:

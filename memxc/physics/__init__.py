@@ -1,1 +1,1 @@
-"""Physics of crossbars and their amplifiers. Imports ir, errors and numerics only."""
+"""Physics of crossbars and their amplifiers. Imports target, ir, errors and numerics only."""

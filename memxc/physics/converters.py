@@ -19,7 +19,6 @@ from memxc.ir.stages import Array, Circuit, Digital, Lanes, Stage, Wires
 from memxc.ir.windows import lanewise
 from memxc.target import Target
 
-_SIGMOID = ast.dump(expr.parse("0.5+0.5*tanh(0.5*x0)"))
 _DAC, _ADC = Circuit("line_dac", converters=1), Circuit("line_adc", converters=1)
 
 
@@ -172,11 +171,12 @@ def _positive(stage: Stage, known: Mapping[str, bool]) -> bool:
             case ast.Name(id=name):
                 return lines[int(name[1:])]
             case ast.BinOp(left=left, op=ast.Add() | ast.Mult(), right=right):
-                return positive(left) and positive(right)
+                # By its parts a sigmoid would not be: half of it is a tanh.
+                return expr.is_sigmoid(tree) or (positive(left) and positive(right))
             case ast.Call(func=ast.Name(id="max" | "min" as name), args=args):
                 return (any if name == "max" else all)(map(positive, args))
             case ast.Call(func=ast.Name(id=name)):
                 return name in ("abs", "exp", "sqrt")
-        return ast.dump(tree) == _SIGMOID
+        return False
 
     return positive(expr.parse(stage.expr))

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.errors import fail
+from memxc.ir.stages import Drive
 from memxc.physics.cells import Law
 from memxc.physics.cores import spread
-from memxc.physics.nodal import Drive, Wires
+from memxc.physics.nodal import Wires
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -83,11 +84,10 @@ class _Lines:
 
 def _lines(rows: int, columns: int, wires: Wires, drive: Drive) -> _Lines:
     near = wires.source + wires.word_line * np.arange(1, columns + 1)
-    far = near[::-1]
-    word = np.minimum.outer(far, far) if drive == "right" else np.minimum.outer(near, near)
+    word = np.minimum.outer(near, near)
     if drive == "both" and near[0]:
         # Left of both cells, in parallel with the way from there to the source on the right.
-        word = word * np.minimum.outer(far, far) / (near[0] + near[-1])
+        word = word * word[::-1, ::-1] / (near[0] + near[-1])
     bit = wires.neuron + wires.bit_line * np.arange(rows, 0, -1)
     return _Lines(word, np.minimum.outer(bit, bit))
 

@@ -1,16 +1,15 @@
 """Crossbars with wires, solved whole: every node an unknown, one sparse factorisation.
 
 Slow and plain, the oracle of everything faster. Convention: word line i is driven at its first
-column through r_source and one segment (or at its last column likewise, or at both); bit line j is
-read past its last row through one segment and r_neuron; so an R x C crossbar driven at one end has
-R*C segments of each kind. A resistance of 0 joins its nodes.
+column through r_source and one segment, or at its last column likewise, too; bit line j is read
+past its last row through one segment and r_neuron; so an R x C crossbar driven at one end has R*C
+segments of each kind. A resistance of 0 joins its nodes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +17,11 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
+from memxc.ir.stages import Drive
 from memxc.target import Wire
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-#: The end of the word lines that the sources are at; "both": each source is at both ends.
-Drive = Literal["left", "right", "both"]
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class _Network:
         rows, columns = grid.g.shape
         source, word = self._new(rows), self._new(rows * columns).reshape(rows, columns)
         bit = self._new((rows + 1) * columns).reshape(rows + 1, columns)
-        ends = {"left": [0], "right": [-1], "both": [0, -1]}[grid.drive]
+        ends = {"left": [0], "both": [0, -1]}[grid.drive]
         for column in ends:
             end = self._new(rows)
             self._resistors(source, end, wires.source)

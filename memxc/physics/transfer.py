@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.ir.stages import Drive
 from memxc.physics import dissect
 from memxc.physics.cores import spread
-from memxc.physics.nodal import Drive, Wires
+from memxc.physics.nodal import Wires
 from memxc.physics.pieces import RIGHT, Piece
 
 Floats = NDArray[np.float64]
@@ -44,13 +45,12 @@ class Ports:
 def ports(g: Floats, wires: Wires, drive: Drive = "left", threads: int | None = None) -> Ports:
     """Port admittance of crossbars g (n, rows, columns) S, 0 where no device stands.
 
-    Word lines are driven at the first column's end, the last's, or both (each driven end through
-    r_source and one segment); bit lines are read past the last row through one segment and
-    r_neuron. Any resistance may be 0. The stack is spread over `threads` (default: all cores).
-    Raises AssertionError for a conductance that is negative or not finite, and where the answer
-    breaks Kirchhoff's current law by more than 1e-10 of its largest transfer: resistances a million
-    times those of the cells can do that. With wires of 0 .. 100 ohm and cells of 1e-6 .. 1e-3 S it
-    stays below 1e-13.
+    Word lines are driven at the first column's end or at both ends, each through r_source and one
+    segment; bit lines are read past the last row through one segment and r_neuron. Any resistance
+    may be 0. The stack is spread over `threads` (default: all cores). Raises AssertionError for a
+    conductance that is negative or not finite, and where the answer breaks Kirchhoff's current law
+    by more than 1e-10 of its largest transfer: resistances a million times those of the cells can
+    do that. With wires of 0 .. 100 ohm and cells of 1e-6 .. 1e-3 S it stays below 1e-13.
     """
     assert g.ndim == 3, "conductances are not (n, rows, columns)"
     # Not `any(g < 0)`: what is not a number fails too.
@@ -67,16 +67,16 @@ def _solve(g: Floats, wires: Wires, drive: Drive, found: Ports, chunk: slice) ->
     """Port admittances of one part of the stack, written to their place."""
     rows, columns = g.shape[1:]
     # Inside, row 0 is the one next to the read-out and column 0 the one next to the source.
-    turned = g[:, ::-1, ::-1] if drive == "right" else g[:, ::-1]
+    turned = g[:, ::-1]
     # Two sources on one perfect conductor are one source.
     both = drive == "both" and wires.source + wires.word_line > 0
     piece = dissect.whole(turned, wires, keep_right=both)
     y = _closed(piece, columns, wires) if both else piece.h
-    first, along = piece.sides[0], -1 if drive == "right" else 1
+    first = piece.sides[0]
     words, bits = slice(0, rows), slice(first, first + columns)
     found.y_in[chunk] = y[:, words, words][:, ::-1, ::-1]
-    found.t[chunk] = -y[:, words, bits][:, ::-1, ::along]
-    found.y_out[chunk] = y[:, bits, bits][:, ::along, ::along]
+    found.t[chunk] = -y[:, words, bits][:, ::-1]
+    found.y_out[chunk] = y[:, bits, bits]
     _check(found, chunk)
 
 

@@ -122,8 +122,7 @@ def _check_programming(bench: Bench, todo: list[Point]) -> None:
 def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, str]:
     """What answers are compared with, and by which metric."""
     name = bench.design.outputs[0]
-    shape = bench.design.buses[name].shape
-    shape = shape[1:] if shape[:1] == (1,) else shape
+    shape = bench.design.buses[name].sample
     metric = metrics.choose(plan.metric, shape, data.labels, data.where)
     if metric != "error":
         assert data.labels is not None, "the metric was chosen by the labels"

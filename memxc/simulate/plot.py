@@ -18,8 +18,8 @@ _NAMES = {
     "iou": ("IoU (%)", 100.0),
     "error": ("error relative to the original network", 1.0),
 }
-#: Units by the end of a key's full name.
-_UNITS = {"ohm": "Ω", "v": "V", "s": "s", "w": "W", "k": "K", "per_k": "1/K", "m2": "m²"}
+#: Units by the end of a key's full name, the first that fits: "per_k" before "k".
+_UNITS = {"ohm": "Ω", "v": "V", "s": "s", "w": "W", "per_k": "1/K", "k": "K", "m2": "m²"}
 #: What values span before their axis is logarithmic.
 _DECADES = 50.0
 

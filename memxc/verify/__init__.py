@@ -118,7 +118,7 @@ def verify(
     is missing or fails, or the stage does not exist.
     """
     _check_stage(design, plan.stage)
-    engine = engines.get(plan.engine) if plan.engine != "auto" else _choose(design, plan)
+    engine = _engine(plan)
     if plan.power and not engine.reports_power:
         raise fail(
             "usage",
@@ -275,14 +275,10 @@ def _simulated(stage: Stage) -> bool:
     return isinstance(stage, (Array, Lanes))
 
 
-def _choose(design: Design, plan: Plan) -> engines.Engine:
-    return engines.get("ngspice") if plan.power else engines.choose(_largest(design), plan.wire)
-
-
-def _largest(design: Design) -> int:
-    return max(
-        (crossbar.devices for stage in design.arrays for crossbar in stage.crossbars), default=0
-    )
+def _engine(plan: Plan) -> engines.Engine:
+    if plan.engine != "auto":
+        return engines.get(plan.engine)
+    return engines.get("ngspice") if plan.power else engines.default()
 
 
 __all__ = ["Outputs", "Plan", "StageResult", "Verification", "verify"]

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.errors import fail
-from memxc.physics.nodal import Drive, Wires
+from memxc.ir.stages import Drive
+from memxc.physics.nodal import Wires
 
 Floats = NDArray[np.float64]
 #: Cells of a line: how many segments from its port, and (row, column).
@@ -76,10 +77,10 @@ def read(netlist: Path) -> Library:
 def wired(name: str, g: Floats, wires: Wires, drive: Drive = "left", cell: str = "") -> str:
     """A crossbar definition with its wires: the same ports, the same devices.
 
-    Word line i is driven at its first column (or at its last, or at both), bit line j read past
-    its last row, one segment beyond the outermost cell (the convention of physics.nodal). Segments
-    in series, with no device between them, are one resistor; what lies beyond the last device of a
-    line carries nothing and is left out. cell: what a device is an instance of, "" for a resistor.
+    Word line i is driven at its first column or at both ends, bit line j read past its last row,
+    one segment beyond the outermost cell (the convention of physics.nodal). Segments in series,
+    with no device between them, are one resistor; what lies beyond the last device of a line
+    carries nothing and is left out. cell: what a device is an instance of, "" for a resistor.
     """
     rows, columns = g.shape
     ports = [f"w{i}" for i in range(rows)] + [f"c{j}" for j in range(columns)]
@@ -101,10 +102,6 @@ def wired(name: str, g: Floats, wires: Wires, drive: Drive = "left", cell: str =
 
     for i in range(rows):
         found = np.flatnonzero(g[i]).tolist()
-        if drive == "right":
-            back = [(columns - j, (i, j)) for j in reversed(found)]
-            chain("w", f"w{i}", wires.source, wires.word_line, back)
-            continue
         chain("w", f"w{i}", wires.source, wires.word_line, [(j + 1, (i, j)) for j in found])
         ohms = wires.source + (columns - found[-1]) * wires.word_line if found else 0.0
         if drive == "both" and ohms:

@@ -7,7 +7,7 @@ amplifiers; for lanes one lane. A unit is simulated at every place and picture w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,16 +67,6 @@ class Unit:
     def definitions(self) -> list[str]:
         """The netlist definitions the unit places."""
         return [definition(int(self.crossbar(p).definition[p.group])) for p in self.placed]
-
-
-@dataclass(frozen=True, eq=False)
-class Lane:
-    """One lane of a Lanes stage: its netlist cell and its function."""
-
-    stage: Lanes
-    cell: str
-    ports: int
-    devices: int = field(default=1)
 
 
 def array_units(stage: Array) -> Iterator[Unit]:

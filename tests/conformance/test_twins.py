@@ -38,7 +38,7 @@ def distance(design, signals):
     inputs = {}
     for name in design.inputs:
         one = np.asarray(signals[name], dtype=np.float32)
-        one = one.reshape(1, *twin.sample(design.buses[name]))
+        one = one.reshape(1, *design.buses[name].sample)
         inputs[name] = np.concatenate([one, 0.5 * one, one])
     made = twin.model(design)
     onnx.checker.check_model(onnx.load_from_string(made), full_check=True)

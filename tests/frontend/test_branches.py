@@ -134,6 +134,17 @@ def test_only_the_branch_that_is_taken_is_judged(build, faults_of):
     assert "SequenceEmpty works on sequences" in faults[0].what
 
 
+def test_an_operator_of_another_domain_in_a_branch(build, faults_of):
+    foreign = graph([node("Relu", ["x"], ["s"], name="in", domain="com.example")], ["s"])
+    path = build([choice("yes", ["y"], foreign, foreign)], {"yes": np.array(True)})
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("com.example", 1))
+    onnx.save(model, path)
+    (fault,) = faults_of(path)
+    assert (fault.code, fault.where[-3:]) == ("unsupported-op", ":in")
+    assert "com.example.Relu" in fault.what
+
+
 @pytest.mark.parametrize(
     ("nodes", "out"),
     [

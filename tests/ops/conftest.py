@@ -52,7 +52,6 @@ def to_graph(model: onnx.ModelProto, constants: Arrays) -> Graph:
             tuple(node.input),
             tuple(node.output),
             {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute},
-            node.domain,
         )
         for i, node in enumerate(graph.node)
     )

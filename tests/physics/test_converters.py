@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -93,6 +94,17 @@ def test_a_signal_that_is_never_negative_has_all_levels(model):
     assert [positive for name, positive in seen.items() if name.endswith("~dac")] == [
         False, True, True,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "least"), [("Relu", 0), ("Sigmoid", 0), ("Tanh", -16)])
+def test_levels_below_0_are_for_signals_below_0(model, kind, least):
+    network = onnx.load(model)
+    network.graph.node[1].op_type = kind
+    onnx.save(network, model)
+    made, chosen = compiled(model)
+    design = converters.converted(made.design, chosen.with_set(*EVERYWHERE))
+    (dac,) = (stage for stage in design.stages if stage.dst == "r~dac")
+    assert f"*max({least},min({least + 31}," in dac.expr
 
 
 @pytest.mark.parametrize("settings", [BITS, EVERYWHERE])

@@ -53,7 +53,7 @@ def test_500_random_crossbars_against_a_direct_solve(seed):
     for _ in range(50):
         shape = tuple(rng.choice([1, 2, 3, 5, 8, 13, 17, 24, 33, 47], 2).tolist())
         g, wires = conductances(rng, shape), resistances(rng)
-        drive = ("left", "right", "both")[rng.integers(3)]
+        drive = ("left", "both")[rng.integers(2)]
         assert_ports(transfer.ports(g[None], wires, drive), g, wires, drive)
 
 
@@ -64,7 +64,7 @@ def test_a_large_crossbar_against_a_direct_solve(shape):
     assert_ports(transfer.ports(g[None], wires), g, wires)
 
 
-@pytest.mark.parametrize("drive", ["left", "right", "both"])
+@pytest.mark.parametrize("drive", ["left", "both"])
 def test_a_stack_is_its_crossbars_one_by_one(drive, monkeypatch):
     monkeypatch.setattr(transfer, "_CELLS", 400)
     rng = np.random.default_rng(6)
@@ -90,7 +90,7 @@ def test_one_cell_is_a_series_resistance():
         assert block[0, 0, 0] == pytest.approx(1 / ohms, rel=1e-14)
 
 
-@pytest.mark.parametrize("drive", ["left", "right", "both"])
+@pytest.mark.parametrize("drive", ["left", "both"])
 def test_without_wires_the_transfer_is_the_conductances(drive):
     g = conductances(np.random.default_rng(7), (6, 19))
     found = transfer.ports(g[None], Wires(0, 0, 0, 0), drive)

@@ -39,6 +39,7 @@ def test_axes_have_names_and_units():
         ("wire.r_bit_line_ohm", "wire.r_bit_line_ohm (Ω)"), ("device.sigma", "device.sigma"),
         ("device.drift_time", "device.drift_time (s)"), ("device.levels", "device.levels"),
         ("device.temperature_k", "device.temperature_k (K)"),
+        ("device.temperature_coefficient_per_k", "device.temperature_coefficient_per_k (1/K)"),
         ("amplifier.power", "amplifier.power (W)"),
         ("device.sinh_v0", "device.sinh_v0 (V)"), ("what.ever", "what.ever"),
     ],

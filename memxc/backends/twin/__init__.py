@@ -6,8 +6,6 @@ outputs have the network's names and a free batch axis N in front of a sample; a
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import onnx  # noqa: TID251
 from onnx import TensorProto, helper  # noqa: TID251
 
@@ -18,11 +16,6 @@ from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
 from memxc.physics.effective import effective
 
 _OPSET, _IR = 17, 8
-
-
-def write(design: Design, path: Path, seed: int = 0) -> None:
-    """The twin as a file. Raises OSError where it cannot be written."""
-    path.write_bytes(model(design, seed))
 
 
 def model(design: Design, seed: int = 0) -> bytes:
@@ -44,7 +37,7 @@ def proto(design: Design, seed: int = 0) -> onnx.ModelProto:
     signals = dict[str, Signal]()
     for name in design.inputs:
         bus = design.buses[name]
-        signals[name] = limited(sheet, bus, Signal(name, sample(bus)))
+        signals[name] = limited(sheet, bus, Signal(name, bus.sample))
     for stage in design.stages:
         sources = [signals[src] for src in stage.srcs]
         signals[stage.dst] = _step(sheet, stage, design.buses[stage.dst], sources)
@@ -59,11 +52,6 @@ def _check_size(design: Design) -> None:
     check(sum(4 * k.values.size for k in apart))
 
 
-def sample(bus: Bus) -> Shape:
-    """The shape of one sample on a bus: without a batch axis of one."""
-    return bus.shape[1:] if bus.shape[:1] == (1,) else bus.shape
-
-
 def limited(sheet: Sheet, bus: Bus, signal: Signal) -> Signal:
     """The signal behind the limiter of its bus, if there is one."""
     if bus.limit is None:
@@ -74,7 +62,7 @@ def limited(sheet: Sheet, bus: Bus, signal: Signal) -> Signal:
 
 def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[Signal]) -> Signal:
     """What a stage puts on its bus, in the shape of a sample of it."""
-    shape = sample(dst)
+    shape = dst.sample
     match stage:
         case Linear():
             return limited(sheet, dst, linear.draw(sheet, stage, sources[0], shape))
@@ -108,7 +96,7 @@ def _joined(sheet: Sheet, sources: list[Signal]) -> Signal:
 
 def _assembled(sheet: Sheet, design: Design, signals: dict[str, Signal]) -> onnx.ModelProto:
     results = [
-        (name, sheet.reshape(sheet.first(signals[name]), sample(design.buses[name])).name)
+        (name, sheet.reshape(sheet.first(signals[name]), design.buses[name].sample).name)
         for name in design.outputs
     ]
     nodes = _used(sheet.nodes, {tensor for _, tensor in results})
@@ -137,4 +125,4 @@ def _used(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]
 
 
 def _value(name: str, bus: Bus) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *sample(bus)])
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *bus.sample])

@@ -22,8 +22,6 @@ _CALLS = {
     "floor": "Floor", "round": "Round", "erf": "Erf", "min": "Min", "max": "Max",
 }  # fmt: skip
 
-_SIGMOID = ast.dump(expr.parse("0.5+0.5*tanh(0.5*x0)"))
-
 
 def draw(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape) -> Signal:
     """What a Lanes stage puts on its bus, whose samples have `shape`; no limiter yet."""
@@ -32,7 +30,7 @@ def draw(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape) ->
         return sheet.reshape(found, shape)
     inputs = _inputs(sheet, stage, sources, shape)
     tree = expr.parse(stage.expr)
-    if ast.dump(tree) == _SIGMOID:
+    if expr.is_sigmoid(tree):
         name = sheet.op("Sigmoid", inputs[0].name)
     else:
         name = _value(sheet, tree, inputs)

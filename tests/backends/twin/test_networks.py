@@ -177,6 +177,18 @@ def test_msccnn_with_wires(apart, partition):
     assert apart(simulate.circuit(made.design, chosen), made.samples) < CLOSE
 
 
+def test_a_sigmoid_is_one_operator(apart, model):
+    """Its lane function is a tanh with numbers around it."""
+    network = onnx.load(model)
+    network.graph.node[1].op_type = "Sigmoid"
+    onnx.save(network, model)
+    made = compiled(model, "none", "parallel", "differential")
+    kinds = [node.op_type for node in twin.proto(made.design).graph.node]
+    assert "Sigmoid" in kinds
+    assert "Tanh" not in kinds
+    assert apart(made.design, made.samples) < CLOSE
+
+
 def test_the_circuit_matters(network):
     """Wires and draws are in the twin: without them it would be another model."""
     made = compiled(network, "packed", "parallel", "differential")

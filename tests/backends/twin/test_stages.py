@@ -135,11 +135,9 @@ def test_exported(apart, path):
 # the file
 
 
-def test_same_design_same_bytes(model, tmp_path):
+def test_same_design_same_bytes(model):
     made = [compile_model(Options(model, target.load("ideal"))).design for _ in range(2)]
     assert twin.model(made[0]) == twin.model(made[1])
-    twin.write(made[0], tmp_path / "twin.onnx")
-    assert (tmp_path / "twin.onnx").read_bytes() == twin.model(made[1])
 
 
 def test_opset_and_free_batch(model):
