@@ -136,7 +136,7 @@ class Ladder:
             return
         rung = self._rung(change.name, after)
         self._check(change, rung)
-        if not any(bus.limit for bus in before.buses.values()):
+        if rung is not None and not any(bus.limit for bus in before.buses.values()):
             self.unlimited = before
         loss = {} if change.exact or rung is None else self._lost(before, after, ctx)
         sizes = (self._counts(before, ctx), self._counts(after, ctx))
