@@ -90,7 +90,7 @@ def network(model: Path, data: Path) -> None:
     print(f"  {'the network itself':32} {(right.argmax(1) == y).mean():8.2%}")
     for which, design, _ in designs(model):
         made = twin.model(effective(design, WIRES))
-        found = reference.predict(made, {"x": x})[name].reshape(len(x), -1)
+        found = reference.predict(made, {"x": x}, trusted=True)[name].reshape(len(x), -1)
         apart = (np.abs(found - right).max(1) / np.abs(right).max(1)).mean()
         print(f"  {which:32} {(found.argmax(1) == y).mean():8.2%}   {apart:.1e}", flush=True)
 

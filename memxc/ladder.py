@@ -136,7 +136,8 @@ class Ladder:
             return
         rung = self._rung(change.name, after)
         self._check(change, rung)
-        if rung is not None and not any(bus.limit for bus in before.buses.values()):
+        judged_later = self.judge is None and rung is not None
+        if judged_later and not any(bus.scale for bus in before.buses.values()):
             self.unlimited = before
         loss = {} if change.exact or rung is None else self._lost(before, after, ctx)
         sizes = (self._counts(before, ctx), self._counts(after, ctx))
@@ -187,6 +188,7 @@ class Ladder:
         if self.judge is None:
             self.judge = Judge(ctx.judged or samples.Samples(ctx.samples, None), before)
             self.answers = [self.judge.answers(self.unlimited or before)]
+            self.unlimited = None
             self.warnings += filter(None, [self.judge.misfit])
         self.answers.append(self.judge.answers(after))
         return self.judge.loss(self.answers[-1], self.answers[-2]).as_dict()

@@ -85,10 +85,14 @@ def _check_classes(labels: Array, count: int, where: str) -> None:
 
 def _check_masks(labels: Array, answer: tuple[int, ...], where: str) -> None:
     """Numbers of any size, or classes spelled out, would get a score that means nothing."""
-    rows, hint = labels.reshape(len(labels), -1), "leave out y to measure relative errors"
+    rows = labels.reshape(len(labels), -1)
+    hint = "for relative errors, which need no labels, leave out y (--metric error in simulate)"
     wrong = labels[~np.isin(labels, (0, 1, 255))]
     if wrong.size:
-        what = f"holds {wrong.flat[0]:g} in a mask; masks are 0 and 1 (or 255)"
+        what = (
+            f"holds the label {wrong.flat[0]:g}; labels of the answers' shape are taken for masks, "
+            "which are 0 and 1 (or 255)"
+        )
         raise fail("bad-samples", where, what, hint)
     vector = sum(size > 1 for size in answer) == 1
     if vector and (np.count_nonzero(rows, axis=1) == 1).all():

@@ -33,56 +33,57 @@ def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, ND
         words = str(error).replace(where, "the model").split("Status Message: ")[-1]
         line = " ".join(words.split("\n", 1)[0].split()) or type(error).__name__
         raise fail("unsupported-model", where, f"onnxruntime refuses it: {line[:200]}") from error
-    if not answers:
-        raise fail("bad-samples", where, "there is not a single sample to run it on")
-    return _stacked(answers)
+    return _stacked(answers, where)
 
 
 def predict(
-    model: bytes, inputs: Mapping[str, NDArray[Any]], batch: int = 100
+    model: bytes, inputs: Mapping[str, NDArray[Any]], batch: int = 100, trusted: bool = False
 ) -> dict[str, NDArray[Any]]:
     """The outputs (samples, ...) for whole data sets (samples, *shape), all cores at work.
 
     In batches where the model leaves its batch open and answers each sample of one as it answers it
-    alone, else sample by sample. Raises MemxcError as `run`.
+    alone, else sample by sample. trusted: it is known to (memxc.backends.twin writes such models).
+    Raises MemxcError as `run`.
     """
     try:
         session = _session(model, threads=0)
         typed = _typed(session, {value.name: inputs[value.name] for value in session.get_inputs()})
         count = len(next(iter(typed.values())))
-        batches = _batches(session, _part(typed, 0, batch))
-        step = batch if batches else 1
-        found = [_ask(session, _part(typed, first, step)) for first in range(0, count, step)]
+        first = _ask(session, _part(typed, 0, batch)) if trusted else _batch(session, typed, batch)
+        start, step = (0, 1) if first is None else (batch, batch)
+        rest = [_ask(session, _part(typed, at, step)) for at in range(start, count, step)]
     except MemxcError:
         raise
     # onnxruntime throws C++ errors of many kinds; what it says is what the user needs.
     except Exception as error:
         line = " ".join(str(error).split("\n", 1)[0].split()) or type(error).__name__
         raise fail("unsupported-model", "the model", f"onnxruntime refuses it: {line}") from error
-    if not batches:
-        return _stacked(found)
-    return {name: np.concatenate([answer[name] for answer in found]) for name in found[0]}
+    if first is None:
+        return _stacked(rest, "the model")
+    return {name: np.concatenate([first[name], *(part[name] for part in rest)]) for name in first}
 
 
-def _batches(session: onnxruntime.InferenceSession, inputs: _Named) -> bool:
-    """Whether the first and the last sample of a batch are answered as each of them alone.
+def _batch(session: onnxruntime.InferenceSession, inputs: _Named, batch: int) -> _Named | None:
+    """The answer to the first batch; None unless its ends are answered as each of them alone.
 
     A model may reach over its batch axis, divide by the largest of all samples, say.
     """
-    count = len(next(iter(inputs.values())))
+    part = _part(inputs, 0, batch)
+    count = len(next(iter(part.values())))
     if any(isinstance(value.shape[0], int) for value in session.get_inputs()) or count < 2:
-        return False
+        return None
     try:
-        together = _ask(session, inputs)
+        together = _ask(session, part)
     # A fixed shape within the model, perhaps; what is really wrong shows sample by sample, too.
     except Exception:  # noqa: BLE001
-        return False
-    ends = [_ask(session, _part(inputs, first, 1)) for first in (0, count - 1)]
-    return all(
+        return None
+    ends = [_ask(session, _part(part, at, 1)) for at in (0, count - 1)]
+    alike = all(
         values.shape[:1] == (count,)
         and _close(values[[0, -1]], np.concatenate([end[name] for end in ends]))
         for name, values in together.items()
     )
+    return together if alike else None
 
 
 def _close(some: NDArray[Any], others: NDArray[Any]) -> bool:
@@ -136,8 +137,10 @@ def _typed(session: onnxruntime.InferenceSession, inputs: Mapping[str, NDArray[A
     return typed
 
 
-def _stacked(answers: list[_Named]) -> _Named:
+def _stacked(answers: list[_Named], where: str) -> _Named:
     """The answers to single samples, as (samples, *shape without batch)."""
+    if not answers:
+        raise fail("bad-samples", where, "there is not a single sample to run it on")
     return {name: np.stack([_unbatched(answer[name]) for answer in answers]) for name in answers[0]}
 
 

@@ -29,14 +29,20 @@ class Samples:
     labels: NDArray[Any] | None
 
     def halves(self) -> tuple[Samples, Samples]:
-        """Every other sample, and those between; the same twice where there is only one."""
-        if len(next(iter(self.inputs.values()))) < 2:
-            return self, self
-        return self._every_other(0), self._every_other(1)
+        """Half of the samples and the others, drawn with a fixed seed; of one the same twice.
 
-    def _every_other(self, first: int) -> Samples:
-        labels = None if self.labels is None else self.labels[first::2]
-        return Samples({name: values[first::2] for name, values in self.inputs.items()}, labels)
+        Drawn, for a file may have its classes by turns.
+        """
+        count = len(next(iter(self.inputs.values())))
+        if count < 2:
+            return self, self
+        drawn = np.random.default_rng(0).permutation(count)
+        one, other = np.sort(drawn[count // 2 :]), np.sort(drawn[: count // 2])
+        return self._some(one), self._some(other)
+
+    def _some(self, which: NDArray[np.intp]) -> Samples:
+        labels = None if self.labels is None else self.labels[which]
+        return Samples({name: values[which] for name, values in self.inputs.items()}, labels)
 
 
 def read(

@@ -103,6 +103,19 @@ def test_a_number_too_large_for_the_model():
         reference.run(TWO.SerializeToString(), {"x": x, "k": K})
 
 
+@pytest.fixture
+def runs(monkeypatch):
+    """How many samples onnxruntime was given at once, run by run."""
+    given, ask = [], reference._ask
+
+    def counted(session, inputs):
+        given.append(len(next(iter(inputs.values()))))
+        return ask(session, inputs)
+
+    monkeypatch.setattr(reference, "_ask", counted)
+    return given
+
+
 SIZE = helper.make_tensor("size", TensorProto.INT64, [2], [1, -1])
 
 
@@ -123,7 +136,7 @@ SIZE = helper.make_tensor("size", TensorProto.INT64, [2], [1, -1])
         ([node("ReduceSum", ["x"], ["y"], keepdims=0)], lambda x: x.sum()),
     ],
 )  # fmt: skip
-def test_data_sets_are_answered_sample_by_sample_whatever_the_batch(nodes, alone):
+def test_data_sets_are_answered_sample_by_sample_whatever_the_batch(nodes, alone, runs):
     given = model(nodes, [("x", TensorProto.FLOAT, ("n", 2, 3))], [("y", None)])
     weights = np.arange(12, dtype=np.float32).reshape(6, 2)
     given.graph.initializer.extend([SIZE, onnx.numpy_helper.from_array(weights, "w")])
@@ -131,3 +144,24 @@ def test_data_sets_are_answered_sample_by_sample_whatever_the_batch(nodes, alone
     found = reference.predict(given.SerializeToString(), {"x": x}, batch=3)["y"]
     wanted = np.stack([np.squeeze(alone(sample[None])) for sample in x])
     np.testing.assert_allclose(found.reshape(wanted.shape), wanted, rtol=1e-5)
+    if nodes[0].op_type == "Mul":
+        # Three batches, and two samples alone to know that they may be.
+        assert sorted(runs) == [1, 1, 1, 3, 3]
+    else:
+        assert runs.count(1) >= 7
+
+
+def test_a_model_that_is_trusted_is_asked_in_batches(runs):
+    """A twin that draws noise never says the same twice."""
+    given = model(
+        [node("RandomNormalLike", ["x"], ["r"]), node("Add", ["x", "r"], ["y"])],
+        [("x", TensorProto.FLOAT, ("n", 2, 3))], [("y", None)],
+    )  # fmt: skip
+    x = np.zeros((7, 2, 3), np.float32)
+    assert reference.predict(given.SerializeToString(), {"x": x}, 3, trusted=True)["y"].std() > 0.5
+    assert runs == [3, 3, 1]
+
+
+def test_no_sample_to_predict():
+    with pytest.raises(MemxcError, match="not a single sample"):
+        reference.predict(TWO.SerializeToString(), {"x": X[:0], "k": K[:0]})

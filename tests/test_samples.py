@@ -33,11 +33,15 @@ def test_labels_come_with_their_samples(tmp_path):
     assert found.labels.tolist() == [0, 1]
 
 
-def test_halves_have_every_other_sample(tmp_path):
+def test_halves_share_no_sample_and_know_no_turns(tmp_path):
     some, others = read(tmp_path, x=X, y=np.arange(5)).halves()
-    np.testing.assert_array_equal(some.inputs["x"], X[[0, 2, 4]])
-    np.testing.assert_array_equal(others.inputs["x"], X[[1, 3]])
-    assert (some.labels.tolist(), others.labels.tolist()) == ([0, 2, 4], [1, 3])
+    assert sorted([*some.labels, *others.labels]) == list(range(5))
+    assert (len(some.labels), len(others.labels)) == (3, 2)
+    for half in (some, others):
+        np.testing.assert_array_equal(half.inputs["x"], X[half.labels])
+    turns = np.arange(64) % 2
+    for half in read(tmp_path, x=np.zeros((64, 3, 4)), y=turns).halves():
+        assert 0.25 < half.labels.mean() < 0.75
     single, same = read(tmp_path, x=X[:1]).halves()
     assert len(single.inputs["x"]) == len(same.inputs["x"]) == 1
     assert single.labels is None
