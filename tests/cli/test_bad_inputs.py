@@ -252,7 +252,11 @@ def test_stopped_while_writing(tmp_path, number):
         "-o",
         str(tmp_path / "new" / "out"),
     ]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Behind a shell's & an interrupt is ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509
+    )  # fmt: skip
     while running.poll() is None and not list(tmp_path.glob("new/.memxc-*/new/netlist")):
         time.sleep(0.002)
     running.send_signal(number)

@@ -430,8 +430,10 @@ def test_an_interrupted_run_goes_on(memxc, out, data):
     args = "--set", "device.sigma=0.2", "--draws", "60", "--json"
     path = out / "simulate" / "results.jsonl"
     with subprocess.Popen(
-        _command(out, data, *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+        _command(out, data, *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # Behind a shell's & an interrupt is ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as process:  # fmt: skip
         while process.poll() is None and not (path.is_file() and len(lines(out)) > 5):
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
