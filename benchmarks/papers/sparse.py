@@ -34,6 +34,7 @@ def rows(data: accuracy.Data) -> Iterator[Row]:
     yield _refitted(data)
     for model in (TRADITIONAL, COMPACT):
         yield spice.row(2, model, "fashion", data)
+    yield spice.row(2, "msccnn_fashion_bn.onnx", "fashion", data, "--batchnorm stage")
 
 
 def _pruned() -> Row:

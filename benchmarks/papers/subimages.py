@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import fmean
 
 import accuracy
 import curve
@@ -11,8 +12,12 @@ from runs import ROOT, report
 from table import Row
 
 DERIVED = "derived, matches"
+MODELS = ROOT / "models"
 WHOLE, HALF, SEPARABLE = (f"resnet20_r{share}_s0.onnx" for share in ("000", "050", "100"))
+LONG = {0: "resnet20_r000_e100.onnx", 100: "resnet20_r100_e100.onnx"}
 VGG = "vgg8_cifar10.onnx"
+#: What the abstract says of a share (percent) of 2D + 1D layers.
+THEIRS = {50: "very little rate loss", 100: "rate loss < 2 points"}
 
 
 def rows(data: accuracy.Data) -> Iterator[Row]:
@@ -20,24 +25,56 @@ def rows(data: accuracy.Data) -> Iterator[Row]:
     yield from _counts(128, "-90 %", "82,688 to 5,872: -92.9 %")
     yield from _counts(256, "-95 %", "68,016 to 3,595: -94.7 %")
     yield _half()
-    for path in sorted((ROOT / "models").glob("resnet20_r*_s*.onnx")):
-        yield _trained(path.name, data)
+    yield from _accuracies(data)
     yield from curve.rows(curve.make(data.cifar10) if data.cifar10 and data.long else None)
     yield Row(
         3, f"accuracy of {VGG}", "-", "ours",
         accuracy.of(VGG, "cifar10", data), accuracy.command(VGG, "cifar10"), data=True,
     )  # fmt: skip
-    for model in (WHOLE, HALF, SEPARABLE, VGG):
+    first = (path.name for path in sorted(MODELS.glob("resnet20_r*_s0.onnx")))
+    for model in (*first, *LONG.values(), VGG):
         yield spice.row(3, model, "cifar10", data)
 
 
-def _trained(model: str, data: accuracy.Data) -> Row:
-    share, seed = int(model[10:13]), model[15:-5]
+def _accuracies(data: accuracy.Data) -> Iterator[Row]:
+    """Every member, each share against 3D with the spread of the seeds, then the longer ones."""
+    family: dict[int, dict[str, str]] = {}
+    for path in sorted(MODELS.glob("resnet20_r*_s*.onnx")):
+        share, seed = int(path.stem[10:13]), path.stem[15:]
+        row = _trained(f"seed {seed}", share, path.name, data)
+        family.setdefault(share, {})[seed] = row.ours
+        yield row
+    for share, theirs in THEIRS.items():
+        seeds = [seed for seed in family[share] if seed in family[0]]
+        found = _lost(*([family[which][seed] for seed in seeds] for which in (0, share)))
+        yield Row(
+            3, f"accuracy lost, ratio {share / 100:g} for 0, seeds {', '.join(seeds)}",
+            theirs, "abstract", found, "the rows above", data=True,
+        )  # fmt: skip
+    longer = [_trained("100 epochs", share, model, data) for share, model in LONG.items()]
+    yield from longer
+    yield Row(
+        3, "accuracy lost, ratio 1 for 0, 100 epochs", THEIRS[100], "abstract",
+        _lost(*([row.ours] for row in longer)), "the rows above", data=True,
+    )  # fmt: skip
+
+
+def _trained(which: str, share: int, model: str, data: accuracy.Data) -> Row:
     return Row(
-        3, f"accuracy, ratio {share / 100:g}, seed {seed}",
-        "rate loss < 2 points" if share == 100 else "-", "abstract",
+        3, f"accuracy, ratio {share / 100:g}, {which}", "-", "ours",
         accuracy.of(model, "cifar10", data), accuracy.command(model, "cifar10"), data=True,
     )  # fmt: skip
+
+
+def _lost(before: list[str], after: list[str]) -> str:
+    """Points between two means, and how far apart the seeds of each are; figures as printed."""
+    if not all(text.endswith("%") for text in (*before, *after)):
+        return before[0]
+    first, second = ([float(text.rstrip(" %")) for text in texts] for texts in (before, after))
+    lost = f"{fmean(first) - fmean(second):.2f} points"
+    if len(first) == len(second) == 1:
+        return lost
+    return f"{lost}; seeds {max(first) - min(first):.2f} and {max(second) - min(second):.2f} apart"
 
 
 def _counts(tile: int, theirs: str, derived: str) -> Iterator[Row]:
