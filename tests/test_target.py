@@ -262,6 +262,18 @@ def test_set_measured_states(tmp_path):
     assert str(tmp_path) not in str(found.model_dump())
 
 
+@pytest.mark.parametrize("states_first", [True, False])
+def test_set_does_not_drop_what_measured_states_replace(tmp_path, states_first):
+    (tmp_path / "mine.csv").write_text(CSV)
+    both = [f"device.states_csv={tmp_path / 'mine.csv'}", "device.r_on=2e4", "device.sigma=0.1"]
+    found = faults(HFOX.with_set, *(both if states_first else reversed(both)))
+    what, hint = "device.states_csv brings its own", "set one of the two"
+    assert found == [
+        ("usage", "--set device.programming_sigma", what, hint),
+        ("usage", "--set device.r_on_ohm", what, hint),
+    ]
+
+
 @pytest.mark.parametrize(
     ("setting", "says", "hint"),
     [

@@ -14,16 +14,21 @@ from memxc.target import _curves, _states
 _UNITS = ("ohm", "v", "w", "s", "m2", "k", "per_k")
 #: The words of a sweep for the keys that it is mostly over.
 _SHORT = {"device.sigma": "device.programming_sigma"}
+_STATES = "device.states_csv"
+#: What measured states take the place of.
+_RANGE, _MODELS = ("r_on_ohm", "r_off_ohm"), {"levels": 0, "programming_sigma": 0.0}
+_TAKEN = {f"device.{name}" for name in (*_RANGE, *_MODELS)}
 
 
 def apply(data: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
     """A target's values with the settings in them, as text for the target's own checks.
 
     The source of a table that is changed says so. Raises MemxcError (usage) with one fault for
-    each setting that names no key, or one that was set before.
+    each setting that names no key, or one that was set before, or that measured states replace.
     """
     faults, known = [], set[str]()
-    for setting in settings:
+    # Measured states last: the keys that they take the place of are known until then.
+    for setting in sorted(settings, key=lambda text: text.partition("=")[0].strip() == _STATES):
         try:
             table, field, value = _parts(data, setting)
             once(f"{table}.{field}", known)
@@ -32,6 +37,9 @@ def apply(data: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
         except ValueError as error:
             what, _, hint = str(error).partition("\n")
             faults.append(Fault("usage", f"--set {setting}", what, hint))
+    if _STATES in known:
+        what, hint = f"{_STATES} brings its own", "set one of the two"
+        faults += [Fault("usage", f"--set {name}", what, hint) for name in sorted(known & _TAKEN)]
     if faults:
         raise MemxcError(faults)
     if "device.sinh_v0_v" in known and "device.iv" not in known:
@@ -71,8 +79,8 @@ def _set(data: dict[str, Any], table: str, field: str, value: str) -> None:
     """The key of the data otherwise; its table's source says so."""
     if field == "states_csv":
         # Measured states bring their own range and take the place of every other model of them.
-        kept = {k: v for k, v in data[table].items() if k not in ("r_on_ohm", "r_off_ohm")}
-        kept |= {"levels": 0, "programming_sigma": 0.0, field: value}
+        kept = {k: v for k, v in data[table].items() if k not in _RANGE}
+        kept |= {**_MODELS, field: value}
         data[table] = measured(kept, Path())
         value = Path(value).name
     elif field == "iv_csv":
