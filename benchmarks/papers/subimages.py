@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from statistics import fmean
 
 import accuracy
@@ -36,26 +36,31 @@ def rows(data: accuracy.Data) -> Iterator[Row]:
 
 
 def _accuracies(data: accuracy.Data) -> Iterator[Row]:
-    """Every member, each share against 3D with the spread of the seeds, then the longer ones."""
-    family: dict[int, dict[str, str]] = {}
-    for path in sorted(MODELS.glob("resnet20_r*_s*.onnx")):
-        share, seed = int(path.stem[10:13]), path.stem[15:]
-        row = _trained(f"seed {seed}", share, path.name, data)
-        family.setdefault(share, {})[seed] = row.ours
-        yield row
+    """Every member, each share against 3D with the spread of the seeds; those trained otherwise."""
+    family = yield from _family("s", "", data)
     for share, theirs in THEIRS.items():
-        seeds = [seed for seed in family[share] if seed in family[0]]
-        found = _lost(*([family[which][seed] for seed in seeds] for which in (0, share)))
-        yield Row(
-            3, f"accuracy lost, ratio {share / 100:g} for 0, seeds {', '.join(seeds)}",
-            theirs, "abstract", found, "the rows above", data=True,
-        )  # fmt: skip
+        yield _lost(f"ratio {share / 100:g} for 0", theirs, family[0], family[share])
+    taught = yield from _family("t", " separated and taught", data)
+    for share, seeds in taught.items():
+        what = f"ratio {share / 100:g} separated and taught for 0"
+        yield _lost(what, THEIRS[share], family[0], seeds)
     longer = [_trained("100 epochs", share, model, data) for share, model in LONG.items()]
     yield from longer
-    yield Row(
-        3, "accuracy lost, ratio 1 for 0, 100 epochs", THEIRS[100], "abstract",
-        _lost(*([row.ours] for row in longer)), "the rows above", data=True,
-    )  # fmt: skip
+    before, after = ({"0": row.ours} for row in longer)
+    yield _lost("100 epochs, ratio 1 for 0", THEIRS[100], before, after)
+
+
+def _family(
+    letter: str, how: str, data: accuracy.Data
+) -> Generator[Row, None, dict[int, dict[str, str]]]:
+    """A row for each resnet20_rSHARE_LETTERSEED.onnx; what was found, by share and seed."""
+    family: dict[int, dict[str, str]] = {}
+    for path in sorted(MODELS.glob(f"resnet20_r*_{letter}*.onnx")):
+        share, seed = int(path.stem[10:13]), path.stem[15:]
+        row = _trained(f"seed {seed}{how}", share, path.name, data)
+        family.setdefault(share, {})[seed] = row.ours
+        yield row
+    return family
 
 
 def _trained(which: str, share: int, model: str, data: accuracy.Data) -> Row:
@@ -65,8 +70,18 @@ def _trained(which: str, share: int, model: str, data: accuracy.Data) -> Row:
     )  # fmt: skip
 
 
-def _lost(before: list[str], after: list[str]) -> str:
-    """Points between two means, and how far apart the seeds of each are; figures as printed."""
+def _lost(what: str, theirs: str, before: dict[str, str], after: dict[str, str]) -> Row:
+    """Points between the means over the seeds that both have, as printed, by seed."""
+    seeds = [seed for seed in after if seed in before]
+    found = _points([before[seed] for seed in seeds], [after[seed] for seed in seeds])
+    return Row(
+        3, f"accuracy lost, {what}, {'seeds' if len(seeds) > 1 else 'seed'} {', '.join(seeds)}",
+        theirs, "abstract", found, "the rows above", data=True,
+    )  # fmt: skip
+
+
+def _points(before: list[str], after: list[str]) -> str:
+    """Points between two means, and how far apart the seeds of each are."""
     if not all(text.endswith("%") for text in (*before, *after)):
         return before[0]
     first, second = ([float(text.rstrip(" %")) for text in texts] for texts in (before, after))
