@@ -3,10 +3,7 @@
 import time
 
 import torch
-from torch.nn.functional import cross_entropy, kl_div, log_softmax
-
-#: Temperature of both softmaxes, and the weight of the teacher against the labels.
-HEAT, TAUGHT = 4.0, 0.9
+from torch.nn.functional import cross_entropy
 
 
 def arguments(parser, epochs, smooth=0.0):
@@ -43,8 +40,7 @@ class Training:
 
     SGD with Nesterov momentum, one learning-rate cycle over all steps, channels last; with `half`
     convolutions in bfloat16. `augment` takes uint8 pictures and a generator and returns [0, 1]
-    floats. A `teacher`, where there is one, is a trained network whose logits are learnt besides
-    the labels (Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015).
+    floats.
     """
 
     def __init__(self, net, args, recipe, pictures, augment, rise=0.1, half=True):
@@ -62,7 +58,7 @@ class Training:
             pct_start=rise,
             cycle_momentum=False,
         )
-        self.epoch, self.teacher = 0, None
+        self.epoch = 0
 
     def run_epoch(self, x, y):
         """Train on every picture once, in random order; return the mean loss."""
@@ -71,7 +67,9 @@ class Training:
         steps, total = len(x) // batch, 0.0
         for chosen in torch.randperm(len(x), generator=self.rng)[: steps * batch].split(batch):
             pictures = self.augment(x[chosen], self.rng)
-            loss = self.loss(pictures.contiguous(memory_format=torch.channels_last), y[chosen])
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
+                logits = self.net(pictures.contiguous(memory_format=torch.channels_last))
+            loss = cross_entropy(logits.float(), y[chosen], label_smoothing=self.smooth)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -79,19 +77,6 @@ class Training:
             total += loss.item()
         self.epoch += 1
         return total / steps
-
-    def loss(self, pictures, labels):
-        """Return the cross entropy of a batch, or its mix with the distance to the teacher."""
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.half):
-            logits = self.net(pictures)
-            with torch.no_grad():
-                wanted = self.teacher(pictures) if self.teacher else None
-        loss = cross_entropy(logits.float(), labels, label_smoothing=self.smooth)
-        if wanted is None:
-            return loss
-        ours, theirs = (log_softmax(each.float() / HEAT, 1) for each in (logits, wanted))
-        apart = kl_div(ours, theirs, reduction="batchmean", log_target=True)
-        return (1 - TAUGHT) * loss + TAUGHT * HEAT**2 * apart
 
     def run(self, name, work, train, tests):
         """Train from the last checkpoint in `work` to the last epoch; `tests` are (x, y) by name."""
