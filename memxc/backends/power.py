@@ -19,9 +19,9 @@ Floats = NDArray[np.float64]
 
 ASSUMPTIONS = (
     "Crossbar watts are the sum of V^2 G over every placed device, the mean over the samples; bit "
-    "lines are at virtual ground and wires are perfect conductors. The volts are those of the "
-    "calibrated network, before its conductances are rounded to levels and its amplifiers have a "
-    "finite gain.",
+    "lines are at virtual ground, wires are perfect conductors and cells are linear, whatever the "
+    "target's I-V law. The volts are those of the calibrated network, before its conductances are "
+    "rounded to levels and its amplifiers have a finite gain.",
     "Resistors that stand in place of weights (average pooling) count as crossbar watts; the "
     "feedback and joining resistors of the amplifiers do not.",
     "A sequential stage draws the mean over its places, for as long as the inference takes.",

@@ -29,6 +29,10 @@ _UNCHECKED = (
     "report only: nothing was held against onnxruntime, no baseline was measured, and no netlist, "
     "design or mapping is written; compile without --report-only before you build it"
 )
+_STRAIGHT = (
+    "the watts, and the error of the outputs, are those of linear cells; this target's are not "
+    "(device.iv = {}): memxc verify and memxc simulate have their volts"
+)
 
 __all__ = ["MITIGATIONS", "Compiled", "Options", "compile_model", "steps"]
 
@@ -114,12 +118,20 @@ def compile_model(
         records=tuple(ladder.records),
         rungs=tuple(ladder.rungs),
         loss=ladder.loss(),
-        warnings=(*warnings, *ladder.warnings, *ctx.warnings, *([_UNCHECKED] * report_only)),
+        warnings=(*warnings, *ladder.warnings, *ctx.warnings, *_left_out(options, report_only)),
         macs=multiplications,
         per_kernel=per_kernel,
         report_only=report_only,
         bill=bill,
     )
+
+
+def _left_out(options: Options, report_only: bool) -> Iterator[str]:
+    """What the figures of this compilation do not know of."""
+    if options.target.device.iv != "linear":
+        yield _STRAIGHT.format(options.target.device.iv)
+    if report_only:
+        yield _UNCHECKED
 
 
 def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:

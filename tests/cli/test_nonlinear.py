@@ -48,6 +48,14 @@ def out(memxc, model, bent, tmp_path, request):
     return tmp_path / "out"
 
 
+@pytest.mark.parametrize("only", [[], ["--report-only"]])
+def test_compile_says_that_its_watts_are_those_of_linear_cells(memxc, model, bent, tmp_path, only):
+    done = memxc("compile", model, "-o", tmp_path / "out", "-t", bent, "--quiet", *only)
+    assert "the watts, and the error of the outputs, are those of linear cells" in done.err
+    done = memxc("compile", model, "-o", tmp_path / "straight", "--quiet", *only)
+    assert "linear" not in done.err
+
+
 @pytest.mark.parametrize("engine", ["neospice", "ngspice"])
 @pytest.mark.parametrize("wire", [[], ["--wire"]], ids=["bare", "wired"])
 def test_spice_has_the_bent_cells(memxc, out, engine, wire, ngspice):
