@@ -5,7 +5,7 @@ Nets are numbers into one table of names, so a deck of a million connections sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,18 @@ class Instances:
 
 
 @dataclass(frozen=True, eq=False)
+class Port:
+    """An input or an output of the network. nets: (width,), one a lane, as the tensor has them.
+
+    scale: volts per unit; limit: what an input's volts have to be clipped at, None for nothing.
+    """
+
+    nets: Ints
+    scale: float
+    limit: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
     """What one stage brings: its definitions and its instances."""
 
@@ -62,13 +74,18 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Deck:
-    """A circuit. `inputs`, `outputs` and `supplies` (volts) are nets that the outside drives."""
+    """A circuit. The outside drives its inputs and its supplies (volts), and reads its outputs.
+
+    outputs: None for one that stays digital.
+    """
 
     name: str
     nets: tuple[str, ...]
     cells: tuple[Cell, ...]
     parts: tuple[Part, ...]
-    supplies: tuple[tuple[str, float], ...] = field(default=())
+    supplies: tuple[tuple[str, float], ...] = ()
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port | None, ...] = ()
 
     def verify(self) -> None:
         """Raise AssertionError where a name is used twice, or a cell or net does not exist."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memxc.backends.spice.names import definition, stage_id
 from memxc.ir import expr
-from memxc.ir.deck import Cell, Deck, Grids, Instances, Part
+from memxc.ir.deck import Cell, Deck, Grids, Instances, Part, Port
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Digital, Lanes, Wires
@@ -51,7 +51,16 @@ class _Assembly:
             tuple(self.cells),
             tuple(parts),
             tuple(self.supplies),
+            tuple(Port(self.lanes[name], *self._volts(name)) for name in self.design.inputs),
+            tuple(self._read(name) for name in self.design.outputs),
         )
+
+    def _volts(self, bus: str) -> tuple[float, float | None]:
+        """Volts per unit of a bus, and where they are clipped."""
+        return self.design.buses[bus].scale or 1.0, self.design.buses[bus].limit
+
+    def _read(self, bus: str) -> Port | None:
+        return Port(self.lanes[bus], self._volts(bus)[0]) if bus in self.lanes else None
 
     def _part(self, index: int) -> Part | None:
         stage = self.design.stages[index]

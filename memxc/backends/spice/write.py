@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from memxc import render
 from memxc.backends.spice import body, memristor
 from memxc.backends.spice.assemble import assemble
 from memxc.backends.spice.names import safe
-from memxc.ir.deck import Deck, Instances
+from memxc.ir.deck import Deck, Instances, Port
 from memxc.ir.design import Design
 from memxc.target import Device
 
@@ -45,13 +46,30 @@ def write(
                     file.writelines(body.definitions(grids))
     with files[0].open("w", encoding="ascii", newline="\n") as file:
         includes = [path.relative_to(folder).as_posix() for path in files[1:]]
-        head = {"title": safe(name, 64), "includes": includes, "supplies": deck.supplies}
-        file.write(render.netlist(dialect, **head))
+        values = {"title": safe(name, 64), "includes": includes, "supplies": deck.supplies}
+        file.write(render.netlist(dialect, **values, ports=list(ports(deck))))
         for part in deck.parts:
             file.write(f"* {part.name}\n")
             for group in part.instances:
                 file.writelines(instance_lines(deck, group))
     return files
+
+
+def ports(deck: Deck) -> Iterator[tuple[str, int, int, str, str, Port]]:
+    """What is where: "input 1", its lanes from one to another, their nets in a row, the port."""
+    for kind, found in (("input", deck.inputs), ("output", deck.outputs)):
+        for number, port in enumerate(found, 1):
+            if port is None:
+                continue
+            names = [deck.nets[net] for net in port.nets]
+            bus = [name.partition("_")[0] for name in names]
+            parts = [
+                lane
+                for lane in range(1, len(names))
+                if bus[lane] != bus[lane - 1] or port.nets[lane] != port.nets[lane - 1] + 1
+            ]
+            for first, end in pairwise([0, *parts, len(names)]):
+                yield f"{kind} {number}", first, end - 1, names[first], names[end - 1], port
 
 
 def periphery(deck: Deck) -> str:
