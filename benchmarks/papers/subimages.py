@@ -15,6 +15,8 @@ DERIVED = "derived, matches"
 MODELS = ROOT / "models"
 WHOLE, HALF, SEPARABLE = (f"resnet20_r{share}_s0.onnx" for share in ("000", "050", "100"))
 LONG = {0: "resnet20_r000_e100.onnx", 100: "resnet20_r100_e100.onnx"}
+TWICE = "two 2D kernels a channel"
+DOUBLE = "resnet20_r100x2_s0.onnx"
 VGG = "vgg8_cifar10.onnx"
 #: What the abstract says of a share (percent) of 2D + 1D layers.
 THEIRS = {50: "very little rate loss", 100: "rate loss < 2 points"}
@@ -24,7 +26,8 @@ def rows(data: accuracy.Data) -> Iterator[Row]:
     """Crossbars by the paper's rule and packed, and what it costs in accuracy."""
     yield from _counts(128, "-90 %", "82,688 to 5,872: -92.9 %")
     yield from _counts(256, "-95 %", "68,016 to 3,595: -94.7 %")
-    yield _half()
+    yield _fewer("half of the layers 2D + 1D", HALF, "halved")
+    yield _fewer(TWICE, DOUBLE, "-90 %")
     yield from _accuracies(data)
     yield from curve.rows(curve.make(data.cifar10) if data.cifar10 and data.long else None)
     yield Row(
@@ -37,12 +40,12 @@ def rows(data: accuracy.Data) -> Iterator[Row]:
 
 def _accuracies(data: accuracy.Data) -> Iterator[Row]:
     """Every member, each share against 3D with the spread of the seeds; those trained otherwise."""
-    family = yield from _family("s", "", data)
+    family = yield from _family("", "", data)
     for share, theirs in THEIRS.items():
         yield _lost(f"ratio {share / 100:g} for 0", theirs, family[0], family[share])
-    taught = yield from _family("t", " separated and taught", data)
-    for share, seeds in taught.items():
-        what = f"ratio {share / 100:g} separated and taught for 0"
+    double = yield from _family("x2", f", {TWICE}", data)
+    for share, seeds in double.items():
+        what = f"ratio {share / 100:g} for 0, {TWICE}"
         yield _lost(what, THEIRS[share], family[0], seeds)
     longer = [_trained("100 epochs", share, model, data) for share, model in LONG.items()]
     yield from longer
@@ -51,12 +54,12 @@ def _accuracies(data: accuracy.Data) -> Iterator[Row]:
 
 
 def _family(
-    letter: str, how: str, data: accuracy.Data
+    many: str, how: str, data: accuracy.Data
 ) -> Generator[Row, None, dict[int, dict[str, str]]]:
-    """A row for each resnet20_rSHARE_LETTERSEED.onnx; what was found, by share and seed."""
+    """A row for each resnet20_r<share><many>_s<seed>.onnx; what was found, by share and seed."""
     family: dict[int, dict[str, str]] = {}
-    for path in sorted(MODELS.glob(f"resnet20_r*_{letter}*.onnx")):
-        share, seed = int(path.stem[10:13]), path.stem[15:]
+    for path in sorted(MODELS.glob(f"resnet20_r???{many}_s*.onnx")):
+        share, seed = int(path.stem[10:13]), path.stem.rpartition("_s")[2]
         row = _trained(f"seed {seed}{how}", share, path.name, data)
         family.setdefault(share, {})[seed] = row.ours
         yield row
@@ -111,13 +114,13 @@ def _counts(tile: int, theirs: str, derived: str) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def _half() -> Row:
+def _fewer(what: str, model: str, theirs: str) -> Row:
     options = "--tile 128 --partition paper"
-    before, after = (_by_rule(model, options) for model in (WHOLE, HALF))
+    before, after = (_by_rule(name, options) for name in (WHOLE, model))
     return Row(
-        3, "unit crossbars 128 x 128, half of the layers 2D + 1D", "halved", "abstract",
+        3, f"unit crossbars 128 x 128, {what}", theirs, "abstract",
         f"{before:,} to {after:,}: {100 * (after / before - 1):.1f} %",
-        f"memxc compile models/{HALF} {options}",
+        f"memxc compile models/{model} {options}",
     )  # fmt: skip
 
 
