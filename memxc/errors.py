@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
@@ -66,6 +67,11 @@ def once(key: str, known: Container[str]) -> None:
     """ValueError, in a sentence, for a key that is known already: no value of it counts more."""
     if key in known:
         raise ValueError(f"{key} is given twice")
+
+
+def pasted(*words: object) -> str:
+    """A command line, or a part of one, that a shell takes as it stands."""
+    return shlex.join(map(str, words))
 
 
 def printable(text: str, limit: int = 200) -> str:

@@ -11,6 +11,7 @@ import click  # noqa: TID251
 from memxc import units
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FILE, FOLDER, SWEEP
+from memxc.errors import pasted
 
 if TYPE_CHECKING:
     from memxc.folder import Loaded
@@ -145,7 +146,7 @@ def _say(result: Result, plan: Plan, folder: Path, path: Path, picture: Path | N
         _terminal.say(f"* programmed anew for this point: {', '.join(keys)} not as compiled")
     if picture is not None:
         _terminal.say(f"Drawn in {picture}")
-    _terminal.say(f"Next: memxc twin {folder} -o twin.onnx")
+    _terminal.say(f"Next: {pasted('memxc', 'twin', folder, '-o', 'twin.onnx')}")
 
 
 def _score(metric: str, value: float) -> str:

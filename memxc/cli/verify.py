@@ -11,7 +11,7 @@ import click  # noqa: TID251
 from memxc import units
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FILE, FOLDER
-from memxc.errors import MemxcError, printable
+from memxc.errors import MemxcError, pasted, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,4 +165,5 @@ def _say(found: Verification, changed: list[str], missing: str, folder: Path) ->
     else:
         count = len(found.stages)
         _terminal.say(f"ok: SPICE gives what the design says, in {count} of {count} stages.")
-    _terminal.say(f"Next: memxc {'lvs' if changed or not found.ok else 'report'} {folder}")
+    following = "lvs" if changed or not found.ok else "report"
+    _terminal.say(f"Next: {pasted('memxc', following, folder)}")

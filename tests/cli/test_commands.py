@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import re
+import shlex
 import subprocess
 from importlib import resources
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -31,6 +33,51 @@ def test_compile_says_what_it_did_and_what_comes_next(memxc, model, tmp_path):
     assert "unit crossbars of 128x128" in done.out
     assert done.out.splitlines()[-1] == f"Next: memxc verify {tmp_path / 'out'}"
     assert memxc("compile", model, "-o", tmp_path / "out", "--quiet").out == ""
+
+
+def suggested(out):
+    """The arguments of the command that a shell makes of the last line."""
+    program, *args = shlex.split(re.split(r"Next: |, or ", out.splitlines()[-1])[-1])
+    assert program == "memxc"
+    return args
+
+
+def test_what_is_suggested_can_be_pasted(memxc, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loaded = onnx.load(model)
+    loaded.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    place = tmp_path / "my nets (old)"
+    place.mkdir()
+    onnx.save(loaded, place / "net's $1.onnx")
+    args = ["check", place / "net's $1.onnx", "--shape", "x=1x2x6x5"]
+    for command in ("compile", "verify", "report", "show"):
+        done = memxc(*args)
+        assert done.code == 0
+        args = suggested(done.out)
+        assert args[0] == command
+    out = args[1]
+    assert memxc(*args).code == 0
+    assert suggested(memxc("lvs", out).out) == ["report", out]
+    done = memxc("twin", out, "-o", place / "twin.onnx")
+    assert suggested(done.out) == ["simulate", out, "--data", "DATA.npz"]
+    np.savez("data.npz", x=np.ones((2, 2, 6, 5)))
+    done = memxc("simulate", out, "--data", "data.npz")
+    assert suggested(done.out) == ["twin", out, "-o", "twin.onnx"]
+    (Path(out) / "samples.npz").write_bytes((tmp_path / "data.npz").read_bytes())
+    assert suggested(memxc("verify", out).out) == ["lvs", out]
+
+
+def test_the_shape_that_is_asked_for_can_be_pasted(memxc, model):
+    loaded = onnx.load(model)
+    loaded.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    loaded.graph.input[0].name = loaded.graph.node[0].input[0] = "x (1)"
+    onnx.save(loaded, model)
+    hint = memxc("check", model).err.split("say it with ")[1].splitlines()[0]
+    assert shlex.split(hint) == ["--shape", "x (1)=1x2xSIZEx5"]
+    loaded.graph.input[0].type.tensor_type.ClearField("shape")
+    onnx.save(loaded, model)
+    hint = memxc("check", model).err.split("say it with ")[1].splitlines()[0]
+    assert shlex.split(hint) == ["--shape", "x (1)=1x3x48x192"]
 
 
 def test_compile_json_is_the_report(memxc, model, tmp_path):
