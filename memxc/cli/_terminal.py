@@ -57,6 +57,12 @@ def warn(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def fewer(asked: int | None, held: int, where: str) -> None:
+    """Tell of a --count that asks for more samples than there are."""
+    if asked is not None and held < asked:
+        warn(f"--count {asked}: {where} {held} samples, and these are used")
+
+
 def faults(error: MemxcError) -> None:
     """Every fault on standard error, and how many there were."""
     for fault in error.faults:

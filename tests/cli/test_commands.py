@@ -163,6 +163,30 @@ def test_verify_one_stage_and_a_stage_that_does_not_exist(memxc, out):
     assert "conv" in done.err
 
 
+def test_one_stage_is_not_taken_for_the_whole(memxc, out):
+    lines = memxc("verify", out, "--stage", "conv", "--count", "1").out.splitlines()
+    assert lines[-2] == (
+        "ok: SPICE gives what the design says, in conv; of the 4 stages only this was asked for."
+    )
+    assert lines[-1] == f"Next: memxc verify {out}"
+    lines = memxc("verify", out, "--count", "1").out.splitlines()
+    assert lines[-2:] == [
+        "ok: SPICE gives what the design says, in 4 of 4 stages.", f"Next: memxc report {out}"
+    ]  # fmt: skip
+
+
+def test_fewer_samples_than_were_asked_for(memxc, out, tmp_path):
+    done = memxc("verify", out, "--stage", "pool", "--count", "99")
+    assert (done.code, done.err) == (0, f"--count 99: {out} keeps 7 samples, and these are used\n")
+    np.savez(tmp_path / "two.npz", x=np.ones((2, 2, 6, 5)))
+    done = memxc("verify", out, "--samples", tmp_path / "two.npz", "--stage", "pool", "--count", 3)
+    assert done.err == f"--count 3: {tmp_path / 'two.npz'} holds 2 samples, and these are used\n"
+    done = memxc("verify", out, "--samples", tmp_path / "two.npz", "--stage", "pool", "--count", 2)
+    assert done.err == ""
+    done = memxc("simulate", out, "--data", tmp_path / "two.npz", "--count", 60)
+    assert done.err == f"--count 60: {tmp_path / 'two.npz'} holds 2 samples, and these are used\n"
+
+
 def test_verify_with_an_engine_that_does_not_exist(memxc, out):
     assert memxc("verify", out, "--engine", "pspice").code == 2
 
