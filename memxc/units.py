@@ -67,6 +67,12 @@ def share(part: float | None) -> str:
     return "" if part is None else f"{part:.1%}"
 
 
+def lost(part: float) -> str:
+    """A share that was lost as per cent; one below zero was gained, and says so."""
+    text = share(abs(part))
+    return f"{text} gained" if part < 0 and text != "0.0%" else text
+
+
 def small(error: float) -> str:
     """An error in two digits: 3.1e-06; none at all is 0."""
     return f"{error:.1e}" if error else "0"

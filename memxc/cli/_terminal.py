@@ -63,12 +63,12 @@ def fewer(asked: int | None, held: int, where: str) -> None:
         warn(f"--count {asked}: {where} {held} samples, and these are used")
 
 
-def faults(error: MemxcError) -> None:
-    """Every fault on standard error, and how many there were."""
+def faults(error: MemxcError, note: str = "") -> None:
+    """Every fault on standard error, and how many there were, with a note behind that."""
     for fault in error.faults:
         warn(str(fault))
     count = len(error.faults)
-    warn(f"{count} error{'s' * (count != 1)}; nothing was written.")
+    warn(f"{count} error{'s' * (count != 1)}{note}.")
 
 
 def document(value: object) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
+from memxc import render, report
 from memxc.netread import read
 
 
@@ -259,6 +260,31 @@ def test_report_formats(memxc, out):
     rows = list(csv.DictReader(io.StringIO(memxc("report", out, "--format", "csv").out)))
     assert [row["stage"] for row in rows] == ["conv", "relu", "pool", "dense"]
     assert sum(int(row["memristors"]) for row in rows) == tree["resources"]["total"]["memristors"]
+
+
+@pytest.mark.parametrize(
+    ("lost", "points", "shares"),
+    [
+        (-0.0156, "1.56 points gained", "1.6% gained"),
+        (0.0156, "1.56 points lost", "1.6%"),
+        (-1e-6, "0.00 points lost", "0.0%"),
+    ],
+)
+def test_what_was_gained_is_not_lost(memxc, out, lost, points, shares):
+    tree = memxc("report", out, "--json").json
+    loss = {"samples": 7, "max_abs_error": 0.1, "max_rel_error": 0.2, "metric": "top1"}
+    loss |= {"before": 0.5, "after": 0.5 - lost, "lost": lost}
+    tree["fidelity"]["loss"] = tree["passes"][0]["loss"] = loss
+    assert f", {points}, over 7 samples" in report.text(tree)
+    assert f" {shares} |" in render.report("report.md", report=tree)
+    assert f"<td>{shares}</td>" in render.report("report.html", report=tree)
+
+
+def test_op_amps_are_called_so_wherever_users_read(memxc, out):
+    for form in ("text", "md", "html"):
+        done = memxc("report", out, "--format", form)
+        assert "op-amps" in done.out
+        assert "opamps" not in done.out
 
 
 def test_report_of_a_file_changed_by_hand(memxc, out):
