@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from memxc.errors import MemxcError, printable
 
@@ -16,7 +18,11 @@ _ASCII = {"µ": "u", "Ω": "ohm", "×": "x", "…": "...", "—": "-", "–": "-
 
 
 def prepare() -> None:
-    """Make printing never fail for want of a character, whatever the locale."""
+    """Make printing never fail for want of a character, whatever the locale, or of a stream."""
+    # Python has no object for a stream that was closed before it started (`memxc ... >&-`).
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     codecs.register_error("memxc", _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

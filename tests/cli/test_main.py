@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -121,6 +122,23 @@ def test_a_full_disk_behind_standard_output():
         )  # fmt: skip
     assert done.returncode == 5
     assert done.stderr == "error[cannot-write] standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("targets", 0), ("check nowhere.onnx", 2), ("verify . --json", 3), ("--version", 0)],
+)
+def test_closed_streams_change_no_exit_code(tmp_path, command, code):
+    """What they would have said is lost; standard error never ends up in a document."""
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        line = f"{shlex.quote(sys.executable)} -m memxc {command} {closed}"
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, check=False, capture_output=True, text=True
+        )
+        assert (closed, done.returncode) == (closed, code)
+        assert "Traceback" not in done.stderr
+        if closed == "2>&-" and "--json" in command:
+            assert json.loads(done.stdout)["exit_code"] == code
 
 
 def test_a_fault_of_our_own_is_a_sentence_and_a_file(monkeypatch, capsys):
