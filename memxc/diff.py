@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from memxc import units
@@ -29,11 +30,14 @@ QUANTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "area": ("m2", ("area", "total_m2")),
     "loss": ("", ("fidelity", "loss", "lost")),
 }
-#: What is compared of a stage: the table of the report, and its key.
+#: What is compared of a stage: its key, its name, its unit, and the table of the report.
 _STAGE = (
-    ("crossbars", "resources"), ("memristors", "resources"), ("opamps", "resources"),
-    ("periods", "resources"), ("total_w", "power"),
-)  # fmt: skip
+    ("crossbars", "crossbars", "", "resources"),
+    ("memristors", "memristors", "", "resources"),
+    ("opamps", "op-amps", "", "resources"),
+    ("periods", "periods", "", "resources"),
+    ("total_w", "power", "W", "power"),
+)
 #: Settings that say where a number comes from, not what it is.
 _WORDS = ("summary", "source")
 
@@ -71,7 +75,7 @@ def taken(report: Mapping[str, Any]) -> Taken:
     loss = report["fidelity"]["loss"] or {}
     settings |= {f"loss.{key}": loss[key] for key in ("metric", "samples") if key in loss}
     stages: dict[str, dict[str, float]] = {}
-    for key, table in _STAGE:
+    for key, _, _, table in _STAGE:
         for row in report[table]["stages"]:
             stages.setdefault(row["stage"], {})[key] = _number(row[key])
     for name, found in stages.items():
@@ -114,7 +118,7 @@ def over(limits: Mapping[str, Limit], found: Mapping[str, Any]) -> list[str]:
         elif not limit.allows(before, after):
             more = f"{limit.more:.4g}" if not row["unit"] else units.text(limit.more, row["unit"])
             allowed = f"{100 * limit.more:.4g} %" if limit.relative else more
-            shown = f"{shown_as(row, before)} to {shown_as(row, after)}"
+            shown = " to ".join(beside(row["unit"], before, after))
             lines.append(f"over budget: {row['name']} {shown} where {allowed} more is allowed")
     return lines
 
@@ -123,30 +127,49 @@ def text(found: Mapping[str, Any]) -> str:
     """A comparison for people, in plain lines and tables."""
     parts = []
     if found["settings"]:
-        rows = [(printable(r["key"], 60), _word(r["a"]), _word(r["b"])) for r in found["settings"]]
-        parts.append(units.table(rows, ("setting", "A", "B")))
-    parts.append(units.table(_rows(found), ("quantity", "A", "B", "change")))
-    if found["stages"]:
-        stages = [(printable(row["stage"], 60), *_devices(row)) for row in found["stages"]]
-        head = ("stage that differs", "crossbars A", "B", "memristors A", "B", "op-amps A", "B")
-        parts.append(units.table(stages, head))
-    return "\n\n".join(parts)
-
-
-def _rows(found: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    return [
-        (row["name"], shown_as(row, row["a"]), shown_as(row, row["b"]), _change(row["a"], row["b"]))
-        for row in found["quantities"]
+        settings = [(printable(r["key"], 60), *words(r["a"], r["b"])) for r in found["settings"]]
+        parts.append(units.table(settings, ("setting", "A", "B")))
+    rows = [
+        (r["name"], *beside(r["unit"], r["a"], r["b"]), _change(r["a"], r["b"]))
+        for r in found["quantities"]
     ]
+    parts.append(units.table(rows, ("quantity", "A", "B", "change")))
+    return "\n\n".join([*parts, *_stages(found)])
 
 
-def shown_as(row: Mapping[str, Any], value: float | None) -> str:
-    """A quantity with its unit; a dash where it was not measured."""
+def _stages(found: Mapping[str, Any]) -> Iterator[str]:
+    """The table of the stages that differ, with the columns in which any does; none where only
+    rounding differs."""
+    cells = [
+        [beside(unit, *(side and side[key] for side in (row["a"], row["b"])))
+         for key, _, unit, _ in _STAGE]
+        for row in found["stages"]
+    ]  # fmt: skip
+    told = [k for k in range(len(_STAGE)) if any(row[k][0] != row[k][1] for row in cells)]
+    if told:
+        yield units.table(
+            [
+                (printable(row["stage"], 60), *chain(*(pairs[k] for k in told)))
+                for row, pairs in zip(found["stages"], cells, strict=True)
+                if any(a != b for a, b in pairs)
+            ],
+            ("stage that differs", *chain(*((f"{_STAGE[k][1]} A", "B") for k in told))),
+        )
+
+
+def beside(unit: str, a: float | None, b: float | None) -> tuple[str, str]:
+    """A quantity of both reports with its unit, a dash where it was not measured; in three digits,
+    or in six where that tells the two apart."""
+    short, long = ((_quantity(a, unit, digits), _quantity(b, unit, digits)) for digits in (3, 6))
+    return long if short[0] == short[1] and long[0] != long[1] else short
+
+
+def _quantity(value: float | None, unit: str, digits: int) -> str:
     if value is None:
         return "-"
-    if row["unit"] == "m2":
-        return units.area(value)
-    return units.text(value, row["unit"]) if row["unit"] else f"{value:,.6g}"
+    if unit:
+        return units.area(value, digits) if unit == "m2" else units.text(value, unit, digits)
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.6g}"
 
 
 def _change(before: float | None, after: float | None) -> str:
@@ -154,17 +177,37 @@ def _change(before: float | None, after: float | None) -> str:
         return "" if before == after else "-"
     if before <= 0:  # a loss may be a gain, of which there is no share
         return "-" if before else "new"
-    return f"{after / before - 1:+.1%}"
+    share = f"{after / before - 1:+.1%}"
+    return "0.0%" if share[1:] == "0.0%" else share
 
 
-def _devices(row: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("crossbars", "memristors", "opamps"):
-        for side in ("a", "b"):
-            yield "-" if row[side] is None else f"{row[side][key]:,}"
+def words(a: Any, b: Any) -> tuple[str, str]:
+    """Two values of a setting as a user would write them, cut where they are long."""
+    one, other = _word(a), _word(b)
+    if one == other:
+        one, other = str(a), str(b)
+    if printable(one, 40) == printable(other, 40):
+        # Long ones, which differ behind the cut.
+        pairs = enumerate(zip(one, other, strict=False))
+        same = max(0, next((k for k, (x, y) in pairs if x != y), 0) - 10)
+        one, other = f"…{one[same:]}", f"…{other[same:]}"
+    return printable(one, 40), printable(other, 40)
 
 
 def _word(value: Any) -> str:
-    return "-" if value is None else printable(str(value), 40)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    if isinstance(value, Mapping):
+        if value.keys() == {"name", "shape"}:
+            return f"{value['name']} {_word(value['shape'])}"
+        return " ".join(f"{key}={_word(each)}" for key, each in value.items())
+    if isinstance(value, list):
+        kinds = {type(each) for each in value}
+        mark = "x" if kinds == {int} else "," if kinds == {float} else ", "
+        return mark.join(map(_word, value)) or "-"
+    return "-" if value is None else str(value)
 
 
 def _flat(tree: Any, key: str) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import shlex
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
@@ -66,6 +68,26 @@ def once(key: str, known: Container[str]) -> None:
     """ValueError, in a sentence, for a key that is known already: no value of it counts more."""
     if key in known:
         raise ValueError(f"{key} is given twice")
+
+
+def like(word: str, known: Iterable[str]) -> str:
+    """A question after the known word that is most like another one; "" where none is like it."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def why(error: Exception) -> str:
+    """Why a file cannot be read or written, without the words of Python's own."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not {error.encoding.upper()} text"
+    return getattr(error, "strerror", None) or str(error)
+
+
+def pasted(*words: object) -> str:
+    """A command line, or a part of one, that a shell takes as it stands."""
+    return shlex.join(map(str, words))
 
 
 def printable(text: str, limit: int = 200) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from memxc import samples, store
-from memxc.errors import MemxcError, fail
+from memxc.errors import MemxcError, fail, why
 from memxc.ir.design import Design
 from memxc.target import Target
 
@@ -70,7 +70,7 @@ def manifest(folder: Path) -> dict[str, Any]:
         hint = "give the folder that `memxc compile -o` wrote"
         raise fail("bad-design", str(folder), "not an output folder of memxc", hint) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise _broken(folder, f"{MANIFEST}: {error}") from error
+        raise _broken(folder, f"{MANIFEST}: {why(error)}") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise _broken(folder, f"{MANIFEST} is not of the schema {SCHEMA}")
     if not isinstance(found.get("files"), dict):

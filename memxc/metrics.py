@@ -101,7 +101,13 @@ def _check_masks(labels: Array, answer: tuple[int, ...], where: str) -> None:
 
 
 def _misfit(metric: str, answer: tuple[int, ...], labels: Array | None, where: str) -> MemxcError:
-    wanted = "one class a sample" if metric == "top1" else f"masks of the shape {answer}"
-    held = "no labels y" if labels is None else f"labels of the shape {labels.shape[1:]}"
+    wanted = f"masks of the shape {'x'.join(map(str, answer))}"
+    if metric == "top1":
+        wanted = "one class a sample" if np.prod(answer) > 1 else "answers of several classes"
+    held = "no labels y"
+    if labels is not None:
+        shape = "x".join(map(str, labels.shape[1:]))
+        classes = labels.size == len(labels)
+        held = "classes, one a sample" if classes else f"labels of the shape {shape}"
     hint = "give other --data, or --metric error, which needs no labels"
     return fail("usage", where, f"holds {held}; {metric} needs {wanted}", hint)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from memxc import passes
-from memxc.errors import Fault, MemxcError
+from memxc.errors import Fault, MemxcError, like
 from memxc.passes import Pass
 
 #: For each method the pass, its options, and the option that the amount is.
@@ -31,7 +31,9 @@ def parse(text: str, refit: bool = False) -> Pass:
     """The pass of METHOD:AMOUNT. ValueError, in a sentence, where it is none."""
     method, _, amount = text.partition(":")
     if method not in METHODS:
-        raise ValueError(f"there is no method {method!r}; methods are {', '.join(METHODS)}")
+        near = like(method, METHODS)
+        what = f"there is no method {method!r}{f' ({near})' if near else ''}"
+        raise ValueError(f"{what}; methods are {', '.join(METHODS)}")
     try:
         value = float(amount)
     except ValueError:

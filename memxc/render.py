@@ -94,6 +94,7 @@ def _pages() -> jinja2.Environment:
         "area": units.area,
         "count": units.count,
         "share": units.share,
+        "lost": units.lost,
         "small": units.small,
     }
     return environment

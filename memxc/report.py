@@ -109,7 +109,8 @@ def _lost(loss: Mapping[str, Any] | None) -> list[str]:
     if loss["metric"] == "error":
         return [f"relative error of the outputs: {after:.2%} {over}"]
     name = {"top1": "accuracy", "dice": "Dice"}[str(loss["metric"])]
-    return [f"{name}: {before:.2%} before, {after:.2%} after, {100 * lost:.2f} points lost, {over}"]
+    points = f"{100 * abs(lost):.2f} points {'gained' if round(lost, 4) < 0 else 'lost'}"
+    return [f"{name}: {before:.2%} before, {after:.2%} after, {points}, {over}"]
 
 
 def _table(report: Mapping[str, Any]) -> str:

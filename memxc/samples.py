@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc import store
-from memxc.errors import Fault, MemxcError, fail
+from memxc.errors import Fault, MemxcError, fail, why
 from memxc.ir.kinds import bits, span
 
 #: More than these are read but not used: calibration gains nothing from more.
@@ -85,8 +85,8 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         return store.read_npz(path)
     except (OSError, ValueError) as error:
         # numpy takes whatever is no .npz for a pickle, and says how to open one.
-        why = "it is no .npz file" if "pickle" in str(error) else error
-        what = f"cannot be read as .npz: {why}"
+        reason = "it is no .npz file" if "pickle" in str(error) else why(error)
+        what = f"cannot be read as .npz: {reason}"
         hint = "numpy.savez(FILE, x=..., y=...) writes such a file"
         raise fail("bad-samples", str(path), what, hint) from error
 

@@ -56,15 +56,21 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
-def area(square_metres: float) -> str:
+def area(square_metres: float, digits: int = 3) -> str:
     """An area for people; a prefix would be squared, so there are only two units."""
-    small = square_metres < 1e-9
-    return f"{square_metres * 1e12:.3g} um2" if small else f"{square_metres * 1e6:.3g} mm2"
+    power, unit = (1e12, "um2") if square_metres < 1e-9 else (1e6, "mm2")
+    return f"{square_metres * power:.{digits}g} {unit}"
 
 
 def share(part: float | None) -> str:
     """A share as per cent; nothing where there is none."""
     return "" if part is None else f"{part:.1%}"
+
+
+def lost(part: float) -> str:
+    """A share that was lost as per cent; one below zero was gained, and says so."""
+    text = share(abs(part))
+    return f"{text} gained" if part < 0 and text != "0.0%" else text
 
 
 def small(error: float) -> str:

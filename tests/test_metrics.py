@@ -71,6 +71,25 @@ def test_the_labels_choose(answer, labels, metric):
 
 
 @pytest.mark.parametrize(
+    ("asked", "answer", "labels", "what"),
+    [
+        ("dice", (4,), np.zeros(7), "holds classes, one a sample; dice needs masks of the shape 4"),
+        ("iou", (2, 3), np.zeros((7, 1)), "holds classes, one a sample; iou needs masks of the "
+         "shape 2x3"),
+        ("top1", (4, 6), np.zeros((7, 4, 6)), "holds labels of the shape 4x6; top1 needs one "
+         "class a sample"),
+        ("top1", (1,), np.zeros(7), "holds classes, one a sample; top1 needs answers of several "
+         "classes"),
+        ("dice", (4,), None, "holds no labels y; dice needs masks of the shape 4"),
+    ],
+)  # fmt: skip
+def test_what_labels_are_and_should_be(asked, answer, labels, what):
+    with pytest.raises(MemxcError) as caught:
+        choose(asked, answer, labels, "data.npz")
+    assert caught.value.faults[0].what == what
+
+
+@pytest.mark.parametrize(
     ("asked", "answer", "labels"),
     [
         ("top1", (10,), None),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -85,8 +87,68 @@ def test_numbers_are_within_bounds(key, value):
     found = faults(HFOX.with_set, f"{key}={value}")
     assert all(code == "usage" and key in where for code, where, *_ in found)
     assert {what.split(" than ")[0] for *_, what, _ in found} == {
-        "Input should be greater" if value == "-1.0" else "Input should be less"
+        "has to be greater" if value == "-1.0" else "has to be less"
     }
+
+
+@pytest.mark.parametrize(
+    ("device", "says"),
+    [
+        ("r_on_ohm = 'abc'", ("device.r_on_ohm", "is no number")),
+        ("r_on_ohm = []", ("device.r_on_ohm", "is no number")),
+        ("levels = 2.5", ("device.levels", "is no whole number")),
+        ("levels = 'two'", ("device.levels", "is no whole number")),
+        ("levels = []", ("device.levels", "is no whole number")),
+        ("states = 5", ("device.states", "is no list")),
+        ("states = [5]", ("device.states.0", "is no table")),
+        ("states = [{mean_s = 1e-6}]", ("device.states.0.sigma_s", "is missing")),
+        ("temperature_k = inf", ("device.temperature_k", "has to be less than or equal to 2000")),
+        ("iv = 'x'", ("device.iv", "has to be 'linear', 'sinh' or 'table'")),
+        ("source = ''", ("device.source", "is empty")),
+        ("source = 5", ("device.source", "is no text")),
+    ],
+)
+def test_what_is_wrong_is_in_our_own_words(tmp_path, device, says):
+    text = Path(toml(tmp_path, "")).read_text()
+    if device.startswith("source"):
+        text = text.replace('threshold_v = 0.2\nsource = "s"', "threshold_v = 0.2")
+    (tmp_path / "mine.toml").write_text(text + device)
+    found = faults(target.load, str(tmp_path / "mine.toml"))
+    assert (f"{tmp_path / 'mine.toml'}: {says[0]}", says[1]) in [
+        (w, what) for _, w, what, _ in found
+    ]
+
+
+def test_a_file_that_says_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("empty.toml").write_text("")
+    assert [(where, what) for _, where, what, _ in faults(target.load, "empty.toml")] == [
+        (f"empty.toml: {key}", "is missing")
+        for key in ("name", "crossbar", "device", "wire", "amplifier")
+    ]
+    Path("name.toml").write_text(f"name = '{'x' * 81}'")
+    assert faults(target.load, "name.toml")[0][2] == "has to have at most 80 characters"
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "hint"),
+    [
+        ("nofile.toml", "cannot be read: no such file", ""),
+        ("hfox128.toml", "cannot be read: no such file", "did you mean 'hfox-128'?"),
+        ("folder.toml", "cannot be read: Is a directory", ""),
+        ("bytes.toml", "cannot be read: not UTF-8 text", ""),
+        ("mine", "no such target", "did you mean 'mine.toml'?"),
+        ("hfox-12", "no such target", "did you mean 'hfox-128'? memxc targets lists them"),
+        ("other", "no such target", "memxc targets lists them"),
+        ("x" * 5000, "no such target", "memxc targets lists them"),
+    ],
+)
+def test_targets_that_are_not_there(tmp_path, monkeypatch, name, what, hint):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text("")
+    Path("bytes.toml").write_bytes(b"\xff\xfe")
+    Path("folder.toml").mkdir()
+    assert faults(target.load, name) == [("bad-target", name, what, hint)]
 
 
 @pytest.mark.parametrize("setting", ["r_on_ohm=1e-4", "r_off_ohm=2e15", "read_voltage_v=1e-30"])
@@ -285,8 +347,8 @@ def test_set_does_not_drop_what_measured_states_replace(tmp_path, states_first):
         ("wire.r_word_line=", "not TABLE.KEY=VALUE", "tables are crossbar"),
         ("wire.source=me", "no key 'source'", ""),
         ("device.states=1", "no key 'states'", ""),
-        ("wire.r_word_line=two", "unable to parse string as a number", ""),
-        ("crossbar.rows=1e2", "unable to parse string as an integer", ""),
+        ("wire.r_word_line=two", "is no number", ""),
+        ("crossbar.rows=1e2", "is no whole number", ""),
         ("wire.r_word_line=-1", "greater than or equal to 0", ""),
         ("device.r_on=1e7", "has to be smaller than r_off_ohm", ""),
     ],

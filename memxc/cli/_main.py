@@ -18,9 +18,11 @@ import click  # noqa: TID251
 
 from memxc import __version__
 from memxc.cli import _terminal
-from memxc.errors import MemxcError, printable
+from memxc.errors import MemxcError, like, printable, why
 
 _OURS = 70
+#: Commands that write what they are asked for at their end, whole or not at all.
+_WRITERS = ("compile", "twin")
 _BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -36,6 +38,15 @@ class _Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"memxc.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        names = self.list_commands(ctx)
+        near = like(args[0].lower(), names)
+        if near and args[0] not in names and args[0][0] != "-":
+            ctx.fail(f"No such command {args[0]!r}. {near[0].upper()}{near[1:]}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Whole sentences: click's own list cuts them off."""
@@ -65,6 +76,7 @@ def main(args: Sequence[str] | None = None) -> Never:
 def _run(arguments: list[str]) -> int:
     """The exit code of one command line; every exception has become words by then."""
     as_json = "--json" in arguments
+    unwritten = "; nothing was written" if arguments[:1] and arguments[0] in _WRITERS else ""
     try:
         result = group.main(arguments, prog_name="memxc", standalone_mode=False)
         return int(result or 0)
@@ -74,20 +86,20 @@ def _run(arguments: list[str]) -> int:
             _print_faults([("usage", "", error.format_message(), "")], error.exit_code)
         return error.exit_code
     except MemxcError as error:
-        _terminal.faults(error)
+        _terminal.faults(error, unwritten)
         if as_json:
             rows = [(f.code, f.where, f.what, f.hint) for f in error.faults]
             _print_faults(rows, error.exit_code)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _terminal.warn("\nstopped; nothing was written.")
+        _terminal.warn(f"\nstopped{unwritten}.")
         return 130
     except _terminal.StdoutError:
         raise
     except BrokenPipeError as error:
         raise _terminal.StdoutError from error
     except Exception as error:  # noqa: BLE001 - the one place that may
-        where = _own_fault(error, arguments)
+        where = _own_fault(error, arguments, unwritten)
         if as_json:
             _print_faults([("own-fault", "memxc", str(error), where)], _OURS)
         return _OURS
@@ -104,7 +116,8 @@ def _flushed(run: Callable[[], int]) -> int:
         cause = unwritten.__cause__
         if isinstance(cause, BrokenPipeError):
             return 128 + signal.SIGPIPE
-        _terminal.warn(f"error[cannot-write] standard output: {cause}")
+        assert isinstance(cause, OSError), "nothing else is a StdoutError"
+        _terminal.warn(f"error[cannot-write] standard output: {why(cause)}")
         return 5
     return code
 
@@ -114,7 +127,7 @@ def _print_faults(rows: list[tuple[str, str, str, str]], code: int) -> None:
     _terminal.say(json.dumps({"schema": "memxc-faults/1", "exit_code": code, "faults": faults}))
 
 
-def _own_fault(error: Exception, arguments: list[str]) -> str:
+def _own_fault(error: Exception, arguments: list[str], unwritten: str) -> str:
     """A fault of memxc's own: one sentence on the terminal; says where the details are."""
     import platform
     import traceback
@@ -134,8 +147,8 @@ def _own_fault(error: Exception, arguments: list[str]) -> str:
         details = f"the details are in {file.name}"
     except OSError as failed:
         details = f"the details could not be written ({failed.strerror})"
-    _terminal.warn(f"memxc has failed by a fault of its own: {summary}")
-    _terminal.warn(f"Nothing was written; {details}. Please report it with that file.")
+    _terminal.warn(f"memxc has failed by a fault of its own{unwritten}: {summary}")
+    _terminal.warn(f"{details[0].upper()}{details[1:]}. Please report it with that file.")
     return details
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from memxc.errors import fail
+from memxc.errors import fail, why
 
 Made = TypeVar("Made")
 JSON = "report.json"
@@ -33,4 +33,4 @@ def read(folder: Path, name: str) -> str:
     try:
         return (folder / name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise fail("bad-design", str(folder / name), str(error), "compile again") from error
+        raise fail("bad-design", str(folder / name), why(error), "compile again") from error

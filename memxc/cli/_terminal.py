@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from memxc.errors import MemxcError, printable
 
@@ -16,7 +18,11 @@ _ASCII = {"µ": "u", "Ω": "ohm", "×": "x", "…": "...", "—": "-", "–": "-
 
 
 def prepare() -> None:
-    """Make printing never fail for want of a character, whatever the locale."""
+    """Make printing never fail for want of a character, whatever the locale, or of a stream."""
+    # Python has no object for a stream that was closed before it started (`memxc ... >&-`).
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     codecs.register_error("memxc", _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -57,12 +63,18 @@ def warn(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def faults(error: MemxcError) -> None:
-    """Every fault on standard error, and how many there were."""
+def fewer(asked: int | None, held: int, where: str) -> None:
+    """Tell of a --count that asks for more samples than there are."""
+    if asked is not None and held < asked:
+        warn(f"--count {asked}: {where} {held} samples, and these are used")
+
+
+def faults(error: MemxcError, note: str = "") -> None:
+    """Every fault on standard error, and how many there were, with a note behind that."""
     for fault in error.faults:
         warn(str(fault))
     count = len(error.faults)
-    warn(f"{count} error{'s' * (count != 1)}; nothing was written.")
+    warn(f"{count} error{'s' * (count != 1)}{note}.")
 
 
 def document(value: object) -> None:

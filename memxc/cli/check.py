@@ -11,7 +11,7 @@ import click  # noqa: TID251
 from memxc import units
 from memxc.cli import _options, _terminal
 from memxc.cli._options import MODEL
-from memxc.errors import MemxcError, printable
+from memxc.errors import MemxcError, pasted, printable
 
 
 @click.command()
@@ -48,7 +48,7 @@ def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> i
         _terminal.faults(error)
         return error.exit_code
     if not as_json:
-        _terminal.say(
-            f"Every node can be mapped. Next: memxc compile {model} -o build/{model.stem}"
-        )
+        given = [f"--shape={name}={'x'.join(map(str, s))}" for name, s in shapes.items()]
+        following = pasted("memxc", "compile", model, "-o", f"build/{model.stem}", *given)
+        _terminal.say(f"Every node can be mapped. Next: {following}")
     return 0

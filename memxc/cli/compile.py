@@ -9,7 +9,7 @@ import click  # noqa: TID251
 
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FILE, MODEL
-from memxc.errors import fail
+from memxc.errors import fail, pasted
 
 
 @click.command()
@@ -212,8 +212,8 @@ def _say(report: dict[str, Any], out: Path, quiet: bool, only: bool) -> None:
     if _disturbed(report["target"]):
         _terminal.say("  all without wires and variation: memxc simulate has them")
     _terminal.say(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
-    wire = " --wire" if "compensate" in [done["name"] for done in report["passes"]] else ""
-    _terminal.say(f"Next: memxc verify {out}{wire}")
+    wire = ["--wire"] if "compensate" in [done["name"] for done in report["passes"]] else []
+    _terminal.say(f"Next: {pasted('memxc', 'verify', out, *wire)}")
 
 
 def _disturbed(target: dict[str, Any]) -> bool:

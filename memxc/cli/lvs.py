@@ -10,7 +10,7 @@ import click  # noqa: TID251
 
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
-from memxc.errors import fail, printable
+from memxc.errors import fail, pasted, printable
 
 if TYPE_CHECKING:
     from memxc.lvs import Result
@@ -56,7 +56,7 @@ def _say(found: Result, changed: list[str], folder: Path) -> None:
         _terminal.say("Next: compile the model again, or undo the change")
     else:
         _terminal.say(f"ok: {lines}; the netlist is the design.")
-        _terminal.say(f"Next: memxc report {folder}")
+        _terminal.say(f"Next: {pasted('memxc', 'report', folder)}")
 
 
 def _top(folder: Path) -> Path:

@@ -11,6 +11,7 @@ import click  # noqa: TID251
 
 from memxc.cli import _options, _reports, _terminal
 from memxc.cli._options import FOLDER
+from memxc.errors import pasted
 
 #: Formats that stand in the folder as they are.
 _FILES = {"json": "report.json", "md": "report.md", "html": "report.html"}
@@ -39,7 +40,7 @@ def command(folder: Path, form: str, as_json: bool) -> None:
         _terminal.say(_reports.built(folder, _csv), end="")
     else:
         _terminal.say(_reports.built(folder, _text))
-        shown = "" if report_only(found) else f", or memxc show {folder}"
+        shown = "" if report_only(found) else f", or {pasted('memxc', 'show', folder)}"
         _terminal.say(f"\nMore: {folder / 'report.html'}{shown}")
 
 

@@ -11,6 +11,7 @@ import click  # noqa: TID251
 from memxc import units
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FILE, FOLDER, SWEEP
+from memxc.errors import pasted
 
 if TYPE_CHECKING:
     from memxc.folder import Loaded
@@ -63,6 +64,11 @@ def command(
             _terminal.warn(f"\nstopped; run it again to go on from {bench.journal.path}")
             return 130
     picture = _picture(folder, result) if plot else None
+    if plan.draws > 1 and all(len(row.scores) == 1 for row in result.rows):
+        _terminal.warn(
+            "nothing is drawn: the target has no variation, so one draw stands for all "
+            f"{plan.draws:,}; try --set device.sigma=0.1"
+        )
     if as_json:
         _terminal.document(_tree(result, plan))
     else:
@@ -89,7 +95,9 @@ def _data(loaded: Loaded, path: Path, count: int | None) -> Data:
 
     shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
     given = samples.read(path, shapes, count, loaded.kinds)
-    return Data(given.inputs, given.labels, str(path), f"{sha256(path)}:{count}")
+    data = Data(given.inputs, given.labels, str(path), f"{sha256(path)}:{count}")
+    _terminal.fewer(count, data.count, f"{path} holds")
+    return data
 
 
 def _picture(folder: Path, result: Result) -> Path:
@@ -145,7 +153,7 @@ def _say(result: Result, plan: Plan, folder: Path, path: Path, picture: Path | N
         _terminal.say(f"* programmed anew for this point: {', '.join(keys)} not as compiled")
     if picture is not None:
         _terminal.say(f"Drawn in {picture}")
-    _terminal.say(f"Next: memxc twin {folder} -o twin.onnx")
+    _terminal.say(f"Next: {pasted('memxc', 'twin', folder, '-o', 'twin.onnx')}")
 
 
 def _score(metric: str, value: float) -> str:

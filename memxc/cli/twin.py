@@ -8,6 +8,7 @@ import click  # noqa: TID251
 
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
+from memxc.errors import pasted
 
 
 @click.command()
@@ -47,5 +48,5 @@ def command(
     _terminal.say(f"{output}: {len(made):,} bytes, batches of any size, float32.")
     if target.device.read_noise:
         _terminal.say("Every run draws read noise anew; a new session starts at the same numbers.")
-    _terminal.say(f"Next: memxc simulate {folder} --data DATA.npz")
+    _terminal.say(f"Next: {pasted('memxc', 'simulate', folder, '--data', 'DATA.npz')}")
     return 0

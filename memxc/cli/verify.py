@@ -11,7 +11,7 @@ import click  # noqa: TID251
 from memxc import units
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FILE, FOLDER
-from memxc.errors import MemxcError, printable
+from memxc.errors import MemxcError, pasted, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,8 @@ def command(
     if as_json:
         _terminal.document(_tree(found, changed))
     else:
-        _say(found, changed, missing, folder)
+        _say(found, changed, missing)
+        _verdict(found, bool(changed), folder, asked["wire"])
     return 0 if found.ok else 1
 
 
@@ -81,6 +82,8 @@ def _inputs(
         shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
         given = samples.read(path, shapes, count, loaded.kinds)
     inputs = {name: values[:count] for name, values in given.inputs.items()}
+    where = f"{loaded.folder} keeps" if path is None else f"{path} holds"
+    _terminal.fewer(count, len(next(iter(inputs.values()))), where)
     return inputs, None if given.labels is None else given.labels[:count]
 
 
@@ -116,7 +119,7 @@ def _stage(stage: StageResult) -> dict[str, Any]:
     return {**asdict(stage), "crossbar_w": named}
 
 
-def _say(found: Verification, changed: list[str], missing: str, folder: Path) -> None:
+def _say(found: Verification, changed: list[str], missing: str) -> None:
     for name in changed:
         _terminal.warn(f"changed since it was compiled: {printable(name)}")
     _terminal.say(f"{found.engine} {found.version}, largest relative error {found.tolerance:g}:")
@@ -157,12 +160,24 @@ def _say(found: Verification, changed: list[str], missing: str, folder: Path) ->
             )
     elif missing:
         _terminal.say(f"Not compared with onnxruntime: {printable(missing)}.")
+
+
+def _verdict(found: Verification, changed: bool, folder: Path, wire: bool) -> None:
+    count, every = len(found.stages), found.circuits
     failed = [printable(stage.name, 40) for stage in found.stages if not stage.ok]
+    following = pasted("memxc", "lvs" if changed or not found.ok else "report", folder)
     if failed:
         _terminal.say(f"FAILED: SPICE and the design disagree in {', '.join(failed)}.")
     elif not found.ok:
         _terminal.say("FAILED: the distance to onnxruntime is no finite number.")
+    elif count < every:
+        name = printable(found.stages[0].name, 40)
+        _terminal.say(
+            f"ok: SPICE gives what the design says, in {name}; "
+            f"of the {every} stages only this was asked for."
+        )
+        if not changed:
+            following = pasted("memxc", "verify", folder, *(["--wire"] if wire else []))
     else:
-        count = len(found.stages)
-        _terminal.say(f"ok: SPICE gives what the design says, in {count} of {count} stages.")
-    _terminal.say(f"Next: memxc {'lvs' if changed or not found.ok else 'report'} {folder}")
+        _terminal.say(f"ok: SPICE gives what the design says, in {count} of {every} stages.")
+    _terminal.say(f"Next: {following}")

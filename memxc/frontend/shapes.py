@@ -7,7 +7,7 @@ from math import prod
 
 import onnx  # noqa: TID251
 
-from memxc.errors import Fault, MemxcError
+from memxc.errors import Fault, MemxcError, pasted
 from memxc.frontend.network import LARGEST_TENSOR, Shape
 
 #: Sizes as the model says them; None where it leaves one open.
@@ -66,7 +66,7 @@ def _fixed(name: str, sizes: _Sizes | None, given: Shape | None) -> Shape | Faul
     """The shape of one input, or what keeps it from having one."""
     if given is None:
         if sizes is None:
-            hint = f"say it with --shape {name}=1x3x48x192"
+            hint = f"say it with {pasted('--shape', f'{name}=1x3x48x192')}"
             return Fault("unsupported-shape", name, "the model leaves its whole shape open", hint)
         given = tuple(1 if i == 0 and size is None else size or 0 for i, size in enumerate(sizes))
         axes = [str(i) for i, size in enumerate(sizes) if size is None and i > 0]
@@ -74,7 +74,7 @@ def _fixed(name: str, sizes: _Sizes | None, given: Shape | None) -> Shape | Faul
             word = "axes" if len(axes) > 1 else "axis"
             what = f"the model leaves {word} {', '.join(axes)} of {_words(sizes)} open"
             example = "x".join(str(n or "SIZE") for n in given)
-            hint = f"say it with --shape {name}={example}"
+            hint = f"say it with {pasted('--shape', f'{name}={example}')}"
             return Fault("unsupported-shape", name, what, hint)
     elif sizes is not None and not _agree(sizes, given):
         what = f"{_words(given)} does not fit the model's {_words(sizes)}"

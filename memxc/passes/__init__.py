@@ -7,7 +7,6 @@ has what it lost measured and recorded.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import pkgutil
 import re
@@ -18,7 +17,7 @@ from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 
-from memxc.errors import Fault, MemxcError, once
+from memxc.errors import Fault, MemxcError, like, once
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Signed
@@ -140,8 +139,7 @@ def parse(text: str) -> list[Pass]:
         name, _, body = item.strip().partition("{")
         cls = available().get(name)
         if cls is None:
-            near = difflib.get_close_matches(name, available(), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "memxc passes lists them"
+            hint = like(name, available()) or "memxc passes lists them"
             faults.append(Fault("usage", f"--passes {item}", f"no pass {name!r}", hint))
             continue
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from memxc import frontend, losses, samples
 from memxc.backends import estimate, kernels
-from memxc.errors import Fault, MemxcError
+from memxc.errors import Fault, MemxcError, like
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear
@@ -174,8 +173,7 @@ def _check_stages(design: Design, ctx: Context) -> None:
             what = "a batch normalisation stands beside the crossbars: only schedule is its own"
             faults.append(Fault("usage", f"--stage-set {name}", what))
         elif name not in stages:
-            near = difflib.get_close_matches(name, stages, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"stages: {', '.join([*stages][:20])}"
+            hint = like(name, stages) or f"stages: {', '.join([*stages][:20])}"
             faults.append(Fault("usage", f"--stage-set {name}", "no such crossbar stage", hint))
     if faults:
         raise MemxcError(faults)

@@ -5,7 +5,7 @@ Ohms in the file, because data sheets speak of LRS and HRS; siemens for everythi
 
 from __future__ import annotations
 
-import difflib
+import os
 import tomllib
 from dataclasses import replace
 from importlib import resources
@@ -14,8 +14,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from memxc.errors import Fault, MemxcError, fail
-from memxc.target import _setting
+from memxc.errors import Fault, MemxcError, fail, like, why
+from memxc.target import _setting, _words
 from memxc.target._curves import Curve
 from memxc.target._device import Device, State
 from memxc.target._tables import Amplifier, Converter, Unit, Wire
@@ -100,24 +100,26 @@ def load(name: str) -> Target:
 def _read(name: str) -> str:
     path = Path(name)
     if path.suffix != ".toml":
-        near = difflib.get_close_matches(name, names(), n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise fail("bad-target", name, "no such target", f"{hint}memxc targets lists them")
+        # Not Path.is_file, which raises where a name is too long for a file.
+        if os.path.isfile(f"{name}.toml"):  # noqa: PTH113
+            hint = like(name, [f"{name}.toml"])
+        else:
+            hint = f"{like(name, names())} memxc targets lists them".strip()
+        raise fail("bad-target", name, "no such target", hint)
     try:
         # Windows' editors write a mark in front.
         return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise fail("bad-target", name, f"cannot be read: {error}") from error
+        hint = like(path.stem, names()) if isinstance(error, FileNotFoundError) else ""
+        raise fail("bad-target", name, f"cannot be read: {why(error)}", hint) from error
 
 
 def _fault(name: str, error: dict[str, Any]) -> Fault:
     where = ".".join(str(part) for part in error["loc"])
-    what, hint = str(error["msg"]).removeprefix("Value error, "), ""
+    hint = ""
     if error["type"] == "extra_forbidden":
-        what = "unknown key"
-        near = difflib.get_close_matches(str(error["loc"][-1]), _keys(error["loc"]), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else ""
-    return Fault("bad-target", f"{name}: {where}" if where else name, what, hint)
+        hint = like(str(error["loc"][-1]), _keys(error["loc"]))
+    return Fault("bad-target", f"{name}: {where}" if where else name, _words.said(error), hint)
 
 
 def _keys(loc: tuple[Any, ...]) -> list[str]:

@@ -7,7 +7,7 @@ import io
 import math
 from pathlib import Path
 
-from memxc.errors import Fault, MemxcError, fail
+from memxc.errors import Fault, MemxcError, fail, why
 
 #: More states than this are a mistake, or an attack.
 _MOST = 65536
@@ -44,7 +44,7 @@ def lines(path: Path) -> list[dict[str, str]]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, ValueError) as error:
-        raise fail("bad-target", str(path), f"cannot be read: {error}") from error
+        raise fail("bad-target", str(path), f"cannot be read: {why(error)}") from error
     try:
         # Strict: a quote that is never closed is no number.
         return list(csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True))

@@ -21,7 +21,7 @@ from memxc import engines, evaluate, jobs
 from memxc.backends import power
 from memxc.errors import MemxcError, fail
 from memxc.ir.design import Design
-from memxc.ir.stages import Array, Digital, Lanes, Stage, Wires
+from memxc.ir.stages import Array, Lanes, Stage
 from memxc.metrics import METRICS, choose
 from memxc.physics import nodal
 from memxc.physics.effective import effective
@@ -76,7 +76,10 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Verification:
-    """What `memxc verify` found. `outputs` is None where the network was not run to its end."""
+    """What `memxc verify` found. `outputs` is None where the network was not run to its end.
+
+    circuits: how many stages there are to simulate, in `stages` or not.
+    """
 
     engine: str
     version: str
@@ -84,6 +87,7 @@ class Verification:
     stages: tuple[StageResult, ...]
     outputs: Outputs | None
     ok: bool
+    circuits: int
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def verify(
             expected = means(sources)
             buses[stage.dst] = expected
             meant[stage.dst] = means([meant[src] for src in stage.srcs])
-            if isinstance(stage, (Wires, Digital)) or plan.stage not in (None, stage.name):
+            if not _simulated(stage) or plan.stage not in (None, stage.name):
                 continue
             progress(stage.name)
             power_too = plan.power and isinstance(stage, Array)
@@ -159,6 +163,7 @@ def verify(
         outputs,
         all(result.ok for result in results)
         and (outputs is None or math.isfinite(outputs.max_abs_error)),
+        sum(map(_simulated, design.stages)),
     )
 
 

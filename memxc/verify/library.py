@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.errors import fail
+from memxc.errors import fail, why
 from memxc.ir.stages import Drive
 from memxc.physics.nodal import Wires
 
@@ -68,7 +68,7 @@ def read(netlist: Path) -> Library:
         try:
             text = path.read_text("ascii")
         except (OSError, UnicodeDecodeError) as error:
-            raise fail("bad-design", str(path), f"cannot be read: {error}") from error
+            raise fail("bad-design", str(path), f"cannot be read: {why(error)}") from error
         for match in _SUBCKT.finditer(text):
             definitions[match[1].lower()] = match[0]
     return Library(definitions)

@@ -4,14 +4,17 @@ import csv
 import io
 import json
 import re
+import shlex
 import subprocess
 from importlib import resources
+from pathlib import Path
 
 import jsonschema
 import numpy as np
 import onnx
 import pytest
 
+from memxc import render, report
 from memxc.netread import read
 
 
@@ -31,6 +34,51 @@ def test_compile_says_what_it_did_and_what_comes_next(memxc, model, tmp_path):
     assert "unit crossbars of 128x128" in done.out
     assert done.out.splitlines()[-1] == f"Next: memxc verify {tmp_path / 'out'}"
     assert memxc("compile", model, "-o", tmp_path / "out", "--quiet").out == ""
+
+
+def suggested(out):
+    """The arguments of the command that a shell makes of the last line."""
+    program, *args = shlex.split(re.split(r"Next: |, or ", out.splitlines()[-1])[-1])
+    assert program == "memxc"
+    return args
+
+
+def test_what_is_suggested_can_be_pasted(memxc, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loaded = onnx.load(model)
+    loaded.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    place = tmp_path / "my nets (old)"
+    place.mkdir()
+    onnx.save(loaded, place / "net's $1.onnx")
+    args = ["check", place / "net's $1.onnx", "--shape", "x=1x2x6x5"]
+    for command in ("compile", "verify", "report", "show"):
+        done = memxc(*args)
+        assert done.code == 0
+        args = suggested(done.out)
+        assert args[0] == command
+    out = args[1]
+    assert memxc(*args).code == 0
+    assert suggested(memxc("lvs", out).out) == ["report", out]
+    done = memxc("twin", out, "-o", place / "twin.onnx")
+    assert suggested(done.out) == ["simulate", out, "--data", "DATA.npz"]
+    np.savez("data.npz", x=np.ones((2, 2, 6, 5)))
+    done = memxc("simulate", out, "--data", "data.npz")
+    assert suggested(done.out) == ["twin", out, "-o", "twin.onnx"]
+    (Path(out) / "samples.npz").write_bytes((tmp_path / "data.npz").read_bytes())
+    assert suggested(memxc("verify", out).out) == ["lvs", out]
+
+
+def test_the_shape_that_is_asked_for_can_be_pasted(memxc, model):
+    loaded = onnx.load(model)
+    loaded.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    loaded.graph.input[0].name = loaded.graph.node[0].input[0] = "x (1)"
+    onnx.save(loaded, model)
+    hint = memxc("check", model).err.split("say it with ")[1].splitlines()[0]
+    assert shlex.split(hint) == ["--shape", "x (1)=1x2xSIZEx5"]
+    loaded.graph.input[0].type.tensor_type.ClearField("shape")
+    onnx.save(loaded, model)
+    hint = memxc("check", model).err.split("say it with ")[1].splitlines()[0]
+    assert shlex.split(hint) == ["--shape", "x (1)=1x3x48x192"]
 
 
 def test_compile_json_is_the_report(memxc, model, tmp_path):
@@ -116,6 +164,30 @@ def test_verify_one_stage_and_a_stage_that_does_not_exist(memxc, out):
     assert "conv" in done.err
 
 
+def test_one_stage_is_not_taken_for_the_whole(memxc, out):
+    lines = memxc("verify", out, "--stage", "conv", "--count", "1").out.splitlines()
+    assert lines[-2] == (
+        "ok: SPICE gives what the design says, in conv; of the 4 stages only this was asked for."
+    )
+    assert lines[-1] == f"Next: memxc verify {out}"
+    lines = memxc("verify", out, "--count", "1").out.splitlines()
+    assert lines[-2:] == [
+        "ok: SPICE gives what the design says, in 4 of 4 stages.", f"Next: memxc report {out}"
+    ]  # fmt: skip
+
+
+def test_fewer_samples_than_were_asked_for(memxc, out, tmp_path):
+    done = memxc("verify", out, "--stage", "pool", "--count", "99")
+    assert (done.code, done.err) == (0, f"--count 99: {out} keeps 7 samples, and these are used\n")
+    np.savez(tmp_path / "two.npz", x=np.ones((2, 2, 6, 5)))
+    done = memxc("verify", out, "--samples", tmp_path / "two.npz", "--stage", "pool", "--count", 3)
+    assert done.err == f"--count 3: {tmp_path / 'two.npz'} holds 2 samples, and these are used\n"
+    done = memxc("verify", out, "--samples", tmp_path / "two.npz", "--stage", "pool", "--count", 2)
+    assert done.err == ""
+    done = memxc("simulate", out, "--data", tmp_path / "two.npz", "--count", 60)
+    assert done.err == f"--count 60: {tmp_path / 'two.npz'} holds 2 samples, and these are used\n"
+
+
 def test_verify_with_an_engine_that_does_not_exist(memxc, out):
     assert memxc("verify", out, "--engine", "pspice").code == 2
 
@@ -188,6 +260,31 @@ def test_report_formats(memxc, out):
     rows = list(csv.DictReader(io.StringIO(memxc("report", out, "--format", "csv").out)))
     assert [row["stage"] for row in rows] == ["conv", "relu", "pool", "dense"]
     assert sum(int(row["memristors"]) for row in rows) == tree["resources"]["total"]["memristors"]
+
+
+@pytest.mark.parametrize(
+    ("lost", "points", "shares"),
+    [
+        (-0.0156, "1.56 points gained", "1.6% gained"),
+        (0.0156, "1.56 points lost", "1.6%"),
+        (-1e-6, "0.00 points lost", "0.0%"),
+    ],
+)
+def test_what_was_gained_is_not_lost(memxc, out, lost, points, shares):
+    tree = memxc("report", out, "--json").json
+    loss = {"samples": 7, "max_abs_error": 0.1, "max_rel_error": 0.2, "metric": "top1"}
+    loss |= {"before": 0.5, "after": 0.5 - lost, "lost": lost}
+    tree["fidelity"]["loss"] = tree["passes"][0]["loss"] = loss
+    assert f", {points}, over 7 samples" in report.text(tree)
+    assert f" {shares} |" in render.report("report.md", report=tree)
+    assert f"<td>{shares}</td>" in render.report("report.html", report=tree)
+
+
+def test_op_amps_are_called_so_wherever_users_read(memxc, out):
+    for form in ("text", "md", "html"):
+        done = memxc("report", out, "--format", form)
+        assert "op-amps" in done.out
+        assert "opamps" not in done.out
 
 
 def test_report_of_a_file_changed_by_hand(memxc, out):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 
 import jsonschema
@@ -164,7 +165,89 @@ def test_losses_of_two_kinds_are_not_the_same(memxc, model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "shown"), [(2, 3, "+50.0%"), (0, 1, "new"), (-2, -1, "-"), (3, 3, "")]
-)
+    ("before", "after", "shown"),
+    [
+        (2, 3, "+50.0%"), (0, 1, "new"), (-2, -1, "-"), (3, 3, ""),
+        (1, 1.0004, "0.0%"), (1, 0.9996, "0.0%"),
+    ],
+)  # fmt: skip
 def test_the_change_of_a_quantity(before, after, shown):
     assert diff._change(before, after) == shown
+
+
+@pytest.mark.parametrize(
+    ("unit", "a", "b", "shown"),
+    [
+        ("", 6093562.0, 6093561.0, ("6,093,562", "6,093,561")),
+        ("", 0.0123456789, None, ("0.0123457", "-")),
+        ("", float("inf"), 0.0, ("inf", "0")),
+        ("W", 0.8932, 0.893, ("893.2 mW", "893 mW")),
+        ("W", 0.8932, 0.8932, ("893 mW", "893 mW")),
+        ("W", 0.8932, 0.8932 + 1e-12, ("893 mW", "893 mW")),
+        ("m2", 1.30004e-8, 1.3e-8, ("0.0130004 mm2", "0.013 mm2")),
+    ],
+)
+def test_two_numbers_beside_each_other(unit, a, b, shown):
+    """Counts whole, and as many digits as it takes to tell them apart."""
+    assert diff.beside(unit, a, b) == shown
+
+
+def stage(**other):
+    return {
+        "crossbars": 1, "memristors": 2_000_000, "opamps": 3, "periods": 4, "total_w": 0.5, **other
+    }  # fmt: skip
+
+
+def tables(a, b):
+    """The tables of stages, each as its rows of cells."""
+    quantities = dict.fromkeys(diff.QUANTITIES, 0.0)
+    found = diff.compare(*(diff.Taken({}, quantities, stages) for stages in (a, b)))
+    parts = [part for part in diff.text(found).split("\n\n") if part.startswith("stage")]
+    return [[re.split("  +", line) for line in part.splitlines()] for part in parts]
+
+
+def test_of_stages_that_is_shown_which_differs():
+    a = {"fc": stage(), "relu": stage(total_w=0.1), "out": stage()}
+    b = {"fc": stage(periods=9), "relu": stage(total_w=0.2), "out": stage()}
+    assert tables(a, b) == [
+        [
+            ["stage that differs", "periods A", "B", "power A", "B"],
+            ["fc", "4", "9", "500 mW", "500 mW"],
+            ["relu", "4", "4", "100 mW", "200 mW"],
+        ]
+    ]
+    ((head, row),) = tables({"fc": stage()}, {})
+    assert head[1::2] == ["crossbars A", "memristors A", "op-amps A", "periods A", "power A"]
+    assert row == ["fc", "1", "-", "2,000,000", "-", "3", "-", "4", "-", "500 mW", "-"]
+
+
+def test_a_stage_that_differs_by_rounding_is_not_shown():
+    assert tables({"fc": stage()}, {"fc": stage(total_w=0.5 + 1e-12)}) == []
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "shown"),
+    [
+        ([], ["/0/Gemm.tile=64"], ("-", "/0/Gemm.tile=64")),
+        (["ckf:0.5", "crossbar:0.3"], None, ("ckf:0.5, crossbar:0.3", "-")),
+        (
+            [{"name": "x", "shape": [1, 20]}], [{"name": "x", "shape": [1, 3, 4]}],
+            ("x 1x20", "x 1x3x4"),
+        ),
+        ([1, 3, 48, 192], [1, 3, 9, 9], ("1x3x48x192", "1x3x9x9")),
+        ([0.0, 1.0], [-0.5, 2.0], ("0,1", "-0.5,2")),
+        (False, True, ("no", "yes")),
+        (10000.0, 24999.999999999996, ("10000", "25000")),
+        (25000.0, 24999.999999999996, ("25000.0", "24999.999999999996")),
+        ([], [{"mean_s": 1e-06, "sigma_s": 0.0}], ("-", "mean_s=1e-06 sigma_s=0")),
+        ("x" * 50 + "a", "x" * 50 + "b", ("…" + "x" * 10 + "a", "…" + "x" * 10 + "b")),
+        ("\x1b[1m", "m", ("\\x1b[1m", "m")),
+    ],
+)  # fmt: skip
+def test_settings_are_written_as_a_user_would(a, b, shown):
+    assert diff.words(a, b) == shown
+
+
+def test_a_million_devices_are_counted_whole(memxc, folders):
+    reported(folders[0], lambda r: r["resources"]["total"].update(memristors=6093562))
+    assert re.search("memristors +6,093,562 ", memxc("diff", *folders).out)

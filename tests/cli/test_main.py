@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -55,6 +56,15 @@ def test_help_is_quick_and_imports_nothing_heavy():
     assert time.perf_counter() - start < 2
 
 
+@pytest.mark.parametrize(
+    ("word", "near"), [("chek", "check"), ("simulat", "simulate"), ("nosuch", ""), ("Lvs", "lvs")]
+)
+def test_a_misspelt_command(word, near, capsys):
+    assert _main._run([word]) == 2
+    asked = f" Did you mean '{near}'?" if near else ""
+    assert capsys.readouterr().err.splitlines()[-1] == f"Error: No such command '{word}'.{asked}"
+
+
 def test_version():
     assert memxc("--version").stdout == f"memxc, version {__version__}\n"
 
@@ -91,7 +101,7 @@ def test_a_fault_is_one_json_document_too(tmp_path):
     assert tree["exit_code"] == 3
     assert tree["faults"][0]["code"] == "bad-design"
     assert "error[bad-design]" in done.stderr
-    assert "1 error; nothing was written." in done.stderr
+    assert done.stderr.splitlines()[-1] == "1 error."
     usage = memxc("compile", "--json", "nowhere.onnx", "-o", "x")
     assert json.loads(usage.stdout)["exit_code"] == usage.returncode == 2
 
@@ -111,8 +121,24 @@ def test_a_full_disk_behind_standard_output():
             check=False, stdout=full, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
     assert done.returncode == 5
-    assert done.stderr.startswith("error[cannot-write] standard output")
-    assert "Traceback" not in done.stderr
+    assert done.stderr == "error[cannot-write] standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("targets", 0), ("check nowhere.onnx", 2), ("verify . --json", 3), ("--version", 0)],
+)
+def test_closed_streams_change_no_exit_code(tmp_path, command, code):
+    """What they would have said is lost; standard error never ends up in a document."""
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        line = f"{shlex.quote(sys.executable)} -m memxc {command} {closed}"
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, check=False, capture_output=True, text=True
+        )
+        assert (closed, done.returncode) == (closed, code)
+        assert "Traceback" not in done.stderr
+        if closed == "2>&-" and "--json" in command:
+            assert json.loads(done.stdout)["exit_code"] == code
 
 
 def test_a_fault_of_our_own_is_a_sentence_and_a_file(monkeypatch, capsys):
@@ -125,7 +151,8 @@ def test_a_fault_of_our_own_is_a_sentence_and_a_file(monkeypatch, capsys):
     assert out == ""
     assert "Traceback" not in err
     assert "\x1b" not in err
-    file = Path(err.split("the details are in ")[1].split(". Please")[0])
+    assert "othing was written" not in err
+    file = Path(err.split("The details are in ")[1].split(". Please")[0])
     details = file.read_text()
     file.unlink()
     assert "Traceback" in details
@@ -133,16 +160,34 @@ def test_a_fault_of_our_own_is_a_sentence_and_a_file(monkeypatch, capsys):
     assert _main._run(["targets", "--json"]) == 70
     out, err = capsys.readouterr()
     assert json.loads(out)["exit_code"] == 70
-    Path(err.split("the details are in ")[1].split(". Please")[0]).unlink()
+    Path(err.split("The details are in ")[1].split(". Please")[0]).unlink()
 
 
-def test_interrupted(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["twin", ".", "-o", "x"], "stopped; nothing was written."),
+        (["targets"], "stopped."),
+    ],
+)
+def test_interrupted(monkeypatch, capsys, command, said):
     def stop(**_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_main.group.get_command(None, "targets"), "callback", stop)
-    assert _main._run(["targets"]) == 130
-    assert "nothing was written" in capsys.readouterr().err
+    monkeypatch.setattr(_main.group.get_command(None, command[0]), "callback", stop)
+    assert _main._run(command) == 130
+    assert capsys.readouterr().err.strip() == said
+
+
+def test_only_what_writes_says_that_nothing_was_written(tmp_path, capsys):
+    folder = str(tmp_path)
+    for command in ("report", "verify", "lvs", "show"):
+        assert _main._run([command, folder]) == 3
+        assert capsys.readouterr().err.splitlines()[-1] == "1 error."
+    assert _main._run(["diff", folder, folder]) == 3
+    assert capsys.readouterr().err.splitlines()[-1] == "1 error."
+    assert _main._run(["twin", folder, "-o", f"{folder}/twin.onnx"]) == 3
+    assert capsys.readouterr().err.splitlines()[-1] == "1 error; nothing was written."
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,19 @@ def test_a_sweep_goes_through_all_combinations(memxc, out, data):
     assert len({tuple(row["scores"]) for row in rows[3:]}) > 1
 
 
+def test_nothing_to_draw_is_told(memxc, out, data):
+    told = (
+        "nothing is drawn: the target has no variation, so one draw stands for all 1,000; try "
+        "--set device.sigma=0.1\n"
+    )
+    for more in ((), ("--json",), ("--sweep", "wire.r_bit_line=1,2")):
+        done = memxc("simulate", out, "--data", data, "--draws", "1000", *more)
+        assert (done.code, done.err) == (0, told)
+    assert memxc("simulate", out, "--data", data).err == ""
+    some = "--sweep", "device.sigma=0,0.4"
+    assert memxc("simulate", out, "--data", data, "--draws", "2", *some).err == ""
+
+
 def test_draws_are_those_of_the_seed(memxc, out, data):
     def scores(*args):
         return ask(memxc, out, "--data", data, "--set", "device.sigma=0.5", *args)["rows"][0]

@@ -373,6 +373,7 @@ def test_made_up_inputs_say_little(graph, method):
     ("text", "words"),
     [
         ("magnitude:0.5", "methods are ckf, ckf-layer"),
+        ("ckff:0.5", r"no method 'ckff' \(did you mean 'ckf'\?\); methods are ckf, "),
         ("ckf", "ckf:AMOUNT"),
         ("ckf:many", "ckf:AMOUNT"),
         ("ckf:0", "share of ckf is between 0 and 1"),
