@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from memxc import target
-from memxc.backends import spice
+from memxc.backends import mapping, spice
 from memxc.errors import MemxcError
 from memxc.ir.graph import Graph, Node
 from memxc.lower import lower
-from memxc.lvs import compare
+from memxc.lvs import compare, compare_folder
 from memxc.passes import Context, parse
 
 
@@ -68,11 +68,15 @@ def _compiled(
 @pytest.mark.parametrize("mode", ["parallel", "sequential"])
 @pytest.mark.parametrize("tile", [(24, 10), (128, 128)])
 def test_what_is_written_is_clean(tmp_path, policy, signed, mode, tile):
-    design, top = _compiled(tmp_path, policy, signed, mode, tile)
-    result = compare(design, top)
+    design, _ = _compiled(tmp_path, policy, signed, mode, tile)
+    tables = {"mapping": mapping.mapping(design, "cir"), "schedule": mapping.schedule(design)}
+    for name, lines in tables.items():
+        (tmp_path / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines))
+    result = compare_folder(design, tmp_path)
     assert result.differences == ()
     assert result.devices > 100
     assert result.instances > 200
+    assert result.rows > 5
 
 
 def _edit(path: Path, old: str, new: str, count: int = 1) -> None:

@@ -6,12 +6,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc.backends import spice
+from memxc.backends import mapping, spice
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Circuit, Lanes, Wires
 from memxc.ir.windows import DISCARD, GROUND, Windows, identity, ints, lanewise
-from memxc.lvs import compare
+from memxc.lvs import compare, compare_folder
 
 CELLS = """\
 * the crossbar
@@ -36,6 +36,8 @@ b1 out 0 v=max(v(x0),0)
 """
 TOP = """\
 * by hand
+* supply, driven by the test bench: vbias1 at 2.000000000e-01 V
+* supply, driven by the test bench: vbiasn1 at -2.000000000e-01 V
 .include "cells/a.cir"
 .include "cells/periphery.cir"
 xs1_k0_g0_p0 n0_2 0 n0_0 vbias1 p2_0 m2_0 p2_1 m2_1 xb0
@@ -111,6 +113,8 @@ SINGLE_PERIPHERY = """\
 """
 SEQUENTIAL = """\
 * by hand
+*supply, of any kind: VBIAS0 at 0.2 v
+*supply, of any kind: vbiasn0 at -2e-1 V
 .include cells/a.cir
 .include cells/periphery.cir
 xs0_k0_g0_p0 q0_0_0_0 i0_0_0_1 q0_0_0_2 i0_0_0_3 vbias0 vbiasn0 m1_0 xb0
@@ -120,6 +124,8 @@ xa1_0 m1_0 n1_0 tia_single r_f=5.000000000e+03
 """
 INVERTED = """\
 * by hand
+* supply: vbias0 at 2.0e-01 V
+* supply: vbiasn0 at -2.0e-01 V
 .include cells/a.cir
 .include cells/periphery.cir
 xs0_k0_g0_p0 n0_0 i0_0_0 n0_1 i0_0_1 vbias0 vbiasn0 m1_0 xb0
@@ -166,3 +172,97 @@ def test_a_netlist_of_the_other_schedule(tmp_path):
     top = _write(tmp_path / "n", SINGLE, SINGLE_PERIPHERY, SEQUENTIAL)
     said = {d.where for d in compare(_inverted("parallel"), top).differences}
     assert {"xs0_k0_g0_p0 word line 0", "xs0_k0_g0_p1", "xi0_0_0", "xi0_0_0_1", "xa1_1"} <= said
+
+
+MAPPING = """\
+stage,tile,made_of,rows,columns,first_row_net,first_column_net,file,subckt,driven
+"""
+TABLES = {
+    "parallel": (
+        f"""{MAPPING}\
+s00_conv,xs0_k0_g0_p0,memristor,6,1,n0_0,m1_0,netlist/cells/a.cir,xb0,left
+s00_conv,xs0_k0_g0_p1,memristor,6,1,n0_1,m1_1,netlist/cells/a.cir,xb0,left
+s00_conv,xs0_k0_g0_p2,memristor,6,1,n0_2,0,netlist/cells/a.cir,xb0,left
+""",
+        "stage,period,port,net\n",
+        3,
+    ),
+    "sequential": (
+        f"""{MAPPING}\
+s00_conv,xs0_k0_g0_p0,memristor,6,1,q0_0_0_0,m1_0,netlist/cells/a.cir,xb0,left
+""",
+        """\
+stage,period,port,net
+s00_conv,0,q0_0_0_0,n0_0
+s00_conv,0,q0_0_0_2,n0_1
+s00_conv,0,n1_0,n1_0
+s00_conv,1,q0_0_0_0,n0_1
+s00_conv,1,q0_0_0_2,n0_2
+s00_conv,1,n1_0,n1_1
+s00_conv,2,q0_0_0_0,n0_2
+s00_conv,2,q0_0_0_2,n0_3
+""",
+        9,
+    ),
+}
+
+
+@pytest.mark.parametrize("schedule", ["parallel", "sequential"])
+def test_the_tables_by_hand(tmp_path, schedule):
+    top = {"parallel": INVERTED, "sequential": SEQUENTIAL}[schedule]
+    _write(tmp_path / "netlist", SINGLE, SINGLE_PERIPHERY, top)
+    table, turns, rows = TABLES[schedule]
+    (tmp_path / "mapping.csv").write_text(table)
+    (tmp_path / "schedule.csv").write_text(turns)
+    result = compare_folder(_inverted(schedule), tmp_path)
+    assert (result.differences, result.rows) == ((), rows)
+    # The writer's tables: its file of the definition is another one.
+    for name, lines in (
+        ("mapping", mapping.mapping(_inverted(schedule), "cir")),
+        ("schedule", mapping.schedule(_inverted(schedule))),
+    ):
+        text = "".join(f"{line}\n" for line in lines)
+        (tmp_path / f"{name}.csv").write_text(text.replace("s00_conv.cir", "a.cir"))
+    assert compare_folder(_inverted(schedule), tmp_path) == result
+
+
+def test_the_tables_of_the_other_dialect(tmp_path):
+    """mapping.csv names the files of the dialect that was asked for first."""
+    _write(tmp_path / "netlist", SINGLE, SINGLE_PERIPHERY, SEQUENTIAL)
+    table, turns, _ = TABLES["sequential"]
+    (tmp_path / "schedule.csv").write_text(turns)
+    (tmp_path / "mapping.csv").write_text(table.replace("a.cir", "a.sp"))
+    (difference,) = compare_folder(_inverted("sequential"), tmp_path).differences
+    assert (difference.where, difference.found) == ("xs0_k0_g0_p0 file", "netlist/cells/a.sp")
+    (tmp_path / "netlist" / "net.sp").write_text("* the same in another dialect")
+    assert compare_folder(_inverted("sequential"), tmp_path).differences == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "expected", "found"),
+    [
+        ("* supply: vbias0 at 2.0e-01 V", "vbias0", "no (second) supply", "2.0e-01 V"),
+        ("* supply: vbias7 at 0.2 V", "vbias7", "no (second) supply", "0.2 V"),
+        ("* supply of volts", None, None, None),
+    ],
+)
+def test_one_supply_more(tmp_path, line, where, expected, found):
+    top = _write(tmp_path / "n", SINGLE, SINGLE_PERIPHERY, f"{SEQUENTIAL}{line}\n")
+    said = compare(_inverted("sequential"), top).differences
+    wanted = [(10, f"supply {where}", expected, found)] if where else []
+    assert [(d.line, d.where, d.expected, d.found) for d in said] == wanted
+
+
+@pytest.mark.parametrize("volts", ["0.3", "200m", "nan", "-0.2", "0.2000000001"])
+def test_another_supply(tmp_path, volts):
+    top = SEQUENTIAL.replace("VBIAS0 at 0.2 v", f"VBIAS0 at {volts} v")
+    (said,) = compare(
+        _inverted("sequential"), _write(tmp_path / "n", SINGLE, SINGLE_PERIPHERY, top)
+    ).differences
+    assert (said.line, said.where, said.found) == (2, "supply vbias0", f"{volts} V")
+
+
+def test_a_supply_that_is_not_named(tmp_path):
+    top = SEQUENTIAL.replace("VBIAS0 at 0.2 v", "VBIAS0")
+    found = compare(_inverted("sequential"), _write(tmp_path / "n", SINGLE, SINGLE_PERIPHERY, top))
+    assert [(d.where, d.found) for d in found.differences] == [("supply vbias0", "missing")]

@@ -104,6 +104,7 @@ BROKEN = {
     },
     "lost array": lambda tree: json.loads(json.dumps(tree).replace('"a0"', '"a999"')),
     "lost bus": lambda tree: {**tree, "design": {**tree["design"], "outputs": ["nowhere"]}},
+    "no limit": lambda tree: json.loads(json.dumps(tree).replace('"limit": 0.25', '"limit": 0.0')),
     "a bus for a design": lambda tree: {
         **tree, "design": {"type": "Bus", "name": "x", "shape": [1], "scale": 1, "limit": 1},
     },

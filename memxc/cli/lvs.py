@@ -10,7 +10,7 @@ import click  # noqa: TID251
 
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
-from memxc.errors import fail, pasted, printable
+from memxc.errors import pasted, printable
 
 if TYPE_CHECKING:
     from memxc.lvs import Result
@@ -23,14 +23,14 @@ _SHOWN = 20
 @click.argument("folder", type=FOLDER, metavar="DIR")
 @_options.as_json
 def command(folder: Path, as_json: bool) -> int:
-    """Read the netlist in DIR back and compare every conductance and connection."""
+    """Read the netlist and the tables in DIR back and compare every number and connection."""
     from memxc import output
     from memxc.backends.spice import memristor
-    from memxc.lvs import compare
+    from memxc.lvs import compare_folder
 
     loaded = output.load(folder)
     changed = output.changed(folder)
-    found = compare(loaded.design, _top(folder), memristor.name(loaded.target.device))
+    found = compare_folder(loaded.design, folder, memristor.name(loaded.target.device))
     clean = not found.differences
     if as_json:
         tree = {"schema": "memxc-lvs/1", "changed": changed, **asdict(found), "ok": clean}
@@ -50,19 +50,11 @@ def _say(found: Result, changed: list[str], folder: Path) -> None:
     if more > 0:
         _terminal.say(f"... and {more:,} more (--json lists them all)")
     lines = f"{found.devices:,} devices, {found.instances:,} instances, {found.connections:,} nets"
+    lines += f", {found.rows:,} rows"
     if found.differences:
         count = len(found.differences)
         _terminal.say(f"FAILED: {count:,} difference{'s' * (count != 1)} in {lines}.")
         _terminal.say("Next: compile the model again, or undo the change")
     else:
-        _terminal.say(f"ok: {lines}; the netlist is the design.")
+        _terminal.say(f"ok: {lines}; the netlist and its tables are the design.")
         _terminal.say(f"Next: {pasted('memxc', 'report', folder)}")
-
-
-def _top(folder: Path) -> Path:
-    """The top file of the netlist, by the suffix of the reference dialect."""
-    tops = sorted((folder / "netlist").glob("*.cir"))
-    if len(tops) != 1:
-        what = f"holds {len(tops)} top files where one is wanted"
-        raise fail("bad-design", str(folder / "netlist"), what, "compile the model again")
-    return tops[0]

@@ -108,6 +108,7 @@ def _tree(found: Verification, changed: list[str]) -> dict[str, Any]:
         "tolerance": found.tolerance,
         "changed": changed,
         "stages": [_stage(stage) for stage in found.stages],
+        "limiters": [asdict(limiter) for limiter in found.limiters],
         "outputs": None if found.outputs is None else asdict(found.outputs),
         "ok": found.ok,
     }
@@ -135,6 +136,12 @@ def _say(found: Verification, changed: list[str], missing: str) -> None:
         for stage in found.stages
     ]
     _terminal.say(units.table(rows, ("stage", "decks", "devices", "time", "error", "")))
+    for limiter in found.limiters:
+        _terminal.say(
+            f"Limiter of {limiter.clip_v:g} V, alone from {-2 * limiter.clip_v:g} V to "
+            f"{2 * limiter.clip_v:g} V: largest relative error {limiter.max_rel_error:.1e}, "
+            f"{'ok' if limiter.ok else 'FAILED'}."
+        )
     watts = [stage.crossbar_w for stage in found.stages if stage.crossbar_w is not None]
     if watts:
         simulated, computed = (sum(pair[k] for pair in watts) for k in (0, 1))
@@ -165,6 +172,7 @@ def _say(found: Verification, changed: list[str], missing: str) -> None:
 def _verdict(found: Verification, changed: bool, folder: Path, wire: bool) -> None:
     count, every = len(found.stages), found.circuits
     failed = [printable(stage.name, 40) for stage in found.stages if not stage.ok]
+    failed += [f"the limiter of {each.clip_v:g} V" for each in found.limiters if not each.ok]
     following = pasted("memxc", "lvs" if changed or not found.ok else "report", folder)
     if failed:
         _terminal.say(f"FAILED: SPICE and the design disagree in {', '.join(failed)}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
 
@@ -52,6 +52,8 @@ class Design:
         """Raise AssertionError where the design is not well formed."""
         widths = {name: bus.width for name, bus in self.buses.items()}
         driven = set(self.inputs)
+        for bus in self.buses.values():
+            assert bus.limit is None or 0 < bus.limit < inf, f"{bus.name} has a limit of no volts"
         for stage in self.stages:
             for src in stage.srcs:
                 assert src in driven, f"{stage.name} reads {src!r} before it is driven"

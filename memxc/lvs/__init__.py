@@ -1,4 +1,5 @@
-"""lvs: the netlist read back and held against the programmed design, cell by cell, net by net.
+"""lvs: the netlist read back and held against the programmed design, cell by cell, net by net,
+and so are mapping.csv and schedule.csv, the tables beside it.
 
 What the files should say is worked out here from the design and docs/netlist.md alone; nothing of
 the writer is used. Numbers are compared exactly at the printed precision.
@@ -7,12 +8,13 @@ the writer is used. Numbers are compared exactly at the printed precision.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memxc import netread
+from memxc.errors import fail
 from memxc.ir.design import Design
-from memxc.lvs import cells, expected, periphery
+from memxc.lvs import cells, expected, periphery, tables
 from memxc.lvs.difference import Difference
 from memxc.lvs.expected import Card
 from memxc.netread import Definition, Instance, Netlist
@@ -20,12 +22,29 @@ from memxc.netread import Definition, Instance, Netlist
 
 @dataclass(frozen=True)
 class Result:
-    """What was compared and where it differs; clean where `differences` is empty."""
+    """What was compared and where it differs; clean where `differences` is empty.
+
+    rows: of the tables; 0 where the netlist alone was compared.
+    """
 
     differences: tuple[Difference, ...]
     devices: int
     instances: int
     connections: int
+    rows: int = 0
+
+
+def compare_folder(design: Design, folder: Path, memristor: str = "") -> Result:
+    """Hold the netlist and the tables of an output folder against its design; as `compare`.
+
+    Raises MemxcError (bad-design) where one of them cannot be read.
+    """
+    netlist = netread.read(_top(folder))
+    found = _compare(design, netlist, memristor)
+    both = tables.mapping(design, netlist, folder), tables.schedule(design, folder)
+    differences = [each for table in both for each in table.differences]
+    rows = sum(table.count for table in both)
+    return replace(found, differences=(*found.differences, *differences), rows=rows)
 
 
 def compare(design: Design, top: Path, memristor: str = "") -> Result:
@@ -33,8 +52,12 @@ def compare(design: Design, top: Path, memristor: str = "") -> Result:
 
     memristor: the cell that each is to be an instance of, "" for a resistor.
     """
-    netlist = netread.read(top)
+    return _compare(design, netread.read(top), memristor)
+
+
+def _compare(design: Design, netlist: Netlist, memristor: str) -> Result:
     differences = [_not(part, "once", "a second time") for part in netlist.twice]
+    differences += _supplies(design, netlist)
     devices, placed = 0, set[str]()
     for stage in design.arrays:
         for crossbar in stage.crossbars:
@@ -55,6 +78,29 @@ def compare(design: Design, top: Path, memristor: str = "") -> Result:
     extra = [netlist.instances[name] for name in sorted(unknown)]
     differences += [_not(part, "no such instance", "placed") for part in extra]
     return Result(tuple(dict.fromkeys(differences)), devices, instances, connections)
+
+
+def _top(folder: Path) -> Path:
+    """The top file of the netlist, by the suffix of the reference dialect."""
+    tops = sorted((folder / "netlist").glob("*.cir"))
+    if len(tops) != 1:
+        what = f"holds {len(tops)} top files where one is wanted"
+        raise fail("bad-design", str(folder / "netlist"), what, "compile the model again")
+    return tops[0]
+
+
+def _supplies(design: Design, netlist: Netlist) -> Iterator[Difference]:
+    """The volts that the head asks of a test bench, which nothing else in the netlist gives."""
+    wanted = expected.supplies(design)
+    for each in netlist.supplies:
+        where = f"supply {each.name}"
+        volts = wanted.pop(each.name, None)
+        want = "no (second) supply" if volts is None else f"{volts:.9e} V"
+        plain = netread.NUMBER.fullmatch(each.volts)
+        if volts is None or not plain or float(each.volts) != float(f"{volts:.9e}"):
+            yield Difference(each.file, each.line, where, want, f"{each.volts} V")
+    for name, volts in wanted.items():
+        yield Difference(netlist.file, 0, f"supply {name}", f"{volts:.9e} V", "missing")
 
 
 def _not(part: Instance | Definition, expected: str, found: str) -> Difference:
@@ -93,4 +139,4 @@ def _words(params: tuple[tuple[str, str], ...]) -> str:
     return " ".join(f"{key}={value}" for key, value in params) or "none"
 
 
-__all__ = ["Difference", "Result", "compare"]
+__all__ = ["Difference", "Result", "compare", "compare_folder"]

@@ -34,9 +34,18 @@ def cards(design: Design, lane_cells: Mapping[str, str]) -> Iterator[Card]:
     number = {name: b for b, name in enumerate(design.buses)}
     for s, stage in enumerate(design.stages):
         if isinstance(stage, Array):
-            yield from _Stage(design, number, s, stage).cards()
+            yield from Placement(design, number, s, stage).cards()
         elif isinstance(stage, Lanes):
             yield from _lanes(design, number, stage, lane_cells[stage.dst])
+
+
+def supplies(design: Design) -> dict[str, float]:
+    """Volts of every bias supply, by its net."""
+    found: dict[str, float] = {}
+    for s, stage in enumerate(design.stages):
+        if isinstance(stage, Array) and any((c.line == BIAS).any() for c in stage.crossbars):
+            found |= {f"vbias{s}": stage.v_bias, f"vbiasn{s}": -stage.v_bias}
+    return found
 
 
 def bus_nets(design: Design, number: dict[str, int], bus: str) -> list[str]:
@@ -49,8 +58,8 @@ def bus_nets(design: Design, number: dict[str, int], bus: str) -> list[str]:
     return [f"n{number[bus]}_{lane}" for lane in range(design.buses[bus].width)]
 
 
-class _Stage:
-    """One array: its crossbars, inverters, amplifiers and limiters."""
+class Placement:
+    """One array: its crossbars, inverters, amplifiers and limiters, and their nets."""
 
     def __init__(self, design: Design, number: dict[str, int], s: int, stage: Array) -> None:
         self.design, self.s, self.stage = design, s, stage
@@ -60,6 +69,7 @@ class _Stage:
         self.inverters: dict[str, str] = {}
 
     def cards(self) -> Iterator[Card]:
+        """Every instance of the stage."""
         lanes: set[int] = set()
         for k, crossbar in enumerate(self.stage.crossbars):
             for g in range(crossbar.groups):
@@ -71,17 +81,14 @@ class _Stage:
             yield from self._amplifier(lane)
 
     def _placed(self, k: int, g: int, crossbar: Crossbar, lanes: set[int]) -> Iterator[Card]:
-        places = 1 if self.sequential else crossbar.places
+        places = self.places(crossbar)
         taps = crossbar.taps.nets(slice(g, g + 1), slice(0, places))[0].tolist()
         sinks = crossbar.sinks.nets(slice(g, g + 1), slice(0, places))[0].tolist()
         column, polarity = crossbar.column.tolist(), crossbar.polarity.tolist()
         cell = f"xb{crossbar.definition[g]}"
         for p in range(places):
             words = self._words(k, g, crossbar, taps[p])
-            bits = [
-                "0" if (lane := sinks[p][c]) < 0 else f"{'p' if plus > 0 else 'm'}{self.b}_{lane}"
-                for c, plus in zip(column, polarity, strict=True)
-            ]
+            bits = [self.bit(sinks[p][c], plus) for c, plus in zip(column, polarity, strict=True)]
             lanes.update(lane for lane in sinks[p] if lane >= 0)
             yield Card(f"xs{self.s}_k{k}_g{g}_p{p}", (*words, *bits), cell, (), len(words))
 
@@ -90,20 +97,37 @@ class _Stage:
         for w, (line, sign) in enumerate(
             zip(crossbar.line.tolist(), crossbar.sign.tolist(), strict=True)
         ):
-            if line == BIAS:
-                nets.append(f"vbias{'n' if sign < 0 else ''}{self.s}")
-                continue
-            if self.sequential:
-                source = f"q{self.s}_{k}_{g}_{w if sign > 0 else w - 1}"
-                inverse = f"i{self.s}_{k}_{g}_{w}"
-            else:
-                source = "0" if taps[line] < 0 else self.sources[taps[line]]
-                inverse = f"i{self.s}_{source[1:]}"
-            if sign > 0 or source == "0":
-                nets.append(source)
-            else:
-                nets.append(self.inverters.setdefault(source, inverse))
+            source, net = self.word(f"{k}_{g}", w, sign, None if line == BIAS else taps[line])
+            if net != source:
+                self.inverters[source] = net
+            nets.append(net)
         return nets
+
+    def word(self, block: str, w: int, sign: int, tap: int | None) -> tuple[str, str]:
+        """The net of word line `w` of a block, behind the one it comes from: another one where an
+        inverter is between. tap: the lane of the source bus, None for a bias line."""
+        if tap is None:
+            source = f"vbias{'n' if sign < 0 else ''}{self.s}"
+            return source, source
+        if self.sequential:
+            source = f"q{self.s}_{block}_{w if sign > 0 else w - 1}"
+            inverse = f"i{self.s}_{block}_{w}"
+        else:
+            source = self.source(tap)
+            inverse = f"i{self.s}_{source[1:]}"
+        return source, source if sign > 0 or source == "0" else inverse
+
+    def source(self, tap: int) -> str:
+        """The net of a lane of the source bus."""
+        return "0" if tap < 0 else self.sources[tap]
+
+    def bit(self, lane: int, polarity: int) -> str:
+        """The net of a bit line that ends at a lane; one that is not wanted is grounded."""
+        return "0" if lane < 0 else f"{'p' if polarity > 0 else 'm'}{self.b}_{lane}"
+
+    def places(self, crossbar: Crossbar) -> int:
+        """How often each block of a stack stands in the netlist."""
+        return 1 if self.sequential else crossbar.places
 
     def _amplifier(self, lane: int) -> Iterator[Card]:
         stage, at = self.stage, f"{self.b}_{lane}"

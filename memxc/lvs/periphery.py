@@ -1,8 +1,9 @@
 """The cells around the crossbars: that each is there, has its ports, and computes its function.
 
-What is inside of an amplifier, an inverter or a limiter is the user's, and verify's to judge, but
-for the gain of op-amps as docs/netlist.md has them; so is the inside of a lane cell that has been
-replaced by more than one behavioural source.
+What is inside of an amplifier, an inverter or a limiter is the user's, and verify's to judge
+(a limiter's beside the stages, for samples do not reach it), but for the gain of op-amps as
+docs/netlist.md has them; so is the inside of a lane cell that has been replaced by more than one
+behavioural source.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Netlist text -> structure, by a reader that shares nothing with the writer.
 
 Reads what memxc writes and what a person may have made of it: `.include`, `.subckt`, `X` and `R`
-cards, `+` continuations, `*` comments. Case does not matter, as in SPICE. What would change the
-circuit and is none of these is a fault, never skipped.
+cards, `+` continuations, `*` comments, of which only those about supplies say anything. Case does
+not matter, as in SPICE. What would change the circuit and is none of these is a fault, never
+skipped. The tables beside the netlist are read by `rows`.
 """
 
 from __future__ import annotations
@@ -14,20 +15,22 @@ from memxc.errors import MemxcError
 from memxc.netread.cards import NUMBER, Card
 from memxc.netread.devices import Devices
 from memxc.netread.files import Reader
-from memxc.netread.parts import Definition, Instance
+from memxc.netread.parts import Definition, Instance, Supply
+from memxc.netread.tables import Row, rows
 
 
 @dataclass(frozen=True, eq=False)
 class Netlist:
     """Instances and definitions of the top file and all that it includes, by lower-case name.
 
-    twice: what has the name of something before it.
+    twice: what has the name of something before it. supplies: of the top file, in order.
     """
 
     file: str
     instances: dict[str, Instance]
     definitions: dict[str, Definition]
     twice: tuple[Instance | Definition, ...]
+    supplies: tuple[Supply, ...]
 
 
 def read(top: Path) -> Netlist:
@@ -39,7 +42,11 @@ def read(top: Path) -> Netlist:
     reader.top(top)
     if reader.faults:
         raise MemxcError(reader.faults)
-    return Netlist(top.name, reader.instances, reader.definitions, tuple(reader.twice))
+    found = reader.instances, reader.definitions, tuple(reader.twice), tuple(reader.supplies)
+    return Netlist(top.name, *found)
 
 
-__all__ = ["NUMBER", "Card", "Definition", "Devices", "Instance", "Netlist", "read"]
+__all__ = [
+    "NUMBER", "Card", "Definition", "Devices", "Instance", "Netlist", "Row", "Supply",
+    "read", "rows",
+]  # fmt: skip

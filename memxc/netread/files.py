@@ -8,11 +8,15 @@ from pathlib import Path
 from memxc.errors import Fault
 from memxc.netread import devices
 from memxc.netread.cards import Card, cards, parameters
-from memxc.netread.parts import Definition, Instance
+from memxc.netread.parts import Definition, Instance, Supply
 
 _INCLUDE = re.compile(r'\.include\s+(?:"([^"]+)"|(\S+))', re.I)
 #: What SPICE takes for the start of a comment or of something else than a word.
 _SPECIAL = re.compile(r"[;$\"'{}()\[\],\\]|//")
+#: The comment that says what a test bench is to drive.
+_SUPPLY = re.compile(
+    rb"^\*[ \t]*supply\b[^:\n]*:[ \t]*(\S+)[ \t]+at[ \t]+(\S+)[ \t]+v[ \t]*$", re.M | re.I
+)
 _TEXT = bytes(range(32, 127)) + b"\n\t"
 
 
@@ -25,6 +29,7 @@ class Reader:
         self.instances: dict[str, Instance] = {}
         self.definitions: dict[str, Definition] = {}
         self.twice: list[Instance | Definition] = []
+        self.supplies: list[Supply] = []
         self.faults: list[Fault] = []
 
     def top(self, path: Path) -> None:
@@ -35,6 +40,10 @@ class Reader:
         if not raw.startswith(b"*"):
             # SPICE drops the first line of a deck, but reads that of an included file.
             self._fault(path.name, 1, "the first line is a title and begins with *")
+        for found in _SUPPLY.finditer(raw):
+            name, volts = (word.decode("ascii").lower() for word in found.groups())
+            line = raw.count(b"\n", 0, found.start()) + 1
+            self.supplies.append(Supply(name, volts, path.name, line))
         self._file(self.folder / path.name, path.name, raw)
 
     def _file(self, path: Path, file: str, raw: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a netlist is made of: definitions and placed instances."""
+"""What a netlist is made of: definitions, placed instances, and the supplies it asks for."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ class Instance(NamedTuple):
     nodes: tuple[str, ...]
     cell: str
     params: Parameters
+    file: str
+    line: int
+
+
+class Supply(NamedTuple):
+    """What the head says that a test bench puts on a net: volts as written."""
+
+    name: str
+    volts: str
     file: str
     line: int
 

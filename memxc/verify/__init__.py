@@ -1,8 +1,9 @@
 """verify: the netlist run in a SPICE engine, stage by stage, against the reference meaning.
 
 Each stage is fed with the volts that SPICE itself found for the stage before, so a whole picture
-goes through SPICE alone. `ok` means that every stage matches evaluate on the same volts; how far
-the circuit is from the original network stands beside it, and only has to be a number.
+goes through SPICE alone. `ok` means that every stage matches evaluate on the same volts, and that
+every limiter, simulated alone, limits; how far the circuit is from the original network stands
+beside it, and only has to be a number.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ from numpy.typing import NDArray
 
 from memxc import engines, evaluate, jobs
 from memxc.backends import power
-from memxc.errors import MemxcError, fail
+from memxc.errors import fail
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes, Stage
-from memxc.metrics import METRICS, choose
 from memxc.physics import nodal
 from memxc.physics.effective import effective
 from memxc.simulate import walk
 from memxc.target import Target
-from memxc.verify import library
+from memxc.verify import library, limiters
 from memxc.verify.bench import Bench
-from memxc.verify.simulate import simulate
+from memxc.verify.limiters import LimiterResult
+from memxc.verify.outputs import Outputs, compare
+from memxc.verify.simulate import Sweep, simulate
 from memxc.verify.task import Task
 
 Floats = NDArray[np.float64]
@@ -56,25 +58,6 @@ class StageResult:
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """The simulated network against onnxruntime, and against evaluate from the inputs on.
-
-    argmax_agree: samples whose largest number is at the same place in every output. score, and
-    the original's: what the first output scores on the labels, by `metric`; None without labels.
-    """
-
-    count: int
-    max_abs_error: float
-    max_rel_error: float
-    argmax_agree: int
-    evaluate_max_rel_error: float
-    evaluate_argmax_agree: int
-    metric: str | None = None
-    score: float | None = None
-    original_score: float | None = None
-
-
-@dataclass(frozen=True)
 class Verification:
     """What `memxc verify` found. `outputs` is None where the network was not run to its end.
 
@@ -85,6 +68,7 @@ class Verification:
     version: str
     tolerance: float
     stages: tuple[StageResult, ...]
+    limiters: tuple[LimiterResult, ...]
     outputs: Outputs | None
     ok: bool
     circuits: int
@@ -137,8 +121,9 @@ def verify(
     cells = library.read(netlist)
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
     meant = dict(buses)
-    results = []
+    results, simulated = [], []
     with jobs.pool(plan.jobs) as pool:
+        sweep = _sweeps(engine.name, pool)
         for stage in design.stages:
             sources = [buses[src] for src in stage.srcs]
             means = _meaning(design, stage, target, plan)
@@ -150,18 +135,22 @@ def verify(
             progress(stage.name)
             power_too = plan.power and isinstance(stage, Array)
             todo = Task(design, stage, sources, cells, target, plan.wire, power_too)
-            buses[stage.dst], result = _stage(todo, expected, engine.name, pool, tolerance)
+            buses[stage.dst], result = _stage(todo, expected, sweep, tolerance)
             results.append(result)
+            simulated.append(stage)
+        limited = tuple(limiters.check(design, simulated, cells, sweep, tolerance))
     outputs = None
     if plan.stage is None and reference is not None:
-        outputs = _outputs(design, buses, meant, reference, labels)
+        outputs = compare(design, buses, meant, reference, labels)
     return Verification(
         engine.name,
         engine.version() or "",
         tolerance,
         tuple(results),
+        limited,
         outputs,
         all(result.ok for result in results)
+        and all(limiter.ok for limiter in limited)
         and (outputs is None or math.isfinite(outputs.max_abs_error)),
         sum(map(_simulated, design.stages)),
     )
@@ -182,14 +171,17 @@ def _meaning(
     return lambda sources: evaluate.step(stage, design.buses, sources)
 
 
-def _stage(
-    todo: Task, expected: Floats, engine: str, pool: jobs.Pool, tolerance: float
-) -> tuple[Floats, StageResult]:
-    start = time.perf_counter()
-
+def _sweeps(engine: str, pool: jobs.Pool) -> Sweep:
     def sweep(decks: Sequence[Bench]) -> Iterator[Floats]:
         return pool.ordered(_sweep, ((engine, d.deck, d.outputs, d.points) for d in decks))
 
+    return sweep
+
+
+def _stage(
+    todo: Task, expected: Floats, sweep: Sweep, tolerance: float
+) -> tuple[Floats, StageResult]:
+    start = time.perf_counter()
     found = simulate(todo, sweep)
     apart = float(np.abs(found.volts - expected).max(initial=0.0))
     size = float(np.abs(expected).max(initial=0.0))
@@ -216,55 +208,6 @@ def _sweep(engine: str, deck: str, outputs: Sequence[str], points: int) -> Float
     return engines.get(engine).sweep(deck, outputs, points)
 
 
-def _outputs(
-    design: Design,
-    buses: Mapping[str, Floats],
-    meant: Mapping[str, Floats],
-    reference: Mapping[str, NDArray[Any]],
-    labels: NDArray[Any] | None,
-) -> Outputs:
-    found = {name: evaluate.read(design.buses[name], buses[name]) for name in design.outputs}
-    own = {name: evaluate.read(design.buses[name], meant[name]) for name in design.outputs}
-    count = len(next(iter(found.values())))
-    return Outputs(
-        count,
-        *_distance(found, reference),
-        *_distance(found, own)[1:],
-        *_scores(found[design.outputs[0]], np.asarray(reference[design.outputs[0]]), labels),
-    )
-
-
-def _distance(
-    found: Mapping[str, Floats], wanted: Mapping[str, NDArray[Any]]
-) -> tuple[float, float, int]:
-    """The largest absolute and relative error, and on how many samples every argmax agrees."""
-    apart, relative, agree = [0.0], [0.0], np.array(True)
-    for name, value in found.items():
-        right = np.asarray(wanted[name], dtype=np.float64).reshape(value.shape)
-        error = float(np.abs(value - right).max(initial=0.0))
-        size = float(np.abs(right).max(initial=0.0))
-        apart.append(error)
-        relative.append(error / size if size else error)
-        flat, same = value.reshape(len(value), -1), right.reshape(len(value), -1)
-        agree = agree & (flat.argmax(axis=1) == same.argmax(axis=1))
-    # numpy's maximum keeps what is no number, Python's loses it.
-    return float(np.max(apart)), float(np.max(relative)), int(agree.sum())
-
-
-def _scores(
-    answers: Floats, original: NDArray[Any], labels: NDArray[Any] | None
-) -> tuple[str, float, float] | tuple[()]:
-    """The metric that the labels are for, the circuit's score and the original network's."""
-    if labels is None:
-        return ()
-    try:
-        metric = choose(None, answers.shape[1:], labels, "")
-    except MemxcError:
-        return ()  # labels of something else
-    score = METRICS[metric]
-    return metric, float(score(answers, labels).mean()), float(score(original, labels).mean())
-
-
 def _check_stage(design: Design, name: str | None) -> None:
     names = [stage.name for stage in design.stages if _simulated(stage)]
     if name is not None and name not in names:
@@ -286,4 +229,4 @@ def _engine(plan: Plan) -> engines.Engine:
     return engines.get("ngspice") if plan.power else engines.default()
 
 
-__all__ = ["Outputs", "Plan", "StageResult", "Verification", "verify"]
+__all__ = ["LimiterResult", "Outputs", "Plan", "StageResult", "Verification", "verify"]

@@ -221,6 +221,21 @@ def test_a_halved_device_fails_verify_and_lvs(memxc, out):
     assert memxc("lvs", out).code == 1
 
 
+def test_a_limiter_that_does_nothing_fails_verify(memxc, out):
+    edit(out / "netlist" / "cells" / "periphery.cir", r"v=min\(max\(v\(in\).*$", "v=v(in)")
+    done = memxc("verify", out, "--count", "1", "--json")
+    jsonschema.validate(done.json, schema("memxc-verify-1"))
+    assert (done.code, done.json["ok"]) == (1, False)
+    assert all(stage["ok"] for stage in done.json["stages"])
+    (limiter,) = done.json["limiters"]
+    assert (limiter["clip_v"], limiter["ok"]) == (0.25, False)
+    assert limiter["max_rel_error"] == pytest.approx(1)
+    said = memxc("verify", out, "--count", "1").out.splitlines()
+    assert "Limiter of 0.25 V, alone from -0.5 V to 0.5 V: largest relative error 1.0e+00, " \
+        "FAILED." in said  # fmt: skip
+    assert said[-2] == "FAILED: SPICE and the design disagree in the limiter of 0.25 V."
+
+
 def test_lvs_names_one_digit_a_swap_and_a_lost_line(memxc, out):
     clean = {path: path.read_bytes() for path in out.rglob("*.cir")}
     top = out / "netlist" / "net.cir"

@@ -229,3 +229,52 @@ def test_a_distance_that_is_no_number_is_not_ok(tmp_path, name):
     assert np.isnan(found.outputs.max_abs_error)
     assert np.isnan(found.outputs.max_rel_error)
     assert not found.ok
+
+
+@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize(
+    ("body", "error_v"),
+    [
+        ("v(in)", 1.0),
+        ("min(v(in),{clip})", 1.0),
+        ("max(v(in),0-{clip})", 1.0),
+        ("min(max(v(in),0-0.9*{clip}),0.9*{clip})", 0.1),
+        ("0.99*min(max(v(in),0-{clip}),{clip})", 0.01),
+    ],
+)
+def test_a_limiter_that_does_not_limit(tmp_path, engine, body, error_v, ngspice):
+    """No sample gets to the limiter, so only the cell alone can tell. error_v: as clips."""
+    design, chosen, wanted = _compiled(tmp_path)
+    clip = design.buses["a"].limit
+    path = tmp_path / "cells" / "periphery.cir"
+    text = path.read_text()
+    assert text.count("v=min(max(v(in),0-{clip}),{clip})") == 1
+    path.write_text(text.replace("v=min(max(v(in),0-{clip}),{clip})", f"v={body}"))
+    plan = verify.Plan(engine=engine)
+    found = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, plan)
+    assert not found.ok
+    (limiter,) = found.limiters
+    assert (limiter.clip_v, limiter.ok) == (clip, False)
+    assert limiter.max_abs_error_v == pytest.approx(error_v * clip, rel=1e-6)
+
+
+def test_each_clip_has_its_limiter_simulated_once(tmp_path):
+    design, chosen, wanted = _compiled(tmp_path)
+    found = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan())
+    assert len({bus.limit for bus in design.buses.values()} - {None}) == 1
+    assert (design.buses["a"].limit, design.buses["m"].limit) == (0.25, 0.25)
+    assert [limiter.ok for limiter in found.limiters] == [True]
+    other = replace(design.buses["m"], limit=0.5)
+    design = replace(design, buses={**design.buses, "m": other})
+    both = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan())
+    assert [limiter.clip_v for limiter in both.limiters] == [0.25, 0.5]
+    one = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan(stage="high"))
+    assert [limiter.clip_v for limiter in one.limiters] == [0.5]
+    last = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan(stage="dense"))
+    assert (last.limiters, last.ok) == ((), True)
+
+
+def test_ideal_has_no_limiter_to_simulate(tmp_path):
+    design, chosen, wanted = _compiled(tmp_path, name="ideal")
+    found = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan())
+    assert (found.limiters, found.ok) == ((), True)

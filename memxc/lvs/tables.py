@@ -1,0 +1,162 @@
+"""mapping.csv and schedule.csv, row by row, against what docs/netlist.md says they hold.
+
+Rows are worked out from the design while those of the file are read, and only rows that do not
+meet at once are kept, for a schedule may have millions. Their order does not matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+
+from memxc import netread
+from memxc.ir.design import Design
+from memxc.ir.kernel import BIAS
+from memxc.ir.stages import Array
+from memxc.lvs.difference import Difference
+from memxc.lvs.expected import Placement
+from memxc.netread import Netlist, Row
+
+
+@dataclass
+class Table:
+    """A table under comparison; key: the cells that name a row, where: these in words.
+
+    count: rows that were wanted.
+    """
+
+    name: str
+    head: Row
+    key: slice
+    where: str
+    count: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+    def compare(self, wanted: Iterable[Row], found: Iterable[tuple[int, Row]]) -> None:
+        """Hold the rows that are wanted against those found, each of these with its line."""
+        missing: dict[Row, Row] = {}
+        extra: dict[Row, tuple[int, Row]] = {}
+        for want, have in zip_longest(wanted, found):
+            self.count += want is not None
+            if want is not None and have is not None and want == have[1]:
+                continue
+            if want is not None:
+                missing[want[self.key]] = want
+                self._meet(want[self.key], missing, extra)
+            if have is not None:
+                key = have[1][self.key]
+                if key in extra:
+                    self._says(have[0], key, "no (second) row", "a row")
+                extra.setdefault(key, have)
+                self._meet(key, missing, extra)
+        for key in missing:
+            self._says(0, key, "a row", "missing")
+        for key, (line, _) in extra.items():
+            self._says(line, key, "no (second) row", "a row")
+
+    def _meet(self, key: Row, missing: dict[Row, Row], extra: dict[Row, tuple[int, Row]]) -> None:
+        """Compare the two rows of a name once both have come."""
+        if key in missing and key in extra:
+            want, (line, have) = missing.pop(key), extra.pop(key)
+            for column, right, cell in zip(self.head, want, have, strict=True):
+                if right != cell:
+                    self._says(line, key, right, cell, f" {column}")
+
+    def _says(self, line: int, key: Row, expected: str, found: str, what: str = "") -> None:
+        where = self.where.format(*key) + what
+        self.differences.append(Difference(self.name, line, where, expected, found))
+
+
+def mapping(design: Design, netlist: Netlist, folder: Path) -> Table:
+    """mapping.csv of an output folder, compared."""
+    head = (
+        "stage", "tile", "made_of", "rows", "columns", "first_row_net", "first_column_net", "file",
+        "subckt", "driven",
+    )  # fmt: skip
+    table = Table("mapping.csv", head, slice(1, 2), "{0}")
+    suffixes = {path.suffix for path in (folder / "netlist").glob("*.*")}
+    files = {
+        name: _plain(f"netlist/{definition.file}", suffixes)
+        for name, definition in netlist.definitions.items()
+    }
+    file = head.index("file")
+    found = (
+        (line, (*row[:file], _plain(row[file], suffixes), *row[file + 1 :]))
+        for line, row in netread.rows(folder / table.name, head)
+    )
+    table.compare(_tiles(design, files), found)
+    return table
+
+
+def schedule(design: Design, folder: Path) -> Table:
+    """schedule.csv of an output folder, compared."""
+    head = ("stage", "period", "port", "net")
+    table = Table("schedule.csv", head, slice(0, 3), "{0} period {1} {2}")
+    table.compare(_turns(design), netread.rows(folder / table.name, head))
+    return table
+
+
+def _plain(file: str, suffixes: set[str]) -> str:
+    """A file of the netlist without its dialect: the table names those of the first one."""
+    stem, dot, suffix = file.rpartition(".")
+    return stem if dot + suffix in suffixes else file
+
+
+def _tiles(design: Design, files: dict[str, str]) -> Iterator[Row]:
+    """The row of each placed crossbar; `files` are those that its definition may stand in."""
+    for name, placement in _arrays(design):
+        stage = placement.stage
+        for k, crossbar in enumerate(stage.crossbars):
+            line, sign = int(crossbar.line[0]), int(crossbar.sign[0])
+            sizes = stage.cell, str(crossbar.word_lines), str(crossbar.bit_lines)
+            places = slice(0, placement.places(crossbar))
+            for g, number in enumerate(crossbar.definition.tolist()):
+                block = slice(g, g + 1)
+                taps = crossbar.taps.nets(block, places)[0]
+                lanes = crossbar.sinks.nets(block, places)[0, :, crossbar.column[0]]
+                at = files.get(f"xb{number}", "none, it is not defined"), f"xb{number}", stage.drive
+                for p, lane in enumerate(lanes.tolist()):
+                    tap = None if line == BIAS else int(taps[p, line])
+                    _, word = placement.word(f"{k}_{g}", 0, sign, tap)
+                    bit = placement.bit(lane, int(crossbar.polarity[0]))
+                    yield name, f"xs{placement.s}_k{k}_g{g}_p{p}", *sizes, word, bit, *at
+
+
+def _turns(design: Design) -> Iterator[Row]:
+    """The rows of the sequential stages: what each port carries, period by period."""
+    for name, placement in _arrays(design):
+        if placement.sequential:
+            for period in range(max(c.places for c in placement.stage.crossbars)):
+                for port, net in _turn(placement, period):
+                    yield name, str(period), port, net
+
+
+def _turn(placement: Placement, period: int) -> Iterator[tuple[str, str]]:
+    now, outputs = slice(period, period + 1), dict[str, str]()
+    for k, crossbar in enumerate(placement.stage.crossbars):
+        if period >= crossbar.places:
+            continue
+        lines = zip(crossbar.line.tolist(), crossbar.sign.tolist(), strict=True)
+        fed = [(w, line) for w, (line, sign) in enumerate(lines) if line != BIAS and sign > 0]
+        for g, taps in enumerate(crossbar.taps.nets(places=now)[:, 0].tolist()):
+            for w, line in fed:
+                yield f"q{placement.s}_{k}_{g}_{w}", placement.source(taps[line])
+        amplifiers = crossbar.sinks.nets(places=slice(0, 1)).reshape(-1).tolist()
+        lanes = crossbar.sinks.nets(places=now).reshape(-1).tolist()
+        for amplifier, lane in zip(amplifiers, lanes, strict=True):
+            if amplifier >= 0 and lane >= 0:
+                # Row parts end at one amplifier, which has one output.
+                outputs[f"n{placement.b}_{amplifier}"] = f"n{placement.b}_{lane}"
+    yield from outputs.items()
+
+
+def _arrays(design: Design) -> Iterator[tuple[str, Placement]]:
+    """Each array with its name in the tables: its number, and what is left of the model's name."""
+    number = {name: b for b, name in enumerate(design.buses)}
+    for s, stage in enumerate(design.stages):
+        if isinstance(stage, Array):
+            word = "_".join(re.findall(r"[a-z0-9]+", stage.name.lower()))[:24].strip("_")
+            yield f"s{s:02d}_{word or 'x'}", Placement(design, number, s, stage)

@@ -1,0 +1,34 @@
+"""The tables beside a netlist, mapping.csv and schedule.csv, read a row at a time."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from memxc.errors import fail
+
+#: The cells of a row.
+Row = tuple[str, ...]
+
+
+def rows(path: Path, head: Row) -> Iterator[tuple[int, Row]]:
+    """Every row below the head, with its line in the file.
+
+    Raises MemxcError (bad-design) where the file is no table with that head.
+    """
+    try:
+        with path.open(encoding="ascii", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            if tuple(next(reader, ())) != head:
+                what = f"the first line is not {','.join(head)}"
+                raise fail("bad-design", f"{path.name}:1", what)
+            for row in reader:
+                if len(row) != len(head):
+                    what = f"a row of {len(row)} cells where {len(head)} are wanted"
+                    raise fail("bad-design", f"{path.name}:{reader.line_num}", what)
+                yield reader.line_num, tuple(row)
+    except OSError as error:
+        raise fail("bad-design", path.name, f"cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise fail("bad-design", path.name, f"cannot be read: {error}") from error
