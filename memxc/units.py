@@ -40,15 +40,16 @@ def parse(text: str, unit: str = "") -> float:
     return value
 
 
-def text(value: float, unit: str = "", digits: int = 3) -> str:
+def text(value: float, unit: str = "") -> str:
     """A number for people: text(0.0123, "W") = "12.3 mW"."""
     if not math.isfinite(value) or value == 0:
         return f"{value:g} {unit}".rstrip()
-    power = math.floor(math.log10(float(f"{abs(value):.{digits - 1}e}")) / 3) * 3
+    shown = _rounded(value)
+    power = math.floor(math.log10(abs(shown)) / 3) * 3
     prefix = _NAMES.get(power)
     if prefix is None:
-        return f"{value:.{digits - 1}e} {unit}".rstrip()
-    return f"{value / 10**power:.{digits}g} {prefix}{unit}".rstrip()
+        return f"{value:.2e} {unit}".rstrip()
+    return f"{shown / 10**power:.3g} {prefix}{unit}".rstrip()
 
 
 def count(value: int) -> str:
@@ -58,8 +59,15 @@ def count(value: int) -> str:
 
 def area(square_metres: float) -> str:
     """An area for people; a prefix would be squared, so there are only two units."""
-    small = square_metres < 1e-9
-    return f"{square_metres * 1e12:.3g} um2" if small else f"{square_metres * 1e6:.3g} mm2"
+    shown = _rounded(square_metres)
+    if shown < 1e-9:
+        return f"{shown * 1e12:.3g} um2"
+    return f"{shown * 1e6:.3g} mm2" if shown < 1e-3 else f"{square_metres * 1e6:,.0f} mm2"
+
+
+def _rounded(value: float) -> float:
+    """To three digits, before the prefix is chosen: 999.6 is a thousand of the one below it."""
+    return float(f"{value:.2e}")
 
 
 def share(part: float | None) -> str:
