@@ -1,9 +1,9 @@
 """simulate: what a network scores on real crossbars, over a whole data set.
 
-The circuit of a draw is turned into its twin, an ONNX model that onnxruntime runs; nothing about
-the circuit is left out by that (memxc.physics.effective), so the score is the circuit's own. Only
-nonlinear cells at the end of resistive wires have no such model: they are solved picture by
-picture (memxc.simulate.walk).
+The circuit of a draw is turned into its twin, an ONNX model that onnxruntime runs; nothing is
+fitted for that (memxc.physics.effective; what is approximated: docs/simulate.md). Only nonlinear
+cells at the end of resistive wires have no such model: they are solved picture by picture
+(memxc.simulate.walk).
 """
 
 from __future__ import annotations
