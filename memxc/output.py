@@ -104,8 +104,10 @@ def write_file(path: Path, data: bytes) -> None:
 
 def _fill(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequence[str]) -> None:
     (place / "report.json").write_text(store.dumps(found), "ascii")
+    sizes = report.sizes(found)
     for page in ("report.md", "report.html"):
-        (place / page).write_text(render.report(page, report=found), "utf-8", newline="\n")
+        text = render.report(page, report=found, sizes=sizes)
+        (place / page).write_text(text, "utf-8", newline="\n")
     if not compiled.report_only:
         _fill_design(compiled, place, dialects)
 

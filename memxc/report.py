@@ -16,8 +16,11 @@ from memxc.ir.stages import Digital
 from memxc.ladder import Rung
 from memxc.passes.record import PassRecord
 from memxc.pipeline import Compiled, Options
+from memxc.stage_set import parse, tile
 
 SCHEMA = "memxc-report/1"
+#: Types of shapes, axes and indices in ONNX: constants that say how to compute, not what with.
+_NO_PARAMETERS = ("int64", "bool")
 
 
 def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
@@ -73,10 +76,9 @@ def text(report: Mapping[str, Any]) -> str:
 def summary(report: Mapping[str, Any]) -> list[str]:
     """What a user wants to know first, a line each."""
     total, watts, time = report["resources"]["total"], report["power"], report["latency"]
-    unit = report["target"]["crossbar"]
     used = "" if total["utilisation"] is None else f", {total['utilisation']:.1%} of their places"
     return [
-        f"{total['crossbars']:,} unit crossbars of {unit['rows']}x{unit['columns']}, "
+        f"{total['crossbars']:,} unit crossbars of {sizes(report)}, "
         f"{total['memristors']:,} memristors{used}",
         f"{total['opamps']:,} op-amps, {total['inverters']:,} of them inverters; "
         f"{units.area(report['area']['total_m2'])}",
@@ -88,6 +90,24 @@ def summary(report: Mapping[str, Any]) -> list[str]:
         *_distance(report),
         *_lost(report["fidelity"]["loss"]),
     ]
+
+
+def sizes(report: Mapping[str, Any]) -> str:
+    """The sizes of the unit crossbars, the largest first: "128x128 and 16x8".
+
+    Those that stages stand on; the target's where none does.
+    """
+    unit = report["target"]["crossbar"]
+    own = {
+        stage: tile(value)
+        for stage, key, value in map(parse, report["options"]["stage_set"])
+        if key == "tile"
+    }
+    usual = unit["rows"], unit["columns"]
+    stages = report["resources"]["stages"]
+    found = {own.get(row["stage"], usual) for row in stages if row["crossbars"]} or {usual}
+    *most, last = (f"{rows}x{columns}" for rows, columns in sorted(found, reverse=True))
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _distance(report: Mapping[str, Any]) -> list[str]:
@@ -107,7 +127,7 @@ def _lost(loss: Mapping[str, Any] | None) -> list[str]:
     before, after, lost = (float(loss[key]) for key in ("before", "after", "lost"))
     over = f"over {loss['samples']} samples, all passes together"
     if loss["metric"] == "error":
-        return [f"relative error of the outputs: {after:.2%} {over}"]
+        return [f"relative error of the outputs: {units.small(after)} {over}"]
     name = {"top1": "accuracy", "dice": "Dice"}[str(loss["metric"])]
     points = f"{100 * abs(lost):.2f} points {'gained' if round(lost, 4) < 0 else 'lost'}"
     return [f"{name}: {before:.2%} before, {after:.2%} after, {points}, {over}"]
@@ -135,11 +155,20 @@ def _model(compiled: Compiled, sha256: str) -> dict[str, Any]:
         "name": compiled.options.model.stem,
         "sha256": sha256,
         "opset": graph.opset,
-        "parameters": sum(array.size for array in graph.weights.values()),
+        "parameters": _parameters(graph),
         "macs": compiled.macs,
         "inputs": _tensors(graph, graph.inputs),
         "outputs": _tensors(graph, graph.outputs),
     }
+
+
+def _parameters(graph: Graph) -> int:
+    """Numbers in the constant tensors: weights, biases, statistics of normalisations, zeros too.
+
+    Each tensor once; of quantised networks the integers of up to 32 bits, too. Those of int64 and
+    bool are none.
+    """
+    return sum(a.size for a in graph.weights.values() if a.dtype.name not in _NO_PARAMETERS)
 
 
 def _tensors(graph: Graph, names: Iterable[str]) -> list[dict[str, Any]]:

@@ -44,11 +44,12 @@ def text(value: float, unit: str = "", digits: int = 3) -> str:
     """A number for people: text(0.0123, "W") = "12.3 mW"."""
     if not math.isfinite(value) or value == 0:
         return f"{value:g} {unit}".rstrip()
-    power = math.floor(math.log10(float(f"{abs(value):.{digits - 1}e}")) / 3) * 3
+    shown = _rounded(value, digits)
+    power = math.floor(math.log10(abs(shown)) / 3) * 3
     prefix = _NAMES.get(power)
     if prefix is None:
         return f"{value:.{digits - 1}e} {unit}".rstrip()
-    return f"{value / 10**power:.{digits}g} {prefix}{unit}".rstrip()
+    return f"{shown / 10**power:.{digits}g} {prefix}{unit}".rstrip()
 
 
 def count(value: int) -> str:
@@ -58,8 +59,17 @@ def count(value: int) -> str:
 
 def area(square_metres: float, digits: int = 3) -> str:
     """An area for people; a prefix would be squared, so there are only two units."""
-    power, unit = (1e12, "um2") if square_metres < 1e-9 else (1e6, "mm2")
-    return f"{square_metres * power:.{digits}g} {unit}"
+    shown = _rounded(square_metres, digits)
+    if shown < 1e-9:
+        return f"{shown * 1e12:.{digits}g} um2"
+    if shown < 10.0 ** (digits - 6):
+        return f"{shown * 1e6:.{digits}g} mm2"
+    return f"{square_metres * 1e6:,.0f} mm2"
+
+
+def _rounded(value: float, digits: int) -> float:
+    """To so many digits, before the prefix is chosen: 999.6 is a thousand of the one below it."""
+    return float(f"{value:.{digits - 1}e}")
 
 
 def share(part: float | None) -> str:

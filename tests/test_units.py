@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from memxc import units
@@ -41,6 +42,41 @@ def test_parse_refuses_what_is_not_finite(text):
 def test_area_has_no_squared_prefix():
     assert units.area(3.2e-6) == "3.2 mm2"
     assert units.area(3.2e-11) == "32 um2"
+    assert units.area(0.0) == "0 um2"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (9.994e-10, "999 um2"), (9.996e-10, "0.001 mm2"), (9.999e-10, "0.001 mm2"),
+        (1e-9, "0.001 mm2"), (9.994e-4, "999 mm2"), (9.999e-4, "1,000 mm2"), (1e-3, "1,000 mm2"),
+        (0.012345, "12,345 mm2"),
+    ],
+)  # fmt: skip
+def test_area_at_the_border_of_its_units(value, shown):
+    assert units.area(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (9.9951e-4, "1 mW"), (9.9949e-4, "999 uW"), (999.5, "1 kW"), (-9.9951e-4, "-1 mW"),
+        (9.999e-16, "1 fW"), (9.994e14, "999 TW"), (9.999e14, "1.00e+15 W"),
+    ],
+)  # fmt: skip
+def test_no_number_is_a_thousand_of_its_prefix(value, shown):
+    assert units.text(value, "W") == shown
+
+
+@pytest.mark.parametrize("power", range(-15, 15))
+def test_no_exponent_beside_a_prefix(power):
+    """Numbers that round to the next power of ten, or just do not: 9.995 and its neighbours."""
+    for digits in ("9.99", "9.9949999999999", "9.995", "9.9950000000001", "9.9999"):
+        value = float(f"{digits}e{power}")
+        for number in (np.nextafter(value, 0), value, np.nextafter(value, np.inf)):
+            shown = units.text(float(number), "W")
+            assert "e" not in shown or shown == "1.00e+15 W"
+            assert units.parse(shown, "W") == pytest.approx(value, rel=6e-4)
 
 
 def test_table_aligns_numbers_to_the_right():

@@ -1,9 +1,9 @@
 """simulate: what a network scores on real crossbars, over a whole data set.
 
-The circuit of a draw is turned into its twin, an ONNX model that onnxruntime runs; nothing about
-the circuit is left out by that (memxc.physics.effective), so the score is the circuit's own. Only
-nonlinear cells at the end of resistive wires have no such model: they are solved picture by
-picture (memxc.simulate.walk).
+The circuit of a draw is turned into its twin, an ONNX model that onnxruntime runs; nothing is
+fitted for that (memxc.physics.effective; what is approximated: docs/simulate.md). Only nonlinear
+cells at the end of resistive wires have no such model: they are solved picture by picture
+(memxc.simulate.walk).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from memxc.ir.design import Design
 from memxc.physics import effects
 from memxc.simulate.circuit import answers, circuit
 from memxc.simulate.journal import Journal
-from memxc.simulate.points import Plan, Point, points
+from memxc.simulate.points import Plan, Point, Program, check_programming, points, programmed
 from memxc.target import Target
 
-__all__ = ["Bench", "Data", "Plan", "Result", "Row", "circuit", "run"]
+__all__ = ["Bench", "Data", "Plan", "Result", "Row", "circuit", "points", "programmed", "run"]
 
 Array = NDArray[Any]
 
@@ -93,7 +93,7 @@ class Bench:
     original: bytes | None
     digest: str
     journal: Journal
-    program: Callable[[Target], Design] | None = None
+    program: Program = None
     progress: Callable[[str, float], None] = field(default=lambda text, share: None)
 
 
@@ -106,17 +106,9 @@ def run(bench: Bench, data: Data, plan: Plan) -> Result:
     """The score of every point and draw. Raises MemxcError (usage) for settings or labels that
     do not fit; what was finished before stays in the journal."""
     todo = points(plan, bench.target)
-    _check_programming(bench, todo)
+    check_programming(todo, bench.program)
     right, metric = _truth(bench, data, plan)
     return _Run(bench, data, plan, right, metric, todo).result()
-
-
-def _check_programming(bench: Bench, todo: list[Point]) -> None:
-    keys = dict.fromkeys(key for point in todo for key in point.reprogrammed)
-    if keys and bench.program is None:
-        hint = "compile it with a target of that kind, then simulate that"
-        what = "decides how a network is programmed, and this one cannot be programmed anew"
-        raise fail("usage", ", ".join(keys), what, hint)
 
 
 def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, str]:
@@ -190,11 +182,7 @@ class _Run:
         return score
 
     def _programmed(self, number: int) -> Design:
-        point = self.todo[number]
-        if not point.reprogrammed:
-            return self.bench.design
-        assert self.bench.program is not None, "this was checked"
-        return self.bench.program(point.target)
+        return programmed(self.todo[number], self.bench.design, self.bench.program)
 
     def _original(self) -> float | None:
         if self.bench.original is None or self.metric == "error":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from memxc.errors import Fault, MemxcError
+from memxc.errors import Fault, MemxcError, fail
+from memxc.ir.design import Design
 from memxc.physics import effects
 from memxc.target import Target
 
@@ -16,6 +17,9 @@ _PROGRAMMED = {
     "crossbar": ("rows", "columns"),
     "amplifier": ("gain", "swing_v"),
 }
+
+#: The same network programmed for another target; None where that cannot be.
+Program = Callable[[Target], Design] | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,24 @@ def points(plan: Plan, target: Target) -> list[Point]:
     if faults:
         raise MemxcError(faults.values())
     return found
+
+
+def check_programming(todo: Iterable[Point], program: Program) -> None:
+    """MemxcError (usage) where points want the network anew and it cannot be programmed."""
+    keys = dict.fromkeys(key for point in todo for key in point.reprogrammed)
+    if keys and program is None:
+        hint = "compile it with a target of that kind, then simulate that"
+        what = "decides how a network is programmed, and this one cannot be programmed anew"
+        raise fail("usage", ", ".join(keys), what, hint)
+
+
+def programmed(point: Point, design: Design, program: Program) -> Design:
+    """The network of a point: the design as compiled, or programmed anew for the point's target.
+
+    Raises MemxcError as check_programming, and what `program` does.
+    """
+    check_programming([point], program)
+    return program(point.target) if program and point.reprogrammed else design
 
 
 def _said(fault: Fault, settings: tuple[str, ...]) -> Fault:

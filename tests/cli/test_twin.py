@@ -1,0 +1,185 @@
+"""memxc twin writes the circuit that simulate scored, also where --set programs it anew."""
+
+from __future__ import annotations
+
+import shutil
+from importlib import resources
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from memxc.cli import _main
+from memxc.simulate.points import _PROGRAMMED
+
+#: A setting for every key that decides programming, far enough from what is compiled to show.
+SET = {
+    "device.r_on_ohm": "device.r_on=2e4",
+    "device.r_off_ohm": "device.r_off=2e4",
+    "device.levels": "device.levels=4",
+    "device.states": "device.states_csv={states}",
+    "device.read_voltage_v": "device.read_voltage=0.1",
+    "device.threshold_v": "device.threshold=0.2",
+    "crossbar.rows": "crossbar.rows=9",
+    "crossbar.columns": "crossbar.columns=4",
+    "amplifier.gain": "amplifier.gain=1000",
+    "amplifier.swing_v": "amplifier.swing=0.05",
+}
+#: Wires, so that what is cut otherwise answers otherwise.
+WIRES = ("wire.r_word_line=4", "wire.r_bit_line=7")
+
+
+def weights(shape, seed, name):
+    values = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    return numpy_helper.from_array(values, name)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("twin")
+
+
+@pytest.fixture(scope="module")
+def net(place):
+    """Dense 13 -> 5, relu, dense 5 -> 3: no matrix is square."""
+    info, node = helper.make_tensor_value_info, helper.make_node
+    nodes = [
+        node("Gemm", ["x", "w", "b"], ["a"], name="first"),
+        node("Relu", ["a"], ["r"], name="relu"),
+        node("Gemm", ["r", "v", "c"], ["y"], name="last"),
+    ]
+    inits = [weights((13, 5), 1, "w"), weights((5,), 2, "b"), weights((5, 3), 3, "v"),
+             weights((3,), 4, "c")]  # fmt: skip
+    ends = [info("x", TensorProto.FLOAT, (1, 13))], [info("y", TensorProto.FLOAT, (1, 3))]
+    graph = helper.make_graph(nodes, "net", *ends, inits)
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), place / "net.onnx")
+    x = np.random.default_rng(9).uniform(-1, 1, (7, 13))
+    np.savez(place / "net.samples.npz", x=x)
+    return place / "net.onnx"
+
+
+@pytest.fixture(scope="module")
+def out(net, place):
+    """hfox-128 with op-amps so weak that what they carry shows."""
+    text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
+    (place / "weak.toml").write_text(text.replace("gain = 1.0e5", "gain = 60"))
+    args = "-o", place / "out", "-t", place / "weak.toml", "--quiet"
+    assert _main._run([str(arg) for arg in ("compile", net, *args)]) == 0
+    return place / "out"
+
+
+@pytest.fixture(scope="module")
+def x(place):
+    """Inputs beyond those that were calibrated for: limiters are at work, too."""
+    found = np.random.default_rng(3).uniform(-1.3, 1.3, (20, 13)).astype(np.float32)
+    np.savez(place / "data.npz", x=found)
+    return found
+
+
+@pytest.fixture
+def states(tmp_path):
+    (tmp_path / "states.csv").write_text("mean_ohm,sigma_ohm\n1e4,100\n3e4,300\n4e5,4000\n")
+    return tmp_path / "states.csv"
+
+
+def score(model, twin, x):
+    """The mean over samples of max|a - b| / max|b|, both files in onnxruntime."""
+    right, got = (
+        [onnxruntime.InferenceSession(str(path)).run(None, {"x": row[None]})[0] for row in x]
+        for path in (model, twin)
+    )
+    return np.mean([np.abs(a - b).max() / np.abs(b).max() for a, b in zip(got, right, strict=True)])
+
+
+def simulated(memxc, out, *settings, draws=1):
+    """The scores that simulate has for the draws, and the keys it programmed anew for."""
+    data = out.parent / "data.npz"
+    args = [word for setting in settings for word in ("--set", setting)]
+    done = memxc("simulate", out, "--data", data, *args, "--draws", draws, "--seed", 5, "--json")
+    assert done.code == 0, done.err
+    (row,) = done.json["rows"]
+    return row["scores"], row["reprogrammed"]
+
+
+def twinned(memxc, net, out, x, *settings, draw=1):
+    """The score of the file that twin writes for the same, and what twin said."""
+    path = out.parent / f"{draw}.onnx"
+    args = [word for setting in settings for word in ("--set", setting)]
+    done = memxc("twin", out, "-o", path, *args, "--draw", draw, "--seed", 5)
+    assert done.code == 0, done.err
+    return score(net, path, x), done.out
+
+
+def test_every_key_is_tried():
+    assert set(SET) == {f"{table}.{key}" for table, keys in _PROGRAMMED.items() for key in keys}
+
+
+@pytest.mark.parametrize("key", SET)
+def test_a_key_that_decides_programming(memxc, net, out, x, states, key):
+    settings = *WIRES, SET[key].format(states=states)
+    (as_compiled,), _ = simulated(memxc, out, *WIRES)
+    (asked,), anew = simulated(memxc, out, *settings)
+    assert key in anew
+    assert asked != pytest.approx(as_compiled, rel=1e-2)  # or the key would not show below
+    found, said = twinned(memxc, net, out, x, *settings)
+    assert found == pytest.approx(asked, rel=1e-4)
+    assert f"Programmed anew: {', '.join(anew)} not as compiled." in said
+
+
+def test_several_keys_and_draws(memxc, net, out, x):
+    settings = (
+        "device.levels=4", "device.r_on=2e4", "crossbar.rows=9", "crossbar.columns=4",
+        "device.sigma=0.2",
+    )  # fmt: skip
+    scores, anew = simulated(memxc, out, *settings, draws=3)
+    assert anew == ["device.r_on_ohm", "device.levels", "crossbar.rows", "crossbar.columns"]
+    assert len(set(scores)) == 3
+    for draw in (1, 3):
+        found, _ = twinned(memxc, net, out, x, *settings, draw=draw)
+        assert found == pytest.approx(scores[draw - 1], rel=1e-4)
+
+
+def test_another_range_with_drawn_devices(memxc, net, out, x):
+    """Devices of the compiled range would lie outside that of the target."""
+    settings = "device.r_on=2e4", "device.sigma=0.1"
+    scores, _ = simulated(memxc, out, *settings)
+    assert twinned(memxc, net, out, x, *settings)[0] == pytest.approx(scores[0], rel=1e-4)
+
+
+def test_nothing_is_programmed_anew_for_other_keys(memxc, net, out, x):
+    scores, anew = simulated(memxc, out, *WIRES, "device.levels=0")
+    found, said = twinned(memxc, net, out, x, *WIRES, "device.levels=0")
+    assert anew == []
+    assert "anew" not in said
+    assert found == pytest.approx(scores[0], rel=1e-4)
+
+
+@pytest.mark.parametrize("lost", ["gone", "another"])
+def test_what_cannot_be_programmed_anew_is_the_fault_of_simulate(memxc, out, x, tmp_path, lost):
+    data, file = out.parent / "data.npz", tmp_path / "twin.onnx"
+    out = shutil.copytree(out, tmp_path / "out", ignore=shutil.ignore_patterns("simulate"))
+    model = out / "model.onnx"
+    if lost == "gone":
+        model.unlink()
+    else:
+        changed = onnx.load(model)
+        changed.graph.initializer[0].CopyFrom(weights((13, 5), 8, "w"))
+        onnx.save(changed, model)
+    asked = "--set", "device.levels=4"
+    twin = memxc("twin", out, "-o", file, *asked)
+    simulate = memxc("simulate", out, "--data", data, *asked)
+    assert (twin.code, twin.err) == (simulate.code, simulate.err)
+    assert twin.code == 2
+    assert ("device.levels" if lost == "gone" else "gives another design") in twin.err
+    assert not file.exists()
+    assert memxc("twin", out, "-o", file).code == 0
+
+
+def test_a_setting_that_is_none_is_the_fault_of_simulate(memxc, out, x):
+    asked = "--set", "device.levels=1", "--set", "crossbar.rows=x"
+    twin = memxc("twin", out, "-o", out.parent / "twin.onnx", *asked)
+    simulate = memxc("simulate", out, "--data", out.parent / "data.npz", *asked)
+    assert (twin.code, twin.err) == (2, simulate.err)
