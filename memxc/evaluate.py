@@ -6,6 +6,7 @@ a lowered and a programmed Design.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -73,6 +74,11 @@ def drive(bus: Bus, values: NDArray[np.generic]) -> Floats:
     """An input tensor put on its bus: scaled to volts, clipped where the source is limited."""
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     return _limited(bus, flat if bus.scale is None else flat * bus.scale)
+
+
+def reach(bus: Bus) -> float:
+    """The largest magnitude in units of activation that an input's source does not clip."""
+    return math.inf if bus.limit is None or bus.scale is None else bus.limit / bus.scale
 
 
 def read(bus: Bus, values: Floats) -> Floats:

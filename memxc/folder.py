@@ -20,7 +20,8 @@ MANIFEST = "manifest.json"
 SCHEMA = "memxc-manifest/1"
 MODEL = "model.onnx"
 SAMPLES = "samples.npz"
-#: Results of simulate: memxc's own, and not part of what compile wrote.
+#: Results of simulate: memxc's own, and not part of what compile wrote. Each knows its design, so
+#: they stay where the design is replaced.
 RESULTS = "simulate"
 
 
@@ -100,12 +101,12 @@ def changed(folder: Path) -> list[str]:
 
 def foreign(folder: Path) -> list[str]:
     """Files in an output folder that memxc did not write; every file where it is no such folder."""
+    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not _is_folder(p)}
     try:
         known = {MANIFEST, *manifest(folder)["files"]}
     except MemxcError:
-        known = set()
-    files = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if not _is_folder(p))
-    return sorted(name for name in set(files) - known if not name.startswith(f"{RESULTS}/"))
+        return sorted(files)
+    return sorted(name for name in files - known if not name.startswith(f"{RESULTS}/"))
 
 
 def sha256(path: Path) -> str:

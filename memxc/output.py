@@ -23,8 +23,8 @@ __all__ = ["Loaded", "changed", "check", "check_file", "load", "write", "write_f
 def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:
     """Refuse an output folder before any work is done.
 
-    A folder that memxc wrote and nobody added to is replaced; another one that is not empty only
-    with `force`; never one that holds `inputs` or the working folder.
+    A folder that memxc wrote and nobody added to is replaced, but for simulate's results; another
+    one that is not empty only with `force`; never one that holds `inputs` or the working folder.
     MemxcError: usage, or cannot-write where nothing can be created there.
     """
     where, place = str(out), _real(out)
@@ -81,6 +81,7 @@ def write(
             found = report.build(compiled, folder.sha256(compiled.options.model))
             _fill(compiled, found, place, dialects)
             _seal(compiled, found, place)
+            _keep_results(_real(out), place)
     except OSError as error:
         raise _cannot_write(out, error) from error
     return found
@@ -145,6 +146,12 @@ def _seal(compiled: Compiled, found: dict[str, Any], place: Path) -> None:
         "files": {name: folder.sha256(place / name) for name in files},
     }
     (place / MANIFEST).write_text(store.dumps(manifest), "ascii")
+
+
+def _keep_results(old: Path, fresh: Path) -> None:
+    """Copied and not moved: whenever this ends, one whole folder has them."""
+    if (old / folder.RESULTS).is_dir():
+        shutil.copytree(old / folder.RESULTS, fresh / folder.RESULTS, symlinks=True)
 
 
 @contextmanager

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime  # noqa: TID251
 from numpy.typing import NDArray
 
 from memxc.errors import MemxcError, fail
+
+# Its telemetry begins with the import: a name for this device and a queue, in the home directory.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime  # noqa: TID251
+
+onnxruntime.disable_telemetry_events()  # for versions that do not know the variable
 
 _Named = dict[str, NDArray[Any]]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc import store
-from memxc.errors import Fault, MemxcError, fail, why
+from memxc.errors import Fault, MemxcError, fail, printable, why
 from memxc.ir.kinds import bits, span
 
 #: More than these are read but not used: calibration gains nothing from more.
@@ -23,10 +23,14 @@ _FEW_BITS = 8
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """`inputs` by name (samples, *shape without batch) float32; `labels` (samples, ...) or None."""
+    """`inputs` by name (samples, *shape without batch) float32; `labels` (samples, ...) or None.
+
+    warnings: what the user has to know of the file they are from.
+    """
 
     inputs: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None
+    warnings: tuple[str, ...] = ()
 
     def halves(self) -> tuple[Samples, Samples]:
         """Half of the samples and the others, drawn with a fixed seed; of one the same twice.
@@ -60,6 +64,7 @@ def read(
     arrays = _arrays(path)
     faults: list[Fault] = []
     found: dict[str, NDArray[Any]] = {}
+    keys: list[str] = []
     for name, shape in shapes.items():
         key = "x" if len(shapes) == 1 and name not in arrays else name
         if key not in arrays:
@@ -68,6 +73,7 @@ def read(
             continue
         faults += _faults(f"{path}:{key}", arrays[key], shape, (kinds or {}).get(name, ""))
         found[name] = arrays[key]
+        keys.append(key)
     labels = arrays.get("y") if "y" not in shapes else None
     if labels is not None:
         faults += _no_labels(f"{path}:y", labels)
@@ -77,7 +83,26 @@ def read(
     if faults:
         raise MemxcError(faults)
     inputs = {name: array[:most].astype(np.float32) for name, array in found.items()}
-    return Samples(inputs, None if labels is None else labels[:most])
+    warnings = _unused(path, arrays, keys, labels is not None)
+    return Samples(inputs, None if labels is None else labels[:most], warnings)
+
+
+def _unused(
+    path: Path, arrays: Mapping[str, NDArray[Any]], keys: list[str], labelled: bool
+) -> tuple[str, ...]:
+    """A warning of arrays that nothing reads: labels, perhaps, by another name than `y`."""
+    rest = [name for name in arrays if name not in (*keys, *["y"] * labelled)]
+    if not rest:
+        return ()
+    unread = _listed([f"'{printable(name, 30)}'" for name in rest])
+    inputs = _listed([printable(key, 30) for key in keys])
+    hint = "" if labelled or "y" in keys else "; labels are called y"
+    what = f"holds {unread}, neither an input ({inputs}) nor y: ignored{hint}"
+    return (f"{printable(path.name, 40)} {what}",)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + " ..." * (len(names) > 3)
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -128,12 +128,60 @@ def test_a_foreign_file_is_kept_unless_forced(written, compiled):
     assert {p.name for p in written.iterdir()} == PROMISED
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_results_survive_a_recompilation(written, compiled, force):
+    (written / "simulate" / "mine").mkdir(parents=True)
+    (written / "simulate" / "results.jsonl").write_text("hours\n")
+    (written / "simulate" / "mine" / "notes.txt").write_text("mine")
+    output.write(compiled, written, force=force)
+    assert {p.name for p in written.iterdir()} == {*PROMISED, "simulate"}
+    assert (written / "simulate" / "results.jsonl").read_text() == "hours\n"
+    assert (written / "simulate" / "mine" / "notes.txt").read_text() == "mine"
+    assert output.changed(written) == []
+    assert [p.name for p in written.parent.iterdir()] == ["out"]
+
+
+def test_results_survive_a_stop_in_between(written, compiled, monkeypatch):
+    """Killed before the new folder stands, the old one is whole; after it, the new one."""
+    (written / "simulate").mkdir()
+    (written / "simulate" / "results.jsonl").write_text("hours\n")
+    swap = output._swap
+
+    def killed(fresh, place, old):
+        for whole in (fresh, place):
+            assert (whole / "simulate" / "results.jsonl").read_text() == "hours\n"
+        swap(fresh, place, old)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(output, "_swap", killed)
+    with pytest.raises(KeyboardInterrupt):
+        output.write(compiled, written)
+    assert (written / "simulate" / "results.jsonl").read_text() == "hours\n"
+
+
+def test_results_that_cannot_be_kept(written, compiled):
+    """What can be no results of memxc's is somebody's own."""
+    (written / "simulate").write_text("a file")
+    with pytest.raises(MemxcError, match="simulate") as caught:
+        output.write(compiled, written)
+    assert code(caught) == "usage"
+    assert (written / "simulate").read_text() == "a file"
+    (written / "simulate").unlink()
+    (written / "simulate").mkdir()
+    os.mkfifo(written / "simulate" / "pipe")
+    with pytest.raises(MemxcError) as caught:
+        output.write(compiled, written)
+    assert code(caught) == "cannot-write"
+    assert output.changed(written) == []
+
+
 def test_another_folder_is_kept_unless_forced(compiled, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.tex").write_text("mine")
-    with pytest.raises(MemxcError, match=r"thesis\.tex"):
-        output.write(compiled, tmp_path / "out")
-    assert (tmp_path / "out" / "thesis.tex").read_text() == "mine"
+    for thesis in (tmp_path / "out" / "thesis.tex", tmp_path / "apart" / "simulate" / "thesis.tex"):
+        thesis.parent.mkdir(parents=True)
+        thesis.write_text("mine")
+        with pytest.raises(MemxcError, match=r"thesis\.tex"):
+            output.write(compiled, tmp_path / thesis.relative_to(tmp_path).parts[0])
+        assert thesis.read_text() == "mine"
 
 
 def test_an_empty_folder_is_filled(compiled, tmp_path):

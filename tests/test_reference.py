@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -165,3 +169,16 @@ def test_a_model_that_is_trusted_is_asked_in_batches(runs):
 def test_no_sample_to_predict():
     with pytest.raises(MemxcError, match="not a single sample"):
         reference.predict(TWO.SerializeToString(), {"x": X[:0], "k": K[:0]})
+
+
+def test_onnxruntime_sends_nothing_home(tmp_path):
+    """Where it means to, it writes a device's name and a queue into the home directory."""
+    names = ("HOME", "XDG_CACHE_HOME", "ORT_DISABLE_TELEMETRY")
+    world = {key: value for key, value in os.environ.items() if key not in names}
+    code = "import memxc.reference, onnxruntime as o; assert o.SessionOptions()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True,
+        env={**world, "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []

@@ -47,6 +47,38 @@ def test_halves_share_no_sample_and_know_no_turns(tmp_path):
     assert single.labels is None
 
 
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"x": X, "y": range(5)}, None),
+        ({"x": X, "labels": range(5)}, "'labels', neither an input (x) nor y: ignored; labels are"),
+        ({"x": X, "y": range(5), "Y": range(5), "id": ["a"]}, "'Y', 'id', neither"),
+        ({"other": X, "x": X}, "'other', neither an input (x) nor y"),
+        ({"x": X, "a\x1b[31m\n" + "n" * 99: X}, "'a\\x1b[31m\\nnnn"),
+    ],
+)
+def test_arrays_that_nothing_reads_are_told(tmp_path, arrays, said):
+    found = read(tmp_path, **arrays)
+    assert len(found.warnings) == (said is not None)
+    for warning in found.warnings:
+        assert warning.startswith("s.npz holds ")
+        assert said in warning
+        assert warning.isprintable()
+        assert len(warning) < 200
+        assert ("labels are called y" in warning) == ("y" not in arrays)
+
+
+def test_the_name_of_a_single_input_comes_before_x(tmp_path):
+    (warning,) = read(tmp_path, shapes={"p": (1, 3, 4)}, p=X, x=X).warnings
+    assert "'x', neither an input (p) nor y" in warning
+
+
+def test_an_input_called_y(tmp_path):
+    shapes = {"y": (1, 3, 4), "z": (1, 3, 4)}
+    (warning,) = read(tmp_path, shapes=shapes, y=X, z=X, labels=range(5)).warnings
+    assert warning.endswith("'labels', neither an input (y, z) nor y: ignored")
+
+
 @pytest.mark.parametrize("name", ["x", "y"])
 def test_a_number_without_an_axis(tmp_path, name):
     ((where, what),) = faults(tmp_path, **{"x": X, name: np.float32(3)})

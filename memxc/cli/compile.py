@@ -133,7 +133,7 @@ from memxc.errors import fail, pasted
     show_default=True,
     help="Of the random inputs when there are no samples.",
 )
-@click.option("--force", is_flag=True, help="Replace the output folder, whatever is in it.")
+@click.option("--force", is_flag=True, help="Replace the folder, whatever is in it but simulate/.")
 @click.option("--quiet", is_flag=True, help="Print errors and warnings only.")
 @_options.as_json
 def command(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _options, _terminal
+from memxc.cli import _data, _options, _terminal
 from memxc.cli._options import FILE, FOLDER, SWEEP
 from memxc.errors import pasted
 
@@ -55,7 +55,7 @@ def command(
     if plot:
         pictures.check()
     loaded = folders.load(folder)
-    data = _data(loaded, path, count)
+    data, warnings = _given(loaded, path, count)
     with _terminal.progress(as_json) as show:
         bench = _bench(loaded, _terminal.countdown(show))
         try:
@@ -70,7 +70,7 @@ def command(
             f"{plan.draws:,}; try --set device.sigma=0.1"
         )
     if as_json:
-        _terminal.document(_tree(result, plan))
+        _terminal.document(_tree(result, plan, warnings))
     else:
         _say(result, plan, folder, path, picture)
     return 0
@@ -88,16 +88,15 @@ def _bench(loaded: Loaded, show: Callable[[str, float], None]) -> Bench:
     return Bench(loaded.design, loaded.target, original, digest, journal, programmer(loaded), show)
 
 
-def _data(loaded: Loaded, path: Path, count: int | None) -> Data:
-    from memxc import samples
+def _given(loaded: Loaded, path: Path, count: int | None) -> tuple[Data, list[str]]:
+    """The data set and the warnings about it."""
     from memxc.folder import sha256
     from memxc.simulate import Data
 
-    shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
-    given = samples.read(path, shapes, count, loaded.kinds)
+    given, warnings = _data.read(loaded, path, count)
     data = Data(given.inputs, given.labels, str(path), f"{sha256(path)}:{count}")
     _terminal.fewer(count, data.count, f"{path} holds")
-    return data
+    return data, warnings
 
 
 def _picture(folder: Path, result: Result) -> Path:
@@ -110,7 +109,7 @@ def _picture(folder: Path, result: Result) -> Path:
     return place
 
 
-def _tree(result: Result, plan: Plan) -> dict[str, Any]:
+def _tree(result: Result, plan: Plan, warnings: list[str]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "metric": result.metric,
@@ -129,6 +128,7 @@ def _tree(result: Result, plan: Plan) -> dict[str, Any]:
             }
             for row in result.rows
         ],
+        "warnings": warnings,
     }
 
 

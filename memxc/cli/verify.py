@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _options, _terminal
+from memxc.cli import _data, _options, _terminal
 from memxc.cli._options import FILE, FOLDER
 from memxc.errors import MemxcError, pasted, printable
 
@@ -50,7 +51,7 @@ def command(
 
     loaded = output.load(folder)
     changed = output.changed(folder)
-    inputs, labels = _inputs(loaded, samples, count)
+    inputs, labels, warnings = _inputs(loaded, samples, count)
     reference, missing = _reference(loaded, inputs)
     with _terminal.progress(as_json) as show:
         found = verify(
@@ -64,7 +65,7 @@ def command(
             labels,
         )
     if as_json:
-        _terminal.document(_tree(found, changed))
+        _terminal.document(_tree(found, changed, warnings))
     else:
         _say(found, changed, missing)
         _verdict(found, bool(changed), folder, asked["wire"])
@@ -73,22 +74,20 @@ def command(
 
 def _inputs(
     loaded: Loaded, path: Path | None, count: int | None
-) -> tuple[dict[str, NDArray[Any]], NDArray[Any] | None]:
-    """The inputs and the labels."""
-    from memxc import samples
-
-    given = samples.Samples(loaded.samples, loaded.labels)
+) -> tuple[Mapping[str, NDArray[Any]], NDArray[Any] | None, list[str]]:
+    """The inputs, the labels, and the warnings about them."""
+    warnings: list[str] = []
+    inputs, labels, where = loaded.samples, loaded.labels, f"{loaded.folder} keeps"
     if path is not None:
-        shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
-        given = samples.read(path, shapes, count, loaded.kinds)
-    inputs = {name: values[:count] for name, values in given.inputs.items()}
-    where = f"{loaded.folder} keeps" if path is None else f"{path} holds"
+        given, warnings = _data.read(loaded, path, count)
+        inputs, labels, where = given.inputs, given.labels, f"{path} holds"
+    inputs = {name: values[:count] for name, values in inputs.items()}
     _terminal.fewer(count, len(next(iter(inputs.values()))), where)
-    return inputs, None if given.labels is None else given.labels[:count]
+    return inputs, None if labels is None else labels[:count], warnings
 
 
 def _reference(
-    loaded: Loaded, inputs: dict[str, NDArray[Any]]
+    loaded: Loaded, inputs: Mapping[str, NDArray[Any]]
 ) -> tuple[dict[str, NDArray[Any]] | None, str]:
     """onnxruntime's outputs, or why there are none."""
     from memxc import reference
@@ -101,7 +100,7 @@ def _reference(
         return None, error.faults[0].what
 
 
-def _tree(found: Verification, changed: list[str]) -> dict[str, Any]:
+def _tree(found: Verification, changed: list[str], warnings: list[str]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "engine": {"name": found.engine, "version": found.version},
@@ -110,6 +109,7 @@ def _tree(found: Verification, changed: list[str]) -> dict[str, Any]:
         "stages": [_stage(stage) for stage in found.stages],
         "limiters": [asdict(limiter) for limiter in found.limiters],
         "outputs": None if found.outputs is None else asdict(found.outputs),
+        "warnings": warnings,
         "ok": found.ok,
     }
 

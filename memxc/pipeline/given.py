@@ -15,11 +15,12 @@ _NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
 
 
 def read(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ...]]:
-    """The samples that are there, or made-up ones and a warning that says so."""
+    """The samples that are there, or made-up ones, and the warnings about them."""
     shapes = {name: graph.shapes[name] for name in graph.inputs}
     path = _samples_file(options)
     if path is not None:
-        return samples.read(path, shapes, losses.MOST, graph.kinds), ()
+        found = samples.read(path, shapes, losses.MOST, graph.kinds)
+        return found, found.warnings
     drawn = samples.seeded(shapes, *options.input_range, options.seed, _MOST, graph.kinds)
     given = samples.Samples(samples.few(drawn.inputs, _NUMBERS, _MOST, _LEAST), None)
     ranges = (samples.extent(graph.kinds.get(name, ""), *options.input_range) for name in shapes)

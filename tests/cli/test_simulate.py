@@ -139,6 +139,50 @@ def test_draws_are_those_of_the_seed(memxc, out, data):
     assert scores("--draws", "5", "--seed", "8")["scores"] != five
 
 
+@pytest.mark.parametrize(
+    ("places", "value", "said"),
+    [
+        (slice(None), 200, "100 % of the values of 'x' are beyond +-1.25 (up to 200), and"),
+        (slice(7, None, 500), -1.5, "0.208 % of the values of 'x' are beyond +-1.25 (up to 1.5)"),
+        (slice(7, 8), -99, "0.0417 % of the values of 'x' are beyond +-1.25 (up to 99)"),
+        (slice(7, 8), -1.5, None),
+        (slice(0), 0, None),
+    ],
+    ids=["all", "many", "far", "one", "none"],
+)
+def test_data_beyond_the_inputs_are_told(memxc, out, data, places, value, said):
+    x, y = np.load(data).values()
+    x.reshape(-1)[places] = value
+    np.savez(data, x=x, y=y)
+    warnings = ask(memxc, out, "--data", data)["warnings"]
+    assert len(warnings) == (said is not None)
+    for warning in warnings:
+        assert warning.startswith(said)
+        assert f"warning: {warning}\n" == memxc("simulate", out, "--data", data).err
+        done = memxc("verify", out, "--count", "1", "--samples", data, "--json")
+        assert done.code == 0
+        assert "of the values of 'x' are beyond +-1.25" in done.json["warnings"][0]
+
+
+def test_data_are_scaled_at_will_where_nothing_clips(memxc, model, data, tmp_path):
+    out = tmp_path / "ideal"
+    assert memxc("compile", model, "-o", out, "-t", "ideal", "--quiet").code == 0
+    x, y = np.load(data).values()
+    np.savez(tmp_path / "far.npz", x=200 * x, y=y)
+    assert ask(memxc, out, "--data", tmp_path / "far.npz")["warnings"] == []
+
+
+def test_labels_by_another_name_are_told(memxc, model, out, tmp_path):
+    path = tmp_path / "named.npz"
+    np.savez(path, x=inputs(), labels=np.zeros(40))
+    words = "named.npz holds 'labels', neither an input (x) nor y: ignored; labels are called y"
+    assert ask(memxc, out, "--data", path)["warnings"] == [words]
+    assert words in memxc("verify", out, "--samples", path, "--count", "1").err
+    compiled = memxc("compile", model, "-o", tmp_path / "new", "--samples", path, "--json")
+    assert words in compiled.err
+    assert words in compiled.json["warnings"]
+
+
 def test_the_error_against_the_network_without_labels(memxc, model, out, tmp_path):
     x = inputs()
     np.savez(tmp_path / "x.npz", x=x)
