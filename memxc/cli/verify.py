@@ -64,12 +64,26 @@ def command(
             show,
             labels,
         )
+        differences = None
+        if asked["stage"] is None:
+            show("reading the netlist back")
+            differences = _differences(loaded)
     if as_json:
-        _terminal.document(_tree(found, changed, warnings))
+        _terminal.document(_tree(found, differences, changed, warnings))
     else:
         _say(found, changed, missing)
-        _verdict(found, bool(changed), folder, asked["wire"])
-    return 0 if found.ok else 1
+        _verdict(found, differences, bool(changed), folder, asked["wire"])
+    return 0 if found.ok and not differences else 1
+
+
+def _differences(loaded: Loaded) -> int:
+    """In how many places the netlist's text is not the design: what stands between the stages is
+    not simulated, for each is alone in its bench."""
+    from memxc.backends.spice import memristor
+    from memxc.lvs import compare_folder
+
+    cell = memristor.name(loaded.target.device)
+    return len(compare_folder(loaded.design, loaded.folder, cell).differences)
 
 
 def _inputs(
@@ -100,7 +114,9 @@ def _reference(
         return None, error.faults[0].what
 
 
-def _tree(found: Verification, changed: list[str], warnings: list[str]) -> dict[str, Any]:
+def _tree(
+    found: Verification, differences: int | None, changed: list[str], warnings: list[str]
+) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "engine": {"name": found.engine, "version": found.version},
@@ -109,8 +125,9 @@ def _tree(found: Verification, changed: list[str], warnings: list[str]) -> dict[
         "stages": [_stage(stage) for stage in found.stages],
         "limiters": [asdict(limiter) for limiter in found.limiters],
         "outputs": None if found.outputs is None else asdict(found.outputs),
+        "differences": differences,
         "warnings": warnings,
-        "ok": found.ok,
+        "ok": found.ok and not differences,
     }
 
 
@@ -169,11 +186,17 @@ def _say(found: Verification, changed: list[str], missing: str) -> None:
         _terminal.say(f"Not compared with onnxruntime: {printable(missing)}.")
 
 
-def _verdict(found: Verification, changed: bool, folder: Path, wire: bool) -> None:
+def _verdict(
+    found: Verification, differences: int | None, changed: bool, folder: Path, wire: bool
+) -> None:
     count, every = len(found.stages), found.circuits
     failed = [printable(stage.name, 40) for stage in found.stages if not stage.ok]
     failed += [f"the limiter of {each.clip_v:g} V" for each in found.limiters if not each.ok]
-    following = pasted("memxc", "lvs" if changed or not found.ok else "report", folder)
+    wrong = changed or differences or not found.ok
+    following = pasted("memxc", "lvs" if wrong else "report", folder)
+    if differences:
+        places = f"{differences:,} place{'s' * (differences != 1)}"
+        _terminal.say(f"FAILED: the netlist in DIR is not the design, in {places}.")
     if failed:
         _terminal.say(f"FAILED: SPICE and the design disagree in {', '.join(failed)}.")
     elif not found.ok:
@@ -186,6 +209,9 @@ def _verdict(found: Verification, changed: bool, folder: Path, wire: bool) -> No
         )
         if not changed:
             following = pasted("memxc", "verify", folder, *(["--wire"] if wire else []))
-    else:
-        _terminal.say(f"ok: SPICE gives what the design says, in {count} of {every} stages.")
+    elif not differences:
+        _terminal.say(
+            f"ok: SPICE gives what the design says, in {count} of {every} stages; the netlist "
+            "connects them as it does."
+        )
     _terminal.say(f"Next: {following}")

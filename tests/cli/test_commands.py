@@ -172,8 +172,30 @@ def test_one_stage_is_not_taken_for_the_whole(memxc, out):
     assert lines[-1] == f"Next: memxc verify {out}"
     lines = memxc("verify", out, "--count", "1").out.splitlines()
     assert lines[-2:] == [
-        "ok: SPICE gives what the design says, in 4 of 4 stages.", f"Next: memxc report {out}"
-    ]  # fmt: skip
+        "ok: SPICE gives what the design says, in 4 of 4 stages; the netlist connects them as it "
+        "does.",
+        f"Next: memxc report {out}",
+    ]
+
+
+def test_verify_reads_what_stands_between_the_stages(memxc, out):
+    """Which no bench simulates: another feedback resistor, and an amplifier that is gone."""
+    top = out / "netlist" / "net.cir"
+    lines = top.read_text().splitlines(keepends=True)
+    amplifiers = [k for k, line in enumerate(lines) if line.startswith("xa")]
+    lines[amplifiers[0]] = lines[amplifiers[0]].replace("r_f=", "r_f=1")
+    del lines[amplifiers[1]]
+    top.write_text("".join(lines))
+    done = memxc("verify", out, "--count", "1")
+    assert done.code == 1
+    assert "FAILED: the netlist in DIR is not the design, in 2 places." in done.out
+    assert "ok: SPICE" not in done.out
+    assert done.out.splitlines()[-1] == f"Next: memxc lvs {out}"
+    found = memxc("verify", out, "--count", "1", "--json").json
+    assert (found["differences"], found["ok"]) == (2, False)
+    # One stage's cells are simulated, and nothing else is judged.
+    found = memxc("verify", out, "--count", "1", "--stage", "conv", "--json").json
+    assert (found["differences"], found["ok"]) == (None, True)
 
 
 def test_fewer_samples_than_were_asked_for(memxc, out, tmp_path):
