@@ -11,14 +11,19 @@ from memxc.ir.design import Bus, Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
 
-_CELLS = {"memristor": "crossbar", "batchnorm": "crossbar", "resistor": "fixed resistors"}
+_CELLS = {
+    "memristor": "crossbar",
+    "batchnorm": "scale and bias",
+    "resistor": "fixed resistors",
+}
 
 
 @dataclass(frozen=True)
 class Row:
     """What becomes of one node.
 
-    kind: crossbar, fixed resistors, lanes, wires, digital or refused.
+    kind: crossbar, scale and bias (memristors beside the crossbars), fixed resistors, lanes, wires,
+    digital or refused.
     circuit: what builds it, or why it is refused.
     """
 

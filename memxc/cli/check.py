@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click  # noqa: TID251
 
@@ -12,6 +14,10 @@ from memxc import units
 from memxc.cli import _options, _terminal
 from memxc.cli._options import MODEL
 from memxc.errors import MemxcError, pasted, printable
+
+if TYPE_CHECKING:
+    from memxc.ir.graph import Graph
+    from memxc.lower import Row
 
 
 @click.command()
@@ -24,7 +30,8 @@ def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> i
     from memxc.lower import survey
 
     graph = frontend.load(model, shapes)
-    rows, faults = survey(graph)
+    found, faults = survey(graph)
+    rows = _folded(found, graph)
     if as_json:
         _terminal.document(
             {
@@ -52,3 +59,16 @@ def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> i
         following = pasted("memxc", "compile", model, "-o", f"build/{model.stem}", *given)
         _terminal.say(f"Every node can be mapped. Next: {following}")
     return 0
+
+
+def _folded(rows: Iterable[Row], graph: Graph) -> list[Row]:
+    """The rows as compile goes on from them: what fold-batchnorm takes away is no circuit."""
+    from memxc.passes.fold_batchnorm import fold
+
+    left = {node.name for node in fold(graph).nodes}
+    return [
+        row
+        if row.node in left or row.kind == "refused"
+        else replace(row, kind="folded", circuit="")
+        for row in rows
+    ]

@@ -341,6 +341,67 @@ def test_check_says_what_becomes_of_each_node(memxc, model):
     assert len(tree["nodes"]) == 6
 
 
+@pytest.fixture
+def normalised(tmp_path):
+    """Behind a conv, behind a relu and before a conv with a border; a Mul and an Add behind that.
+
+    The second normalisation has a bias, which would be another one where the window is at a border.
+    """
+    node, channels = onnx.helper.make_node, [("s", "b", "m", "v"), ("t", "c", "n", "u")]
+    nodes = [
+        node("Conv", ["x", "k"], ["a"], name="conv"),
+        node("BatchNormalization", ["a", *channels[0]], ["d"], name="behind"),
+        node("Relu", ["d"], ["e"], name="relu"),
+        node("BatchNormalization", ["e", *channels[1]], ["f"], name="alone"),
+        node("Conv", ["f", "l"], ["g"], name="border", pads=[1, 1, 1, 1]),
+        node("Mul", ["g", "two"], ["h"], name="twice"),
+        node("Add", ["h", "h"], ["y"], name="same"),
+    ]
+    rng = np.random.default_rng(5)
+    inits = {name: rng.uniform(0.5, 2, 3) for name in (*channels[0], *channels[1])}
+    inits |= {"k": rng.normal(size=(3, 2, 3, 2)), "l": rng.normal(size=(3, 3, 3, 3)), "two": 2.0}
+    ends = [("x", (1, 2, 6, 5)), ("y", (1, 3, 4, 4))]
+    graph = onnx.helper.make_graph(
+        nodes, "normalised",
+        *([onnx.helper.make_tensor_value_info(name, 1, shape)] for name, shape in ends),
+        [onnx.numpy_helper.from_array(np.float32(v), name) for name, v in inits.items()],
+    )  # fmt: skip
+    path = tmp_path / "normalised.onnx"
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+def test_check_says_which_normalisations_are_folded(memxc, normalised, tmp_path):
+    nodes = memxc("check", normalised, "--json").json["nodes"]
+    assert [(row["node"], row["kind"]) for row in nodes] == [
+        ("conv", "crossbar"), ("behind", "folded"), ("relu", "lanes"), ("alone", "scale and bias"),
+        ("border", "crossbar"), ("twice", "folded"), ("same", "lanes"),
+    ]  # fmt: skip
+    assert [row["circuit"] for row in nodes if row["kind"] == "folded"] == ["", ""]
+    done = memxc("check", normalised)
+    assert re.search(r"^behind +BatchNormalization +folded$", done.out, re.M)
+    assert "\n2 crossbar, 2 folded, 2 lanes, 1 scale and bias\n" in done.out
+    # The same as compile makes of it.
+    found = memxc("compile", normalised, "-o", tmp_path / "out", "--json").json
+    kinds = {row["stage"]: row["kind"] for row in found["resources"]["stages"]}
+    assert {name for name in kinds if kinds[name] == "memristor"} == {"conv", "border"}
+    assert {name for name in kinds if kinds[name] == "batchnorm"} == {"alone"}
+    assert not {"behind", "twice"} & set(kinds)
+
+
+def test_check_folds_beside_what_is_refused(memxc, normalised):
+    model = onnx.load(normalised)
+    model.graph.node[2].op_type = "Softmax"
+    onnx.save(model, normalised)
+    done = memxc("check", normalised, "--json")
+    assert done.code == 3
+    kinds = {row["node"]: row["kind"] for row in done.json["nodes"]}
+    assert (kinds["relu"], kinds["behind"], kinds["alone"]) == (
+        "refused", "folded", "scale and bias",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
