@@ -72,7 +72,7 @@ def test_bad_models(memxc, model, tmp_path, spoil, code, command):
     assert done.code == 3
     assert f"error[{code}" in done.err
     assert str(model) in done.err
-    assert done.err.endswith("; nothing was written.\n" if command == "compile" else "error.\n")
+    assert ("nothing was written" in done.err) == (command == "compile")
     assert tree(tmp_path) == before
 
 
