@@ -49,13 +49,13 @@ class Table:
             if have is not None:
                 key = have[1][self.key]
                 if key in extra:
-                    self._says(have[0], key, "no (second) row", "a row")
+                    self._says(have[0], key, "no (second) row", ",".join(have[1]))
                 extra.setdefault(key, have)
                 self._meet(key, missing, extra)
-        for key in missing:
-            self._says(0, key, "a row", "missing")
-        for key, (line, _) in extra.items():
-            self._says(line, key, "no (second) row", "a row")
+        for key, row in missing.items():
+            self._says(0, key, ",".join(row), "missing")
+        for key, (line, row) in extra.items():
+            self._says(line, key, "no (second) row", ",".join(row))
 
     def _meet(self, key: Row, missing: dict[Row, Row], extra: dict[Row, tuple[int, Row]]) -> None:
         """Compare the two rows of a name once both have come."""

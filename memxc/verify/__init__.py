@@ -107,16 +107,8 @@ def verify(
     """
     _check_stage(design, plan.stage)
     engine = _engine(plan)
-    if plan.power and not engine.reports_power:
-        raise fail(
-            "usage",
-            f"--power with {engine.name}",
-            "does not report the power of a device",
-            "take --engine ngspice",
-        )
-    if plan.power and target.device.iv != "linear":
-        what = "the report's watts are those of linear cells"
-        raise fail("usage", f"--power with device.iv = {target.device.iv}", what)
+    if plan.power:
+        _check_power(engine, target)
     tolerance = plan.tolerance or (1e-6 if math.isinf(target.amplifier.gain) else 1e-5)
     cells = library.read(netlist)
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
@@ -217,6 +209,19 @@ def _check_stage(design: Design, name: str | None) -> None:
             "no such simulated stage",
             f"stages: {', '.join(names[:30])}",
         )
+
+
+def _check_power(engine: engines.Engine, target: Target) -> None:
+    if not engine.reports_power:
+        raise fail(
+            "usage",
+            f"--power with {engine.name}",
+            "does not report the power of a device",
+            "take --engine ngspice",
+        )
+    if target.device.iv != "linear":
+        what = "the report's watts are those of linear cells"
+        raise fail("usage", f"--power with device.iv = {target.device.iv}", what)
 
 
 def _simulated(stage: Stage) -> bool:

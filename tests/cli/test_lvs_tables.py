@@ -75,15 +75,17 @@ def test_a_cell_of_the_mapping(memxc, out):
 def test_rows_that_are_gone_new_or_there_twice(memxc, out, name):
     lines = (out / name).read_text().splitlines(keepends=True)
     (out / name).write_text("".join(lines[:2] + lines[3:]))
-    ((file, line, _, _, found),) = differences(memxc, out)
+    ((file, line, _, expected, found),) = differences(memxc, out)
     assert (file, line, found) == (name, 0, "missing")
+    assert expected == lines[2].strip().replace(".cir", "")
     (out / name).write_text("".join(lines + lines[1:2]))
     ((file, line, _, expected, _),) = differences(memxc, out)
     assert (file, line, expected) == (name, len(lines) + 1, "no (second) row")
     more = lines[1].replace("s00_conv", "s09_more").replace("xs0", "xs9")
     (out / name).write_text("".join([*lines[:3], more, *lines[3:]]))
-    ((file, line, _, expected, _),) = differences(memxc, out)
+    ((file, line, _, expected, found),) = differences(memxc, out)
     assert (file, line, expected) == (name, 4, "no (second) row")
+    assert found.startswith("s09_more,")
 
 
 @pytest.mark.parametrize("name", ["schedule.csv", "mapping.csv"])
