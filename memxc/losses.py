@@ -2,7 +2,7 @@
 
 A loss is one number. With labels, it is what the score fell by: accuracy (top-1) for one class a
 sample, Dice for masks, on the first output. Without, it is the mean over the samples of
-max|a - b| / max|b| of the first output. A fall below zero is a gain.
+max|a - b| / max|b|, of the output where that is largest. A fall below zero is a gain.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ class Judge:
         return evaluate.outputs(design, self.inputs)
 
     def worth(self, answers: Answers, right: Answers) -> dict[str, float]:
-        """A circuit's answers on their own: mean relative error of the first output against the
-        right ones, and the score where there are labels; keys circuit_error, circuit_<metric>."""
+        """A circuit's answers on their own: mean relative error against the right ones, and the
+        score where there are labels; keys circuit_error, circuit_<metric>."""
         first = next(iter(answers))
-        found = {"error": metrics.METRICS["error"](answers[first], right[first])}
+        found = {"error": errors(answers, right)}
         if self.labels is not None and self.metric != "error":
             found[self.metric] = metrics.METRICS[self.metric](answers[first], self.labels)
         return {f"circuit_{name}": float(values.mean()) for name, values in found.items()}
@@ -90,12 +90,23 @@ class Judge:
         # numpy's maximum keeps what is no number, Python's loses it.
         apart = np.array([distance(after[name], before[name]) for name in after])
         largest, relative = (float(value) for value in apart.max(axis=0))
-        first = next(iter(after))
-        score = metrics.METRICS[self.metric]
-        right = before[first] if self.metric == "error" else self.labels
-        assert right is not None, "the metric was chosen by the labels"
-        was, now = (float(score(answers[first], right).mean()) for answers in (before, after))
+        was, now = (float(self._score(answers, before).mean()) for answers in (before, after))
         return Loss(self.samples, largest, relative, self.metric, was, now)
+
+    def _score(self, answers: Answers, before: Answers) -> NDArray[Any]:
+        """By the metric, a number a sample."""
+        if self.metric == "error":
+            return errors(answers, before)
+        assert self.labels is not None, "the metric was chosen by the labels"
+        first = next(iter(answers.values()))
+        return np.asarray(metrics.METRICS[self.metric](first, self.labels))
+
+
+def errors(answers: Answers, right: Answers) -> NDArray[Any]:
+    """max|a-b| / max|b| of each sample, (samples,), of the output where it is largest."""
+    each = [metrics.METRICS["error"](answers[name], right[name]) for name in answers]
+    # numpy's maximum keeps what is no number.
+    return np.asarray(np.max(each, axis=0))
 
 
 def distance(value: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float]:
