@@ -90,7 +90,8 @@ class Verification:
 class Plan:
     """How to verify. tolerance: None for 1e-6 with ideal amplifiers, 1e-5 with others.
 
-    power: have the engine sum the watts of the devices, too; only ngspice can.
+    power: have the engine sum the watts of the devices, too; only ngspice can. jobs: processes that
+    the engine runs in; 0 for this one, where no interrupt is heard while it solves.
     """
 
     engine: str = "auto"
@@ -98,7 +99,7 @@ class Plan:
     wire: bool = False
     power: bool = False
     tolerance: float | None = None
-    jobs: int = 1
+    jobs: int = 0
 
 
 def verify(
@@ -183,9 +184,14 @@ def _stage(
     start = time.perf_counter()
 
     def sweep(decks: Sequence[Bench]) -> Iterator[Floats]:
-        return pool.ordered(_sweep, ((engine, d.deck, d.outputs, d.points) for d in decks))
+        return pool.ordered(engines.sweep, ((engine, d.deck, d.outputs, d.points) for d in decks))
 
-    found = simulate(todo, sweep)
+    try:
+        found = simulate(todo, sweep)
+    except jobs.BrokenProcessPool as error:
+        hint = "it may want more memory: fewer --jobs, or a smaller --tile"
+        what = f"its process ended without an answer in {todo.stage.name}"
+        raise fail("engine-failed", engine, what, hint) from error
     apart = float(np.abs(found.volts - expected).max(initial=0.0))
     size = float(np.abs(expected).max(initial=0.0))
     relative = apart / size if size else apart
@@ -205,10 +211,6 @@ def _watts(todo: Task) -> float:
     """Crossbar watts of a stage as the report computes them, from the simulated volts."""
     assert isinstance(todo.stage, Array)
     return power.crossbar_w(todo.stage, np.square(todo.sources[0]).mean(axis=0))
-
-
-def _sweep(engine: str, deck: str, outputs: Sequence[str], points: int) -> Floats:
-    return engines.get(engine).sweep(deck, outputs, points)
 
 
 def _outputs(
