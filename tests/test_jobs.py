@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -33,9 +39,100 @@ def test_every_process_has_work_and_little_waits(count):
     assert executor.most == min(count, 10)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [0, 1, 2])
 def test_in_order(processes):
     with jobs.pool(processes) as pool:
         assert list(pool.ordered(divmod, ((i, 3) for i in range(7)))) == [
             divmod(i, 3) for i in range(7)
         ]
+
+
+#: A pool at work on what does not answer, in a process that has started another, as engines do.
+SCRIPT = """
+import os, pathlib, subprocess, sys, tempfile, time
+from memxc import jobs
+
+note = pathlib.Path("note")
+
+def asleep():
+    child = subprocess.Popen(["sleep", "300"])
+    pathlib.Path("new").write_text(f"{os.getpid()} {child.pid} {tempfile.gettempdir()}")
+    pathlib.Path("new").rename(note)
+    time.sleep(300)
+
+if __name__ == "__main__":
+    with jobs.pool(1) as pool:
+        pool.executor.submit(asleep)
+        while not note.exists():
+            time.sleep(0.05)
+        if sys.argv[1] == "leave":
+            raise KeyboardInterrupt
+        time.sleep(300)
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    """script(word) -> the process; in its folder `tmp` is for temporary files."""
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "script.py").write_text(SCRIPT)
+    world = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+
+    def start(word):
+        command = [sys.executable, "script.py", word]
+        return subprocess.Popen(command, cwd=tmp_path, env=world, stderr=subprocess.DEVNULL)
+
+    return start
+
+
+def noted(folder):
+    """The processes and the temporary folder, as soon as they are written down."""
+    until = time.monotonic() + 60
+    while not (folder / "note").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    *pids, place = (folder / "note").read_text().split()
+    return list(map(int, pids)), Path(place)
+
+
+def running(pid):
+    """Whether a process is there, and no zombie that nobody asks about."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def gone(pids):
+    """Whether the processes end, within the seconds that a busy machine may need for that."""
+    until = time.monotonic() + 20
+    while any(map(running, pids)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not any(map(running, pids))
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
+
+
+@needs_proc
+def test_a_block_left_by_an_exception_ends_its_processes(script, tmp_path):
+    with script("leave") as process:
+        assert process.wait(timeout=100) != 0
+    pids, place = noted(tmp_path)
+    assert gone(pids)
+    assert place.parent == tmp_path / "tmp"
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@needs_proc
+def test_no_process_outlives_one_that_is_killed(script, tmp_path):
+    with script("stay") as process:
+        pids, _ = noted(tmp_path)
+        assert all(map(running, pids))
+        process.send_signal(signal.SIGKILL)
+    assert gone(pids)
+
+
+def test_a_process_that_ends_by_itself():
+    with pytest.raises(jobs.BrokenProcessPool), jobs.pool(1) as pool:
+        list(pool.ordered(os._exit, [(1,)]))

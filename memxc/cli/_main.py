@@ -11,13 +11,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Never
 
 import click  # noqa: TID251
 
 from memxc import __version__
-from memxc.cli import _terminal
+from memxc.cli import _stop, _terminal
 from memxc.errors import MemxcError, like, printable, why
 
 _OURS = 70
@@ -69,7 +68,7 @@ def main(args: Sequence[str] | None = None) -> Never:
     # matrices are multiplied faster.
     os.environ |= dict.fromkeys(_BLAS_THREADS, "1")
     _terminal.prepare()
-    signal.signal(signal.SIGTERM, _terminated)
+    _stop.listen()
     sys.exit(_flushed(lambda: _run(arguments)))
 
 
@@ -77,6 +76,7 @@ def _run(arguments: list[str]) -> int:
     """The exit code of one command line; every exception has become words by then."""
     as_json = "--json" in arguments
     unwritten = "; nothing was written" if arguments[:1] and arguments[0] in _WRITERS else ""
+    _stop.left = unwritten
     try:
         result = group.main(arguments, prog_name="memxc", standalone_mode=False)
         return int(result or 0)
@@ -91,9 +91,9 @@ def _run(arguments: list[str]) -> int:
             rows = [(f.code, f.where, f.what, f.hint) for f in error.faults]
             _print_faults(rows, error.exit_code)
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        _terminal.warn(f"\nstopped{unwritten}.")
-        return 130
+    except (click.Abort, KeyboardInterrupt) as error:
+        _terminal.warn(_stop.words())
+        return _stop.code(error)
     except _terminal.StdoutError:
         raise
     except BrokenPipeError as error:
@@ -150,8 +150,3 @@ def _own_fault(error: Exception, arguments: list[str], unwritten: str) -> str:
     _terminal.warn(f"memxc has failed by a fault of its own{unwritten}: {summary}")
     _terminal.warn(f"{details[0].upper()}{details[1:]}. Please report it with that file.")
     return details
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    # As an exception, so that temporary folders are removed on the way out.
-    raise SystemExit(128 + number)

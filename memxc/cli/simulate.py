@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _data, _options, _terminal
+from memxc.cli import _data, _options, _stop, _terminal
 from memxc.cli._options import FILE, FOLDER, SWEEP
 from memxc.errors import pasted
 
@@ -58,11 +58,8 @@ def command(
     data, warnings = _given(loaded, path, count)
     with _terminal.progress(as_json) as show:
         bench = _bench(loaded, _terminal.countdown(show))
-        try:
-            result = simulate.run(bench, data, plan)
-        except KeyboardInterrupt:
-            _terminal.warn(f"\nstopped; run it again to go on from {bench.journal.path}")
-            return 130
+        _stop.left = f"; run it again to go on from {bench.journal.path}"
+        result = simulate.run(bench, data, plan)
     picture = _picture(folder, result) if plot else None
     if plan.draws > 1 and all(len(row.scores) == 1 for row in result.rows):
         _terminal.warn(

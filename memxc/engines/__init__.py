@@ -65,6 +65,11 @@ def get(name: str) -> Engine:
     return _all()[name]
 
 
+def sweep(name: str, deck: str, outputs: Sequence[str], points: int) -> Floats:
+    """`Engine.sweep` of an engine by name: a process of its own has little to import for it."""
+    return get(name).sweep(deck, outputs, points)
+
+
 def default() -> Engine:
     """The engine for circuits of every size: the embedded one, which is always there.
 

@@ -78,7 +78,8 @@ class Verification:
 class Plan:
     """How to verify. tolerance: None for 1e-6 with ideal amplifiers, 1e-5 with others.
 
-    power: have the engine sum the watts of the devices, too; only ngspice can.
+    power: have the engine sum the watts of the devices, too; only ngspice can. jobs: processes that
+    the engine runs in; 0 for this one, where no interrupt is heard while it solves.
     """
 
     engine: str = "auto"
@@ -86,7 +87,7 @@ class Plan:
     wire: bool = False
     power: bool = False
     tolerance: float | None = None
-    jobs: int = 1
+    jobs: int = 0
 
 
 def verify(
@@ -165,7 +166,13 @@ def _meaning(
 
 def _sweeps(engine: str, pool: jobs.Pool) -> Sweep:
     def sweep(decks: Sequence[Bench]) -> Iterator[Floats]:
-        return pool.ordered(_sweep, ((engine, d.deck, d.outputs, d.points) for d in decks))
+        work = ((engine, d.deck, d.outputs, d.points) for d in decks)
+        try:
+            yield from pool.ordered(engines.sweep, work)
+        except jobs.BrokenProcessPool as error:
+            hint = "it may want more memory: fewer --jobs, or a smaller --tile"
+            what = "its process ended without an answer"
+            raise fail("engine-failed", engine, what, hint) from error
 
     return sweep
 
@@ -194,10 +201,6 @@ def _watts(todo: Task) -> float:
     """Crossbar watts of a stage as the report computes them, from the simulated volts."""
     assert isinstance(todo.stage, Array)
     return power.crossbar_w(todo.stage, np.square(todo.sources[0]).mean(axis=0))
-
-
-def _sweep(engine: str, deck: str, outputs: Sequence[str], points: int) -> Floats:
-    return engines.get(engine).sweep(deck, outputs, points)
 
 
 def _check_stage(design: Design, name: str | None) -> None:

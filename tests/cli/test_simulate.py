@@ -482,8 +482,11 @@ def test_time_left_on_a_terminal(memxc, out, data):
     assert told == ""
 
 
-def test_an_interrupted_run_goes_on(memxc, out, data):
-    """kill -INT on a real process in the middle, then the same command again."""
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+def test_an_interrupted_run_goes_on(memxc, out, data, number, code):
+    """kill on a real process in the middle, then the same command again."""
     args = "--set", "device.sigma=0.2", "--draws", "60", "--json"
     path = out / "simulate" / "results.jsonl"
     with subprocess.Popen(
@@ -493,11 +496,11 @@ def test_an_interrupted_run_goes_on(memxc, out, data):
     ) as process:  # fmt: skip
         while process.poll() is None and not (path.is_file() and len(lines(out)) > 5):
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         told, error = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == code
     assert told == ""
-    assert "run it again" in error
+    assert "stopped; run it again" in error
     kept = lines(out)
     assert 5 < len(kept) < 61
     again = ask(memxc, out, "--data", data, *args[:-1])

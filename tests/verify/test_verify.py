@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import engines, evaluate, target, verify
+from memxc import engines, evaluate, jobs, target, verify
 from memxc.backends import spice
 from memxc.errors import MemxcError
 from memxc.ir.graph import Graph, Node
@@ -134,11 +134,23 @@ def test_one_stage_alone(tmp_path):
 def test_processes_give_the_same(tmp_path):
     design, chosen, wanted = _compiled(tmp_path)
     one, two = (
-        verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan(jobs=jobs))
-        for jobs in (1, 2)
+        verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan(jobs=count))
+        for count in (0, 2)
     )
     assert [s.max_abs_error_v for s in one.stages] == [s.max_abs_error_v for s in two.stages]
     assert one.outputs == two.outputs
+
+
+def test_an_engine_whose_process_ends_is_a_fault(tmp_path, monkeypatch):
+    design, chosen, wanted = _compiled(tmp_path)
+
+    def broken(*args):
+        raise jobs.BrokenProcessPool
+
+    monkeypatch.setattr(jobs.Pool, "ordered", broken)
+    with pytest.raises(MemxcError, match="ended without an answer") as caught:
+        verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan())
+    assert caught.value.faults[0].code == "engine-failed"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""Ctrl-C and SIGTERM, also while one call of a library takes minutes.
+
+Python handles a signal when its main thread is back from such a call. A thread hears of it at once,
+and ends the process where the main thread does not come back in time. A SPICE engine lets no thread
+run while it solves, so `verify` has it in a process of its own (memxc.jobs).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from types import FrameType
+
+#: Seconds that the main thread has to hear of a signal; then it ends in its own, orderly way.
+_PATIENCE = 1.5
+
+#: What a stopped command leaves behind, or wants: "; nothing was written", or nothing to say.
+left = ""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal, its number, as an exception: temporary folders are removed on the way out."""
+
+
+def listen() -> None:
+    """Turn both signals into `Stopped`, from now on."""
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told)
+    reached = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # Only once: a second one would interrupt the removal of temporary folders.
+        if not reached.is_set():
+            reached.set()
+            raise Stopped(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Behind a shell's & an interrupt is ignored, and has to be.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
+    threading.Thread(target=_watch, args=(heard, reached), daemon=True).start()
+
+
+def words() -> str:
+    """What is said when a command was stopped."""
+    return f"\nstopped{left}."
+
+
+def code(error: BaseException) -> int:
+    """The exit code for `Stopped`, or for an interrupt, either as itself or as a cause."""
+    cause = error.__cause__ or error
+    return 128 + (cause.args[0] if isinstance(cause, Stopped) else signal.SIGINT)
+
+
+def _watch(heard: int, reached: threading.Event) -> None:
+    number = os.read(heard, 1)[0]
+    if reached.wait(_PATIENCE):
+        number = os.read(heard, 1)[0]  # whoever asks again means it
+        time.sleep(_PATIENCE)
+    try:
+        from memxc import jobs
+
+        jobs.end()
+        os.write(2, f"{words()}\n".encode("ascii", "backslashreplace"))
+    finally:
+        os._exit(128 + number)

@@ -1,0 +1,156 @@
+"""Ctrl-C and SIGTERM on real processes, in the middle of calls that take minutes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+#: Seconds: two are promised, a busy machine may take more; the calls take minutes.
+PATIENCE = 12
+SIGNALS = pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+
+
+def started(*command, **kwargs):
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs,
+        # Behind a shell's & an interrupt is ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )  # fmt: skip
+
+
+def stopped(process, number):
+    """The exit code and standard error of a process that is sent a signal."""
+    start = time.monotonic()
+    process.send_signal(number)
+    try:
+        told, error = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    assert time.monotonic() - start < PATIENCE
+    assert told == ""
+    return process.returncode, error
+
+
+def engine(process):
+    """The process that a SPICE engine has been at work in for a while."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                mine = "--multiprocessing-fork" in (path / "cmdline").read_text()
+                _, parent, *more = (path / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            # Two seconds of the processor: more than the imports take.
+            busy = int(more[9]) > 2 * os.sysconf("SC_CLK_TCK")
+            if mine and busy and int(parent) == process.pid:
+                return path
+        time.sleep(0.1)
+    raise AssertionError("no engine at work")
+
+
+@pytest.fixture
+def wide(memxc, tmp_path):
+    """One crossbar that takes the engine minutes, in a single call."""
+    rng = np.random.default_rng(0)
+    weight = numpy_helper.from_array(rng.normal(size=(SIZE, SIZE // 2)).astype(np.float32), "w")
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])], "wide",
+        [info("x", TensorProto.FLOAT, (1, SIZE))], [info("y", TensorProto.FLOAT, (1, SIZE // 2))],
+        [weight],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "wide.onnx")
+    made = memxc("compile", tmp_path / "wide.onnx", "-o", tmp_path / "out", "--tile", 2 * SIZE)
+    assert made.code == 0
+    return tmp_path / "out"
+
+
+SIZE = 768
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
+@SIGNALS
+def test_verify_within_the_engine(wide, tmp_path, number, code):
+    (tmp_path / "tmp").mkdir()
+    world = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    process = started("-m", "memxc", "verify", wide, "--count", 1, env=world)
+    worker = engine(process)
+    assert stopped(process, number) == (code, "\n\nstopped.\n")
+    until = time.monotonic() + PATIENCE
+    while worker.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not worker.exists()
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+#: A command within one call of a library, which lets other threads run.
+AT_WORK = """
+import hashlib, sys
+from memxc.cli import _stop
+_stop.listen()
+_stop.left = "; some is left"
+print("ready", file=sys.stderr, flush=True)
+hashlib.pbkdf2_hmac("sha256", b"", b"", 1 << 31 - 1)
+"""
+
+
+@SIGNALS
+def test_a_library_that_does_not_come_back(number, code):
+    process = started("-c", AT_WORK)
+    assert process.stderr.readline() == "ready\n"
+    time.sleep(2)  # until it is in the call, and not before it
+    assert stopped(process, number) == (code, "\nstopped; some is left.\n")
+
+
+#: A command that is stopped, and takes longer to tidy up than one has that hears of nothing.
+TIDY = """
+import sys, time
+from memxc.cli import _stop
+_stop.listen()
+try:
+    print("ready", file=sys.stderr, flush=True)
+    time.sleep(300)
+except KeyboardInterrupt as error:
+    time.sleep({seconds})
+    sys.exit(_stop.code(error))
+"""
+
+
+@SIGNALS
+def test_a_command_that_hears_ends_in_its_own_time(number, code):
+    process = started("-c", TIDY.format(seconds=4))
+    assert process.stderr.readline() == "ready\n"
+    assert stopped(process, number) == (code, "")
+
+
+@SIGNALS
+def test_who_asks_twice_means_it(number, code):
+    process = started("-c", TIDY.format(seconds=300))
+    assert process.stderr.readline() == "ready\n"
+    process.send_signal(number)
+    time.sleep(2)
+    assert stopped(process, number) == (code, "\nstopped.\n")
+
+
+def test_an_ignored_interrupt_stays_ignored():
+    code = "from memxc.cli import _stop; import signal, os; _stop.listen(); " \
+           "os.kill(os.getpid(), signal.SIGINT); print('on')"  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )  # fmt: skip
+    assert done.stdout == "on\n"
