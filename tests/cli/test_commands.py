@@ -313,8 +313,9 @@ def test_what_was_gained_is_not_lost(memxc, out, lost, points, shares):
     loss |= {"before": 0.5, "after": 0.5 - lost, "lost": lost}
     tree["fidelity"]["loss"] = tree["passes"][0]["loss"] = loss
     assert f", {points}, over 7 samples" in report.text(tree)
-    assert f" {shares} |" in render.report("report.md", report=tree)
-    assert f"<td>{shares}</td>" in render.report("report.html", report=tree)
+    pages = {"report": tree, "sizes": report.sizes(tree)}
+    assert f" {shares} |" in render.report("report.md", **pages)
+    assert f"<td>{shares}</td>" in render.report("report.html", **pages)
 
 
 def test_op_amps_are_called_so_wherever_users_read(memxc, out):
