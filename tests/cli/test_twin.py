@@ -157,10 +157,11 @@ def test_nothing_is_programmed_anew_for_other_keys(memxc, net, out, x):
     assert found == pytest.approx(scores[0], rel=1e-4)
 
 
-def said(twin):
-    """Its faults alone: twin is a command that writes, simulate is not."""
-    assert twin.err.endswith("; nothing was written.\n")
-    return twin.err.replace("; nothing was written", "")
+def faults(done):
+    """The faults alone: simulate warns of its data, twin says that nothing was written."""
+    found = [line for line in done.err.splitlines() if line.startswith(("error[", "  hint: "))]
+    assert found
+    return found
 
 
 @pytest.mark.parametrize("lost", ["gone", "another"])
@@ -177,7 +178,7 @@ def test_what_cannot_be_programmed_anew_is_the_fault_of_simulate(memxc, out, x, 
     asked = "--set", "device.levels=4"
     twin = memxc("twin", out, "-o", file, *asked)
     simulate = memxc("simulate", out, "--data", data, *asked)
-    assert (twin.code, said(twin)) == (simulate.code, simulate.err)
+    assert (twin.code, faults(twin)) == (simulate.code, faults(simulate))
     assert twin.code == 2
     assert ("device.levels" if lost == "gone" else "gives another design") in twin.err
     assert not file.exists()
@@ -188,4 +189,4 @@ def test_a_setting_that_is_none_is_the_fault_of_simulate(memxc, out, x):
     asked = "--set", "device.levels=1", "--set", "crossbar.rows=x"
     twin = memxc("twin", out, "-o", out.parent / "twin.onnx", *asked)
     simulate = memxc("simulate", out, "--data", out.parent / "data.npz", *asked)
-    assert (twin.code, said(twin)) == (2, simulate.err)
+    assert (twin.code, faults(twin)) == (2, faults(simulate))
