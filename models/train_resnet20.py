@@ -48,20 +48,20 @@ class Kernel2D1D(nn.Sequential):
         self.pointwise_bn = nn.BatchNorm2d(outputs)
 
 
-class Kernels2D1D(nn.Module):
-    """As Kernel2D1D, but `many` 2D kernels a channel, side by side before the pointwise one."""
+class Multiplied2D1D(nn.Module):
+    """As Kernel2D1D, but with `multiplier` 2D kernels a channel (the depth multiplier)."""
 
-    def __init__(self, inputs, outputs, stride, many):
+    def __init__(self, inputs, outputs, stride, multiplier):
         super().__init__()
         self.depthwise = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
                 nn.BatchNorm2d(inputs),
             )
-            for _ in range(many)
+            for _ in range(multiplier)
         )
         self.pointwise = nn.Sequential(
-            nn.Conv2d(many * inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+            nn.Conv2d(multiplier * inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
         )
 
     def forward(self, x):
@@ -102,9 +102,10 @@ def is_2d1d(ratio):
 class ResNet20(nn.Module):
     """(N, 3, 32, 32) pictures in [0, 1] to (N, 10) logits."""
 
-    def __init__(self, ratio, many):
+    def __init__(self, ratio, multiplier):
         super().__init__()
-        separable = Kernel2D1D if many == 1 else partial(Kernels2D1D, many=many)
+        several = partial(Multiplied2D1D, multiplier=multiplier)
+        separable = Kernel2D1D if multiplier == 1 else several
         kernels = iter([separable if split else Kernel3D for split in is_2d1d(ratio)])
         self.stem = next(kernels)(3, WIDTHS[0], 1)
         self.blocks = nn.Sequential()
@@ -140,7 +141,9 @@ def arguments():
     parser.add_argument("--work", type=Path, required=True, help="folder of the checkpoints")
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the .onnx file")
     parser.add_argument("--ratio", type=float, default=0.0, help="share of 2D+1D layers")
-    parser.add_argument("--many", type=int, default=1, help="2D kernels a channel of such a layer")
+    parser.add_argument(
+        "--depth-multiplier", type=int, default=1, help="2D kernels a channel of a 2D+1D layer"
+    )
     training.arguments(parser, epochs=25)
     return parser.parse_args()
 
@@ -152,11 +155,12 @@ def main():
     x, y, x_test, y_test = (
         torch.from_numpy(part).to(args.device) for part in cifar10.load(args.data)
     )
-    many = f"x{args.many}" if args.many > 1 else ""
-    name = f"resnet20_r{round(100 * args.ratio):03d}{many}_s{args.seed}"
+    several = f"x{args.depth_multiplier}" if args.depth_multiplier > 1 else ""
+    name = f"resnet20_r{round(100 * args.ratio):03d}{several}_s{args.seed}"
     torch.manual_seed(args.seed)
-    recipe = training.recipe(args, "ratio", "many")
-    run = training.Training(ResNet20(args.ratio, args.many), args, recipe, len(x), augment)
+    recipe = training.recipe(args, "ratio", "depth_multiplier")
+    net = ResNet20(args.ratio, args.depth_multiplier)
+    run = training.Training(net, args, recipe, len(x), augment)
     run.run(name, args.work, (x, y), {"test": (x_test, y_test)})
     export(folded(run.net.cpu()), args.out / f"{name}.onnx", (3, 32, 32))
 

@@ -54,6 +54,10 @@ def command(
     inputs, labels, warnings = _inputs(loaded, samples, count)
     reference, missing = _reference(loaded, inputs)
     with _terminal.progress(as_json) as show:
+        differences = None
+        if asked["stage"] is None:
+            show("reading the netlist back")
+            differences = _differences(loaded)
         found = verify(
             loaded.design,
             loaded.target,
@@ -64,10 +68,6 @@ def command(
             show,
             labels,
         )
-        differences = None
-        if asked["stage"] is None:
-            show("reading the netlist back")
-            differences = _differences(loaded)
     if as_json:
         _terminal.document(_tree(found, differences, changed, warnings))
     else:
@@ -196,7 +196,7 @@ def _verdict(
     following = pasted("memxc", "lvs" if wrong else "report", folder)
     if differences:
         places = f"{differences:,} place{'s' * (differences != 1)}"
-        _terminal.say(f"FAILED: the netlist in DIR is not the design, in {places}.")
+        _terminal.say(f"FAILED: the netlist, or a table of it, is not the design in {places}.")
     if failed:
         _terminal.say(f"FAILED: SPICE and the design disagree in {', '.join(failed)}.")
     elif not found.ok:

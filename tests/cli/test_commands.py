@@ -188,7 +188,7 @@ def test_verify_reads_what_stands_between_the_stages(memxc, out):
     top.write_text("".join(lines))
     done = memxc("verify", out, "--count", "1")
     assert done.code == 1
-    assert "FAILED: the netlist in DIR is not the design, in 2 places." in done.out
+    assert "FAILED: the netlist, or a table of it, is not the design in 2 places." in done.out
     assert "ok: SPICE" not in done.out
     assert done.out.splitlines()[-1] == f"Next: memxc lvs {out}"
     found = memxc("verify", out, "--count", "1", "--json").json

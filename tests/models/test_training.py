@@ -22,3 +22,20 @@ def test_pictures_are_changed_where_they_are(script, picture, monkeypatch):
     x = torch.zeros(5, *picture, dtype=torch.uint8, device="meta")
     made = augment(x, torch.Generator().manual_seed(0))
     assert (made.device.type, made.shape, made.dtype) == ("meta", x.shape, torch.float32)
+
+
+def test_several_2d_kernels_are_trained_as_they_are_exported(monkeypatch):
+    """In training as a sum, exported side by side; normalised alike, they give the same."""
+    monkeypatch.syspath_prepend(MODELS)
+    script = importlib.import_module("train_resnet20")
+    torch.manual_seed(0)
+    layer = script.Multiplied2D1D(3, 5, 2, multiplier=2)
+    x = torch.rand(4, 3, 9, 7)
+    with torch.no_grad():
+        layer.train()(x)  # statistics that are none of a fresh layer's
+        wanted = layer.eval()(x)
+        layer.training = True  # the layer alone: its normalisations stay as in the export
+        found = layer(x)
+    assert wanted.shape == (4, 5, 5, 4)
+    assert wanted.std() > 0.05
+    torch.testing.assert_close(found, wanted)
