@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
-from memxc import simulate, target
+from memxc import reference, simulate, target
 from memxc.backends import twin
 from memxc.pipeline import Options, compile_model
 
@@ -32,13 +31,6 @@ CIRCUITS = {
     "no wires": ("wire.r_word_line=0", "wire.r_bit_line=0"),
     "wires of 1 ohm": ("wire.r_word_line=1", "wire.r_bit_line=1"),
 }
-
-
-def session(model: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options)
 
 
 def times(sessions, inputs) -> list[float]:
@@ -58,7 +50,7 @@ def rows(path: Path, partition: str) -> None:
     """A line for each circuit and batch."""
     chosen = target.load("hfox-128")
     compiled = compile_model(Options(path, chosen, partition=partition))
-    original = session(path.read_bytes())
+    original = reference.session(path.read_bytes())
     fixed = not isinstance(original.get_inputs()[0].shape[0], str)
 
     def batch(count):
@@ -73,7 +65,7 @@ def rows(path: Path, partition: str) -> None:
         writing = time.perf_counter() - started
         for count in BATCHES:
             other = 1 if fixed else count
-            ours, theirs = times([session(made), original], [batch(count), batch(other)])
+            ours, theirs = times([reference.session(made), original], [batch(count), batch(other)])
             ours, theirs = ours / count, theirs / other
             print(
                 f"{path.stem:24}{partition:8}{name:16}{count:5} {ours:10.4f}{theirs:10.4f}"

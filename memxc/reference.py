@@ -15,6 +15,9 @@ from memxc.errors import MemxcError, fail
 # Its telemetry begins with the import: a name for this device and a queue, in the home directory.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime  # noqa: TID251
+from onnxruntime.capi.onnxruntime_pybind11_state import (  # noqa: TID251
+    NotImplemented as NotImplemented_,
+)
 
 onnxruntime.disable_telemetry_events()  # for versions that do not know the variable
 
@@ -52,12 +55,12 @@ def predict(
     Raises MemxcError as `run`.
     """
     try:
-        session = _session(model, threads=0)
-        typed = _typed(session, {value.name: inputs[value.name] for value in session.get_inputs()})
+        runner = session(model, threads=0)
+        typed = _typed(runner, {value.name: inputs[value.name] for value in runner.get_inputs()})
         count = len(next(iter(typed.values())))
-        first = _ask(session, _part(typed, 0, batch)) if trusted else _batch(session, typed, batch)
+        first = _ask(runner, _part(typed, 0, batch)) if trusted else _batch(runner, typed, batch)
         start, step = (0, 1) if first is None else (batch, batch)
-        rest = [_ask(session, _part(typed, at, step)) for at in range(start, count, step)]
+        rest = [_ask(runner, _part(typed, at, step)) for at in range(start, count, step)]
     except MemxcError:
         raise
     # onnxruntime throws C++ errors of many kinds; what it says is what the user needs.
@@ -69,21 +72,21 @@ def predict(
     return {name: np.concatenate([first[name], *(part[name] for part in rest)]) for name in first}
 
 
-def _batch(session: onnxruntime.InferenceSession, inputs: _Named, batch: int) -> _Named | None:
+def _batch(runner: onnxruntime.InferenceSession, inputs: _Named, batch: int) -> _Named | None:
     """The answer to the first batch; None unless its ends are answered as each of them alone.
 
     A model may reach over its batch axis, divide by the largest of all samples, say.
     """
     part = _part(inputs, 0, batch)
     count = len(next(iter(part.values())))
-    if any(isinstance(value.shape[0], int) for value in session.get_inputs()) or count < 2:
+    if any(isinstance(value.shape[0], int) for value in runner.get_inputs()) or count < 2:
         return None
     try:
-        together = _ask(session, part)
+        together = _ask(runner, part)
     # A fixed shape within the model, perhaps; what is really wrong shows sample by sample, too.
     except Exception:  # noqa: BLE001
         return None
-    ends = [_ask(session, _part(part, at, 1)) for at in (0, count - 1)]
+    ends = [_ask(runner, _part(part, at, 1)) for at in (0, count - 1)]
     alike = all(
         values.shape[:1] == (count,)
         and _close(values[[0, -1]], np.concatenate([end[name] for end in ends]))
@@ -100,36 +103,54 @@ def _close(some: NDArray[Any], others: NDArray[Any]) -> bool:
     return np.allclose(some, others, rtol=0.0, atol=1e-4 * float(size), equal_nan=True)
 
 
-def _ask(session: onnxruntime.InferenceSession, inputs: _Named) -> _Named:
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, inputs), strict=True))
+def _ask(runner: onnxruntime.InferenceSession, inputs: _Named) -> _Named:
+    names = [output.name for output in runner.get_outputs()]
+    return dict(zip(names, runner.run(names, inputs), strict=True))
 
 
 def _part(inputs: _Named, first: int, count: int) -> _Named:
     return {name: values[first : first + count] for name, values in inputs.items()}
 
 
-def _session(model: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
+def session(
+    model: Path | bytes, threads: int = 1, fused: bool = True
+) -> onnxruntime.InferenceSession:
+    """A session that computes the same on every processor.
+
+    threads: 0 takes all cores. fused: False runs every node of the model as it stands.
+
+    Every session of memxc, its tests and its benchmarks is made here. On x86 processors without
+    VNNI, onnxruntime multiplies uint8 by int8 with an instruction that saturates the sum of two
+    products at 16 bits. `x64quantprecision` turns constant weights into uint8, which is exact.
+    """
+    source = model if isinstance(model, bytes) else str(model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = 4
-    source = model if isinstance(model, bytes) else str(model)
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    if not fused:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    # It has no QLinear operator for int8 signals and uint8 weights. Two int8 never saturate.
+    except NotImplemented_:
+        options.add_session_config_entry("session.x64quantprecision", "0")
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def _answers(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> list[_Named]:
     """What the model says to each sample, the batch axis of 1 included."""
-    session = _session(model, threads=1)
-    typed = _typed(session, inputs)
+    runner = session(model)
+    typed = _typed(runner, inputs)
     counts = {len(values) for values in inputs.values()}
     if len(counts) > 1:
         raise ValueError(f"the inputs have different numbers of samples: {sorted(counts)}")
-    return [_ask(session, _part(typed, i, 1)) for i in range(max(counts, default=0))]
+    return [_ask(runner, _part(typed, i, 1)) for i in range(max(counts, default=0))]
 
 
-def _typed(session: onnxruntime.InferenceSession, inputs: Mapping[str, NDArray[Any]]) -> _Named:
+def _typed(runner: onnxruntime.InferenceSession, inputs: Mapping[str, NDArray[Any]]) -> _Named:
     """The inputs in the model's types: real numbers rounded, any other as it is or a fault."""
-    kinds = {value.name: _dtype(value.type) for value in session.get_inputs()}
+    kinds = {value.name: _dtype(value.type) for value in runner.get_inputs()}
     typed = {}
     for name, values in inputs.items():
         kind = kinds.get(name, values.dtype)

@@ -16,16 +16,15 @@ import fashion
 import fer2013
 import nuclei
 import numpy as np
-import onnxruntime
+
+from memxc import reference
 
 SETS = ("fashion", "cifar10", "fer2013", "nuclei")
 
 
 def answers(model, x):
     """Return the model's output for float32 pictures, a hundred at a time."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = reference.session(model)
     parts = [session.run(None, {"x": x[i : i + 100]})[0] for i in range(0, len(x), 100)]
     return np.concatenate(parts)
 

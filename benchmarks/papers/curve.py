@@ -17,13 +17,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from runs import ROOT
 from table import WANTS_DATA, Row
 
-from memxc import frontend, target
+from memxc import frontend, reference, target
 from memxc.backends import subimages
 from memxc.ir.graph import Graph, Node
 from memxc.lower import lower
@@ -90,11 +89,7 @@ def _point(graph: Graph, ctx: Context, test: Pictures, rank: int, ratio: float) 
 
 
 def _accuracy(graph: Graph, test: Pictures) -> float:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        _to_onnx(graph), options, providers=["CPUExecutionProvider"]
-    )
+    session = reference.session(_to_onnx(graph))
     x, y = test
     parts = range(0, len(x), 500)
     answers = [session.run(None, {graph.inputs[0]: x[i : i + 500]})[0].argmax(1) for i in parts]

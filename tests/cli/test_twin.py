@@ -7,10 +7,10 @@ from importlib import resources
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from memxc import reference
 from memxc.cli import _main
 from memxc.simulate.points import _PROGRAMMED
 
@@ -88,7 +88,7 @@ def states(tmp_path):
 def score(model, twin, x):
     """The mean over samples of max|a - b| / max|b|, both files in onnxruntime."""
     right, got = (
-        [onnxruntime.InferenceSession(str(path)).run(None, {"x": row[None]})[0] for row in x]
+        [reference.session(path).run(None, {"x": row[None]})[0] for row in x]
         for path in (model, twin)
     )
     return np.mean([np.abs(a - b).max() / np.abs(b).max() for a, b in zip(got, right, strict=True)])

@@ -6,10 +6,9 @@ import warnings
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
-from memxc import evaluate, passes, target
+from memxc import evaluate, passes, reference, target
 from memxc.backends import twin
 from memxc.errors import MemxcError
 from memxc.passes import Context
@@ -42,9 +41,7 @@ def distance(design, signals):
         inputs[name] = np.concatenate([one, 0.5 * one, one])
     made = twin.model(design)
     onnx.checker.check_model(onnx.load_from_string(made), full_check=True)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 4
-    session = onnxruntime.InferenceSession(made, options)
+    session = reference.session(made)
     assert [value.name for value in session.get_inputs()] == list(design.inputs)
     wanted, errors = evaluate.outputs(design, inputs), [0.0]
     for found, right in zip(session.run(None, inputs), wanted.values(), strict=True):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from memxc import reference
 from memxc.frontend import load
 
 SHAPE = (4, 6, 3)
@@ -17,11 +17,7 @@ def session_value(path, name, x):
     """The value of a constant tensor as onnxruntime computes it."""
     model = onnx.load(path)
     model.graph.output.append(onnx.ValueInfoProto(name=name))
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = reference.session(model.SerializeToString(), fused=False)
     return session.run([name], {"x": x})[0]
 
 

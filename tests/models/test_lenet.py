@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
+from memxc import reference
 
 MODELS = Path(__file__).parents[2] / "models"
 CARD = (MODELS / "lenet_fashion.md").read_text(encoding="utf-8")
@@ -13,9 +13,7 @@ CARD = (MODELS / "lenet_fashion.md").read_text(encoding="utf-8")
 
 def hits(name: str) -> int:
     with np.load(MODELS / "msccnn_fashion.samples.npz") as data:
-        session = onnxruntime.InferenceSession(
-            MODELS / f"{name}.onnx", providers=["CPUExecutionProvider"]
-        )
+        session = reference.session(MODELS / f"{name}.onnx")
         return int((session.run(["logits"], {"x": data["x"]})[0].argmax(1) == data["y"]).sum())
 
 

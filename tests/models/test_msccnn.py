@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
+from memxc import reference
 import pytest
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -35,9 +35,7 @@ def samples() -> tuple[np.ndarray, np.ndarray]:
 
 
 def logits(name: str, x: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(
-        MODELS / f"{name}.onnx", providers=["CPUExecutionProvider"]
-    )
+    session = reference.session(MODELS / f"{name}.onnx")
     return session.run(["logits"], {"x": x})[0]
 
 

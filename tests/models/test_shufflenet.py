@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
+from memxc import reference
 import pytest
 
 from memxc.cli import _main
@@ -144,10 +144,7 @@ def test_batch_normalization_is_folded_or_kept(width: str) -> None:
 def test_both_files_are_one_network(width: str) -> None:
     x = np.random.default_rng(4).random((3, 1, 48, 48), dtype=np.float32)
     answers = [
-        onnxruntime.InferenceSession(
-            MODELS / f"shufflenetv2_{width}_fer2013{suffix}.onnx",
-            providers=["CPUExecutionProvider"],
-        ).run(["logits"], {"x": x})[0]
+        reference.session(MODELS / f"shufflenetv2_{width}_fer2013{suffix}.onnx").run(["logits"], {"x": x})[0]
         for suffix in ("", "_bn")
     ]
     assert answers[0].shape == (3, 7)

@@ -6,13 +6,12 @@ import time
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from memxc import evaluate, target
+from memxc import evaluate, reference, target
 from memxc.errors import MemxcError
 from memxc.ir.graph import Graph, Node
 from memxc.lower import lower
@@ -28,10 +27,7 @@ def _reference(weight, bias, x, attrs):
         [onnx.numpy_helper.from_array(weight, "w"), onnx.numpy_helper.from_array(bias, "b")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-    return session.run(None, {"x": x})[0]
+    return reference.session(model.SerializeToString()).run(None, {"x": x})[0]
 
 
 def _design(weight, bias, x, y, attrs):

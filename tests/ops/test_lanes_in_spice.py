@@ -6,11 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, lvs, target, verify
+from memxc import evaluate, lvs, reference, target, verify
 from memxc.backends import resources, spice
 from memxc.lower import lower
 from memxc.passes import Context, parse
@@ -135,7 +134,7 @@ def programmed(request, case_graph, tmp_path_factory):
     if opset > onnx.defs.onnx_opset_version():
         pytest.skip(f"onnx {onnx.__version__} has no opset {opset}")
     model, signals = model_of(op, inputs, attrs, opset)
-    session = onnxruntime.InferenceSession(model.SerializeToString())
+    session = reference.session(model.SerializeToString())
     x = {"x": random(3, *SHAPE), "z": np.abs(random(3, *SHAPE, seed=1)) + np.float32(0.125)}
     x = {name: x[name] for name in signals}
     one_by_one = ({name: v[k : k + 1] for name, v in x.items()} for k in range(3))

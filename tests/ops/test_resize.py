@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
+from memxc import reference
 from memxc.errors import MemxcError
 from memxc.ir.stages import Linear, Wires
 from memxc.lower import lower
@@ -54,9 +54,7 @@ def check(case_graph, case_run, case_error):
         found = case_run(graph, {"x": x})["y"]
         for oracle in oracles:
             if oracle == "onnxruntime":
-                session = onnxruntime.InferenceSession(
-                    model.SerializeToString(), providers=["CPUExecutionProvider"]
-                )
+                session = reference.session(model.SerializeToString())
                 wanted = session.run(None, {"x": x, **constants})[0]
             else:
                 wanted = ReferenceEvaluator(model).run(None, {"x": x, **constants})[0]

@@ -4,11 +4,10 @@ what resamples, what compares and chooses."""
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, lvs, target, verify
+from memxc import evaluate, lvs, reference, target, verify
 from memxc.backends import power, resources, spice
 from memxc.lower import lower
 from memxc.passes import Context, parse
@@ -161,7 +160,7 @@ def test_in_spice(tmp_path, case, case_graph, ngspice):
     shape = shape[0] if shape else (1, 3, 4, 5)
     x = random(3, *shape[1:])
     model = model_of(nodes, constants, shape)
-    session = onnxruntime.InferenceSession(model.SerializeToString())
+    session = reference.session(model.SerializeToString())
     wanted = np.stack([session.run(None, {"x": one[None]})[0] for one in x])
     design, chosen = programmed(lower(case_graph(model, {})), x, "ideal")
     (output,) = design.outputs

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, target
+from memxc import evaluate, reference, target
 from memxc.ir.graph import Graph, Node
 from memxc.lower import lower
 from memxc.passes import Context, available
@@ -69,9 +68,7 @@ def runtime(graph):
     """onnxruntime on the nodes of a Graph, in float32."""
     x = np.random.default_rng(3).normal(size=graph.shapes["x"]).astype(np.float32)
     made = model(graph.nodes, graph.weights, {"x": x.shape}, graph.outputs)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(made.SerializeToString(), options)
+    session = reference.session(made.SerializeToString(), fused=False)
     return session.run(None, {"x": x})
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import onnxruntime
 import pytest
 
-from memxc import evaluate, lvs, target, verify
+from memxc import evaluate, lvs, reference, target, verify
 from memxc.backends import spice, twin
 from memxc.ir.stages import Array
 from memxc.ir.windows import ints
@@ -197,11 +196,9 @@ def test_the_twin_draws_that_noise(model):
     design = replace(noisy(made.design, 0.05), outputs=(dense,))
     x = {name: values[:1].astype(np.float32) for name, values in made.samples.items()}
     reads = np.array([evaluate.outputs(one_read(design, k), x)[dense][0] for k in range(400)])
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
 
     def drawn(seed):
-        session = onnxruntime.InferenceSession(twin.model(design, seed), options)
+        session = reference.session(twin.model(design, seed))
         return session.run(None, {"x": np.repeat(x["x"], 4000, axis=0)})[0]
 
     found = drawn(1)

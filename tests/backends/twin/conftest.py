@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
-from memxc import evaluate
+from memxc import evaluate, reference
 from memxc.backends import twin
 
 SHAPES_DIFFER = "the twin's outputs are not the network's"
@@ -15,10 +14,7 @@ SHAPES_DIFFER = "the twin's outputs are not the network's"
 
 def run(made: bytes, inputs) -> dict[str, np.ndarray]:
     onnx.checker.check_model(onnx.load_from_string(made), full_check=True)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(made, options)
+    session = reference.session(made)
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, inputs), strict=True))
 
