@@ -5,14 +5,21 @@ BUILD  ?= build
 MODEL  ?= models/msccnn_fashion.onnx
 JOBS   ?= 2
 
+# The oldest Python that memxc runs on.
+PYTHON311 ?= python3.11
+
 BIN  := $(VENV)/bin
 NAME := $(basename $(notdir $(MODEL)))
 # One thread each: the tests run side by side, and the BLAS is slower with more on small blocks.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+PIN  := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --upgrade \
+        --generate-hashes --no-annotate --custom-compile-command "make lock" \
+        pyproject.toml --group build
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-networks conformance lint check bench papers clean
+.PHONY: help demo test test-full test-latest test-lowest test-networks conformance lint check wheel \
+        lock bench papers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -20,13 +27,26 @@ help: ## this list
 demo: $(BUILD)/$(NAME).verified ## install into .venv, compile a trained network, verify it in SPICE
 	@echo "The report is in $(BUILD)/$(NAME)/report.md (and report.html, report.json)."
 
-test: $(VENV)/.test ## the tests (installs ngspice where it may, and says so where it can't)
-	@.ci/apt ngspice ngspice || echo "ngspice is missing: the tests that need it will be skipped."
+test: $(VENV)/.test ngspice ## the tests (installs ngspice where it may, and says so where it can't)
 	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
 
-test-full: $(VENV)/.test ## the tests, the slow ones too
-	@.ci/apt ngspice ngspice || echo "ngspice is missing: the tests that need it will be skipped."
+test-full: $(VENV)/.test ngspice ## the tests, the slow ones too
 	$(BIN)/python -m pytest -q -n $(JOBS)
+
+test-latest: ngspice ## the tests with the newest libraries that pyproject.toml allows, in .venv-latest
+	$(PYTHON) -m venv --clear .venv-latest
+	.venv-latest/bin/python -m pip install --quiet -e '.[test]'
+	.venv-latest/bin/python -m pytest -q -n $(JOBS) -m "not slow"
+
+test-lowest: ngspice ## the same with the oldest libraries, on Python 3.11, in .venv-lowest
+	$(PYTHON311) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet uv
+	.venv-lowest/bin/python -m uv pip install --quiet --resolution lowest-direct -e '.[test]'
+	.venv-lowest/bin/python -m pytest -q -n $(JOBS) -m "not slow"
+
+.PHONY: ngspice
+ngspice:
+	@.ci/apt ngspice ngspice || echo "ngspice is missing: the tests that need it will be skipped."
 
 conformance: $(VENV)/.test ## ONNX's own backend test suite through memxc's Design, with counts
 	$(BIN)/python -m memxc.conformance
@@ -42,6 +62,19 @@ lint: $(VENV)/.test ## format, lint and types, checked and not changed
 
 check: lint test ## lint and test: what CI runs
 
+wheel: $(VENV)/.test ## a wheel in dist/, installed and used in an environment of its own
+	$(BIN)/python -m hatchling build --clean
+	$(PYTHON) -m venv --clear $(BUILD)/wheel
+	$(BUILD)/wheel/bin/python -m pip install --quiet --require-hashes -r .ci/lock.txt
+	$(BUILD)/wheel/bin/python -m pip install --quiet --no-deps dist/*.whl
+	cd $(BUILD)/wheel && bin/memxc doctor && bin/memxc compile $(abspath $(MODEL)) -o out --quiet \
+	  && bin/memxc verify out --count 1
+
+lock: $(BIN)/python ## pin the newest libraries that pyproject.toml allows, for every platform
+	$(BIN)/python -m pip install --quiet uv
+	$(PIN) --extra test --extra lint -o .ci/lock-test.txt
+	$(PIN) --constraints .ci/lock-test.txt -o .ci/lock.txt
+
 bench: $(VENV)/.test ## the benchmarks, figures on the terminal
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
@@ -49,7 +82,7 @@ papers: $(VENV)/.test ## the table of docs/papers.md made again: DATA="--cifar10
 	$(BIN)/python benchmarks/papers $(DATA)
 
 clean: ## remove what `make` made: .venv, build, caches
-	rm -rf $(VENV) $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-latest .venv-lowest $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files, so that the second run of a target is quick.
@@ -59,13 +92,17 @@ $(BUILD)/$(NAME).verified: $(VENV)/.demo $(MODEL) $(shell find memxc templates -
 	$(BIN)/memxc verify $(BUILD)/$(NAME) --count 4
 	@touch $@
 
-$(VENV)/.demo: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e .
+# Every library, and what memxc is built with, in the version and with the hash of a lock.
+$(VENV)/.demo: .ci/lock.txt pyproject.toml | $(BIN)/python
+	$(call install,.ci/lock.txt)
 	@touch $@
 
-$(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[test,lint]'
+$(VENV)/.test: .ci/lock-test.txt pyproject.toml | $(BIN)/python
+	$(call install,.ci/lock-test.txt)
 	@touch $@ $(VENV)/.demo
+
+install = $(BIN)/python -m pip install --quiet --require-hashes -r $(1) \
+  && $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
