@@ -18,7 +18,7 @@ PIN  := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.1
         pyproject.toml --group build
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-latest test-lowest test-networks conformance lint check wheel \
+.PHONY: help demo test test-full test-latest test-lowest test-networks conformance lint check mutants wheel \
         lock bench papers clean
 
 help: ## this list
@@ -61,6 +61,11 @@ lint: $(VENV)/.test ## format, lint and types, checked and not changed
 	$(BIN)/mypy
 
 check: lint test ## lint and test: what CI runs
+
+mutants: $(VENV)/.test ## break the code in 400 ways and count those that no test sees (an hour or two)
+	$(BIN)/python -m pip install --quiet -e '.[mutants]'
+	$(BIN)/python tests/mutants/run.py record
+	$(BIN)/python tests/mutants/run.py run --count 400 --jobs $(JOBS)
 
 wheel: $(VENV)/.test ## a wheel in dist/, installed and used in an environment of its own
 	$(BIN)/python -m hatchling build --clean
