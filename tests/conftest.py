@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from memxc import reference
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Circuit, Digital, Lanes, Wires
@@ -131,3 +133,71 @@ def model(tmp_path):
         tmp_path / "in" / "net.samples.npz", x=rng.uniform(-1, 1, (7, 2, 6, 5)), y=np.arange(7) % 4
     )
     return save(tmp_path / "in" / "net.onnx", nodes, inits)
+
+
+#: Of the small network: channels after the stem and after each block, and the pixels of a picture.
+CHANNELS, PIXELS = (4, 6, 8, 7), (12, 10)
+
+
+class _Small:
+    """The nodes of MSCCNN's stages: a stem, blocks of depthwise and pointwise, a mean, a head."""
+
+    def __init__(self, batchnorm: bool, bias: np.ndarray) -> None:
+        self.rng, self.batchnorm = np.random.default_rng(11), batchnorm
+        self.nodes, self.inits, self.last = [], [], "x"
+        self._convolved("stem", CHANNELS[0], 1, 3)
+        self._add("MaxPool", "pool", kernel_shape=[2, 2], strides=[2, 2])
+        for before, after in pairwise(CHANNELS):
+            self._convolved(f"depthwise{before}", before, 1, 3, group=before)
+            self._convolved(f"pointwise{before}", after, before, 1)
+        self._add("AveragePool", "average", kernel_shape=[n // 2 for n in PIXELS])
+        self._add("Conv", "head", self.rng.normal(size=(5, CHANNELS[-1], 1, 1)), bias)
+        self._add("Flatten", "y")
+
+    def _add(self, op, name, *values, **attrs):
+        """One more node, which reads the last one and weights with these values."""
+        names = [f"{name}.{i}" for i in range(len(values))]
+        pairs = zip(values, names, strict=True)
+        self.inits += [numpy_helper.from_array(np.float32(v), n) for v, n in pairs]
+        self.nodes.append(helper.make_node(op, [self.last, *names], [name], name, **attrs))
+        self.last = name
+
+    def _convolved(self, name, filters, deep, width, **attrs):
+        """Convolution, normalisation (a node, or in the weights) and ReLU."""
+        weight = self.rng.normal(size=(filters, deep, width, width)) * np.sqrt(2 / deep) / width
+        scale, var = self.rng.uniform(0.5, 2, (2, filters))
+        bias, mean = self.rng.normal(size=(2, filters)) / 5
+        attrs["pads"] = [width // 2] * 4
+        if self.batchnorm:
+            self._add("Conv", name, weight, **attrs)
+            self._add("BatchNormalization", f"{name}.bn", scale, bias, mean, var, epsilon=0.0)
+        else:
+            factor = scale / np.sqrt(var)
+            folded = weight * factor[:, None, None, None]
+            self._add("Conv", name, folded, bias - mean * factor, **attrs)
+        self._add("Relu", f"{name}.relu")
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """small.onnx, which is MSCCNN with few channels and pixels; beside it small_bn.onnx.
+
+    The labels of its 40 samples are the network's own answers, but for every fifth.
+    """
+    folder = tmp_path_factory.mktemp("small")
+    rng = np.random.default_rng(12)
+    # Bright and dark ones, so that their answers differ.
+    x = np.float32(rng.uniform(0, 2, (40, 1, 1, 1)) * rng.uniform(size=(40, 1, *PIXELS)))
+    bias = np.zeros(5)
+    # The second time, the head takes off the mean answer, so that not all samples are of one class.
+    for _ in range(2):
+        for name, batchnorm in (("small", False), ("small_bn", True)):
+            made = _Small(batchnorm, bias)
+            path = save(folder / f"{name}.onnx", made.nodes, made.inits, (1, 1, *PIXELS), (1, 5))
+        answers = reference.run(path, {"x": x})["y"]
+        bias = -answers.mean(axis=0)
+    y = answers.argmax(axis=1)
+    y[::5] = (y[::5] + 1) % 5
+    for name in ("small", "small_bn"):
+        np.savez(folder / f"{name}.samples.npz", x=x, y=y)
+    return folder / "small.onnx"

@@ -56,49 +56,67 @@ def _agrees(found, bound, count=2):
     assert found.outputs.argmax_agree == found.outputs.count == count
 
 
+@pytest.fixture(params=["small", pytest.param("msccnn", marks=pytest.mark.slow)])
+def ours(request, small) -> tuple[Path, dict]:
+    """A network of ours, and crossbars that its stages do not fit on."""
+    if request.param == "small":
+        return small, {"tile": (16, 12)}
+    return MSCCNN, {"tile": (128, 128)}
+
+
 @pytest.mark.parametrize("engine", ["neospice", "ngspice"])
-def test_msccnn(tmp_path, engine, ngspice):
-    found = _climb(MSCCNN, tmp_path, plan=verify.Plan(engine=engine), count=4)
+def test_engines(tmp_path, ours, engine, ngspice):
+    model, crossbars = ours
+    found = _climb(model, tmp_path, plan=verify.Plan(engine=engine), count=4, **crossbars)
     _agrees(found, 1e-5, 4)
 
 
 @pytest.mark.parametrize("tile", [(256, 256), (24, 10)])
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
-def test_msccnn_on_other_crossbars(tmp_path, tile, signed):
-    _agrees(_climb(MSCCNN, tmp_path, tile=tile, signed=signed), 1e-5)
+def test_other_crossbars(tmp_path, ours, tile, signed):
+    _agrees(_climb(ours[0], tmp_path, tile=tile, signed=signed), 1e-5)
 
 
 @pytest.mark.parametrize("partition", ["paper", "none"])
 @pytest.mark.parametrize("schedule", ["parallel", "sequential"])
-def test_msccnn_in_other_layouts(tmp_path, partition, schedule):
-    _agrees(_climb(MSCCNN, tmp_path, partition=partition, schedule=schedule), 1e-5)
+def test_other_layouts(tmp_path, ours, partition, schedule):
+    model, crossbars = ours
+    found = _climb(model, tmp_path, partition=partition, schedule=schedule, **crossbars)
+    _agrees(found, 1e-5)
 
 
 @pytest.mark.parametrize("schedule", ["parallel", "sequential"])
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
-def test_msccnn_with_finite_gain(tmp_path, schedule, signed):
-    found = _climb(MSCCNN, tmp_path, name=FINITE, schedule=schedule, signed=signed)
+def test_finite_gain(tmp_path, ours, schedule, signed):
+    model, crossbars = ours
+    found = _climb(model, tmp_path, name=FINITE, schedule=schedule, signed=signed, **crossbars)
     _agrees(found, 1e-3)
 
 
 def test_msccnn_on_the_default_target(tmp_path):
+    """The network and the target of `make demo`, whole."""
     _agrees(_climb(MSCCNN, tmp_path, name="hfox-128"), 2e-2)
 
 
-def test_msccnn_with_wires(tmp_path):
-    plan = verify.Plan(stage="/head/Conv", wire=True)
-    found = _climb(MSCCNN, tmp_path, name="hfox-128", plan=plan)
+def test_wires(tmp_path, ours):
+    model, crossbars = ours
+    stage = "head" if model.stem == "small" else "/head/Conv"
+    plan = verify.Plan(stage=stage, wire=True)
+    found = _climb(model, tmp_path, name="hfox-128", plan=plan, **crossbars)
     assert found.ok
     assert len(found.stages) == 1
 
 
-def test_batch_normalisation_kept_as_a_stage(tmp_path):
-    model = MSCCNN.with_name("msccnn_fashion_bn.onnx")
-    found = _climb(model, tmp_path, batchnorm="stage", samples=MSCCNN.with_suffix(".samples.npz"))
+def test_batch_normalisation_kept_as_a_stage(tmp_path, ours):
+    model, crossbars = ours
+    samples, kept = model.with_suffix(".samples.npz"), model.with_stem(f"{model.stem}_bn")
+    found = _climb(kept, tmp_path, batchnorm="stage", samples=samples, **crossbars)
     _agrees(found, 1e-5)
-    folded = compile_model(Options(MSCCNN, target.load("ideal"))).design
+    folded = compile_model(Options(model, target.load("ideal"))).design
     simulated = [stage for stage in folded.stages if isinstance(stage, (Array, Lanes))]
-    assert len(found.stages) == len(simulated) + 11  # one a convolution but the head's
+    nodes = [node.op_type for node in onnx.load(kept).graph.node]
+    assert nodes.count("BatchNormalization") == nodes.count("Conv") - 1 > 5
+    assert len(found.stages) == len(simulated) + nodes.count("BatchNormalization")
 
 
 def test_a_network_nobody_here_made(tmp_path, mnist):

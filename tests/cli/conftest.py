@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from memxc import jobs
 from memxc.cli import _main
 
 
@@ -22,8 +25,14 @@ class Done:
 
 
 @pytest.fixture
-def memxc(capsys):
-    """memxc(*args) -> exit code, standard output, standard error."""
+def memxc(capsys, monkeypatch):
+    """memxc(*args) -> exit code, standard output, standard error.
+
+    Engines are at work in this process: another one takes longer to start than a small crossbar to
+    solve. tests/verify, tests/test_jobs.py and tests/cli/test_stop.py have them in processes.
+    """
+    pool = jobs.pool
+    monkeypatch.setattr(jobs, "pool", lambda _: pool(0))
 
     def run(*args) -> Done:
         capsys.readouterr()
@@ -33,3 +42,23 @@ def memxc(capsys):
         return Done(code, out, err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """A folder for the networks that `compiled` copies."""
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def compiled(memxc, model, once, tmp_path):
+    """compiled(*args) -> a folder of the model with these options, for the test to change."""
+
+    def copy(*args) -> Path:
+        first = once / " ".join(("net", *args))
+        if not first.exists():
+            done = memxc("compile", model, "-o", first, *args)
+            assert (done.code, done.err) == (0, "")
+        return shutil.copytree(first, tmp_path / "out")
+
+    return copy

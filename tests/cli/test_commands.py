@@ -23,10 +23,8 @@ def schema(name):
 
 
 @pytest.fixture
-def out(memxc, model, tmp_path):
-    done = memxc("compile", model, "-o", tmp_path / "out", "--tile", "20x12")
-    assert (done.code, done.err) == (0, "")
-    return tmp_path / "out"
+def out(compiled):
+    return compiled("--tile", "20x12")
 
 
 def test_compile_says_what_it_did_and_what_comes_next(memxc, model, tmp_path):

@@ -14,11 +14,9 @@ import pytest
 
 
 @pytest.fixture
-def out(memxc, model, tmp_path):
+def out(compiled):
     """A compiled network of 4 classes."""
-    folder = tmp_path / "out"
-    assert memxc("compile", model, "-o", folder, "--quiet").code == 0
-    return folder
+    return compiled()
 
 
 @pytest.fixture

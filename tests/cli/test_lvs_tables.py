@@ -8,13 +8,12 @@ import pytest
 
 
 @pytest.fixture
-def out(memxc, model, tmp_path):
-    done = memxc(
-        "compile", model, "-o", tmp_path / "out", "--stage-set", "conv.schedule=sequential"
-    )
-    assert (done.code, done.err) == (0, "")
-    assert memxc("lvs", tmp_path / "out").code == 0
-    return tmp_path / "out"
+def out(compiled):
+    return compiled("--stage-set", "conv.schedule=sequential")
+
+
+def test_nothing_is_amiss_before_the_edits_below(memxc, out):
+    assert memxc("lvs", out).code == 0
 
 
 def edit(path, pattern, replacement):

@@ -66,9 +66,8 @@ def answers(path, x, name="x"):
 
 
 @pytest.fixture
-def out(memxc, model, tmp_path):
-    assert memxc("compile", model, "-o", tmp_path / "out", "--quiet").code == 0
-    return tmp_path / "out"
+def out(compiled):
+    return compiled()
 
 
 @pytest.fixture
