@@ -10,7 +10,7 @@ import onnx  # noqa: TID251
 from onnx import numpy_helper  # noqa: TID251
 
 from memxc.errors import Fault, MemxcError, fail
-from memxc.frontend import bound
+from memxc.frontend import bound, evaluator
 from memxc.frontend.check import check
 from memxc.frontend.convert import convert
 from memxc.frontend.ends import Ends, ends
@@ -70,4 +70,4 @@ def _located(fault: Fault, path: str) -> Fault:
     return fault if is_whole else replace(fault, where=f"{path}:{fault.where}")
 
 
-__all__ = ["Ends", "ends", "load", "load_whole"]
+__all__ = ["Ends", "ends", "evaluator", "load", "load_whole"]

@@ -254,8 +254,8 @@ def test_the_twin_takes_and_gives_what_the_model_does(memxc, typed, tmp_path):
     pairs = zip(*(s.run(None, {"x": values.astype(kind)}) for s in (twin, right)), strict=True)
     for found, wanted in pairs:
         assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
-        wanted = wanted.astype(float)
-        assert found.astype(float) == pytest.approx(wanted, rel=2e-3, abs=2e-3)
+        numbers = wanted.astype(float)
+        assert found.astype(float) == pytest.approx(numbers, rel=2e-3, abs=2e-3)
 
 
 def test_the_twin_says_what_it_is(memxc, out, tmp_path):
