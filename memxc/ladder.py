@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from memxc import evaluate, reference, samples
 from memxc.backends import estimate
 from memxc.errors import MemxcError
+from memxc.frontend import evaluator
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.losses import Answers, Judge, Loss, distance
@@ -55,7 +56,11 @@ class Ladder:
         self.records: list[PassRecord] = []
         self.rungs: list[Rung] = []
         self.warnings: list[str] = []
-        self.name, self.values, self.undefined = "onnxruntime", None, False
+        self.name, self.undefined = "", False
+        self.values: Mapping[str, NDArray[Any]] | None = None
+        #: What the first rung is held against, and why it does not hold.
+        self.reference: str | None = None
+        self.fault: str | None = None
         self.judge: Judge | None = None
         self.answers: list[Answers] = []
         #: The network before limiters, which clip what goes beyond the calibration samples.
@@ -63,16 +68,31 @@ class Ladder:
         self.circuit: tuple[Design, Answers] | None = None
         self.known: tuple[Graph, Design] | None = None
         self.sizes: tuple[Design, dict[str, int]] | None = None
-        try:
-            self.values = reference.run(model, self.inputs) if self.inputs else None
-        except MemxcError as error:
-            self.warnings.append(f"no reference outputs: {error.faults[0].what}")
+        if self.inputs:
+            self._refer(model)
+
+    def _refer(self, model: Path) -> None:
+        """What the original network answers, by onnxruntime or else by onnx.reference."""
+        for name, run in (("onnxruntime", reference.run), ("onnx.reference", evaluator.run)):
+            try:
+                self.values = run(model, self.inputs)
+            except MemxcError as error:
+                self.warnings.append(error.faults[0].what)
+            else:
+                self.name = self.reference = name
+                break
+        if self.reference is None:
+            self.fault = "nothing answers for the original network, so nobody knows what is right"
+            self.warnings.append(self.fault)
+        elif self.warnings:
+            self.warnings.append(f"the network is compared with {self.reference} instead")
 
     def lowered(self, design: Design) -> None:
-        """The first rung: the lowered network against onnxruntime."""
+        """The first rung: the lowered network against the original one."""
         rung = self._rung("lowered", design)
         if rung is not None and not rung.max_rel_error <= _SAME:
-            self.warnings.append(_far(rung.max_rel_error))
+            self.fault = _far(rung.max_rel_error, rung.start)
+            self.warnings.append(self.fault)
 
     def graph_pass(self, change: GraphPass, graph: Graph, ctx: Context) -> Graph:
         """The graph after a pass, which is held against the graph before it."""
@@ -80,7 +100,7 @@ class Ladder:
         changed = change.run(graph, ctx)
         changed.verify()
         before = self.design(graph)
-        if self.name == "onnxruntime":
+        if not self.records:
             self.lowered(before)
         after = before if _same(graph, changed) else lower(changed)
         if after is before and not change.exact:
@@ -220,7 +240,7 @@ def _same(one: Graph, other: Graph) -> bool:
     return held and one.nodes == other.nodes and one.outputs == other.outputs
 
 
-def _far(error: float) -> str:
+def _far(error: float, start: str) -> str:
     """What the user is told where the first rung is too long."""
     if not math.isfinite(error):
         return (
@@ -229,7 +249,7 @@ def _far(error: float) -> str:
         )
     return (
         f"before any device is in it the circuit is {error:.1e} of the largest output away from "
-        "onnxruntime: do not use it. Where the network rounds or compares, samples on an edge may "
+        f"{start}: do not use it. Where the network rounds or compares, samples on an edge may "
         "go either way: give other --samples; otherwise it is a fault of memxc, please report it "
         "with the model"
     )

@@ -122,20 +122,29 @@ def session(
     Every session of memxc, its tests and its benchmarks is made here. On x86 processors without
     VNNI, onnxruntime multiplies uint8 by int8 with an instruction that saturates the sum of two
     products at 16 bits. `x64quantprecision` turns constant weights into uint8, which is exact.
+    Weights in float32 between quantised signals stay in float32: by itself it quantises them.
     """
     source = model if isinstance(model, bytes) else str(model)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = threads
-    options.log_severity_level = 4
-    if not fused:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.add_session_config_entry("session.x64quantprecision", "1")
+
+    def made(precise: str) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = threads
+        options.log_severity_level = 4
+        if not fused:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.add_session_config_entry("session.x64quantprecision", precise)
+        return onnxruntime.InferenceSession(
+            source,
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["WeightBiasQuantization"],
+        )
+
     try:
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        return made("1")
     # It has no QLinear operator for int8 signals and uint8 weights. Two int8 never saturate.
     except NotImplemented_:
-        options.add_session_config_entry("session.x64quantprecision", "0")
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        return made("0")
 
 
 def _answers(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> list[_Named]:

@@ -43,6 +43,8 @@ def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
         "options": _options(compiled.options),
         "samples": len(next(iter(compiled.samples.values()))),
         "fidelity": {
+            "reference": compiled.reference,
+            "passed": _passed(compiled),
             "rungs": [_rung(rung) for rung in compiled.rungs],
             "loss": compiled.loss and compiled.loss.as_dict(),
         },
@@ -147,6 +149,12 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
     lines = [f"stays digital: {row['stage']} ({row['function']})" for row in report["digital"]]
     lines += [f"warning: {warning}" for warning in report["warnings"]]
     return ["", *lines] if lines else []
+
+
+def _passed(compiled: Compiled) -> bool | None:
+    """Whether the circuit computes what the original network does; None where nobody looked."""
+    looked = compiled.reference is not None or compiled.fault is not None
+    return compiled.fault is None if looked else None
 
 
 def _model(compiled: Compiled, sha256: str) -> dict[str, Any]:

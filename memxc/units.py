@@ -44,7 +44,7 @@ def text(value: float, unit: str = "", digits: int = 3) -> str:
     """A number for people: text(0.0123, "W") = "12.3 mW"."""
     if not math.isfinite(value) or value == 0:
         return f"{value:g} {unit}".rstrip()
-    shown = _rounded(value, digits)
+    shown = rounded(value, digits)
     power = math.floor(math.log10(abs(shown)) / 3) * 3
     prefix = _NAMES.get(power)
     if prefix is None:
@@ -59,7 +59,7 @@ def count(value: int) -> str:
 
 def area(square_metres: float, digits: int = 3) -> str:
     """An area for people; a prefix would be squared, so there are only two units."""
-    shown = _rounded(square_metres, digits)
+    shown = rounded(square_metres, digits)
     if shown < 1e-9:
         return f"{shown * 1e12:.{digits}g} um2"
     if shown < 10.0 ** (digits - 6):
@@ -67,8 +67,8 @@ def area(square_metres: float, digits: int = 3) -> str:
     return f"{square_metres * 1e6:,.0f} mm2"
 
 
-def _rounded(value: float, digits: int) -> float:
-    """To so many digits, before the prefix is chosen: 999.6 is a thousand of the one below it."""
+def rounded(value: float, digits: int) -> float:
+    """A number to so many significant digits."""
     return float(f"{value:.{digits - 1}e}")
 
 

@@ -27,14 +27,14 @@ def whole(numbers, name):
     return numpy_helper.from_array(np.array(numbers, dtype=np.int64), name)
 
 
-def save(path, nodes, inits):
+def save(path, nodes, inits, shape=(1, 4, 5, 5)):
     """A network x (1, 4, 5, 5) -> y (1, 3), with samples beside it."""
     info = helper.make_tensor_value_info
-    ends = [info("x", TensorProto.FLOAT, (1, 4, 5, 5))], [info("y", TensorProto.FLOAT, (1, 3))]
+    ends = [info("x", TensorProto.FLOAT, shape)], [info("y", TensorProto.FLOAT, (1, 3))]
     graph = helper.make_graph(nodes, "net", *ends, inits)
     opsets = [helper.make_opsetid("", 17)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
-    x = np.random.default_rng(2).uniform(-1, 1, (6, 4, 5, 5)).astype(np.float32)
+    x = np.random.default_rng(2).uniform(-1, 1, (6, *shape[1:])).astype(np.float32)
     np.savez(path.with_suffix(".samples.npz"), x=x)
     return path
 
@@ -143,3 +143,20 @@ def test_all_sizes_of_unit_crossbars_are_said(split, args, words):
     written = {page: (split.parent / "out" / page).read_text() for page in pages(found)
                if page != "text"}  # fmt: skip
     assert written == {page: text for page, text in pages(found).items() if page != "text"}
+
+
+def test_devices_that_are_off_are_those_of_the_netlist(tmp_path):
+    """Weights so small that their conductance is g_min in some of the digits, and not in others."""
+    weights = np.random.default_rng(5).uniform(0.2, 1.0, (60, 3)).astype(np.float32)
+    weights[:, 1] *= -1
+    weights[:50, 0] = np.geomspace(1e-13, 1e-9, 50, dtype=np.float32)
+    nodes = [node("Flatten", ["x"], ["f"]), node("Gemm", ["f", "w"], ["y"], name="dense")]
+    path = save(tmp_path / "net.onnx", nodes, [numpy_helper.from_array(weights, "w")], (1, 4, 5, 3))
+    options = "-o", str(tmp_path / "out"), "--partition", "none", "--quiet"
+    assert _main._run(["compile", str(path), *options]) == 0
+    found = json.loads((tmp_path / "out" / "report.json").read_text())["resources"]["total"]
+    cells = "".join(p.read_text() for p in (tmp_path / "out" / "netlist" / "cells").glob("s*.cir"))
+    ohms = [line.split()[3] for line in cells.splitlines() if line.startswith("R")]
+    assert len(ohms) == found["memristors"] == 360
+    assert found["memristors_off"] == ohms.count("1.000000000e+06")
+    assert 180 < found["memristors_off"] < 230

@@ -82,7 +82,8 @@ class _Bench:
     def _programmed(self, stage: Linear) -> Array:
         made = self._plan(stage)
         array, bus = made.bare(), self._design.buses[stage.dst]
-        meter = power.Meter(array, self._ctx.squares[stage.src], bus.width)
+        most = power.most_volts(self._design, array)
+        meter = power.Meter(array, self._ctx.squares[stage.src], bus.width, most)
         found, left = resources.Resources(), []
         for crossbar in made.parts(self._blocks):
             self._blocks += crossbar.groups

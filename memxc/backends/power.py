@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc import units
 from memxc.backends import resources
 from memxc.backends.nets import chunks
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Lanes
+from memxc.ir.stages import Array, Lanes, Wires
 from memxc.ir.windows import Ints, Windows, ints
 
 Floats = NDArray[np.float64]
+
+#: Significant digits of watts. Sums differ in the sixteenth from one processor to another.
+DIGITS = 10
 
 ASSUMPTIONS = (
     "Crossbar watts are the sum of V^2 G over every placed device, the mean over the samples; bit "
@@ -29,8 +33,11 @@ ASSUMPTIONS = (
     "quantised network's too: a target has no figure for them), multiplexers, drivers, diodes, "
     "multipliers and programming are not counted, nor is their area.",
     "Everything is powered for the whole inference: energy is total watts times inference time.",
-    "The largest neuron power is that of the worst bit line (pair), its row parts together, with "
-    "every word line at the read voltage; its amplifiers are not in it.",
+    "The largest neuron power is that of the worst bit line (pair) of memristors, its row parts "
+    "together, with every word line at the most volts that can occur on it: what the limiter of "
+    "its driver lets pass, or the read voltage where it has no limiter, as on bias lines. Neither "
+    "its amplifiers nor fixed resistors are in it.",
+    f"Watts are rounded to {DIGITS} digits: the processor's order of sums shows in later ones.",
 )
 
 
@@ -83,7 +90,8 @@ def measure(
     for stage, bill in zip(hardware, bills, strict=True):
         found = Power(amplifier_w=bill.resources.opamps * amplifier_w)
         if isinstance(stage, Array):
-            meter = Meter(stage, squares[stage.src], design.buses[stage.dst].width)
+            width = design.buses[stage.dst].width
+            meter = Meter(stage, squares[stage.src], width, most_volts(design, stage))
             for crossbar in stage.crossbars:
                 meter.add(crossbar)
             found += meter.power()
@@ -94,9 +102,12 @@ def measure(
 class Meter:
     """What the crossbars of a stage draw, one after the other."""
 
-    def __init__(self, stage: Array, squares: Floats, width: int) -> None:
-        """Of `stage` all but its crossbars matters; squares: of its source; width: its lanes."""
-        self._stage, self._width = stage, width
+    def __init__(self, stage: Array, squares: Floats, width: int, most: float) -> None:
+        """Of `stage` all but its crossbars matters; squares: of its source; width: its lanes.
+
+        most: the most volts that its source can have.
+        """
+        self._stage, self._width, self._most = stage, width, most
         # One more entry at the end, for nets at ground: their number is -1.
         self._squares = np.append(squares, 0.0)
         self._bias = 0.0
@@ -112,7 +123,10 @@ class Meter:
             drains = part.drains()
             self._bias += float(drains[:, bias].sum()) * places
             self._read.put(part.taps, drains[:, ~bias] @ taps)
-            self._driven.put(part.sinks, part.loads() @ outputs)
+            if self._stage.cell != "resistor":
+                watts = part.loads(~bias) * self._most**2
+                watts += part.loads(bias) * self._stage.v_bias**2
+                self._driven.put(part.sinks, watts @ outputs)
 
     def power(self) -> Power:
         """The watts of all crossbars, and those of the worst neuron."""
@@ -122,10 +136,10 @@ class Meter:
                 seen = self._squares.take(taps.nets(groups, places), mode="wrap")
                 watts += float(np.einsum("gpr,gr->", seen, drains[groups])) * self._at_once(taps)
         lanes = np.zeros(self._width)
-        for sinks, loads in self._driven.once():
-            sinks.add(lanes, loads)
-        neuron = float(lanes.max(initial=0.0)) * self._stage.v_bias**2
-        return Power(crossbar_w=watts, neuron_max_w=neuron)
+        for sinks, drawn in self._driven.once():
+            sinks.add(lanes, drawn)
+        neuron = float(lanes.max(initial=0.0))
+        return Power(units.rounded(watts, DIGITS), neuron_max_w=units.rounded(neuron, DIGITS))
 
     def _at_once(self, windows: Windows) -> float:
         """The share of its places that a crossbar stands at, over time."""
@@ -133,16 +147,16 @@ class Meter:
 
 
 class _Seen:
-    """Siemens on the lines of windows, those of groups that see the same nets added."""
+    """Siemens or watts on the lines of windows, those of groups that see the same nets added."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, ...], tuple[Windows, list[Ints], list[Floats]]] = {}
 
-    def put(self, windows: Windows, siemens: Floats) -> None:
-        """Siemens (groups, lines) of a stack, or of a part of one."""
+    def put(self, windows: Windows, numbers: Floats) -> None:
+        """Siemens or watts (groups, lines) of a stack, or of a part of one."""
         key = id(windows.frame), id(windows.origin), id(windows.offset)
         _, groups, values = self._known.setdefault(key, (windows, [], []))
-        once, sums = windows.merged(siemens)
+        once, sums = windows.merged(numbers)
         groups.append(once.group)
         values.append(sums)
 
@@ -153,9 +167,26 @@ class _Seen:
             yield whole.merged(np.concatenate(values))
 
 
+def most_volts(design: Design, stage: Array) -> float:
+    """The most volts that can drive a word line of a stage's inputs: what limiters let pass.
+
+    Where a driver has no limiter, it is the read voltage, which the samples reach.
+    """
+    drivers = {other.dst: other for other in design.stages}
+    todo, found = [stage.src], 0.0
+    while todo:
+        name = todo.pop()
+        driver = drivers.get(name)
+        if isinstance(driver, Wires):
+            todo.extend(driver.srcs)
+        else:
+            found = max(found, design.buses[name].limit or stage.v_bias)
+    return found
+
+
 def crossbar_w(stage: Array, squares: Floats) -> float:
     """Watts of the placed devices, from the squared volts (width,) on the source bus."""
-    meter = Meter(stage, squares, len(stage.r_f))
+    meter = Meter(stage, squares, len(stage.r_f), stage.v_bias)
     for crossbar in stage.crossbars:
         meter.add(crossbar)
     return meter.power().crossbar_w

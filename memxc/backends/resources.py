@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.backends.nets import Nets, chunks
+from memxc.backends.spice import body
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Lanes, Stage
@@ -26,8 +27,8 @@ class Resources:
     crossbars: unit crossbars placed; places_available: their rows x columns; places_used: those
     that hold a device.
     memristors: devices over all placed crossbars; memristors_defined: once a definition;
-    memristors_off: those of `memristors` that stand at g_min. A kept BatchNormalization has
-    memristors beside its amplifiers, on no unit crossbar.
+    memristors_off: those of `memristors` that the netlist writes with the digits of g_min. A kept
+    BatchNormalization has memristors beside its amplifiers, on no unit crossbar.
     driven_ends: ends of word lines with a feed line from a driver; two where both are driven.
     converters: analog-to-digital and digital-to-analog (quantised networks).
     resistors: fixed parts in place of weights (average pooling).
@@ -166,9 +167,7 @@ def placed_crossbars(
     first = dict(zip(crossbar.definition.tolist(), crossbar.present.tolist(), strict=True))
     new = first.keys() - defined
     defined |= new
-    parked = crossbar.g <= g_min * (1 + 1e-9)
-    if there < crossbar.groups * crossbar.devices:
-        parked &= crossbar.g > 0
+    parked = body.alike(crossbar.g, g_min)
     once = (crossbar.uses == 1).all()
     off = int(parked.sum() if once else np.count_nonzero(parked, axis=0) @ crossbar.uses)
     found = Resources(

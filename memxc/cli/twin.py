@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click  # noqa: TID251
 
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
-from memxc.errors import pasted
+from memxc.errors import fail, pasted
+
+if TYPE_CHECKING:
+    from memxc.folder import Loaded
+    from memxc.frontend import Ends
 
 
 @click.command()
@@ -32,8 +38,8 @@ def command(
     Wires, amplifiers and one draw of the devices are in it; any ONNX tool runs it. Where --set
     decides how a network is programmed, it is programmed anew, as simulate does.
     """
+    from memxc import __version__, simulate
     from memxc import folder as folders
-    from memxc import simulate
     from memxc.backends import twin
     from memxc.cli._recompile import programmer
     from memxc.output import check_file, write_file
@@ -47,12 +53,35 @@ def command(
         show("the effective matrices")
         drawn = simulate.draw_seed(seed, draw - 1)
         circuit = simulate.circuit(design, point.target, drawn, draw_per)  # type: ignore[arg-type]
-        made = twin.model(circuit, drawn)
+        ends = _ends(loaded)
+        about = {
+            "memxc": __version__,
+            "target": point.target.name,
+            "target.json": json.dumps(point.target.model_dump(), sort_keys=True),
+            "seed": str(seed),
+            "draw": str(draw),
+            "draw_per": draw_per,
+        }
+        made = twin.model(circuit, drawn, ends, about)
     write_file(output, made)
-    _terminal.say(f"{output}: {len(made):,} bytes, batches of any size, float32.")
+    kinds = "inputs and outputs as the model's" if ends else "float32, batches of any size"
+    _terminal.say(f"{output}: {len(made):,} bytes, {kinds}.")
     if point.reprogrammed:
         _terminal.say(f"Programmed anew: {', '.join(point.reprogrammed)} not as compiled.")
     if point.target.device.read_noise:
         _terminal.say("Every run draws read noise anew; a new session starts at the same numbers.")
     _terminal.say(f"Next: {pasted('memxc', 'simulate', folder, '--data', 'DATA.npz')}")
     return 0
+
+
+def _ends(loaded: Loaded) -> Ends | None:
+    """The inputs and outputs of the model; None where the folder holds no copy of it."""
+    from memxc import frontend
+
+    if loaded.model is None:
+        return None
+    found, design = frontend.ends(loaded.model), loaded.design
+    if [*found.inputs] != [*design.inputs] or [*found.outputs] != [*design.outputs]:
+        what = "has other inputs and outputs than the design"
+        raise fail("bad-design", str(loaded.model), what, "compile the model again")
+    return found

@@ -10,9 +10,10 @@ import onnx  # noqa: TID251
 from onnx import numpy_helper  # noqa: TID251
 
 from memxc.errors import Fault, MemxcError, fail
-from memxc.frontend import bound
+from memxc.frontend import bound, evaluator
 from memxc.frontend.check import check
 from memxc.frontend.convert import convert
+from memxc.frontend.ends import Ends, ends
 from memxc.frontend.fold import fold
 from memxc.frontend.network import network_of
 from memxc.frontend.read import prepared, read
@@ -69,4 +70,4 @@ def _located(fault: Fault, path: str) -> Fault:
     return fault if is_whole else replace(fault, where=f"{path}:{fault.where}")
 
 
-__all__ = ["load", "load_whole"]
+__all__ = ["Ends", "ends", "evaluator", "load", "load_whole"]

@@ -56,11 +56,13 @@ class Port:
     """An input or an output of the network. nets: (width,), one a lane, as the tensor has them.
 
     scale: volts per unit; limit: what an input's volts have to be clipped at, None for nothing.
+    before: the stage that computes the output from these nets and stays digital; "" for none.
     """
 
     nets: Ints
     scale: float
     limit: float | None = None
+    before: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,7 @@ class Part:
 class Deck:
     """A circuit. The outside drives its inputs and its supplies (volts), and reads its outputs.
 
-    outputs: None for one that stays digital.
+    outputs: of each, its nets, or where it stays digital those that it is computed from.
     """
 
     name: str
@@ -85,7 +87,7 @@ class Deck:
     parts: tuple[Part, ...]
     supplies: tuple[tuple[str, float], ...] = ()
     inputs: tuple[Port, ...] = ()
-    outputs: tuple[Port | None, ...] = ()
+    outputs: tuple[tuple[Port, ...], ...] = ()
 
     def verify(self) -> None:
         """Raise AssertionError where a name is used twice, or a cell or net does not exist."""

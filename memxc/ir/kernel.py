@@ -197,10 +197,10 @@ class Crossbar:
                 sinks=replace(self.sinks, group=ints(self.sinks.group[some])),
             )
 
-    def loads(self) -> Floats:
-        """Siemens on each bit line, (groups, bit lines)."""
+    def loads(self, words: NDArray[np.bool_] | slice = slice(None)) -> Floats:
+        """Siemens on each bit line, (groups, bit lines), from all word lines or some of them."""
         first, which = self.equal
-        return _sums(self.g[first], self.cell.T)[which]
+        return _sums(self.g[first], self.cell[words].T)[which]
 
     def drains(self) -> Floats:
         """Siemens on each word line, (groups, word lines)."""

@@ -42,6 +42,7 @@ class Compiled:
 
     unlaid: the design as it stood before it was laid out; context: what its passes could look at.
     bill: where only a report was asked for and `design` has no conductances, what it would take.
+    reference: what the first rung is held against, None for nothing; fault: why it does not hold.
     """
 
     options: Options
@@ -54,6 +55,8 @@ class Compiled:
     squares: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None
     records: tuple[PassRecord, ...]
+    reference: str | None
+    fault: str | None
     rungs: tuple[Rung, ...]
     loss: losses.Loss | None
     warnings: tuple[str, ...]
@@ -115,6 +118,8 @@ def compile_model(
         squares=ctx.squares,
         labels=None if known.labels is None else known.labels[: samples.MOST],
         records=tuple(ladder.records),
+        reference=ladder.reference,
+        fault=ladder.fault,
         rungs=tuple(ladder.rungs),
         loss=ladder.loss(),
         warnings=(*warnings, *ladder.warnings, *ctx.warnings, *_left_out(options, report_only)),

@@ -340,7 +340,7 @@ def test_outputs_that_are_nan_are_told(memxc, model, tmp_path):
 
     change(model, root)
     done = memxc("compile", model, "-o", tmp_path / "out", "-t", "ideal")
-    assert done.code == 0
+    assert done.code == 1
     assert "outputs are NaN" in done.err
     assert "error of a step: nan (lowered)" in done.out
     shown = memxc("report", tmp_path / "out")
@@ -363,5 +363,5 @@ def test_outputs_that_are_infinite_are_told(memxc, model, tmp_path):
 
     change(model, power)
     done = memxc("compile", model, "-o", tmp_path / "out", "-t", "ideal")
-    assert done.code == 0
+    assert done.code == 1
     assert "NaN or infinite on the samples" in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from importlib import resources
 
@@ -10,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import reference
+from memxc import __version__, reference
 from memxc.cli import _main
 from memxc.simulate.points import _PROGRAMMED
 
@@ -183,6 +184,114 @@ def test_what_cannot_be_programmed_anew_is_the_fault_of_simulate(memxc, out, x, 
     assert ("device.levels" if lost == "gone" else "gives another design") in twin.err
     assert not file.exists()
     assert memxc("twin", out, "-o", file).code == 0
+
+
+def constant(values, kind, name):
+    return numpy_helper.from_array(np.array(values, dtype=kind), name)
+
+
+#: Nodes, weights, and the ends: name, type and shape of the input and of each output. No two axes
+#: of a sample are equal, and batches are open, of one, or missing.
+OF_TYPES = {
+    "uint8 in, one picture": (
+        [("DequantizeLinear", ["x", "s", "z"], ["d"]), ("Gemm", ["d", "w", "b"], ["y"]),
+         ("ArgMax", ["y"], ["i"], {"axis": 1, "keepdims": 0})],
+        [constant(0.02, "f4", "s"), constant(3, "u1", "z"), weights((13, 5), 1, "w"),
+         weights((5,), 2, "b")],
+        ("x", "UINT8", (1, 13)), [("y", "FLOAT", (1, 5)), ("i", "INT64", (1,))],
+    ),
+    "uint8 in and out": (
+        [("DequantizeLinear", ["x", "s", "z"], ["d"]), ("Gemm", ["d", "w", "b"], ["g"]),
+         ("QuantizeLinear", ["g", "t", "z"], ["y"])],
+        [constant(0.02, "f4", "s"), constant(0.1, "f4", "t"), constant(3, "u1", "z"),
+         weights((13, 5), 1, "w"), weights((5,), 2, "b")],
+        ("x", "UINT8", ("pictures", 13)), [("y", "UINT8", ("pictures", 5))],
+    ),
+    "float16, any batch": (
+        [("Gemm", ["x", "w", "b"], ["g"]), ("Relu", ["g"], ["y"])],
+        [numpy_helper.from_array(numpy_helper.to_array(weights((13, 5), 1, "w")).astype("f2"), "w"),
+         constant([0, 1, 2, 3, 4], "f2", "b")],
+        ("x", "FLOAT16", ("n", 13)), [("y", "FLOAT16", ("n", 5))],
+    ),
+    "bool out, rows of a sample": (
+        [("Gemm", ["x", "w", "b"], ["g"]), ("Reshape", ["g", "as"], ["y"]),
+         ("Greater", ["y", "t"], ["p"])],
+        [weights((13, 6), 1, "w"), weights((6,), 2, "b"), constant([-1, 2], "i8", "as"),
+         constant(0.3, "f4", "t")],
+        ("x", "FLOAT", ("n", 13)), [("y", "FLOAT", ("rows", 2)), ("p", "BOOL", ("rows", 2))],
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=OF_TYPES)
+def typed(request, tmp_path):
+    nodes, inits, *ends = OF_TYPES[request.param]
+    nodes = [helper.make_node(*node[:3], **(node[3:] or [{}])[0]) for node in nodes]
+    ends = [
+        [helper.make_tensor_value_info(n, TensorProto.DataType.Value(k), s) for n, k, s in some]
+        for some in ([ends[0]], ends[1])
+    ]
+    graph = helper.make_graph(nodes, "net", *ends, inits)
+    path, opsets = tmp_path / "net.onnx", [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+def taken_and_given(session):
+    return [(v.name, v.type, v.shape) for v in (*session.get_inputs(), *session.get_outputs())]
+
+
+def test_the_twin_takes_and_gives_what_the_model_does(memxc, typed, tmp_path):
+    """Same names, types and shapes; the circuit of an ideal target also gives the same numbers."""
+    assert memxc("compile", typed, "-o", tmp_path / "out", "-t", "ideal").code == 0
+    assert memxc("twin", tmp_path / "out", "-o", tmp_path / "twin.onnx").code == 0
+    right, twin = (reference.session(path) for path in (typed, tmp_path / "twin.onnx"))
+    assert taken_and_given(twin) == taken_and_given(right)
+    (x,) = right.get_inputs()
+    count = 1 if x.shape[0] == 1 else 4
+    values = np.random.default_rng(6).uniform(0, 1 if "float" in x.type else 255, (count, 13))
+    kind = {"tensor(uint8)": "u1", "tensor(float16)": "f2"}.get(x.type, "f4")
+    pairs = zip(*(s.run(None, {"x": values.astype(kind)}) for s in (twin, right)), strict=True)
+    for found, wanted in pairs:
+        assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
+        numbers = wanted.astype(float)
+        assert found.astype(float) == pytest.approx(numbers, rel=2e-3, abs=2e-3)
+
+
+def test_the_twin_says_what_it_is(memxc, out, tmp_path):
+    paths = [tmp_path / "1.onnx", tmp_path / "2.onnx"]
+    asked = "--seed", 5, "--draw", 3, "--set", "device.sigma=0.125", "--draw-per", "definition"
+    for path in paths:
+        assert memxc("twin", out, "-o", path, *asked).code == 0
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    about = {p.key: p.value for p in onnx.load(paths[0]).metadata_props}
+    found = json.loads(about.pop("target.json"))
+    assert found["device"]["programming_sigma"] == 0.125
+    assert about == {
+        "memxc": __version__, "target": found["name"], "seed": "5", "draw": "3",
+        "draw_per": "definition",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ["gone", "other"])
+def test_a_folder_whose_model_is_not_there(memxc, out, tmp_path, change):
+    out = shutil.copytree(out, tmp_path / "out", ignore=shutil.ignore_patterns("simulate"))
+    model = out / "model.onnx"
+    if change == "gone":
+        model.unlink()
+    else:
+        changed = onnx.load(model)
+        changed.graph.output[0].name = changed.graph.node[-1].output[0] = "z"
+        onnx.save(changed, model)
+    done = memxc("twin", out, "-o", tmp_path / "twin.onnx")
+    if change == "gone":
+        assert done.code == 0
+        assert "float32, batches of any size" in done.out
+        session = reference.session(tmp_path / "twin.onnx")
+        assert [v.shape for v in session.get_inputs()] == [["N", 13]]
+    else:
+        assert (done.code, (tmp_path / "twin.onnx").exists()) == (3, False)
+        assert "other inputs and outputs" in done.err
 
 
 def test_a_setting_that_is_none_is_the_fault_of_simulate(memxc, out, x):

@@ -120,6 +120,18 @@ def test_a_large_bias_takes_several_lines(convolution):
     assert done.stages[0].kernels[0].bias_lines == 4
 
 
+@pytest.mark.parametrize(("rows", "lines"), [(128, 7), (28, 7), (12, 3), (3, 1)])
+def test_a_bias_takes_at_most_a_quarter_of_the_rows(convolution, rows, lines):
+    """A bias 6.5 times the largest weight wants 7 lines, which a small crossbar does not have."""
+    design = convolution(1, 2, 5, 6)
+    kernel = design.stages[0].kernels[0]
+    kernel.values[:] = 1.0
+    kernel.bias[:] = [[6.5, 0.5]]
+    chosen = target.load("hfox-128").with_tile(rows, 64)
+    done = Calibrate().run(design, Context(chosen, {"x": np.ones((1, 1, 5, 6))}))
+    assert done.stages[0].kernels[0].bias_lines == lines
+
+
 @pytest.mark.parametrize("size", [1e-25, 1e-29, 1e-40])
 def test_faint_samples_leave_a_number_of_bias_lines(convolution, size):
     design = convolution(1, 2, 5, 6)

@@ -52,15 +52,22 @@ class _Assembly:
             tuple(parts),
             tuple(self.supplies),
             tuple(Port(self.lanes[name], *self._volts(name)) for name in self.design.inputs),
-            tuple(self._read(name) for name in self.design.outputs),
+            tuple(tuple(self._read(name)) for name in self.design.outputs),
         )
 
     def _volts(self, bus: str) -> tuple[float, float | None]:
         """Volts per unit of a bus, and where they are clipped."""
         return self.design.buses[bus].scale or 1.0, self.design.buses[bus].limit
 
-    def _read(self, bus: str) -> Port | None:
-        return Port(self.lanes[bus], self._volts(bus)[0]) if bus in self.lanes else None
+    def _read(self, bus: str, before: str = "") -> Iterator[Port]:
+        """The nets of a bus, or the last ones that a bus that stays digital is computed from."""
+        if bus in self.lanes:
+            yield Port(self.lanes[bus], self._volts(bus)[0], before=before)
+            return
+        for index, stage in enumerate(self.design.stages):
+            if stage.dst == bus:
+                for src in stage.srcs:
+                    yield from self._read(src, stage_id(self.design, index))
 
     def _part(self, index: int) -> Part | None:
         stage = self.design.stages[index]

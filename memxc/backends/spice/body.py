@@ -60,6 +60,15 @@ def numbers(values: Floats) -> Bytes:
     return out
 
 
+def alike(g: Floats, other: float) -> NDArray[np.bool_]:
+    """Which conductances a netlist writes with the same digits as `other` siemens; 0 S is none."""
+    found = np.asarray((g == other) & (g > 0))
+    near = ~found & (np.abs(g - other) < 1e-8 * other)
+    if near.any():
+        found[near] = (numbers(1.0 / g[near]) == numbers(np.array([1.0 / other]))).all(axis=1)
+    return found
+
+
 _POWERS = np.array([float(f"1e{e}") for e in range(-120, 121)])
 
 

@@ -57,19 +57,20 @@ def write(
 
 def ports(deck: Deck) -> Iterator[tuple[str, int, int, str, str, Port]]:
     """What is where: "input 1", its lanes from one to another, their nets in a row, the port."""
-    for kind, found in (("input", deck.inputs), ("output", deck.outputs)):
-        for number, port in enumerate(found, 1):
-            if port is None:
-                continue
-            names = [deck.nets[net] for net in port.nets]
-            bus = [name.partition("_")[0] for name in names]
-            parts = [
-                lane
-                for lane in range(1, len(names))
-                if bus[lane] != bus[lane - 1] or port.nets[lane] != port.nets[lane - 1] + 1
-            ]
-            for first, end in pairwise([0, *parts, len(names)]):
-                yield f"{kind} {number}", first, end - 1, names[first], names[end - 1], port
+    every = [(f"input {number}", port) for number, port in enumerate(deck.inputs, 1)]
+    every += [
+        (f"output {number}", port) for number, some in enumerate(deck.outputs, 1) for port in some
+    ]
+    for what, port in every:
+        names = [deck.nets[net] for net in port.nets]
+        bus = [name.partition("_")[0] for name in names]
+        parts = [
+            lane
+            for lane in range(1, len(names))
+            if bus[lane] != bus[lane - 1] or port.nets[lane] != port.nets[lane - 1] + 1
+        ]
+        for first, end in pairwise([0, *parts, len(names)]):
+            yield what, first, end - 1, names[first], names[end - 1], port
 
 
 def periphery(deck: Deck) -> str:

@@ -1,32 +1,48 @@
 """The twin: an ONNX model of ordinary operators that computes what a Design computes.
 
 Signals are in units of activation; a limiter of a bus is a Clip at limit / scale. Inputs and
-outputs have the network's names and a free batch axis N in front of a sample; all are float32.
+outputs have the network's names. Their types and shapes are the network's own where its ends are
+given, else float32 with a free batch axis N in front of a sample.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnx  # noqa: TID251
-from onnx import TensorProto, helper  # noqa: TID251
+from onnx import helper  # noqa: TID251
 
 from memxc.backends.twin import arrange, digital, lanes, linear
+from memxc.backends.twin import ends as twin_ends
 from memxc.backends.twin.sheet import Shape, Sheet, Signal, check
+from memxc.frontend import Ends
 from memxc.ir.design import Bus, Design
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
 from memxc.physics.effective import effective
 
 _OPSET, _IR = 17, 8
+#: No original is known: float32, and batches of any size.
+_FREE = Ends({}, {})
 
 
-def model(design: Design, seed: int = 0) -> bytes:
-    """The twin of a design of any stage, serialised; the same design gives the same bytes.
+def model(
+    design: Design,
+    seed: int = 0,
+    ends: Ends | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> bytes:
+    """The twin of a design of any stage, serialised; the same arguments give the same bytes.
 
-    seed: of the read noise, which every run of the model draws anew.
+    seed: of the read noise, which every run of the model draws anew. ends: those of the original
+    model, whose types and shapes the twin has then. metadata: what the file is to say of itself.
     """
-    return bytes(proto(design, seed).SerializeToString(deterministic=True))
+    made = proto(design, seed, ends or _FREE)
+    for key, value in (metadata or {}).items():
+        made.metadata_props.add(key=key, value=value)
+    return bytes(made.SerializeToString(deterministic=True))
 
 
-def proto(design: Design, seed: int = 0) -> onnx.ModelProto:
+def proto(design: Design, seed: int = 0, ends: Ends = _FREE) -> onnx.ModelProto:
     """The twin of a design: Linear stages as they are, Arrays (ideal wires) as their weights.
 
     Raises MemxcError (usage) where its weights are more than a file holds.
@@ -37,11 +53,12 @@ def proto(design: Design, seed: int = 0) -> onnx.ModelProto:
     signals = dict[str, Signal]()
     for name in design.inputs:
         bus = design.buses[name]
-        signals[name] = limited(sheet, bus, Signal(name, bus.sample))
+        given = twin_ends.read(sheet, bus, ends.inputs.get(name))
+        signals[name] = limited(sheet, bus, given)
     for stage in design.stages:
         sources = [signals[src] for src in stage.srcs]
         signals[stage.dst] = _step(sheet, stage, design.buses[stage.dst], sources)
-    return _assembled(sheet, design, signals)
+    return _assembled(sheet, design, signals, ends)
 
 
 def _check_size(design: Design) -> None:
@@ -94,9 +111,12 @@ def _joined(sheet: Sheet, sources: list[Signal]) -> Signal:
     return Signal(name, (sum(source.shape[0] for source in sources), *sources[0].shape[1:]))
 
 
-def _assembled(sheet: Sheet, design: Design, signals: dict[str, Signal]) -> onnx.ModelProto:
+def _assembled(
+    sheet: Sheet, design: Design, signals: dict[str, Signal], ends: Ends
+) -> onnx.ModelProto:
+    buses = design.buses
     results = [
-        (name, sheet.reshape(sheet.first(signals[name]), design.buses[name].sample).name)
+        (name, twin_ends.answered(sheet, buses[name], signals[name], ends.outputs.get(name)))
         for name in design.outputs
     ]
     nodes = _used(sheet.nodes, {tensor for _, tensor in results})
@@ -106,8 +126,8 @@ def _assembled(sheet: Sheet, design: Design, signals: dict[str, Signal]) -> onnx
     graph = helper.make_graph(
         nodes,
         "twin",
-        [_value(name, design.buses[name]) for name in design.inputs],
-        [_value(name, design.buses[name]) for name in design.outputs],
+        [twin_ends.declared(buses[name], ends.inputs.get(name)) for name in design.inputs],
+        [twin_ends.declared(buses[name], ends.outputs.get(name)) for name in design.outputs],
         [tensor for name, tensor in sheet.constants.items() if name in read],
     )
     opset = [helper.make_opsetid("", _OPSET)]
@@ -122,7 +142,3 @@ def _used(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]
             kept.append(node)
             wanted.update(node.input)
     return kept[::-1]
-
-
-def _value(name: str, bus: Bus) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *bus.sample])

@@ -1,0 +1,75 @@
+"""The ends of a twin in the types and shapes of the original model's.
+
+Inside, a signal is float32 with the samples on an axis of their own in front.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx  # noqa: TID251
+from onnx import TensorProto, helper  # noqa: TID251
+
+from memxc.backends.twin.sheet import Sheet, Signal
+from memxc.ir.design import Bus
+
+
+def declared(bus: Bus, original: onnx.ValueInfoProto | None) -> onnx.ValueInfoProto:
+    """A bus as an input or output: of the original's type, with its batch axis and its name.
+
+    Other axes have the sizes that the circuit was compiled for. Without an original: float32 and
+    a free batch axis N.
+    """
+    if original is None:
+        return helper.make_tensor_value_info(bus.name, TensorProto.FLOAT, ["N", *bus.sample])
+    made = helper.make_tensor_value_info(bus.name, _kind(original), bus.shape)
+    if bus.shape and _open(original):
+        made.type.tensor_type.shape.dim[0].CopyFrom(original.type.tensor_type.shape.dim[0])
+    return made
+
+
+def read(sheet: Sheet, bus: Bus, original: onnx.ValueInfoProto | None) -> Signal:
+    """The signal of an input."""
+    if original is None or _kind(original) == TensorProto.FLOAT:
+        return Signal(bus.name, bus.sample)
+    return Signal(sheet.op("Cast", bus.name, to=TensorProto.FLOAT), bus.sample)
+
+
+def answered(sheet: Sheet, bus: Bus, signal: Signal, original: onnx.ValueInfoProto | None) -> str:
+    """The tensor of an output, from its signal: whole numbers are rounded and kept in range."""
+    name = sheet.reshape(sheet.first(signal), bus.sample).name
+    if original is None:
+        return name
+    kind = helper.tensor_dtype_to_np_dtype(_kind(original))
+    if kind.kind in "iub":
+        low, high = _span(kind)
+        name = sheet.op("Clip", sheet.op("Round", name), sheet.floats(low), sheet.floats(high))
+    if _kind(original) != TensorProto.FLOAT:
+        name = sheet.op("Cast", name, to=_kind(original))
+    if bus.shape == (1, *bus.sample):
+        return name
+    # A first axis that is no batch, or holds several numbers of each sample.
+    shape = [-1, *bus.shape[1:]] if bus.shape and _open(original) else bus.shape
+    return sheet.op("Reshape", name, sheet.integers(shape))
+
+
+def _kind(original: onnx.ValueInfoProto) -> int:
+    return original.type.tensor_type.elem_type or TensorProto.FLOAT
+
+
+def _open(original: onnx.ValueInfoProto) -> bool:
+    """Whether the original leaves the size of its first axis open."""
+    dims = original.type.tensor_type.shape.dim
+    return bool(dims) and not dims[0].dim_value > 0
+
+
+def _span(kind: np.dtype[Any]) -> tuple[np.float32, np.float32]:
+    """The least and the largest float32 that an integer type, or bool, has."""
+    if kind.kind == "b":
+        return np.float32(0), np.float32(1)
+    limits = np.iinfo(kind)
+    high = np.float32(limits.max)
+    if int(high) > limits.max:
+        high = np.nextafter(high, np.float32(0))
+    return np.float32(limits.min), high

@@ -1,0 +1,72 @@
+"""What ONNX's own evaluator answers: the reference of a model that onnxruntime refuses.
+
+It is Python and numpy, and shares nothing with onnxruntime. Some of its operators go through their
+outputs one by one, so it works in a process of its own that is ended after `SECONDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx  # noqa: TID251
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator  # noqa: TID251
+
+from memxc import jobs
+from memxc.errors import MemxcError, fail
+from memxc.frontend.read import read
+
+_Named = dict[str, NDArray[Any]]
+
+#: A sample of SE-FCN (128 x 128) takes 2 s; what takes longer than this is mostly not the network.
+SECONDS = 60.0
+
+
+def run(path: Path, inputs: Mapping[str, NDArray[Any]]) -> _Named:
+    """The model's outputs (samples, *shape without batch) for inputs (samples, *shape).
+
+    Raises MemxcError (unsupported-model) where the evaluator refuses the model or takes longer
+    than `SECONDS`.
+    """
+    try:
+        model = read(path).SerializeToString()
+        return jobs.within(SECONDS, _outputs, model, dict(inputs))
+    except MemxcError:
+        raise
+    except TimeoutError as error:
+        what = f"onnx.reference takes more than {SECONDS:g} s for it"
+        raise fail("unsupported-model", str(path), what) from error
+    # The evaluator raises errors of many kinds; what they say is what the user needs.
+    except Exception as error:
+        line = " ".join(str(error).split("\n", 1)[0].split()) or type(error).__name__
+        what = f"onnx.reference refuses it: {line[:200]}"
+        raise fail("unsupported-model", str(path), what) from error
+
+
+def _outputs(data: bytes, inputs: _Named) -> _Named:
+    model = onnx.ModelProto.FromString(data)
+    kinds = {
+        value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        for value in model.graph.input
+    }
+    typed = {name: values.astype(kinds[name]) for name, values in inputs.items()}
+    for name, values in inputs.items():
+        if kinds[name].kind in "iub" and (typed[name] != values).any():
+            raise ValueError(f"{name} holds values that {kinds[name]} has not")
+    evaluator = ReferenceEvaluator(model)
+    answers = [
+        evaluator.run(None, {name: values[at : at + 1] for name, values in typed.items()})
+        for at in range(len(next(iter(typed.values()))))
+    ]
+    names = [value.name for value in model.graph.output]
+    return {
+        name: np.stack([_unbatched(np.asarray(value)) for value in found])
+        for name, found in zip(names, zip(*answers, strict=True), strict=True)
+    }
+
+
+def _unbatched(value: NDArray[Any]) -> NDArray[Any]:
+    return value[0] if value.shape[:1] == (1,) else value
