@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -81,7 +82,7 @@ def _run(arguments: list[str]) -> int:
         result = group.main(arguments, prog_name="memxc", standalone_mode=False)
         return int(result or 0)
     except click.ClickException as error:
-        error.show()
+        _terminal.warn(_shown(error))
         if as_json:
             _print_faults([("usage", "", error.format_message(), "")], error.exit_code)
         return error.exit_code
@@ -103,6 +104,13 @@ def _run(arguments: list[str]) -> int:
         if as_json:
             _print_faults([("own-fault", "memxc", str(error), where)], _OURS)
         return _OURS
+
+
+def _shown(error: click.ClickException) -> str:
+    """What click says of a usage error."""
+    text = io.StringIO()
+    error.show(text)
+    return text.getvalue().rstrip("\n")
 
 
 def _flushed(run: Callable[[], int]) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from memxc.errors import MemxcError, printable
+from memxc.errors import MemxcError, escaped, printable
 
 #: How characters are written where the terminal has no Unicode.
 _ASCII = {"µ": "u", "Ω": "ohm", "×": "x", "…": "...", "—": "-", "–": "-", "→": "->", "²": "2"}
@@ -45,7 +45,7 @@ class StdoutError(Exception):
 def say(text: str, end: str = "\n") -> None:
     """Print on standard output. click's own echo writes UTF-8 where the terminal is ASCII."""
     try:
-        print(text, end=end)
+        print(_safe(text), end=end)
     except OSError as error:
         raise StdoutError from error
 
@@ -60,7 +60,12 @@ def flush() -> None:
 
 def warn(text: str) -> None:
     """Print on standard error."""
-    print(text, file=sys.stderr)
+    print(_safe(text), file=sys.stderr)
+
+
+def _safe(text: str) -> str:
+    """Text of which a terminal obeys nothing but the ends of lines, whatever names are in it."""
+    return "\n".join(map(escaped, text.split("\n")))
 
 
 def fewer(asked: int | None, held: int, where: str) -> None:

@@ -12,7 +12,7 @@ import click  # noqa: TID251
 from memxc import units
 from memxc.cli import _data, _options, _terminal
 from memxc.cli._options import FILE, FOLDER
-from memxc.errors import MemxcError, pasted, printable
+from memxc.errors import MemxcError, pasted, printable, shortened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,16 +141,17 @@ def _say(found: Verification, changed: list[str], missing: str) -> None:
     for name in changed:
         _terminal.warn(f"changed since it was compiled: {printable(name)}")
     _terminal.say(f"{found.engine} {found.version}, largest relative error {found.tolerance:g}:")
+    names = units.names(stage.name for stage in found.stages)
     rows = [
         (
-            printable(stage.name, 40),
+            name,
             f"{stage.decks}",
             f"{stage.devices:,}",
             f"{stage.seconds:.2f} s",
             f"{stage.max_rel_error:.1e}",
             "ok" if stage.ok else "FAILED",
         )
-        for stage in found.stages
+        for name, stage in zip(names, found.stages, strict=True)
     ]
     _terminal.say(units.table(rows, ("stage", "decks", "devices", "time", "error", "")))
     for limiter in found.limiters:
@@ -190,7 +191,7 @@ def _verdict(
     found: Verification, differences: int | None, changed: bool, folder: Path, wire: bool
 ) -> None:
     count, every = len(found.stages), found.circuits
-    failed = [printable(stage.name, 40) for stage in found.stages if not stage.ok]
+    failed = units.names(stage.name for stage in found.stages if not stage.ok)
     failed += [f"the limiter of {each.clip_v:g} V" for each in found.limiters if not each.ok]
     wrong = changed or differences or not found.ok
     following = pasted("memxc", "lvs" if wrong else "report", folder)
@@ -202,7 +203,7 @@ def _verdict(
     elif not found.ok:
         _terminal.say("FAILED: the distance to onnxruntime is no finite number.")
     elif count < every:
-        name = printable(found.stages[0].name, 40)
+        name = shortened(found.stages[0].name)
         _terminal.say(
             f"ok: SPICE gives what the design says, in {name}; "
             f"of the {every} stages only this was asked for."
