@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -99,6 +102,18 @@ def changed(folder: Path) -> list[str]:
     )
 
 
+def edited(folder: Path) -> list[str]:
+    """Files that are there and are not what the manifest says: somebody's work, sorted by name.
+
+    No file where there is no sound manifest: then all of them are `foreign`, unless there is none.
+    """
+    try:
+        known = manifest(folder)["files"]
+    except MemxcError:
+        return []
+    return sorted(name for name in known if _hash(folder, name) not in (None, known[name]))
+
+
 def foreign(folder: Path) -> list[str]:
     """Files in an output folder that memxc did not write; every file where it is no such folder."""
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not _is_folder(p)}
@@ -107,6 +122,27 @@ def foreign(folder: Path) -> list[str]:
     except MemxcError:
         return sorted(files)
     return sorted(name for name in files - known if not name.startswith(f"{RESULTS}/"))
+
+
+@contextmanager
+def alone(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Wait until no other process is in such a block with this folder, and keep others out.
+
+    The system ends a lock with its process, however that ends, and nothing is written. `tell` hears
+    that another one is waited for, or that a file system has no locks: then nobody is kept out.
+    """
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(f"another memxc is at work in {folder}: waiting for it")
+            fcntl.flock(place, fcntl.LOCK_EX)
+        except OSError as error:
+            tell(f"{folder} cannot be locked ({error.strerror}): start no other memxc in it")
+        yield
+    finally:
+        os.close(place)
 
 
 def sha256(path: Path) -> str:

@@ -80,7 +80,9 @@ def test_a_result_that_is_no_number_is_computed_again(memxc, out, data, value):
     else:
         lines = [json.loads(line) | {"value": "here"} for line in path.read_text().splitlines()]
         path.write_text("".join(json.dumps(e).replace('"here"', value) + "\n" for e in lines))
-    assert memxc("simulate", out, "--data", file, "--json").json == first
+    again = memxc("simulate", out, "--data", file, "--json").json
+    assert again["rows"] == first["rows"]
+    assert "do not fit their checksums" in again["warnings"][0]
 
 
 def test_no_matplotlib_is_told_before_any_work(memxc, out, data, monkeypatch):
