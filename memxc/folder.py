@@ -14,9 +14,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from memxc import samples, store
+from memxc import digital, samples, store
 from memxc.errors import MemxcError, fail, why
 from memxc.ir.design import Design
+from memxc.ir.stages import Digital, Linear
 from memxc.target import Target
 
 MANIFEST = "manifest.json"
@@ -87,7 +88,28 @@ def design(folder: Path, found: Mapping[str, Any]) -> Design:
     if report_only(found):
         hint = "compile without --report-only"
         raise fail("bad-design", str(folder), "holds a report and no design", hint)
-    return store.load(folder)
+    made = store.load(folder)
+    try:
+        _check_circuit(made)
+    except ValueError as error:
+        raise _broken(folder, f"the design cannot be read back: {error}") from error
+    return made
+
+
+def _check_circuit(made: Design) -> None:
+    """ValueError where a design is no programmed circuit: compile leaves none without volts."""
+    digital_buses = set[str]()
+    for stage in made.stages:
+        if isinstance(stage, Linear):
+            raise ValueError(f"stage {stage.name!r} is not programmed")
+        if isinstance(stage, Digital):
+            widths = [made.buses[src].width for src in stage.srcs]
+            digital.check(stage.function, stage.options, widths, made.buses[stage.dst].width)
+        if isinstance(stage, Digital) or digital_buses.issuperset(stage.srcs):
+            digital_buses.add(stage.dst)
+    for name, bus in made.buses.items():
+        if bus.scale is None and name not in digital_buses:
+            raise ValueError(f"design.buses[{name!r}].scale is None, volts per unit are wanted")
 
 
 def report_only(found: Mapping[str, Any]) -> bool:
