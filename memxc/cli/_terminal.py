@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from memxc.errors import MemxcError, escaped, printable
 
@@ -19,14 +18,28 @@ _ASCII = {"µ": "u", "Ω": "ohm", "×": "x", "…": "...", "—": "-", "–": "-
 
 def prepare() -> None:
     """Make printing never fail for want of a character, whatever the locale, or of a stream."""
-    # Python has no object for a stream that was closed before it started (`memxc ... >&-`).
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        _open(number, name)
     codecs.register_error("memxc", _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="memxc")
+
+
+def _open(number: int, name: str) -> None:
+    """Give a stream that was closed before memxc started (`memxc ... >&-`) a place to go.
+
+    Python has no object for it. The number of its file would go to the next file that is opened,
+    and then a library's warnings would be written there; and a new process would inherit the lack.
+    """
+    if getattr(sys, name) is not None:
+        return
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != number:
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+    os.set_inheritable(number, True)
+    setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
