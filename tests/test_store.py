@@ -205,3 +205,18 @@ def test_a_value_edited_by_hand_is_a_fault(design, tmp_path, change):
     (fault,) = caught.value.faults
     assert fault.code == "bad-design"
     assert "cannot be read back" in fault.what
+
+
+NO_CIRCUIT = ["relu\n.control\nshell touch pwned\n.endc\n*", "relu .include /etc/passwd", "", "{x}"]
+
+
+@pytest.mark.parametrize("name", NO_CIRCUIT)
+def test_no_name_of_a_circuit_is_a_card(design, tmp_path, name):
+    """It stands in netlists and benches as it is."""
+    store.save(design, tmp_path)
+    tree = json.loads((tmp_path / "design.json").read_text())
+    lanes = next(s for s in tree["design"]["stages"] if s["type"] == "Lanes")
+    lanes["circuit"]["name"] = name
+    (tmp_path / "design.json").write_text(json.dumps(tree))
+    with pytest.raises(MemxcError, match="no circuit is called"):
+        store.load(tmp_path)
