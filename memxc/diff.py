@@ -145,12 +145,13 @@ def _stages(found: Mapping[str, Any]) -> Iterator[str]:
          for key, _, unit, _ in _STAGE]
         for row in found["stages"]
     ]  # fmt: skip
+    names = units.names((row["stage"] for row in found["stages"]), 60)
     told = [k for k in range(len(_STAGE)) if any(row[k][0] != row[k][1] for row in cells)]
     if told:
         yield units.table(
             [
-                (printable(row["stage"], 60), *chain(*(pairs[k] for k in told)))
-                for row, pairs in zip(found["stages"], cells, strict=True)
+                (name, *chain(*(pairs[k] for k in told)))
+                for name, pairs in zip(names, cells, strict=True)
                 if any(a != b for a, b in pairs)
             ],
             ("stage that differs", *chain(*((f"{_STAGE[k][1]} A", "B") for k in told))),

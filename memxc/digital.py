@@ -7,6 +7,7 @@ one axis more in front, and never mixed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -49,6 +50,33 @@ FUNCTIONS: dict[str, Callable[..., Floats]] = {
     "log-softmax": log_softmax,
     "argmax": argmax,
 }
+
+
+def check(function: str, options: Mapping[str, Any], sources: Sequence[int], width: int) -> None:
+    """ValueError, in a sentence, where a stage from a file cannot be what it says.
+
+    sources: nets of each source; width: nets of the result.
+    """
+    if function not in FUNCTIONS:
+        raise ValueError(f"there is no digital function {function!r}")
+    wanted = {"shape", "axis", "keepdims", "last"} if function == "argmax" else {"shape", "axes"}
+    if set(options) != wanted:
+        raise ValueError(f"the options of {function} are not {', '.join(sorted(wanted))}")
+    shape, axes = options["shape"], options.get("axes", [options.get("axis")])
+    if not _counts(shape, 1) or [math.prod(shape)] != list(sources):
+        raise ValueError(f"the shape of {function} is not that of its source: {shape!r}")
+    if not _counts(axes, 0) or max(axes) >= len(shape) or len(set(axes)) < len(axes):
+        raise ValueError(f"{function} goes along axes that {shape!r} does not have: {axes!r}")
+    if not all(isinstance(options.get(name, True), bool) for name in ("keepdims", "last")):
+        raise ValueError("keepdims and last of argmax are true or false")
+    if width != sources[0] // (shape[axes[0]] if function == "argmax" else 1):
+        raise ValueError(f"{function} does not give the {width:,} nets of its bus")
+
+
+def _counts(values: Any, least: int) -> bool:
+    """Whether these are whole numbers, some of them, from `least` on."""
+    sequence = isinstance(values, (list, tuple)) and len(values) > 0
+    return sequence and all(type(value) is int and value >= least for value in values)
 
 
 def _samples(

@@ -41,7 +41,7 @@ class Fault:
         assert self.code in CODES, f"fault code {self.code!r} is not in errors.CODES"
 
     def __str__(self) -> str:
-        text = f"error[{self.code}] {printable(self.where)}: {printable(self.what)}"
+        text = f"error[{self.code}] {shortened(self.where, 200)}: {printable(self.what)}"
         return f"{text}\n  hint: {printable(self.hint)}" if self.hint else text
 
 
@@ -90,7 +90,23 @@ def pasted(*words: object) -> str:
     return shlex.join(map(str, words))
 
 
+def escaped(text: str) -> str:
+    """Text in one line, without what a terminal obeys: controls, escapes, marks of direction."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def printable(text: str, limit: int = 200) -> str:
     """Text from a model file made safe and short for a terminal, a log or a report."""
-    safe = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: 4 * limit])
+    safe = escaped(text[: 4 * limit])
     return safe if len(safe) <= limit and len(text) <= 4 * limit else safe[: limit - 1] + "…"
+
+
+def shortened(name: str, limit: int = 40) -> str:
+    """A model's name made safe; a long one without its middle, for the end of a path tells most."""
+    safe = escaped(name[: limit + 1])
+    if len(name) <= limit and len(safe) <= limit:
+        return safe
+    head = limit // 4
+    return f"{safe[:head]}…{escaped(name[-limit:])[head + 1 - limit :]}"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from numpy.typing import NDArray
 
-from memxc import samples, store
+from memxc import digital, samples, store
 from memxc.errors import MemxcError, fail, why
 from memxc.ir.design import Design
+from memxc.ir.stages import Digital, Linear
 from memxc.target import Target
 
 MANIFEST = "manifest.json"
@@ -84,7 +88,28 @@ def design(folder: Path, found: Mapping[str, Any]) -> Design:
     if report_only(found):
         hint = "compile without --report-only"
         raise fail("bad-design", str(folder), "holds a report and no design", hint)
-    return store.load(folder)
+    made = store.load(folder)
+    try:
+        _check_circuit(made)
+    except ValueError as error:
+        raise _broken(folder, f"the design cannot be read back: {error}") from error
+    return made
+
+
+def _check_circuit(made: Design) -> None:
+    """ValueError where a design is no programmed circuit: compile leaves none without volts."""
+    digital_buses = set[str]()
+    for stage in made.stages:
+        if isinstance(stage, Linear):
+            raise ValueError(f"stage {stage.name!r} is not programmed")
+        if isinstance(stage, Digital):
+            widths = [made.buses[src].width for src in stage.srcs]
+            digital.check(stage.function, stage.options, widths, made.buses[stage.dst].width)
+        if isinstance(stage, Digital) or digital_buses.issuperset(stage.srcs):
+            digital_buses.add(stage.dst)
+    for name, bus in made.buses.items():
+        if bus.scale is None and name not in digital_buses:
+            raise ValueError(f"design.buses[{name!r}].scale is None, volts per unit are wanted")
 
 
 def report_only(found: Mapping[str, Any]) -> bool:
@@ -99,6 +124,18 @@ def changed(folder: Path) -> list[str]:
     )
 
 
+def edited(folder: Path) -> list[str]:
+    """Files that are there and are not what the manifest says: somebody's work, sorted by name.
+
+    No file where there is no sound manifest: then all of them are `foreign`, unless there is none.
+    """
+    try:
+        known = manifest(folder)["files"]
+    except MemxcError:
+        return []
+    return sorted(name for name in known if _hash(folder, name) not in (None, known[name]))
+
+
 def foreign(folder: Path) -> list[str]:
     """Files in an output folder that memxc did not write; every file where it is no such folder."""
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not _is_folder(p)}
@@ -107,6 +144,27 @@ def foreign(folder: Path) -> list[str]:
     except MemxcError:
         return sorted(files)
     return sorted(name for name in files - known if not name.startswith(f"{RESULTS}/"))
+
+
+@contextmanager
+def alone(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Wait until no other process is in such a block with this folder, and keep others out.
+
+    The system ends a lock with its process, however that ends, and nothing is written. `tell` hears
+    that another one is waited for, or that a file system has no locks: then nobody is kept out.
+    """
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(f"another memxc is at work in {folder}: waiting for it")
+            fcntl.flock(place, fcntl.LOCK_EX)
+        except OSError as error:
+            tell(f"{folder} cannot be locked ({error.strerror}): start no other memxc in it")
+        yield
+    finally:
+        os.close(place)
 
 
 def sha256(path: Path) -> str:

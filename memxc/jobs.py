@@ -19,7 +19,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-__all__ = ["BrokenProcessPool", "Pool", "end", "pool", "within"]
+from memxc.errors import fail, why
+
+__all__ = ["BrokenProcessPool", "Pool", "end", "pool", "refused", "within"]
 
 T = TypeVar("T")
 
@@ -52,13 +54,32 @@ class Pool:
             yield future.result()
 
 
+def refused() -> str:
+    """Why no process of a pool can be started on this machine; "" where they can.
+
+    They share semaphores, which are files in /dev/shm on Linux.
+    """
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError) as error:
+        return why(error)
+    return ""
+
+
 @contextmanager
 def pool(jobs: int) -> Iterator[Pool]:
-    """Processes that end with the block, and at once where it is left by an exception."""
+    """Processes that end with the block, and at once where it is left by an exception.
+
+    Raises MemxcError (cannot-write) where there is no place for their temporary files.
+    """
     if not jobs:
         yield Pool(0, None)
         return
-    folder = tempfile.mkdtemp(prefix="memxc-jobs-")
+    try:
+        folder = tempfile.mkdtemp(prefix="memxc-jobs-")
+    except OSError as error:
+        hint = "set TMPDIR to a folder that can be written"
+        raise fail("cannot-write", "temporary files", why(error), hint) from error
     _folders.append(folder)
     executor = ProcessPoolExecutor(
         jobs, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(folder,)

@@ -12,10 +12,13 @@ from typing import Any
 
 from memxc import __version__, folder, render, report, store
 from memxc.backends import mapping, spice
-from memxc.errors import MemxcError, fail
+from memxc.errors import Fault, MemxcError, fail
 from memxc.folder import MANIFEST, MODEL, SAMPLES, Loaded, changed, load
 from memxc.frontend.copy import copy
 from memxc.pipeline import Compiled
+
+_EDITED = "was changed since it was compiled, and would be replaced"
+_INSTEAD = "copy it elsewhere, give another folder to -o, or replace it with --force"
 
 __all__ = ["Loaded", "changed", "check", "check_file", "load", "write", "write_file"]
 
@@ -23,8 +26,9 @@ __all__ = ["Loaded", "changed", "check", "check_file", "load", "write", "write_f
 def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:
     """Refuse an output folder before any work is done.
 
-    A folder that memxc wrote and nobody added to is replaced, but for simulate's results; another
-    one that is not empty only with `force`; never one that holds `inputs` or the working folder.
+    A folder as memxc wrote it is replaced, but for simulate's results; one that is not empty and to
+    which files were added, or in which files were changed, only with `force`; never one that holds
+    `inputs` or the working folder.
     MemxcError: usage, or cannot-write where nothing can be created there.
     """
     where, place = str(out), _real(out)
@@ -34,14 +38,24 @@ def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:
         if place == _real(path) or place in _real(path).parents:
             what = f"would be replaced, and {path} is in it"
             raise fail("usage", where, what, "give another folder to -o")
-    others = folder.foreign(place) if place.is_dir() and not force else []
-    if others:
-        what = f"is not empty: {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}"
-        raise fail("usage", where, what, "--force replaces the whole folder")
+    if place.is_dir() and not force:
+        _check_own(where, place)
     try:
         tempfile.TemporaryDirectory(dir=next(p for p in place.parents if p.exists())).cleanup()
     except OSError as error:
         raise _cannot_write(out, error) from error
+
+
+def _check_own(where: str, place: Path) -> None:
+    """Refuse a folder that holds the work of somebody else. MemxcError (usage)."""
+    others = folder.foreign(place)
+    if others:
+        what = f"is not empty: {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}"
+        raise fail("usage", where, what, "--force replaces the whole folder")
+    edited = folder.edited(place)
+    if edited:
+        faults = [Fault("usage", str(Path(where) / name), _EDITED, _INSTEAD) for name in edited]
+        raise MemxcError(faults)
 
 
 def check_file(path: Path, loaded: Loaded) -> None:

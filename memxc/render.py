@@ -9,7 +9,7 @@ from typing import Any
 import jinja2  # noqa: TID251
 
 from memxc import units
-from memxc.errors import printable
+from memxc.errors import printable, shortened
 
 #: Characters that mean something to Markdown in a line or a table cell.
 _MARKDOWN = str.maketrans(
@@ -50,8 +50,8 @@ def dialects() -> dict[str, str]:
 
 
 def markdown(text: object, limit: int = 200) -> str:
-    """Any text as one harmless line of Markdown, fit for a table cell."""
-    return printable(str(text), limit).translate(_MARKDOWN)
+    """Any text as one harmless line of Markdown for a table cell; long text loses its middle."""
+    return shortened(str(text), limit).translate(_MARKDOWN)
 
 
 def number(value: float) -> str:
@@ -90,6 +90,7 @@ def _pages() -> jinja2.Environment:
     environment.filters |= {
         "md": markdown,
         "printable": printable,
+        "shortened": shortened,
         "si": units.text,
         "area": units.area,
         "count": units.count,

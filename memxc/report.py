@@ -9,7 +9,6 @@ from typing import Any
 
 from memxc import __version__, units
 from memxc.backends import area, baselines, latency, power, resources, subimages
-from memxc.errors import printable
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Digital
@@ -137,10 +136,12 @@ def _lost(loss: Mapping[str, Any] | None) -> list[str]:
 
 def _table(report: Mapping[str, Any]) -> str:
     rows = []
-    for row, drawn in zip(report["resources"]["stages"], report["power"]["stages"], strict=True):
+    stages, powers = report["resources"]["stages"], report["power"]["stages"]
+    shown = units.names(row["stage"] for row in stages)
+    for name, row, drawn in zip(shown, stages, powers, strict=True):
         counts = [f"{row[key]:,}" for key in ("crossbars", "memristors", "opamps", "periods")]
         total = units.text(drawn["total_w"], "W")
-        rows.append([printable(row["stage"], 40), row["kind"], *counts, total])
+        rows.append([name, row["kind"], *counts, total])
     head = ["stage", "kind", "crossbars", "memristors", "op-amps", "periods", "power"]
     return units.table(rows, head)
 

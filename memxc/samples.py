@@ -109,9 +109,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         return store.read_npz(path)
     except (OSError, ValueError) as error:
-        # numpy takes whatever is no .npz for a pickle, and says how to open one.
-        reason = "it is no .npz file" if "pickle" in str(error) else why(error)
-        what = f"cannot be read as .npz: {reason}"
+        what = f"cannot be read as .npz: {why(error)}"
         hint = "numpy.savez(FILE, x=..., y=...) writes such a file"
         raise fail("bad-samples", str(path), what, hint) from error
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import count as numbers
+
+from memxc.errors import escaped, shortened
 
 #: Power of ten of each prefix.
 _PREFIXES = {
@@ -88,9 +94,24 @@ def small(error: float) -> str:
     return f"{error:.1e}" if error else "0"
 
 
+def names(found: Iterable[str], limit: int = 40) -> list[str]:
+    """A model's names for a column of a table: each in short, and no two different ones alike."""
+    found = list(found)
+    shown = {name: shortened(name, limit) for name in found}
+    for wider in (2 * limit, 4 * limit):
+        counts = Counter(shown.values())
+        shown |= {name: shortened(name, wider) for name in shown if counts[shown[name]] > 1}
+    counts = Counter(shown.values())
+    for name, text in shown.items():
+        if counts[text] > 1:
+            tried = (f"{text} ({number})" for number in numbers(1))
+            shown[name] = next(t for t in tried if t not in shown.values())
+    return [shown[name] for name in found]
+
+
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
-    """Rows in aligned columns, numbers to the right, two blanks between them."""
-    lines = [head, *rows] if head else [*rows]
+    """Rows in aligned columns, numbers to the right, two blanks between them; cells are escaped."""
+    lines = [[escaped(cell) for cell in row] for row in ([head, *rows] if head else rows)]
     columns = list(zip(*lines, strict=True))
     widths = [max(map(len, column)) for column in columns]
     right = [all(cell[:1].isdecimal() for cell in column[bool(head) :]) for column in columns]
@@ -101,3 +122,24 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
         ).rstrip()
         for cells in lines
     )
+
+
+def spreadsheet(rows: Iterable[Sequence[object]], head: Sequence[str]) -> str:
+    """Rows as CSV that no program takes for a formula: numbers as they are, all else in quotes."""
+    text = io.StringIO()
+    # In quotes, for where lists are cut at semicolons a name with one would be two cells.
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerows([_cell(value) for value in row] for row in (head, *rows))
+    return text.getvalue()
+
+
+#: What a formula begins with, also in the wide forms of East Asian fonts. The apostrophe is the
+#: mark that is put before them, so a name that begins with one gets another.
+_FORMULA = tuple("=+-@＝＋－＠'")
+
+
+def _cell(value: object) -> object:
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    text = escaped(str(value))
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text

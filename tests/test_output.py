@@ -100,8 +100,23 @@ def test_a_manifest_does_not_lead_out_of_its_folder(written):
 
 
 def test_our_own_folder_is_replaced(written, compiled):
-    (written / "report.md").write_text("better")
+    (written / "report.md").unlink()
     output.write(compiled, written)
+    assert output.changed(written) == []
+
+
+def test_a_file_changed_by_hand_is_kept_unless_forced(written, compiled):
+    cell = written / "netlist" / "cells" / "periphery.cir"
+    cell.write_text(f"* my own amplifier\n{cell.read_text()}")
+    (written / "report.md").write_text("my notes")
+    with pytest.raises(MemxcError) as caught:
+        output.write(compiled, written)
+    faults = caught.value.faults
+    assert [fault.where for fault in faults] == [str(cell), str(written / "report.md")]
+    assert {fault.code for fault in faults} == {"usage"}
+    assert all("--force" in fault.hint for fault in faults)
+    assert cell.read_text().startswith("* my own amplifier")
+    output.write(compiled, written, force=True)
     assert output.changed(written) == []
 
 

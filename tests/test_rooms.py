@@ -17,7 +17,7 @@ ORDER = (
     "__main__", "cli", "conformance", "output", "report", "diff", "pipeline", "pruning", "ladder",
     "verify", "lvs", "simulate", "folder", "backends", "passes", "losses", "lower", "ops",
     "frontend", "reference", "evaluate", "digital", "physics", "netread", "metrics", "samples",
-    "store", "render", "target", "ir", "engines", "jobs", "stage_set", "errors", "units",
+    "store", "render", "target", "ir", "engines", "jobs", "stage_set", "units", "errors",
 )  # fmt: skip
 
 #: Libraries that only some rooms know, however the import is marked for the linter.

@@ -1,7 +1,9 @@
 import json
 import os
+import re
 import subprocess
 import sys
+import warnings
 import zipfile
 from dataclasses import fields, is_dataclass, replace
 
@@ -205,3 +207,157 @@ def test_a_value_edited_by_hand_is_a_fault(design, tmp_path, change):
     (fault,) = caught.value.faults
     assert fault.code == "bad-design"
     assert "cannot be read back" in fault.what
+
+
+NO_CIRCUIT = ["relu\n.control\nshell touch pwned\n.endc\n*", "relu .include /etc/passwd", "", "{x}"]
+
+
+@pytest.mark.parametrize("name", NO_CIRCUIT)
+def test_no_name_of_a_circuit_is_a_card(design, tmp_path, name):
+    """It stands in netlists and benches as it is."""
+    store.save(design, tmp_path)
+    tree = json.loads((tmp_path / "design.json").read_text())
+    lanes = next(s for s in tree["design"]["stages"] if s["type"] == "Lanes")
+    lanes["circuit"]["name"] = name
+    (tmp_path / "design.json").write_text(json.dumps(tree))
+    with pytest.raises(MemxcError, match="no circuit is called"):
+        store.load(tmp_path)
+
+
+def npz(path, *members):
+    """A zip of members (name, bytes), as they are."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, content in members:
+            archive.writestr(name, content)
+    return path
+
+
+def npy(header, data=b""):
+    """An array file with a header of one's own."""
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
+
+
+HEAD = "{'descr': '<f8', 'fortran_order': False, 'shape': (%s), }"
+_GOOD = npy(HEAD % "3,", np.arange(3.0).tobytes())
+UNSOUND = {
+    "no array": (b"not an array", "not a sound .npz"),
+    "a cut header": (_GOOD[:40], "not a sound .npz"),
+    "a header that is no literal": (npy("{'descr': ("), "not a sound .npz"),
+    "a header of code": (npy("__import__('os').getcwd()"), "not a sound .npz"),
+    "an axis missing": (_GOOD[:-8], "claims 24 bytes and holds 16"),
+    "bytes too many": (_GOOD + b"x", "claims 24 bytes and holds 25"),
+    "10^12 numbers": (npy(HEAD % "1000000, 1000000"), "claims 8,000,000,000,000 bytes and holds 0"),
+    "a negative axis": (npy(HEAD % "-3, -1", bytes(24)), "less than nothing"),
+    "objects": (npy(HEAD.replace("<f8", "|O") % "3,", bytes(24)), "objects of Python"),
+    "names of fields": (b"\x93NUMPY\x03\x00" + _GOOD[8:], "holds no numbers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "words"), UNSOUND.values(), ids=list(UNSOUND))
+def test_an_array_that_is_not_sound(tmp_path, content, words):
+    path = npz(tmp_path / "a.npz", ("good.npy", _GOOD))
+    assert store.read_npz(path)["good"].tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match=re.escape(words)):
+        store.read_npz(npz(tmp_path / "b.npz", ("good.npy", _GOOD), ("x.npy", content)))
+
+
+@pytest.mark.parametrize("second", ["x", "x.npy"])
+def test_an_array_that_is_held_twice(tmp_path, second):
+    with pytest.raises(ValueError, match="'x' more than once"):
+        store.read_npz(npz(tmp_path / "a.npz", ("x.npy", _GOOD), (second, _GOOD)))
+
+
+def test_arrays_that_are_packed_too_tightly(tmp_path, monkeypatch):
+    """3 MB of zeros in 3 kB: what is claimed is refused before memory is taken for it."""
+    zeros = npy(HEAD % "400000,", bytes(3_200_000))
+    path = npz(tmp_path / "a.npz", ("x.npy", zeros))
+    assert store.read_npz(path)["x"].size == 400_000
+    monkeypatch.setattr("memxc.store.arrays._FREE", 3_000_000)
+    with pytest.raises(ValueError, match=r"3,200,128 bytes.*numpy\.savez"):
+        store.read_npz(path)
+    plain = tmp_path / "plain.npz"
+    np.savez(plain, x=np.zeros(400_000))
+    assert store.read_npz(plain)["x"].size == 400_000
+
+
+def edit(tree, place, value):
+    """The tree of a design with one value at a place like stages.1.gain."""
+    *way, last = (int(word) if word.isdigit() else word for word in place.split("."))
+    held = tree["design"]
+    for word in way:
+        held = held[word]
+    held[last] = value
+    return tree
+
+
+FIELDS = {
+    "stages.1.gain": ("high", r"design\.stages\[1\]\.gain cannot be 'high'"),
+    "stages.1.r_f": ({"array": "zz"}, r"design\.stages\[1\]\.r_f is an array 'zz', which"),
+    "stages.1.crossbars.0.grid": ([2, "3"], r"design\.stages\[1\]\.crossbars\[0\]\.grid cannot"),
+    "stages.1.crossbars.0.taps": (5, r"stages\[1\]\.crossbars\[0\]\.taps cannot be 5"),
+    "stages.1.v_bias": (10**400, r"stages\[1\]\.v_bias cannot be 1000"),
+    "stages.2.circuit": ({"type": "Popen"}, r"stages\[2\]\.circuit is of no type"),
+    "stages.2.circuit.opamps": (-1, "relu of less than no parts"),
+    "buses": ([], r"design\.buses cannot be a tuple"),
+    "buses.map.0": (["x"], r"design\.buses has an entry that is no name with a value"),
+    "buses.map.0.1": (3, r"design\.buses cannot be a dict"),
+    "buses.map.0.1.shape": ([1, -24], "x has a negative axis"),
+    "buses.map.1.1.shape": ([1, 1 << 40], "1,099,511,627,776 nets"),
+    "buses.map.0.1.scale": (0, "x has a scale of 0 volts"),
+    "buses.map.0.1.limit": ({"float": "x"}, r"design\.buses\[0\]\[1\]\.limit is no number"),
+    "buses.map.0.0": ("y", "bus 'y' has another name, 'x'"),
+    "inputs": (["nowhere"], "'nowhere' is no bus"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "given"), FIELDS.items(), ids=list(FIELDS))
+def test_a_fault_names_the_field(design, tmp_path, place, given):
+    value, words = given
+    store.save(design, tmp_path)
+    path = tmp_path / "design.json"
+    path.write_text(json.dumps(edit(json.loads(path.read_text()), place, value)))
+    with pytest.raises(MemxcError, match=words) as caught:
+        store.load(tmp_path)
+    assert [fault.code for fault in caught.value.faults] == ["bad-design"]
+
+
+VECTORS = ["line", "sign", "column", "polarity", "definition", "g", "cell"]
+WINDOWS = ["frame", "origin", "group", "offset"]
+
+
+def spoilt(name, array):
+    """An array too short, too long, of another type or rank, or with a number it cannot have."""
+    yield array[:-1]
+    yield array.astype(np.int64 if array.dtype.kind == "i" else np.float32)
+    yield array.astype(complex)
+    yield np.array(0, array.dtype)
+    # A frame has any shape, and a line that no word line reads does no harm.
+    if name != "frame":
+        yield array.reshape(*array.shape, 1)
+    if name not in ("frame", "offset"):
+        yield np.concatenate([array, array[-1:]])
+    lowest = {"frame": -9, "cell": -2, "line": -2, "sign": 0, "polarity": 0}.get(name, -1)
+    for number in (lowest, 1 << 20) if array.dtype.kind == "i" else (-1.0, np.nan, np.inf):
+        # A definition has any number.
+        if (name, number) != ("definition", 1 << 20):
+            other = array.copy()
+            other.reshape(-1)[-1] = number
+            yield other
+
+
+@pytest.mark.parametrize("name", VECTORS + WINDOWS)
+def test_an_array_of_a_design_that_does_not_fit(design, tmp_path, name):
+    """Of the depthwise stage, two blocks of 4 inputs and a bias at 6 places each."""
+    stage = design.stages[1]
+    (crossbar,) = stage.crossbars
+    held = crossbar if name in VECTORS else crossbar.taps
+    for other in spoilt(name, getattr(held, name)):
+        changed = replace(held, **{name: other})
+        whole = changed if name in VECTORS else replace(crossbar, taps=changed)
+        stages = [*design.stages]
+        stages[1] = replace(stage, crossbars=(whole,))
+        store.save(replace(design, stages=tuple(stages)), tmp_path)
+        with pytest.raises(MemxcError, match="cannot be read back"):
+            store.load(tmp_path)

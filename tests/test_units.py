@@ -1,3 +1,6 @@
+import csv
+import io
+
 import numpy as np
 import pytest
 
@@ -84,3 +87,54 @@ def test_table_aligns_numbers_to_the_right():
     assert shown.splitlines() == ["name  power", "a       1 W", "long   22 W"]
     assert units.table([], ("name", "power")) == "name  power"
     assert units.table([]) == ""
+
+
+HOSTILE = {
+    "=cmd|' /C calc'!A0": "'=cmd|' /C calc'!A0",
+    "@SUM(1)": "'@SUM(1)",
+    "+1": "'+1",
+    "-1": "'-1",
+    "  =1": "'  =1",
+    "\t=1": "\\t=1",
+    "\r=1": "\\r=1",
+    "＝1": "'＝1",
+    "'quoted": "''quoted",
+    "a;=1": "a;=1",
+    "two\nlines": "two\\nlines",
+    "\x1b[31mred": "\\x1b[31mred",
+    "\x9b31mred": "\\x9b31mred",
+    "\u202egnp.exe": "\\u202egnp.exe",
+    "\u2066a\u2069\u200e\u200f\u061c": "\\u2066a\\u2069\\u200e\\u200f\\u061c",
+    "/conv/Conv": "/conv/Conv",
+}
+
+
+@pytest.mark.parametrize(("name", "cell"), HOSTILE.items(), ids=map(repr, HOSTILE))
+def test_a_name_is_no_formula_and_no_order_to_a_terminal(name, cell):
+    text = units.spreadsheet([(name, -1.5, 3, None)], ("stage", "=w", "n", "share"))
+    assert [*csv.reader(io.StringIO(text))] == [
+        ["stage", "'=w", "n", "share"], [cell, "-1.5", "3", ""],
+    ]  # fmt: skip
+    # A number stands without quotes, so that it stays one; text has them.
+    assert text.splitlines()[1].endswith('",-1.5,3,""')
+    shown = units.table([(name, "1")])
+    assert shown.isprintable()
+
+
+def test_long_names_differ_in_a_table():
+    block = "/backbone/features/features.0/conv/conv.0/"
+    names = [f"{block}{k}/Conv" for k in (1, 2, 11)] + [f"{block}1/Relu", "/head/Gemm"]
+    shown = units.names(names)
+    assert shown[0].endswith("conv.0/1/Conv")
+    assert shown[-1] == "/head/Gemm"
+    assert len(set(shown)) == 5
+    assert max(map(len, shown)) == 40
+
+
+def test_names_that_differ_only_in_the_middle_still_differ():
+    same = "a" * 300
+    names = [f"{same}{k}{same}" for k in range(3)] + ["ab\x1b", "ab\\x1b", f"{same}0{same}"]
+    shown = units.names(names)
+    assert shown[0] == shown[5]
+    assert len(set(shown)) == 5
+    assert all(map(str.isprintable, shown))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import pkgutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Never
@@ -81,7 +81,7 @@ def _run(arguments: list[str]) -> int:
         result = group.main(arguments, prog_name="memxc", standalone_mode=False)
         return int(result or 0)
     except click.ClickException as error:
-        error.show()
+        _terminal.warn(_shown(error))
         if as_json:
             _print_faults([("usage", "", error.format_message(), "")], error.exit_code)
         return error.exit_code
@@ -103,6 +103,13 @@ def _run(arguments: list[str]) -> int:
         if as_json:
             _print_faults([("own-fault", "memxc", str(error), where)], _OURS)
         return _OURS
+
+
+def _shown(error: click.ClickException) -> str:
+    """What click says of a usage error."""
+    text = io.StringIO()
+    error.show(text)
+    return text.getvalue().rstrip("\n")
 
 
 def _flushed(run: Callable[[], int]) -> int:
@@ -129,24 +136,14 @@ def _print_faults(rows: list[tuple[str, str, str, str]], code: int) -> None:
 
 def _own_fault(error: Exception, arguments: list[str], unwritten: str) -> str:
     """A fault of memxc's own: one sentence on the terminal; says where the details are."""
-    import platform
-    import traceback
+    from memxc.cli import _fault
 
-    lines = [
-        f"memxc {__version__}, Python {platform.python_version()}, {platform.platform()}",
-        f"arguments: {arguments!r}",
-        "".join(traceback.format_exception(error)),
-    ]
+    details = _fault.write(error, arguments)
     summary = printable(f"{type(error).__name__}: {error}".rstrip(": "))
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", errors="backslashreplace",
-            prefix="memxc-fault-", suffix=".txt", delete=False,
-        ) as file:  # fmt: skip
-            file.write("\n".join(lines))
-        details = f"the details are in {file.name}"
-    except OSError as failed:
-        details = f"the details could not be written ({failed.strerror})"
     _terminal.warn(f"memxc has failed by a fault of its own{unwritten}: {summary}")
-    _terminal.warn(f"{details[0].upper()}{details[1:]}. Please report it with that file.")
+    _terminal.warn(
+        f"{details[0].upper()}{details[1:]}. Please report it with that file. It holds versions, "
+        f"the command, and sizes and hashes of its files; the files themselves only with "
+        f"{_fault.WITH_FILES}=1 before the command."
+    )
     return details

@@ -13,6 +13,8 @@ import threading
 import time
 from types import FrameType
 
+from memxc.errors import escaped
+
 #: Seconds that the main thread has to hear of a signal; then it ends in its own, orderly way.
 _PATIENCE = 1.5
 
@@ -46,7 +48,7 @@ def listen() -> None:
 
 def words() -> str:
     """What is said when a command was stopped."""
-    return f"\nstopped{left}."
+    return f"\nstopped{escaped(left)}."
 
 
 def code(error: BaseException) -> int:

@@ -9,9 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from memxc.errors import MemxcError, printable
+from memxc.errors import MemxcError, escaped, printable
 
 #: How characters are written where the terminal has no Unicode.
 _ASCII = {"µ": "u", "Ω": "ohm", "×": "x", "…": "...", "—": "-", "–": "-", "→": "->", "²": "2"}
@@ -19,14 +18,28 @@ _ASCII = {"µ": "u", "Ω": "ohm", "×": "x", "…": "...", "—": "-", "–": "-
 
 def prepare() -> None:
     """Make printing never fail for want of a character, whatever the locale, or of a stream."""
-    # Python has no object for a stream that was closed before it started (`memxc ... >&-`).
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        _open(number, name)
     codecs.register_error("memxc", _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="memxc")
+
+
+def _open(number: int, name: str) -> None:
+    """Give a stream that was closed before memxc started (`memxc ... >&-`) a place to go.
+
+    Python has no object for it. The number of its file would go to the next file that is opened,
+    and then a library's warnings would be written there; and a new process would inherit the lack.
+    """
+    if getattr(sys, name) is not None:
+        return
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != number:
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+    os.set_inheritable(number, True)
+    setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -45,7 +58,7 @@ class StdoutError(Exception):
 def say(text: str, end: str = "\n") -> None:
     """Print on standard output. click's own echo writes UTF-8 where the terminal is ASCII."""
     try:
-        print(text, end=end)
+        print(_safe(text), end=end)
     except OSError as error:
         raise StdoutError from error
 
@@ -60,7 +73,12 @@ def flush() -> None:
 
 def warn(text: str) -> None:
     """Print on standard error."""
-    print(text, file=sys.stderr)
+    print(_safe(text), file=sys.stderr)
+
+
+def _safe(text: str) -> str:
+    """Text of which a terminal obeys nothing but the ends of lines, whatever names are in it."""
+    return "\n".join(map(escaped, text.split("\n")))
 
 
 def fewer(asked: int | None, held: int, where: str) -> None:

@@ -42,8 +42,10 @@ def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> i
             }
         )
     else:
+        names = units.names(row.node for row in rows)
         shown = [
-            (printable(r.node, 40), r.operator, r.kind, printable(r.circuit, 60)) for r in rows
+            (name, printable(row.operator, 40), row.kind, printable(row.circuit, 60))
+            for name, row in zip(names, rows, strict=True)
         ]
         _terminal.say(units.table(shown, ("node", "operator", "becomes", "circuit")))
         kinds = Counter(row.kind for row in rows)

@@ -7,21 +7,15 @@ import platform
 import click  # noqa: TID251
 
 from memxc import __version__, units
-from memxc.cli import _options, _terminal
+from memxc.cli import _machine, _options, _terminal
 from memxc.errors import MemxcError, printable
-
-#: The dependencies of pyproject.toml.
-_PACKAGES = (
-    "numpy", "scipy", "onnx", "onnxruntime", "neospice", "jinja2", "pydantic", "click",
-    "threadpoolctl",
-)  # fmt: skip
 
 
 @click.command()
 @_options.as_json
 def command(as_json: bool) -> int:
-    """Check Python, the packages, the templates and every SPICE engine by a small circuit."""
-    rows = [*_packages(), *_files(), *_engines()]
+    """Check Python, packages, processor, templates, and every SPICE engine by a small circuit."""
+    rows = [*_packages(), *_processor(), *_files(), *_engines()]
     sound = not any(state == "broken" for _, state, _ in rows)
     if as_json:
         checks = [{"name": n, "state": state, "detail": detail} for n, state, detail in rows]
@@ -36,15 +30,34 @@ def command(as_json: bool) -> int:
 
 
 def _packages() -> list[tuple[str, str, str]]:
-    from importlib import metadata
-
     rows = [("memxc", "ok", __version__), ("python", "ok", platform.python_version())]
-    for name in _PACKAGES:
-        try:
-            rows.append((name, "ok", metadata.version(name)))
-        except metadata.PackageNotFoundError:
-            rows.append((name, "broken", "not installed"))
+    for name, version in _machine.versions().items():
+        rows.append((name, "ok", version) if version else (name, "broken", "not installed"))
     return rows
+
+
+def _processor() -> list[tuple[str, str, str]]:
+    return [("processor", "ok", _machine.processor()), ("uint8 x int8", *_products())]
+
+
+def _products() -> tuple[str, str]:
+    """Whether onnxruntime is exact on quantised networks here, measured."""
+    try:
+        from memxc.frontend import exact
+
+        constant, given = exact.codes_off(constant=True), exact.codes_off(constant=False)
+    except Exception as error:  # noqa: BLE001 - a package may be missing or broken
+        return "broken", f"cannot be measured: {printable(str(error))}"
+    if constant:
+        what = f"wrong by up to {constant} of 255 codes: what memxc says of quantised networks is "
+        return "broken", f"{what}held against wrong answers"
+    if given:
+        return "inexact", (
+            "exact where weights are constants; where they are an input of the model or computed "
+            f"from one, onnxruntime is wrong by up to {given} of 255 codes on this processor, and "
+            "compile, verify and simulate hold such a network against that"
+        )
+    return "ok", "products are exact"
 
 
 def _files() -> list[tuple[str, str, str]]:

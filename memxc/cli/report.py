@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
 import click  # noqa: TID251
 
+from memxc import units
 from memxc.cli import _options, _reports, _terminal
 from memxc.cli._options import FOLDER
 from memxc.errors import pasted
 
 #: Formats that stand in the folder as they are.
-_FILES = {"json": "report.json", "md": "report.md", "html": "report.html"}
+_FILES = {"md": "report.md", "html": "report.html"}
 
 
 @click.command()
@@ -36,8 +35,9 @@ def command(folder: Path, form: str, as_json: bool) -> None:
     form = "json" if as_json else form
     if form in _FILES:
         _terminal.say(_reports.read(folder, _FILES[form]), end="")
-    elif form == "csv":
-        _terminal.say(_reports.built(folder, _csv), end="")
+    elif form in ("json", "csv"):
+        made = _reports.built(folder, _json if form == "json" else _csv)
+        _terminal.say(made, end="")
     else:
         _terminal.say(_reports.built(folder, _text))
         shown = "" if report_only(found) else f", or {pasted('memxc', 'show', folder)}"
@@ -50,12 +50,15 @@ def _text(report: dict[str, Any]) -> str:
     return text(report)
 
 
+def _json(report: dict[str, Any]) -> str:
+    from memxc.store import dumps
+
+    return dumps(report)
+
+
 def _csv(report: dict[str, Any]) -> str:
     stages = report["resources"]["stages"]
     powers = [{k: v for k, v in row.items() if k != "stage"} for row in report["power"]["stages"]]
     rows = [{**row, **watts} for row, watts in zip(stages, powers, strict=True)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["stage"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    head = list(rows[0]) if rows else ["stage"]
+    return units.spreadsheet([[row[key] for key in head] for row in rows], head)

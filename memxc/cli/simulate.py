@@ -16,6 +16,7 @@ from memxc.errors import pasted
 if TYPE_CHECKING:
     from memxc.folder import Loaded
     from memxc.simulate import Bench, Data, Plan, Result
+    from memxc.simulate.journal import Journal
 
 SCHEMA = "memxc-simulate/1"
 
@@ -56,8 +57,9 @@ def command(
         pictures.check()
     loaded = folders.load(folder)
     data, warnings = _given(loaded, path, count)
-    with _terminal.progress(as_json) as show:
+    with folders.alone(folder, _terminal.warn), _terminal.progress(as_json) as show:
         bench = _bench(loaded, _terminal.countdown(show))
+        warnings += _spoilt(bench.journal)
         _stop.left = f"; run it again to go on from {bench.journal.path}"
         result = simulate.run(bench, data, plan)
     picture = _picture(folder, result) if plot else None
@@ -83,6 +85,17 @@ def _bench(loaded: Loaded, show: Callable[[str, float], None]) -> Bench:
     digest = sha256(loaded.folder / "design.npz")
     journal = Journal(loaded.folder / RESULTS / "results.jsonl")
     return Bench(loaded.design, loaded.target, original, digest, journal, programmer(loaded), show)
+
+
+def _spoilt(journal: Journal) -> list[str]:
+    """A warning, printed here, of results that are not as simulate wrote them."""
+    if not journal.spoilt:
+        return []
+    lines = ", ".join(map(str, journal.spoilt[:5])) + " ..." * (len(journal.spoilt) > 5)
+    what = "do not fit their checksums: what they hold is computed again; delete them"
+    warning = f"{journal.path}: lines changed or cut since simulate wrote them ({lines}) {what}"
+    _terminal.warn(f"warning: {warning}")
+    return [warning]
 
 
 def _given(loaded: Loaded, path: Path, count: int | None) -> tuple[Data, list[str]]:

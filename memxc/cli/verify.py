@@ -12,7 +12,7 @@ import click  # noqa: TID251
 from memxc import units
 from memxc.cli import _data, _options, _terminal
 from memxc.cli._options import FILE, FOLDER
-from memxc.errors import MemxcError, pasted, printable
+from memxc.errors import MemxcError, pasted, printable, shortened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +53,7 @@ def command(
     changed = output.changed(folder)
     inputs, labels, warnings = _inputs(loaded, samples, count)
     reference, missing = _reference(loaded, inputs)
+    asked["jobs"] = _processes(asked["jobs"])
     with _terminal.progress(as_json) as show:
         differences = None
         if asked["stage"] is None:
@@ -74,6 +75,20 @@ def command(
         _say(found, changed, missing)
         _verdict(found, differences, bool(changed), folder, asked["wire"])
     return 0 if found.ok and not differences else 1
+
+
+def _processes(wanted: int) -> int:
+    """How many processes the engine runs in: 0, told here, where none can be started."""
+    from memxc import jobs
+
+    reason = jobs.refused()
+    if not reason:
+        return wanted
+    _terminal.warn(
+        f"warning: no process can be started beside this one ({reason}): the engine runs in this "
+        "one, --jobs is without effect, and Ctrl-C is heard only between two circuits"
+    )
+    return 0
 
 
 def _differences(loaded: Loaded) -> int:
@@ -141,16 +156,17 @@ def _say(found: Verification, changed: list[str], missing: str) -> None:
     for name in changed:
         _terminal.warn(f"changed since it was compiled: {printable(name)}")
     _terminal.say(f"{found.engine} {found.version}, largest relative error {found.tolerance:g}:")
+    names = units.names(stage.name for stage in found.stages)
     rows = [
         (
-            printable(stage.name, 40),
+            name,
             f"{stage.decks}",
             f"{stage.devices:,}",
             f"{stage.seconds:.2f} s",
             f"{stage.max_rel_error:.1e}",
             "ok" if stage.ok else "FAILED",
         )
-        for stage in found.stages
+        for name, stage in zip(names, found.stages, strict=True)
     ]
     _terminal.say(units.table(rows, ("stage", "decks", "devices", "time", "error", "")))
     for limiter in found.limiters:
@@ -190,7 +206,7 @@ def _verdict(
     found: Verification, differences: int | None, changed: bool, folder: Path, wire: bool
 ) -> None:
     count, every = len(found.stages), found.circuits
-    failed = [printable(stage.name, 40) for stage in found.stages if not stage.ok]
+    failed = units.names(stage.name for stage in found.stages if not stage.ok)
     failed += [f"the limiter of {each.clip_v:g} V" for each in found.limiters if not each.ok]
     wrong = changed or differences or not found.ok
     following = pasted("memxc", "lvs" if wrong else "report", folder)
@@ -202,7 +218,7 @@ def _verdict(
     elif not found.ok:
         _terminal.say("FAILED: the distance to onnxruntime is no finite number.")
     elif count < every:
-        name = printable(found.stages[0].name, 40)
+        name = shortened(found.stages[0].name)
         _terminal.say(
             f"ok: SPICE gives what the design says, in {name}; "
             f"of the {every} stages only this was asked for."

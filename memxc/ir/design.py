@@ -8,6 +8,9 @@ from math import inf, prod
 
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
 
+#: Nets of a bus: what int32 counts.
+MOST = 1 << 31
+
 
 @dataclass(frozen=True)
 class Bus:
@@ -32,6 +35,13 @@ class Bus:
         """The shape of one sample: a first axis that is no batch of one is part of it."""
         return self.shape[1:] if self.shape[:1] == (1,) else self.shape
 
+    def verify(self) -> None:
+        """Raise AssertionError where no tensor has the shape, or no circuit the volts."""
+        assert min(self.shape, default=0) >= 0, f"{self.name} has a negative axis"
+        assert self.width < MOST, f"{self.name} has {self.width:,} nets, {MOST - 1:,} at most"
+        for name, volts in (("scale", self.scale), ("limit", self.limit)):
+            assert volts is None or 0 < volts < inf, f"{self.name} has a {name} of {volts} volts"
+
     def __str__(self) -> str:
         scale = "" if self.scale is None else f" {self.scale:.4g} V/unit"
         limit = "" if self.limit is None else f" limit {self.limit:.4g} V"
@@ -50,10 +60,13 @@ class Design:
 
     def verify(self) -> None:
         """Raise AssertionError where the design is not well formed."""
+        for name, bus in self.buses.items():
+            assert name == bus.name, f"bus {name!r} has another name, {bus.name!r}"
+            bus.verify()
         widths = {name: bus.width for name, bus in self.buses.items()}
         driven = set(self.inputs)
-        for bus in self.buses.values():
-            assert bus.limit is None or 0 < bus.limit < inf, f"{bus.name} has a limit of no volts"
+        for name in (*self.inputs, *self.outputs, *(stage.dst for stage in self.stages)):
+            assert name in self.buses, f"{name!r} is no bus"
         for stage in self.stages:
             for src in stage.srcs:
                 assert src in driven, f"{stage.name} reads {src!r} before it is driven"

@@ -10,6 +10,7 @@ the logarithm or root of a negative number, and ends exp at 1e99).
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache, reduce
 from typing import Any
@@ -53,6 +54,10 @@ _OPERATORS: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
 #: The logistic function, by which others know it: never negative, one operator of ONNX.
 SIGMOID = "0.5+0.5*tanh(0.5*x0)"
 
+#: Numbers and signals of one function in a netlist: many more than any operator writes.
+_MOST_LEAVES = 1_000_000
+#: The largest number that every reader takes.
+_LARGEST = 1e300
 #: No function that is built here is nested nearly so deeply, and Python's stack holds it.
 _DEEPEST = 400
 
@@ -67,19 +72,22 @@ def parse(text: str) -> ast.expr:
         raise ValueError(f"lane function {text!r} cannot be read") from error
     if _depth(tree) > _DEEPEST:
         raise ValueError(f"lane function {text!r} is nested deeper than {_DEEPEST} levels")
+    called = {part.func for part in ast.walk(tree) if isinstance(part, ast.Call)}
     for part in ast.walk(tree):
         if isinstance(part, ast.Call):
             name = part.func.id if isinstance(part.func, ast.Name) else ""
             if not _is_function(name) or part.keywords or not _takes(name, len(part.args)):
                 raise ValueError(f"lane function {text!r} calls {name or 'something'!r}")
         elif isinstance(part, ast.Name):
-            if not _is_function(part.id) and not _is_variable(part.id):
+            if part not in called and not _is_variable(part.id):
                 raise ValueError(f"lane function {text!r} names {part.id!r}")
         elif isinstance(part, ast.Constant):
-            if type(part.value) not in (int, float):
+            if not _is_number(part.value):
                 raise ValueError(f"lane function {text!r} holds {part.value!r}")
         elif not isinstance(part, (ast.BinOp, ast.UnaryOp, ast.USub, ast.Load, *_OPERATORS)):
             raise ValueError(f"lane function {text!r} uses {type(part).__name__}")
+    if sum(_leaves(tree)) > _MOST_LEAVES:
+        raise ValueError(f"lane function {text[:80]!r} has over {_MOST_LEAVES:,} numbers in SPICE")
     return tree
 
 
@@ -146,6 +154,29 @@ def spice(text: str, variables: Sequence[str]) -> str:
     return word(parse(text))
 
 
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) < _LARGEST  # type: ignore[arg-type]
+
+
+def _leaves(tree: ast.AST) -> tuple[int, int]:
+    """Signals and numbers in a lane function when what is `_WRITTEN` is written out.
+
+    Each function written in others repeats its argument, so a few of them nested are endless text.
+    """
+    match tree:
+        case ast.Name():
+            return 1, 0
+        case ast.Constant():
+            return 0, 1
+        case ast.Call(func=ast.Name(id=name), args=args) if name in _WRITTEN:
+            times, own = _leaves(parse(_WRITTEN[name]))
+            signals, numbers = _leaves(args[0])
+            return times * signals, times * numbers + own
+    inner = tree.args if isinstance(tree, ast.Call) else ast.iter_child_nodes(tree)
+    found = [_leaves(part) for part in inner]
+    return sum(signals for signals, _ in found), sum(numbers for _, numbers in found)
+
+
 def _depth(tree: ast.AST) -> int:
     """Levels of a tree, counted one by one: what is too deep for Python's stack counts, too."""
     level, count = [tree], 0
@@ -164,4 +195,4 @@ def _takes(name: str, arguments: int) -> bool:
 
 
 def _is_variable(name: str) -> bool:
-    return name[:1] == "x" and name[1:].isdigit()
+    return re.fullmatch("x[0-9]{1,9}", name) is not None

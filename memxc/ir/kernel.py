@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -84,9 +85,8 @@ class Kernel:
 
     def verify(self, src_width: int, dst_width: int) -> None:
         """Raise AssertionError where the parts do not fit together."""
-        self.taps.verify(src_width, lowest=-1)
-        self.sinks.verify(dst_width, lowest=-2)
-        assert self.taps.places == self.sinks.places == int(np.prod(self.grid)), "places differ"
+        _placed(self.taps, self.sinks, self.grid, src_width, dst_width)
+        assert self.values.ndim == 2, "weights are not blocks x devices"
         assert self.taps.groups == self.sinks.groups == len(self.values), "groups differ"
         if self.cell is None:
             assert self.values.shape[1] == self.rows * self.columns, "weights are not dense"
@@ -209,23 +209,40 @@ class Crossbar:
 
     def verify(self, src_width: int, dst_width: int) -> None:
         """Raise AssertionError where the parts do not fit together."""
-        self.taps.verify(src_width, lowest=-1)
-        self.sinks.verify(dst_width, lowest=-2)
-        assert self.taps.places == self.sinks.places == int(np.prod(self.grid)), "places differ"
+        _placed(self.taps, self.sinks, self.grid, src_width, dst_width)
+        assert self.g.ndim == 2, "conductances are not blocks x devices"
         assert self.taps.groups == self.sinks.groups == len(self.g), "groups differ"
+        for name, lines in (("line", "sign"), ("column", "polarity")):
+            one, other = getattr(self, name), getattr(self, lines)
+            assert one.ndim == 1, f"{name} is not a vector"
+            assert one.shape == other.shape, f"{name} and {lines} differ in length"
         assert self.cell.shape == (self.word_lines, self.bit_lines), "cell is not lines x lines"
         assert self.cell.max(initial=-1) < self.g.shape[1], "cell points past the conductances"
+        assert self.cell.min(initial=-1) >= -1, "cell holds an unknown sentinel"
         assert (self.g >= 0).all(), "a conductance is negative"
         assert np.isfinite(self.g).all(), "a conductance is not finite"
         assert self.line.max(initial=BIAS) < self.taps.lines, "line points past the taps"
+        assert self.line.min(initial=BIAS) >= BIAS, "line holds an unknown sentinel"
         assert self.column.max(initial=0) < self.sinks.lines, "column points past the sinks"
+        assert self.column.min(initial=0) >= 0, "column points before the sinks"
         assert set(np.unique(self.sign)) <= {-1, 1}, "sign is +1 or -1"
         assert set(np.unique(self.polarity)) <= {-1, 1}, "polarity is +1 or -1"
-        assert len(self.definition) == self.groups, "a block has no definition"
+        assert self.definition.shape == (self.groups,), "a block has no definition"
+        assert self.definition.min() >= 0, "a definition has no number"
 
     def __str__(self) -> str:
         stack = f"{self.groups}*" if self.groups > 1 else ""
         return f"{stack}{self.word_lines}x{self.bit_lines}@{self.places}"
+
+
+def _placed(
+    taps: Windows, sinks: Windows, grid: tuple[int, ...], src_width: int, dst_width: int
+) -> None:
+    """Raise AssertionError where windows do not fit their buses, or each other."""
+    taps.verify(src_width, lowest=-1)
+    sinks.verify(dst_width, lowest=-2)
+    assert min(grid, default=1) > 0, "the grid has an axis of no places"
+    assert taps.places == sinks.places == math.prod(grid), "places differ"
 
 
 def blocks(devices: int) -> int:

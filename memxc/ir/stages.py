@@ -6,6 +6,7 @@ After `lower`, nothing knows the name of an operator.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -23,6 +24,8 @@ Schedule = Literal["parallel", "sequential"]
 Signed = Literal["differential", "inverted-inputs"]
 #: The ends of a word line that its driver is wired to: the first column's, or the last's as well.
 Drive = Literal["left", "both"]
+#: What a circuit can be called.
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +104,7 @@ class Array:
             crossbar.verify(widths[self.src], widths[self.dst])
         for ohms in (self.r_f, self.r_join):
             assert ohms.shape == (widths[self.dst],), "one resistor a lane"
-            assert (ohms > 0).all(), "a resistor is not positive"
+            assert ((ohms > 0) & (ohms < math.inf)).all(), "a resistor is not positive and finite"
         assert math.isfinite(self.v_bias), "the bias voltage is not finite"
         assert self.gain > 0, "the gain is not positive"
         if self.offset is not None:
@@ -132,6 +135,15 @@ class Circuit:
     inverters: int = 0
     converters: int = 0
 
+    def verify(self) -> None:
+        """Raise AssertionError where the name is no word of a netlist, or less than none is built.
+
+        The name stands in netlists and benches as it is: a line end in it would be a card.
+        """
+        assert _WORD.fullmatch(self.name), f"no circuit is called {self.name!r}"
+        counts = self.opamps, self.diodes, self.multipliers, self.inverters, self.converters
+        assert min(counts) >= 0, f"a {self.name} of less than no parts"
+
 
 @dataclass(frozen=True, eq=False)
 class Lanes:
@@ -158,6 +170,7 @@ class Lanes:
             assert taps.places * taps.groups == widths[self.dst], "lanes are not the bus's width"
         lines = sum(taps.lines for taps in self.taps)
         assert expr.fanin(self.expr) <= lines, "the expression reads past its taps"
+        self.circuit.verify()
 
     def __str__(self) -> str:
         return f"lanes {self.circuit.name} {self.name}({', '.join(self.srcs)}) {self.expr}"

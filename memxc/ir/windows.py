@@ -126,9 +126,13 @@ class Windows:
         assert self.frame.size > 0, "frame is empty"
         assert lowest <= int(self.frame.min()), "frame holds an unknown sentinel"
         assert int(self.frame.max()) < width, "frame points past the end of its bus"
-        for name, vector in (("origin", self.origin), ("group", self.group)):
+        for name in ("origin", "group", "offset"):
+            vector = getattr(self, name)
             assert vector.ndim == 1, f"{name} is not a vector"
-            assert len(vector) > 0, f"{name} is empty"
+            assert vector.dtype == np.int32, f"{name} is not int32"
+            assert len(vector) > 0 or name == "offset", f"{name} is empty"
+            assert vector.min(initial=0) >= 0, f"{name} points before the frame"
+            assert vector.max(initial=0) < self.frame.size, f"{name} points past the frame"
         if not self.lines:
             return
         reach = np.sum([part.max(axis=0) for part in self.coordinates()], axis=0)

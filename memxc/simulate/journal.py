@@ -15,19 +15,22 @@ from memxc.errors import MemxcError, fail
 class Journal:
     """One JSON line a result, appended as it comes; keyed by everything the result depends on.
 
+    Each line has a checksum over all of it. A line that does not fit its own was changed or cut: it
+    is no result, stays in the file, and its number is in `spoilt`.
     Raises MemxcError (cannot-write) where results cannot be kept there.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._known: dict[str, float] = {}
+        self.spoilt: list[int] = []
         try:
             text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
         except OSError as error:
             raise self._useless(error) from error
         self._cut = bool(text) and not text.endswith("\n")
-        for line in text.splitlines():
-            self._note(line)
+        for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), 1):
+            self._note(number, line)
 
     def get(self, key: Mapping[str, Any]) -> float | None:
         """The result of a run that was finished before, or None."""
@@ -36,7 +39,8 @@ class Journal:
     def add(self, key: Mapping[str, Any], value: float) -> None:
         """Keep a result at once. MemxcError (cannot-write) where that is not possible."""
         self._known[_digest(key)] = value
-        line = json.dumps({"key": _digest(key), "value": value, **key}, sort_keys=True)
+        entry = {"key": _digest(key), "value": value, **key}
+        line = json.dumps({**entry, "check": _digest(entry)}, sort_keys=True)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
@@ -45,13 +49,16 @@ class Journal:
             raise self._useless(error) from error
         self._cut = False
 
-    def _note(self, line: str) -> None:
+    def _note(self, number: int, line: str) -> None:
         try:
             entry = json.loads(line)
+            sound = entry.pop("check") == _digest(entry)
             key, value = str(entry["key"]), float(entry["value"])
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            return  # The last line of a run that was killed while it wrote.
-        if math.isfinite(value):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+            sound = False
+        if not sound:
+            self.spoilt.append(number)
+        elif math.isfinite(value):
             self._known[key] = value
 
     def _useless(self, error: OSError) -> MemxcError:

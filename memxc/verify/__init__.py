@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from memxc import engines, evaluate, jobs
 from memxc.backends import power
-from memxc.errors import fail
+from memxc.errors import fail, why
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes, Stage
 from memxc.physics import nodal
@@ -173,6 +173,11 @@ def _sweeps(engine: str, pool: jobs.Pool) -> Sweep:
             hint = "it may want more memory: fewer --jobs, or a smaller --tile"
             what = "its process ended without an answer"
             raise fail("engine-failed", engine, what, hint) from error
+        except OSError as error:
+            what = f"its process cannot be started: {why(error)}"
+            raise fail(
+                "engine-failed", engine, what, "end other programs, or fewer --jobs"
+            ) from error
 
     return sweep
 

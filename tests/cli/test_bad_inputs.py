@@ -125,6 +125,7 @@ SAMPLES = {
     "a single array": _saved(np.save, np.zeros((3, 2, 6, 5))),
     "objects": _saved(np.savez, x=np.array([{}])),
     "cut short": _ZIP[:-40],
+    "a member that is no array": _ZIP.replace(b"NUMPY", b"NUMPI", 1),
 }
 
 

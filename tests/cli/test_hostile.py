@@ -78,7 +78,9 @@ def test_a_result_that_is_no_number_is_computed_again(memxc, out, data, value):
     else:
         lines = [json.loads(line) | {"value": "here"} for line in path.read_text().splitlines()]
         path.write_text("".join(json.dumps(e).replace('"here"', value) + "\n" for e in lines))
-    assert memxc("simulate", out, "--data", file, "--json").json == first
+    again = memxc("simulate", out, "--data", file, "--json").json
+    assert again["rows"] == first["rows"]
+    assert "do not fit their checksums" in again["warnings"][0]
 
 
 def test_no_matplotlib_is_told_before_any_work(memxc, out, data, monkeypatch):
@@ -158,3 +160,50 @@ def test_a_manifest_changed_by_hand(memxc, out, data, tmp_path, command, key, va
     found = memxc(command, out, *more)
     assert found.code in (0, 1, 2, 3), found.err
     assert found.code in (0, 1) or "error[" in found.err
+
+
+def _bus(tree, name):
+    return next(bus for key, bus in tree["design"]["buses"]["map"] if key == name)
+
+
+def _stage(tree, kind):
+    return next(stage for stage in tree["design"]["stages"] if stage["type"] == kind)
+
+
+DESIGNS = {
+    "no scale": (lambda t: _bus(t, "a").update(scale=None), "design.buses['a'].scale is None"),
+    "an unknown function": (
+        lambda t: _stage(t, "Digital").update(function="sofmax"), "no digital function 'sofmax'",
+    ),
+    "an axis that is not there": (
+        lambda t: _stage(t, "Digital")["options"]["map"][1].__setitem__(1, {"list": [2]}),
+        "softmax goes along axes that [1, 4] does not have: [2]",
+    ),
+    "an option of another function": (
+        lambda t: _stage(t, "Digital").update(function="argmax"), "the options of argmax are not",
+    ),
+    "a shape that is not its source's": (
+        lambda t: _stage(t, "Digital")["options"]["map"][0].__setitem__(1, {"list": [1, 5]}),
+        "the shape of softmax is not that of its source",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "words"), DESIGNS.values(), ids=list(DESIGNS))
+def test_a_design_that_is_no_circuit(memxc, out, data, tmp_path, edit, words):
+    tree = json.loads((out / "design.json").read_text())
+    edit(tree)
+    (out / "design.json").write_text(json.dumps(tree))
+    file = data(y=np.arange(5) % 4)
+    for command in (["lvs", out], ["verify", out], ["show", out], ["simulate", out, "--data", file],
+                    ["twin", out, "-o", tmp_path / "t.onnx"]):  # fmt: skip
+        done = memxc(*command)
+        assert done.code == 3
+        assert "error[bad-design]" in done.err
+        assert words in done.err
+
+
+def test_a_data_set_that_is_a_model(memxc, out, model):
+    done = memxc("simulate", out, "--data", model)
+    assert done.code == 3
+    assert f"error[bad-samples] {model}: cannot be read as .npz: it is no .npz file" in done.err

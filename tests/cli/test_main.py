@@ -1,5 +1,7 @@
 """The outermost layer: exit codes, streams, encodings. As a user runs it, in processes."""
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -10,10 +12,12 @@ import time
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from memxc import __version__
-from memxc.cli import _main, _terminal, doctor
+from memxc.cli import _machine, _main, _terminal
+from memxc.frontend import exact
 
 COMMANDS = [
     "check", "compile", "dialects", "diff", "doctor", "engines", "lvs", "ops", "passes",
@@ -91,7 +95,7 @@ def test_json_is_one_document(name):
 def test_doctor_looks_at_every_dependency():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
     needed = [re.match(r"[\w-]+", text)[0] for text in project["project"]["dependencies"]]
-    assert sorted(doctor._PACKAGES) == sorted(needed)
+    assert sorted(_machine.PACKAGES) == sorted(needed)
 
 
 def test_a_fault_is_one_json_document_too(tmp_path):
@@ -146,6 +150,7 @@ def test_a_fault_of_our_own_is_a_sentence_and_a_file(monkeypatch, capsys):
         raise RuntimeError("a\x1b[31mred\nherring")
 
     monkeypatch.setattr(_main.group.get_command(None, "targets"), "callback", lambda **_: fall())
+    monkeypatch.delenv("MEMXC_FAULT_FILES", raising=False)
     assert _main._run(["targets"]) == 70
     out, err = capsys.readouterr()
     assert out == ""
@@ -161,6 +166,61 @@ def test_a_fault_of_our_own_is_a_sentence_and_a_file(monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert json.loads(out)["exit_code"] == 70
     Path(err.split("The details are in ")[1].split(". Please")[0]).unlink()
+
+
+@pytest.mark.parametrize("asked", [None, "1"])
+def test_what_a_maintainer_needs_of_a_fault(monkeypatch, capsys, tmp_path, asked):
+    def fall():
+        raise RuntimeError("deep inside")
+
+    model, out = tmp_path / "net.onnx", tmp_path / "out"
+    model.write_bytes(b"a secret model")
+    out.mkdir()
+    kept = {"model": {"name": "n", "sha256": "ab12"}, "options": {"seed": 7}, "files": {"x": "y"}}
+    (out / "manifest.json").write_text(json.dumps(kept))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("MEMXC_FAULT_FILES", raising=False)
+    if asked:
+        monkeypatch.setenv("MEMXC_FAULT_FILES", asked)
+    monkeypatch.setattr(_main.group.get_command(None, "check"), "callback", lambda **_: fall())
+    monkeypatch.setattr(_main.group.get_command(None, "lvs"), "callback", lambda **_: fall())
+    assert _main._run(["check", str(model)]) == 70
+    assert _main._run(["lvs", str(out)]) == 70
+    assert "MEMXC_FAULT_FILES=1" in capsys.readouterr().err
+    text = "".join(path.read_text() for path in tmp_path.glob("memxc-fault-*.txt"))
+    for words in (f"memxc {__version__}, Python 3.", "processor: ", "onnxruntime ", "scipy ",
+                  "'check'", "RuntimeError: deep inside",
+                  "14 bytes, SHA-256 " + hashlib.sha256(b"a secret model").hexdigest(),
+                  '"sha256": "ab12"}, "options": {"seed": 7}'):  # fmt: skip
+        assert words in text
+    assert (base64.b64encode(b"a secret model").decode() in text) == (asked == "1")
+
+
+def test_doctor_says_what_the_processor_cannot_do_exactly(monkeypatch, capsys):
+    def products():
+        assert _main._run(["doctor", "--json"]) in (0, 4)
+        checks = json.loads(capsys.readouterr().out)["checks"]
+        return next((c["state"], c["detail"]) for c in checks if c["name"] == "uint8 x int8")
+
+    real = exact.reference.session
+    found = exact.codes_off(constant=False)
+    assert exact.codes_off(constant=True) == 0
+    assert products()[0] == ("inexact" if found else "ok")
+
+    class Saturating:
+        """What a processor without VNNI makes of it: every answer is some codes off."""
+
+        def __init__(self, model):
+            self.real = real(model)
+
+        def run(self, names, inputs):
+            return [self.real.run(names, inputs)[0] ^ np.uint8(4 if "w" in inputs else 0)]
+
+    monkeypatch.setattr(exact.reference, "session", Saturating)
+    state, detail = products()
+    assert state == "inexact"
+    assert "by up to " in detail
 
 
 @pytest.mark.parametrize(

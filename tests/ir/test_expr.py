@@ -85,6 +85,10 @@ def test_fanin_counts_to_the_last_variable():
         ("True", "holds True"),
         ("x0.real", "uses Attribute"),
         ("x0+", "cannot be read"),
+        ("min+1", "names 'min'"),
+        ("x99999999999", "names 'x99999999999'"),
+        ("1e999", "holds inf"),
+        ("1" + "0" * 400, "holds 1000"),
     ],
 )  # fmt: skip
 def test_everything_else_is_refused(text, words):
@@ -106,3 +110,10 @@ def test_what_is_nested_deeply_is_the_same_everywhere():
     text = "x0" + "+x0" * 390
     assert float(expr.evaluate(text, [np.array(2.0)])) == 782
     assert expr.spice(text, ["v"]).count("v") == 391
+
+
+def test_a_function_that_is_endless_in_spice_is_refused():
+    """erf repeats its argument 14 times."""
+    assert expr.spice("erf(erf(x0))", ["v"]).count("v") == 14**2
+    with pytest.raises(ValueError, match="1,000,000 numbers in SPICE"):
+        expr.parse("erf(erf(erf(erf(erf(x0)))))")

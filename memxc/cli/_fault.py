@@ -1,0 +1,78 @@
+"""The file that a fault of memxc's own leaves: what a maintainer needs, and no model unasked."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import platform
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from memxc import __version__
+from memxc.cli import _machine
+from memxc.errors import why
+
+#: With 1 as its value the files of the command line are put into the file as well.
+WITH_FILES = "MEMXC_FAULT_FILES"
+#: A larger file is no model that anybody sends.
+_MOST_BYTES = 1 << 27
+
+
+def write(error: Exception, arguments: list[str]) -> str:
+    """Write the file; says where it is, or why there is none."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="backslashreplace",
+            prefix="memxc-fault-", suffix=".txt", delete=False,
+        ) as file:  # fmt: skip
+            file.writelines(f"{line}\n" for line in _lines(error, arguments))
+        return f"the details are in {file.name}"
+    except OSError as failed:
+        return f"the details could not be written ({why(failed)})"
+
+
+def _lines(error: Exception, arguments: list[str]) -> Iterator[str]:
+    yield f"memxc {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    yield f"processor: {_machine.processor()}, {os.cpu_count()} cores"
+    yield ", ".join(f"{name} {version}" for name, version in _machine.versions().items())
+    yield f"arguments: {arguments!r}"
+    paths = list(_paths(arguments))
+    for path in paths:
+        yield from _about(path)
+    yield "".join(traceback.format_exception(error))
+    for path in paths:
+        if os.environ.get(WITH_FILES) == "1":
+            yield from _content(path)
+
+
+def _paths(arguments: list[str]) -> Iterator[Path]:
+    """What the command line names that is there: files and folders of memxc."""
+    for argument in arguments:
+        for text in dict.fromkeys((argument, argument.partition("=")[2])):
+            if text and os.path.exists(text):  # noqa: PTH110 - Path's raises for long names
+                yield Path(text)
+
+
+def _about(path: Path) -> Iterator[str]:
+    """A file by its size and hash; of a folder, which model it was compiled from, and how."""
+    try:
+        from memxc.folder import MANIFEST, sha256
+
+        if path.is_file():
+            yield f"{path}: {path.stat().st_size:,} bytes, SHA-256 {sha256(path)}"
+        elif (path / MANIFEST).is_file():
+            tree = json.loads((path / MANIFEST).read_text("utf-8"))
+            kept = {key: tree[key] for key in ("memxc", "model", "options") if key in tree}
+            yield f"{path}: {json.dumps(kept)}"
+    # It is the fault of something else that is told.
+    except Exception as failed:  # noqa: BLE001
+        yield f"{path}: cannot be read, {failed}"
+
+
+def _content(path: Path) -> Iterator[str]:
+    if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+        yield f"{path} in base64:"
+        yield base64.encodebytes(path.read_bytes()).decode("ascii")

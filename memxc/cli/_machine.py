@@ -1,0 +1,42 @@
+"""What memxc runs on, in words: versions of packages, the system, the processor."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+
+#: The dependencies of pyproject.toml.
+PACKAGES = (
+    "numpy", "scipy", "onnx", "onnxruntime", "neospice", "jinja2", "pydantic", "click",
+    "threadpoolctl",
+)  # fmt: skip
+#: Instructions of x86 processors that decide how libraries compute.
+_TELLING = ("avx2", "fma", "avx512f", "avx512bw", "avx512_vnni", "avx_vnni", "amx_int8")
+
+
+def versions() -> dict[str, str | None]:
+    """The version of each dependency, None where it is not installed."""
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def processor() -> str:
+    """The processor's name, and those of its instructions that decide how libraries compute."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    fields = dict(reversed([*_pairs(lines)]))
+    name = fields.get("model name") or platform.machine()
+    there = [flag for flag in _TELLING if flag in fields.get("flags", "").split()]
+    return f"{name} ({', '.join(there)})" if there else name
+
+
+def _pairs(lines: list[str]) -> list[tuple[str, str]]:
+    return [(key.strip(), value.strip()) for key, _, value in (li.partition(":") for li in lines)]

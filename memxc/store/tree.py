@@ -1,0 +1,169 @@
+"""A tree of dataclasses to JSON and back: types by name from a fixed table, each field held
+against its annotation, with its place in the tree in every complaint."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.design import Bus, Design
+from memxc.ir.kernel import Crossbar, Kernel
+from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Wires
+from memxc.ir.windows import Windows
+
+Arrays = Mapping[str, NDArray[Any]]
+
+#: The only types a file can ask for.
+_TYPES: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        Design, Bus, Linear, Array, Lanes, Wires, Digital, Circuit, Kernel, Crossbar, Windows,
+    )
+}  # fmt: skip
+#: Whole numbers end here; no field of a design comes near it.
+_HUGE = 1 << 63
+_HINTS = {kind: get_type_hints(kind) for kind in _TYPES.values()}
+
+
+class Encoder:
+    """Turns dataclasses into JSON trees and moves their arrays, each content once, to `arrays`."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._arrays = arrays
+        self._names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+
+    def encode(self, value: Any) -> Any:
+        """The tree of a value. TypeError for what cannot be stored."""
+        if isinstance(value, np.generic):
+            value = value.item()
+        match value:
+            case None | bool() | int() | str():
+                return value
+            case float():
+                # JSON has no inf and no nan; its text is exact for the rest.
+                return value if math.isfinite(value) else {"float": repr(value)}
+            case np.ndarray():
+                return {"array": self._name(value)}
+            case tuple() | list():
+                parts = [self.encode(part) for part in value]
+                return parts if isinstance(value, tuple) else {"list": parts}
+            case Mapping():
+                return {"map": [[self.encode(k), self.encode(v)] for k, v in value.items()]}
+        if type(value) not in _TYPES.values():
+            raise TypeError(f"a {type(value).__name__} cannot be stored")
+        fields = {f.name: self.encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"type": type(value).__name__, **fields}
+
+    def _name(self, array: NDArray[Any]) -> str:
+        content = np.asarray(array, order="C")
+        key = (array.dtype.str, array.shape, hashlib.sha256(content.data).digest())
+        name = self._names.setdefault(key, f"a{len(self._names)}")
+        self._arrays[name] = content
+        return name
+
+
+def decode(tree: Any, arrays: Arrays, where: str) -> Any:
+    """What `Encoder` made a tree of. ValueError, with the place below `where`, for another tree."""
+    if isinstance(tree, list):
+        return tuple(decode(part, arrays, f"{where}[{k}]") for k, part in enumerate(tree))
+    if not isinstance(tree, dict):
+        return tree
+    if len(tree) == 1:
+        ((form, content),) = tree.items()
+        if form in _FORMS:
+            return _FORMS[form](content, arrays, where)
+    kind = _TYPES.get(str(tree.get("type")))
+    if kind is None:
+        raise ValueError(f"{where} is of no type that a design has")
+    fields = {
+        key: decode(value, arrays, f"{where}.{key}") for key, value in tree.items() if key != "type"
+    }
+    _expect(fields, kind, where)
+    return kind(**fields)
+
+
+def _array(name: Any, arrays: Arrays, where: str) -> NDArray[Any]:
+    if not isinstance(name, str) or name not in arrays:
+        raise ValueError(f"{where} is an array {name!r}, which design.npz does not hold")
+    return arrays[name]
+
+
+def _float(text: Any, arrays: Arrays, where: str) -> float:
+    if text not in ("inf", "-inf", "nan"):
+        raise ValueError(f"{where} is no number: {text!r}")
+    return float(text)
+
+
+def _list(parts: Any, arrays: Arrays, where: str) -> list[Any]:
+    if not isinstance(parts, list):
+        raise ValueError(f"{where} is no list")
+    return list(decode(parts, arrays, where))
+
+
+def _map(pairs: Any, arrays: Arrays, where: str) -> dict[str, Any]:
+    found = {}
+    for pair in _list(pairs, arrays, where):
+        if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
+            raise ValueError(f"{where} has an entry that is no name with a value")
+        if pair[0] in found:
+            raise ValueError(f"{where} has {pair[0]!r} twice")
+        found[pair[0]] = pair[1]
+    return found
+
+
+#: What JSON has no form of its own for: one key, and what it holds.
+_FORMS: dict[str, Callable[[Any, Arrays, str], Any]] = {
+    "array": _array,
+    "float": _float,
+    "list": _list,
+    "map": _map,
+}
+
+
+def _expect(fields: Mapping[str, Any], kind: type[Any], where: str) -> None:
+    """Raise ValueError where the fields are not those of the type, or hold what it does not."""
+    hints = _HINTS[kind]
+    wrong = sorted(set(fields) ^ set(hints))
+    if wrong:
+        raise ValueError(f"{where} has not the fields of a {kind.__name__}: {', '.join(wrong)}")
+    for name, value in fields.items():
+        if not _fits(value, hints[name]):
+            raise ValueError(f"{where}.{name} cannot be {_told(value)}")
+
+
+def _told(value: Any) -> str:
+    """A value in a few words."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}"
+    if isinstance(value, int | float | str | None):
+        return repr(value)[:40]
+    return f"a {type(value).__name__}"
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is what an annotation says, as far as the fields of a Design need it."""
+    origin, args = get_origin(hint), get_args(hint)
+    if hint is Any or origin is UnionType:
+        return hint is Any or any(_fits(value, arg) for arg in args)
+    if origin is Literal:
+        return isinstance(value, str) and value in args
+    if not isinstance(value, origin or hint):
+        # JSON writes 2.0 and 2 alike.
+        return hint is float and _fits(value, int)
+    if origin in (tuple, Mapping):
+        parts, part = (value, args[0]) if origin is tuple else (value.values(), args[1])
+        return all(_fits(each, part) for each in parts)
+    if origin is np.ndarray:
+        return _holds(value.dtype, *get_args(args[1]))
+    return hint is not int or (type(value) is int and abs(value) < _HUGE)
+
+
+def _holds(dtype: np.dtype[Any], wanted: Any) -> bool:
+    return dtype.kind in "fiu" if wanted is Any else dtype == np.dtype(wanted)
