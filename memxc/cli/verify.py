@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memxc.folder import Loaded
+    from memxc.netread import Netlist
     from memxc.verify import StageResult, Verification
 
 SCHEMA = "memxc-verify/1"
@@ -46,7 +47,7 @@ def command(
     folder: Path, samples: Path | None, count: int | None, as_json: bool, **asked: Any
 ) -> int:
     """Simulate the netlist in DIR and compare every stage, and the whole with onnxruntime."""
-    from memxc import output
+    from memxc import netread, output
     from memxc.verify import Plan, verify
 
     loaded = output.load(folder)
@@ -54,14 +55,13 @@ def command(
     inputs, labels, warnings = _inputs(loaded, samples, count)
     reference, missing = _reference(loaded, inputs)
     with _terminal.progress(as_json) as show:
-        differences = None
-        if asked["stage"] is None:
-            show("reading the netlist back")
-            differences = _differences(loaded)
+        show("reading the netlist back")
+        netlist = netread.read_folder(folder / "netlist")
+        differences = None if asked["stage"] else _differences(loaded, netlist)
         found = verify(
             loaded.design,
             loaded.target,
-            folder / "netlist",
+            netlist,
             inputs,
             reference,
             Plan(**asked),
@@ -76,14 +76,14 @@ def command(
     return 0 if found.ok and not differences else 1
 
 
-def _differences(loaded: Loaded) -> int:
+def _differences(loaded: Loaded, netlist: Netlist) -> int:
     """In how many places the netlist's text is not the design: what stands between the stages is
     not simulated, for each is alone in its bench."""
     from memxc.backends.spice import memristor
     from memxc.lvs import compare_folder
 
     cell = memristor.name(loaded.target.device)
-    return len(compare_folder(loaded.design, loaded.folder, cell).differences)
+    return len(compare_folder(loaded.design, loaded.folder, cell, netlist).differences)
 
 
 def _inputs(

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memxc import netread
-from memxc.errors import fail
 from memxc.ir.design import Design
 from memxc.lvs import cells, expected, periphery, tables
 from memxc.lvs.difference import Difference
@@ -34,12 +33,15 @@ class Result:
     rows: int = 0
 
 
-def compare_folder(design: Design, folder: Path, memristor: str = "") -> Result:
+def compare_folder(
+    design: Design, folder: Path, memristor: str = "", netlist: Netlist | None = None
+) -> Result:
     """Hold the netlist and the tables of an output folder against its design; as `compare`.
 
-    Raises MemxcError (bad-design) where one of them cannot be read.
+    netlist: where it was read already. Raises MemxcError (bad-design) where one of them cannot be
+    read.
     """
-    netlist = netread.read(_top(folder))
+    netlist = netlist or netread.read_folder(folder / "netlist")
     found = _compare(design, netlist, memristor)
     both = tables.mapping(design, netlist, folder), tables.schedule(design, folder)
     differences = [each for table in both for each in table.differences]
@@ -78,15 +80,6 @@ def _compare(design: Design, netlist: Netlist, memristor: str) -> Result:
     extra = [netlist.instances[name] for name in sorted(unknown)]
     differences += [_not(part, "no such instance", "placed") for part in extra]
     return Result(tuple(dict.fromkeys(differences)), devices, instances, connections)
-
-
-def _top(folder: Path) -> Path:
-    """The top file of the netlist, by the suffix of the reference dialect."""
-    tops = sorted((folder / "netlist").glob("*.cir"))
-    if len(tops) != 1:
-        what = f"holds {len(tops)} top files where one is wanted"
-        raise fail("bad-design", str(folder / "netlist"), what, "compile the model again")
-    return tops[0]
 
 
 def _supplies(design: Design, netlist: Netlist) -> Iterator[Difference]:

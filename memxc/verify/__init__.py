@@ -18,17 +18,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import engines, evaluate, jobs
+from memxc import engines, evaluate, jobs, netread
 from memxc.backends import power
 from memxc.errors import fail
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes, Stage
+from memxc.netread import Netlist
 from memxc.physics import nodal
 from memxc.physics.effective import effective
 from memxc.simulate import walk
 from memxc.target import Target
-from memxc.verify import library, limiters
+from memxc.verify import limiters
 from memxc.verify.bench import Bench
+from memxc.verify.library import Library
 from memxc.verify.limiters import LimiterResult
 from memxc.verify.outputs import Outputs, compare
 from memxc.verify.simulate import Sweep, simulate
@@ -93,7 +95,7 @@ class Plan:
 def verify(
     design: Design,
     target: Target,
-    netlist: Path,
+    netlist: Path | Netlist,
     inputs: Mapping[str, NDArray[Any]],
     reference: Mapping[str, NDArray[Any]] | None,
     plan: Plan,
@@ -102,16 +104,18 @@ def verify(
 ) -> Verification:
     """Simulate the netlist of a design on inputs (samples, *shape) and compare.
 
-    `reference` are onnxruntime's outputs for the same inputs, `labels` what the first of them is
-    to say. Raises MemxcError where the engine
-    is missing or fails, or the stage does not exist.
+    `netlist` is the folder of one, or what was read there. `reference` are onnxruntime's outputs
+    for the same inputs, `labels` what the first of them is to say. Raises MemxcError where the
+    netlist cannot be read, the engine is missing or fails, or the stage does not exist.
     """
     _check_stage(design, plan.stage)
     engine = _engine(plan)
     if plan.power:
         _check_power(engine, target)
     tolerance = plan.tolerance or (1e-6 if math.isinf(target.amplifier.gain) else 1e-5)
-    cells = library.read(netlist)
+    if isinstance(netlist, Path):
+        netlist = netread.read_folder(netlist)
+    cells = Library.of(netlist)
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
     meant = dict(buses)
     results, simulated = [], []

@@ -167,7 +167,8 @@ def test_what_does_not_exist_is_a_usage_fault(tmp_path, plan, code):
 def test_a_missing_definition_is_named(tmp_path):
     design, chosen, wanted = _compiled(tmp_path)
     path = next(tmp_path.glob("cells/s00_*"))
-    path.write_text(path.read_text().replace(".subckt xb0 ", ".subckt xb900 ", 1))
+    text = path.read_text().replace(".subckt xb0 ", ".subckt xb900 ", 1)
+    path.write_text(text.replace(".ends xb0\n", ".ends xb900\n", 1))
     with pytest.raises(MemxcError, match="no definition of xb0"):
         verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan())
 
