@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from memxc.folder import Loaded
     from memxc.netread import Netlist
-    from memxc.verify import StageResult, Verification
+    from memxc.verify import CellResult, LimiterResult, StageResult, Verification
 
 SCHEMA = "memxc-verify/1"
 
@@ -123,6 +123,7 @@ def _tree(
         "tolerance": found.tolerance,
         "changed": changed,
         "stages": [_stage(stage) for stage in found.stages],
+        "cells": [asdict(cell) for cell in found.cells],
         "limiters": [asdict(limiter) for limiter in found.limiters],
         "outputs": None if found.outputs is None else asdict(found.outputs),
         "differences": differences,
@@ -153,12 +154,7 @@ def _say(found: Verification, changed: list[str], missing: str) -> None:
         for stage in found.stages
     ]
     _terminal.say(units.table(rows, ("stage", "decks", "devices", "time", "error", "")))
-    for limiter in found.limiters:
-        _terminal.say(
-            f"Limiter of {limiter.clip_v:g} V, alone from {-2 * limiter.clip_v:g} V to "
-            f"{2 * limiter.clip_v:g} V: largest relative error {limiter.max_rel_error:.1e}, "
-            f"{'ok' if limiter.ok else 'FAILED'}."
-        )
+    _say_cells(found)
     watts = [stage.crossbar_w for stage in found.stages if stage.crossbar_w is not None]
     if watts:
         simulated, computed = (sum(pair[k] for pair in watts) for k in (0, 1))
@@ -186,11 +182,31 @@ def _say(found: Verification, changed: list[str], missing: str) -> None:
         _terminal.say(f"Not compared with onnxruntime: {printable(missing)}.")
 
 
+def _say_cells(found: Verification) -> None:
+    """What each cell around the crossbars does alone."""
+    alone: list[tuple[str, CellResult | LimiterResult]] = [
+        *((cell.name, cell) for cell in found.cells),
+        *((f"limiter of {each.clip_v:g} V", each) for each in found.limiters),
+    ]
+    rows = [
+        (
+            printable(name, 40),
+            f"{-cell.range_v:.3g} to {cell.range_v:.3g} V",
+            f"{cell.max_rel_error:.1e}",
+            "ok" if cell.ok else "FAILED",
+        )
+        for name, cell in alone
+    ]
+    if rows:
+        _terminal.say(units.table(rows, ("cell, alone", "range", "error", "")))
+
+
 def _verdict(
     found: Verification, differences: int | None, changed: bool, folder: Path, wire: bool
 ) -> None:
     count, every = len(found.stages), found.circuits
     failed = [printable(stage.name, 40) for stage in found.stages if not stage.ok]
+    failed += [f"the cell {cell.name}" for cell in found.cells if not cell.ok]
     failed += [f"the limiter of {each.clip_v:g} V" for each in found.limiters if not each.ok]
     wrong = changed or differences or not found.ok
     following = pasted("memxc", "lvs" if wrong else "report", folder)
