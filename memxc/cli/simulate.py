@@ -56,7 +56,7 @@ def command(
         pictures.check()
     loaded = folders.load(folder)
     data, warnings = _given(loaded, path, count)
-    with _terminal.progress(as_json) as show:
+    with _terminal.progress() as show:
         bench = _bench(loaded, _terminal.countdown(show))
         _stop.left = f"; run it again to go on from {bench.journal.path}"
         result = simulate.run(bench, data, plan)

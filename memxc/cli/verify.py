@@ -54,7 +54,7 @@ def command(
     changed = output.changed(folder)
     inputs, labels, warnings = _inputs(loaded, samples, count)
     reference, missing = _reference(loaded, inputs)
-    with _terminal.progress(as_json) as show:
+    with _terminal.progress() as show:
         show("reading the netlist back")
         netlist = netread.read_folder(folder / "netlist")
         differences = None if asked["stage"] else _differences(loaded, netlist)
