@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from memxc.ir import expr
 from memxc.ir.stages import Array, Lanes
 from memxc.physics import amplifier, cells
-from memxc.verify import decks, units
+from memxc.verify import decks, loads, units
 from memxc.verify.bench import Run, benches, cut
 from memxc.verify.simulate import Sweep
 from memxc.verify.size import relative
@@ -56,13 +56,29 @@ class LimiterResult:
 
 @dataclass(frozen=True, eq=False)
 class _Probe:
-    """A cell with what drives it, (points, inputs), and what it is to give, (points,)."""
+    """A cell with what drives it, (points, inputs), and what it is to give, (points,).
+
+    limit: volts at which a limiter takes over what it gives. load: siemens that it drives.
+    """
 
     name: str
     range_v: float
     inputs: Floats
     expected: Floats
     cards: Callable[[str], str]
+    limit: float | None = None
+    load: float = 0.0
+
+    def limited(self, volts: Floats) -> Floats:
+        """What is left of volts behind the limiter."""
+        return volts if self.limit is None else volts.clip(-self.limit, self.limit)
+
+    def run(self, number: int) -> Run:
+        """The cell in its bench."""
+        cards = self.cards
+        if self.load:
+            cards = partial(decks.loaded_cards, cards, self.load)
+        return Run(number, 0, 1, 1, self.inputs, cards)
 
 
 def check(
@@ -71,17 +87,26 @@ def check(
     """Every different cell of some stages. Raises MemxcError where the engine fails."""
     if not tasks:
         return (), ()
-    clips = {task.limit: _limiter(task) for task in tasks if task.limit is not None}
+    load = loads.heaviest(tasks[0].design)
+    clips: dict[float, _Probe] = {}
     found: dict[object, _Probe] = {}
     for task in tasks:
-        found |= dict(_array(task) if isinstance(task.stage, Array) else _lanes(task))
+        drives = load[task.stage.dst]
+        if task.limit is not None:
+            known = clips.get(task.limit)
+            if known is None or known.load < drives:
+                clips[task.limit] = _limiter(task, drives)
+            # The limiter is what drives the next stage.
+            drives = 0.0
+        array = isinstance(task.stage, Array)
+        found |= dict(_array(task, drives) if array else _lanes(task, drives))
     worst: dict[str, CellResult] = {}
     for probe, apart in _errors(tasks[0], list(found.values()), sweep):
-        size = relative(apart, probe.expected)
+        size = relative(apart, probe.limited(probe.expected))
         # A comparison with what is no number says no.
         made = CellResult(probe.name, probe.range_v, apart, size, size <= tolerance)
-        known = worst.get(probe.name)
-        worst[probe.name] = made if known is None else _worse(known, made)
+        before = worst.get(probe.name)
+        worst[probe.name] = made if before is None else _worse(before, made)
     limited = [
         LimiterResult(clip, probe.range_v, apart, apart / clip, apart / clip <= tolerance)
         for (probe, apart), clip in zip(
@@ -99,16 +124,13 @@ def _worse(one: CellResult, other: CellResult) -> CellResult:
 
 def _errors(task: Task, probes: Sequence[_Probe], sweep: Sweep) -> Iterator[tuple[_Probe, float]]:
     """Each probe with its largest error in volts; NaN where the engine gave no number."""
-    todo = [
-        run
-        for number, probe in enumerate(probes)
-        for run in cut(Run(number, 0, 1, 1, probe.inputs, probe.cards))
-    ]
+    todo = [run for number, probe in enumerate(probes) for run in cut(probe.run(number))]
     made = list(benches(todo, "cells alone", task.periphery))
     apart = [0.0] * len(probes)
     for run, volts, _ in answers(made, sweep(made)):
-        expected = probes[run.unit].expected[run.first : run.first + len(volts)]
-        error = np.abs(volts[:, 0] - expected).max(initial=0.0)
+        probe = probes[run.unit]
+        expected = probe.limited(probe.expected[run.first : run.first + len(volts)])
+        error = np.abs(probe.limited(volts[:, 0]) - expected).max(initial=0.0)
         # numpy's maximum keeps what is no number.
         apart[run.unit] = float(np.maximum(apart[run.unit], error))
     yield from zip(probes, apart, strict=True)
@@ -122,13 +144,13 @@ def _reach(task: Task, source: int) -> float:
     return max(task.swing, float(np.abs(task.sources[source]).max(initial=0.0)))
 
 
-def _limiter(task: Task) -> _Probe:
+def _limiter(task: Task, load: float) -> _Probe:
     assert task.limit is not None
     reach = max(task.swing, 2 * task.limit)
     volts = np.concatenate([_spread(reach, _POINTS), _spread(2 * task.limit, _POINTS)])
     expected = volts.clip(-task.limit, task.limit)
     cards = partial(decks.limiter_cards, task.limit)
-    return _Probe("limiter", reach, volts[:, None], expected, cards)
+    return _Probe("limiter", reach, volts[:, None], expected, cards, load=load)
 
 
 def _spread(reach: float, count: int, seed: int = 0) -> Floats:
@@ -140,7 +162,7 @@ def _spread(reach: float, count: int, seed: int = 0) -> Floats:
     return np.concatenate([[-reach, 0.0, reach], (2 * places / count - 1) * reach])
 
 
-def _lanes(task: Task) -> Iterator[tuple[object, _Probe]]:
+def _lanes(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
     """The cell of a lane function: all inputs at once at volts drawn over their ranges, and each of
     some inputs by itself from end to end."""
     stage, buses = task.stage, task.design.buses
@@ -159,8 +181,9 @@ def _lanes(task: Task) -> Iterator[tuple[object, _Probe]]:
     cell = units.lane_cells(task.design)[stage.name]
     cards = partial(decks.lane_cards, cell, len(reach), None)
     if kept.any():
-        probe = _Probe(cell, max(reach), inputs[kept], expected[kept], cards)
-        yield (cell, tuple(reach)), probe
+        limit = task.limit
+        probe = _Probe(cell, max(reach), inputs[kept], expected[kept], cards, limit, load)
+        yield (cell, tuple(reach), limit, load), probe
 
 
 def _box(reach: Floats) -> Floats:
@@ -177,7 +200,7 @@ def _box(reach: Floats) -> Floats:
     return np.concatenate(parts)
 
 
-def _array(task: Task) -> Iterator[tuple[object, _Probe]]:
+def _array(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
     """The cells around an array: amplifiers of the least and of the largest feedback, inverters,
     and memristors that are no resistors."""
     stage, reach = task.stage, _reach(task, 0)
@@ -186,7 +209,8 @@ def _array(task: Task) -> Iterator[tuple[object, _Probe]]:
         (float(r), u, a) for u, unit in enumerate(task.units) for a, r in enumerate(unit.r_f)
     ]
     for _, number, lane in {min(feedback), max(feedback)}:
-        yield (stage.name, number, lane), _amplifier(task, task.units[number], lane, reach)
+        probe = _amplifier(task, task.units[number], lane, reach)
+        yield (stage.name, number, lane), replace(probe, load=load)
     if stage.signed == "inverted-inputs":
         volts = _spread(reach, _POINTS)
         expected = amplifier.inverter(volts, stage.gain)
@@ -209,7 +233,7 @@ def _amplifier(task: Task, unit: Unit, lane: int, reach: float) -> _Probe:
     most = load * max(reach, abs(stage.v_bias))
     # Op-amp 1 gives r_join times the plus current.
     plus = 0.0 if single else min(most[0], task.swing / own.r_join[0])
-    out = min(task.limit or task.swing, own.r_f[0] * most.sum())
+    out = min(task.swing, own.r_f[0] * most.sum())
     first, second = np.meshgrid(_spread(plus, 8), _spread(out, 24, 1))
     current = np.stack([first.ravel(), first.ravel() - second.ravel() / own.r_f[0]], axis=1)
     current = current[(np.abs(current) <= most * (1 + 1e-9)).all(axis=1)]
@@ -221,7 +245,7 @@ def _amplifier(task: Task, unit: Unit, lane: int, reach: float) -> _Probe:
         else amplifier.pair(*parts, own.r_f, own.r_join, stage.gain, own.offset)
     )
     cards = partial(decks.amplifier_cards, own, load)
-    return _Probe(decks.amplifier_cell(own), out, volts, expected[:, 0], cards)
+    return _Probe(decks.amplifier_cell(own), out, volts, expected[:, 0], cards, task.limit)
 
 
 def _memristors(task: Task, reach: float) -> Iterator[tuple[object, _Probe]]:

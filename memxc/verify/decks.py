@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,11 @@ def lane_cards(cell: str, ports: int, limit: float | None, prefix: str) -> str:
 def limiter_cards(limit: float, prefix: str) -> str:
     """The limiter of one lane alone."""
     return f"x{prefix}l {prefix}i0 {prefix}o0 limiter clip={limit:.9e}\n"
+
+
+def loaded_cards(cell: Callable[[str], str], siemens: float, prefix: str) -> str:
+    """A cell alone with what it drives."""
+    return f"{cell(prefix)}r{prefix}l {prefix}o0 0 {1 / siemens:.12e}\n"
 
 
 def inverter_cards(prefix: str) -> str:

@@ -13,6 +13,7 @@ from memxc.backends import spice
 from memxc.ir.graph import Graph, Node
 from memxc.lower import lower
 from memxc.passes import Context, parse
+from memxc.verify import loads
 
 X = np.random.default_rng(1).uniform(0.1, 1, (2, 3))
 PLAN = verify.Plan(engine="neospice")
@@ -89,6 +90,9 @@ def test_offsets_of_the_amplifiers(tmp_path):
         ("ideal", "v=max(v(x0),0.000000000000e+00)", "v=max(v(x0),0)+min(v(x0)+0.2,0)", "relu"),
         ("ideal", "v=max(v(x0),0.000000000000e+00)", "v=max(v(x0),0)-max(v(x0)-0.9,0)", "relu"),
         ("hfox-128", "v=max(v(x0),0.000000000000e+00)", "v=max(v(x0),0)+min(v(x0)+0.2,0)", "relu"),
+        # Right into an open circuit, and not before word lines.
+        ("ideal", "b1 out 0 v=max(", "r9 o out 1\nb1 o 0 v=max(", "relu"),
+        ("hfox-128", "b1 out 0 v=min(", "r9 o out 1\nb1 o 0 v=min(", "limiter"),
         ("hfox-128", "{clip})\n", "{clip})-max(v(in)-2.1*{clip},0)\n", "limiter"),
         ("hfox-128", "{clip})\n", "{clip})+0.01*max(abs(v(in))-3.9*{clip},0)\n", "limiter"),
     ],
@@ -105,6 +109,48 @@ def test_what_no_sample_shows(tmp_path, name, old, new, failed):
     wrong = [cell.name for cell in found.cells if not cell.ok]
     wrong += ["limiter" for limiter in found.limiters if not limiter.ok]
     assert [re.sub(r"\d+$", "", name) for name in wrong] == [failed]
+
+
+def test_what_no_signal_reaches_is_no_error(tmp_path):
+    """An amplifier drives no word line here: the input of a lane function takes no current."""
+    design, chosen, wanted = _compiled(tmp_path, "ideal")
+    path = tmp_path / "cells" / "periphery.cir"
+    text = path.read_text()
+    assert text.count("h2 out q vm {0-r_f}\n") == 1
+    text = text.replace("h2 out q vm {0-r_f}\n", "h2 o q vm {0-r_f}\nr9 o out 100\n")
+    path.write_text(text)
+    assert _verified(tmp_path, design, chosen, wanted).ok
+    # Beyond the swing of an op-amp, 1 V.
+    swing = "h2 o q vm {0-r_f}\nb9 out 0 v=min(max(v(o),0-1.01),1.01)\n"
+    path.write_text(text.replace("h2 o q vm {0-r_f}\nr9 o out 100\n", swing))
+    assert _verified(tmp_path, design, chosen, wanted).ok
+
+
+def test_the_load_of_a_signal(design):
+    """Wires, and word lines at several places, against sums over a netlist's nets."""
+    found = loads.heaviest(design)
+    lanes = {name: np.zeros(bus.width) for name, bus in design.buses.items()}
+    for stage in design.arrays:
+        for crossbar in stage.crossbars:
+            nets = crossbar.taps.nets()
+            for group in range(crossbar.groups):
+                g = crossbar.conductance(slice(group, group + 1))[0].sum(axis=1)
+                for place in range(crossbar.places):
+                    for row, line in enumerate(crossbar.line.tolist()):
+                        if line >= 0 and nets[group, place, line] >= 0:
+                            lanes[stage.src][nets[group, place, line]] += g[row]
+    turn = design.stages[0]
+    for lane, source in enumerate(turn.index.tolist()):
+        if source >= 0:
+            lanes["x"][source] += lanes["t"][lane]
+    assert found == {name: pytest.approx(each.max()) for name, each in lanes.items()}
+    assert found["x"] == found["t"] > 0
+    in_turn = design.with_stages(
+        replace(stage, schedule="sequential") if stage.name == "depthwise" else stage
+        for stage in design.stages
+    )
+    word_lines = design.arrays[0].crossbars[0].drains()[:, :4]
+    assert loads.heaviest(in_turn)["t"] == pytest.approx(word_lines.max())
 
 
 def test_one_stage_has_the_cells_of_that_stage(tmp_path):
