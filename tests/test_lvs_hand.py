@@ -25,10 +25,16 @@ R3_1 w3 c1 4.000000000e+03
 .ends xb0
 """
 PERIPHERY = """\
-* whatever is inside
+* as docs/netlist.md has them
 .subckt tia p m out r_f=1 r_join=1
+e2 out 0 0 m 1e4
+R3 out m {r_f}
+e1 a 0 0 p 1e+04
+r1 a p {r_join}
+r2 a m {r_join}
 .ends tia
 .subckt limiter in out clip=1
+B1 out 0 V=min(max(v(in),0-{clip}),{clip})
 .ends limiter
 .subckt relu0 x0 out
 b1 out 0 v=max(v(x0),0)
@@ -36,6 +42,8 @@ b1 out 0 v=max(v(x0),0)
 """
 TOP = """\
 * by hand
+* input 1, lanes 0 to 2: n0_0 to n0_2, 2.000000000e-01 V a unit
+* output 1, lanes 0 to 1: n3_0 to n3_1, 1.000000000e-01 V a unit
 * supply, driven by the test bench: vbias1 at 2.000000000e-01 V
 * supply, driven by the test bench: vbiasn1 at -2.000000000e-01 V
 .include "cells/a.cir"
@@ -107,14 +115,21 @@ R5_0 w5 c0 8.000000000e+04
 """
 SINGLE_PERIPHERY = """\
 .subckt tia_single m out r_f=1
+e1 out 0 0 m 1e4
+r1 out m {r_f}
 .ends
 .subckt inverter in out
+r1 in m 1e4
+r2 out m 10000
+e1 out 0 0 m 10000.0
 .ends
 """
 SEQUENTIAL = """\
 * by hand
 *supply, of any kind: VBIAS0 at 0.2 v
 *supply, of any kind: vbiasn0 at -2e-1 V
+*Input 1,  lanes 0 to 3 : N0_0 to n0_3,	0.2 v a unit
+* output 1, lanes 0 to 1: n1_0 to n1_1, 1e-1 V a unit
 .include cells/a.cir
 .include cells/periphery.cir
 xs0_k0_g0_p0 q0_0_0_0 i0_0_0_1 q0_0_0_2 i0_0_0_3 vbias0 vbiasn0 m1_0 xb0
@@ -126,6 +141,8 @@ INVERTED = """\
 * by hand
 * supply: vbias0 at 2.0e-01 V
 * supply: vbiasn0 at -2.0e-01 V
+* input 1, lanes 0 to 3: n0_0 to n0_3, 2e-01 V a unit
+* output 1, lanes 0 to 1: n1_0 to n1_1, 1e-01 V a unit
 .include cells/a.cir
 .include cells/periphery.cir
 xs0_k0_g0_p0 n0_0 i0_0_0 n0_1 i0_0_1 vbias0 vbiasn0 m1_0 xb0
@@ -249,7 +266,7 @@ def test_the_tables_of_the_other_dialect(tmp_path):
 def test_one_supply_more(tmp_path, line, where, expected, found):
     top = _write(tmp_path / "n", SINGLE, SINGLE_PERIPHERY, f"{SEQUENTIAL}{line}\n")
     said = compare(_inverted("sequential"), top).differences
-    wanted = [(10, f"supply {where}", expected, found)] if where else []
+    wanted = [(12, f"supply {where}", expected, found)] if where else []
     assert [(d.line, d.where, d.expected, d.found) for d in said] == wanted
 
 
@@ -266,3 +283,78 @@ def test_a_supply_that_is_not_named(tmp_path):
     top = SEQUENTIAL.replace("VBIAS0 at 0.2 v", "VBIAS0")
     found = compare(_inverted("sequential"), _write(tmp_path / "n", SINGLE, SINGLE_PERIPHERY, top))
     assert [(d.where, d.found) for d in found.differences] == [("supply vbias0", "missing")]
+
+
+def test_a_limited_input_in_parts_by_hand(tmp_path):
+    """Outputs are the input turned round and grounded in the middle: each lane is on its own."""
+    wires = Wires("turn", ("x",), "y", ints([2, GROUND, 0, 1]))
+    buses = {"x": Bus("x", (1, 3), 0.2, 0.25), "y": Bus("y", (1, 4), 0.2, 0.25)}
+    design = _verified(Design("hand", ("x",), ("y",), buses, (wires,)))
+    top = """\
+* by hand
+* input 1, lanes 0 to 2: n0_0 to n0_2, 2e-1 V a unit, clipped at 0.25 V
+* output 1, lanes 0 to 0: n0_2 to n0_2, 2e-1 V a unit
+* output 1, lanes 1 to 1: 0 to 0, 2e-1 V a unit
+* output 1, lanes 2 to 3: n0_0 to n0_1, 2e-1 V a unit
+"""
+    assert compare(design, _write(tmp_path / "n", "", "", top)).differences == ()
+    written = spice.write(design, tmp_path / "w", "net")[0]
+    assert compare(design, written).differences == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "where", "found"),
+    [
+        ("n3_0 to n3_1", "n3_1 to n3_0", 3, "output 1, lanes 0 to 1 nets", "n3_1 to n3_0"),
+        ("n3_0 to n3_1", "n2_0 to n2_1", 3, "output 1, lanes 0 to 1 nets", "n2_0 to n2_1"),
+        ("1.000000000e-01 V a", "1.000000001e-01 V a", 3, "output 1, lanes 0 to 1 volts",
+         "1.000000001e-01 v a unit"),
+        ("1.000000000e-01 V a", "100m V a", 3, "output 1, lanes 0 to 1 volts", "100m v a unit"),
+        ("2.000000000e-01 V a unit\n*", "2e-1 V a unit, clipped at 0.25 V\n*", 2,
+         "input 1, lanes 0 to 2 volts", "2e-1 v a unit, clipped at 0.25 v"),
+        ("lanes 0 to 2", "lanes 0 to 1", 2, "input 1, lanes 0 to 1", "n0_0 to n0_2, 2.0"),
+        ("* output", "* out", 0, "output 1, lanes 0 to 1", "missing"),
+        ("* output", "* output 1, lanes 0 to 1: n1 to n2, 1 V\n* output", 3,
+         "output 1, lanes 0 to 1 nets", "n1 to n2"),
+    ],
+)  # fmt: skip
+def test_another_head(tmp_path, old, new, line, where, found):
+    assert old in TOP
+    top = _write(tmp_path / "n", CELLS, PERIPHERY, TOP.replace(old, new, 1))
+    differences = compare(_parallel(), top).differences
+    assert any((d.line, d.where) == (line, where) and found in d.found for d in differences)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("e2 out 0 0 m 1e4", "e2 out 0 0 m {1e4}"),
+        ("e2 out 0 0 m 1e4", "b2 out 0 v=-1e4*v(m)"),
+        ("r1 a p {r_join}", "r1 a p {2*r_join}"),
+        ("r1 a p {r_join}", "r1 a p {r_join}\nr9 p out 5"),
+        ("e2 out 0 0 m 1e4\n", ""),
+        ("{clip})\n", "{0.9*clip})\n"),
+        ("{clip})\n", "{clip})\nc1 in 0 1p\n"),
+        ("v=max(v(x0),0)", "v=max(0,v(x0))"),
+        ("v=max(v(x0),0)", "v={max(v(x0),0)}"),
+        ("v=max(v(x0),0)", "v=v(x0)*(v(x0)>0)"),
+    ],
+)
+def test_any_other_text_of_a_cell_is_the_users_own(tmp_path, old, new):
+    whole = compare(_parallel(), _write(tmp_path / "a", CELLS, PERIPHERY, TOP))
+    assert whole.user_cells == ()
+    assert old in PERIPHERY
+    result = compare(_parallel(), _write(tmp_path / "b", CELLS, PERIPHERY.replace(old, new), TOP))
+    assert result.differences == ()
+    (cell,) = result.user_cells
+    assert (cell.file, cell.name) in [
+        ("cells/periphery.cir", name) for name in ("tia", "limiter", "relu0")
+    ]
+
+
+def test_cards_outside_of_cells_and_helpers_are_the_users_own(tmp_path):
+    more = ".param a=1\n.subckt helper a b\nr1 a b 1\n.ends\n"
+    result = compare(_parallel(), _write(tmp_path, CELLS, PERIPHERY + more, TOP))
+    assert result.differences == ()
+    names = [(cell.line, cell.name) for cell in result.user_cells]
+    assert names == [(15, ".param a=1"), (16, "helper")]

@@ -40,8 +40,9 @@ def mapping(design: Design, suffix: str) -> Iterator[str]:
 def schedule(design: Design) -> Iterator[str]:
     """Lines of schedule.csv: in each period, the net on each port, and what the outputs are.
 
-    A port q... is a word line's, and carries the net beside it (0: ground). A port n... is the
-    output of an amplifier, whose volts in that period are those of the net beside it.
+    A port q... is a word line's, and carries the net beside it (0: ground, as where a crossbar has
+    had all its places while others of its stage go on). A port n... is the output of an amplifier,
+    whose volts in that period are those of the net beside it.
     """
     yield SCHEDULE_HEAD
     nets = Nets(design)
@@ -88,10 +89,12 @@ def _turn(stage: Array, index: int, period: int, nets: Nets) -> Iterator[str]:
     outputs: dict[int, int] = {}
     now = slice(period, period + 1)
     for k, crossbar in enumerate(stage.crossbars):
-        if period >= crossbar.places:
-            continue
         # An inverted line has its inverter in the netlist; it is no port.
         wanted = np.flatnonzero((crossbar.line != BIAS) & (crossbar.sign > 0))
+        if period >= crossbar.places:
+            for g in range(crossbar.groups):
+                yield from (f"q{index}_{k}_{g}_{w},0" for w in wanted.tolist())
+            continue
         rows = crossbar.taps.nets(places=now)[:, 0, crossbar.line[wanted]]
         for g, lanes in enumerate(rows):
             names = nets.names(_source(stage, lanes, nets))

@@ -6,9 +6,11 @@ import codecs
 import io
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 from memxc.errors import MemxcError, escaped, printable
 
@@ -102,13 +104,23 @@ def document(value: object) -> None:
     say(dumps(value), end="")
 
 
+#: Seconds between two lines of a command whose standard error is no terminal.
+_EVERY = 30.0
+
+
 @contextmanager
 def progress(quiet: bool = False) -> Iterator[Callable[[str], None]]:
-    """A function that shows what is being done: one changing line, on a terminal only."""
-    if quiet or not sys.stderr.isatty():
+    """A function that shows on standard error what is being done: one changing line on a terminal,
+    and elsewhere, in a log, a line every half minute."""
+    if quiet:
         yield lambda text: None
-        return
+    elif sys.stderr.isatty():
+        yield from _changing_line()
+    else:
+        yield from _lines()
 
+
+def _changing_line() -> Iterator[Callable[[str], None]]:
     def show(text: str) -> None:
         print(f"\r\x1b[K{printable(text, 78)}", end="", file=sys.stderr, flush=True)
 
@@ -116,6 +128,41 @@ def progress(quiet: bool = False) -> Iterator[Callable[[str], None]]:
         yield show
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _lines() -> Iterator[Callable[[str], None]]:
+    latest, ended, start = ["starting"], threading.Event(), time.monotonic()
+    with _own_standard_error() as stream:
+
+        def tell() -> None:
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                while not ended.wait(_EVERY):
+                    spent = _duration(time.monotonic() - start)
+                    print(f"after {spent}: {latest[0]}", file=stream, flush=True)
+
+        def show(text: str) -> None:
+            latest[0] = printable(text, 78)
+
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            yield show
+        finally:
+            ended.set()
+            teller.join()
+
+
+@contextmanager
+def _own_standard_error() -> Iterator[TextIO]:
+    """Standard error by a file of its own: what goes to sys.stderr is taken for the words of an
+    engine that solves in this process."""
+    try:
+        number = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # no file, as in a test
+        yield sys.stderr
+        return
+    with os.fdopen(number, "w", encoding=sys.stderr.encoding, errors="memxc") as stream:
+        yield stream
 
 
 #: Seconds before a rate is worth telling.

@@ -156,7 +156,7 @@ def command(
     if asked["target_name"] not in target.names():
         inputs.append(Path(asked["target_name"]))
     output.check(out, force, [path for path in inputs if path])
-    with _terminal.progress(quiet or as_json) as show:
+    with _terminal.progress(quiet) as show:
         compiled = pipeline.compile_model(options, show, report_only=report_only)
         show("writing")
         report = output.write(compiled, out, force, dialects)

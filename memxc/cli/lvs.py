@@ -46,6 +46,9 @@ def _say(found: Result, changed: list[str], folder: Path) -> None:
     for each in found.differences[:_SHOWN]:
         where = f"{printable(each.file)}:{each.line}: {printable(each.where)}"
         _terminal.say(f"{where}: {printable(each.found)}, should be {printable(each.expected)}")
+    for cell in found.user_cells[:_SHOWN]:
+        where = f"{printable(cell.file)}:{cell.line}: {printable(cell.name)}"
+        _terminal.say(f"{where} is your own: not read, memxc verify simulates it alone")
     more = len(found.differences) - _SHOWN
     if more > 0:
         _terminal.say(f"... and {more:,} more (--json lists them all)")

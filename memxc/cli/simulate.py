@@ -57,7 +57,7 @@ def command(
         pictures.check()
     loaded = folders.load(folder)
     data, warnings = _given(loaded, path, count)
-    with folders.alone(folder, _terminal.warn), _terminal.progress(as_json) as show:
+    with folders.alone(folder, _terminal.warn), _terminal.progress() as show:
         bench = _bench(loaded, _terminal.countdown(show))
         warnings += _spoilt(bench.journal)
         _stop.left = f"; run it again to go on from {bench.journal.path}"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memxc.folder import Loaded
-    from memxc.verify import StageResult, Verification
+    from memxc.netread import Netlist
+    from memxc.verify import CellResult, LimiterResult, StageResult, Verification
 
 SCHEMA = "memxc-verify/1"
 
@@ -46,7 +47,7 @@ def command(
     folder: Path, samples: Path | None, count: int | None, as_json: bool, **asked: Any
 ) -> int:
     """Simulate the netlist in DIR and compare every stage, and the whole with onnxruntime."""
-    from memxc import output
+    from memxc import netread, output
     from memxc.verify import Plan, verify
 
     loaded = output.load(folder)
@@ -54,15 +55,14 @@ def command(
     inputs, labels, warnings = _inputs(loaded, samples, count)
     reference, missing = _reference(loaded, inputs)
     asked["jobs"] = _processes(asked["jobs"])
-    with _terminal.progress(as_json) as show:
-        differences = None
-        if asked["stage"] is None:
-            show("reading the netlist back")
-            differences = _differences(loaded)
+    with _terminal.progress() as show:
+        show("reading the netlist back")
+        netlist = netread.read_folder(folder / "netlist")
+        differences = None if asked["stage"] else _differences(loaded, netlist)
         found = verify(
             loaded.design,
             loaded.target,
-            folder / "netlist",
+            netlist,
             inputs,
             reference,
             Plan(**asked),
@@ -91,14 +91,14 @@ def _processes(wanted: int) -> int:
     return 0
 
 
-def _differences(loaded: Loaded) -> int:
+def _differences(loaded: Loaded, netlist: Netlist) -> int:
     """In how many places the netlist's text is not the design: what stands between the stages is
     not simulated, for each is alone in its bench."""
     from memxc.backends.spice import memristor
     from memxc.lvs import compare_folder
 
     cell = memristor.name(loaded.target.device)
-    return len(compare_folder(loaded.design, loaded.folder, cell).differences)
+    return len(compare_folder(loaded.design, loaded.folder, cell, netlist).differences)
 
 
 def _inputs(
@@ -138,6 +138,7 @@ def _tree(
         "tolerance": found.tolerance,
         "changed": changed,
         "stages": [_stage(stage) for stage in found.stages],
+        "cells": [asdict(cell) for cell in found.cells],
         "limiters": [asdict(limiter) for limiter in found.limiters],
         "outputs": None if found.outputs is None else asdict(found.outputs),
         "differences": differences,
@@ -169,12 +170,7 @@ def _say(found: Verification, changed: list[str], missing: str) -> None:
         for name, stage in zip(names, found.stages, strict=True)
     ]
     _terminal.say(units.table(rows, ("stage", "decks", "devices", "time", "error", "")))
-    for limiter in found.limiters:
-        _terminal.say(
-            f"Limiter of {limiter.clip_v:g} V, alone from {-2 * limiter.clip_v:g} V to "
-            f"{2 * limiter.clip_v:g} V: largest relative error {limiter.max_rel_error:.1e}, "
-            f"{'ok' if limiter.ok else 'FAILED'}."
-        )
+    _say_cells(found)
     watts = [stage.crossbar_w for stage in found.stages if stage.crossbar_w is not None]
     if watts:
         simulated, computed = (sum(pair[k] for pair in watts) for k in (0, 1))
@@ -202,11 +198,31 @@ def _say(found: Verification, changed: list[str], missing: str) -> None:
         _terminal.say(f"Not compared with onnxruntime: {printable(missing)}.")
 
 
+def _say_cells(found: Verification) -> None:
+    """What each cell around the crossbars does alone."""
+    alone: list[tuple[str, CellResult | LimiterResult]] = [
+        *((cell.name, cell) for cell in found.cells),
+        *((f"limiter of {each.clip_v:g} V", each) for each in found.limiters),
+    ]
+    rows = [
+        (
+            printable(name, 40),
+            f"{-cell.range_v:.3g} to {cell.range_v:.3g} V",
+            f"{cell.max_rel_error:.1e}",
+            "ok" if cell.ok else "FAILED",
+        )
+        for name, cell in alone
+    ]
+    if rows:
+        _terminal.say(units.table(rows, ("cell, alone", "range", "error", "")))
+
+
 def _verdict(
     found: Verification, differences: int | None, changed: bool, folder: Path, wire: bool
 ) -> None:
     count, every = len(found.stages), found.circuits
     failed = units.names(stage.name for stage in found.stages if not stage.ok)
+    failed += [f"the cell {cell.name}" for cell in found.cells if not cell.ok]
     failed += [f"the limiter of {each.clip_v:g} V" for each in found.limiters if not each.ok]
     wrong = changed or differences or not found.ok
     following = pasted("memxc", "lvs" if wrong else "report", folder)

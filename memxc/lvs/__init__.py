@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memxc import netread
-from memxc.errors import fail
 from memxc.ir.design import Design
-from memxc.lvs import cells, expected, periphery, tables
-from memxc.lvs.difference import Difference
+from memxc.lvs import cells, expected, head, periphery, tables
+from memxc.lvs.difference import Difference, UserCell
 from memxc.lvs.expected import Card
 from memxc.netread import Definition, Instance, Netlist
 
@@ -24,22 +23,27 @@ from memxc.netread import Definition, Instance, Netlist
 class Result:
     """What was compared and where it differs; clean where `differences` is empty.
 
-    rows: of the tables; 0 where the netlist alone was compared.
+    user_cells: what no design says, for verify to judge. rows: of the tables; 0 where the netlist
+    alone was compared.
     """
 
     differences: tuple[Difference, ...]
     devices: int
     instances: int
     connections: int
+    user_cells: tuple[UserCell, ...]
     rows: int = 0
 
 
-def compare_folder(design: Design, folder: Path, memristor: str = "") -> Result:
+def compare_folder(
+    design: Design, folder: Path, memristor: str = "", netlist: Netlist | None = None
+) -> Result:
     """Hold the netlist and the tables of an output folder against its design; as `compare`.
 
-    Raises MemxcError (bad-design) where one of them cannot be read.
+    netlist: where it was read already. Raises MemxcError (bad-design) where one of them cannot be
+    read.
     """
-    netlist = netread.read(_top(folder))
+    netlist = netlist or netread.read_folder(folder / "netlist")
     found = _compare(design, netlist, memristor)
     both = tables.mapping(design, netlist, folder), tables.schedule(design, folder)
     differences = [each for table in both for each in table.differences]
@@ -57,7 +61,7 @@ def compare(design: Design, top: Path, memristor: str = "") -> Result:
 
 def _compare(design: Design, netlist: Netlist, memristor: str) -> Result:
     differences = [_not(part, "once", "a second time") for part in netlist.twice]
-    differences += _supplies(design, netlist)
+    differences += head.differences(design, netlist)
     devices, placed = 0, set[str]()
     for stage in design.arrays:
         for crossbar in stage.crossbars:
@@ -74,33 +78,11 @@ def _compare(design: Design, netlist: Netlist, memristor: str) -> Result:
         instances += 1
         connections += len(card.nodes)
         differences += _instance(card, netlist)
-    differences += periphery.differences(design, netlist, placed, lanes)
+    wrong, own = periphery.compare(design, netlist, placed, lanes)
+    differences += wrong
     extra = [netlist.instances[name] for name in sorted(unknown)]
     differences += [_not(part, "no such instance", "placed") for part in extra]
-    return Result(tuple(dict.fromkeys(differences)), devices, instances, connections)
-
-
-def _top(folder: Path) -> Path:
-    """The top file of the netlist, by the suffix of the reference dialect."""
-    tops = sorted((folder / "netlist").glob("*.cir"))
-    if len(tops) != 1:
-        what = f"holds {len(tops)} top files where one is wanted"
-        raise fail("bad-design", str(folder / "netlist"), what, "compile the model again")
-    return tops[0]
-
-
-def _supplies(design: Design, netlist: Netlist) -> Iterator[Difference]:
-    """The volts that the head asks of a test bench, which nothing else in the netlist gives."""
-    wanted = expected.supplies(design)
-    for each in netlist.supplies:
-        where = f"supply {each.name}"
-        volts = wanted.pop(each.name, None)
-        want = "no (second) supply" if volts is None else f"{volts:.9e} V"
-        plain = netread.NUMBER.fullmatch(each.volts)
-        if volts is None or not plain or float(each.volts) != float(f"{volts:.9e}"):
-            yield Difference(each.file, each.line, where, want, f"{each.volts} V")
-    for name, volts in wanted.items():
-        yield Difference(netlist.file, 0, f"supply {name}", f"{volts:.9e} V", "missing")
+    return Result(tuple(dict.fromkeys(differences)), devices, instances, connections, tuple(own))
 
 
 def _not(part: Instance | Definition, expected: str, found: str) -> Difference:
@@ -139,4 +121,4 @@ def _words(params: tuple[tuple[str, str], ...]) -> str:
     return " ".join(f"{key}={value}" for key, value in params) or "none"
 
 
-__all__ = ["Difference", "Result", "compare", "compare_folder"]
+__all__ = ["Difference", "Result", "UserCell", "compare", "compare_folder"]

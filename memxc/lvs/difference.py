@@ -1,4 +1,4 @@
-"""What lvs says of one disagreement."""
+"""What lvs says of one disagreement, and of a cell that it does not judge."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ class Difference:
     where: str
     expected: str
     found: str
+
+
+@dataclass(frozen=True)
+class UserCell:
+    """A cell, or a card outside of all cells, that is not memxc's own text: what it does, only a
+    simulation shows."""
+
+    file: str
+    line: int
+    name: str

@@ -39,15 +39,6 @@ def cards(design: Design, lane_cells: Mapping[str, str]) -> Iterator[Card]:
             yield from _lanes(design, number, stage, lane_cells[stage.dst])
 
 
-def supplies(design: Design) -> dict[str, float]:
-    """Volts of every bias supply, by its net."""
-    found: dict[str, float] = {}
-    for s, stage in enumerate(design.stages):
-        if isinstance(stage, Array) and any((c.line == BIAS).any() for c in stage.crossbars):
-            found |= {f"vbias{s}": stage.v_bias, f"vbiasn{s}": -stage.v_bias}
-    return found
-
-
 def bus_nets(design: Design, number: dict[str, int], bus: str) -> list[str]:
     """The nets of a bus, lane by lane; those of wires are their sources'."""
     stage = design.driver(bus)

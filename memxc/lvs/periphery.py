@@ -1,9 +1,8 @@
 """The cells around the crossbars: that each is there, has its ports, and computes its function.
 
-What is inside of an amplifier, an inverter or a limiter is the user's, and verify's to judge
-(a limiter's beside the stages, for samples do not reach it), but for the gain of op-amps as
-docs/netlist.md has them; so is the inside of a lane cell that has been replaced by more than one
-behavioural source.
+A cell is read where it is as docs/netlist.md has it: then its op-amps are to have the design's
+gain, and a lane cell is to give the design's function. Any other text is the user's own cell, which
+is named, and verify's to judge: it simulates every cell alone.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from numpy.typing import NDArray
 from memxc.ir import expr
 from memxc.ir.design import Bus, Design
 from memxc.ir.stages import Lanes
-from memxc.lvs.difference import Difference
-from memxc.netread import NUMBER, Definition, Netlist
+from memxc.lvs import forms
+from memxc.lvs.difference import Difference, UserCell
+from memxc.netread import Definition, Netlist
 
 Floats = NDArray[np.float64]
 
@@ -33,14 +33,8 @@ _PORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "limiter": (("in", "out"), ("clip",)),
     "memristor": (("a", "b"), ("r",)),
 }
-#: An op-amp: a source that a summing node controls, against 0 V or an offset (nodes y and z). An
-#: ideal one: a current that is measured, or an input that is copied.
-_OPAMP = re.compile(rf"e\S*\s+\S+\s+0\s+[0yz]\s+[pm]\s+({NUMBER.pattern})")
-_IDEAL = re.compile(r"h\S*\s+\S+\s+\S+\s+v[pm]\s.*|e\S*\s+out\s+0\s+0\s+in\s+1")
 _SOURCE = re.compile(r"b\S*\s+out\s+0\s+v\s*=\s*(\S.*)")
 _POINTS = 64
-#: A gain above this is written as none.
-_INFINITE = 1e300
 
 
 def lane_cells(design: Design, netlist: Netlist) -> dict[str, str]:
@@ -65,27 +59,37 @@ def lane_cells(design: Design, netlist: Netlist) -> dict[str, str]:
     return cells
 
 
-def differences(
+def compare(
     design: Design, netlist: Netlist, placed: Iterable[str], lanes: Mapping[str, str]
-) -> Iterator[Difference]:
-    """Cells that are missing or are not what they should be, and crossbars that nobody places.
+) -> tuple[list[Difference], list[UserCell]]:
+    """Cells that are missing or are not what they should be, and crossbars that nobody places; and
+    what is the user's own.
 
     placed: the cells that the design places; lanes: what `lane_cells` gave.
     """
-    wanted = sorted(set(placed))
+    wanted, wrong, known = sorted(set(placed)), list[Difference](), set[str]()
     for name in wanted:
         found = netlist.definitions.get(name)
         if name in _PORTS and found is None:
-            yield Difference(netlist.file, 0, name, "a definition", "missing")
+            wrong.append(Difference(netlist.file, 0, name, "a definition", "missing"))
         elif name in _PORTS and found is not None:
-            yield from _ports(found, *_PORTS[name])
-            yield from _gain(found, min(array.gain for array in design.arrays))
+            wrong += _ports(found, *_PORTS[name])
+            own, gains = forms.gains(found, min(array.gain for array in design.arrays))
+            wrong += gains
+            known |= {name} if own else set()
     for stage in design.stages:
         if isinstance(stage, Lanes):
-            yield from _lane(stage, design.buses, netlist, lanes[stage.dst])
+            own, differences = _lane(stage, design.buses, netlist, lanes[stage.dst])
+            wrong += differences
+            known |= {lanes[stage.dst]} if own else set()
+    users = [UserCell(card.file, card.line, card.text) for card in netlist.shared]
     for name, found in sorted(netlist.definitions.items()):
-        if re.fullmatch(r"xb\d+", name) and name not in wanted:
-            yield Difference(found.file, found.line, name, "no such definition", "defined")
+        crossbar = re.fullmatch(r"xb\d+", name)
+        if crossbar and name not in wanted:
+            wrong.append(Difference(found.file, found.line, name, "no such definition", "defined"))
+        elif not crossbar and name not in known:
+            users.append(UserCell(found.file, found.line, name))
+    return wrong, users
 
 
 def _function(stage: Lanes, buses: Mapping[str, Bus]) -> object:
@@ -109,43 +113,38 @@ def _ports(
         yield Difference(found.file, found.line, f"{found.name} parameters", lost, "missing")
 
 
-def _gain(found: Definition, gain: float) -> Iterator[Difference]:
-    """Op-amps of another open-loop gain; all of a design have one."""
-    want = "infinite" if gain > _INFINITE else f"{gain:.9e}"
-    for card in found.others:
-        opamp, ideal = _OPAMP.fullmatch(card.text), _IDEAL.fullmatch(card.text)
-        have = opamp[1] if opamp else "infinite" if ideal else want
-        if have != want and (want == "infinite" or ideal or float(have) != float(want)):
-            yield Difference(found.file, card.line, f"{found.name} gain", want, have)
-
-
 def _lane(
     stage: Lanes, buses: Mapping[str, Bus], netlist: Netlist, cell: str
-) -> Iterator[Difference]:
-    """The cell of a lane function: its ports, and its volts at points drawn once for all."""
+) -> tuple[bool, list[Difference]]:
+    """Whether the cell of a lane function is memxc's own, and what is wrong with it: its ports, and
+    its volts at points drawn once for all."""
     found = netlist.definitions.get(cell)
     if found is None:
-        yield Difference(netlist.file, 0, cell, "a definition", "missing")
-        return
+        return False, [Difference(netlist.file, 0, cell, "a definition", "missing")]
     scales = [
         buses[src].scale or 1.0
         for src, taps in zip(stage.srcs, stage.taps, strict=True)
         for _ in range(taps.lines)
     ]
-    yield from _ports(found, (*(f"x{k}" for k in range(len(scales))), "out"), ())
+    out = buses[stage.dst].scale or 1.0
+    wrong = list(_ports(found, (*(f"x{k}" for k in range(len(scales))), "out"), ()))
     body = [_SOURCE.fullmatch(card.text) for card in found.others]
     if len(body) != 1 or body[0] is None or len(found.devices.ohms):
-        return
+        return False, wrong
+    text = "".join(body[0][1].split())
     rng = np.random.default_rng(0)
     units = rng.uniform(-1, 1, (len(scales), _POINTS)) * np.geomspace(0.1, 10, _POINTS)
     with np.errstate(all="ignore"):
-        want = expr.evaluate(stage.expr, list(units)) * (buses[stage.dst].scale or 1.0)
-        have = _volts(body[0][1], units * np.array(scales)[:, None])
+        want = expr.evaluate(stage.expr, list(units)) * out
+        have = _volts(text, units * np.array(scales)[:, None])
+    if have is None:
+        return False, wrong
     # The constants are printed with 13 digits and more.
     size = float(np.abs(want[np.isfinite(want)]).max(initial=0.0))
-    if have is None or not np.allclose(want, have, 1e-9, 1e-10 * size, equal_nan=True):
+    if not np.allclose(want, have, 1e-9, 1e-10 * size, equal_nan=True):
         line = found.others[0].line
-        yield Difference(found.file, line, cell, f"{stage.expr} in volts", body[0][1][:60])
+        wrong.append(Difference(found.file, line, cell, f"{stage.expr} in volts", text[:60]))
+    return forms.is_function(text, stage, scales, out), wrong
 
 
 def _volts(text: str, inputs: Floats) -> Floats | None:

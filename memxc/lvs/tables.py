@@ -137,10 +137,13 @@ def _turns(design: Design) -> Iterator[Row]:
 def _turn(placement: Placement, period: int) -> Iterator[tuple[str, str]]:
     now, outputs = slice(period, period + 1), dict[str, str]()
     for k, crossbar in enumerate(placement.stage.crossbars):
-        if period >= crossbar.places:
-            continue
         lines = zip(crossbar.line.tolist(), crossbar.sign.tolist(), strict=True)
         fed = [(w, line) for w, (line, sign) in enumerate(lines) if line != BIAS and sign > 0]
+        if period >= crossbar.places:
+            # Others of the stage have places left; nothing drives this one's lines but ground.
+            for g in range(crossbar.groups):
+                yield from ((f"q{placement.s}_{k}_{g}_{w}", "0") for w, _ in fed)
+            continue
         for g, taps in enumerate(crossbar.taps.nets(places=now)[:, 0].tolist()):
             for w, line in fed:
                 yield f"q{placement.s}_{k}_{g}_{w}", placement.source(taps[line])

@@ -18,10 +18,14 @@ class Card(NamedTuple):
 
 
 def cards(text: str, line: int) -> Iterator[Card]:
-    """The cards of a text whose first line is number `line` of its file."""
+    """The cards of a text whose first line is number `line` of its file.
+
+    A comment is a line that begins with `*`, and what stands behind a `;`.
+    """
     parts: list[str] = []
     first = line
-    for number, row in enumerate(map(str.strip, text.split("\n")), line):
+    for number, whole in enumerate(text.split("\n"), line):
+        row = whole.partition(";")[0].strip()
         if row.startswith("+") and parts:
             parts.append(row[1:])
         elif row and not row.startswith("*"):
@@ -40,7 +44,7 @@ def parameters(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     if "=" not in text:
         return text, ()
     if " =" in text or "= " in text:
-        text = re.sub(r"\s*=\s*", "=", text)
+        text = "=".join(part.strip() for part in text.split("="))
     text = text.replace("\t", " ")
     first = text.rfind(" ", 0, text.index("=")) + 1
     pairs = [word.split("=") for word in text[first:].split()]

@@ -17,10 +17,15 @@ Floats = NDArray[np.float64]
 
 _NAMES = re.compile(rb"(?:r\d{1,9}_\d{1,9} )*")
 _NAME = re.compile(rb"r(\d{1,9})_(\d{1,9})")
-_DEVICE = re.compile(rf"(r\S*)\s+(\S+)\s+(\S+)\s+({NUMBER.pattern})")
+#: What a name or a node of a device is made of; a card with others is one of `others`.
+_WORD = r"[a-z0-9_.]+"
+_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_.+- \t\n"
+_DEVICE = re.compile(rf"(r{_WORD})\s+({_WORD})\s+({_WORD})\s+({NUMBER.pattern})")
 #: An instance of a cell with the ohms as its parameter, in place of a resistor.
 _CELL = re.compile(
-    rf"^x(\d+_\d+)\s+(\S+)\s+(\S+)\s+(\S+)\s+r\s*=\s*({NUMBER.pattern})$".encode(), re.M
+    rf"^x(\d+_\d+)[ \t]+({_WORD})[ \t]+({_WORD})[ \t]+({_WORD})"
+    rf"[ \t]+r[ \t]*=[ \t]*({NUMBER.pattern})$".encode(),
+    re.M,
 )
 
 
@@ -52,6 +57,13 @@ class Devices:
         """Name, nodes and number of device `i` as written, in lower case."""
         name, *rest = self._cards[i].decode("ascii").split()
         return ["x" + name[1:] if self.cell else name, *rest]
+
+    def written(self) -> str:
+        """All devices as cards, one a line."""
+        if not self.cell:
+            return self.text.decode("ascii")
+        words = map(self.words, range(len(self.ohms)))
+        return "".join(f"{name} {a} {b} {self.cell} r={r}\n" for name, a, b, r in words)
 
 
 def parse(body: bytes, line: int, ports: tuple[str, ...]) -> tuple[Devices, tuple[Card, ...]]:
@@ -95,7 +107,7 @@ def _parsed(body: bytes, line: int, ports: tuple[str, ...]) -> tuple[Devices, tu
 
 def _table(body: bytes, lines: Ints, ports: tuple[str, ...]) -> Devices | None:
     """The devices where every line is one, and plainly written; None otherwise."""
-    if not _four_words_a_line(body):
+    if body.translate(None, _PLAIN) or not _four_words_a_line(body):
         return None
     words = body.split()
     ohms = _numbers(words[3::4])

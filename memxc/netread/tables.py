@@ -17,6 +17,8 @@ def rows(path: Path, head: Row) -> Iterator[tuple[int, Row]]:
 
     Raises MemxcError (bad-design) where the file is no table with that head.
     """
+    if path.exists() and not path.is_file():
+        raise fail("bad-design", path.name, "cannot be read: it is no file")
     try:
         with path.open(encoding="ascii", newline="") as file:
             reader = csv.reader(file, strict=True)

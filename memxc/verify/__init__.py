@@ -2,8 +2,8 @@
 
 Each stage is fed with the volts that SPICE itself found for the stage before, so a whole picture
 goes through SPICE alone. `ok` means that every stage matches evaluate on the same volts, and that
-every limiter, simulated alone, limits; how far the circuit is from the original network stands
-beside it, and only has to be a number.
+every cell around the crossbars, simulated alone, does what it should over its whole range; how far
+the circuit is from the original network stands beside it, and only has to be a number.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import engines, evaluate, jobs
+from memxc import engines, evaluate, jobs, netread
 from memxc.backends import power
 from memxc.errors import fail, why
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes, Stage
+from memxc.netread import Netlist
 from memxc.physics import nodal
 from memxc.physics.effective import effective
 from memxc.simulate import walk
 from memxc.target import Target
-from memxc.verify import library, limiters
+from memxc.verify import alone
+from memxc.verify.alone import CellResult, LimiterResult
 from memxc.verify.bench import Bench
-from memxc.verify.limiters import LimiterResult
+from memxc.verify.library import Library
 from memxc.verify.outputs import Outputs, compare
 from memxc.verify.simulate import Sweep, simulate
+from memxc.verify.size import relative
 from memxc.verify.task import Task
 
 Floats = NDArray[np.float64]
@@ -68,6 +71,7 @@ class Verification:
     version: str
     tolerance: float
     stages: tuple[StageResult, ...]
+    cells: tuple[CellResult, ...]
     limiters: tuple[LimiterResult, ...]
     outputs: Outputs | None
     ok: bool
@@ -93,7 +97,7 @@ class Plan:
 def verify(
     design: Design,
     target: Target,
-    netlist: Path,
+    netlist: Path | Netlist,
     inputs: Mapping[str, NDArray[Any]],
     reference: Mapping[str, NDArray[Any]] | None,
     plan: Plan,
@@ -102,19 +106,22 @@ def verify(
 ) -> Verification:
     """Simulate the netlist of a design on inputs (samples, *shape) and compare.
 
-    `reference` are onnxruntime's outputs for the same inputs, `labels` what the first of them is
-    to say. Raises MemxcError where the engine
-    is missing or fails, or the stage does not exist.
+    `netlist` is the folder of one, or what was read there. `reference` are onnxruntime's outputs
+    for the same inputs, `labels` what the first of them is to say. Raises MemxcError where the
+    netlist cannot be read, the engine is missing or fails, or the stage does not exist.
     """
     _check_stage(design, plan.stage)
     engine = _engine(plan)
     if plan.power:
         _check_power(engine, target)
     tolerance = plan.tolerance or (1e-6 if math.isinf(target.amplifier.gain) else 1e-5)
-    cells = library.read(netlist)
+    if isinstance(netlist, Path):
+        netlist = netread.read_folder(netlist)
+    cells = Library.of(netlist)
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
     meant = dict(buses)
-    results, simulated = [], []
+    results: list[StageResult] = []
+    tasks: list[Task] = []
     with jobs.pool(plan.jobs) as pool:
         sweep = _sweeps(engine.name, pool)
         for stage in design.stages:
@@ -130,8 +137,9 @@ def verify(
             todo = Task(design, stage, sources, cells, target, plan.wire, power_too)
             buses[stage.dst], result = _stage(todo, expected, sweep, tolerance)
             results.append(result)
-            simulated.append(stage)
-        limited = tuple(limiters.check(design, simulated, cells, sweep, tolerance))
+            tasks.append(todo)
+        progress("each cell alone")
+        single, limited = alone.check(tasks, sweep, tolerance)
     outputs = None
     if plan.stage is None and reference is not None:
         outputs = compare(design, buses, meant, reference, labels)
@@ -140,9 +148,11 @@ def verify(
         engine.version() or "",
         tolerance,
         tuple(results),
+        single,
         limited,
         outputs,
         all(result.ok for result in results)
+        and all(cell.ok for cell in single)
         and all(limiter.ok for limiter in limited)
         and (outputs is None or math.isfinite(outputs.max_abs_error)),
         sum(map(_simulated, design.stages)),
@@ -188,16 +198,15 @@ def _stage(
     start = time.perf_counter()
     found = simulate(todo, sweep)
     apart = float(np.abs(found.volts - expected).max(initial=0.0))
-    size = float(np.abs(expected).max(initial=0.0))
-    relative = apart / size if size else apart
+    error = relative(apart, expected)
     return found.volts, StageResult(
         todo.stage.name,
         found.decks,
         todo.devices,
         time.perf_counter() - start,
         apart,
-        relative,
-        bool(np.isfinite(found.volts).all()) and relative <= tolerance,
+        error,
+        bool(np.isfinite(found.volts).all()) and error <= tolerance,
         (found.watts, _watts(todo)) if todo.power else None,
     )
 
@@ -242,4 +251,12 @@ def _engine(plan: Plan) -> engines.Engine:
     return engines.get("ngspice") if plan.power else engines.default()
 
 
-__all__ = ["LimiterResult", "Outputs", "Plan", "StageResult", "Verification", "verify"]
+__all__ = [
+    "CellResult",
+    "LimiterResult",
+    "Outputs",
+    "Plan",
+    "StageResult",
+    "Verification",
+    "verify",
+]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memxc.backends.spice.body import wrapped
 from memxc.backends.spice.names import definition
@@ -72,20 +73,54 @@ def limiter_cards(limit: float, prefix: str) -> str:
     return f"x{prefix}l {prefix}i0 {prefix}o0 limiter clip={limit:.9e}\n"
 
 
+def loaded_cards(cell: Callable[[str], str], siemens: float, prefix: str) -> str:
+    """A cell alone with what it drives."""
+    return f"{cell(prefix)}r{prefix}l {prefix}o0 0 {1 / siemens:.12e}\n"
+
+
+def inverter_cards(prefix: str) -> str:
+    """One inverter alone."""
+    return f"x{prefix}n {prefix}i0 {prefix}o0 inverter\n"
+
+
+def memristor_cards(ohms: float, prefix: str) -> str:
+    """One memristor alone that is no resistor; the output is its current times its ohms."""
+    return (
+        f"x{prefix}m {prefix}i0 {prefix}s memristor r={ohms:.12e}\n"
+        f"v{prefix}s {prefix}s 0 0\n"
+        f"h{prefix}o {prefix}o0 0 v{prefix}s {ohms:.12e}\n"
+    )
+
+
+def amplifier_cards(unit: Unit, load: NDArray[np.float64], prefix: str) -> str:
+    """The first amplifier of a unit alone; its inputs are the plus and the minus bit line, each
+    behind a resistor of the siemens in `load`, where there are any."""
+    return _amplifier(unit, 0, None, prefix) + "".join(
+        f"r{prefix}{node} {prefix}i{number} {prefix}{node}0 {1 / g:.12e}\n"
+        for number, (node, g) in enumerate(zip("pm", load.tolist(), strict=True))
+        if g > 0
+    )
+
+
+def amplifier_cell(unit: Unit) -> str:
+    """The cell of a unit's amplifiers."""
+    cell = "tia_single" if unit.stage.signed == "inverted-inputs" else "tia"
+    return cell if unit.offset is None else f"{cell}_offset"
+
+
 def _amplifier(unit: Unit, lane: int, limit: float | None, prefix: str) -> str:
     out = f"{prefix}{'o' if limit is None else 'r'}{lane}"
     single = unit.stage.signed == "inverted-inputs"
     nodes = f"{prefix}m{lane}" if single else f"{prefix}p{lane} {prefix}m{lane}"
-    cell, params = "tia_single" if single else "tia", f"r_f={unit.r_f[lane]:.9e}"
+    params = f"r_f={unit.r_f[lane]:.9e}"
     if not single:
         params += f" r_join={unit.r_join[lane]:.9e}"
     if unit.offset is not None:
         first, second = unit.offset[:, lane]
-        cell += "_offset"
         params += (
             f" offset_2={second:.9e}" if single else f" offset_1={first:.9e} offset_2={second:.9e}"
         )
-    card = f"x{prefix}a{lane} {nodes} {out} {cell} {params}\n"
+    card = f"x{prefix}a{lane} {nodes} {out} {amplifier_cell(unit)} {params}\n"
     if limit is not None:
         card += f"x{prefix}l{lane} {out} {prefix}o{lane} limiter clip={limit:.9e}\n"
     return card

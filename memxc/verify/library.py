@@ -1,40 +1,42 @@
-"""The definitions of a netlist folder, read from its files: what verify simulates is what is
-written there, not what memxc remembers."""
+"""The definitions of a netlist, as `netread` read them: what verify simulates is what is written
+there, not what memxc remembers, and an engine is given no text that was not read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.errors import fail, why
+from memxc.errors import fail
 from memxc.ir.stages import Drive
+from memxc.netread import Definition, Netlist
 from memxc.physics.nodal import Wires
 
 Floats = NDArray[np.float64]
 #: Cells of a line: how many segments from its port, and (row, column).
 Cells = list[tuple[int, tuple[int, int]]]
 
-_SUBCKT = re.compile(r"^\.subckt\s+(\S+)(.*?)^\.ends[^\n]*\n", re.M | re.S | re.I)
-#: A resistor, or an instance of the cell that the memristors are.
-_DEVICE = re.compile(r"^[RX](\d+)_(\d+)\s+\S+\s+\S+\s+(?:(\S+)\s+r\s*=\s*)?(\S+)$", re.M | re.I)
-
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """Every `.subckt` of the files under cells/, as text by lower-case name."""
+    """The definitions of a netlist by lower-case name, and the cards that they share."""
 
-    definitions: dict[str, str]
+    definitions: Mapping[str, Definition]
+    shared: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, netlist: Netlist) -> Library:
+        """The library of a netlist; of two definitions of one name the first."""
+        return cls(netlist.definitions, tuple(card.text for card in netlist.shared))
 
     def text(self, names: Iterable[str]) -> str:
         """The definitions by these names, each once."""
-        return "".join(self.definition(name) for name in dict.fromkeys(names))
+        return "".join(self.definition(name).text for name in dict.fromkeys(names))
 
-    def definition(self, name: str) -> str:
+    def definition(self, name: str) -> Definition:
         """One definition. Raises MemxcError (bad-design) where the netlist lacks it."""
         found = self.definitions.get(name.lower())
         if found is None:
@@ -43,35 +45,23 @@ class Library:
 
     def conductance(self, name: str, shape: tuple[int, int]) -> Floats:
         """The conductances of a crossbar definition as written, (word lines, bit lines) S."""
-        g = np.zeros(shape)
-        for row, column, _, ohms in _DEVICE.findall(self.definition(name)):
-            try:
-                g[int(row), int(column)] += 1 / float(ohms)
-            except (ValueError, IndexError, ZeroDivisionError) as error:
-                raise fail("bad-design", name, f"device R{row}_{column} {ohms}: {error}") from error
+        g, devices = np.zeros(shape), self.definition(name).devices
+        inside = (devices.row >= 0) & (devices.row < shape[0]) & (devices.column < shape[1])
+        for i in np.flatnonzero(~inside | (devices.ohms == 0))[:1].tolist():
+            what = f"device {' '.join(devices.words(i))} is none of {shape[0]} x {shape[1]}"
+            raise fail("bad-design", name, what)
+        np.add.at(g, (devices.row, devices.column), 1 / devices.ohms)
         return g
 
     def cell(self, name: str) -> str:
         """What the devices of a crossbar definition are instances of; "" for resistors."""
-        found = _DEVICE.search(self.definition(name))
-        return found[3] or "" if found else ""
+        return self.definition(name).devices.cell
 
     def periphery(self) -> str:
-        """All cells that are not crossbars."""
-        return "".join(text for name, text in self.definitions.items() if not _is_crossbar(name))
-
-
-def read(netlist: Path) -> Library:
-    """The library of DIR/netlist; empty where the network is nothing but wires."""
-    definitions: dict[str, str] = {}
-    for path in sorted((netlist / "cells").glob("*")):
-        try:
-            text = path.read_text("ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise fail("bad-design", str(path), f"cannot be read: {why(error)}") from error
-        for match in _SUBCKT.finditer(text):
-            definitions[match[1].lower()] = match[0]
-    return Library(definitions)
+        """All cells that are not crossbars, and what they share."""
+        shared = "".join(f"{card}\n" for card in self.shared)
+        cells = (d.text for name, d in self.definitions.items() if not _is_crossbar(name))
+        return shared + "".join(cells)
 
 
 def wired(name: str, g: Floats, wires: Wires, drive: Drive = "left", cell: str = "") -> str:

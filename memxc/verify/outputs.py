@@ -13,6 +13,7 @@ from memxc import evaluate
 from memxc.errors import MemxcError
 from memxc.ir.design import Design
 from memxc.metrics import METRICS, choose
+from memxc.verify.size import FAINT, RESOLVED, relative
 
 Floats = NDArray[np.float64]
 
@@ -50,27 +51,28 @@ def compare(
     count = len(next(iter(found.values())))
     return Outputs(
         count,
-        *_distance(found, reference),
-        *_distance(found, own)[1:],
+        *_distance(design, found, reference),
+        *_distance(design, found, own)[1:],
         *_scores(found[design.outputs[0]], np.asarray(reference[design.outputs[0]]), labels),
     )
 
 
 def _distance(
-    found: Mapping[str, Floats], wanted: Mapping[str, NDArray[Any]]
+    design: Design, found: Mapping[str, Floats], wanted: Mapping[str, NDArray[Any]]
 ) -> tuple[float, float, int]:
-    """The largest absolute and relative error, and on how many samples every argmax agrees."""
-    apart, relative, agree = [0.0], [0.0], np.array(True)
+    """The largest absolute and relative error, and on how many samples every argmax agrees: what
+    is the largest in one is it in the other, too, as far as an engine resolves."""
+    apart, further, agree = [0.0], [0.0], np.array(True)
     for name, value in found.items():
+        unit = design.buses[name].scale or 1.0
         right = np.asarray(wanted[name], dtype=np.float64).reshape(value.shape)
-        error = float(np.abs(value - right).max(initial=0.0))
-        size = float(np.abs(right).max(initial=0.0))
-        apart.append(error)
-        relative.append(error / size if size else error)
+        apart.append(float(np.abs(value - right).max(initial=0.0)))
+        further.append(relative(apart[-1], right, FAINT / unit))
         flat, same = value.reshape(len(value), -1), right.reshape(len(value), -1)
-        agree = agree & (flat.argmax(axis=1) == same.argmax(axis=1))
+        there = np.take_along_axis(flat, same.argmax(axis=1)[:, None], axis=1)[:, 0]
+        agree = agree & (there >= flat.max(axis=1) - RESOLVED / unit)
     # numpy's maximum keeps what is no number, Python's loses it.
-    return float(np.max(apart)), float(np.max(relative)), int(agree.sum())
+    return float(np.max(apart)), float(np.max(further)), int(agree.sum())
 
 
 def _scores(

@@ -70,6 +70,11 @@ class Task:
         """Volts of the stage's limiter."""
         return self.design.buses[self.stage.dst].limit
 
+    @property
+    def swing(self) -> float:
+        """Volts that an op-amp reaches."""
+        return self.target.amplifier.swing_v
+
     def periphery(self, runs: Sequence[Run]) -> str:
         """The netlist's own text of the cells around the crossbars."""
         return self.library.periphery()

@@ -64,6 +64,17 @@ class Unit:
         """The stack a placed crossbar comes from."""
         return self.stage.crossbars[placed.index]
 
+    def load(self, amplifier: int) -> Floats:
+        """Siemens of all devices on the plus and on the minus bit lines of an amplifier, (2,)."""
+        total = np.zeros(2)
+        for placed in self.placed:
+            crossbar = self.crossbar(placed)
+            column = crossbar.conductance(slice(placed.group, placed.group + 1))[0].sum(axis=0)
+            for side, polarity in enumerate((1, -1)):
+                ends = (placed.bits == amplifier) & (crossbar.polarity == polarity)
+                total[side] += column[ends].sum()
+        return total
+
     def definitions(self) -> list[str]:
         """The netlist definitions the unit places."""
         return [definition(int(self.crossbar(p).definition[p.group])) for p in self.placed]

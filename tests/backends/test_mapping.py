@@ -7,9 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import evaluate
+from memxc import evaluate, target
 from memxc.backends import mapping, resources, spice
 from memxc.backends.nets import Nets
+from memxc.ir.graph import Graph, Node
+from memxc.lower import lower
+from memxc.lvs import compare_folder
+from memxc.passes import Context, parse
 
 TURNED = ["parallel", "sequential"]
 
@@ -93,3 +97,39 @@ def test_a_schedule_carried_out_by_hand_is_the_stage(design):
 
 def test_a_parallel_design_has_no_schedule(design):
     assert rows(mapping.schedule(design)) == []
+
+
+def test_no_port_of_a_phase_that_has_finished_floats(tmp_path):
+    """Stride 2 along 3 columns: the even outputs are 4 places, the odd ones 3."""
+    rng = np.random.default_rng(0)
+    graph = Graph(
+        "net", ("x",), ("y",),
+        (Node("up", "ConvTranspose", ("x", "w"), ("y",), {"strides": (1, 2)}),),
+        {"x": (1, 1, 1, 3), "y": (1, 2, 1, 7), "w": (1, 2, 1, 3)},
+        {"w": rng.normal(size=(1, 2, 1, 3))}, 17,
+    )  # fmt: skip
+    made = lower(graph)
+    ctx = Context(target.load("hfox-128"), {"x": rng.uniform(0, 1, (2, 1, 1, 3))})
+    for change in parse("calibrate,schedule{mode=sequential},partition,tile,program,share"):
+        made = change.run(made, ctx)
+    assert [crossbar.places for crossbar in made.arrays[0].crossbars] == [4, 3]
+    top = spice.write(made, tmp_path / "netlist", "net")[0].read_text()
+    ports = set(re.findall(r"\bq\d+_\d+_\d+_\d+\b", top))
+    found = rows(mapping.schedule(made))
+    for period in "0123":
+        carried = [row["port"] for row in found if row["period"] == period]
+        assert sorted(p for p in carried if p[0] == "q") == sorted(ports)
+    last = {row["port"]: row["net"] for row in found if row["period"] == "3"}
+    assert last == {
+        "q0_0_0_0": "0", "q0_0_0_1": "n0_2", "q0_1_0_0": "0", "n1_0": "n1_6", "n1_7": "n1_13",
+    }  # fmt: skip
+    for name, lines in (
+        ("mapping", mapping.mapping(made, "cir")),
+        ("schedule", mapping.schedule(made)),
+    ):
+        (tmp_path / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines))
+    assert compare_folder(made, tmp_path).differences == ()
+    text = (tmp_path / "schedule.csv").read_text()
+    (tmp_path / "schedule.csv").write_text(text.replace("s00_up,3,q0_1_0_0,0\n", ""))
+    (difference,) = compare_folder(made, tmp_path).differences
+    assert (difference.where, difference.found) == ("s00_up period 3 q0_1_0_0", "missing")

@@ -167,7 +167,8 @@ def test_what_does_not_exist_is_a_usage_fault(tmp_path, plan, code):
 def test_a_missing_definition_is_named(tmp_path):
     design, chosen, wanted = _compiled(tmp_path)
     path = next(tmp_path.glob("cells/s00_*"))
-    path.write_text(path.read_text().replace(".subckt xb0 ", ".subckt xb900 ", 1))
+    text = path.read_text().replace(".subckt xb0 ", ".subckt xb900 ", 1)
+    path.write_text(text.replace(".ends xb0\n", ".ends xb900\n", 1))
     with pytest.raises(MemxcError, match="no definition of xb0"):
         verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan())
 
@@ -247,9 +248,10 @@ def test_a_distance_that_is_no_number_is_not_ok(tmp_path, name):
 @pytest.mark.parametrize(
     ("body", "error_v"),
     [
-        ("v(in)", 1.0),
-        ("min(v(in),{clip})", 1.0),
-        ("max(v(in),0-{clip})", 1.0),
+        # At the swing of the op-amps, four clips.
+        ("v(in)", 3.0),
+        ("min(v(in),{clip})", 3.0),
+        ("max(v(in),0-{clip})", 3.0),
         ("min(max(v(in),0-0.9*{clip}),0.9*{clip})", 0.1),
         ("0.99*min(max(v(in),0-{clip}),{clip})", 0.01),
     ],
@@ -258,6 +260,7 @@ def test_a_limiter_that_does_not_limit(tmp_path, engine, body, error_v, ngspice)
     """No sample gets to the limiter, so only the cell alone can tell. error_v: as clips."""
     design, chosen, wanted = _compiled(tmp_path)
     clip = design.buses["a"].limit
+    assert chosen.amplifier.swing_v == 4 * clip
     path = tmp_path / "cells" / "periphery.cir"
     text = path.read_text()
     assert text.count("v=min(max(v(in),0-{clip}),{clip})") == 1

@@ -1,0 +1,259 @@
+"""Every cell around the crossbars, each alone over the whole range that its signals may take.
+
+Samples reach a part of it only: calibrate keeps them away from limiters, and a cell may be right
+where they are and wrong beyond. The range of a signal is what its limiter lets pass, or else the
+swing of the op-amps, or the volts of the samples where these are larger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir import expr
+from memxc.ir.stages import Array, Lanes
+from memxc.physics import amplifier, cells
+from memxc.verify import decks, loads, units
+from memxc.verify.bench import Run, benches, cut
+from memxc.verify.simulate import Sweep
+from memxc.verify.size import relative
+from memxc.verify.task import Task, answers
+from memxc.verify.units import Unit
+
+Floats = NDArray[np.float64]
+#: Volts at all inputs of a cell together, and the fewest points of one with many inputs.
+_VOLTS, _FEWEST = 2_000, 40
+#: Points over the range of a cell of one input.
+_POINTS = 400
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A cell alone, its inputs (an amplifier's output) up to `range_v` of either sign; relative to
+    the largest volts that it should have given."""
+
+    name: str
+    range_v: float
+    max_abs_error_v: float
+    max_rel_error: float
+    ok: bool
+
+
+@dataclass(frozen=True)
+class LimiterResult:
+    """The limiter of `clip_v` volts: how far it is from what it should be; relative to the clip."""
+
+    clip_v: float
+    range_v: float
+    max_abs_error_v: float
+    max_rel_error: float
+    ok: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Probe:
+    """A cell with what drives it, (points, inputs), and what it is to give, (points,).
+
+    limit: volts at which a limiter takes over what it gives. load: siemens that it drives.
+    """
+
+    name: str
+    range_v: float
+    inputs: Floats
+    expected: Floats
+    cards: Callable[[str], str]
+    limit: float | None = None
+    load: float = 0.0
+
+    def limited(self, volts: Floats) -> Floats:
+        """What is left of volts behind the limiter."""
+        return volts if self.limit is None else volts.clip(-self.limit, self.limit)
+
+    def run(self, number: int) -> Run:
+        """The cell in its bench."""
+        cards = self.cards
+        if self.load:
+            cards = partial(decks.loaded_cards, cards, self.load)
+        return Run(number, 0, 1, 1, self.inputs, cards)
+
+
+def check(
+    tasks: Sequence[Task], sweep: Sweep, tolerance: float
+) -> tuple[tuple[CellResult, ...], tuple[LimiterResult, ...]]:
+    """Every different cell of some stages. Raises MemxcError where the engine fails."""
+    if not tasks:
+        return (), ()
+    load = loads.heaviest(tasks[0].design)
+    clips: dict[float, _Probe] = {}
+    found: dict[object, _Probe] = {}
+    for task in tasks:
+        drives = load[task.stage.dst]
+        if task.limit is not None:
+            known = clips.get(task.limit)
+            if known is None or known.load < drives:
+                clips[task.limit] = _limiter(task, drives)
+            # The limiter is what drives the next stage.
+            drives = 0.0
+        array = isinstance(task.stage, Array)
+        found |= dict(_array(task, drives) if array else _lanes(task, drives))
+    worst: dict[str, CellResult] = {}
+    for probe, apart in _errors(tasks[0], list(found.values()), sweep):
+        size = relative(apart, probe.limited(probe.expected))
+        # A comparison with what is no number says no.
+        made = CellResult(probe.name, probe.range_v, apart, size, size <= tolerance)
+        before = worst.get(probe.name)
+        worst[probe.name] = made if before is None else _worse(before, made)
+    limited = [
+        LimiterResult(clip, probe.range_v, apart, apart / clip, apart / clip <= tolerance)
+        for (probe, apart), clip in zip(
+            _errors(tasks[0], [clips[c] for c in sorted(clips)], sweep), sorted(clips), strict=True
+        )
+    ]
+    return tuple(worst.values()), tuple(limited)
+
+
+def _worse(one: CellResult, other: CellResult) -> CellResult:
+    """Both results of one cell as one."""
+    worst = one if not other.max_rel_error > one.max_rel_error and other.ok else other
+    return replace(worst, range_v=max(one.range_v, other.range_v), ok=one.ok and other.ok)
+
+
+def _errors(task: Task, probes: Sequence[_Probe], sweep: Sweep) -> Iterator[tuple[_Probe, float]]:
+    """Each probe with its largest error in volts; NaN where the engine gave no number."""
+    todo = [run for number, probe in enumerate(probes) for run in cut(probe.run(number))]
+    made = list(benches(todo, "cells alone", task.periphery))
+    apart = [0.0] * len(probes)
+    for run, volts, _ in answers(made, sweep(made)):
+        probe = probes[run.unit]
+        expected = probe.limited(probe.expected[run.first : run.first + len(volts)])
+        error = np.abs(probe.limited(volts[:, 0]) - expected).max(initial=0.0)
+        # numpy's maximum keeps what is no number.
+        apart[run.unit] = float(np.maximum(apart[run.unit], error))
+    yield from zip(probes, apart, strict=True)
+
+
+def _reach(task: Task, source: int) -> float:
+    """The volts that a source bus of a stage may have, of either sign."""
+    limit = task.design.buses[task.stage.srcs[source]].limit
+    if limit is not None:
+        return limit
+    return max(task.swing, float(np.abs(task.sources[source]).max(initial=0.0)))
+
+
+def _limiter(task: Task, load: float) -> _Probe:
+    assert task.limit is not None
+    reach = max(task.swing, 2 * task.limit)
+    volts = np.concatenate([_spread(reach, _POINTS), _spread(2 * task.limit, _POINTS)])
+    expected = volts.clip(-task.limit, task.limit)
+    cards = partial(decks.limiter_cards, task.limit)
+    return _Probe("limiter", reach, volts[:, None], expected, cards, load=load)
+
+
+def _spread(reach: float, count: int, seed: int = 0) -> Floats:
+    """Volts from end to end, one in each of `count` equal parts, and the ends.
+
+    Drawn within its part, so that none is just where a function jumps (0.5, say).
+    """
+    places = np.arange(count) + np.random.default_rng(seed).random(count)
+    return np.concatenate([[-reach, 0.0, reach], (2 * places / count - 1) * reach])
+
+
+def _lanes(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
+    """The cell of a lane function: all inputs at once at volts drawn over their ranges, and each of
+    some inputs by itself from end to end."""
+    stage, buses = task.stage, task.design.buses
+    assert isinstance(stage, Lanes)
+    scales, reach = [], []
+    for number, (src, taps) in enumerate(zip(stage.srcs, stage.taps, strict=True)):
+        scales += [buses[src].scale or 1.0] * taps.lines
+        reach += [_reach(task, number)] * taps.lines
+    inputs = _box(np.array(reach))
+    out = buses[stage.dst].scale or 1.0
+    with np.errstate(all="ignore"):
+        value = expr.evaluate(stage.expr, list((inputs / scales).T)) * out
+    expected = np.broadcast_to(value, len(inputs))
+    # Beyond its swing no amplifier gives what a function says.
+    kept = np.abs(expected) <= max(task.swing, task.limit or 0.0)
+    cell = units.lane_cells(task.design)[stage.name]
+    cards = partial(decks.lane_cards, cell, len(reach), None)
+    if kept.any():
+        limit = task.limit
+        probe = _Probe(cell, max(reach), inputs[kept], expected[kept], cards, limit, load)
+        yield (cell, tuple(reach), limit, load), probe
+
+
+def _box(reach: Floats) -> Floats:
+    """Volts (points, inputs) at inputs that reach so far."""
+    count = len(reach)
+    points = min(_POINTS, max(_FEWEST, _VOLTS // count))
+    rng = np.random.default_rng(count)
+    drawn = rng.uniform(-1, 1, (points, count)) * rng.choice([1.0, 0.3, 0.03], (points, 1)) * reach
+    parts = [drawn, np.zeros((1, count)), reach[None], -reach[None]]
+    for number in np.unique(np.linspace(0, count - 1, 8).astype(int)).tolist():
+        alone = np.repeat(rng.uniform(-0.1, 0.1, (1, count)) * reach, points + 3, axis=0)
+        alone[:, number] = _spread(float(reach[number]), points, number)
+        parts.append(alone)
+    return np.concatenate(parts)
+
+
+def _array(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
+    """The cells around an array: amplifiers of the least and of the largest feedback, inverters,
+    and memristors that are no resistors."""
+    stage, reach = task.stage, _reach(task, 0)
+    assert isinstance(stage, Array)
+    feedback = [
+        (float(r), u, a) for u, unit in enumerate(task.units) for a, r in enumerate(unit.r_f)
+    ]
+    for _, number, lane in {min(feedback), max(feedback)}:
+        probe = _amplifier(task, task.units[number], lane, reach)
+        yield (stage.name, number, lane), replace(probe, load=load)
+    if stage.signed == "inverted-inputs":
+        volts = _spread(reach, _POINTS)
+        expected = amplifier.inverter(volts, stage.gain)
+        probe = _Probe("inverter", reach, volts[:, None], expected, decks.inverter_cards)
+        yield ("inverter", reach), probe
+    if not task.linear:
+        yield from _memristors(task, reach)
+
+
+def _amplifier(task: Task, unit: Unit, lane: int, reach: float) -> _Probe:
+    """An amplifier behind one resistor for all devices of each of its bit lines."""
+    stage, single = unit.stage, unit.stage.signed == "inverted-inputs"
+    load = unit.load(lane)
+    own = replace(
+        unit,
+        r_f=unit.r_f[[lane]],
+        r_join=unit.r_join[[lane]],
+        offset=None if unit.offset is None else unit.offset[:, [lane]],
+    )
+    most = load * max(reach, abs(stage.v_bias))
+    # Op-amp 1 gives r_join times the plus current.
+    plus = 0.0 if single else min(most[0], task.swing / own.r_join[0])
+    out = min(task.swing, own.r_f[0] * most.sum())
+    first, second = np.meshgrid(_spread(plus, 8), _spread(out, 24, 1))
+    current = np.stack([first.ravel(), first.ravel() - second.ravel() / own.r_f[0]], axis=1)
+    current = current[(np.abs(current) <= most * (1 + 1e-9)).all(axis=1)]
+    volts = np.divide(current, load, out=np.zeros_like(current), where=load > 0)
+    parts = current[:, :1], current[:, 1:], load[:1], load[1:]
+    expected = (
+        amplifier.single(parts[1], parts[3], own.r_f, stage.gain, own.offset)
+        if single
+        else amplifier.pair(*parts, own.r_f, own.r_join, stage.gain, own.offset)
+    )
+    cards = partial(decks.amplifier_cards, own, load)
+    return _Probe(decks.amplifier_cell(own), out, volts, expected[:, 0], cards, task.limit)
+
+
+def _memristors(task: Task, reach: float) -> Iterator[tuple[object, _Probe]]:
+    """The cell of the memristors at conductances from end to end, its current as volts."""
+    device = task.target.device
+    law = cells.law(device)
+    volts = _spread(min(reach, *np.abs(law.reach)), _POINTS)
+    for g in np.geomspace(device.g_min, device.g_max, 5).tolist():
+        expected = law(np.full_like(volts, g), volts)[0] / g
+        cards = partial(decks.memristor_cards, 1 / g)
+        yield ("memristor", g), _Probe("memristor", reach, volts[:, None], expected, cards)
