@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from memxc import ops
 from memxc.errors import Fault, MemxcError
+from memxc.ir.bounds import MOST_IN_ALL
 from memxc.ir.design import Bus, Design
 from memxc.ir.graph import Graph, Node
+from memxc.ir.sizes import Size
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
 
 _CELLS = {
@@ -96,11 +98,17 @@ def _walk(graph: Graph) -> _Lowered:
     used = read | {*graph.outputs}
     parts: dict[int, ops.Parts] = {}
     faults: dict[int, tuple[Fault, ...]] = {}
+    size = Size()
     for index, node in enumerate(graph.nodes):
         try:
             parts[index] = ops.lower_node(node, graph, used)
         except MemxcError as error:
             faults[index] = error.faults
+            continue
+        size.add(stage for stage in parts[index] if not isinstance(stage, Bus))
+        if size.largest > MOST_IN_ALL:
+            faults[index] = (_too_large(node),)
+            break
     for index, fault in _misplaced(graph, parts):
         faults[index] = (fault,)
     return _Lowered(parts, faults)
@@ -133,6 +141,12 @@ def _misplaced(graph: Graph, parts: Mapping[int, ops.Parts]) -> Iterator[tuple[i
                     if origin[src] not in wrong:
                         wrong.add(origin[src])
                         yield origin[src], _too_early(graph.nodes[origin[src]], graph.nodes[index])
+
+
+def _too_large(node: Node) -> Fault:
+    what = f"up to here the network takes more than {MOST_IN_ALL:,} connections or table entries"
+    hint = "what a circuit may take is in docs/cli.md, under Limits"
+    return Fault("unsupported-shape", node.name, what, hint)
 
 
 def _too_early(node: Node, reader: Node) -> Fault:

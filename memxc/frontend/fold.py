@@ -12,10 +12,11 @@ from memxc.frontend import branches
 from memxc.frontend.check import operator_faults
 from memxc.frontend.compute import Budget, value_of
 from memxc.frontend.infer import infer
-from memxc.frontend.network import LARGEST_TENSOR, Network, Shape
+from memxc.frontend.network import Network, Shape
 from memxc.frontend.sequences import unpacked
 from memxc.frontend.subgraphs import reads
 from memxc.frontend.upgrade import upgraded
+from memxc.ir.bounds import MOST
 
 
 def fold(network: Network) -> None:
@@ -132,6 +133,6 @@ def _unusable(shape: Shape | None) -> str:
         return "has a shape that only the data tells"
     if min(shape, default=1) < 1:
         return f"has the shape {list(shape)}, which holds nothing"
-    if prod(shape) > LARGEST_TENSOR:
-        return f"has the shape {list(shape)}: more elements than a circuit can have nets"
+    if prod(shape) > MOST:
+        return f"has the shape {list(shape)}: more than the {MOST:,} nets that a signal may have"
     return ""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from memxc.errors import Fault, MemxcError
+from memxc.ir.bounds import TooLargeError, one_operator
 from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear, Wires
@@ -30,6 +31,8 @@ _FLAGS = frozenset(
         "upper",
     )
 )
+
+_SMALLER = "what a circuit may take is in docs/cli.md, under Limits"
 
 for _module in pkgutil.iter_modules(__path__):
     if not _module.name.startswith("_"):
@@ -57,7 +60,12 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
     faults = list(_undeclared(node, graph, column, used))
     if faults:
         raise MemxcError(faults)
-    parts = column.lower(Call(node, graph, {**column.attrs, **node.attrs}, used))
+    call = Call(node, graph, {**column.attrs, **node.attrs}, used)
+    try:
+        with one_operator():
+            parts = column.lower(call)
+    except TooLargeError as error:
+        raise call.refuse(str(error), _SMALLER, "unsupported-shape") from error
     if not column.integers and not all(isinstance(part, Wires | Bus) for part in parts):
         faults = list(_integers(node, graph, used))
         if faults:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from memxc.ir.stages import Circuit
-from memxc.ir.windows import ints
 from memxc.ops._affine import with_constant
 from memxc.ops._blocks import SUM, built
+from memxc.ops._nets import widened
 from memxc.ops._registry import Call, Parts, operator
 from memxc.ops._steps import Signal, Steps
 
@@ -71,7 +71,7 @@ def _combined(
     terms = [f"x{k}" for k in range(len(signals))] + literal
     if len(terms) == 1:
         return steps.end(signals[0])
-    wide = [Signal(s.bus, ints(np.broadcast_to(s.nets, call.shape))) for s in signals]
+    wide = [Signal(s.bus, widened(call, s.nets)) for s in signals]
     keeps = fold is not np.add and not literal
     return steps.end(steps.lanes("result", *words(terms), *wide, keeps_scale=keeps))
 
