@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from memxc import ops
+from memxc import frontend, ops
 from memxc.errors import Fault, MemxcError
 from memxc.ir.bounds import MOST_IN_ALL
 from memxc.ir.design import Bus, Design
@@ -41,6 +42,21 @@ class _Lowered:
 
     parts: Mapping[int, ops.Parts]
     faults: Mapping[int, tuple[Fault, ...]]
+
+
+def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+    """The network of a file, as `frontend.load` has it.
+
+    Where its shapes cannot be told, MemxcError has the faults of all operators and attributes as
+    well that are refused whatever the shapes are.
+    """
+    try:
+        return frontend.load(path, shapes)
+    except MemxcError as error:
+        told = {fault.where.removeprefix(f"{path}:") for fault in error.faults}
+        nodes, opset = frontend.nodes(path)
+        more = [f for node in nodes if node.name not in told for f in ops.judge(node, opset)]
+        raise MemxcError([*error.faults, *more]) from error
 
 
 def lower(graph: Graph) -> Design:

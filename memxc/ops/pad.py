@@ -52,6 +52,8 @@ def _constant(call: Call, inner: tuple[slice, ...], widths: list[tuple[int, int]
     value = 0.0 if given is None else float(call.single(given, "value"))
     board = Board(call)
     nets = ints(board.operand(0)[inner])
+    if not any(map(any, widths)):
+        return board.wires(nets)
     if value <= -LARGEST or value == _LOWEST_HALF:
         return board.wires(_repeated(call, nets, widths, value))
     border = board.constant(np.array(value)).item()
