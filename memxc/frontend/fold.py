@@ -103,7 +103,12 @@ def _no_tensor(name: str, network: Network) -> Fault:
 def _folded(node: onnx.NodeProto, network: Network, budget: Budget) -> bool:
     """Whether a node is computed now; its shapes and constants are noted."""
     infer(node, network)
-    values = value_of(node, network, budget)
+    try:
+        values = value_of(node, network, budget)
+    except MemxcError:
+        for name in node.output:  # What reads it would only repeat the fault.
+            network.shapes.pop(name, None)
+        raise
     for name, value in (values or {}).items():
         network.add(name, value)
     return values is not None

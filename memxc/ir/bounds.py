@@ -20,7 +20,7 @@ MOST_IN_ALL = 2**29
 MOST_WEIGHTS = 2**27
 #: What a kernel counts beside its tables, and an input of a lane function: each is a Python object
 #: or a word of text.
-KERNEL, TERM = 2**10, 2**9
+KERNEL, TERM = 2**13, 2**9
 
 _left: ContextVar[int] = ContextVar("numbers that the operator may still take", default=MOST)
 

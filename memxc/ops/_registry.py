@@ -56,9 +56,15 @@ class Call:
         """The shape of the first output."""
         return self.graph.shapes[self.dst]
 
+    def _input(self, index: int) -> str:
+        """The name of an input that has to be there."""
+        if not self.has(index):
+            raise self.refuse(f"its input {index + 1} is missing", code="unsupported-model")
+        return self.inputs[index]
+
     def shape_of(self, index: int) -> Shape:
         """The shape of an input."""
-        return self.graph.shapes[self.inputs[index]]
+        return self.graph.shapes[self._input(index)]
 
     def has(self, index: int) -> bool:
         """Whether an optional input is there."""
@@ -66,7 +72,7 @@ class Call:
 
     def is_constant(self, index: int) -> bool:
         """Whether an input is a constant of the model."""
-        return self.inputs[index] in self.graph.weights
+        return self._input(index) in self.graph.weights
 
     def constant(self, index: int, role: str) -> Tensor:
         """An input that has to be a constant; `role` says what it is to the operator."""
@@ -90,7 +96,7 @@ class Call:
 
     def kind(self, index: int) -> str:
         """The element type of an input that is a signal; "" for a real number."""
-        return self.graph.kinds.get(self.inputs[index], "")
+        return self.graph.kinds.get(self._input(index), "")
 
     @property
     def dst_kind(self) -> str:
