@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from memxc import ops
+from memxc import frontend, ops
 from memxc.errors import Fault, MemxcError
+from memxc.ir.bounds import MOST_IN_ALL
 from memxc.ir.design import Bus, Design
 from memxc.ir.graph import Graph, Node
+from memxc.ir.sizes import Size
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
 
 _CELLS = {
@@ -39,6 +42,21 @@ class _Lowered:
 
     parts: Mapping[int, ops.Parts]
     faults: Mapping[int, tuple[Fault, ...]]
+
+
+def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+    """The network of a file, as `frontend.load` has it.
+
+    Where its shapes cannot be told, MemxcError has the faults of all operators and attributes as
+    well that are refused whatever the shapes are.
+    """
+    try:
+        return frontend.load(path, shapes)
+    except MemxcError as error:
+        told = {fault.where.removeprefix(f"{path}:") for fault in error.faults}
+        nodes, opset = frontend.nodes(path)
+        more = [f for node in nodes if node.name not in told for f in ops.judge(node, opset)]
+        raise MemxcError([*error.faults, *more]) from error
 
 
 def lower(graph: Graph) -> Design:
@@ -96,11 +114,17 @@ def _walk(graph: Graph) -> _Lowered:
     used = read | {*graph.outputs}
     parts: dict[int, ops.Parts] = {}
     faults: dict[int, tuple[Fault, ...]] = {}
+    size = Size()
     for index, node in enumerate(graph.nodes):
         try:
             parts[index] = ops.lower_node(node, graph, used)
         except MemxcError as error:
             faults[index] = error.faults
+            continue
+        size.add(stage for stage in parts[index] if not isinstance(stage, Bus))
+        if size.largest > MOST_IN_ALL:
+            faults[index] = (_too_large(node),)
+            break
     for index, fault in _misplaced(graph, parts):
         faults[index] = (fault,)
     return _Lowered(parts, faults)
@@ -133,6 +157,12 @@ def _misplaced(graph: Graph, parts: Mapping[int, ops.Parts]) -> Iterator[tuple[i
                     if origin[src] not in wrong:
                         wrong.add(origin[src])
                         yield origin[src], _too_early(graph.nodes[origin[src]], graph.nodes[index])
+
+
+def _too_large(node: Node) -> Fault:
+    what = f"up to here the network takes more than {MOST_IN_ALL:,} connections or table entries"
+    hint = "what a circuit may take is in docs/cli.md, under Limits"
+    return Fault("unsupported-shape", node.name, what, hint)
 
 
 def _too_early(node: Node, reader: Node) -> Fault:

@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 @_options.as_json
 def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> int:
     """Say what of MODEL becomes crossbars, what stays digital, and what is refused."""
-    from memxc import frontend
-    from memxc.lower import survey
+    from memxc.lower import load, survey
 
-    graph = frontend.load(model, shapes)
+    graph = load(model, shapes)
     found, faults = survey(graph)
     rows = _folded(found, graph)
     if as_json:

@@ -18,6 +18,7 @@ from memxc.frontend.fold import fold
 from memxc.frontend.network import network_of
 from memxc.frontend.read import prepared, read
 from memxc.frontend.shapes import fixed_inputs
+from memxc.frontend.unshaped import nodes
 from memxc.ir.graph import Graph, Tensor
 
 
@@ -31,8 +32,7 @@ def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Gra
     where = str(path)
     try:
         model = read(path)
-        check(model, where)
-        network = network_of(model, fixed_inputs(model, shapes or {}, where))
+        network = network_of(model, _checked(model, shapes or {}, where))
         fold(network)
         return convert(network, path.stem)
     except MemxcError as error:
@@ -64,10 +64,29 @@ def load_whole(
     return convert(network, where)
 
 
+def _checked(
+    model: onnx.ModelProto, given: Mapping[str, tuple[int, ...]], where: str
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of the inputs of a sound model. MemxcError with what is wrong with either."""
+    faults: list[Fault] = []
+    shapes: dict[str, tuple[int, ...]] = {}
+    try:
+        shapes = fixed_inputs(model, given, where)
+    except MemxcError as error:
+        faults += error.faults
+    try:
+        check(model, where)
+    except MemxcError as error:
+        faults += error.faults
+    if faults:
+        raise MemxcError(faults)
+    return shapes
+
+
 def _located(fault: Fault, path: str) -> Fault:
     """The same fault with the file before the name of its node or tensor."""
     is_whole = fault.where == path or fault.code == "usage"
     return fault if is_whole else replace(fault, where=f"{path}:{fault.where}")
 
 
-__all__ = ["Ends", "ends", "evaluator", "load", "load_whole"]
+__all__ = ["Ends", "ends", "evaluator", "load", "load_whole", "nodes"]

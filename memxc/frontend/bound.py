@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import onnx  # noqa: TID251
 
 #: Operators that read nothing but the shape or the type of an input, and which.
-_SHALLOW = {"Shape": (0,), "Size": (0,), "CastLike": (1,)}
+SHALLOW = {"Shape": (0,), "Size": (0,), "CastLike": (1,)}
 
 
 def dependent(nodes: Sequence[onnx.NodeProto], bound: Iterable[str]) -> dict[str, str]:
     """Tensors whose numbers depend on bound inputs -> the node that makes each, in order."""
     known, found = set(bound), dict[str, str]()
     for node in nodes:
-        shallow = _SHALLOW.get(node.op_type, ())
+        shallow = SHALLOW.get(node.op_type, ())
         if any(name in known for i, name in enumerate(node.input) if i not in shallow):
             made = [name for name in node.output if name]
             known.update(made)

@@ -47,6 +47,16 @@ def operator_faults(nodes: Iterable[onnx.NodeProto], opset: int) -> Iterator[Fau
         what = _refusal(node, opset)
         if what:
             yield Fault("unsupported-op", node.name, what, _hint(node))
+        if node.op_type == "Split":
+            yield from _parts_faults(node)
+
+
+def _parts_faults(node: onnx.NodeProto) -> Iterator[Fault]:
+    """What onnx's inference of shapes takes for granted of a Split: elsewhere it would crash."""
+    for attribute in node.attribute:
+        if attribute.name == "num_outputs" and attribute.i != len(node.output):
+            what = f"num_outputs = {attribute.i}, but it has {len(node.output)} outputs"
+            yield Fault("broken-model", node.name, what)
 
 
 def _hint(node: onnx.NodeProto) -> str:

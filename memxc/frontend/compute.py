@@ -13,6 +13,7 @@ from onnx.reference.op_run import RuntimeImplementationError  # noqa: TID251
 from memxc.errors import fail
 from memxc.frontend.network import Network, Shape
 from memxc.frontend.tensors import Array, array
+from memxc.ir.bounds import MOST_WEIGHTS
 
 Values = dict[str, Array]
 
@@ -105,6 +106,9 @@ def _constant_of_shape(node: onnx.NodeProto, shape: Array) -> Array:
     value = np.zeros(1, np.float32)
     for attribute in node.attribute:
         value = array(attribute.t, node.name).reshape(-1)
+    if prod(map(int, shape.reshape(-1))) > MOST_WEIGHTS:
+        what = f"makes a constant of more than {MOST_WEIGHTS:,} numbers"
+        raise fail("unsupported-shape", node.name, what)
     try:
         return np.broadcast_to(value[0], tuple(map(int, shape)))
     except (ValueError, IndexError, TypeError) as error:

@@ -57,13 +57,13 @@ def _nodes(network: Network) -> tuple[Node, ...]:
             node.op_type,
             tuple(node.input),
             tuple(name if name in read else "" for name in node.output),
-            {attribute.name: _plain(attribute, node.name) for attribute in node.attribute},
+            {attribute.name: plain(attribute, node.name) for attribute in node.attribute},
         )
         for node in network.nodes
     )
 
 
-def _plain(attribute: onnx.AttributeProto, node: str) -> Any:
+def plain(attribute: onnx.AttributeProto, node: str) -> Any:
     """An attribute's value as int, float, str, a tuple of these, or an array."""
     value = onnx.helper.get_attribute_value(attribute)
     if isinstance(value, onnx.TensorProto):

@@ -12,10 +12,11 @@ from memxc.frontend import branches
 from memxc.frontend.check import operator_faults
 from memxc.frontend.compute import Budget, value_of
 from memxc.frontend.infer import infer
-from memxc.frontend.network import LARGEST_TENSOR, Network, Shape
+from memxc.frontend.network import Network, Shape
 from memxc.frontend.sequences import unpacked
 from memxc.frontend.subgraphs import reads
 from memxc.frontend.upgrade import upgraded
+from memxc.ir.bounds import MOST
 
 
 def fold(network: Network) -> None:
@@ -102,7 +103,12 @@ def _no_tensor(name: str, network: Network) -> Fault:
 def _folded(node: onnx.NodeProto, network: Network, budget: Budget) -> bool:
     """Whether a node is computed now; its shapes and constants are noted."""
     infer(node, network)
-    values = value_of(node, network, budget)
+    try:
+        values = value_of(node, network, budget)
+    except MemxcError:
+        for name in node.output:  # What reads it would only repeat the fault.
+            network.shapes.pop(name, None)
+        raise
     for name, value in (values or {}).items():
         network.add(name, value)
     return values is not None
@@ -132,6 +138,6 @@ def _unusable(shape: Shape | None) -> str:
         return "has a shape that only the data tells"
     if min(shape, default=1) < 1:
         return f"has the shape {list(shape)}, which holds nothing"
-    if prod(shape) > LARGEST_TENSOR:
-        return f"has the shape {list(shape)}: more elements than a circuit can have nets"
+    if prod(shape) > MOST:
+        return f"has the shape {list(shape)}: more than the {MOST:,} nets that a signal may have"
     return ""

@@ -12,8 +12,6 @@ from memxc.frontend.read import PLAIN_OPSET, opset_of
 from memxc.frontend.tensors import Array, array
 
 Shape = tuple[int, ...]
-#: Elements. Twice the largest weight of VGG-19; lower makes several tables of this length.
-LARGEST_TENSOR = 2**28
 
 
 @dataclass

@@ -8,7 +8,8 @@ from math import prod
 import onnx  # noqa: TID251
 
 from memxc.errors import Fault, MemxcError, pasted
-from memxc.frontend.network import LARGEST_TENSOR, Shape
+from memxc.frontend.network import Shape
+from memxc.ir.bounds import MOST
 
 #: Sizes as the model says them; None where it leaves one open.
 _Sizes = Sequence[int | None]
@@ -92,8 +93,10 @@ def _usable(name: str, shape: Shape) -> Shape | Fault:
     elif shape[0] != 1:
         what = f"the input has a fixed batch of {shape[0]} (shape {_words(shape)})"
         hint = "a circuit computes one sample at a time: export with batch 1, or with an open batch"
-    elif prod(shape) > LARGEST_TENSOR:
-        what = f"the input claims {_words(shape)}: more elements than a circuit can have nets"
+    elif prod(shape) > MOST:
+        what = (
+            f"the input claims {_words(shape)}: more than the {MOST:,} nets that a signal may have"
+        )
     return Fault("unsupported-shape", name, what, hint) if what else shape
 
 

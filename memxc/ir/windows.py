@@ -14,19 +14,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.ir.bounds import TooLargeError
+
 Ints = NDArray[np.int32]
 
 #: A net held at 0 V: constant padding.
 GROUND = -1
 #: An output that is not wanted: the clipped part of the last patch.
 DISCARD = -2
+_LOW, _HIGH = -(2**31), 2**31 - 1
 #: Nets looked at together.
 _CHUNK = 1 << 20
 
 
 def ints(values: object) -> Ints:
-    """A read-only int32 array."""
-    array = np.asarray(values, dtype=np.int32, order="C")
+    """A read-only int32 array. Raises TooLargeError where a number has no place in 32 bits."""
+    wide = np.asarray(values)
+    if wide.dtype.itemsize > 4 and wide.size and not _LOW <= wide.min() <= wide.max() <= _HIGH:
+        raise TooLargeError("it counts nets beyond 2**31")
+    array = np.asarray(wide, dtype=np.int32, order="C")
     array.setflags(write=False)
     return array
 

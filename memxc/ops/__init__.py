@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from memxc.errors import Fault, MemxcError
+from memxc.ir.bounds import TooLargeError, one_operator
 from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear, Wires
@@ -30,6 +31,8 @@ _FLAGS = frozenset(
         "upper",
     )
 )
+
+_SMALLER = "what a circuit may take is in docs/cli.md, under Limits"
 
 for _module in pkgutil.iter_modules(__path__):
     if not _module.name.startswith("_"):
@@ -51,13 +54,18 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
 
     Raises MemxcError with every fault of the node that can be told at once.
     """
+    faults = list(judge(node, graph.opset))
     column = COLUMNS.get(node.op)
-    if column is None:
-        raise MemxcError(_unknown(node))
-    faults = list(_undeclared(node, graph, column, used))
-    if faults:
+    if column is not None:
+        faults += _misfits(node, graph, column, used)
+    if faults or column is None:
         raise MemxcError(faults)
-    parts = column.lower(Call(node, graph, {**column.attrs, **node.attrs}, used))
+    call = Call(node, graph, {**column.attrs, **node.attrs}, used)
+    try:
+        with one_operator():
+            parts = column.lower(call)
+    except TooLargeError as error:
+        raise call.refuse(str(error), _SMALLER, "unsupported-shape") from error
     if not column.integers and not all(isinstance(part, Wires | Bus) for part in parts):
         faults = list(_integers(node, graph, used))
         if faults:
@@ -71,7 +79,7 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
     return parts
 
 
-__all__ = ["Call", "Column", "Parts", "available", "lower_node", "refusals"]
+__all__ = ["Call", "Column", "Parts", "available", "judge", "lower_node", "refusals"]
 
 
 def _unknown(node: Node) -> Fault:
@@ -84,9 +92,14 @@ def _unknown(node: Node) -> Fault:
     return Fault("unsupported-op", node.name, what, f"{hint}memxc ops lists them all")
 
 
-def _undeclared(node: Node, graph: Graph, column: Column, used: frozenset[str]) -> Iterator[Fault]:
-    if graph.opset < column.since:
-        what = f"{node.op}: covered from opset {column.since}, the model has {graph.opset}"
+def judge(node: Node, opset: int) -> Iterator[Fault]:
+    """What can be told of a node without a single shape: its operator and its attributes."""
+    column = COLUMNS.get(node.op)
+    if column is None:
+        yield _unknown(node)
+        return
+    if opset < column.since:
+        what = f"{node.op}: covered from opset {column.since}, the model has {opset}"
         yield Fault("unsupported-op", node.name, what, "convert the model to a newer opset")
     for name in sorted(set(node.attrs) - set(column.attrs)):
         near = difflib.get_close_matches(name, column.attrs, n=1)
@@ -100,6 +113,10 @@ def _undeclared(node: Node, graph: Graph, column: Column, used: frozenset[str]) 
         elif name in column.attrs and name in _FLAGS and not _is_flag(value):
             what = f"{node.op}: {name} = {value} is neither 0 nor 1"
             yield Fault("unsupported-attribute", node.name, what, "train or export it again")
+
+
+def _misfits(node: Node, graph: Graph, column: Column, used: frozenset[str]) -> Iterator[Fault]:
+    """What is wrong with the tensors that a node reads and makes."""
     for name in node.outputs[column.outputs :] if column.outputs is not None else ():
         if name in used:
             what = f"{node.op}: its further output {name!r} is in use and has no circuit"

@@ -7,9 +7,9 @@ import numpy as np
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ir.windows import ints
+from memxc.ops._nets import widened
 from memxc.ops._registry import Call, lanes
-from memxc.ops._windows import Axes, grid, spread
+from memxc.ops._windows import Axes, filled, grid, spread
 
 
 def along(call: Call, index: int, gain: Tensor | None, shift: Tensor | None, axes: Axes) -> Linear:
@@ -21,12 +21,12 @@ def along(call: Call, index: int, gain: Tensor | None, shift: Tensor | None, axe
     shape = call.shape
     places = tuple(axis for axis in range(len(shape)) if axis not in axes)
     groups = int(np.prod([shape[axis] for axis in axes], dtype=np.int64))
-    values = np.ones((groups, 1)) if gain is None else gain.reshape(groups, 1)
+    values = filled((groups, 1), 1.0) if gain is None else gain.reshape(groups, 1)
     kernel = Kernel(
         values=values,
         cell=None,
         bias=None if shift is None else shift.reshape(groups, 1),
-        taps=spread(ints(np.broadcast_to(call.nets(index), shape)), (), axes, places),
+        taps=spread(widened(call, call.nets(index)), (), axes, places),
         sinks=spread(lanes(shape), (), axes, places),
         grid=grid(*(shape[axis] for axis in places)),
     )

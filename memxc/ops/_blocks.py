@@ -5,6 +5,8 @@ A count says what the simplest such circuit takes; the function in the netlist i
 
 from __future__ import annotations
 
+import numpy as np
+
 from memxc.ir.stages import Circuit
 
 #: One polarity of a signal: an op-amp with two diodes in its feedback.
@@ -31,6 +33,8 @@ ROOT = Circuit("root", opamps=1, multipliers=1, diodes=1)
 #: From volts to codes and back.
 CODES = Circuit("codes", converters=2)
 
+#: Exporters write a missing bound as the largest float32, or as infinity.
+UNBOUNDED = float(np.finfo(np.float32).max)
 #: Where a logarithm ends that would not: float32 has no number between this and zero.
 LEAST = 1e-38
 #: Where an exponential ends: float32 has nothing larger than its value.

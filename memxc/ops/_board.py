@@ -12,6 +12,7 @@ from math import prod
 
 import numpy as np
 
+from memxc.ir.bounds import reckon
 from memxc.ir.design import Bus
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
@@ -47,6 +48,7 @@ class Board:
 
     def constant(self, values: Tensor) -> Ints:
         """Numbers that the model holds. Raises MemxcError where one is too large for a voltage."""
+        reckon(*values.shape)
         found, where = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True)
         worst = found[np.abs(found).argmax()] if found.size else 0.0
         if not abs(worst) < LARGEST:

@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from memxc.ir.bounds import reckon
 from memxc.ir.graph import Tensor
 from memxc.ir.stages import Circuit, Lanes, Wires
 from memxc.ir.windows import Ints, ints, lanewise
@@ -21,11 +22,19 @@ def together(
     call: Call, indices: tuple[int, ...], expr: str, circuit: Circuit, keeps_scale: bool = False
 ) -> Lanes:
     """One function of several signals, each broadcast to the output as numpy does: x0, x1, ..."""
-    taps = tuple(
-        lanewise(np.broadcast_to(call.nets(index), call.shape).reshape(-1)) for index in indices
-    )
+    taps = tuple(lanewise(widened(call, call.nets(index)).reshape(-1)) for index in indices)
     srcs = tuple(call.bus(index) for index in indices)
     return Lanes(call.name, srcs, call.dst, taps, expr, circuit, keeps_scale)
+
+
+def widened(call: Call, nets: Ints) -> Ints:
+    """Nets broadcast to the output as numpy does. Raises MemxcError where they do not fit it."""
+    reckon(*call.shape)
+    try:
+        return ints(np.broadcast_to(nets, call.shape))
+    except ValueError:
+        what = f"a signal of {nets.shape} cannot be broadcast to an output of {call.shape}"
+        raise call.refuse(what, code="unsupported-shape") from None
 
 
 def rename(call: Call, nets: Ints, index: int = 0) -> Wires:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from memxc.errors import Fault, MemxcError
+from memxc.ir.bounds import reckon
 from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node, Tensor
 from memxc.ir.stages import Stage
@@ -54,9 +56,15 @@ class Call:
         """The shape of the first output."""
         return self.graph.shapes[self.dst]
 
+    def _input(self, index: int) -> str:
+        """The name of an input that has to be there."""
+        if not self.has(index):
+            raise self.refuse(f"its input {index + 1} is missing", code="unsupported-model")
+        return self.inputs[index]
+
     def shape_of(self, index: int) -> Shape:
         """The shape of an input."""
-        return self.graph.shapes[self.inputs[index]]
+        return self.graph.shapes[self._input(index)]
 
     def has(self, index: int) -> bool:
         """Whether an optional input is there."""
@@ -64,7 +72,7 @@ class Call:
 
     def is_constant(self, index: int) -> bool:
         """Whether an input is a constant of the model."""
-        return self.inputs[index] in self.graph.weights
+        return self._input(index) in self.graph.weights
 
     def constant(self, index: int, role: str) -> Tensor:
         """An input that has to be a constant; `role` says what it is to the operator."""
@@ -88,7 +96,7 @@ class Call:
 
     def kind(self, index: int) -> str:
         """The element type of an input that is a signal; "" for a real number."""
-        return self.graph.kinds.get(self.inputs[index], "")
+        return self.graph.kinds.get(self._input(index), "")
 
     @property
     def dst_kind(self) -> str:
@@ -97,6 +105,7 @@ class Call:
 
     def nets(self, index: int) -> Ints:
         """The lanes of an input's bus, numbered, in the shape of its tensor."""
+        self.bus(index)
         return lanes(self.shape_of(index))
 
     def setting(self, attribute: str, index: int) -> Tensor | None:
@@ -105,6 +114,35 @@ class Call:
         if value is not None:
             return np.asarray(value)
         return self.constant(index, attribute) if self.has(index) else None
+
+    def numbers(self, value: Tensor, role: str, count: int | None = None) -> Shape:
+        """A constant that has to be a list of integers; `role` says what it is to the operator.
+
+        count: how many these are to be, None for any number.
+        """
+        if value.ndim != 1 or (value.size and value.dtype.kind not in "iu"):
+            shown = "x".join(map(str, value.shape)) or "()"
+            raise self.refuse(f"{role} of the shape {shown} and type {value.dtype} is no list")
+        if count is not None and value.size != count:
+            raise self.refuse(f"{role} = {_few(value)} has to be {count} numbers")
+        return tuple(value.tolist())
+
+    def listed(self, attribute: str, index: int) -> Shape | None:
+        """A list of integers that older opsets hold in an attribute, newer ones in a constant."""
+        value = self.setting(attribute, index)
+        return None if value is None else self.numbers(value, attribute)
+
+    def sizes(self, attribute: str, rank: int, default: int = 1, least: int = 1) -> Shape:
+        """An attribute of one integer for each of `rank` axes, each at least `least`.
+
+        strides, dilations, pads and their kin. They count nets, so none is above 2**31.
+        """
+        value = self.attrs[attribute]
+        found = (default,) * rank if value is None else tuple(value)
+        if len(found) != rank or not all(least <= number < _BEYOND for number in found):
+            what = f"{attribute} = {_few(np.array(found, dtype=object))} has to be {rank} numbers"
+            raise self.refuse(f"{what} from {least} to 2**31 - 1")
+        return found
 
     def single(self, value: Tensor, role: str) -> Tensor:
         """A constant that has to be one number; `role` says what it is to the operator."""
@@ -145,6 +183,9 @@ class Column:
         """Where the column stands."""
         return self.lower.__code__.co_filename
 
+
+#: Nets are numbered in 32 bits.
+_BEYOND = 2**31
 
 #: Every column by the operator's name; filled while the files of the package are imported.
 COLUMNS: dict[str, Column] = {}
@@ -223,4 +264,11 @@ def axes_of(
 
 def lanes(shape: Shape) -> Ints:
     """The lanes of a bus, numbered, in the shape of its tensor."""
-    return ints(np.arange(int(np.prod(shape, dtype=np.int64)))).reshape(shape)
+    reckon(*shape)
+    return ints(np.arange(prod(shape), dtype=np.int32)).reshape(shape)
+
+
+def _few(values: Tensor) -> str:
+    """A list in words that stay short."""
+    shown = ", ".join(map(str, values.reshape(-1).tolist()[:8]))
+    return f"[{shown}{', ...' if values.size > 8 else ''}]"

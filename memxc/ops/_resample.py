@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.ir.bounds import reckon
 from memxc.ir.windows import Ints, ints
 
 Floats = NDArray[np.float64]
@@ -137,6 +138,7 @@ def _spread(
     at = np.round(sampling.coordinates(), 9)
     left = np.floor(at)
     steps = np.arange(start, 2 - start)
+    reckon(len(at), len(steps))
     weights = weigh(steps - (at - left)[:, None])
     first = ints(left + start)
     if exclude_outside:

@@ -8,13 +8,14 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.ir.bounds import TERM, reckon
 from memxc.ir.design import Bus
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Cell, Circuit, Lanes, Linear, Stage, Wires
 from memxc.ir.windows import GROUND, Ints, Windows, ints, lanewise
 from memxc.ops._board import reference
 from memxc.ops._registry import Call, Parts, Shape, lanes
-from memxc.ops._windows import Axes, grid, spread
+from memxc.ops._windows import Axes, filled, grid, spread
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +45,7 @@ class Steps:
 
     def held(self, word: str, values: Floats) -> Signal:
         """Constants as voltages through fixed resistors, one a distinct value; zero is ground."""
+        reckon(*values.shape)
         found = np.unique(values[values != 0])
         where = np.where(values == 0, GROUND, np.searchsorted(found, values))
         dst = self._bus(word, found.shape)
@@ -72,6 +74,7 @@ class Steps:
     ) -> Signal:
         """One function of all numbers along some axes, which are left with one number."""
         shape = src.nets.shape
+        reckon(*(shape[axis] for axis in axes), TERM)
         taps = spread(src.nets, axes, _kept(shape, axes), ())
         return self._lanes(word, _without(shape, axes), expr, circuit, [src], [taps], keeps_scale)
 
@@ -83,7 +86,7 @@ class Steps:
         places = tuple(axis for axis in _kept(shape, axes) if axis != 1)
         groups, rows = (prod(shape[axis] for axis in role) for role in (blocks, axes))
         kernel = Kernel(
-            values=np.full((groups, rows), weight),
+            values=filled((groups, rows), weight),
             cell=None,
             bias=None,
             taps=spread(src.nets, axes, blocks, places),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from memxc.ir.bounds import reckon
 from memxc.ir.kinds import bits
 from memxc.ir.stages import Circuit
-from memxc.ir.windows import ints
 from memxc.ops._board import LARGEST
+from memxc.ops._nets import widened
 from memxc.ops._registry import Call, Parts
 from memxc.ops._steps import Signal, Steps
 
@@ -34,6 +35,7 @@ class Terms:
         call = self._call
         if not call.is_constant(index):
             return self._read(self._steps.given(index))
+        reckon(*call.shape_of(index))
         values = np.asarray(call.constant(index, "operand"), dtype=np.float64)
         if not (np.abs(values) < LARGEST).all():
             worst = values.flat[int(np.argmin(np.abs(values) < LARGEST))]
@@ -47,9 +49,7 @@ class Terms:
         """The stages of the node: that function of the words so far, broadcast as numpy does."""
         if not self._signals:
             raise self._call.refuse("nothing but constants", code="unsupported-model")
-        wide = [
-            Signal(s.bus, ints(np.broadcast_to(s.nets, self._call.shape))) for s in self._signals
-        ]
+        wide = [Signal(s.bus, widened(self._call, s.nets)) for s in self._signals]
         return self._steps.end(self._steps.lanes("result", expr, circuit, *wide))
 
     def _read(self, signal: Signal) -> str:

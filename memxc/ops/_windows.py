@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
+from memxc.ir.bounds import reckon
 from memxc.ir.windows import GROUND, Ints, Windows, ints
 from memxc.ops._registry import Call, Shape
 
@@ -16,6 +18,7 @@ Axes = tuple[int, ...]
 
 def lattice(shape: Shape, *coordinates: Sequence[int] | Ints) -> Ints:
     """Flattened indices in a frame of `shape`, row-major over one list of coordinates an axis."""
+    reckon(*map(len, coordinates))
     index = np.zeros((1,) * len(shape), dtype=np.int64)
     for axis, along in enumerate(coordinates):
         step = prod(shape[axis + 1 :])
@@ -63,30 +66,45 @@ class Sliding:
         """Taps of one window in one channel."""
         return prod(self.kernel)
 
+    def reach(self, axis: int) -> int:
+        """One more than the last coordinate that a window reads along an axis."""
+        last = (self.out[axis] - 1) * self.stride[axis] - self.begin[axis]
+        return last + (self.kernel[axis] - 1) * self.dilation[axis] + 1
+
     def starts(self, axis: int) -> Ints:
         """The first coordinate of each window along an axis; negative inside the border."""
         return ints(np.arange(self.out[axis]) * self.stride[axis] - self.begin[axis])
 
     def coordinates(self, axis: int) -> Ints:
         """The coordinate of each tap (windows, taps) along an axis."""
+        reckon(self.out[axis], self.kernel[axis])
         steps = np.arange(self.kernel[axis]) * self.dilation[axis]
         return ints(self.starts(axis)[:, None] + steps)
 
     def offsets(self, axis: int) -> Ints:
         """Where the taps are inside a window."""
+        reckon(self.kernel[axis])
         return ints(np.arange(self.kernel[axis]) * self.dilation[axis])
 
     def bordered(self, nets: Ints) -> Ints:
         """A map (..., *space) with GROUND around it, as far as any window reaches."""
-        space = range(len(self.size))
-        reach = [int(self.coordinates(axis).max()) + 1 for axis in space]
         widths = [
-            (self.begin[axis], max(0, reach[axis] - self.size[axis], self.end[axis]))
-            for axis in space
+            (before, max(0, self.reach(axis) - self.size[axis], self.end[axis]))
+            for axis, before in enumerate(self.begin)
         ]
-        return ints(
-            np.pad(nets, [(0, 0)] * (nets.ndim - len(self.size)) + widths, constant_values=GROUND)
-        )
+        return bordered(nets, [(0, 0)] * (nets.ndim - len(self.size)) + widths)
+
+
+def bordered(nets: Ints, widths: Sequence[tuple[int, int]], net: int = GROUND) -> Ints:
+    """A tensor of nets with one net all around it; `widths` before and behind each axis."""
+    reckon(*(n + before + after for n, (before, after) in zip(nets.shape, widths, strict=True)))
+    return ints(np.pad(nets, widths, constant_values=net))
+
+
+def filled(shape: Shape, weight: float) -> NDArray[np.float64]:
+    """Weights that all are the same."""
+    reckon(*shape)
+    return np.full(shape, weight)
 
 
 def inside(at: Ints, size: int, step: int) -> Ints:
@@ -114,9 +132,15 @@ def map_taps(
 
     places: which windows along each axis of space, all of them where it is None.
     """
-    frame = slide.bordered(channels_first(nets))
+    return frame_taps(slide.bordered(channels_first(nets)), slide, groups, places)
+
+
+def frame_taps(
+    frame: Ints, slide: Sliding, groups: int, places: Sequence[Ints] | None = None
+) -> Windows:
+    """The same lines on a map that has its border and its channels in front."""
     space = range(len(slide.size))
-    batch = [range(frame.shape[1])] if len(nets) > 1 else []
+    batch = [range(n) for n in frame.shape[1 : frame.ndim - len(slide.size)]]
     still = [[0]] * (frame.ndim - 1)
     per_group = len(frame) // groups
     firsts = [
@@ -158,8 +182,7 @@ def sliding(call: Call, kernel: Shape) -> Sliding:
             f"a kernel of {kernel} does not fit an input of shape {call.shape_of(0)}",
             code="unsupported-shape",
         )
-    stride = _per_axis(call, "strides", rank)
-    dilation = _per_axis(call, "dilations", rank)
+    stride, dilation = call.sizes("strides", rank), call.sizes("dilations", rank)
     begin, end, out = _borders(call, size, kernel, stride, dilation)
     if call.shape[2:] != out:
         raise call.refuse(
@@ -168,15 +191,10 @@ def sliding(call: Call, kernel: Shape) -> Sliding:
             "export it without ceil_mode" if call.attrs.get("ceil_mode") else "",
             "unsupported-shape",
         )
-    return Sliding(size, kernel, stride, dilation, begin, end, out)
-
-
-def _per_axis(call: Call, attribute: str, rank: int) -> Shape:
-    value = call.attrs[attribute]
-    value = (1,) * rank if value is None else tuple(value)
-    if len(value) != rank or min(value) < 1:
-        raise call.refuse(f"{attribute} = {value} has to be {rank} positive numbers")
-    return value
+    slide = Sliding(size, kernel, stride, dilation, begin, end, out)
+    for axis, pixels in enumerate(size):
+        reckon(begin[axis] + max(slide.reach(axis), pixels + end[axis]))
+    return slide
 
 
 def _borders(
@@ -197,11 +215,8 @@ def _borders(
         raise call.refuse(
             f"auto_pad = {mode!r} is not one of NOTSET, VALID, SAME_UPPER, SAME_LOWER"
         )
-    pads = call.attrs["pads"] if mode == "NOTSET" else None
-    pads = (0,) * (2 * rank) if pads is None else tuple(pads)
-    if len(pads) != 2 * rank or min(pads) < 0:
-        raise call.refuse(f"pads = {pads} has to be {2 * rank} numbers that are not negative")
-    begin, end = pads[:rank], pads[rank:]
+    pads = call.sizes("pads", 2 * rank, default=0, least=0)
+    begin, end = (pads[:rank], pads[rank:]) if mode == "NOTSET" else ((0,) * rank, (0,) * rank)
     up = bool(call.attrs.get("ceil_mode"))
     out = tuple(
         _count(n, b, e, x, s, up)

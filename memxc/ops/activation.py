@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from memxc.ir.expr import SIGMOID
 from memxc.ir.stages import Circuit
+from memxc.ops._blocks import UNBOUNDED
 from memxc.ops._nets import each, rename
 from memxc.ops._registry import Call, Parts, operator
 
 _RELU = Circuit("relu", opamps=1, diodes=2)
-#: Exporters write a missing bound of Clip as the largest float32.
-_UNBOUNDED = float(np.finfo(np.float32).max)
 
 
 @operator("Relu", integers=True)
@@ -68,7 +65,7 @@ def _bound(call: Call, name: str, index: int) -> float | None:
     if value is None:
         return None
     bound = float(call.single(value, f"bound {name}"))
-    if bound <= -_UNBOUNDED if name == "min" else bound >= _UNBOUNDED:
+    if bound <= -UNBOUNDED if name == "min" else bound >= UNBOUNDED:
         return None
     if not math.isfinite(bound):
         raise call.refuse(f"its bound {name} = {bound} leaves nothing")

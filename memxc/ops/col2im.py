@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from memxc.ir.bounds import KERNEL, TERM, reckon
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
@@ -22,7 +23,7 @@ from memxc.ops._windows import grid, lattice
 def col2im(call: Call) -> Parts:
     """Pixels that as many blocks hold in the same places are places of one kernel."""
     image, block = (
-        tuple(call.constant(index, name).tolist())
+        call.numbers(call.constant(index, name), name)
         for index, name in ((1, "image_shape"), (2, "block_shape"))
     )
     if len(call.shape_of(0)) != 3:
@@ -38,7 +39,9 @@ def col2im(call: Call) -> Parts:
     channels = batch * (rows // prod(block))
     frame = ints(call.nets(0).reshape(channels, *block, *counts))
     out = ints(lanes(call.shape).reshape(channels, *image))
-    kernels = [_kernel(frame, out, parts) for parts in product(*(axis.parts() for axis in axes))]
+    parts = [list(axis.parts()) for axis in axes]
+    reckon(*map(len, parts), KERNEL)
+    kernels = [_kernel(frame, out, chosen) for chosen in product(*parts)]
     return [Linear(call.name, call.bus(0), call.dst, tuple(kernels), cell="resistor")]
 
 
@@ -65,6 +68,7 @@ class _Axis:
 
     def parts(self) -> Iterator[_Part]:
         """Outputs by the elements and steps of what they add."""
+        reckon(self.size, self.block, TERM)
         found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int]]] = {}
         for output in range(self.size):
             pairs = sorted(self._pairs(output))
@@ -85,11 +89,10 @@ class _Axis:
 
 def _axes(call: Call, image: Shape, block: Shape) -> list[_Axis]:
     rank = len(block)
-    stride, dilation = (tuple(call.attrs[name] or (1,) * rank) for name in ("strides", "dilations"))
-    pads = tuple(call.attrs["pads"] or (0,) * (2 * rank))
-    sizes = (len(image), len(stride), len(dilation), len(pads) / 2)
-    if set(sizes) != {rank} or min(*block, *stride, *dilation) < 1 or min(pads) < 0:
-        raise call.refuse(f"strides, dilations or pads do not fit {rank} axes")
+    stride, dilation = call.sizes("strides", rank), call.sizes("dilations", rank)
+    pads = call.sizes("pads", 2 * rank, default=0, least=0)
+    if len(image) != rank or not rank or min(*block, *image) < 1:
+        raise call.refuse(f"blocks of {block} do not fit an image of {image}")
     whole = zip(image, block, stride, dilation, pads[:rank], pads[rank:], strict=True)
     return [
         _Axis(n, k, s, d, b, max(0, (n + b + e - d * (k - 1) - 1) // s + 1))

@@ -7,7 +7,7 @@ import numpy as np
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ops._registry import Call, Parts, axes_of, lanes, operator
-from memxc.ops._windows import grid, spread
+from memxc.ops._windows import filled, grid, spread
 
 
 @operator("CumSum", since=11, attrs={"exclusive": 0, "reverse": 0})
@@ -15,7 +15,7 @@ def cumsum(call: Call) -> Parts:
     """Column j adds rows 0 to j, or without row j, or from the other end."""
     shape = call.shape
     (axis,) = axes_of(call, "axis", [int(call.single(call.constant(1, "axis"), "axis"))])
-    adds = np.triu(np.ones((shape[axis], shape[axis])), k=1 if call.attrs["exclusive"] else 0)
+    adds = np.triu(filled((shape[axis],) * 2, 1.0), k=1 if call.attrs["exclusive"] else 0)
     places = tuple(other for other in range(len(shape)) if other != axis)
     kernel = Kernel(
         values=(adds[::-1, ::-1] if call.attrs["reverse"] else adds).reshape(1, -1),

@@ -23,7 +23,7 @@ from memxc.ops._blocks import (
     SUM,
     built,
 )
-from memxc.ops._nets import each, rename
+from memxc.ops._nets import each, rename, widened
 from memxc.ops._power import power
 from memxc.ops._registry import Call, Parts, operator
 
@@ -60,7 +60,7 @@ def pow_(call: Call) -> Parts:
     if exponent == 0:
         raise call.refuse("an exponent of 0 leaves nothing of the signal")
     if exponent == 1:
-        return [rename(call, np.broadcast_to(call.nets(0), call.shape))]
+        return [rename(call, widened(call, call.nets(0)))]
     return [each(call, *power(exponent))]
 
 

@@ -12,11 +12,12 @@ from itertools import product
 
 import numpy as np
 
+from memxc.ir.bounds import KERNEL, reckon
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ir.windows import GROUND, Ints, Windows, ints
+from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._registry import Call, Parts, Shape, lanes, operator
-from memxc.ops._windows import channels_first, grid, lattice, map_sinks
+from memxc.ops._windows import bordered, channels_first, grid, lattice, map_sinks
 from memxc.ops.conv import ATTRS
 
 
@@ -29,8 +30,10 @@ def conv_transpose(call: Call) -> Parts:
     _check(call, weight.shape, None if bias is None else bias.shape)
     filters = weight.shape[1]
     split = weight.reshape(groups, -1, *weight.shape[1:])
-    kernels = []
-    for phases in product(*_axes(call, weight.shape[2:])):
+    axes, kernels = _axes(call, weight.shape[2:]), []
+    nets, out = channels_first(call.nets(0)), lanes(call.shape)
+    reckon(*map(len, axes), KERNEL)
+    for phases in product(*axes):
         taps = split[(slice(None),) * 3 + np.ix_(*[phase.taps for phase in phases])]
         values = np.moveaxis(taps, 2, -1).reshape(groups, -1)
         kernels.append(
@@ -38,8 +41,8 @@ def conv_transpose(call: Call) -> Parts:
                 values=values,
                 cell=None,
                 bias=None if bias is None else bias.reshape(groups, filters),
-                taps=_taps(call, groups, phases),
-                sinks=map_sinks(lanes(call.shape), groups, [phase.outputs for phase in phases]),
+                taps=_taps(nets, groups, phases),
+                sinks=map_sinks(out, groups, [phase.outputs for phase in phases]),
                 grid=grid(call.shape[0], *[len(phase.outputs) for phase in phases]),
             )
         )
@@ -64,6 +67,7 @@ def _axes(call: Call, kernel: Shape) -> list[list[_Phase]]:
     stride, dilation, begin = _geometry(call, kernel)
     axes = []
     for size, k, s, d, pad in zip(call.shape[2:], kernel, stride, dilation, begin, strict=True):
+        reckon(k, size)
         reach, out = np.arange(k) * d, np.arange(size) + pad
         phases = [(reach % s == r, out[out % s == r]) for r in np.unique(reach % s)]
         phases.append((np.zeros(k, dtype=bool), out[~np.isin(out % s, reach % s)]))
@@ -82,16 +86,14 @@ def _axes(call: Call, kernel: Shape) -> list[list[_Phase]]:
     return axes
 
 
-def _taps(call: Call, groups: int, phases: tuple[_Phase, ...]) -> Windows:
+def _taps(nets: Ints, groups: int, phases: tuple[_Phase, ...]) -> Windows:
     """Lines (channel of the group, tap) on the input with GROUND where a tap falls outside."""
-    frame = channels_first(call.nets(0))
     deepest = [int(phase.back.max(initial=0)) for phase in phases]
-    sizes = call.shape_of(0)[2:]
+    sizes = nets.shape[nets.ndim - len(phases) :]
     before = [max(0, deep - int(p.first.min())) for deep, p in zip(deepest, phases, strict=True)]
     after = [max(0, int(p.first.max()) + 1 - n) for n, p in zip(sizes, phases, strict=True)]
-    still = frame.ndim - len(phases)
-    widths = [(0, 0)] * still + list(zip(before, after, strict=True))
-    frame = ints(np.pad(frame, widths, constant_values=GROUND))
+    still = nets.ndim - len(phases)
+    frame = bordered(nets, [(0, 0)] * still + list(zip(before, after, strict=True)))
     batch = [range(n) for n in frame.shape[1:still]]
     per_group = len(frame) // groups
     zeros = [[0]] * (frame.ndim - 1)
@@ -108,17 +110,14 @@ def _taps(call: Call, groups: int, phases: tuple[_Phase, ...]) -> Windows:
 def _geometry(call: Call, kernel: Shape) -> tuple[Shape, Shape, Shape]:
     """Stride, dilation and the padding before each axis; the sizes are the model's own."""
     rank = len(kernel)
-    stride, dilation = (tuple(call.attrs[name] or (1,) * rank) for name in ("strides", "dilations"))
-    extra = tuple(call.attrs["output_padding"] or (0,) * rank)
-    pads = tuple(call.attrs["pads"] or (0,) * (2 * rank))
+    stride, dilation = call.sizes("strides", rank), call.sizes("dilations", rank)
+    extra = call.sizes("output_padding", rank, default=0, least=0)
+    pads = call.sizes("pads", 2 * rank, default=0, least=0)
     mode = call.attrs["auto_pad"]
     if mode not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
         raise call.refuse(
             f"auto_pad = {mode!r} is not one of NOTSET, VALID, SAME_UPPER, SAME_LOWER"
         )
-    sizes = (len(stride), len(dilation), len(extra), len(pads) / 2)
-    if set(sizes) != {rank} or min(*stride, *dilation) < 1 or min(*extra, *pads) < 0:
-        raise call.refuse(f"strides, dilations, output_padding or pads do not fit {rank} axes")
     whole = [
         (n - 1) * s + e + (k - 1) * d + 1
         for n, s, e, k, d in zip(call.shape_of(0)[2:], stride, extra, kernel, dilation, strict=True)

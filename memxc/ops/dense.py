@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from memxc.ir.bounds import KERNEL, reckon
 from memxc.ir.design import Bus
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
@@ -105,9 +106,11 @@ def _kernels(nets: Ints, weight: Tensor, out: Ints, bias: Tensor | None) -> Iter
     weight = weight.reshape((1,) * (lead + 2 - weight.ndim) + weight.shape)
     groups = tuple(axis for axis in range(lead) if weight.shape[axis] > 1)
     places = (*(axis for axis in range(lead) if axis not in groups), lead)
+    reckon(*out.shape[:-1], nets.shape[-1])
     nets = ints(np.broadcast_to(nets, (*out.shape[:-1], nets.shape[-1])))
     values = weight.reshape(-1, weight.shape[-2] * weight.shape[-1])
     same = bias is None or len(bias) == 1 or bool((bias == bias[0]).all())
+    reckon(1 if same else len(out), KERNEL)
     for rows in [slice(None)] if same else [slice(p, p + 1) for p in range(len(out))]:
         row_nets, row_out = nets[..., rows, :], out[..., rows, :]
         yield Kernel(

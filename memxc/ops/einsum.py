@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from memxc.ir.bounds import reckon
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Cell, Linear
@@ -53,6 +54,7 @@ def _kernel(
     order = blocks + rows + columns
     values = weight.transpose([theirs.index(label) for label in order if label in theirs])
     values = values.reshape([size[label] if label in theirs else 1 for label in order])
+    reckon(*(size[label] for label in order))
     values = np.broadcast_to(values, [size[label] for label in order])
 
     def axes(labels: _Labels, whole: _Labels) -> tuple[int, ...]:

@@ -22,6 +22,10 @@ def gather_elements(call: Call) -> Parts:
     """One lane for each constant index."""
     nets, axis = call.nets(0), axis_of(call, "axis")
     indices = within(call, call.constant(1, "indices"), nets.shape[axis])
+    for other, (given, size) in enumerate(zip(indices.shape, nets.shape, strict=False)):
+        if indices.ndim != nets.ndim or (other != axis and given > size):
+            what = f"indices of {indices.shape} do not fit {nets.shape}"
+            raise call.refuse(what, code="unsupported-shape")
     where: list[Ints] = list(np.indices(indices.shape))
     where[axis] = indices
     return [rename(call, nets[tuple(where)])]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from memxc.ir.windows import GROUND, ints
-from memxc.ops._nets import rename
+from memxc.ir.bounds import reckon
+from memxc.ir.windows import ints
+from memxc.ops._nets import rename, widened
 from memxc.ops._registry import Call, Parts, axes_of, operator
+from memxc.ops._windows import bordered
 
 _MODES = ("DCR", "CRD")
 
@@ -42,30 +44,26 @@ def space_to_depth(call: Call) -> Parts:
 @operator("Expand", since=8)
 def expand(call: Call) -> Parts:
     """The same lanes again along axes of size one."""
-    shape = tuple(call.constant(1, "shape").tolist())
-    nets = call.nets(0)
-    try:
-        whole = np.broadcast_shapes(nets.shape, shape)
-    except ValueError:
-        raise call.refuse(
-            f"{nets.shape} cannot be expanded to {shape}", code="unsupported-shape"
-        ) from None
-    return [rename(call, ints(np.broadcast_to(nets, whole)))]
+    # The output has the shape of both together, for the second may be the smaller one.
+    call.numbers(call.constant(1, "shape"), "shape")
+    return [rename(call, widened(call, call.nets(0)))]
 
 
 @operator("Tile")
 def tile(call: Call) -> Parts:
     """The same lanes again, axis by axis."""
-    nets, repeats = call.nets(0), call.constant(1, "repeats")
-    if repeats.shape != (nets.ndim,) or repeats.min(initial=0) < 0:
-        raise call.refuse(f"repeats = {repeats.tolist()[:8]} is not one number an axis")
+    nets = call.nets(0)
+    repeats = call.numbers(call.constant(1, "repeats"), "repeats", nets.ndim)
+    if min(repeats, default=0) < 0:
+        raise call.refuse(f"repeats = {repeats} are not all 0 or more")
+    reckon(*(n * times for n, times in zip(nets.shape, repeats, strict=True)))
     return [rename(call, ints(np.tile(nets, repeats)))]
 
 
 @operator("CenterCropPad", since=18, attrs={"axes": None})
 def center_crop_pad(call: Call) -> Parts:
     """Cut, or bordered with ground, so that the middle stays in the middle."""
-    nets, sizes = call.nets(0), call.constant(1, "shape").tolist()
+    nets, sizes = call.nets(0), call.numbers(call.constant(1, "shape"), "shape")
     given = call.attrs["axes"]
     axes = axes_of(call, "axes", range(nets.ndim) if given is None else given)
     if len(sizes) != len(axes):
@@ -75,7 +73,7 @@ def center_crop_pad(call: Call) -> Parts:
         nets = ints(np.take(nets, np.arange(min(size, nets.shape[axis])) + less // 2, axis=axis))
         widths = [(0, 0)] * nets.ndim
         widths[axis] = (more // 2, more - more // 2)
-        nets = ints(np.pad(nets, widths, constant_values=GROUND))
+        nets = bordered(nets, widths)
     return [rename(call, nets)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from memxc.ir.bounds import reckon
 from memxc.ops._blocks import MULTIPLIER, RECTIFIER, SUM, built
 from memxc.ops._nets import each, together
 from memxc.ops._registry import Call, Parts, operator
@@ -21,9 +22,11 @@ def prelu(call: Call) -> Parts:
     """One slope for all lanes is a LeakyRelu. Learned slopes are weights: the two polarities of a
     signal are a one and a slope of a memristor pair each, summed. A signal as the slope is
     multiplied."""
+    call.bus(0)
     if not call.is_constant(1):
         circuit = built("prelu", RECTIFIER, RECTIFIER, MULTIPLIER, SUM)
         return [together(call, (0, 1), "max(x0,0)+x1*min(x0,0)", circuit)]
+    reckon(2, *call.shape_of(1))
     slope = np.asarray(call.constant(1, "slope"), dtype=np.float64)
     shape = call.shape
     fits = zip(slope.shape[::-1], shape[::-1], strict=False)

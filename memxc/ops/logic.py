@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from memxc.ir.windows import ints
+from memxc.ir.bounds import reckon
+from memxc.ir.windows import Ints, ints
 from memxc.ops._blocks import COMPARATOR, DIFFERENCE, FULL_WAVE, MULTIPLIER, RECTIFIER, SUM, built
 from memxc.ops._board import Board
 from memxc.ops._nets import each
 from memxc.ops._registry import Call, Parts, operator
 from memxc.ops._terms import Terms
+
+Bools = NDArray[np.bool_]
 
 
 @operator("Not", since=1, integers=True)
@@ -47,7 +51,16 @@ def where(call: Call) -> Parts:
         return _switched(call)
     condition = call.constant(0, "condition").astype(bool)
     board = Board(call)
-    return board.wires(ints(np.where(condition, board.operand(1), board.operand(2))))
+    one, other = _chosen(call, board, 1, condition), _chosen(call, board, 2, ~condition)
+    return board.wires(ints(np.where(condition, one, other)))
+
+
+def _chosen(call: Call, board: Board, index: int, where: Bools) -> Ints:
+    """One side: a constant (a mask's -inf, say) matters only where it is chosen."""
+    if not call.is_constant(index):
+        return board.operand(index)
+    reckon(*call.shape)
+    return board.constant(np.where(where, call.constant(index, "operand"), 0))
 
 
 def _switched(call: Call) -> Parts:

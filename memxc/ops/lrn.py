@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from memxc.ir.kernel import Kernel
-from memxc.ir.windows import GROUND, Ints, Windows, ints
+from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._blocks import EXPONENTIAL, LEAST, LOGARITHM, MOST_EXPONENT, MULTIPLIER, SUM, built
 from memxc.ops._power import magnitudes
 from memxc.ops._registry import Call, Parts, lanes, operator
 from memxc.ops._steps import Steps
-from memxc.ops._windows import grid
+from memxc.ops._windows import bordered, grid
 
 
 @operator("LRN", attrs={"alpha": 1e-4, "beta": 0.75, "bias": 1.0, "size": None})
@@ -44,7 +44,7 @@ def _neighbours(nets: Ints, behind: int, ahead: int) -> Kernel:
     """The sum of each net and those of so many channels behind and ahead of it, ground outside."""
     channels, pixels = nets.shape[1], nets.size // nets.shape[1]
     by_channel = np.moveaxis(nets, 1, 0).reshape(channels, pixels)
-    frame = np.pad(by_channel, [(behind, ahead), (0, 0)], constant_values=GROUND)
+    frame = bordered(ints(by_channel), [(behind, ahead), (0, 0)])
     own = np.moveaxis(lanes(nets.shape), 1, 0).reshape(channels, pixels)
     places = ints(np.arange(channels * pixels))
     count = behind + ahead + 1
@@ -52,7 +52,7 @@ def _neighbours(nets: Ints, behind: int, ahead: int) -> Kernel:
         values=np.ones((1, count)),
         cell=None,
         bias=None,
-        taps=Windows(ints(frame), places, ints([0]), ints(pixels * np.arange(count))),
+        taps=Windows(frame, places, ints([0]), ints(pixels * np.arange(count))),
         sinks=Windows(ints(own), places, ints([0]), ints([0])),
         grid=grid(channels, pixels),
     )

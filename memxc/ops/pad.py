@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from memxc.ir.bounds import reckon
 from memxc.ir.windows import Ints, ints
 from memxc.ops._board import LARGEST, Board
 from memxc.ops._nets import rename
 from memxc.ops._registry import COLUMNS, Call, Parts, axes_of, operator
-from memxc.ops._windows import Sliding, inside, sliding
+from memxc.ops._windows import Sliding, bordered, inside, sliding
 
 #: The lowest number of a network in float16, which no signal in it is below.
 _LOWEST_HALF = float(np.finfo(np.float16).min)
@@ -42,6 +43,7 @@ def pad(call: Call) -> Parts:
     least = {"edge": 0, "reflect": 1, "wrap": 0}[mode]
     if any(n <= least and any(w) for n, w in zip(nets.shape, widths, strict=True)):
         raise call.refuse(f"a border in the mode {mode} needs a map", code="unsupported-shape")
+    reckon(*call.shape)
     return [rename(call, ints(np.pad(nets, widths, mode=mode)))]
 
 
@@ -50,10 +52,12 @@ def _constant(call: Call, inner: tuple[slice, ...], widths: list[tuple[int, int]
     value = 0.0 if given is None else float(call.single(given, "value"))
     board = Board(call)
     nets = ints(board.operand(0)[inner])
+    if not any(map(any, widths)):
+        return board.wires(nets)
     if value <= -LARGEST or value == _LOWEST_HALF:
         return board.wires(_repeated(call, nets, widths, value))
     border = board.constant(np.array(value)).item()
-    return board.wires(ints(np.pad(nets, widths, constant_values=border)))
+    return board.wires(bordered(nets, widths, border))
 
 
 def _repeated(call: Call, nets: Ints, widths: list[tuple[int, int]], value: float) -> Ints:
@@ -94,12 +98,14 @@ def _maxima(call: Call, value: float) -> Iterator[tuple[str, Sliding]]:
 
 def _widths(call: Call, rank: int) -> tuple[list[int], list[int]]:
     """How much is added in front of and behind each axis."""
-    pads = call.setting("pads", 1)
-    given = call.constant(3, "axes").reshape(-1) if call.has(3) else range(rank)
+    given = call.numbers(call.constant(3, "axes"), "axes") if call.has(3) else range(rank)
     axes = axes_of(call, "axes", given)
-    if pads is None or pads.size != 2 * len(axes):
-        raise call.refuse(f"pads = {pads} has to be two numbers an axis")
+    both = call.setting("pads", 1)
+    if both is None:
+        raise call.refuse("without pads")
+    # One row of a table is a list here, as runtimes take it.
+    pads = call.numbers(both.reshape(-1), "pads", 2 * len(axes))
     begin, end = [0] * rank, [0] * rank
-    for axis, before, after in zip(axes, *pads.reshape(2, -1).tolist(), strict=True):
+    for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
         begin[axis], end[axis] = before, after
     return begin, end

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from memxc.ir.bounds import KERNEL, TERM, reckon
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Circuit, Lanes, Linear
 from memxc.ir.windows import Ints, Windows, ints
@@ -14,7 +15,19 @@ from memxc.ops._nets import rename
 from memxc.ops._power import magnitudes, norm_of, root
 from memxc.ops._registry import Call, Parts, lanes, operator
 from memxc.ops._steps import Steps
-from memxc.ops._windows import Sliding, grid, inside, lattice, map_sinks, map_taps, sliding, spread
+from memxc.ops._windows import (
+    Sliding,
+    channels_first,
+    filled,
+    frame_taps,
+    grid,
+    inside,
+    lattice,
+    map_sinks,
+    map_taps,
+    sliding,
+    spread,
+)
 
 _COMMON = {
     "auto_pad": "NOTSET",
@@ -34,6 +47,8 @@ def max_pool(call: Call) -> Parts:
     batch, channels = call.shape[:2]
     nets = call.nets(0).reshape(batch * channels, *slide.size)
     inner = [_inside(call, slide, axis) for axis in range(len(slide.size))]
+    reckon(len(nets), *map(len, inner))
+    reckon(slide.taps, TERM)
     frame = ints(nets[np.ix_(np.arange(len(nets)), *inner)])
     still = [[0]] * len(inner)
     firsts = [slide.starts(axis) + slide.begin[axis] for axis in range(len(inner))]
@@ -63,7 +78,7 @@ def lp_pool(call: Call) -> Parts:
     slide = sliding(call, tuple(call.attrs["kernel_shape"]))
     channels = call.shape[1]
     kernel = Kernel(
-        values=np.ones((channels, slide.taps)),
+        values=filled((channels, slide.taps), 1.0),
         cell=None,
         bias=None,
         taps=map_taps(terms.nets, slide, channels),
@@ -88,17 +103,19 @@ def average_pool(call: Call) -> Parts:
     """Equal resistors a window. Windows that count fewer taps are a kernel of their own."""
     slide = sliding(call, tuple(call.attrs["kernel_shape"]))
     classes = [_classes(call, slide, axis) for axis in range(len(slide.size))]
-    channels = call.shape[1]
+    channels, out = call.shape[1], lanes(call.shape)
+    frame = slide.bordered(channels_first(call.nets(0)))
+    reckon(*map(len, classes), KERNEL)
     kernels = []
     for parts in product(*classes):
         counts, places = zip(*parts, strict=True)
         kernels.append(
             Kernel(
-                values=np.full((channels, slide.taps), 1.0 / prod(counts)),
+                values=filled((channels, slide.taps), 1.0 / prod(counts)),
                 cell=None,
                 bias=None,
-                taps=map_taps(call.nets(0), slide, channels, places),
-                sinks=map_sinks(lanes(call.shape), channels, places),
+                taps=frame_taps(frame, slide, channels, places),
+                sinks=map_sinks(out, channels, places),
                 grid=grid(call.shape[0], *map(len, places)),
             )
         )
@@ -114,6 +131,7 @@ def global_average_pool(call: Call) -> Parts:
 
 
 def _largest(call: Call, taps: Windows) -> Lanes:
+    reckon(taps.lines, TERM)
     expr = "x0" if taps.lines == 1 else f"max({','.join(f'x{i}' for i in range(taps.lines))})"
     circuit = Circuit("max", opamps=taps.lines, diodes=taps.lines)
     return Lanes(call.name, (call.bus(0),), call.dst, (taps,), expr, circuit, keeps_scale=True)
@@ -122,7 +140,7 @@ def _largest(call: Call, taps: Windows) -> Lanes:
 def _inside(call: Call, slide: Sliding, axis: int) -> Ints:
     """For each coordinate of the bordered map the one inside that stands for it."""
     _refuse_empty(call, slide, axis)
-    at = ints(np.arange(-slide.begin[axis], int(slide.coordinates(axis).max()) + 1))
+    at = ints(np.arange(-slide.begin[axis], slide.reach(axis)))
     return inside(at, slide.size[axis], slide.dilation[axis])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from memxc.ir.bounds import TERM, reckon
 from memxc.ir.stages import Circuit
 from memxc.ops import _blocks
 from memxc.ops._power import MOST_FACTORS, magnitudes, root
@@ -113,6 +114,7 @@ def _extreme(steps: Steps, function: str, src: Signal, axes: Axes) -> Signal:
     count = prod(src.nets.shape[axis] for axis in axes)
     if count == 1:
         return src
+    reckon(count, TERM)
     expr = f"{function}({','.join(f'x{k}' for k in range(count))})"
     selector = Circuit(function, opamps=count, diodes=count)
     return steps.along(function, expr, selector, src, axes, keeps_scale=True)
@@ -127,9 +129,9 @@ def _total(steps: Steps, src: Signal, axes: Axes, weight: float = 1.0) -> Signal
 def _axes(call: Call) -> Axes:
     """The axes to reduce; every one where none are given, or none at all on request."""
     rank = len(call.shape_of(0))
-    given = call.setting("axes", 1)
-    if given is None or not given.size:
+    given = call.listed("axes", 1)
+    if not given:
         return () if call.attrs["noop_with_empty_axes"] else tuple(range(rank))
-    if not ((given >= -rank) & (given < rank)).all():
-        raise call.refuse(f"axes = {given.tolist()} of a tensor of {rank} axes")
-    return tuple(sorted({int(axis) % rank for axis in given.reshape(-1)}))
+    if not all(-rank <= axis < rank for axis in given):
+        raise call.refuse(f"axes = {list(given[:8])} of a tensor of {rank} axes")
+    return tuple(sorted({axis % rank for axis in given}))

@@ -13,6 +13,7 @@ from math import inf, prod
 
 import numpy as np
 
+from memxc.ir.bounds import KERNEL, reckon
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
@@ -160,9 +161,12 @@ def _resized(call: Call, axes: list[Axis]) -> Parts:
             nets = ints(np.where(beyond, board.constant(np.array(value)), nets))
         return board.wires(nets)
     widths = [_reach(axis) for axis in axes]
+    reckon(*(n + sum(width) for n, width in zip(call.shape_of(0), widths, strict=True)))
     frame, out = ints(np.pad(call.nets(0), widths, mode="edge")), lanes(call.shape)
     before = [width[0] for width in widths]
-    kernels = [_kernel(frame, before, out, parts) for parts in product(*map(_parts, axes))]
+    classes = [list(_parts(axis)) for axis in axes]
+    reckon(*map(len, classes), KERNEL)
+    kernels = [_kernel(frame, before, out, parts) for parts in product(*classes)]
     if beyond.any():
         kernels.append(level(ints(out[beyond]), value))
     return [Linear(call.name, call.bus(0), call.dst, tuple(kernels), cell="resistor")]
@@ -203,6 +207,7 @@ def _by(rows: Floats) -> list[Ints]:
 def _kernel(frame: Ints, before: list[int], out: Ints, parts: tuple[_Part, ...]) -> Kernel:
     """One kernel of a part of every axis; `before` is how far the frame reaches in front."""
     values = np.ones((1, 1))
+    reckon(*(part.weights.size for part in parts))
     for part in parts:
         values = np.einsum("gt,hu->ghtu", values, part.weights)
         values = values.reshape(prod(values.shape[:2]), -1)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from memxc.ir.stages import Circuit
-from memxc.ir.windows import ints
 from memxc.ops._affine import with_constant
-from memxc.ops._blocks import SUM, built
+from memxc.ops._blocks import SUM, UNBOUNDED, built
+from memxc.ops._nets import widened
 from memxc.ops._registry import Call, Parts, operator
 from memxc.ops._steps import Signal, Steps
 
@@ -69,15 +69,18 @@ def _combined(
     elif constant is not None:
         signals.append(steps.held("constants", constant))
     terms = [f"x{k}" for k in range(len(signals))] + literal
+    wide = [Signal(s.bus, widened(call, s.nets)) for s in signals]
     if len(terms) == 1:
-        return steps.end(signals[0])
-    wide = [Signal(s.bus, ints(np.broadcast_to(s.nets, call.shape))) for s in signals]
+        return steps.end(wide[0])
     keeps = fold is not np.add and not literal
     return steps.end(steps.lanes("result", *words(terms), *wide, keeps_scale=keeps))
 
 
 def _constant(call: Call, fold: Callable[..., Any]) -> Any:
-    """All constant inputs as one; None where there are none."""
+    """All constant inputs as one; None where there are none, or where they change nothing.
+
+    Exporters write the largest of a signal and -inf, from which they begin to compare.
+    """
     found = [
         np.asarray(call.constant(i, "operand"), dtype=np.float64)
         for i in range(len(call.inputs))
@@ -86,7 +89,19 @@ def _constant(call: Call, fold: Callable[..., Any]) -> Any:
     if not found:
         return None
     value = np.asarray(reduce(fold, found))
+    if value.size and (_beyond(fold, value) >= UNBOUNDED).all():
+        return None
     if not np.isfinite(value).all():
         what = "its constants are not all finite numbers"
         raise call.refuse(what, "train or export it again", "unsupported-model")
     return value
+
+
+def _beyond(fold: Callable[..., Any], value: Any) -> Any:
+    """How far constants are on the side that never wins."""
+    match fold:
+        case np.maximum:
+            return -value
+        case np.minimum:
+            return value
+    return np.zeros_like(value)

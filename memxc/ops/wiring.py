@@ -46,8 +46,10 @@ def unsqueeze(call: Call) -> Parts:
 
 def _ones(call: Call, rank: int) -> Parts:
     """Axes of one element less or more."""
-    axes = call.setting("axes", 1)
-    axes_of(call, "axes", [] if axes is None else axes.reshape(-1), rank)
+    given = call.setting("axes", 1)
+    # A single number is a list of one here, as runtimes take it.
+    axes = () if given is None else call.numbers(given.reshape(-1), "axes")
+    axes_of(call, "axes", axes, rank)
     return identity(call)
 
 
@@ -81,14 +83,14 @@ def split(call: Call) -> Parts:
     """Parts along an axis: of the sizes given, or equal ones of which the last may be smaller."""
     nets, axis = call.nets(0), axis_of(call, "axis")
     outputs = call.node.outputs
-    given = call.setting("split", 1)
+    given = call.listed("split", 1)
     if given is None:
         size = -(-nets.shape[axis] // len(outputs))
         cuts = np.arange(size, size * len(outputs), size)
     else:
-        cuts = np.cumsum(given.reshape(-1))[:-1]
+        cuts = np.cumsum(given)[:-1]
     parts = np.split(nets, cuts, axis=axis)
-    whole = given is None or given.sum() == nets.shape[axis]
+    whole = given is None or (min(given) >= 0 and sum(given) == nets.shape[axis])
     fits = (
         whole
         and len(parts) == len(outputs)
@@ -114,15 +116,15 @@ def split(call: Call) -> Parts:
 def slice_(call: Call) -> Parts:
     """Every step-th lane from start to end along some axes; a negative step runs backwards."""
     nets = call.nets(0)
-    starts, ends = call.setting("starts", 1), call.setting("ends", 2)
+    starts, ends = call.listed("starts", 1), call.listed("ends", 2)
     if starts is None or ends is None:
         raise call.refuse("without starts and ends")
-    given = call.setting("axes", 3)
+    given = call.listed("axes", 3)
     axes = axes_of(call, "axes", range(len(starts)) if given is None else given)
-    steps = call.constant(4, "steps") if call.has(4) else np.ones(starts.shape, dtype=np.int64)
-    if not len(axes) == len(starts) == len(ends) == len(steps) or not np.all(steps):
+    steps = call.numbers(call.constant(4, "steps"), "steps") if call.has(4) else (1,) * len(starts)
+    if not len(axes) == len(starts) == len(ends) == len(steps) or 0 in steps:
         raise call.refuse(f"starts, ends and steps do not fit {len(axes)} axes")
     where = [slice(None)] * nets.ndim
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        where[axis] = slice(int(start), int(end), int(step))
+        where[axis] = slice(start, end, step)
     return [rename(call, nets[tuple(where)])]

@@ -8,17 +8,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from memxc import frontend, losses, samples
+from memxc import losses, samples
 from memxc.backends import estimate, kernels
 from memxc.errors import Fault, MemxcError, like
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear
 from memxc.ladder import Ladder, Rung
-from memxc.lower import lower
+from memxc.lower import load, lower
 from memxc.passes import Context, DesignPass, GraphPass
 from memxc.passes.record import PassRecord, macs
-from memxc.pipeline import given, order
+from memxc.pipeline import given, memory, order
 from memxc.pipeline.options import MITIGATIONS, Options
 from memxc.target import Target
 
@@ -78,12 +78,13 @@ def compile_model(
     report_only: for what a report needs, unchecked and in little memory.
     """
     progress("reading the model")
-    loaded = frontend.load(options.model, options.shapes)
+    loaded, lowered = _read(options, report_only)
     known, warnings = given.read(options, loaded)
     pipeline = order.asked(options)
     ctx = given.context(options, known, any(change.fits for change in pipeline))
     ladder = Ladder(options.model, {} if report_only or not check else ctx.samples, progress)
-    graph, multiplications, per_kernel = loaded, 0, kernels.measure(ladder.design(loaded))
+    ladder.known = loaded, lowered
+    graph, multiplications, per_kernel = loaded, 0, kernels.measure(lowered)
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
         # Those of the network as it was given, whatever is pruned later.
         if not graph_pass.exact:
@@ -91,7 +92,6 @@ def compile_model(
         graph = ladder.graph_pass(graph_pass, graph, ctx)
     progress("lowering")
     design = ladder.design(graph)
-    design.verify()
     _check_stages(design, ctx)
     if not ladder.records:
         ladder.lowered(design)
@@ -130,6 +130,15 @@ def compile_model(
     )
 
 
+def _read(options: Options, report_only: bool) -> tuple[Graph, Design]:
+    """The network, and lowered: its faults show before a sample is drawn or the model is run."""
+    loaded = load(options.model, options.shapes)
+    lowered = lower(loaded)
+    if not report_only:
+        memory.check(lowered, str(options.model))
+    return loaded, lowered
+
+
 def _left_out(options: Options, report_only: bool) -> Iterator[str]:
     """What the figures of this compilation do not know of."""
     if options.target.device.iv != "linear":
@@ -140,7 +149,7 @@ def _left_out(options: Options, report_only: bool) -> Iterator[str]:
 
 def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
     """The network after each pass by its name, nothing measured; "load" and "lower" among them."""
-    graph = frontend.load(options.model, options.shapes)
+    graph = load(options.model, options.shapes)
     yield "load", graph
     pipeline = order.asked(options)
     known, _ = given.read(options, graph)

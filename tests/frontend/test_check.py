@@ -142,3 +142,12 @@ def test_onnxruntimes_own_operators(build, faults_of, kind, words):
     (fault,) = faults_of(path)
     assert f"com.microsoft.{kind} is not an operator of ai.onnx" in fault.what
     assert words in fault.hint
+
+
+def test_a_split_into_more_parts_than_it_has_outputs(build, faults_of):
+    """onnx's inference takes 8 GB for the first, and ends the process for the second."""
+    for count in (10**9, 1):
+        split = node("Split", ["x"], ["y", "b"], name="cut", axis=1, num_outputs=count)
+        (fault,) = faults_of(build([split], opset=18))
+        assert (fault.code, fault.where.rpartition(":")[2]) == ("broken-model", "cut")
+        assert f"num_outputs = {count}" in fault.what

@@ -149,7 +149,7 @@ def test_dropout_of_a_constant_outside_training_is_folded(build):
 def test_constants_that_unfold_without_end(build, faults_of, nodes, name):
     nodes = [*nodes, node("ReduceMax", ["c"], ["m"], keepdims=0), node("Add", ["x", "m"], ["y"])]
     path = build(nodes,
-                 {"one": np.ones((1, 1), np.float32), "huge": ints(2**16, 2**15),
+                 {"one": np.ones((1, 1), np.float32), "huge": ints(2**14, 2**13),
                   "picture": ints(1, 1, 2**10, 2**11)})  # fmt: skip
     (fault,) = faults_of(path)
     assert fault.code == "unsupported-shape"
@@ -231,7 +231,7 @@ def test_shape_that_only_the_data_tells(build, faults_of):
 @pytest.mark.parametrize(
     ("last", "what"),
     [
-        (node("Tile", ["x", "times"], ["y"], name="last"), "more elements"),
+        (node("Tile", ["x", "times"], ["y"], name="last"), "more than the 67,108,864 nets"),
         (node("Slice", ["x", "end", "end"], ["y"], name="last"), "holds nothing"),
     ],
 )
@@ -249,8 +249,8 @@ def test_a_tensor_of_one_half_stays_one_number(build):
         node("MatMul", ["h", "c"], ["m"]),
         node("Cast", ["m"], ["y"], to=TensorProto.FLOAT),
     ]
-    held = load(build(nodes, {"to": ints(5, 2**24)})).weights["c"]
-    assert (held.dtype, held.shape, held.strides) == (np.float32, (5, 2**24), (0, 0))
+    held = load(build(nodes, {"to": ints(5, 2**20)})).weights["c"]
+    assert (held.dtype, held.shape, held.strides) == (np.float32, (5, 2**20), (0, 0))
     assert held[0, 0] == 1.5
 
 

@@ -58,8 +58,8 @@ def test_a_given_shape_that_does_not_fit(build, faults_of, given, what):
         ((), "no batch axis"),
         ((1, 0, 5), "holds nothing"),
         ((1, -7, 5), "holds nothing"),
-        ((1, 2**40), "more elements"),
-        ((1, 2**20, 2**20), "more elements"),
+        ((1, 2**40), "more than the 67,108,864 nets"),
+        ((1, 2**20, 2**20), "more than the 67,108,864 nets"),
     ],
 )
 def test_shapes_that_no_circuit_has(build, faults_of, shape, what):

@@ -132,7 +132,7 @@ def test_an_output_shape_of_another_rank(asked):
     [
         ({"group": 2}, "do not fit"),
         ({"auto_pad": "ODD"}, "auto_pad"),
-        ({"strides": (2,)}, "do not fit 2 axes"),
+        ({"strides": (2,)}, "has to be 2 numbers"),
         ({"kernel_shape": (3, 3)}, "contradicts"),
         ({"pads": (1, 1, 1, 1)}, "should have the space"),
         ({"odd": 1}, "odd"),

@@ -53,12 +53,23 @@ def test_what_shares_its_volts(check_node, op):
 
 
 @pytest.mark.parametrize("op", ["Sum", "Mean", "Max", "Min"])
-@pytest.mark.parametrize("value", [[np.nan, 1, 1], [np.inf] * 3])
+@pytest.mark.parametrize("value", [[np.nan, 1, 1], [np.inf, 1, -np.inf], "wins"])
 def test_constants_that_are_no_numbers_are_refused(op, value, hand_graph, faults_of):
+    value = [-np.inf if op == "Min" else np.inf] * 3 if value == "wins" else value
     weights = {"c": np.array(value, np.float32)}
     (fault,) = faults_of(hand_graph(op, {"a": (2, 3), "b": (2, 3)}, weights, {"y": (2, 3)}))
     assert fault.code == "unsupported-model"
     assert "finite" in fault.what
+
+
+@pytest.mark.parametrize("op", ["Max", "Min"])
+@pytest.mark.parametrize("shape", [(), (4, 2, 3)])
+def test_a_constant_that_never_wins_is_wires(check_node, op, shape):
+    """What exporters begin a largest or smallest number with: -inf, or the lowest float32."""
+    for largest in (np.inf, np.finfo(np.float32).max):
+        never = np.full(shape, largest if op == "Min" else -largest, np.float32)
+        (stage,) = lower(check_node(op, {"a": random(2, 3), "c": never}, ["c"])).stages
+        assert isinstance(stage, Wires)
 
 
 @pytest.mark.parametrize("op", ["Sum", "Mean", "Max", "Min", "Div", "Pow", "PRelu"])

@@ -1,0 +1,45 @@
+"""Does a full compile fit into this machine's memory: told before it begins, in words."""
+
+from __future__ import annotations
+
+import os
+import resource
+from contextlib import suppress
+from pathlib import Path
+
+from memxc.errors import fail
+from memxc.ir.design import Design
+from memxc.ir.sizes import Size
+from memxc.ir.stages import Linear
+
+#: Bytes that a full compile takes for each connection and each weight, rounded up from 262 (ReLU),
+#: 103 (Conv), 147 (MaxPool) and 83 (Gemm).
+_CONNECTION, _WEIGHT = 270, 90
+#: The limit that a container sets, as Linux tells it to those inside.
+_CONTAINER = Path("/sys/fs/cgroup/memory.max")
+
+
+def check(design: Design, model: str) -> None:
+    """Raise MemxcError (unsupported-model) where there is less memory than the circuit takes."""
+    size = Size()
+    size.add(design.stages)
+    linear = [stage for stage in design.stages if isinstance(stage, Linear)]
+    weights = sum(kernel.values.size for stage in linear for kernel in stage.kernels)
+    needed, there = _CONNECTION * size.connections + _WEIGHT * weights, available()
+    if needed > there:
+        what = (
+            f"its circuit of {size.connections:,} connections and {weights:,} weights takes up to "
+            f"{needed / 1e9:.1f} GB to compile, and {there / 1e9:.1f} GB are there"
+        )
+        raise fail("unsupported-model", model, what, "compile --report-only takes a tenth of it")
+
+
+def available() -> int:
+    """Bytes of memory that this process may have: the machine's, or a limit that was set."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY:
+        found.append(soft)
+    with suppress(OSError, ValueError):  # no such file, or the word max
+        found.append(int(_CONTAINER.read_text("ascii")))
+    return min(found)
