@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import onnx  # noqa: TID251
 
+from memxc import worker
 from memxc.errors import Fault, MemxcError
+from memxc.frontend import native
 from memxc.frontend.read import PLAIN_OPSET, opset_of
 from memxc.frontend.tensors import Array, array
 
@@ -23,7 +25,8 @@ class Network:
     Folding moves what it can from `nodes` to `constants`. `opset` is the one that nodes are folded
     as; those of an `old` one are upgraded first.
     `inputs` have every axis fixed; `types` are ONNX's numbers of element types; `taken` are the
-    names of nodes and tensors, known yet or not; `sequences` are lists of tensors by their name.
+    names of nodes and tensors, known yet or not; `sequences` are lists of tensors by their name;
+    `allowance` is what inference may take for all nodes together.
     """
 
     opset_imports: Sequence[onnx.OperatorSetIdProto]
@@ -37,6 +40,7 @@ class Network:
     types: dict[str, int]
     taken: set[str]
     sequences: dict[str, tuple[str, ...]]
+    allowance: worker.Allowance = field(default_factory=native.allowance)
     members: int = 0
     renamed: int = 0
 
