@@ -37,7 +37,7 @@ def check(model: onnx.ModelProto, where: str) -> None:
     if faults:
         raise MemxcError(faults)
     try:
-        native.ask("checked", _without_weights(model))
+        native.ask("checked", _without_weights(model), native.allowance(len(model.graph.node)))
     except worker.Refused as error:
         raise fail("broken-model", where, f"ONNX's checker says: {_short(error)}") from error
     except worker.Died as death:

@@ -29,7 +29,7 @@ def inlined(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
         what = f"its functions unfold to more than {_MOST_NODES} nodes, or 1 GiB of constants"
         raise fail("unsupported-model", where, what)
     try:
-        return native.ask("inlined", model, native.allowance(size))
+        return native.ask("inlined", model, native.allowance(held=size))
     except worker.Refused as error:
         raise fail("broken-model", where, f"its functions cannot be inlined: {error}") from error
     except worker.Died as death:

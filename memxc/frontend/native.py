@@ -8,23 +8,22 @@ from onnx import inliner, shape_inference  # noqa: TID251
 from memxc import worker
 from memxc.errors import MemxcError, fail
 
-#: Seconds of processor time, for all shapes of a network together too: 100,000 nodes take two.
-_SECONDS = 10.0
+#: Seconds of processor time, for all shapes of a network together too; and for each node of it,
+#: which takes a tenth of this.
+_SECONDS, _A_NODE = 5.0, 3e-4
 #: Bytes; sizes are known and not computed, so it takes little beside the constants it is given.
 _MEMORY = 2**29
 
 
-def allowance(held: int = 0) -> worker.Allowance:
-    """What one of these may take for a model; `held`: bytes that its answer may have."""
-    return worker.Allowance(_SECONDS, _MEMORY + 4 * held)
+def allowance(nodes: int = 0, held: int = 0) -> worker.Allowance:
+    """What these may take for a model of so many nodes; `held`: bytes that an answer may have."""
+    return worker.Allowance(_SECONDS + _A_NODE * nodes, _MEMORY + 4 * held)
 
 
-def ask(
-    work: str, model: onnx.ModelProto, may_take: worker.Allowance | None = None
-) -> onnx.ModelProto:
+def ask(work: str, model: onnx.ModelProto, may_take: worker.Allowance) -> onnx.ModelProto:
     """What a function of this file makes of the model. Raises worker.Refused, worker.Died."""
     parts = [model.SerializeToString()]
-    return worker.ask(f"{__name__}:{work}", parts, may_take or allowance(), _model)
+    return worker.ask(f"{__name__}:{work}", parts, may_take, _model)
 
 
 def _model(answer: list[bytes]) -> onnx.ModelProto:

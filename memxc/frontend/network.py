@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import onnx  # noqa: TID251
 
@@ -40,7 +40,7 @@ class Network:
     types: dict[str, int]
     taken: set[str]
     sequences: dict[str, tuple[str, ...]]
-    allowance: worker.Allowance = field(default_factory=native.allowance)
+    allowance: worker.Allowance
     members: int = 0
     renamed: int = 0
 
@@ -77,6 +77,7 @@ def network_of(model: onnx.ModelProto, inputs: dict[str, Shape]) -> Network:
         {value.name: value.type.tensor_type.elem_type for value in graph.input},
         {*inputs, *(name for node in graph.node for name in (node.name, *node.output))},
         {},
+        native.allowance(len(graph.node)),
     )
     faults: list[Fault] = []
     for tensor in graph.initializer:
