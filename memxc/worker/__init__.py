@@ -33,10 +33,10 @@ _START = 120
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _BEGIN = """
 import json, sys
-path, handle, alive, module = sys.argv[1:]
+path, handle, alive, *modules = sys.argv[1:]
 sys.path[:] = json.loads(path)
 from memxc.worker.serve import serve
-serve(int(handle), int(alive), module)
+serve(int(handle), int(alive), modules)
 """
 #: Copies of its message that a library may make: parsed, changed, serialised.
 _COPIES = 4
@@ -68,12 +68,12 @@ class Allowance:
 class _Process:
     """A worker, from its start to its end."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, modules: Sequence[str]) -> None:
         self.connection, theirs = Pipe()
         # Nothing is ever written to this pipe: it closes when this process ends, however it ends.
         alive, self.life = os.pipe()
         ends = (theirs.fileno(), alive)
-        arguments = [json.dumps(sys.path), *map(str, ends), module]
+        arguments = [json.dumps(sys.path), *map(str, ends), *modules]
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _BEGIN, *arguments],
@@ -174,13 +174,13 @@ class _Held:
 _held = _Held()
 
 
-def start(module: str) -> None:
-    """Start the worker where there is none; it imports the module while the caller goes on."""
+def start(*modules: str) -> None:
+    """Start the worker where there is none; it imports modules while the caller goes on."""
     with _held.lock:
         if _held.process is not None and _held.process.process.poll() is not None:
             end()
         if _held.process is None:
-            _held.process = _Process(module)
+            _held.process = _Process(modules)
 
 
 def ask(

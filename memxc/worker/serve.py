@@ -21,16 +21,17 @@ from memxc.worker import READY
 _STATM = Path("/proc/self/statm")
 
 
-def serve(handle: int, alive: int, module: str) -> None:
-    """Answer requests over the connection `handle`; `module` is imported before the first.
+def serve(handle: int, alive: int, modules: Sequence[str]) -> None:
+    """Answer requests over the connection `handle`; `modules` are imported before the first.
 
     alive: the end of a pipe that closes when the parent ends.
     """
     _end_with_parent(alive)
     connection = Connection(handle)
     connection.send_bytes(READY)
-    with suppress(ImportError):  # The request that needs it says so.
-        importlib.import_module(module)
+    for module in modules:
+        with suppress(ImportError):  # The request that needs it says so.
+            importlib.import_module(module)
     while True:
         try:
             request = json.loads(connection.recv_bytes())
