@@ -15,9 +15,10 @@ from memxc import worker
 from memxc.reference.arrays import packed, unpacked
 
 _NATIVE = "memxc.reference.native"
-#: Seconds of processor time to open a model, or to run it on one sample: a network of 100 GFLOP a
-#: sample takes five. And what one more sample adds, or so many bytes of the model's file.
-_SECONDS, _A_SAMPLE, _BYTES = 15.0, 1.0, 20e6
+#: Seconds of each core to open a model, or to run it on one sample: a network of 100 GFLOP a sample
+#: takes five. And what one more sample adds, where larger networks are as quick sample by sample,
+#: or a byte of the model's file.
+_SECONDS, _A_SAMPLE, _A_BYTE = 10.0, 0.2, 5e-8
 #: Bytes of memory, for the signals of a run, or for a model beside its file.
 _MEMORY = 2**31
 #: How often the content of a file may stand in memory: parsed, rearranged, compiled.
@@ -94,16 +95,15 @@ class Remote:
         return worker.ask(
             f"{_NATIVE}:opened",
             self._bytes,
-            self._allowance(_SECONDS + self._size / _BYTES, _COPIES * self._size),
+            self._allowance(_SECONDS + _A_BYTE * self._size, _COPIES * self._size),
             _described,
             path=self._path,
             threads=self._threads,
         )
 
     def _allowance(self, seconds: float, memory: int) -> worker.Allowance:
-        """Threads that wait for each other take processor time, too."""
         cores = self._threads or os.cpu_count() or 1
-        return worker.Allowance(cores * seconds, _MEMORY + cores * _THREAD + memory)
+        return worker.Allowance(seconds, _MEMORY + cores * _THREAD + memory, cores)
 
 
 def _described(answer: list[bytes]) -> tuple[list[Value], list[Value]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import os
 import signal
 import subprocess  # noqa: TID251
@@ -24,9 +25,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: The time of the clock that a call may take, as a multiple of its processor time: it is the limit
+#: What a call may take by the clock: seconds, and a multiple of its processor time. It is the limit
 #: of a call that waits without computing, and no busy machine should reach it.
-_WAITING = 8
+_WAITING, _BUSY = 30.0, 4
 #: Seconds that the interpreter has to start and to import numpy and onnx.
 _START = 120
 #: Numerical libraries reserve memory for every thread, and here they have nothing to do.
@@ -56,13 +57,20 @@ class Died(Exception):  # noqa: N818
 
 @dataclass(frozen=True, eq=False)
 class Allowance:
-    """Seconds of processor time, of calls in a row with the same object together; bytes of memory.
+    """What calls may take: seconds of each core that they use, and bytes of memory.
 
-    The memory is that of each call, beyond what the worker holds, and `_COPIES` times its message.
+    The seconds are those of all calls in a row with the same object. The memory is that of each
+    call, beyond what the worker holds and `_COPIES` times the message.
     """
 
     seconds: float
     memory: int
+    cores: int = 1
+
+    @property
+    def processor(self) -> int:
+        """Seconds of processor time, whole ones as the system counts them."""
+        return math.ceil(self.seconds * self.cores)
 
 
 class _Process:
@@ -99,13 +107,13 @@ class _Process:
             "work": work,
             "parts": len(parts),
             # The limit of the same one stays where it is.
-            "seconds": None if allowance is self.allowance else allowance.seconds,
+            "seconds": None if allowance is self.allowance else allowance.processor,
             "memory": memory,
             "more": dict(more),
         }
         self.allowance = allowance
         self._wait_until_ready()
-        seconds = _WAITING * allowance.seconds
+        seconds = _WAITING + _BUSY * allowance.seconds
         until = time.monotonic() + seconds
         try:
             self.connection.send_bytes(json.dumps(request).encode("ascii"))
@@ -146,7 +154,7 @@ class _Process:
         except subprocess.TimeoutExpired:
             return _NONSENSE
         if code == -signal.SIGXCPU:
-            return f"takes more than {allowance.seconds:g} s of processor time"
+            return f"takes more than {allowance.processor:g} s of processor time"
         return f"crashes ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
 
     def end(self) -> None:

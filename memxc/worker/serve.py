@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import importlib
 import json
+import math
 import os
 import resource
 import signal
@@ -62,15 +63,14 @@ def _answer(request: dict[str, Any], parts: list[bytes]) -> tuple[str, Sequence[
         return "refused", [words.encode("utf-8", "backslashreplace")]
 
 
-def _limit(seconds: float | None, memory: int) -> None:
+def _limit(seconds: int | None, memory: int) -> None:
     """Let the system end this process, or refuse it memory, where it takes more than this.
 
     None goes on with the seconds it has.
     """
     if seconds is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        # The system counts whole seconds.
-        _set(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 1)
+        _set(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + seconds)
     if _STATM.exists():
         held = int(_STATM.read_text("ascii").split()[5]) * resource.getpagesize()
         # Not RLIMIT_AS: it counts what threads reserve and never touch, which grows with the cores.
