@@ -11,8 +11,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from memxc import reference
+from memxc import reference, worker
 from memxc.errors import MemxcError
+from memxc.reference import remote
 
 node = helper.make_node
 
@@ -164,6 +165,80 @@ def test_a_model_that_is_trusted_is_asked_in_batches(runs):
     x = np.zeros((7, 2, 3), np.float32)
     assert reference.predict(given.SerializeToString(), {"x": x}, 3, trusted=True)["y"].std() > 0.5
     assert runs == [3, 3, 1]
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_the_worker_answers_as_this_process_does(threads):
+    x, k = X.astype(np.float32), K
+    mine = reference.session(TWO.SerializeToString(), threads)
+    with remote.opened(TWO.SerializeToString(), threads) as theirs:
+        for side in ("get_inputs", "get_outputs"):
+            both = [[(v.name, v.type, v.shape) for v in getattr(r, side)()] for r in (mine, theirs)]
+            assert both[0] == both[1]
+        found = [r.run(["q", "p"], {"x": x[:1], "k": k[:1]}) for r in (mine, theirs)]
+    for one, other in zip(*found, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other, strict=True)
+
+
+def endless():
+    """2^40 rounds of a loop, one addition each."""
+    info = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [node("Identity", ["go"], ["on"]), node("Add", ["a", "a"], ["b"])], "body",
+        [info("i", TensorProto.INT64, ()), info("go", TensorProto.BOOL, ()),
+         info("a", TensorProto.FLOAT, (1, 2))],
+        [info("on", TensorProto.BOOL, ()), info("b", TensorProto.FLOAT, (1, 2))],
+    )  # fmt: skip
+    made = model([node("Loop", ["n", "", "x"], ["y"], body=body)],
+                 [("x", TensorProto.FLOAT, (1, 2))], [("y", (1, 2))])  # fmt: skip
+    made.graph.initializer.append(helper.make_tensor("n", TensorProto.INT64, (), [2**40]))
+    return made
+
+
+def huge():
+    """8 GiB of one number."""
+    made = model([node("Expand", ["x", "to"], ["y"])],
+                 [("x", TensorProto.FLOAT, (1, 1))], [("y", None)])  # fmt: skip
+    made.graph.initializer.append(helper.make_tensor("to", TensorProto.INT64, [2], [2**11, 2**20]))
+    return made
+
+
+@pytest.mark.parametrize("ask", [reference.run, reference.predict])
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (endless, "onnxruntime takes more than [12] s of processor time"),
+        (huge, "onnxruntime .*memory"),
+    ],
+)
+def test_a_model_that_takes_too_much(given, what, ask, monkeypatch):
+    monkeypatch.setattr(remote, "_SECONDS", 0.5)
+    made = given()
+    x = np.ones((3, made.graph.input[0].type.tensor_type.shape.dim[1].dim_value))
+    with pytest.raises(MemxcError, match=what) as caught:
+        ask(made.SerializeToString(), {"x": x})
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.where) == ("unsupported-model", "the model")
+    # The next one is answered by another worker.
+    assert reference.run(TWO.SerializeToString(), {"x": X, "k": K})["q"].shape == (4,)
+
+
+def test_a_batch_that_it_dies_of_is_asked_sample_by_sample(monkeypatch):
+    given = model([node("Mul", ["x", "x"], ["y"])], [("x", TensorProto.FLOAT, ("n", 2))],
+                  [("y", ("n", 2))])  # fmt: skip
+    ask = worker.ask
+
+    def die(work, parts, *more, **described):
+        if sum(map(len, parts)) > 8 and work.endswith("ran"):
+            worker.end()
+            raise worker.Died("needs more than 2 GiB of memory")
+        return ask(work, parts, *more, **described)
+
+    monkeypatch.setattr(worker, "ask", die)
+    x = np.arange(6.0).reshape(3, 2)
+    found = reference.predict(given.SerializeToString(), {"x": x})["y"]
+    np.testing.assert_array_equal(found, x**2)
 
 
 def test_no_sample_to_predict():

@@ -17,7 +17,7 @@ ORDER = (
     "__main__", "cli", "conformance", "output", "report", "diff", "pipeline", "pruning", "ladder",
     "verify", "lvs", "simulate", "folder", "backends", "passes", "losses", "lower", "ops",
     "frontend", "reference", "evaluate", "digital", "physics", "netread", "metrics", "samples",
-    "store", "render", "target", "ir", "engines", "jobs", "stage_set", "units", "errors",
+    "store", "render", "target", "ir", "engines", "jobs", "worker", "stage_set", "units", "errors",
 )  # fmt: skip
 
 #: Libraries that only some rooms know, however the import is marked for the linter.
@@ -26,8 +26,8 @@ OWNERS = {
     "onnxruntime": {"reference"},
     "jinja2": {"render"},
     "click": {"cli"},
-    "subprocess": {"engines"},
-    "multiprocessing": {"jobs"},
+    "subprocess": {"engines", "worker"},
+    "multiprocessing": {"jobs", "worker"},
     "neospice": {"engines"},
     "pydantic": {"target"},
     "matplotlib": {"simulate"},

@@ -2,13 +2,16 @@
 
 Python handles a signal when its main thread is back from such a call. A thread hears of it at once,
 and ends the process where the main thread does not come back in time. A SPICE engine lets no thread
-run while it solves, so `verify` has it in a process of its own (memxc.jobs).
+run while it solves, so `verify` has it in a process of its own (memxc.jobs); so has, for the same
+reason, whatever reads the user's model in C++ (memxc.worker).
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType
@@ -17,6 +20,8 @@ from memxc.errors import escaped
 
 #: Seconds that the main thread has to hear of a signal; then it ends in its own, orderly way.
 _PATIENCE = 1.5
+#: Seconds until it is told again.
+_AGAIN = 0.02
 
 #: What a stopped command leaves behind, or wants: "; nothing was written", or nothing to say.
 left = ""
@@ -35,7 +40,7 @@ def listen() -> None:
 
     def stop(number: int, frame: FrameType | None) -> None:
         # Only once: a second one would interrupt the removal of temporary folders.
-        if not reached.is_set():
+        if not reached.is_set() and not _importing(frame):
             reached.set()
             raise Stopped(number)
 
@@ -57,15 +62,26 @@ def code(error: BaseException) -> int:
     return 128 + (cause.args[0] if isinstance(cause, Stopped) else signal.SIGINT)
 
 
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: some lose an exception then, and some crash of it."""
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
 def _watch(heard: int, reached: threading.Event) -> None:
     number = os.read(heard, 1)[0]
-    if reached.wait(_PATIENCE):
+    until = time.monotonic() + _PATIENCE
+    while not reached.wait(_AGAIN) and time.monotonic() < until:
+        _thread.interrupt_main(signal.Signals(number))  # the import may be over
+        os.read(heard, 1)  # what that has written
+    if reached.is_set():
         number = os.read(heard, 1)[0]  # whoever asks again means it
         time.sleep(_PATIENCE)
     try:
-        from memxc import jobs
-
-        jobs.end()
+        for room in ("memxc.jobs", "memxc.worker"):
+            if room in sys.modules:  # else it has started nothing
+                sys.modules[room].end()
         os.write(2, f"{words()}\n".encode("ascii", "backslashreplace"))
     finally:
         os._exit(128 + number)

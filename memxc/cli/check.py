@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 @_options.as_json
 def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> int:
     """Say what of MODEL becomes crossbars, what stays digital, and what is refused."""
+    from memxc import worker
+
+    # It imports onnx meanwhile, as this process does.
+    worker.start("memxc.frontend.native")
     from memxc.lower import load, survey
 
     graph = load(model, shapes)

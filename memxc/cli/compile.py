@@ -147,6 +147,10 @@ def command(
     **asked: Any,
 ) -> int:
     """Compile MODEL to a circuit: netlists, reports and mapping, in a folder."""
+    from memxc import worker
+
+    # It imports its libraries meanwhile, as this process does.
+    worker.start("memxc.frontend.native", *[] if report_only else ["memxc.reference.native"])
     from memxc import output, pipeline, target
 
     options = _compile_options(**asked)

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import onnx  # noqa: TID251
 
+from memxc import worker
 from memxc.errors import Fault, MemxcError, fail
+from memxc.frontend import native
 from memxc.frontend.order import order_faults
 from memxc.frontend.read import opset_of
 from memxc.frontend.subgraphs import subgraphs
@@ -35,10 +37,11 @@ def check(model: onnx.ModelProto, where: str) -> None:
     if faults:
         raise MemxcError(faults)
     try:
-        onnx.checker.check_model(_without_weights(model))
-    # The checker throws C++ errors of many kinds, and what it reads is hostile input.
-    except Exception as error:
+        native.ask("checked", _without_weights(model), native.allowance(len(model.graph.node)))
+    except worker.Refused as error:
         raise fail("broken-model", where, f"ONNX's checker says: {_short(error)}") from error
+    except worker.Died as death:
+        raise native.fault("ONNX's checker", death, where) from death
 
 
 def operator_faults(nodes: Iterable[onnx.NodeProto], opset: int) -> Iterator[Fault]:
@@ -128,4 +131,4 @@ def _infos(tensors: Iterable[onnx.TensorProto]) -> Iterator[onnx.ValueInfoProto]
 
 def _short(error: Exception, lines: int = 2) -> str:
     kept = [line.strip() for line in str(error).splitlines() if line.strip()][:lines]
-    return "; ".join(kept) or type(error).__name__
+    return "; ".join(kept)

@@ -7,8 +7,9 @@ from math import prod
 
 import onnx  # noqa: TID251
 
+from memxc import worker
 from memxc.errors import Fault, MemxcError, fail
-from memxc.frontend import branches
+from memxc.frontend import branches, native
 from memxc.frontend.check import operator_faults
 from memxc.frontend.compute import Budget, value_of
 from memxc.frontend.infer import infer
@@ -57,6 +58,10 @@ class _Walk:
                 self._settle(self._own(node, names) if names else node)
         except MemxcError as error:
             self.faults += error.faults
+        except worker.Died as death:
+            # The last fault: other nodes would take as long again.
+            fault = native.fault(f"ONNX's shape inference of {node.op_type}", death, node.name)
+            raise MemxcError([*self.faults, *fault.faults]) from death
 
     def _known(self, tensors: Iterable[str]) -> bool:
         known = (self.network.shapes, self.network.sequences)

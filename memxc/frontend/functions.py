@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 
 import onnx  # noqa: TID251
-from onnx import inliner  # noqa: TID251
 
+from memxc import worker
 from memxc.errors import fail
+from memxc.frontend import native
 from memxc.frontend.subgraphs import walk
 
 _Key = tuple[str, str, str]
@@ -23,14 +24,16 @@ def inlined(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
     """The model without local functions. Raises MemxcError (broken-model, unsupported-model)."""
     if not model.functions:
         return model
-    if _unfolded(model, where) > _MOST:
+    size = _unfolded(model, where)
+    if size > _MOST:
         what = f"its functions unfold to more than {_MOST_NODES} nodes, or 1 GiB of constants"
         raise fail("unsupported-model", where, what)
     try:
-        return inliner.inline_local_functions(model)
-    # The inliner throws C++ errors of many kinds, and what it reads is hostile input.
-    except Exception as error:
+        return native.ask("inlined", model, native.allowance(held=size))
+    except worker.Refused as error:
         raise fail("broken-model", where, f"its functions cannot be inlined: {error}") from error
+    except worker.Died as death:
+        raise native.fault("the inlining of its functions", death, where) from death
 
 
 def _unfolded(model: onnx.ModelProto, where: str) -> int:

@@ -7,9 +7,11 @@ from math import prod
 
 import numpy as np
 import onnx  # noqa: TID251
-from onnx import numpy_helper, shape_inference  # noqa: TID251
+from onnx import numpy_helper  # noqa: TID251
 
+from memxc import worker
 from memxc.errors import fail
+from memxc.frontend import native
 from memxc.frontend.network import Network, Shape
 
 #: Elements. Larger constants take part by their shape alone, so they are never copied; what is
@@ -26,7 +28,8 @@ _POOLS_SINCE = 22
 def infer(node: onnx.NodeProto, network: Network) -> None:
     """Add to `network` the types of a node's outputs, and those of their shapes that are static.
 
-    Raises MemxcError (broken-model) where the node does not fit its inputs.
+    Raises MemxcError (broken-model) where the node does not fit its inputs, worker.Died where
+    inference does not come back.
     """
     graph = onnx.GraphProto(name="node", node=[node])
     for name in dict.fromkeys(filter(None, node.input)):
@@ -42,9 +45,8 @@ def infer(node: onnx.NodeProto, network: Network) -> None:
         imports = [onnx.helper.make_opsetid("", _POOLS_SINCE)]
     model = onnx.helper.make_model(graph, opset_imports=imports, ir_version=_IR_VERSION)
     try:
-        done = shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
-    # Inference throws C++ errors of many kinds, and what it reads is hostile input.
-    except Exception as error:
+        done = native.ask("inferred", model, network.allowance)
+    except worker.Refused as error:
         what = f"{node.op_type} does not fit what it reads: {_words(error)}"
         raise fail("broken-model", node.name, what) from error
     for value in done.graph.output:

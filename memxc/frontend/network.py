@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import onnx  # noqa: TID251
 
+from memxc import worker
 from memxc.errors import Fault, MemxcError
+from memxc.frontend import native
 from memxc.frontend.read import PLAIN_OPSET, opset_of
 from memxc.frontend.tensors import Array, array
 
@@ -21,7 +23,8 @@ class Network:
     Folding moves what it can from `nodes` to `constants`. `opset` is the one that nodes are folded
     as; those of an `old` one are upgraded first.
     `inputs` have every axis fixed; `types` are ONNX's numbers of element types; `taken` are the
-    names of nodes and tensors, known yet or not; `sequences` are lists of tensors by their name.
+    names of nodes and tensors, known yet or not; `sequences` are lists of tensors by their name;
+    `allowance` is what inference may take for all nodes together.
     """
 
     opset_imports: Sequence[onnx.OperatorSetIdProto]
@@ -35,6 +38,7 @@ class Network:
     types: dict[str, int]
     taken: set[str]
     sequences: dict[str, tuple[str, ...]]
+    allowance: worker.Allowance
     members: int = 0
     renamed: int = 0
 
@@ -71,6 +75,7 @@ def network_of(model: onnx.ModelProto, inputs: dict[str, Shape]) -> Network:
         {value.name: value.type.tensor_type.elem_type for value in graph.input},
         {*inputs, *(name for node in graph.node for name in (node.name, *node.output))},
         {},
+        native.allowance(len(graph.node)),
     )
     faults: list[Fault] = []
     for tensor in graph.initializer:

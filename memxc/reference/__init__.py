@@ -1,25 +1,28 @@
-"""onnxruntime on the original model: the first rung of the ladder, and the only user of it."""
+"""onnxruntime on the original model: the first rung of the ladder, and the only user of it.
+
+The user's model runs in the worker (memxc.worker), memxc's own models in this process.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.errors import MemxcError, fail
+from memxc import worker
+from memxc.errors import fail, why
+from memxc.reference.remote import Runner, opened
+
+if TYPE_CHECKING:
+    import onnxruntime  # noqa: TID251
 
 # Its telemetry begins with the import: a name for this device and a queue, in the home directory.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime  # noqa: TID251
-from onnxruntime.capi.onnxruntime_pybind11_state import (  # noqa: TID251
-    NotImplemented as NotImplemented_,
-)
-
-onnxruntime.disable_telemetry_events()  # for versions that do not know the variable
 
 _Named = dict[str, NDArray[Any]]
 
@@ -28,20 +31,17 @@ def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, ND
     """The model's outputs (samples, *shape without batch) for inputs (samples, *shape).
 
     Sample by sample on one thread, so that the answer does not depend on the batch. Raises
-    MemxcError: unsupported-model where onnxruntime refuses the model or the inputs, bad-samples
-    where an input is not of the model's type.
+    MemxcError: unsupported-model where onnxruntime refuses the model or the inputs, or does not
+    come back, bad-samples where an input is not of the model's type.
     """
     where = "the model" if isinstance(model, bytes) else str(model)
-    try:
-        answers = _answers(model, inputs)
-    except MemxcError:
-        raise
-    # onnxruntime throws C++ errors of many kinds; what it says is what the user needs.
-    except Exception as error:
-        # Its words go into reports, which hold no path.
-        words = str(error).replace(where, "the model").split("Status Message: ")[-1]
-        line = " ".join(words.split("\n", 1)[0].split()) or type(error).__name__
-        raise fail("unsupported-model", where, f"onnxruntime refuses it: {line[:200]}") from error
+    counts = {len(values) for values in inputs.values()}
+    if len(counts) > 1:
+        what = f"the inputs have different numbers of samples: {sorted(counts)}"
+        raise fail("unsupported-model", where, what)
+    with _told(where), opened(model, threads=1) as runner:
+        typed = _typed(runner, inputs)
+        answers = [_ask(runner, _part(typed, i, 1)) for i in range(max(counts, default=0))]
     return _stacked(answers, where)
 
 
@@ -51,28 +51,46 @@ def predict(
     """The outputs (samples, ...) for whole data sets (samples, *shape), all cores at work.
 
     In batches where the model leaves its batch open and answers each sample of one as it answers it
-    alone, else sample by sample. trusted: it is known to (memxc.backends.twin writes such models).
-    Raises MemxcError as `run`.
+    alone, else sample by sample. trusted: it is memxc's own (memxc.backends.twin), which is known
+    to, and runs in this process. Raises MemxcError as `run`.
     """
-    try:
-        runner = session(model, threads=0)
-        typed = _typed(runner, {value.name: inputs[value.name] for value in runner.get_inputs()})
-        count = len(next(iter(typed.values())))
-        first = _ask(runner, _part(typed, 0, batch)) if trusted else _batch(runner, typed, batch)
-        start, step = (0, 1) if first is None else (batch, batch)
-        rest = [_ask(runner, _part(typed, at, step)) for at in range(start, count, step)]
-    except MemxcError:
-        raise
-    # onnxruntime throws C++ errors of many kinds; what it says is what the user needs.
-    except Exception as error:
-        line = " ".join(str(error).split("\n", 1)[0].split()) or type(error).__name__
-        raise fail("unsupported-model", "the model", f"onnxruntime refuses it: {line}") from error
+    if trusted:
+        return _predicted(session(model, threads=0), inputs, batch, trusted)
+    with _told("the model"), opened(model, threads=0) as runner:
+        return _predicted(runner, inputs, batch, trusted)
+
+
+def _predicted(
+    runner: Runner, inputs: Mapping[str, NDArray[Any]], batch: int, trusted: bool
+) -> _Named:
+    names = [value.name for value in runner.get_inputs()]
+    typed = _typed(runner, {name: inputs[name] for name in names if name in inputs})
+    count = len(next(iter(typed.values())))
+    first = _ask(runner, _part(typed, 0, batch)) if trusted else _batch(runner, typed, batch)
+    start, step = (0, 1) if first is None else (batch, batch)
+    rest = [_ask(runner, _part(typed, at, step)) for at in range(start, count, step)]
     if first is None:
         return _stacked(rest, "the model")
     return {name: np.concatenate([first[name], *(part[name] for part in rest)]) for name in first}
 
 
-def _batch(runner: onnxruntime.InferenceSession, inputs: _Named, batch: int) -> _Named | None:
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """What the worker says, as a fault of the model `where`."""
+    try:
+        yield
+    except worker.Died as death:
+        raise fail("unsupported-model", where, f"onnxruntime {death}") from death
+    except OSError as error:
+        raise fail("broken-model", where, why(error)) from error
+    except worker.Refused as error:
+        # Its words go into reports, which hold no path.
+        words = str(error).replace(where, "the model").split("Status Message: ")[-1]
+        line = " ".join(words.split("\n", 1)[0].split())
+        raise fail("unsupported-model", where, f"onnxruntime refuses it: {line[:200]}") from error
+
+
+def _batch(runner: Runner, inputs: _Named, batch: int) -> _Named | None:
     """The answer to the first batch; None unless its ends are answered as each of them alone.
 
     A model may reach over its batch axis, divide by the largest of all samples, say.
@@ -83,8 +101,9 @@ def _batch(runner: onnxruntime.InferenceSession, inputs: _Named, batch: int) -> 
         return None
     try:
         together = _ask(runner, part)
-    # A fixed shape within the model, perhaps; what is really wrong shows sample by sample, too.
-    except Exception:  # noqa: BLE001
+    # A fixed shape within the model, or no memory for so many samples. What is really wrong shows
+    # sample by sample, too.
+    except (worker.Refused, worker.Died):
         return None
     ends = [_ask(runner, _part(part, at, 1)) for at in (0, count - 1)]
     alike = all(
@@ -103,7 +122,7 @@ def _close(some: NDArray[Any], others: NDArray[Any]) -> bool:
     return np.allclose(some, others, rtol=0.0, atol=1e-4 * float(size), equal_nan=True)
 
 
-def _ask(runner: onnxruntime.InferenceSession, inputs: _Named) -> _Named:
+def _ask(runner: Runner, inputs: _Named) -> _Named:
     names = [output.name for output in runner.get_outputs()]
     return dict(zip(names, runner.run(names, inputs), strict=True))
 
@@ -124,40 +143,12 @@ def session(
     products at 16 bits. `x64quantprecision` turns constant weights into uint8, which is exact.
     Weights in float32 between quantised signals stay in float32: by itself it quantises them.
     """
-    source = model if isinstance(model, bytes) else str(model)
+    from memxc.reference import native  # noqa: PLC0415 - most commands have the worker import it
 
-    def made(precise: str) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = threads
-        options.log_severity_level = 4
-        if not fused:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.add_session_config_entry("session.x64quantprecision", precise)
-        return onnxruntime.InferenceSession(
-            source,
-            options,
-            providers=["CPUExecutionProvider"],
-            disabled_optimizers=["WeightBiasQuantization"],
-        )
-
-    try:
-        return made("1")
-    # It has no QLinear operator for int8 signals and uint8 weights. Two int8 never saturate.
-    except NotImplemented_:
-        return made("0")
+    return native.session(model, threads, fused)
 
 
-def _answers(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> list[_Named]:
-    """What the model says to each sample, the batch axis of 1 included."""
-    runner = session(model)
-    typed = _typed(runner, inputs)
-    counts = {len(values) for values in inputs.values()}
-    if len(counts) > 1:
-        raise ValueError(f"the inputs have different numbers of samples: {sorted(counts)}")
-    return [_ask(runner, _part(typed, i, 1)) for i in range(max(counts, default=0))]
-
-
-def _typed(runner: onnxruntime.InferenceSession, inputs: Mapping[str, NDArray[Any]]) -> _Named:
+def _typed(runner: Runner, inputs: Mapping[str, NDArray[Any]]) -> _Named:
     """The inputs in the model's types: real numbers rounded, any other as it is or a fault."""
     kinds = {value.name: _dtype(value.type) for value in runner.get_inputs()}
     typed = {}

@@ -1,0 +1,57 @@
+"""What ONNX's C++ does with a model, in the worker: check it, infer shapes, inline functions."""
+
+from __future__ import annotations
+
+import onnx  # noqa: TID251
+from onnx import inliner, shape_inference  # noqa: TID251
+
+from memxc import worker
+from memxc.errors import MemxcError, fail
+
+#: Seconds of processor time, for all shapes of a network together too; and for each node of it,
+#: which takes a tenth of this.
+_SECONDS, _A_NODE = 5.0, 3e-4
+#: Bytes; sizes are known and not computed, so it takes little beside the constants it is given.
+_MEMORY = 2**29
+
+
+def allowance(nodes: int = 0, held: int = 0) -> worker.Allowance:
+    """What these may take for a model of so many nodes; `held`: bytes that an answer may have."""
+    return worker.Allowance(_SECONDS + _A_NODE * nodes, _MEMORY + 4 * held)
+
+
+def ask(work: str, model: onnx.ModelProto, may_take: worker.Allowance) -> onnx.ModelProto:
+    """What a function of this file makes of the model. Raises worker.Refused, worker.Died."""
+    parts = [model.SerializeToString()]
+    return worker.ask(f"{__name__}:{work}", parts, may_take, _model)
+
+
+def _model(answer: list[bytes]) -> onnx.ModelProto:
+    (data,) = answer
+    model = onnx.ModelProto()
+    model.ParseFromString(data)
+    return model
+
+
+def fault(what: str, death: worker.Died, where: str) -> MemxcError:
+    """What the user is told of a model that the worker died of; `what` is the library."""
+    hint = "the file is damaged, or was made to do this: export the model again"
+    return fail("broken-model", where, f"{what} {death}", hint)
+
+
+def checked(model: bytes) -> list[bytes]:
+    """An empty model; raises what ONNX's checker finds."""
+    onnx.checker.check_model(model)
+    return [b""]
+
+
+def inferred(model: bytes) -> list[bytes]:
+    """The model with the types of its outputs."""
+    done = shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    return [done.SerializeToString()]
+
+
+def inlined(model: bytes) -> list[bytes]:
+    """The model without local functions."""
+    parsed = onnx.ModelProto.FromString(model)
+    return [inliner.inline_local_functions(parsed).SerializeToString()]

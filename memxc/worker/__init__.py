@@ -1,0 +1,245 @@
+"""Libraries of C++ that read the user's model work in a process of their own, which may die.
+
+A model is hostile input: on some bytes these libraries abort, spin while they hold the interpreter
+(so that no signal is heard), or ask for all the memory. One process serves the whole command. It
+starts with the first call, stays for the next ones, and is replaced when it has died. Its answers
+are bytes that nobody unpickles, for hostile bytes may have taken it over.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import math
+import os
+import signal
+import subprocess  # noqa: TID251
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Pipe
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: What a call may take by the clock: seconds, and a multiple of its processor time. It is the limit
+#: of a call that waits without computing, and no busy machine should reach it.
+_WAITING, _BUSY = 30.0, 4
+#: Seconds that the interpreter has to start and to import numpy and onnx.
+_START = 120
+#: Numerical libraries reserve memory for every thread, and here they have nothing to do.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_BEGIN = """
+import json, sys
+path, handle, alive, *modules = sys.argv[1:]
+sys.path[:] = json.loads(path)
+from memxc.worker.serve import serve
+serve(int(handle), int(alive), modules)
+"""
+#: Copies of its message that a library may make: parsed, changed, serialised.
+_COPIES = 4
+#: Why an answer is none, though the worker lives.
+_NONSENSE = "gives an answer that makes no sense"
+#: What it says when it has started.
+READY = b"ready"
+
+
+class Refused(Exception):  # noqa: N818
+    """The work raised an exception; its words are those of the library."""
+
+
+class Died(Exception):  # noqa: N818
+    """The worker died of a call. The words go on from its name: "crashes (SIGABRT)"."""
+
+
+@dataclass(frozen=True, eq=False)
+class Allowance:
+    """What calls may take: seconds of each core that they use, and bytes of memory.
+
+    The seconds are those of all calls in a row with the same object. The memory is that of each
+    call, beyond what the worker holds and `_COPIES` times the message.
+    """
+
+    seconds: float
+    memory: int
+    cores: int = 1
+
+    @property
+    def processor(self) -> int:
+        """Seconds of processor time, whole ones as the system counts them."""
+        return math.ceil(self.seconds * self.cores)
+
+
+class _Process:
+    """A worker, from its start to its end."""
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self.connection, theirs = Pipe()
+        # Nothing is ever written to this pipe: it closes when this process ends, however it ends.
+        alive, self.life = os.pipe()
+        ends = (theirs.fileno(), alive)
+        arguments = [json.dumps(sys.path), *map(str, ends), *modules]
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _BEGIN, *arguments],
+                pass_fds=ends,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **_ONE_THREAD},
+                # Ctrl-C is for the parent, which ends the worker.
+                start_new_session=True,
+            )
+        finally:
+            theirs.close()
+            os.close(alive)
+        self.allowance: Allowance | None = None
+        self.ready = False
+
+    def ask(
+        self, work: str, parts: Sequence[bytes], allowance: Allowance, more: Mapping[str, Any]
+    ) -> list[bytes]:
+        memory = allowance.memory + _COPIES * sum(map(len, parts))
+        request = {
+            "work": work,
+            "parts": len(parts),
+            # The limit of the same one stays where it is.
+            "seconds": None if allowance is self.allowance else allowance.processor,
+            "memory": memory,
+            "more": dict(more),
+        }
+        self.allowance = allowance
+        self._wait_until_ready()
+        seconds = _WAITING + _BUSY * allowance.seconds
+        until = time.monotonic() + seconds
+        try:
+            self.connection.send_bytes(json.dumps(request).encode("ascii"))
+            for part in parts:
+                self.connection.send_bytes(part)
+            state, count = self._receive(until, 99).decode("ascii").split()
+            answer = [self._receive(until, memory) for _ in range(int(count))]
+        except TimeoutError:
+            raise Died(f"gives no answer in {seconds:g} s") from None
+        # Also what is no message at all: the process is not to be trusted.
+        except (EOFError, OSError, ValueError) as error:
+            raise Died(self._death(allowance)) from error
+        words = b" ".join(answer).decode("utf-8", "replace") if state != "done" else ""
+        if state == "broken":
+            raise RuntimeError(f"the worker fails by itself: {words}")
+        if state == "full":
+            raise Died(f"needs more than {memory / 2**30:.2g} GiB of memory")
+        if state == "refused":
+            raise Refused(words)
+        return answer
+
+    def _wait_until_ready(self) -> None:
+        if not self.ready:
+            try:
+                self.ready = self._receive(time.monotonic() + _START, 99) == READY
+            except (EOFError, OSError) as error:
+                raise RuntimeError("the worker process does not start") from error
+
+    def _receive(self, until: float, largest: int) -> bytes:
+        if not self.connection.poll(max(0.0, until - time.monotonic())):
+            raise TimeoutError
+        return self.connection.recv_bytes(largest)
+
+    def _death(self, allowance: Allowance) -> str:
+        """Why there is no answer: a verb and what follows it."""
+        try:
+            code = self.process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return _NONSENSE
+        if code == -signal.SIGXCPU:
+            return f"takes more than {allowance.processor:g} s of processor time"
+        return f"crashes ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
+
+    def end(self) -> None:
+        """Kill the process, and close what leads to it."""
+        self.process.kill()
+        self.process.wait()
+        self.connection.close()
+        os.close(self.life)
+
+    def forget(self) -> None:
+        """In a fork of the parent: close what leads to the process, which is not its own."""
+        self.connection.close()
+        os.close(self.life)
+        self.process.returncode = 0  # else it would complain that it was never waited for
+
+
+class _Held:
+    """The one worker of this process, and the lock of whoever asks it."""
+
+    def __init__(self) -> None:
+        self.process: _Process | None = None
+        self.lock = threading.RLock()
+
+
+_held = _Held()
+
+
+def start(*modules: str) -> None:
+    """Start the worker where there is none; it imports modules while the caller goes on."""
+    with _held.lock:
+        if _held.process is not None and _held.process.process.poll() is not None:
+            end()
+        if _held.process is None:
+            _held.process = _Process(modules)
+
+
+def ask(
+    work: str,
+    parts: Sequence[bytes],
+    allowance: Allowance,
+    read: Callable[[list[bytes]], T],
+    **more: Any,
+) -> T:
+    """What "module:function" answers in the worker to bytes, and to `more` that JSON can say.
+
+    read: turns the parts of the answer into what is wanted; where it raises an exception, the
+    worker has died. Raises Refused where the work raised one, Died where there is no answer.
+    """
+    with _held.lock:
+        start(work.partition(":")[0])
+        assert _held.process is not None, "it was started"
+        try:
+            answer = _held.process.ask(work, parts, allowance, more)
+            try:
+                return read(answer)
+            except Exception as error:
+                raise Died(_NONSENSE) from error
+        except Refused:
+            raise
+        # Whatever it was, an interrupt too: an answer may still come, and nobody would wait for it.
+        except BaseException:
+            end()
+            raise
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Calls of this thread without those of others in between: what they leave there stays."""
+    with _held.lock:
+        yield
+
+
+def end() -> None:
+    """Kill the worker; the next call starts another."""
+    ended, _held.process = _held.process, None
+    if ended is not None:
+        ended.end()
+
+
+def _forget() -> None:
+    """After a fork: the worker is the parent's."""
+    if _held.process is not None:
+        _held.process.forget()
+    _held.process, _held.lock = None, threading.RLock()
+
+
+atexit.register(end)
+os.register_at_fork(after_in_child=_forget)
