@@ -77,8 +77,7 @@ def compile_model(
     check: hold each pass against the one before it; the design is the same without.
     report_only: for what a report needs, unchecked and in little memory.
     """
-    progress("reading the model")
-    loaded, lowered = _read(options, report_only)
+    loaded, lowered = _read(options, report_only, progress)
     known, warnings = given.read(options, loaded)
     pipeline = order.asked(options)
     ctx = given.context(options, known, any(change.fits for change in pipeline))
@@ -96,8 +95,7 @@ def compile_model(
     if not ladder.records:
         ladder.lowered(design)
     multiplications = multiplications or macs(design)
-    unlaid, bill = None, None
-    changes = [p for p in pipeline if isinstance(p, DesignPass)]
+    changes, unlaid, bill = [p for p in pipeline if isinstance(p, DesignPass)], None, None
     while changes and bill is None:
         if changes[0].name in _LAY_OUT:
             unlaid = unlaid or design
@@ -130,8 +128,11 @@ def compile_model(
     )
 
 
-def _read(options: Options, report_only: bool) -> tuple[Graph, Design]:
+def _read(
+    options: Options, report_only: bool, progress: Callable[[str], None]
+) -> tuple[Graph, Design]:
     """The network, and lowered: its faults show before a sample is drawn or the model is run."""
+    progress("reading the model")
     loaded = load(options.model, options.shapes)
     lowered = lower(loaded)
     if not report_only:

@@ -120,8 +120,7 @@ def verify(
     cells = Library.of(netlist)
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
     meant = dict(buses)
-    results: list[StageResult] = []
-    tasks: list[Task] = []
+    results, tasks = list[StageResult](), list[Task]()
     with jobs.pool(plan.jobs) as pool:
         sweep = _sweeps(engine.name, pool)
         for stage in design.stages:
@@ -151,9 +150,7 @@ def verify(
         single,
         limited,
         outputs,
-        all(result.ok for result in results)
-        and all(cell.ok for cell in single)
-        and all(limiter.ok for limiter in limited)
+        all(part.ok for part in (*results, *single, *limited))
         and (outputs is None or math.isfinite(outputs.max_abs_error)),
         sum(map(_simulated, design.stages)),
     )
