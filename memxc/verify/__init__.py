@@ -150,7 +150,8 @@ def verify(
         single,
         limited,
         outputs,
-        all(part.ok for part in (*results, *single, *limited))
+        all(result.ok for result in results)
+        and all(part.ok for part in (*single, *limited))
         and (outputs is None or math.isfinite(outputs.max_abs_error)),
         sum(map(_simulated, design.stages)),
     )
