@@ -115,9 +115,8 @@ def verify(
     if plan.power:
         _check_power(engine, target)
     tolerance = plan.tolerance or (1e-6 if math.isinf(target.amplifier.gain) else 1e-5)
-    if isinstance(netlist, Path):
-        netlist = netread.read_folder(netlist)
-    cells = Library.of(netlist)
+    read = netread.read_folder(netlist) if isinstance(netlist, Path) else netlist
+    cells = Library.of(read)
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
     meant = dict(buses)
     results, tasks = list[StageResult](), list[Task]()
@@ -151,7 +150,8 @@ def verify(
         limited,
         outputs,
         all(result.ok for result in results)
-        and all(part.ok for part in (*single, *limited))
+        and all(cell.ok for cell in single)
+        and all(limiter.ok for limiter in limited)
         and (outputs is None or math.isfinite(outputs.max_abs_error)),
         sum(map(_simulated, design.stages)),
     )
