@@ -115,8 +115,7 @@ def verify(
     if plan.power:
         _check_power(engine, target)
     tolerance = plan.tolerance or (1e-6 if math.isinf(target.amplifier.gain) else 1e-5)
-    read = netread.read_folder(netlist) if isinstance(netlist, Path) else netlist
-    cells = Library.of(read)
+    cells = Library.of(netread.read_folder(netlist) if isinstance(netlist, Path) else netlist)
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
     meant = dict(buses)
     results, tasks = list[StageResult](), list[Task]()
