@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _data, _options, _stop, _terminal
+from memxc.cli import _data, _design, _options, _stop, _terminal
 from memxc.cli._options import FILE, FOLDER, SWEEP
 from memxc.errors import pasted
 
@@ -41,6 +41,7 @@ SCHEMA = "memxc-simulate/1"
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--plot", is_flag=True, help="Draw the sweep into DIR/simulate/sweep.svg.")
 @_options.as_json
+@_design.held
 def command(
     folder: Path, path: Path, count: int | None, plot: bool, as_json: bool, **asked: Any
 ) -> int:

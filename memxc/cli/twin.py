@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click  # noqa: TID251
 
-from memxc.cli import _options, _terminal
+from memxc.cli import _design, _options, _terminal
 from memxc.cli._options import FOLDER
 from memxc.errors import pasted
 
@@ -24,6 +24,7 @@ from memxc.errors import pasted
     "--draw", type=click.IntRange(min=1), default=1, show_default=True,
     help="Which of simulate's draws of that seed.",
 )  # fmt: skip
+@_design.held
 def command(
     folder: Path, output: Path, settings: tuple[str, ...], draw_per: str, seed: int, draw: int
 ) -> int:
