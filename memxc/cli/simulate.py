@@ -93,7 +93,7 @@ def _spoilt(journal: Journal) -> list[str]:
     if not journal.spoilt:
         return []
     lines = ", ".join(map(str, journal.spoilt[:5])) + " ..." * (len(journal.spoilt) > 5)
-    what = "do not fit their checksums: what they hold is computed again; delete them"
+    what = "do not fit their checksums, and are no results; delete them to end this warning"
     warning = f"{journal.path}: lines changed or cut since simulate wrote them ({lines}) {what}"
     _terminal.warn(f"warning: {warning}")
     return [warning]
