@@ -9,6 +9,7 @@ from typing import Any
 
 from memxc import __version__, units
 from memxc.backends import area, baselines, latency, power, resources, subimages
+from memxc.errors import escaped
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Digital
@@ -149,7 +150,7 @@ def _table(report: Mapping[str, Any]) -> str:
 def _notes(report: Mapping[str, Any]) -> list[str]:
     lines = [f"stays digital: {row['stage']} ({row['function']})" for row in report["digital"]]
     lines += [f"warning: {warning}" for warning in report["warnings"]]
-    return ["", *lines] if lines else []
+    return ["", *map(escaped, lines)] if lines else []
 
 
 def _passed(compiled: Compiled) -> bool | None:

@@ -361,3 +361,35 @@ def test_an_array_of_a_design_that_does_not_fit(design, tmp_path, name):
         store.save(replace(design, stages=tuple(stages)), tmp_path)
         with pytest.raises(MemxcError, match="cannot be read back"):
             store.load(tmp_path)
+
+
+def places(tree, way=()):
+    """Every place in a tree of JSON."""
+    parts = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, part in parts:
+        yield (*way, key)
+        if isinstance(part, dict | list):
+            yield from places(part, (*way, key))
+
+
+def test_whatever_stands_in_a_field_is_a_design_or_a_fault(design, tmp_path):
+    """At each place another one of these."""
+    values = [None, "x", -1, [], {}, {"float": "nan"}, 10**400, "gone"]
+    store.save(design, tmp_path)
+    path, faults = tmp_path / "design.json", 0
+    whole = path.read_text()
+    ways = [*places(json.loads(whole))]
+    for k, (*way, last) in enumerate(ways):
+        tree = held = json.loads(whole)
+        for key in way:
+            held = held[key]
+        held[last] = values[k % len(values)]
+        if held[last] == "gone":
+            del held[last]
+        path.write_text(json.dumps(tree))
+        try:
+            store.load(tmp_path)
+        except MemxcError as error:
+            faults += error.exit_code == 3
+    # A name may be any text, and a limit none.
+    assert faults > 0.9 * len(ways)

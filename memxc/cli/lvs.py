@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click  # noqa: TID251
 
-from memxc.cli import _options, _terminal
+from memxc.cli import _design, _options, _terminal
 from memxc.cli._options import FOLDER
 from memxc.errors import pasted, printable
 
@@ -22,6 +22,7 @@ _SHOWN = 20
 @click.command()
 @click.argument("folder", type=FOLDER, metavar="DIR")
 @_options.as_json
+@_design.held
 def command(folder: Path, as_json: bool) -> int:
     """Read the netlist and the tables in DIR back and compare every number and connection."""
     from memxc import output

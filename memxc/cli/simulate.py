@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _data, _options, _stop, _terminal
+from memxc.cli import _data, _design, _options, _stop, _terminal
 from memxc.cli._options import FILE, FOLDER, SWEEP
 from memxc.errors import pasted
 
@@ -41,6 +41,7 @@ SCHEMA = "memxc-simulate/1"
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--plot", is_flag=True, help="Draw the sweep into DIR/simulate/sweep.svg.")
 @_options.as_json
+@_design.held
 def command(
     folder: Path, path: Path, count: int | None, plot: bool, as_json: bool, **asked: Any
 ) -> int:
@@ -92,7 +93,7 @@ def _spoilt(journal: Journal) -> list[str]:
     if not journal.spoilt:
         return []
     lines = ", ".join(map(str, journal.spoilt[:5])) + " ..." * (len(journal.spoilt) > 5)
-    what = "do not fit their checksums: what they hold is computed again; delete them"
+    what = "do not fit their checksums, and are no results; delete them to end this warning"
     warning = f"{journal.path}: lines changed or cut since simulate wrote them ({lines}) {what}"
     _terminal.warn(f"warning: {warning}")
     return [warning]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click  # noqa: TID251
 
-from memxc.cli import _options, _terminal
+from memxc.cli import _design, _options, _terminal
 from memxc.cli._options import FOLDER
 from memxc.errors import fail, pasted
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     "--draw", type=click.IntRange(min=1), default=1, show_default=True,
     help="Which of simulate's draws of that seed.",
 )  # fmt: skip
+@_design.held
 def command(
     folder: Path, output: Path, settings: tuple[str, ...], draw_per: str, seed: int, draw: int
 ) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _data, _options, _terminal
+from memxc.cli import _data, _design, _options, _terminal
 from memxc.cli._options import FILE, FOLDER
 from memxc.errors import MemxcError, pasted, printable, shortened
 
@@ -43,6 +43,7 @@ SCHEMA = "memxc-verify/1"
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at work."
 )
 @_options.as_json
+@_design.held
 def command(
     folder: Path, samples: Path | None, count: int | None, as_json: bool, **asked: Any
 ) -> int:

@@ -207,3 +207,26 @@ def test_a_data_set_that_is_a_model(memxc, out, model):
     done = memxc("simulate", out, "--data", model)
     assert done.code == 3
     assert f"error[bad-samples] {model}: cannot be read as .npz: it is no .npz file" in done.err
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_whose_fault_a_broken_assertion_is(memxc, out, tmp_path, monkeypatch, by_hand):
+    """Of a design as compiled it is memxc's own."""
+
+    def fall(*args):
+        raise AssertionError("bit lines part")
+
+    if by_hand:
+        arrays = dict(np.load(out / "design.npz"))
+        np.savez(out / "design.npz", **arrays)
+    monkeypatch.setattr("memxc.backends.twin.model", fall)
+    done = memxc("twin", out, "-o", tmp_path / "t.onnx")
+    if by_hand:
+        assert done.code == 3
+        what = (
+            "design.npz, changed since compiled, can be no circuit: AssertionError: bit lines part"
+        )
+        assert what in done.err
+    else:
+        assert done.code == 70
+        Path(done.err.split("The details are in ")[1].split(". Please")[0]).unlink()

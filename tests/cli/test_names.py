@@ -28,7 +28,7 @@ def named(model):
 
 def test_a_report_of_hostile_names(memxc, named, tmp_path):
     out = tmp_path / "out"
-    model = named(conv=HOSTILE[0], dense=HOSTILE[1])
+    model = named(conv=HOSTILE[0], dense=HOSTILE[1], softmax="soft\nwarning: max")
     assert memxc("compile", model, "-o", out, "--quiet").code == 0
     rows = [*csv.DictReader(io.StringIO(memxc("report", out, "--format", "csv").out))]
     shown = [row["stage"] for row in rows]
@@ -37,6 +37,7 @@ def test_a_report_of_hostile_names(memxc, named, tmp_path):
     for table in ("mapping.csv", "schedule.csv"):
         for line in (out / table).read_text().splitlines():
             assert re.fullmatch(r"[a-z0-9_,/.]+", line)
+    assert "stays digital: soft\\nwarning: max (softmax)" in memxc("report", out).out
     for command in (["report", out], ["report", out, "--format", "md"], ["lvs", out], ["show", out],
                     ["verify", out, "--count", "1"], ["check", model], ["diff", out, out],
                     ["report", out, "--format", "html"], ["report", out, "--json"]):  # fmt: skip
