@@ -183,7 +183,7 @@ CELLS = [
         (r"^e1 .*", "e1 a 0 p 0 1e5"),
         (r"^e2 .*", "e2 out 0 m 0 1e5"),
         (r"^e2 .*", "e2 o 0 0 m 1e5\nb9 out 0 v=min(max(v(o),-0.26),0.26)"),
-        (r"^e2 .*\nr3 .*", "e2 o 0 0 m 1e5\nr3 o m {r_f}\nb9 out 0 v=v(o)+1e-3*max(v(o)-0.9,0)"),
+        (r"^e2 .*\nr3 .*", "e2 o 0 0 m 1e5\nr3 o m {r_f}\nb9 out 0 v=v(o)+1e-3*max(v(o)-0.4,0)"),
         (r"^r3 .*", "r3 out m {2*r_f}"),
         (r"^r3 .*", "r3 out m {r_join}"),
         (r"^r3 .*", "r3 out m {r_f*(1+1e-4)}"),
@@ -290,7 +290,7 @@ NOTHING = [
         (r"^e2 .*", "b2 out 0 v=-1e5*v(m)"),
         (r"^(e2 .*)", r"\1" "\nc1 out m 1p\nr9 out 0 1e3"),
         # The feedback takes it from behind this source, whatever that adds.
-        (r"^e2 .*", "e2 o 0 0 m 1e5\nb9 out 0 v=v(o)+1e-3*max(v(o)-0.9,0)"),
+        (r"^e2 .*", "e2 o 0 0 m 1e5\nb9 out 0 v=v(o)+1e-3*max(v(o)-0.4,0)"),
         (LIMITER, "b1 out 0 v=max(min(v(in),{clip}),{0-clip})"),
         (RELU, "b1 out 0 v={0.5*(v(x0)+abs(v(x0)))}"),
         # An ideal source and what takes no current do not feel a load.

@@ -201,16 +201,12 @@ def _box(reach: Floats) -> Floats:
 
 
 def _array(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
-    """The cells around an array: amplifiers of the least and of the largest feedback, inverters,
-    and memristors that are no resistors."""
+    """The cells around an array: amplifiers, inverters, and memristors that are no resistors."""
     stage, reach = task.stage, _reach(task, 0)
     assert isinstance(stage, Array)
-    feedback = [
-        (float(r), u, a) for u, unit in enumerate(task.units) for a, r in enumerate(unit.r_f)
-    ]
-    for _, number, lane in {min(feedback), max(feedback)}:
-        probe = _amplifier(task, task.units[number], lane, reach)
-        yield (stage.name, number, lane), replace(probe, load=load)
+    for unit, siemens in _amplifiers(stage, task.units):
+        probe = replace(_amplifier(task, unit, siemens, reach), load=load)
+        yield (stage.name, float(unit.r_f[0]), *siemens.tolist()), probe
     if stage.signed == "inverted-inputs":
         volts = _spread(reach, _POINTS)
         expected = amplifier.inverter(volts, stage.gain)
@@ -220,16 +216,27 @@ def _array(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
         yield from _memristors(task, reach)
 
 
-def _amplifier(task: Task, unit: Unit, lane: int, reach: float) -> _Probe:
+def _amplifiers(stage: Array, every: Sequence[Unit]) -> Iterator[tuple[Unit, Floats]]:
+    """The amplifiers of a stage that reach furthest: with its output, with that of op-amp 1, and
+    the one of the least feedback. Each as a unit of its own, with the siemens on its plus and its
+    minus bit line."""
+    siemens = [crossbar.loads() for crossbar in stage.crossbars]
+    loads = np.concatenate([unit.loads(siemens) for unit in every], axis=1)
+    r_f = np.concatenate([unit.r_f for unit in every])
+    r_join = np.concatenate([unit.r_join for unit in every])
+    ends = np.cumsum([len(unit.r_f) for unit in every])
+    furthest = (r_f * loads.sum(axis=0)).argmax(), (r_join * loads[0]).argmax(), r_f.argmin()
+    for number in sorted({int(each) for each in furthest}):
+        at = int(np.searchsorted(ends, number, side="right"))
+        unit, lane = every[at], [number - int(ends[at]) + len(every[at].r_f)]
+        offset = None if unit.offset is None else unit.offset[:, lane]
+        own = replace(unit, r_f=unit.r_f[lane], r_join=unit.r_join[lane], offset=offset)
+        yield own, loads[:, number]
+
+
+def _amplifier(task: Task, own: Unit, load: Floats, reach: float) -> _Probe:
     """An amplifier behind one resistor for all devices of each of its bit lines."""
-    stage, single = unit.stage, unit.stage.signed == "inverted-inputs"
-    load = unit.load(lane)
-    own = replace(
-        unit,
-        r_f=unit.r_f[[lane]],
-        r_join=unit.r_join[[lane]],
-        offset=None if unit.offset is None else unit.offset[:, [lane]],
-    )
+    stage, single = own.stage, own.stage.signed == "inverted-inputs"
     most = load * max(reach, abs(stage.v_bias))
     # Op-amp 1 gives r_join times the plus current.
     plus = 0.0 if single else min(most[0], task.swing / own.r_join[0])
@@ -244,8 +251,9 @@ def _amplifier(task: Task, unit: Unit, lane: int, reach: float) -> _Probe:
         if single
         else amplifier.pair(*parts, own.r_f, own.r_join, stage.gain, own.offset)
     )
-    cards = partial(decks.amplifier_cards, own, load)
-    return _Probe(decks.amplifier_cell(own), out, volts, expected[:, 0], cards, task.limit)
+    cell, cards = decks.amplifier_cell(own), partial(decks.amplifier_cards, own, load)
+    most_v = float(np.abs(expected).max())
+    return _Probe(cell, most_v, volts, expected[:, 0], cards, task.limit)
 
 
 def _memristors(task: Task, reach: float) -> Iterator[tuple[object, _Probe]]:
