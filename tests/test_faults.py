@@ -346,7 +346,7 @@ def finder(loaded):
     """Who finds that something is wrong with a folder; "" for nobody."""
     try:
         netlist = netread.read_folder(loaded.folder / "netlist")
-        if compare_folder(loaded.design, loaded.folder, "", netlist).differences:
+        if compare_folder(loaded.design, loaded.folder, None, netlist).differences:
             return "lvs"
     except MemxcError as error:
         return "reader" if error.exit_code == 3 else "an engine"

@@ -25,12 +25,11 @@ _SHOWN = 20
 def command(folder: Path, as_json: bool) -> int:
     """Read the netlist and the tables in DIR back and compare every number and connection."""
     from memxc import output
-    from memxc.backends.spice import memristor
     from memxc.lvs import compare_folder
 
     loaded = output.load(folder)
     changed = output.changed(folder)
-    found = compare_folder(loaded.design, folder, memristor.name(loaded.target.device))
+    found = compare_folder(loaded.design, folder, loaded.target.device)
     clean = not found.differences
     if as_json:
         tree = {"schema": "memxc-lvs/1", "changed": changed, **asdict(found), "ok": clean}
