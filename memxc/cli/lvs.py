@@ -58,5 +58,7 @@ def _say(found: Result, changed: list[str], folder: Path) -> None:
         _terminal.say(f"FAILED: {count:,} difference{'s' * (count != 1)} in {lines}.")
         _terminal.say("Next: compile the model again, or undo the change")
     else:
-        _terminal.say(f"ok: {lines}; the netlist and its tables are the design.")
-        _terminal.say(f"Next: {pasted('memxc', 'report', folder)}")
+        count = len(found.user_cells)
+        own = f", but for {count:,} cell{'s' * (count != 1)} of your own" if count else ""
+        _terminal.say(f"ok: {lines}; the netlist and its tables are the design{own}.")
+        _terminal.say(f"Next: {pasted('memxc', 'verify' if own else 'report', folder)}")
