@@ -137,7 +137,8 @@ def _lines() -> Iterator[Callable[[str], None]]:
         def tell() -> None:
             with suppress(OSError, ValueError):  # nobody reads it any more
                 while not ended.wait(_EVERY):
-                    spent = _duration(time.monotonic() - start)
+                    minutes, seconds = divmod(round(time.monotonic() - start), 60)
+                    spent = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
                     print(f"after {spent}: {latest[0]}", file=stream, flush=True)
 
         def show(text: str) -> None:

@@ -26,12 +26,11 @@ _SHOWN = 20
 def command(folder: Path, as_json: bool) -> int:
     """Read the netlist and the tables in DIR back and compare every number and connection."""
     from memxc import output
-    from memxc.backends.spice import memristor
     from memxc.lvs import compare_folder
 
     loaded = output.load(folder)
     changed = output.changed(folder)
-    found = compare_folder(loaded.design, folder, memristor.name(loaded.target.device))
+    found = compare_folder(loaded.design, folder, loaded.target.device)
     clean = not found.differences
     if as_json:
         tree = {"schema": "memxc-lvs/1", "changed": changed, **asdict(found), "ok": clean}
@@ -60,5 +59,7 @@ def _say(found: Result, changed: list[str], folder: Path) -> None:
         _terminal.say(f"FAILED: {count:,} difference{'s' * (count != 1)} in {lines}.")
         _terminal.say("Next: compile the model again, or undo the change")
     else:
-        _terminal.say(f"ok: {lines}; the netlist and its tables are the design.")
-        _terminal.say(f"Next: {pasted('memxc', 'report', folder)}")
+        count = len(found.user_cells)
+        own = f", but for {count:,} cell{'s' * (count != 1)} of your own" if count else ""
+        _terminal.say(f"ok: {lines}; the netlist and its tables are the design{own}.")
+        _terminal.say(f"Next: {pasted('memxc', 'verify' if own else 'report', folder)}")

@@ -95,11 +95,10 @@ def _processes(wanted: int) -> int:
 def _differences(loaded: Loaded, netlist: Netlist) -> int:
     """In how many places the netlist's text is not the design: what stands between the stages is
     not simulated, for each is alone in its bench."""
-    from memxc.backends.spice import memristor
     from memxc.lvs import compare_folder
 
-    cell = memristor.name(loaded.target.device)
-    return len(compare_folder(loaded.design, loaded.folder, cell, netlist).differences)
+    device = loaded.target.device
+    return len(compare_folder(loaded.design, loaded.folder, device, netlist).differences)
 
 
 def _inputs(

@@ -47,7 +47,8 @@ class _Neospice:
             raise fail("engine-failed", "neospice", str(error)) from error
         if words:
             # It skips a card that it cannot read; the answer would be another circuit's.
-            raise fail("engine-failed", "neospice", "; ".join(words[:3]))
+            what = "; ".join(words[:3])
+            raise fail("engine-failed", "neospice", what, "take --engine ngspice")
         wanted = set(map(vector, outputs)).intersection(result.signal_names())
         table = {
             name: result.current(name) if name.startswith("i(") else result.voltage(name)

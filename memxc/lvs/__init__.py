@@ -17,6 +17,7 @@ from memxc.lvs import cells, expected, head, periphery, tables
 from memxc.lvs.difference import Difference, UserCell
 from memxc.lvs.expected import Card
 from memxc.netread import Definition, Instance, Netlist
+from memxc.target import Device
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ class Result:
 
 
 def compare_folder(
-    design: Design, folder: Path, memristor: str = "", netlist: Netlist | None = None
+    design: Design,
+    folder: Path,
+    device: Device | None = None,
+    netlist: Netlist | None = None,
 ) -> Result:
     """Hold the netlist and the tables of an output folder against its design; as `compare`.
 
@@ -44,22 +48,23 @@ def compare_folder(
     read.
     """
     netlist = netlist or netread.read_folder(folder / "netlist")
-    found = _compare(design, netlist, memristor)
+    found = _compare(design, netlist, device)
     both = tables.mapping(design, netlist, folder), tables.schedule(design, folder)
     differences = [each for table in both for each in table.differences]
     rows = sum(table.count for table in both)
     return replace(found, differences=(*found.differences, *differences), rows=rows)
 
 
-def compare(design: Design, top: Path, memristor: str = "") -> Result:
+def compare(design: Design, top: Path, device: Device | None = None) -> Result:
     """Hold the netlist of a top file against a programmed design.
 
-    memristor: the cell that each is to be an instance of, "" for a resistor.
+    device: what the memristors are; None for linear ones, which are resistors.
     """
-    return _compare(design, netread.read(top), memristor)
+    return _compare(design, netread.read(top), device)
 
 
-def _compare(design: Design, netlist: Netlist, memristor: str) -> Result:
+def _compare(design: Design, netlist: Netlist, device: Device | None) -> Result:
+    memristor = "" if device is None or device.iv == "linear" else "memristor"
     differences = [_not(part, "once", "a second time") for part in netlist.twice]
     differences += head.differences(design, netlist)
     devices, placed = 0, set[str]()
@@ -78,7 +83,7 @@ def _compare(design: Design, netlist: Netlist, memristor: str) -> Result:
         instances += 1
         connections += len(card.nodes)
         differences += _instance(card, netlist)
-    wrong, own = periphery.compare(design, netlist, placed, lanes)
+    wrong, own = periphery.compare(design, netlist, device, placed, lanes)
     differences += wrong
     extra = [netlist.instances[name] for name in sorted(unknown)]
     differences += [_not(part, "no such instance", "placed") for part in extra]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from memxc.ir import expr
 from memxc.ir.stages import Lanes
 from memxc.lvs.difference import Difference
 from memxc.netread import NUMBER, Card, Definition
+from memxc.physics import cells
+from memxc.target import Device
 
 #: A gain above this is written as none.
 _INFINITE = 1e300
@@ -59,6 +62,28 @@ def _functions(stage: Lanes, scales: Sequence[float], out: float) -> Iterator[st
     yield f"{out:.15e}*{expr.spice(stage.expr, units)}"
     if stage.keeps_scale and all(scale == out for scale in scales):
         yield expr.spice(stage.expr, [f"v(x{k})" for k in range(len(scales))])
+
+
+def is_memristor(found: Definition, device: Device) -> bool:
+    """Whether the cell of a memristor that is no resistor is memxc's own."""
+    have = ["".join(card.text.split()) for card in _cards(found)]
+    return list(map(_plain, have)) == list(map(_plain, _currents(cells.law(device))))
+
+
+def _currents(law: cells.Law) -> Iterator[str]:
+    """The current sources of such a cell, without blanks."""
+    if isinstance(law, cells.Sinh):
+        yield f"b1abi={law.v0:.9e}/{{r}}*sinh(v(a,b)/{law.v0:.9e})"
+    if isinstance(law, cells.Table):
+        g = law.g.tolist()
+        for k, (low, own) in enumerate(pairwise(g), 1):
+            rise = f"(1/{{r}}-{low:.9e})/{own - low:.9e}"
+            fall = f"1/{{r}}/{own:.9e}"
+            if own < g[-1]:
+                fall = f"({g[k + 1]:.9e}-1/{{r}})/{g[k + 1] - own:.9e}"
+            curve = zip(law.volts.tolist(), law.amperes[k].tolist(), strict=True)
+            points = ",".join(f"{v:.9e},{i:.9e}" for v, i in curve)
+            yield f"b{k}abi=max(0,min({rise},{fall}))*pwl(v(a,b),{points})"
 
 
 def _plain(text: str) -> str:

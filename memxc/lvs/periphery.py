@@ -20,6 +20,7 @@ from memxc.ir.stages import Lanes
 from memxc.lvs import forms
 from memxc.lvs.difference import Difference, UserCell
 from memxc.netread import Definition, Netlist
+from memxc.target import Device
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +61,11 @@ def lane_cells(design: Design, netlist: Netlist) -> dict[str, str]:
 
 
 def compare(
-    design: Design, netlist: Netlist, placed: Iterable[str], lanes: Mapping[str, str]
+    design: Design,
+    netlist: Netlist,
+    device: Device | None,
+    placed: Iterable[str],
+    lanes: Mapping[str, str],
 ) -> tuple[list[Difference], list[UserCell]]:
     """Cells that are missing or are not what they should be, and crossbars that nobody places; and
     what is the user's own.
@@ -74,8 +79,11 @@ def compare(
             wrong.append(Difference(netlist.file, 0, name, "a definition", "missing"))
         elif name in _PORTS and found is not None:
             wrong += _ports(found, *_PORTS[name])
-            own, gains = forms.gains(found, min(array.gain for array in design.arrays))
-            wrong += gains
+            if name == "memristor" and device is not None:
+                own = forms.is_memristor(found, device)
+            else:
+                own, gains = forms.gains(found, min(array.gain for array in design.arrays))
+                wrong += gains
             known |= {name} if own else set()
     for stage in design.stages:
         if isinstance(stage, Lanes):

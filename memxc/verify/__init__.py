@@ -74,8 +74,15 @@ class Verification:
     cells: tuple[CellResult, ...]
     limiters: tuple[LimiterResult, ...]
     outputs: Outputs | None
-    ok: bool
     circuits: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether every part is right, and the distance to the original network a number."""
+        parts: tuple[StageResult | CellResult | LimiterResult, ...]
+        parts = (*self.stages, *self.cells, *self.limiters)
+        finite = self.outputs is None or math.isfinite(self.outputs.max_abs_error)
+        return finite and all(part.ok for part in parts)
 
 
 @dataclass(frozen=True)
@@ -148,10 +155,6 @@ def verify(
         single,
         limited,
         outputs,
-        all(result.ok for result in results)
-        and all(cell.ok for cell in single)
-        and all(limiter.ok for limiter in limited)
-        and (outputs is None or math.isfinite(outputs.max_abs_error)),
         sum(map(_simulated, design.stages)),
     )
 

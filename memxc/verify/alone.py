@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.errors import MemxcError
 from memxc.ir import expr
 from memxc.ir.stages import Array, Lanes
 from memxc.physics import amplifier, cells
@@ -84,9 +85,26 @@ class _Probe:
 def check(
     tasks: Sequence[Task], sweep: Sweep, tolerance: float
 ) -> tuple[tuple[CellResult, ...], tuple[LimiterResult, ...]]:
-    """Every different cell of some stages. Raises MemxcError where the engine fails."""
+    """Every different cell of some stages. Raises MemxcError where the engine cannot be had."""
     if not tasks:
         return (), ()
+    probes, clips = _probes(tasks)
+    results = []
+    for name in dict.fromkeys(probe.name for probe in probes):
+        own = [probe for probe in probes if probe.name == name]
+        results.append(_result(own, _errors(tasks[0], own, sweep), tolerance))
+    limiters = [clips[clip] for clip in sorted(clips)]
+    limited = [
+        LimiterResult(clip, probe.range_v, apart, apart / clip, apart / clip <= tolerance)
+        for clip, probe, apart in zip(
+            sorted(clips), limiters, _errors(tasks[0], limiters, sweep), strict=True
+        )
+    ]
+    return tuple(results), tuple(limited)
+
+
+def _probes(tasks: Sequence[Task]) -> tuple[list[_Probe], dict[float, _Probe]]:
+    """What to simulate of the cells of some stages, and of the limiters by their clips."""
     load = loads.heaviest(tasks[0].design)
     clips: dict[float, _Probe] = {}
     found: dict[object, _Probe] = {}
@@ -100,40 +118,36 @@ def check(
             drives = 0.0
         array = isinstance(task.stage, Array)
         found |= dict(_array(task, drives) if array else _lanes(task, drives))
-    worst: dict[str, CellResult] = {}
-    for probe, apart in _errors(tasks[0], list(found.values()), sweep):
-        size = relative(apart, probe.limited(probe.expected))
-        # A comparison with what is no number says no.
-        made = CellResult(probe.name, probe.range_v, apart, size, size <= tolerance)
-        before = worst.get(probe.name)
-        worst[probe.name] = made if before is None else _worse(before, made)
-    limited = [
-        LimiterResult(clip, probe.range_v, apart, apart / clip, apart / clip <= tolerance)
-        for (probe, apart), clip in zip(
-            _errors(tasks[0], [clips[c] for c in sorted(clips)], sweep), sorted(clips), strict=True
-        )
-    ]
-    return tuple(worst.values()), tuple(limited)
+    return list(found.values()), clips
 
 
-def _worse(one: CellResult, other: CellResult) -> CellResult:
-    """Both results of one cell as one."""
-    worst = one if not other.max_rel_error > one.max_rel_error and other.ok else other
-    return replace(worst, range_v=max(one.range_v, other.range_v), ok=one.ok and other.ok)
+def _result(probes: Sequence[_Probe], apart: Sequence[float], tolerance: float) -> CellResult:
+    """What all probes of one cell say together."""
+    pairs = zip(probes, apart, strict=True)
+    errors = [relative(error, probe.limited(probe.expected)) for probe, error in pairs]
+    # numpy's maximum keeps what is no number, and a comparison with that says no.
+    worst = float(np.max(errors))
+    reach = max(probe.range_v for probe in probes)
+    return CellResult(probes[0].name, reach, float(np.max(apart)), worst, worst <= tolerance)
 
 
-def _errors(task: Task, probes: Sequence[_Probe], sweep: Sweep) -> Iterator[tuple[_Probe, float]]:
-    """Each probe with its largest error in volts; NaN where the engine gave no number."""
+def _errors(task: Task, probes: Sequence[_Probe], sweep: Sweep) -> list[float]:
+    """The largest error of each probe in volts; NaN where the engine gave no number, as of a cell
+    that has no solution at some volts."""
     todo = [run for number, probe in enumerate(probes) for run in cut(probe.run(number))]
     made = list(benches(todo, "cells alone", task.periphery))
     apart = [0.0] * len(probes)
-    for run, volts, _ in answers(made, sweep(made)):
-        probe = probes[run.unit]
-        expected = probe.limited(probe.expected[run.first : run.first + len(volts)])
-        error = np.abs(probe.limited(volts[:, 0]) - expected).max(initial=0.0)
-        # numpy's maximum keeps what is no number.
-        apart[run.unit] = float(np.maximum(apart[run.unit], error))
-    yield from zip(probes, apart, strict=True)
+    try:
+        for run, volts, _ in answers(made, sweep(made)):
+            probe = probes[run.unit]
+            expected = probe.limited(probe.expected[run.first : run.first + len(volts)])
+            error = np.abs(probe.limited(volts[:, 0]) - expected).max(initial=0.0)
+            apart[run.unit] = float(np.maximum(apart[run.unit], error))
+    except MemxcError as error:
+        if error.faults[0].code != "engine-failed":
+            raise
+        return [np.nan] * len(probes)
+    return apart
 
 
 def _reach(task: Task, source: int) -> float:
@@ -201,16 +215,12 @@ def _box(reach: Floats) -> Floats:
 
 
 def _array(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
-    """The cells around an array: amplifiers of the least and of the largest feedback, inverters,
-    and memristors that are no resistors."""
+    """The cells around an array: amplifiers, inverters, and memristors that are no resistors."""
     stage, reach = task.stage, _reach(task, 0)
     assert isinstance(stage, Array)
-    feedback = [
-        (float(r), u, a) for u, unit in enumerate(task.units) for a, r in enumerate(unit.r_f)
-    ]
-    for _, number, lane in {min(feedback), max(feedback)}:
-        probe = _amplifier(task, task.units[number], lane, reach)
-        yield (stage.name, number, lane), replace(probe, load=load)
+    for unit, siemens in _amplifiers(stage, task.units):
+        probe = replace(_amplifier(task, unit, siemens, reach), load=load)
+        yield (stage.name, float(unit.r_f[0]), *siemens.tolist()), probe
     if stage.signed == "inverted-inputs":
         volts = _spread(reach, _POINTS)
         expected = amplifier.inverter(volts, stage.gain)
@@ -220,16 +230,27 @@ def _array(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
         yield from _memristors(task, reach)
 
 
-def _amplifier(task: Task, unit: Unit, lane: int, reach: float) -> _Probe:
+def _amplifiers(stage: Array, every: Sequence[Unit]) -> Iterator[tuple[Unit, Floats]]:
+    """The amplifiers of a stage that reach furthest: with its output, with that of op-amp 1, and
+    the one of the least feedback. Each as a unit of its own, with the siemens on its plus and its
+    minus bit line."""
+    siemens = [crossbar.loads() for crossbar in stage.crossbars]
+    loads = np.concatenate([unit.loads(siemens) for unit in every], axis=1)
+    r_f = np.concatenate([unit.r_f for unit in every])
+    r_join = np.concatenate([unit.r_join for unit in every])
+    ends = np.cumsum([len(unit.r_f) for unit in every])
+    furthest = (r_f * loads.sum(axis=0)).argmax(), (r_join * loads[0]).argmax(), r_f.argmin()
+    for number in sorted({int(each) for each in furthest}):
+        at = int(np.searchsorted(ends, number, side="right"))
+        unit, lane = every[at], [number - int(ends[at]) + len(every[at].r_f)]
+        offset = None if unit.offset is None else unit.offset[:, lane]
+        own = replace(unit, r_f=unit.r_f[lane], r_join=unit.r_join[lane], offset=offset)
+        yield own, loads[:, number]
+
+
+def _amplifier(task: Task, own: Unit, load: Floats, reach: float) -> _Probe:
     """An amplifier behind one resistor for all devices of each of its bit lines."""
-    stage, single = unit.stage, unit.stage.signed == "inverted-inputs"
-    load = unit.load(lane)
-    own = replace(
-        unit,
-        r_f=unit.r_f[[lane]],
-        r_join=unit.r_join[[lane]],
-        offset=None if unit.offset is None else unit.offset[:, [lane]],
-    )
+    stage, single = own.stage, own.stage.signed == "inverted-inputs"
     most = load * max(reach, abs(stage.v_bias))
     # Op-amp 1 gives r_join times the plus current.
     plus = 0.0 if single else min(most[0], task.swing / own.r_join[0])
@@ -244,8 +265,9 @@ def _amplifier(task: Task, unit: Unit, lane: int, reach: float) -> _Probe:
         if single
         else amplifier.pair(*parts, own.r_f, own.r_join, stage.gain, own.offset)
     )
-    cards = partial(decks.amplifier_cards, own, load)
-    return _Probe(decks.amplifier_cell(own), out, volts, expected[:, 0], cards, task.limit)
+    cell, cards = decks.amplifier_cell(own), partial(decks.amplifier_cards, own, load)
+    most_v = float(np.abs(expected).max())
+    return _Probe(cell, most_v, volts, expected[:, 0], cards, task.limit)
 
 
 def _memristors(task: Task, reach: float) -> Iterator[tuple[object, _Probe]]:

@@ -6,7 +6,7 @@ amplifiers; for lanes one lane. A unit is simulated at every place and picture w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,15 +64,15 @@ class Unit:
         """The stack a placed crossbar comes from."""
         return self.stage.crossbars[placed.index]
 
-    def load(self, amplifier: int) -> Floats:
-        """Siemens of all devices on the plus and on the minus bit lines of an amplifier, (2,)."""
-        total = np.zeros(2)
+    def loads(self, siemens: Sequence[Floats]) -> Floats:
+        """Siemens of all devices on the plus and on the minus bit lines of each amplifier, (2,
+        amplifiers); `siemens` (groups, bit lines) are those of each crossbar of the stage."""
+        total = np.zeros((2, len(self.r_f)))
         for placed in self.placed:
-            crossbar = self.crossbar(placed)
-            column = crossbar.conductance(slice(placed.group, placed.group + 1))[0].sum(axis=0)
-            for side, polarity in enumerate((1, -1)):
-                ends = (placed.bits == amplifier) & (crossbar.polarity == polarity)
-                total[side] += column[ends].sum()
+            minus = self.crossbar(placed).polarity < 0
+            used = placed.bits >= 0
+            at = minus[used].astype(np.intp), placed.bits[used]
+            np.add.at(total, at, siemens[placed.index][placed.group][used])
         return total
 
     def definitions(self) -> list[str]:

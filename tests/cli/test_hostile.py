@@ -230,3 +230,38 @@ def test_whose_fault_a_broken_assertion_is(memxc, out, tmp_path, monkeypatch, by
     else:
         assert done.code == 70
         Path(done.err.split("The details are in ")[1].split(". Please")[0]).unlink()
+
+
+@pytest.mark.parametrize("command", [["lvs"], ["verify"], ["verify", "--engine", "ngspice"],
+                                     ["verify", "--stage", "conv", "--wire"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "cards",
+    [".control\nshell touch {}\n.endc\n", "*# shell touch {}\n", "B9 z 0 v=`touch {}`\n"],
+    ids=["control", "comment", "backtick"],
+)
+def test_a_netlist_runs_no_command(memxc, out, tmp_path, command, cards, ngspice):
+    mark = tmp_path / "mark"
+    path = out / "netlist" / "cells" / "periphery.cir"
+    text = path.read_text()
+    line = text[: text.index(".ends")].count("\n") + 1
+    path.write_text(text.replace(".ends", cards.format(mark) + ".ends", 1))
+    found = memxc(*command[:1], out, *command[1:])
+    assert found.code == 3
+    assert f"error[bad-design] cells/periphery.cir:{line}: " in found.err
+    assert not mark.exists()
+
+
+def test_lvs_names_a_cell_of_the_users_own(memxc, out):
+    path = out / "netlist" / "cells" / "periphery.cir"
+    text = path.read_text()
+    assert memxc("lvs", out, "--json").json["user_cells"] == []
+    line = text[: text.index(".subckt limiter")].count("\n") + 1
+    path.write_text(text.replace("min(max(v(in),0-{clip}),{clip})", "{clip}*tanh(v(in)/{clip})"))
+    found = memxc("lvs", out, "--json")
+    assert (found.code, found.json["ok"]) == (0, True)
+    named = {"file": "cells/periphery.cir", "line": line, "name": "limiter"}
+    assert found.json["user_cells"] == [named]
+    said = memxc("lvs", out).out
+    assert f"cells/periphery.cir:{line}: limiter is your own: not read, memxc verify" in said
+    assert "are the design, but for 1 cell of your own.\nNext: memxc verify " in said
+    assert memxc("verify", out).code == 1

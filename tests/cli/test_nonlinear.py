@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from memxc import folder
+from memxc import folder, target
 from memxc.lvs import compare
 
 
@@ -69,7 +69,8 @@ def test_spice_has_the_bent_cells(memxc, out, engine, wire, ngspice):
 
 
 def test_the_netlist_is_read_back(memxc, out):
-    assert memxc("lvs", out).code == 0
+    done = memxc("lvs", out, "--json")
+    assert (done.code, done.json["user_cells"]) == (0, [])
     path = next((out / "netlist" / "cells").glob("s00_*"))
     text = path.read_text()
     assert re.search(r"^X0*0_0*0 w0*0 c0*0 memristor r=\d", text, re.M)
@@ -96,6 +97,22 @@ def test_resistors_in_place_of_the_cells_are_found(memxc, out):
     assert {d["expected"] for d in done.json["differences"]} == {"memristor"}
     assert {d["found"] for d in done.json["differences"]} == {"resistors"}
     assert memxc("verify", out, "--count", "1").code == 1
+
+
+def test_another_law_of_the_cell_is_the_users_own(memxc, out):
+    path = next((out / "netlist" / "cells").glob("periphery*"))
+    text, count = re.subn(r"^(b1 a b i=)", r"\1 1.0001*", path.read_text(), flags=re.M)
+    assert count == 1
+    path.write_text(text)
+    done = memxc("lvs", out, "--json")
+    assert done.code == 0
+    assert [cell["name"] for cell in done.json["user_cells"]] == ["memristor"]
+    assert (
+        "memristor is your own: not read, memxc verify simulates it alone" in memxc("lvs", out).out
+    )
+    done = memxc("verify", out, "--count", "1", "--json")
+    assert done.code == 1
+    assert "memristor" in [cell["name"] for cell in done.json["cells"] if not cell["ok"]]
 
 
 def test_a_netlist_without_the_cell(memxc, out):
@@ -142,5 +159,6 @@ def test_a_linear_netlist_has_no_such_cell(memxc, model, tmp_path):
     files = list((tmp_path / "out" / "netlist").rglob("*.cir"))
     assert not any("memristor r=" in path.read_text() for path in files)
     design = folder.load(tmp_path / "out").design
-    found = compare(design, tmp_path / "out" / "netlist" / "net.cir", "memristor")
+    bent = target.load("hfox-128").with_set("device.iv=sinh", "device.sinh_v0_v=0.1").device
+    found = compare(design, tmp_path / "out" / "netlist" / "net.cir", bent)
     assert {d.expected for d in found.differences if "devices" in d.where} == {"memristor"}

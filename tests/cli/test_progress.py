@@ -26,9 +26,19 @@ def test_a_line_every_so_often_where_standard_error_is_no_terminal(capsys):
     lines = err.splitlines()
     assert out == ""
     assert 2 <= len(lines) <= 6
-    assert set(lines) == {"after 1 s: conv\\x1b[2J 1"}
+    assert set(lines) == {"after 0 s: conv\\x1b[2J 1"}
     time.sleep(0.15)
     assert capsys.readouterr().err == ""
+
+
+def test_minutes_are_told_with_their_seconds(capsys, monkeypatch):
+    now = iter([0.0, 150.4, *[1000.0] * 1000])
+    monkeypatch.setattr(_terminal.time, "monotonic", lambda: next(now))
+    ended = _terminal.threading.Event()
+    with _terminal.progress() as show:
+        show("first")
+        ended.wait(0.3)
+    assert capsys.readouterr().err.startswith("after 2 min 30 s: first\nafter 16 min 40 s: first\n")
 
 
 def test_nothing_is_said_of_what_is_done_at_once(capsys):
@@ -85,4 +95,4 @@ def test_an_engine_that_solves_in_this_process_does_not_take_the_lines():
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == ""
-    assert "after 1 s: solving\n" in done.stderr
+    assert "after 0 s: solving\n" in done.stderr
