@@ -82,6 +82,7 @@ def compile_model(
     ladder = Ladder(options.model, {} if report_only or not check else ctx.samples, progress)
     ladder.known = loaded, lowered
     graph, multiplications, per_kernel = loaded, 0, kernels.measure(lowered)
+    del lowered  # a large one; the ladder lets go of it when a pass has changed the graph
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
         # Those of the network as it was given, whatever is pruned later.
         if not graph_pass.exact:
@@ -129,8 +130,7 @@ def _read(options: Options, report_only: bool) -> tuple[Graph, Design]:
     """The network, and lowered: its faults show before a sample is drawn or the model is run."""
     loaded = load(options.model, options.shapes)
     lowered = lower(loaded)
-    if not report_only:
-        memory.check(lowered, str(options.model))
+    memory.check(lowered, str(options.model), report_only)
     return loaded, lowered
 
 
