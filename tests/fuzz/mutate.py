@@ -300,7 +300,8 @@ def lines(data: bytes, seed: int) -> bytes | None:
 _CARDS = (
     b".subckt", b".ends", b".include", b".control", b".endc", b"shell", b".lib", b".param", b"+",
     b"*", b"* supply of x: a at 1 v", b"x1", b"r1", b"e1", b"b1", b"{", b"}", b"value={v(a)}",
-    b"1e400", b"nan", b"-1", b"1k", b"params:", b"gain=1", b"..", b"c.cir", b'"cells/c.cir"', b"\r", b"",
+    b"1e400", b"nan", b"-1", b"1k", b"params:", b"gain=1", b"..", b"c.cir",
+    b'"cells/c.cir"', b"\r", b"",
 )  # fmt: skip
 #: The mutation that knows each target's files.
 OF = {"frontend": model, "design": design, "samples": arrays, "netlist": lines, "target": lines}
