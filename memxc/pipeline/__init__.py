@@ -74,8 +74,7 @@ def compile_model(
     check: hold each pass against the one before it; the design is the same without.
     report_only: for what a report needs, unchecked and in little memory.
     """
-    progress("reading the model")
-    loaded, lowered = _read(options, report_only)
+    loaded, lowered = _read(options, progress, report_only)
     known, warnings = given.read(options, loaded)
     pipeline = order.asked(options)
     ctx = given.context(options, known, any(change.fits for change in pipeline))
@@ -88,7 +87,6 @@ def compile_model(
         if not graph_pass.exact:
             multiplications = multiplications or macs(ladder.design(graph))
         graph = ladder.graph_pass(graph_pass, graph, ctx)
-    progress("lowering")
     design = ladder.design(graph)
     _check_stages(design, ctx)
     if not ladder.records:
@@ -126,9 +124,13 @@ def compile_model(
     )
 
 
-def _read(options: Options, report_only: bool) -> tuple[Graph, Design]:
+def _read(
+    options: Options, progress: Callable[[str], None], report_only: bool
+) -> tuple[Graph, Design]:
     """The network, and lowered: its faults show before a sample is drawn or the model is run."""
+    progress("reading the model")
     loaded = load(options.model, options.shapes)
+    progress("lowering")
     lowered = lower(loaded)
     memory.check(lowered, str(options.model), report_only)
     return loaded, lowered
