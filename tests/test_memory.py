@@ -22,6 +22,9 @@ def test_a_full_compile_beyond_the_memory_is_refused(monkeypatch):
     (fault,) = caught.value.faults
     assert (fault.code, fault.where) == ("unsupported-model", str(LENET))
     assert "--report-only" in fault.hint
+    monkeypatch.setattr(memory, "available", lambda: 100_000)
+    with pytest.raises(MemxcError, match="GB to compile"):
+        pipeline.compile_model(options, report_only=True)
 
 
 def test_the_smallest_limit_counts(monkeypatch, tmp_path):

@@ -116,17 +116,15 @@ class Meter:
     def add(self, crossbar: Crossbar) -> None:
         """One more stack of crossbars."""
         bias = crossbar.line == BIAS
-        taps = crossbar.line[~bias, None] == np.arange(crossbar.taps.lines)
-        outputs = crossbar.column[:, None] == np.arange(crossbar.sinks.lines)
         places = self._at_once(crossbar.taps) * crossbar.places
         for part in crossbar.parts():
             drains = part.drains()
             self._bias += float(drains[:, bias].sum()) * places
-            self._read.put(part.taps, drains[:, ~bias] @ taps)
+            self._read.put(part.taps, _on_lines(drains[:, ~bias], crossbar.line[~bias], part.taps))
             if self._stage.cell != "resistor":
                 watts = part.loads(~bias) * self._most**2
                 watts += part.loads(bias) * self._stage.v_bias**2
-                self._driven.put(part.sinks, watts @ outputs)
+                self._driven.put(part.sinks, _on_lines(watts, crossbar.column, part.sinks))
 
     def power(self) -> Power:
         """The watts of all crossbars, and those of the worst neuron."""
@@ -144,6 +142,13 @@ class Meter:
     def _at_once(self, windows: Windows) -> float:
         """The share of its places that a crossbar stands at, over time."""
         return 1.0 if self._stage.schedule == "parallel" else 1.0 / windows.places
+
+
+def _on_lines(siemens: Floats, line: Ints, windows: Windows) -> Floats:
+    """Siemens (groups, word or bit lines) added up by the line of `windows` that each is on."""
+    sums = np.zeros((windows.lines, len(siemens)))
+    np.add.at(sums, line, siemens.T)
+    return np.ascontiguousarray(sums.T)
 
 
 class _Seen:

@@ -122,7 +122,8 @@ class Call:
         """
         if value.ndim != 1 or (value.size and value.dtype.kind not in "iu"):
             shown = "x".join(map(str, value.shape)) or "()"
-            raise self.refuse(f"{role} of the shape {shown} and type {value.dtype} is no list")
+            what = f"{role} has the shape {shown} and the type {value.dtype}"
+            raise self.refuse(f"{what}, it has to be a list of integers")
         if count is not None and value.size != count:
             raise self.refuse(f"{role} = {_few(value)} has to be {count} numbers")
         return tuple(value.tolist())

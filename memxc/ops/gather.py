@@ -12,18 +12,20 @@ from memxc.ops._registry import Call, Parts, axis_of, operator
 @operator("Gather", attrs={"axis": 0})
 def gather(call: Call) -> Parts:
     """Slices along an axis, in the order of constant indices."""
-    nets, axis = call.nets(0), axis_of(call, "axis")
-    indices = within(call, call.constant(1, "indices"), nets.shape[axis])
+    axis, given = axis_of(call, "axis"), call.constant(1, "indices")
+    nets = call.nets(0)
+    indices = within(call, given, nets.shape[axis])
     return [rename(call, ints(np.take(nets, indices, axis=axis)))]
 
 
 @operator("GatherElements", since=11, attrs={"axis": 0})
 def gather_elements(call: Call) -> Parts:
     """One lane for each constant index."""
-    nets, axis = call.nets(0), axis_of(call, "axis")
-    indices = within(call, call.constant(1, "indices"), nets.shape[axis])
-    for other, (given, size) in enumerate(zip(indices.shape, nets.shape, strict=False)):
-        if indices.ndim != nets.ndim or (other != axis and given > size):
+    axis, given = axis_of(call, "axis"), call.constant(1, "indices")
+    nets = call.nets(0)
+    indices = within(call, given, nets.shape[axis])
+    for other, (count, size) in enumerate(zip(indices.shape, nets.shape, strict=False)):
+        if indices.ndim != nets.ndim or (other != axis and count > size):
             what = f"indices of {indices.shape} do not fit {nets.shape}"
             raise call.refuse(what, code="unsupported-shape")
     where: list[Ints] = list(np.indices(indices.shape))
@@ -34,8 +36,8 @@ def gather_elements(call: Call) -> Parts:
 @operator("GatherND", since=11, attrs={"batch_dims": 0})
 def gather_nd(call: Call) -> Parts:
     """Slices at constant coordinates of several axes."""
-    nets, batch = call.nets(0), call.attrs["batch_dims"]
-    indices = call.constant(1, "indices")
+    indices, batch = call.constant(1, "indices"), call.attrs["batch_dims"]
+    nets = call.nets(0)
     depth = indices.shape[-1]
     if batch < 0 or indices.shape[:batch] != nets.shape[:batch] or batch + depth > nets.ndim:
         raise call.refuse(

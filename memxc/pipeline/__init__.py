@@ -77,19 +77,19 @@ def compile_model(
     check: hold each pass against the one before it; the design is the same without.
     report_only: for what a report needs, unchecked and in little memory.
     """
-    loaded, lowered = _read(options, report_only, progress)
+    loaded, lowered = _read(options, progress, report_only)
     known, warnings = given.read(options, loaded)
     pipeline = order.asked(options)
     ctx = given.context(options, known, any(change.fits for change in pipeline))
     ladder = Ladder(options.model, {} if report_only or not check else ctx.samples, progress)
     ladder.known = loaded, lowered
     graph, multiplications, per_kernel = loaded, 0, kernels.measure(lowered)
+    del lowered  # a large one; the ladder lets go of it when a pass has changed the graph
     for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
         # Those of the network as it was given, whatever is pruned later.
         if not graph_pass.exact:
             multiplications = multiplications or macs(ladder.design(graph))
         graph = ladder.graph_pass(graph_pass, graph, ctx)
-    progress("lowering")
     design = ladder.design(graph)
     _check_stages(design, ctx)
     if not ladder.records:
@@ -129,14 +129,14 @@ def compile_model(
 
 
 def _read(
-    options: Options, report_only: bool, progress: Callable[[str], None]
+    options: Options, progress: Callable[[str], None], report_only: bool
 ) -> tuple[Graph, Design]:
     """The network, and lowered: its faults show before a sample is drawn or the model is run."""
     progress("reading the model")
     loaded = load(options.model, options.shapes)
+    progress("lowering")
     lowered = lower(loaded)
-    if not report_only:
-        memory.check(lowered, str(options.model))
+    memory.check(lowered, str(options.model), report_only)
     return loaded, lowered
 
 

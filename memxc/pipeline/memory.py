@@ -15,23 +15,30 @@ from memxc.ir.stages import Linear
 #: Bytes that a full compile takes for each connection and each weight, rounded up from 262 (ReLU),
 #: 103 (Conv), 147 (MaxPool) and 83 (Gemm).
 _CONNECTION, _WEIGHT = 270, 90
+#: Bytes that a report takes for each net of the widest signal (200: ReLU), and each weight.
+_NET, _REPORTED = 210, 10
 #: The limit that a container sets, as Linux tells it to those inside.
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
-def check(design: Design, model: str) -> None:
-    """Raise MemxcError (unsupported-model) where there is less memory than the circuit takes."""
+def check(design: Design, model: str, report_only: bool) -> None:
+    """Raise MemxcError (unsupported-model) where there is less memory than compile takes."""
     size = Size()
     size.add(design.stages)
     linear = [stage for stage in design.stages if isinstance(stage, Linear)]
     weights = sum(kernel.values.size for stage in linear for kernel in stage.kernels)
-    needed, there = _CONNECTION * size.connections + _WEIGHT * weights, available()
+    widest = max(bus.width for bus in design.buses.values())
+    report = _NET * widest + _REPORTED * weights
+    needed = report if report_only else max(report, _CONNECTION * size.connections)
+    needed += 0 if report_only else _WEIGHT * weights
+    there = available()
     if needed > there:
         what = (
             f"its circuit of {size.connections:,} connections and {weights:,} weights takes up to "
             f"{needed / 1e9:.1f} GB to compile, and {there / 1e9:.1f} GB are there"
         )
-        raise fail("unsupported-model", model, what, "compile --report-only takes a tenth of it")
+        hint = "" if report_only else f"--report-only takes up to {report / 1e9:.1f} GB"
+        raise fail("unsupported-model", model, what, hint)
 
 
 def available() -> int:

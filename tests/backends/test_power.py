@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from memxc import evaluate
 from memxc.backends import power, resources
-from memxc.ir.kernel import BIAS
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array
+from memxc.ir.windows import identity, ints
 
 SAMPLES = 11
 
@@ -149,3 +152,31 @@ def test_crossbar_watts_are_what_ngspice_sums_itself(design, samples, ngspice, t
     )
     watts = float(re.search(r"^p = (\S+)", done.stdout, re.M).group(1))
     assert measure(design, one)["dense"].crossbar_w == pytest.approx(watts, rel=1e-6)
+
+
+def test_a_long_row_of_resistors_takes_no_square_of_memory(array_of_resistors):
+    """Its watts are those of the row: each of 40,000 devices of 1e-6 S at a mean square of 4 V."""
+    lines = 40_000
+    stage = array_of_resistors(lines)
+    tracemalloc.start()
+    watts = power.crossbar_w(stage, np.full(lines, 4.0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
+    assert watts == pytest.approx(lines * 1e-6 * 4.0)
+
+
+@pytest.fixture
+def array_of_resistors():
+    """A programmed stage of one place: one bit line that adds all word lines."""
+
+    def make(lines: int) -> Array:
+        word = ints(np.arange(lines))
+        crossbar = Crossbar(
+            np.full((1, lines), 1e-6), word[:, None], word, ints(np.ones(lines)), ints([0]),
+            ints([1]), ints([0]), identity(lines), identity(1), (1,),
+        )  # fmt: skip
+        ohm = np.array([1e3])
+        return Array("mean", "x", "y", (crossbar,), ohm, ohm, 0.0, 1e6, cell="resistor")
+
+    return make

@@ -1,14 +1,19 @@
-"""Mutations of a model file that leave it a model file: other numbers, operators and wirings."""
+"""Mutations that leave a file what it is: a model with other numbers, operators and wirings, a
+design with other values, arrays of other types. libFuzzer's own mutations rarely do."""
 
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import random
+from typing import Any
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
+from targets import SPLIT
 
 from memxc import ops
 
@@ -43,19 +48,19 @@ _OPERATORS = tuple(ops.available())
 _ALL = tuple(sorted({schema.name for schema in onnx.defs.get_all_schemas() if not schema.domain}))
 
 
-def mutated(data: bytes, seed: int) -> bytes | None:
+def model(data: bytes, seed: int) -> bytes | None:
     """A model with one to four things otherwise; None where `data` is no model."""
-    model = onnx.ModelProto()
+    found = onnx.ModelProto()
     try:
-        model.ParseFromString(data)
+        found.ParseFromString(data)
     except DecodeError:
         return None
     draw = random.Random(seed)
     for _ in range(draw.randint(1, 4)):
         # What is changed may already be broken: a name that is no text, say.
         with contextlib.suppress(ValueError, TypeError):
-            draw.choice(_CHANGES)(model, draw)
-    return model.SerializeToString()
+            draw.choice(_CHANGES)(found, draw)
+    return found.SerializeToString()
 
 
 def _number(model: onnx.ModelProto, draw: random.Random) -> None:
@@ -200,3 +205,103 @@ def _tensor(name: str, draw: random.Random) -> TensorProto:
             values = [min(max(v, int(bits.min)), int(bits.max)) for v in values]
         array = np.array(values, dtype=dtype).reshape(shape)
     return numpy_helper.from_array(array, name)
+
+
+def design(data: bytes, seed: int) -> bytes | None:
+    """design.json with one to three values otherwise, or design.npz with an array otherwise."""
+    draw = random.Random(seed)
+    text, _, packed = data.partition(SPLIT)
+    if draw.random() < 0.4:
+        other = arrays(packed, seed)
+        return None if other is None else text + SPLIT + other
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    for _ in range(draw.randint(1, 3)):
+        _value(tree, draw)
+    return json.dumps(tree).encode() + SPLIT + packed
+
+
+def _value(tree: Any, draw: random.Random) -> None:
+    """Another value somewhere in a JSON tree."""
+    while isinstance(tree, (dict, list)) and tree:
+        key = draw.choice(list(tree)) if isinstance(tree, dict) else draw.randrange(len(tree))
+        if not isinstance(tree[key], (dict, list)) or not tree[key] or draw.random() < 0.1:
+            tree[key] = draw.choice(
+                (None, True, "", "x", "a0", [], {}, {"array": "a1"}, {"float": "nan"}, [[]],
+                 draw.choice(NUMBERS), draw.choice((0.0, -1.0, 1e308)))
+            )  # fmt: skip
+            return
+        tree = tree[key]
+
+
+def arrays(data: bytes, seed: int) -> bytes | None:
+    """An .npz with one array of another type, shape or content."""
+    draw = random.Random(seed)
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            found = {name: archive[name] for name in archive.files}
+    # Whatever is no archive is left to libFuzzer.
+    except Exception:  # noqa: BLE001
+        return None
+    if not found:
+        return None
+    name = draw.choice(list(found))
+    # A text is not every number, a single number has no first element.
+    with np.errstate(all="ignore"), contextlib.suppress(ValueError, TypeError):
+        found[name] = _array(found[name], draw)
+    if draw.random() < 0.2:
+        found[draw.choice(("x", "y", "k", "a0", "other", ""))] = found[name]
+    packed = io.BytesIO()
+    np.savez(packed, **found)
+    return packed.getvalue()
+
+
+def _array(values: np.ndarray, draw: random.Random) -> np.ndarray:
+    match draw.randrange(5):
+        case 0:
+            return values.astype(draw.choice(("f2", "f4", "f8", "i1", "i8", "u1", "?", "c8", "U3")))
+        case 1:
+            return values.reshape(-1)[: draw.choice((0, 1, values.size - 1))]
+        case 2:
+            return values[None] if draw.random() < 0.5 else values.reshape(-1)
+        case 3 if values.size:
+            changed = values.copy()
+            number = draw.choice((*FLOATS, -1, 0, 1, 2**31 - 1))
+            with contextlib.suppress(ValueError, OverflowError, TypeError):
+                changed.flat[draw.randrange(values.size)] = number
+            return changed
+        case _:
+            return np.array(draw.choice(NUMBERS), dtype=np.float64)
+
+
+def lines(data: bytes, seed: int) -> bytes | None:
+    """A text with lines or words in another place, or one of SPICE's own put in."""
+    draw = random.Random(seed)
+    parts = data.split(b"\n")
+    at, other = draw.randrange(len(parts)), draw.randrange(len(parts))
+    words = parts[at].split(b" ")
+    match draw.randrange(5):
+        case 0:
+            parts[at] = parts[other]
+        case 1:
+            parts.insert(at, parts[other])
+        case 2:
+            del parts[at]
+        case 3:
+            words[draw.randrange(len(words))] = draw.choice(_CARDS)
+            parts[at] = b" ".join(words)
+        case _:
+            parts.insert(at, draw.choice(_CARDS) + b" " + parts[other])
+    return b"\n".join(parts)
+
+
+_CARDS = (
+    b".subckt", b".ends", b".include", b".control", b".endc", b"shell", b".lib", b".param", b"+",
+    b"*", b"* supply of x: a at 1 v", b"x1", b"r1", b"e1", b"b1", b"{", b"}", b"value={v(a)}",
+    b"1e400", b"nan", b"-1", b"1k", b"params:", b"gain=1", b"..", b"c.cir",
+    b'"cells/c.cir"', b"\r", b"",
+)  # fmt: skip
+#: The mutation that knows each target's files.
+OF = {"frontend": model, "design": design, "samples": arrays, "netlist": lines, "target": lines}

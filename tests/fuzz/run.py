@@ -71,7 +71,9 @@ def _parent(name: str, seconds: int) -> None:
 def _summary(names: tuple[str, ...]) -> int:
     count = 0
     for name in names:
-        found = sorted((BUILD / "findings" / name).glob("*-*"))
+        found = sorted(
+            path for path in (BUILD / "findings" / name).glob("*-*") if path.suffix != ".txt"
+        )
         count += len(found)
         runs = _runs(name)
         print(f"{name}: {runs['inputs']:,} inputs, {runs['seconds'] / 60:.0f} minutes, "
@@ -148,7 +150,7 @@ def _child(name: str, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, hard))
 
     def change(data: bytes, most: int, seed: int) -> bytes:
-        found = mutate.mutated(data, seed) if seed % 8 else None
+        found = mutate.OF[name](data, seed) if seed % 8 else None
         return found if found and len(found) <= most else atheris.Mutate(data, most)
 
     corpus = BUILD / "corpus" / name
@@ -159,8 +161,7 @@ def _child(name: str, seconds: int) -> None:
         f"-artifact_prefix={watch.findings}/process-",
         str(corpus), str(HERE / "corpus" / name),
     ]  # fmt: skip
-    extra = {"custom_mutator": change} if name == "frontend" else {}
-    atheris.Setup(arguments, watch, **extra)
+    atheris.Setup(arguments, watch, custom_mutator=change)
     watch.note()
     atheris.Fuzz()
 

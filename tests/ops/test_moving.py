@@ -82,12 +82,20 @@ def held(graph):
     [(np.float32(0.5), 1), (np.float32(0), 0), (np.round(X[:1]), 5), (-X, X.size)],
 )
 def test_where_holds_a_voltage_a_value(check_node, constant, count):
-    mask = MASK if constant.size < X.size else np.zeros_like(MASK)
+    mask = MASK if constant.size < X.size else np.ones_like(MASK)
     if count == 5:
         count = len(np.unique(constant[constant != 0]))
     check_node("Where", {"m": mask, "x": X, "y": constant}, ["m", "y"], 9)
     graph = check_node("Where", {"m": mask, "y": constant, "x": X}, ["m", "y"], 9)
     assert held(graph) == count
+
+
+def test_where_holds_nothing_that_is_not_chosen(check_node):
+    """A mask of -inf that hides nothing, as exporters of attention and of padding write it."""
+    mask, lowest = np.zeros_like(MASK), np.float32(-np.inf)
+    assert held(check_node("Where", {"m": mask, "y": lowest, "x": X}, ["m", "y"], 9)) == 0
+    some = np.where(MASK, np.float32(2), lowest)
+    assert held(check_node("Where", {"m": MASK, "y": some, "x": X}, ["m", "y"], 9)) == 1
 
 
 def test_where_of_two_signals(check_node):

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from memxc import reference
 from memxc.errors import MemxcError
-from memxc.ir.stages import Linear
+from memxc.ir.stages import Linear, Wires
 from memxc.lower import lower
 
 X = np.random.default_rng(0).normal(size=(1, 2, 4, 5)).astype(np.float32)
@@ -139,3 +139,11 @@ def test_borders_that_could_win_are_refused(case_graph, case_run, pads, words):
     model = pooled(pads, np.float32(-1e30), [{"kernel_shape": [2, 1]}], X)
     with pytest.raises(MemxcError, match=words):
         case_run(case_graph(model, {}), {"x": X})
+
+
+def test_a_border_of_no_width_is_none(check_node):
+    """Whatever would have stood in it, and whoever reads it."""
+    x = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+    inputs = {"x": x, "p": np.zeros(6, np.int64), "v": np.float32(-np.inf)}
+    (stage,) = lower(check_node("Pad", inputs, ["p", "v"])).stages
+    assert isinstance(stage, Wires)
