@@ -96,23 +96,15 @@ def compile_model(
     if not ladder.records:
         ladder.lowered(design)
     multiplications = multiplications or macs(design)
-    unlaid, bill = None, None
     changes = [p for p in pipeline if isinstance(p, DesignPass)]
-    while changes and bill is None:
-        if changes[0].name in _LAY_OUT:
-            unlaid = unlaid or design
-        if report_only and changes[0].name in _LAY_OUT and estimate.possible(changes):
-            bill = ladder.estimate(changes, design, ctx)
-            design = bill.design
-        else:
-            design = ladder.design_pass(changes.pop(0), design, ctx)
+    design, unlaid, bill = _built(ladder, changes, design, ctx, report_only)
     _check_fits(design, ctx)
     return Compiled(
         options=options,
         target=options.target,
         graph=loaded,
         design=design,
-        unlaid=unlaid or design,
+        unlaid=unlaid,
         context=ctx,
         samples=ctx.samples,
         squares=ctx.squares,
@@ -128,6 +120,25 @@ def compile_model(
         report_only=report_only,
         bill=bill,
     )
+
+
+def _built(
+    ladder: Ladder, changes: list[DesignPass], design: Design, ctx: Context, report_only: bool
+) -> tuple[Design, Design, estimate.Estimate | None]:
+    """The design after passes, before those that lay it out, and its bill instead where it will do.
+
+    report_only: no conductances are wanted, if it can be.
+    """
+    unlaid, bill = None, None
+    while changes and bill is None:
+        if changes[0].name in _LAY_OUT:
+            unlaid = unlaid or design
+        if report_only and changes[0].name in _LAY_OUT and estimate.possible(changes):
+            bill = ladder.estimate(changes, design, ctx)
+            design = bill.design
+        else:
+            design = ladder.design_pass(changes.pop(0), design, ctx)
+    return design, unlaid or design, bill
 
 
 def _left_out(options: Options, report_only: bool) -> Iterator[str]:

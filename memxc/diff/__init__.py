@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 from memxc import units
+from memxc.diff.matching import Part, pairs
 from memxc.errors import printable
 
 SCHEMA = "memxc-diff/1"
@@ -44,11 +45,12 @@ _WORDS = ("summary", "source")
 
 @dataclass(frozen=True)
 class Taken:
-    """What is compared of a report. A loss that was not measured is None."""
+    """What is compared of a report. A loss that was not measured is None; kinds: of the stages."""
 
     settings: Mapping[str, Any]
     quantities: Mapping[str, float | None]
     stages: Mapping[str, Mapping[str, float]]
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,13 @@ def taken(report: Mapping[str, Any]) -> Taken:
         if not isinstance(name, str) or len(found) < len(_STAGE):
             raise ValueError(f"resources and power have not the same stages: {name}")
     quantities = {name: at(report, path) for name, (_, path) in QUANTITIES.items()}
-    return Taken(settings, quantities, stages)
+    kinds = {row["stage"]: str(row["kind"]) for row in report["resources"]["stages"]}
+    return Taken(settings, quantities, stages, kinds)
 
 
 def compare(a: Taken, b: Taken) -> dict[str, Any]:
     """The document of schema memxc-diff/1: what is not the same, and the quantities in any case."""
+    parts, others = _parts(a), _parts(b)
     return {
         "schema": SCHEMA,
         "settings": [
@@ -99,10 +103,22 @@ def compare(a: Taken, b: Taken) -> dict[str, Any]:
             for name, (unit, _) in QUANTITIES.items()
         ],
         "stages": [
-            {"stage": stage, "a": a.stages.get(stage), "b": b.stages.get(stage)}
-            for stage in dict.fromkeys([*a.stages, *b.stages])
-            if a.stages.get(stage) != b.stages.get(stage)
+            {
+                "stage": theirs if mine is None else mine,
+                "stage_b": theirs,
+                "a": a.stages.get(mine) if mine is not None else None,
+                "b": b.stages.get(theirs) if theirs is not None else None,
+            }
+            for mine, theirs in pairs(parts, others)
+            if mine is None or theirs is None or not parts[mine].like(others[theirs])
         ],
+    }
+
+
+def _parts(report: Taken) -> dict[str, Part]:
+    return {
+        name: Part(report.kinds.get(name, ""), tuple(found.values()))
+        for name, found in report.stages.items()
     }
 
 
@@ -149,12 +165,18 @@ def _stages(found: Mapping[str, Any]) -> Iterator[str]:
     if told:
         yield units.table(
             [
-                (printable(row["stage"], 60), *chain(*(pairs[k] for k in told)))
+                (_title(row), *chain(*(pairs[k] for k in told)))
                 for row, pairs in zip(found["stages"], cells, strict=True)
                 if any(a != b for a, b in pairs)
             ],
             ("stage that differs", *chain(*((f"{_STAGE[k][1]} A", "B") for k in told))),
         )
+
+
+def _title(row: Mapping[str, Any]) -> str:
+    """The name of a stage, or both where they differ."""
+    names = dict.fromkeys(name for name in (row["stage"], row["stage_b"]) if name is not None)
+    return " | ".join(printable(name, 60) for name in names)
 
 
 def beside(unit: str, a: float | None, b: float | None) -> tuple[str, str]:
