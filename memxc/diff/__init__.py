@@ -9,7 +9,6 @@ from itertools import chain
 from typing import Any
 
 from memxc import units
-from memxc.diff.matching import Part, pairs
 from memxc.errors import printable
 
 SCHEMA = "memxc-diff/1"
@@ -90,7 +89,15 @@ def taken(report: Mapping[str, Any]) -> Taken:
 
 def compare(a: Taken, b: Taken) -> dict[str, Any]:
     """The document of schema memxc-diff/1: what is not the same, and the quantities in any case."""
-    parts, others = _parts(a), _parts(b)
+    from memxc.diff.matching import Part, pairs  # noqa: PLC0415 - numpy, which --help never needs
+
+    parts, others = (
+        {
+            name: Part(side.kinds.get(name, ""), tuple(found.values()))
+            for name, found in side.stages.items()
+        }
+        for side in (a, b)
+    )
     return {
         "schema": SCHEMA,
         "settings": [
@@ -112,13 +119,6 @@ def compare(a: Taken, b: Taken) -> dict[str, Any]:
             for mine, theirs in pairs(parts, others)
             if mine is None or theirs is None or not parts[mine].like(others[theirs])
         ],
-    }
-
-
-def _parts(report: Taken) -> dict[str, Part]:
-    return {
-        name: Part(report.kinds.get(name, ""), tuple(found.values()))
-        for name, found in report.stages.items()
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc import diff
-from memxc.diff.matching import Part
+from memxc.diff.matching import Part, pairs
 
 
 @pytest.fixture(scope="module")
@@ -274,14 +274,14 @@ CONV, FC, RELU = part("memristor", 4, 1.0), part("memristor", 9, 2.0), part("rel
     ],
 )  # fmt: skip
 def test_which_stages_stand_for_each_other(a, b, together):
-    found = diff.pairs(a, b)
+    found = pairs(a, b)
     assert set(found) == together
     assert len(found) == len(together)
 
 
 def test_very_many_stages_are_paired_by_name():
     many = {str(k): part("memristor", k) for k in range(4_100)}
-    assert diff.pairs(many, many) == [(name, name) for name in many]
+    assert pairs(many, many) == [(name, name) for name in many]
 
 
 def test_a_stage_that_has_two_names_shows_both():
