@@ -17,7 +17,7 @@ from memxc.errors import MemxcError
 from memxc.frontend import evaluator
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
-from memxc.losses import Answers, Judge, Loss, distance
+from memxc.losses import DIGITS, Answers, Judge, Loss, distance
 from memxc.lower import lower
 from memxc.passes import Context, DesignPass, GraphPass, Pass
 from memxc.passes.record import PassRecord, counts
@@ -30,6 +30,8 @@ _CHECKED, _NUMBERS = 4, 1 << 17
 #: A lowered network further than this from onnxruntime, relative to its outputs, computes another
 #: thing; float32 alone gives 1e-6.
 _SAME = 1e-3
+#: Decimals of that distance, rounded up: onnxruntime's sums in float32 are the processor's, too.
+_FLOAT32_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Ladder:
 
     def lowered(self, design: Design) -> None:
         """The first rung: the lowered network against the original one."""
-        rung = self._rung("lowered", design)
+        rung = self._rung("lowered", design, _FLOAT32_DIGITS, up=True)
         if rung is not None and not rung.max_rel_error <= _SAME:
             self.fault = _far(rung.max_rel_error, rung.start)
             self.warnings.append(self.fault)
@@ -213,13 +215,16 @@ class Ladder:
         self.answers.append(self.judge.answers(after))
         return self.judge.loss(self.answers[-1], self.answers[-2]).as_dict()
 
-    def _rung(self, name: str, design: Design) -> Rung | None:
+    def _rung(
+        self, name: str, design: Design, digits: int = DIGITS, up: bool = False
+    ) -> Rung | None:
         if not self.inputs:
             return None
         values = evaluate.outputs(design, self.inputs)
         rung = None
         if self.values is not None:
-            apart = np.array([distance(values[key], self.values[key]) for key in values])
+            known = self.values
+            apart = np.array([distance(values[key], known[key], digits, up) for key in values])
             # numpy's maximum keeps what is no number, Python's loses it.
             rung = Rung(self.name, name, *map(float, apart.max(axis=0)))
             self.undefined = any(np.isnan(before).any() for before in self.values.values())

@@ -27,6 +27,11 @@ Answers = Mapping[str, NDArray[Any]]
 MOST, _LEAST, _WORK = 1024, 4, 1 << 30
 
 
+#: Decimals of errors, relative to the largest output: in the fifteenth, processors differ, for
+#: each adds products in an order of its own.
+DIGITS = 10
+
+
 @dataclass(frozen=True)
 class Loss:
     """Answers held against earlier ones, over `samples` samples.
@@ -83,14 +88,14 @@ class Judge:
         found = {"error": errors(answers, right)}
         if self.labels is not None and self.metric != "error":
             found[self.metric] = metrics.METRICS[self.metric](answers[first], self.labels)
-        return {f"circuit_{name}": float(values.mean()) for name, values in found.items()}
+        return {f"circuit_{name}": _mean(values) for name, values in found.items()}
 
     def loss(self, after: Answers, before: Answers) -> Loss:
         """What the answers lost against those before."""
         # numpy's maximum keeps what is no number, Python's loses it.
         apart = np.array([distance(after[name], before[name]) for name in after])
         largest, relative = (float(value) for value in apart.max(axis=0))
-        was, now = (float(self._score(answers, before).mean()) for answers in (before, after))
+        was, now = (_mean(self._score(answers, before)) for answers in (before, after))
         return Loss(self.samples, largest, relative, self.metric, was, now)
 
     def _score(self, answers: Answers, before: Answers) -> NDArray[Any]:
@@ -109,13 +114,33 @@ def errors(answers: Answers, right: Answers) -> NDArray[Any]:
     return np.asarray(np.max(each, axis=0))
 
 
-def distance(value: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float]:
-    """max|a-b| and max|a-b| / max|b| over a tensor; equal infinities are no distance."""
+def distance(
+    value: NDArray[Any], reference: NDArray[Any], digits: int = DIGITS, up: bool = False
+) -> tuple[float, float]:
+    """max|a-b| and max|a-b| / max|b| over a tensor; equal infinities are no distance.
+
+    Both are rounded to so many decimals of the largest |b|, or `up` to the next one.
+    """
     found, known = value.astype(np.float64), reference.astype(np.float64)
     with np.errstate(invalid="ignore"):
         apart = float(np.where(found == known, 0.0, np.abs(found - known)).max(initial=0.0))
     size = float(np.abs(known[np.isfinite(known)]).max(initial=0.0))
-    return apart, apart / size if size else apart
+    relative = apart / size if size else apart
+    return _rounded(apart, size or 1.0, digits, up), _rounded(relative, 1.0, digits, up)
+
+
+def _rounded(error: float, size: float, digits: int, up: bool) -> float:
+    order = math.ceil(math.log10(size))
+    # What is none but for rounding does not go up.
+    exact = round(error, DIGITS - order)
+    found = round(exact, digits - order)
+    if up and found < exact:
+        return round(found + float(f"1e{order - digits}"), digits - order)
+    return found
+
+
+def _mean(scores: NDArray[Any]) -> float:
+    return round(float(scores.mean()), DIGITS)
 
 
 def _metric(design: Design, labels: NDArray[Any] | None) -> tuple[str, str]:

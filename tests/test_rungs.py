@@ -97,3 +97,25 @@ def test_what_limiters_clip_is_part_of_the_loss(model, tmp_path):
     errors = np.abs(found - right).max(axis=1) / np.abs(right).max(axis=1)
     assert errors[64:].max() > 0.01 > errors[:64].max()
     assert compiled.loss.lost == pytest.approx(errors.mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("error", "size", "digits", "up", "told"),
+    [
+        (2.060674690e-7, 1.0, 10, False, (2.061e-7, 2.061e-7)),
+        # 4e-15 of the largest output: what two processors differ by.
+        (4e-13, 100.0, 10, False, (0.0, 0.0)),
+        (0.0166342657766467, 7.0, 10, False, (0.016634266, 0.0023763237)),
+        (2.06e-7, 1.0, 6, True, (1e-6, 1e-6)),
+        (2.88e-7, 1.0, 6, True, (1e-6, 1e-6)),
+        (1.2e-6, 1.0, 6, True, (2e-6, 2e-6)),
+        (4e-15, 1.0, 6, True, (0.0, 0.0)),
+        (0.0, 3.0, 6, True, (0.0, 0.0)),
+        (3e300, 1e300, 6, True, (3e300, 3.0)),
+        (3e-304, 1e-300, 6, True, (3e-304, 3e-4)),
+    ],
+)
+def test_no_digit_of_an_error_is_the_processors(error, size, digits, up, told):
+    known = np.array([size, size / 3])
+    found = distance(known - [0, error], known, digits, up)
+    assert found == pytest.approx(told, rel=1e-6 if error < 1e-8 else 1e-9, abs=0)

@@ -95,22 +95,15 @@ def compile_model(
     if not ladder.records:
         ladder.lowered(design)
     multiplications = multiplications or macs(design)
-    changes, unlaid, bill = [p for p in pipeline if isinstance(p, DesignPass)], None, None
-    while changes and bill is None:
-        if changes[0].name in _LAY_OUT:
-            unlaid = unlaid or design
-        if report_only and changes[0].name in _LAY_OUT and estimate.possible(changes):
-            bill = ladder.estimate(changes, design, ctx)
-            design = bill.design
-        else:
-            design = ladder.design_pass(changes.pop(0), design, ctx)
+    changes = [p for p in pipeline if isinstance(p, DesignPass)]
+    design, unlaid, bill = _built(ladder, changes, design, ctx, report_only)
     _check_fits(design, ctx)
     return Compiled(
         options=options,
         target=options.target,
         graph=loaded,
         design=design,
-        unlaid=unlaid or design,
+        unlaid=unlaid,
         context=ctx,
         samples=ctx.samples,
         squares=ctx.squares,
@@ -138,6 +131,25 @@ def _read(
     lowered = lower(loaded)
     memory.check(lowered, str(options.model), report_only)
     return loaded, lowered
+
+
+def _built(
+    ladder: Ladder, changes: list[DesignPass], design: Design, ctx: Context, report_only: bool
+) -> tuple[Design, Design, estimate.Estimate | None]:
+    """The design after passes, before those that lay it out, and its bill instead where it will do.
+
+    report_only: no conductances are wanted, if it can be.
+    """
+    unlaid, bill = None, None
+    while changes and bill is None:
+        if changes[0].name in _LAY_OUT:
+            unlaid = unlaid or design
+        if report_only and changes[0].name in _LAY_OUT and estimate.possible(changes):
+            bill = ladder.estimate(changes, design, ctx)
+            design = bill.design
+        else:
+            design = ladder.design_pass(changes.pop(0), design, ctx)
+    return design, unlaid or design, bill
 
 
 def _left_out(options: Options, report_only: bool) -> Iterator[str]:

@@ -61,6 +61,16 @@ def test_a_stage_in_turns_draws_the_mean_over_its_places(design, samples):
     assert measure(turned, samples)["depthwise"].crossbar_w == pytest.approx(parallel / 6)
 
 
+def test_the_last_digits_of_sums_do_not_show(design, samples):
+    """Another processor's squares of volts differ by a few units in the last place."""
+    bills = resources.measure(design, 1e-6, lambda stage: (32, 16))
+    squares = {name: np.square(v).mean(axis=0) for name, v in evaluate.run(design, samples).items()}
+    others = {name: values * (1 + 4e-16) for name, values in squares.items()}
+    assert any((others[name] != squares[name]).any() for name in others)
+    found = [power.measure(design, bills, 1e-5, some) for some in (squares, others)]
+    assert found[0] == found[1]
+
+
 def limited(design, name, volts):
     return replace(design, buses={**design.buses, name: replace(design.buses[name], limit=volts)})
 

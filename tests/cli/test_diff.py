@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from importlib import resources
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc import diff
+from memxc.diff.matching import Part, pairs
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +225,72 @@ def test_of_stages_that_is_shown_which_differs():
 
 def test_a_stage_that_differs_by_rounding_is_not_shown():
     assert tables({"fc": stage()}, {"fc": stage(total_w=0.5 + 1e-12)}) == []
+
+
+EXPORTERS = Path(__file__).parents[1] / "exporters"
+
+
+@pytest.mark.parametrize("network", ["sefcn", "shufflenet"])
+def test_one_circuit_of_two_exporters_has_no_stage_that_differs(memxc, network, tmp_path):
+    """Their nodes have not one name in common, and branches another order."""
+    names = []
+    for exporter in ("plain13", "dynamo20"):
+        model, out = EXPORTERS / f"{network}_{exporter}.onnx", tmp_path / exporter
+        assert memxc("compile", model, "-o", out, "--report-only").code == 0
+        report = json.loads((out / "report.json").read_text())
+        names.append({row["stage"] for row in report["resources"]["stages"]})
+    assert not names[0] & names[1]
+    done = memxc("diff", tmp_path / "plain13", tmp_path / "dynamo20")
+    assert "stage that differs" not in done.out
+    assert memxc("diff", tmp_path / "plain13", tmp_path / "dynamo20", "--json").json["stages"] == []
+
+
+def part(kind, *numbers):
+    return Part(kind, numbers)
+
+
+CONV, FC, RELU = part("memristor", 4, 1.0), part("memristor", 9, 2.0), part("relu", 0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "together"),
+    [
+        # Renamed, and one stage more in the middle.
+        ({"c": CONV, "r": RELU, "f": FC}, {"1": CONV, "2": RELU, "3": CONV, "4": RELU, "5": FC},
+         {("c", "1"), ("r", "2"), (None, "3"), (None, "4"), ("f", "5")}),
+        # Renamed, and two branches in another order.
+        ({"c": CONV, "r": RELU, "f": FC}, {"5": FC, "1": CONV, "2": RELU},
+         {("c", "1"), ("r", "2"), ("f", "5")}),
+        # The first stage is gone; the second, of other numbers, keeps its name.
+        ({"c": CONV, "f": FC}, {"f": part("memristor", 5, 3.0)}, {("c", None), ("f", "f")}),
+        # Renamed, and all numbers others: kinds in their order.
+        ({"c": CONV, "r": RELU}, {"1": FC, "2": part("relu", 0, 0.7)}, {("c", "1"), ("r", "2")}),
+        # A stage of another kind under the same name.
+        ({"n": part("batchnorm", 3, 1.0)}, {"n": CONV}, {("n", "n")}),
+        # Two names swapped: what a stage is and where it stands comes first.
+        ({"x": CONV, "y": FC}, {"y": CONV, "x": FC}, {("x", "y"), ("y", "x")}),
+        ({"c": CONV}, {}, {("c", None)}),
+        ({}, {"c": CONV}, {(None, "c")}),
+    ],
+)  # fmt: skip
+def test_which_stages_stand_for_each_other(a, b, together):
+    found = pairs(a, b)
+    assert set(found) == together
+    assert len(found) == len(together)
+
+
+def test_very_many_stages_are_paired_by_name():
+    many = {str(k): part("memristor", k) for k in range(4_100)}
+    assert pairs(many, many) == [(name, name) for name in many]
+
+
+def test_a_stage_that_has_two_names_shows_both():
+    kinds = {"fc": "memristor", "dense": "memristor"}
+    a, b = ({name: stage(periods=n)} for name, n in (("fc", 4), ("dense", 5)))
+    quantities = dict.fromkeys(diff.QUANTITIES, 0.0)
+    found = diff.compare(*(diff.Taken({}, quantities, stages, kinds) for stages in (a, b)))
+    assert [(row["stage"], row["stage_b"]) for row in found["stages"]] == [("fc", "dense")]
+    assert "\nfc | dense  " in diff.text(found)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -44,11 +44,12 @@ _WORDS = ("summary", "source")
 
 @dataclass(frozen=True)
 class Taken:
-    """What is compared of a report. A loss that was not measured is None."""
+    """What is compared of a report. A loss that was not measured is None; kinds: of the stages."""
 
     settings: Mapping[str, Any]
     quantities: Mapping[str, float | None]
     stages: Mapping[str, Mapping[str, float]]
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,21 @@ def taken(report: Mapping[str, Any]) -> Taken:
         if not isinstance(name, str) or len(found) < len(_STAGE):
             raise ValueError(f"resources and power have not the same stages: {name}")
     quantities = {name: at(report, path) for name, (_, path) in QUANTITIES.items()}
-    return Taken(settings, quantities, stages)
+    kinds = {row["stage"]: str(row["kind"]) for row in report["resources"]["stages"]}
+    return Taken(settings, quantities, stages, kinds)
 
 
 def compare(a: Taken, b: Taken) -> dict[str, Any]:
     """The document of schema memxc-diff/1: what is not the same, and the quantities in any case."""
+    from memxc.diff.matching import Part, pairs  # noqa: PLC0415 - numpy, which --help never needs
+
+    parts, others = (
+        {
+            name: Part(side.kinds.get(name, ""), tuple(found.values()))
+            for name, found in side.stages.items()
+        }
+        for side in (a, b)
+    )
     return {
         "schema": SCHEMA,
         "settings": [
@@ -99,9 +110,14 @@ def compare(a: Taken, b: Taken) -> dict[str, Any]:
             for name, (unit, _) in QUANTITIES.items()
         ],
         "stages": [
-            {"stage": stage, "a": a.stages.get(stage), "b": b.stages.get(stage)}
-            for stage in dict.fromkeys([*a.stages, *b.stages])
-            if a.stages.get(stage) != b.stages.get(stage)
+            {
+                "stage": theirs if mine is None else mine,
+                "stage_b": theirs,
+                "a": a.stages.get(mine) if mine is not None else None,
+                "b": b.stages.get(theirs) if theirs is not None else None,
+            }
+            for mine, theirs in pairs(parts, others)
+            if mine is None or theirs is None or not parts[mine].like(others[theirs])
         ],
     }
 
@@ -145,7 +161,7 @@ def _stages(found: Mapping[str, Any]) -> Iterator[str]:
          for key, _, unit, _ in _STAGE]
         for row in found["stages"]
     ]  # fmt: skip
-    names = units.names((row["stage"] for row in found["stages"]), 60)
+    names = units.names(map(_title, found["stages"]), 60)
     told = [k for k in range(len(_STAGE)) if any(row[k][0] != row[k][1] for row in cells)]
     if told:
         yield units.table(
@@ -156,6 +172,12 @@ def _stages(found: Mapping[str, Any]) -> Iterator[str]:
             ],
             ("stage that differs", *chain(*((f"{_STAGE[k][1]} A", "B") for k in told))),
         )
+
+
+def _title(row: Mapping[str, Any]) -> str:
+    """The name of a stage, or both where they differ."""
+    names = dict.fromkeys(name for name in (row["stage"], row["stage_b"]) if name is not None)
+    return " | ".join(names)
 
 
 def beside(unit: str, a: float | None, b: float | None) -> tuple[str, str]:
