@@ -167,6 +167,18 @@ def test_a_model_that_is_trusted_is_asked_in_batches(runs):
     assert runs == [3, 3, 1]
 
 
+def test_no_word_is_of_the_source_of_onnxruntime():
+    shaped = model([node("Reshape", ["x", "to"], ["y"])],
+                   [("x", TensorProto.FLOAT, (1, 6))], [("y", None)])  # fmt: skip
+    shaped.graph.initializer.append(helper.make_tensor("to", TensorProto.INT64, [2], [5, 5]))
+    with pytest.raises(MemxcError) as caught:
+        reference.run(shaped.SerializeToString(), {"x": np.ones((1, 6))})
+    what = caught.value.faults[0].what
+    assert "/" not in what
+    assert "::" not in what
+    assert "cannot be reshaped" in what
+
+
 @pytest.mark.parametrize("threads", [0, 1])
 def test_the_worker_answers_as_this_process_does(threads):
     x, k = X.astype(np.float32), K

@@ -68,8 +68,12 @@ def main(args: Sequence[str] | None = None) -> Never:
     # matrices are multiplied faster.
     os.environ |= dict.fromkeys(_BLAS_THREADS, "1")
     _terminal.prepare()
-    _stop.listen()
-    sys.exit(_flushed(lambda: _run(arguments)))
+    try:
+        _stop.listen()
+        code = _flushed(lambda: _run(arguments))
+    except KeyboardInterrupt as error:  # just before the command began, or just after its end
+        code = _stop.code(error)
+    sys.exit(_stop.asked or code)
 
 
 def _run(arguments: list[str]) -> int:

@@ -8,7 +8,6 @@ reason, whatever reads the user's model in C++ (memxc.worker).
 
 from __future__ import annotations
 
-import _thread
 import os
 import signal
 import sys
@@ -26,6 +25,9 @@ _AGAIN = 0.02
 #: What a stopped command leaves behind, or wants: "; nothing was written", or nothing to say.
 left = ""
 
+#: The exit code for the first signal, or 0. A command may come to its end before it hears of it.
+asked = 0
+
 
 class Stopped(KeyboardInterrupt):
     """A signal, its number, as an exception: temporary folders are removed on the way out."""
@@ -39,6 +41,8 @@ def listen() -> None:
     reached = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
+        global asked  # noqa: PLW0603 - a handler returns to nobody
+        asked = asked or 128 + number
         # Only once: a second one would interrupt the removal of temporary folders.
         if not reached.is_set() and not _importing(frame):
             reached.set()
@@ -71,9 +75,11 @@ def _importing(frame: FrameType | None) -> bool:
 
 def _watch(heard: int, reached: threading.Event) -> None:
     number = os.read(heard, 1)[0]
+    main = threading.main_thread().ident
+    assert main is not None, "it has started"
     until = time.monotonic() + _PATIENCE
     while not reached.wait(_AGAIN) and time.monotonic() < until:
-        _thread.interrupt_main(signal.Signals(number))  # the import may be over
+        signal.pthread_kill(main, number)  # the import may be over
         os.read(heard, 1)  # what that has written
     if reached.is_set():
         number = os.read(heard, 1)[0]  # whoever asks again means it

@@ -10,7 +10,7 @@ from memxc.errors import MemxcError, fail
 
 #: Seconds of processor time, for all shapes of a network together too; and for each node of it,
 #: which takes a tenth of this.
-_SECONDS, _A_NODE = 5.0, 3e-4
+_SECONDS, _A_NODE = 3.0, 3e-4
 #: Bytes; sizes are known and not computed, so it takes little beside the constants it is given.
 _MEMORY = 2**29
 

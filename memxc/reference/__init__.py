@@ -6,6 +6,7 @@ The user's model runs in the worker (memxc.worker), memxc's own models in this p
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _Named = dict[str, NDArray[Any]]
+
+#: Its own error codes, and the place in its source: a file, a line and a function.
+_INNER = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |\S+\.(?:cc|cpp|h):\d+ [^()\n]*\([^()\n]*\)(?: const)? "
+)
 
 
 def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -84,10 +90,16 @@ def _told(where: str) -> Iterator[None]:
     except OSError as error:
         raise fail("broken-model", where, why(error)) from error
     except worker.Refused as error:
-        # Its words go into reports, which hold no path.
-        words = str(error).replace(where, "the model").split("Status Message: ")[-1]
-        line = " ".join(words.split("\n", 1)[0].split())
-        raise fail("unsupported-model", where, f"onnxruntime refuses it: {line[:200]}") from error
+        what = f"onnxruntime refuses it: {_words(error, where)}"
+        raise fail("unsupported-model", where, what) from error
+
+
+def _words(error: worker.Refused, where: str) -> str:
+    """What onnxruntime says, without paths, neither the user's nor its makers'."""
+    # A report holds no path.
+    text = str(error).replace(str(Path(where).absolute()), "the model").replace(where, "the model")
+    text = _INNER.sub("", text.split("Status Message: ")[-1])
+    return " ".join(text.split("\n", 1)[0].split())[:200]
 
 
 def _batch(runner: Runner, inputs: _Named, batch: int) -> _Named | None:

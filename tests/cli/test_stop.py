@@ -43,22 +43,34 @@ def stopped(process, number):
     return process.returncode, error
 
 
-def engine(process):
-    """The process that a SPICE engine has been at work in for a while."""
+def at_work(process, word, seconds):
+    """The child of a process with a word in its command line that has worked for some seconds."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                mine = "--multiprocessing-fork" in (path / "cmdline").read_text()
+                mine = word in (path / "cmdline").read_text()
                 _, parent, *more = (path / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
-            # Two seconds of the processor: more than the imports take.
-            busy = int(more[9]) > 2 * os.sysconf("SC_CLK_TCK")
+            busy = int(more[9]) > seconds * os.sysconf("SC_CLK_TCK")
             if mine and busy and int(parent) == process.pid:
                 return path
         time.sleep(0.1)
-    raise AssertionError("no engine at work")
+    raise AssertionError("nothing at work")
+
+
+def ended(path):
+    """Whether a process ends soon; a zombie has."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        try:
+            if (path / "stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 @pytest.fixture
@@ -88,13 +100,79 @@ def test_verify_within_the_engine(wide, tmp_path, number, code):
     (tmp_path / "tmp").mkdir()
     world = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     process = started("-m", "memxc", "verify", wide, "--count", 1, env=world)
-    worker = engine(process)
+    # More than the imports take.
+    worker = at_work(process, "--multiprocessing-fork", 2)
     assert stopped(process, number) == (code, "\n\nstopped.\n")
-    until = time.monotonic() + PATIENCE
-    while worker.exists() and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not worker.exists()
+    assert ended(worker)
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
+@SIGNALS
+def test_a_model_on_which_onnx_spins_and_holds_the_interpreter(tmp_path, number, code):
+    (tmp_path / "tmp").mkdir()
+    process = started("-m", "memxc", "check", spinning(tmp_path / "m.onnx"),
+                      env={**os.environ, "TMPDIR": str(tmp_path / "tmp")})  # fmt: skip
+    worker = at_work(process, "memxc.worker.serve", 1.5)
+    assert stopped(process, number) == (code, "\n\nstopped.\n")
+    assert ended(worker)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def spinning(path):
+    """A term with a single dot: ONNX's inference never comes to its end."""
+    info = helper.make_tensor_value_info
+    einsum = helper.make_node("Einsum", ["x"], ["y"], equation="a.bc->abc")
+    graph = helper.make_graph(
+        [einsum], "spin",
+        [info("x", TensorProto.FLOAT, (1, 2, 3))], [info("y", TensorProto.FLOAT, None)],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+@SIGNALS
+@pytest.mark.parametrize("command", [["-m", "memxc"], ["-c", "from memxc.cli import main; main()"]])
+def test_a_signal_while_the_command_line_is_imported(tmp_path, command, number, code):
+    """Before memxc has any words of its own: no words at all."""
+    (tmp_path / "click.py").write_text(
+        "import sys, time\nprint('ready', file=sys.stderr, flush=True)\ntime.sleep(300)\n"
+    )
+    process = started(*command, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert process.stderr.readline() == "ready\n"
+    assert stopped(process, number) == (code, "")
+
+
+#: A command that imports a library which loses an exception that is not its own.
+IMPORTING = """
+import sys, time
+from memxc.cli import _stop
+_stop.listen()
+try:
+    import careless
+    time.sleep(300)
+except KeyboardInterrupt as error:
+    assert "careless" in sys.modules, "cut short"
+    sys.exit(_stop.code(error))
+"""
+CARELESS = """
+import sys, time
+print("ready", file=sys.stderr, flush=True)
+for _ in range(10):
+    try:
+        time.sleep(0.05)
+    except BaseException:
+        pass
+"""
+
+
+@SIGNALS
+def test_a_signal_within_an_import_waits_for_its_end(tmp_path, number, code):
+    (tmp_path / "careless.py").write_text(CARELESS)
+    process = started("-c", IMPORTING, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert process.stderr.readline() == "ready\n"
+    assert stopped(process, number) == (code, "")
 
 
 #: A command within one call of a library, which lets other threads run.

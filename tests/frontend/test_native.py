@@ -1,0 +1,86 @@
+"""Models on which ONNX's C++ spins, aborts or takes all the memory: faults like any other."""
+
+from __future__ import annotations
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from memxc import worker
+from memxc.frontend import load, native
+from memxc.frontend.read import read
+
+node = helper.make_node
+
+#: A term with a single dot: inference never comes to its end, and does not let go of Python.
+SPIN = [node("Einsum", ["x"], ["y"], equation="a.bcd->abcd", name="spin")]
+#: More outputs than parts: an index beyond the end of a vector.
+ABORT = [node("Split", ["x"], ["y", "z", "u"], num_outputs=1, axis=1, name="abort")]
+#: A vector of 2^29 sizes, 4 GiB.
+MEMORY = [node("Split", ["x"], ["y", "z", "u"], num_outputs=2**29, axis=1, name="memory")]
+KINDS = pytest.mark.parametrize(
+    ("nodes", "what"),
+    [
+        (SPIN, "ONNX's shape inference of Einsum takes more than 1 s of processor time"),
+        (ABORT, "ONNX's shape inference of Split crashes (SIGABRT)"),
+        (MEMORY, "ONNX's shape inference of Split needs more than 0.5 GiB of memory"),
+    ],
+    ids=["spin", "abort", "memory"],
+)
+
+
+@KINDS
+def test_what_onnx_dies_of_is_a_fault_of_the_model(build, faults_of, nodes, what, monkeypatch):
+    monkeypatch.setattr(native, "_SECONDS", 0.5)
+    path = build(nodes, opset=18, out=[*nodes[0].output])
+    (fault,) = faults_of(path)
+    assert (fault.code, fault.where) == ("broken-model", f"{path}:{nodes[0].name}")
+    assert fault.what == what
+    good = build([node("Relu", ["x"], ["y"])])
+    assert load(good).shapes["y"] == (1, 3, 4, 5)
+
+
+def test_no_node_is_asked_after_one_that_onnx_died_of(build, faults_of, monkeypatch):
+    """Each would take as long again."""
+    asked, ask = [], worker.ask
+
+    def counted(work, *more):
+        asked.append(work)
+        return ask(work, *more)
+
+    monkeypatch.setattr(worker, "ask", counted)
+    bad = node("Flatten", ["x"], ["f"], axis=9, name="bad")
+    others = [node("Split", ["x"], [f"y{i}", f"z{i}"], num_outputs=1, axis=1) for i in range(3)]
+    path = build([bad, *others], opset=18, out=["f", "y0", "z0", "y1", "z1", "y2", "z2"])
+    assert [fault.what.split()[0] for fault in faults_of(path)] == ["Flatten", "ONNX's"]
+    # The checker, the two nodes.
+    assert len(asked) == 3
+
+
+def test_the_seconds_are_those_of_the_whole_network(build, monkeypatch):
+    given, ask = [], worker.ask
+
+    def noted(work, parts, allowance, *more):
+        given.append(allowance)
+        return ask(work, parts, allowance, *more)
+
+    monkeypatch.setattr(worker, "ask", noted)
+    load(build([node("Relu", ["x"], ["a"]), node("Abs", ["a"], ["b"]), node("Neg", ["b"], ["y"])]))
+    assert len(given) == 4
+    assert given[1] is given[2] is given[3]
+
+
+def test_the_worker_says_what_this_process_would(build):
+    model = read(build([node("Transpose", ["x"], ["y"], perm=[0, 3, 1, 2])]))
+    data = model.SerializeToString()
+    answer = native.ask("inferred", model, native.allowance())
+    assert [answer.SerializeToString()] == native.inferred(data)
+    dims = answer.graph.output[0].type.tensor_type.shape.dim
+    assert [dim.dim_value for dim in dims] == [1, 5, 3, 4]
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT8
+    words = []
+    for refuse in (native.inferred, lambda data: native.ask("inferred", model, native.allowance())):
+        with pytest.raises((worker.Refused, onnx.shape_inference.InferenceError)) as caught:
+            refuse(model.SerializeToString())
+        words.append(str(caught.value))
+    assert words[0] == words[1]
