@@ -239,7 +239,9 @@ def test_a_folder_with_the_name_of_a_target(memxc, model, tmp_path, monkeypatch)
     assert memxc("compile", model, "-o", "hfox-128", "--report-only").code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_stopped_while_writing(tmp_path, number):
     """The reference network takes long enough to write that a signal comes in between."""
     model = Path(__file__).parents[2] / "models" / "msccnn_fashion.onnx"

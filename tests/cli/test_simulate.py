@@ -483,7 +483,11 @@ def test_time_left_on_a_terminal(memxc, out, data):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, id="INT"),
+        pytest.param(signal.SIGTERM, 143, id="TERM", marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_run_goes_on(memxc, out, data, number, code):
     """kill on a real process in the middle, then the same command again."""
