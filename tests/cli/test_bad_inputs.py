@@ -217,7 +217,7 @@ def test_a_full_disk(model, tmp_path):
 
     done = subprocess.run(
         [sys.executable, "-m", "memxc", "compile", str(model), "-o", str(tmp_path / "out")],
-        check=False, capture_output=True, text=True, timeout=60, preexec_fn=limit,
+        check=False, capture_output=True, text=True, timeout=300, preexec_fn=limit,
     )  # fmt: skip
     assert done.returncode == 5
     assert "error[cannot-write]" in done.stderr
@@ -262,7 +262,7 @@ def test_stopped_while_writing(tmp_path, number):
     while running.poll() is None and not list(tmp_path.glob("new/.memxc-*/new/netlist")):
         time.sleep(0.002)
     running.send_signal(number)
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=300)
     assert running.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
     assert "Traceback" not in err
     assert tree(tmp_path) == []

@@ -3,10 +3,10 @@
 import json
 import os
 import re
+import resource
 import shlex
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def process(*args, **kwargs):
     """memxc as a user runs it; the fixture `memxc` is quicker, and has all but start and end."""
     return subprocess.run(
         [sys.executable, "-m", "memxc", *map(str, args)],
-        check=False, capture_output=True, timeout=60, **{"encoding": "utf-8", **kwargs},
+        check=False, capture_output=True, timeout=300, **{"encoding": "utf-8", **kwargs},
     )  # fmt: skip
 
 
@@ -51,10 +51,12 @@ def test_help_is_quick_and_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     heavy = {"numpy", "scipy", "onnx", "onnxruntime", "jinja2", "pydantic", "neospice"}
     assert not heavy & set(done.stdout.split())
-    start = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process("--help")
-    # 0.3 s is the promise (benchmarks/commands.py measures it); a busy test machine gets more.
-    assert time.perf_counter() - start < 2
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # 0.3 s is the promise (benchmarks/commands.py measures it). Here only the processor's time
+    # counts, for the machine may be busy, and it may be slow.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import jsonschema
 import numpy as np
 import pytest
 
-
 #: Crossbars that the small network does not fit on: SPICE's time goes with their size.
 TILE = ("--tile", "16x12")
 
