@@ -38,7 +38,7 @@ def test_the_curve_is_that_of_the_table(papers):
     "name",
     [
         "shufflenet",
-        "subimages",
+        pytest.param("subimages", marks=pytest.mark.slow),
         pytest.param("sparse", marks=pytest.mark.slow),
         pytest.param("ckf", marks=pytest.mark.slow),
     ],
