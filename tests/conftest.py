@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc import reference
@@ -16,6 +17,10 @@ from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Circuit, Digital, Lanes, Wires
 from memxc.ir.windows import GROUND, Windows, identity, ints, lanewise
+
+# The same examples in every run, however slow the machine is.
+settings.register_profile("memxc", deadline=None, derandomize=True, database=None)
+settings.load_profile("memxc")
 
 REQUIRED = os.environ.get("MEMXC_REQUIRE_NGSPICE") == "1"
 

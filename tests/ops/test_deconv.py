@@ -38,7 +38,7 @@ def _design(weight, bias, x, y, attrs):
     return design
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_against_onnxruntime(data):
     rank = data.draw(st.integers(1, 3))
