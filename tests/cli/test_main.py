@@ -199,7 +199,7 @@ def test_only_what_writes_says_that_nothing_was_written(tmp_path, capsys):
 def test_any_terminal_can_show_any_text(text, shown):
     code = (
         "from memxc.cli import _terminal; _terminal.prepare(); "
-        f"_terminal.say({text!r}); _terminal.warn({text!r})"
+        f"_terminal.say({text!a}); _terminal.warn({text!a})"
     )
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=env)
