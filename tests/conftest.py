@@ -9,13 +9,18 @@ from itertools import pairwise
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import reference
+from memxc import jobs, reference
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Circuit, Digital, Lanes, Wires
 from memxc.ir.windows import GROUND, Windows, identity, ints, lanewise
+
+# The same examples in every run, however slow the machine is.
+settings.register_profile("memxc", deadline=None, derandomize=True, database=None)
+settings.load_profile("memxc")
 
 REQUIRED = os.environ.get("MEMXC_REQUIRE_NGSPICE") == "1"
 
@@ -36,6 +41,16 @@ def ngspice() -> str:
     if found is None:
         pytest.skip("ngspice is not installed")
     return found
+
+
+@pytest.fixture
+def one_process(monkeypatch):
+    """Engines at work in this process: another one starts more slowly than a crossbar is solved.
+
+    tests/verify, tests/test_jobs.py and tests/cli/test_stop.py have them in processes.
+    """
+    pool = jobs.pool
+    monkeypatch.setattr(jobs, "pool", lambda _: pool(0))
 
 
 def differential(rows: int, columns: int, bias: bool) -> dict:

@@ -217,7 +217,7 @@ def test_no_file(tmp_path):
     assert (where, what) == ("none.cir", "none.cir cannot be read: No such file or directory")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_edit_makes_it_fall_over(tmp_path_factory, data):
     path = _write(tmp_path_factory.getbasetemp())

@@ -287,7 +287,7 @@ class Balance(HTMLParser):
 
 
 def test_the_html_page_is_whole_and_needs_nothing_else(written):
-    text = (written / "report.html").read_text()
+    text = (written / "report.html").read_text("utf-8")
     page = Balance()
     page.feed(text)
     assert page.open == []
@@ -302,7 +302,7 @@ def test_the_html_page_is_whole_and_needs_nothing_else(written):
 def test_every_row_of_a_markdown_table_has_its_columns(written):
     bars = [
         line.replace("\\|", "").count("|") if line.startswith("|") else 0
-        for line in (written / "report.md").read_text().splitlines()
+        for line in (written / "report.md").read_text("utf-8").splitlines()
     ]
     assert sum(map(bool, bars)) > 20
     assert all(a == b for a, b in pairwise(bars) if a and b)
@@ -314,7 +314,7 @@ def test_pages_escape_what_the_model_says(compiled, tmp_path):
     design = compiled.design.with_stages([replace(stage, name=trap), *compiled.design.stages[1:]])
     output.write(replace(compiled, design=design), tmp_path / "out")
     for page in ("report.html", "report.md"):
-        assert "<script" not in (tmp_path / "out" / page).read_text()
+        assert "<script" not in (tmp_path / "out" / page).read_text("utf-8")
     assert trap in json.dumps(json.loads((tmp_path / "out" / "report.json").read_text()))
 
 

@@ -157,7 +157,7 @@ def test_without_labels_the_loss_is_a_relative_error(tmp_path, small):
 
 
 @pytest.fixture
-def memxc(capsys):
+def memxc(capsys, one_process):
     """memxc(*words) -> exit code, standard output, standard error."""
 
     def run(*words):
@@ -209,7 +209,7 @@ def test_the_same_bytes_twice(tmp_path, compiled):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
-def test_refit_loses_less_and_spice_is_the_refitted_network(tmp_path, compiled, small):
+def test_refit_loses_less_and_spice_is_the_refitted_network(memxc, tmp_path, compiled, small):
     asked = {"schedule": "sequential", "prune": ("ckf-samples:0.6",)}
     plain, refit = (compiled(tmp_path / str(fit), refit=fit, **asked)[0] for fit in (False, True))
     # Of samples that neither has seen.
@@ -220,9 +220,7 @@ def test_refit_loses_less_and_spice_is_the_refitted_network(tmp_path, compiled, 
         for done in (plain, refit)
     ]
     assert errors[1] < 0.7 * errors[0]
-    assert (
-        _main._run(["verify", str(tmp_path / "True"), "--count", "1", "--engine", "neospice"]) == 0
-    )
+    assert memxc("verify", tmp_path / "True", "--count", "1", "--engine", "neospice")[0] == 0
 
 
 def test_a_fit_is_measured_on_samples_that_it_has_not_seen(tmp_path, compiled):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [p for folder in (".", "docs", "docs/decisions", "examples", "models")
          for p in sorted((ROOT / folder).glob("*.md"))]  # fmt: skip
 README, GUIDE, CLI = (
-    (ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md", "docs/cli.md")
+    (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md", "docs/cli.md")
 )
 
 
@@ -24,7 +24,7 @@ def options(name):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8")):
         if not target.startswith(("http:", "https:")):
             assert (page.parent / target).exists(), target
 
@@ -64,7 +64,7 @@ a --wire; memxc lvs a`, and
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_quoted_commands_and_their_options_exist(page):
     known = _main.group.list_commands(None)
-    for name, rest in commands(page.read_text()):
+    for name, rest in commands(page.read_text("utf-8")):
         assert name in known
         assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest)) <= options(name), (name, rest)
 
@@ -104,14 +104,14 @@ def test_every_schema_is_documented():
 
 def test_the_operator_that_is_shown_is_the_file():
     shown = re.search(r"```diff\n.*?\+{3} b/(\S+)\n@@ -0,0 \+1,(\d+) @@\n(.*?)```", GUIDE, re.S)
-    lines = (ROOT / shown[1]).read_text().splitlines()
+    lines = (ROOT / shown[1]).read_text("utf-8").splitlines()
     assert shown[3].splitlines() == [f"+{line}" for line in lines]
     assert int(shown[2]) == len(lines)
 
 
 def test_pages_that_the_code_cites_exist():
     for path in sorted((ROOT / "memxc").rglob("*.py")):
-        for page in re.findall(r"[\w/-]+\.md\b", path.read_text()):
+        for page in re.findall(r"[\w/-]+\.md\b", path.read_text("utf-8")):
             places = (ROOT / page, ROOT / "docs" / page)
             # What memxc itself writes.
             assert page == "report.md" or any(p.is_file() for p in places), f"{path}: {page}"
@@ -133,4 +133,4 @@ def test_every_exit_code_is_documented():
 
 def test_no_page_names_this_machine():
     for page in PAGES:
-        assert not re.search(r"(?<![\w.])/(work|home|root|tmp)/", page.read_text())
+        assert not re.search(r"(?<![\w.])/(work|home|root|tmp)/", page.read_text("utf-8"))

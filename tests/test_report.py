@@ -140,7 +140,7 @@ def test_all_sizes_of_unit_crossbars_are_said(split, args, words):
         after = said.partition(f"unit crossbars of {words}")[2]
         assert after[:1] in {",", ".", " ", ""}, name
         assert not after.startswith(" and"), name
-    written = {page: (split.parent / "out" / page).read_text() for page in pages(found)
+    written = {page: (split.parent / "out" / page).read_text("utf-8") for page in pages(found)
                if page != "text"}  # fmt: skip
     assert written == {page: text for page, text in pages(found).items() if page != "text"}
 

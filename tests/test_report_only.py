@@ -24,8 +24,8 @@ NETWORKS = sorted(path.stem for path in LIGHT.glob("light_*.onnx"))
 MOST_MB = 2000
 
 
-def both_ways(model, name="hfox-128", **options):
-    asked = pipeline.Options(model, target.load(name), **options)
+def both_ways(model, tile=(128, 128), **options):
+    asked = pipeline.Options(model, target.load("hfox-128").with_tile(*tile), **options)
     made = [pipeline.compile_model(asked, report_only=only) for only in (True, False)]
     return made, [report.build(compiled, "0" * 64) for compiled in made]
 
@@ -38,29 +38,25 @@ def shared(found):
     }
 
 
-CASES = {
-    "msccnn": (MSCCNN, {}),
-    "msccnn in turns": (MSCCNN, {"schedule": "sequential"}),
-    "msccnn, inverted inputs, by the paper": (
-        MSCCNN,
-        {"signed": "inverted-inputs", "partition": "paper"},
-    ),
-    "msccnn, a stage of batch normalisation": (
-        ROOT / "models" / "msccnn_fashion_bn.onnx",
-        {"batchnorm": "stage"},
-    ),
-    "msccnn, zeros absent": (MSCCNN, {"zeros": "absent", "passes": (
+#: Options by what they change.
+LAYOUTS = {
+    "as it is": {},
+    "in turns": {"schedule": "sequential"},
+    "inverted inputs, by the paper": {"signed": "inverted-inputs", "partition": "paper"},
+    "a stage of batch normalisation": {"batchnorm": "stage"},
+    "zeros absent": {"zeros": "absent", "passes": (
         "fold-batchnorm,calibrate,schedule,partition,tile,program,share"
-    )}),
-    "without share": (MSCCNN, {"passes": "calibrate,partition,tile,program"}),
-    "shufflenet": (EXPORTED / "shufflenet_rough18.onnx", {}),
-    "sefcn": (EXPORTED / "sefcn_plain13.onnx", {}),
+    )},
+    "without share": {"passes": "calibrate,partition,tile,program"},
 }  # fmt: skip
+EXPORTS = {
+    "msccnn": MSCCNN,
+    "shufflenet": EXPORTED / "shufflenet_rough18.onnx",
+    "sefcn": EXPORTED / "sefcn_plain13.onnx",
+}
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_numbers_are_those_of_the_whole_compilation(case):
-    model, options = CASES[case]
+def same_numbers(model, **options):
     made, (only, whole) = both_ways(model, **options)
     assert made[0].bill is not None
     assert all(crossbar.g.size == 0 for a in made[0].design.arrays for crossbar in a.crossbars)
@@ -70,20 +66,37 @@ def test_the_numbers_are_those_of_the_whole_compilation(case):
     assert only["power"]["crossbar_w"] > 0
 
 
+@pytest.mark.parametrize("name", EXPORTS)
+def test_the_numbers_are_those_of_the_whole_compilation(name):
+    same_numbers(EXPORTS[name])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_numbers_are_the_same_in_every_layout(small, layout):
+    model = small.with_stem("small_bn") if "batch" in layout else small
+    same_numbers(model, tile=(16, 12), **LAYOUTS[layout])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_numbers_are_the_same_in_every_layout_of_msccnn(layout):
+    model = MSCCNN.with_stem("msccnn_fashion_bn") if "batch" in layout else MSCCNN
+    same_numbers(model, **LAYOUTS[layout])
+
+
 @pytest.mark.parametrize("passes", [None, "calibrate,partition,tile,program"])
-def test_large_stacks_are_counted_in_parts(monkeypatch, passes):
-    monkeypatch.setattr("memxc.ir.kernel._CHUNK", 1 << 12)
-    made, (only, whole) = both_ways(MSCCNN, passes=passes)
+def test_large_stacks_are_counted_in_parts(monkeypatch, small, passes):
+    monkeypatch.setattr("memxc.ir.kernel._CHUNK", 1 << 6)
+    made, (only, whole) = both_ways(small, tile=(16, 12), passes=passes)
     stacks = [sum(len(a.crossbars) for a in compiled.design.arrays) for compiled in made]
     assert stacks[0] > stacks[1]
     assert shared(only) == shared(whole)
     assert only["power"] == whole["power"]
 
 
-def test_passes_that_look_at_the_whole_circuit_are_run_on_it():
-    made, (only, whole) = both_ways(
-        EXPORTED / "sefcn_plain13.onnx", mitigate=("both-ends", "compensate")
-    )
+def test_passes_that_look_at_the_whole_circuit_are_run_on_it(small):
+    mitigate = ("both-ends", "compensate")
+    made, (only, whole) = both_ways(small, tile=(16, 12), mitigate=mitigate)
     assert made[0].bill is None
     assert shared(only)["resources"] == shared(whole)["resources"]
     assert only["power"] == whole["power"]
@@ -106,8 +119,8 @@ def test_what_can_be_done_stage_by_stage(names, possible):
     assert estimate.possible(parse(names)) is possible
 
 
-def test_nothing_is_compared_and_that_is_said(tmp_path):
-    options = pipeline.Options(MSCCNN, target.load("hfox-128"))
+def test_nothing_is_compared_and_that_is_said(tmp_path, small):
+    options = pipeline.Options(small, target.load("hfox-128"))
     found = output.write(pipeline.compile_model(options, report_only=True), tmp_path / "out")
     assert found["fidelity"]["rungs"] == []
     assert found["baselines"] == []

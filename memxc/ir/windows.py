@@ -121,7 +121,7 @@ class Windows:
         """`origin`, `group` and `offset` per axis of the frame: shapes (n, rank)."""
         shape = self.frame.shape
         parts = [
-            np.stack(np.unravel_index(v, shape), axis=-1).astype(np.int32)
+            np.array(np.unravel_index(v, shape), dtype=np.int32).T
             for v in (self.origin, self.group, self.offset)
         ]
         return parts[0], parts[1], parts[2]

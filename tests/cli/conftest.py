@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from memxc import jobs
 from memxc.cli import _main
 
 
@@ -25,14 +24,8 @@ class Done:
 
 
 @pytest.fixture
-def memxc(capsys, monkeypatch):
-    """memxc(*args) -> exit code, standard output, standard error.
-
-    Engines are at work in this process: another one takes longer to start than a small crossbar to
-    solve. tests/verify, tests/test_jobs.py and tests/cli/test_stop.py have them in processes.
-    """
-    pool = jobs.pool
-    monkeypatch.setattr(jobs, "pool", lambda _: pool(0))
+def memxc(capsys, one_process):
+    """memxc(*args) -> exit code, standard output, standard error."""
 
     def run(*args) -> Done:
         capsys.readouterr()

@@ -218,7 +218,7 @@ def test_a_full_disk(model, tmp_path):
 
     done = subprocess.run(
         [sys.executable, "-m", "memxc", "compile", str(model), "-o", str(tmp_path / "out")],
-        check=False, capture_output=True, text=True, timeout=60, preexec_fn=limit,
+        check=False, capture_output=True, text=True, timeout=300, preexec_fn=limit,
     )  # fmt: skip
     assert done.returncode == 5
     assert "error[cannot-write]" in done.stderr
@@ -240,7 +240,9 @@ def test_a_folder_with_the_name_of_a_target(memxc, model, tmp_path, monkeypatch)
     assert memxc("compile", model, "-o", "hfox-128", "--report-only").code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_stopped_while_writing(tmp_path, number):
     """The reference network takes long enough to write that a signal comes in between."""
     model = Path(__file__).parents[2] / "models" / "msccnn_fashion.onnx"
@@ -261,7 +263,7 @@ def test_stopped_while_writing(tmp_path, number):
     while running.poll() is None and not list(tmp_path.glob("new/.memxc-*/new/netlist")):
         time.sleep(0.002)
     running.send_signal(number)
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=300)
     assert running.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
     assert "Traceback" not in err
     assert tree(tmp_path) == []

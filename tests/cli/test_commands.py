@@ -292,7 +292,8 @@ def test_report_formats(memxc, out):
     tree = memxc("report", out, "--json").json
     assert tree == memxc("report", out, "--format", "json").json
     for form in ("md", "html"):
-        assert memxc("report", out, "--format", form).out == (out / f"report.{form}").read_text()
+        page = (out / f"report.{form}").read_text("utf-8")
+        assert memxc("report", out, "--format", form).out == page
     rows = list(csv.DictReader(io.StringIO(memxc("report", out, "--format", "csv").out)))
     assert [row["stage"] for row in rows] == ["conv", "relu", "pool", "dense"]
     assert sum(int(row["memristors"]) for row in rows) == tree["resources"]["total"]["memristors"]

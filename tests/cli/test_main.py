@@ -5,10 +5,10 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shlex
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -25,15 +25,16 @@ COMMANDS = [
 ]  # fmt: skip
 
 
-def memxc(*args, **kwargs):
+def process(*args, **kwargs):
+    """memxc as a user runs it; the fixture `memxc` is quicker, and has all but start and end."""
     return subprocess.run(
         [sys.executable, "-m", "memxc", *map(str, args)],
-        check=False, capture_output=True, timeout=60, **{"encoding": "utf-8", **kwargs},
+        check=False, capture_output=True, timeout=300, **{"encoding": "utf-8", **kwargs},
     )  # fmt: skip
 
 
 def test_help_lists_every_command_with_a_sentence():
-    done = memxc("--help")
+    done = process("--help")
     assert done.returncode == 0
     table = done.stdout.split("Commands:\n")[1].partition("\n\n")[0].splitlines()
     listed = dict(line.split(maxsplit=1) for line in table if not line.startswith("   "))
@@ -41,11 +42,11 @@ def test_help_lists_every_command_with_a_sentence():
     assert not any(line.endswith("...") for line in table)
 
 
-def test_every_command_has_help():
+def test_every_command_has_help(memxc):
     for name in COMMANDS:
         done = memxc(name, "--help")
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith(f"Usage: memxc {name}")
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith(f"Usage: memxc {name}")
 
 
 def test_help_is_quick_and_imports_nothing_heavy():
@@ -54,10 +55,12 @@ def test_help_is_quick_and_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     heavy = {"numpy", "scipy", "onnx", "onnxruntime", "jinja2", "pydantic", "neospice"}
     assert not heavy & set(done.stdout.split())
-    start = time.perf_counter()
-    memxc("--help")
-    # 0.3 s is the promise (benchmarks/commands.py measures it); a busy test machine gets more.
-    assert time.perf_counter() - start < 2
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process("--help")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # 0.3 s is the promise (benchmarks/commands.py measures it). Here only the processor's time
+    # counts, for the machine may be busy, and it may be slow.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
 
 
 @pytest.mark.parametrize(
@@ -70,26 +73,26 @@ def test_a_misspelt_command(word, near, capsys):
 
 
 def test_version():
-    assert memxc("--version").stdout == f"memxc, version {__version__}\n"
+    assert process("--version").stdout == f"memxc, version {__version__}\n"
 
 
 @pytest.mark.parametrize(
     "args", [["nosuch"], ["targets", "--nosuch"], ["compile"], ["show", "nowhere"]]
 )
-def test_usage(args):
+def test_usage(memxc, args):
     done = memxc(*args)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "Error:" in done.stderr
+    assert done.code == 2
+    assert done.out == ""
+    assert "Error:" in done.err
 
 
 @pytest.mark.parametrize("name", ["targets", "passes", "ops", "dialects", "engines", "doctor"])
-def test_json_is_one_document(name):
+def test_json_is_one_document(memxc, name):
     done = memxc(name, "--json")
-    assert done.returncode == 0
-    assert done.stderr == ""
-    assert json.loads(done.stdout)
-    assert done.stdout.isascii()
+    assert done.code == 0
+    assert done.err == ""
+    assert done.json
+    assert done.out.isascii()
 
 
 def test_doctor_looks_at_every_dependency():
@@ -98,8 +101,8 @@ def test_doctor_looks_at_every_dependency():
     assert sorted(_machine.PACKAGES) == sorted(needed)
 
 
-def test_a_fault_is_one_json_document_too(tmp_path):
-    done = memxc("verify", tmp_path, "--json")
+def test_a_fault_is_one_json_document_too(tmp_path, memxc):
+    done = process("verify", tmp_path, "--json")
     assert done.returncode == 3
     tree = json.loads(done.stdout)
     assert tree["exit_code"] == 3
@@ -107,7 +110,7 @@ def test_a_fault_is_one_json_document_too(tmp_path):
     assert "error[bad-design]" in done.stderr
     assert done.stderr.splitlines()[-1] == "1 error."
     usage = memxc("compile", "--json", "nowhere.onnx", "-o", "x")
-    assert json.loads(usage.stdout)["exit_code"] == usage.returncode == 2
+    assert usage.json["exit_code"] == usage.code == 2
 
 
 def test_a_closed_pipe_ends_quietly():
@@ -256,7 +259,7 @@ def test_only_what_writes_says_that_nothing_was_written(tmp_path, capsys):
 def test_any_terminal_can_show_any_text(text, shown):
     code = (
         "from memxc.cli import _terminal; _terminal.prepare(); "
-        f"_terminal.say({text!r}); _terminal.warn({text!r})"
+        f"_terminal.say({text!a}); _terminal.warn({text!a})"
     )
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=env)

@@ -10,6 +10,9 @@ import jsonschema
 import numpy as np
 import pytest
 
+#: Crossbars that the small network does not fit on: SPICE's time goes with their size.
+TILE = ("--tile", "16x12")
+
 
 @pytest.fixture
 def labelled(model, tmp_path):
@@ -62,7 +65,7 @@ def test_spice_gives_the_effective_matrices(
 
 
 def test_simulate_and_spice_score_the_same(memxc, model, target, tmp_path, labelled):
-    out = compiled(memxc, model, target, tmp_path / "out")
+    out = compiled(memxc, model, target, tmp_path / "out", *TILE)
     outputs = verified(memxc, out, "--samples", labelled)["outputs"]
     simulated = memxc("simulate", out, "--data", labelled, "--json").json
     assert outputs["metric"] == simulated["metric"] == "top1"
@@ -75,7 +78,7 @@ def test_simulate_and_spice_score_the_same(memxc, model, target, tmp_path, label
 
 
 def test_labels_of_something_else_are_left_alone(memxc, model, target, tmp_path, labelled):
-    out = compiled(memxc, model, target, tmp_path / "out")
+    out = compiled(memxc, model, target, tmp_path / "out", *TILE)
     np.savez(labelled, x=np.load(labelled)["x"], y=np.full(7, 99))
     outputs = verified(memxc, out, "--samples", labelled)["outputs"]
     assert (outputs["metric"], outputs["score"], outputs["original_score"]) == (None, None, None)
@@ -99,7 +102,7 @@ def _edit(out, pattern, text):
     ids=["limiter", "bent", "gain"],
 )  # fmt: skip
 def test_another_cell_is_seen(memxc, model, target, tmp_path, labelled, pattern, text):
-    out = compiled(memxc, model, target, tmp_path / "out")
+    out = compiled(memxc, model, target, tmp_path / "out", *TILE)
     assert verified(memxc, out, "--samples", labelled)["ok"]
     _edit(out, pattern, text)
     found = verified(memxc, out, "--samples", labelled)
@@ -107,7 +110,7 @@ def test_another_cell_is_seen(memxc, model, target, tmp_path, labelled, pattern,
 
 
 def test_another_device_is_seen(memxc, model, target, tmp_path, labelled):
-    out = compiled(memxc, model, target, tmp_path / "out")
+    out = compiled(memxc, model, target, tmp_path / "out", *TILE)
     path = next((out / "netlist" / "cells").glob("s00_*"))
     lowest = min(re.findall(r"^R\S+ \S+ \S+ (\S+)$", path.read_text(), re.M), key=float)
     path.write_text(path.read_text().replace(lowest, f"{2 * float(lowest):.9e}", 1))

@@ -210,6 +210,6 @@ def test_nodes_of_a_branch_count(build, faults_of):
     branch.ParseFromString(b"\x0a\x00" * 1_000_000)
     model.graph.node[0].attribute[0].g.CopyFrom(branch)
     path.write_bytes(model.SerializeToString())
-    start = time.monotonic()
+    start = time.process_time()
     assert "more than 100,000 nodes" in faults_of(path)[0].what
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10

@@ -119,9 +119,9 @@ def test_an_attribute_that_the_operator_has_not(build, faults_of):
 def test_a_long_chain_takes_seconds(build):
     names = ["x", *(f"t{i}" for i in range(6000)), "y"]
     path = build([node("Relu", [a], [b]) for a, b in pairwise(names)])
-    start = time.monotonic()
+    start = time.process_time()
     assert len(load(path).nodes) == 6001
-    assert time.monotonic() - start < 30
+    assert time.process_time() - start < 30
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def convolutions(draw):
     return {n: v.astype(np.float32) for n, v in inputs.items()}, attrs
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(convolutions())
 def test_conv_is_onnxruntimes(check_node, drawn):
     inputs, attrs = drawn

@@ -38,7 +38,7 @@ def _design(weight, bias, x, y, attrs):
     return design
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_against_onnxruntime(data):
     rank = data.draw(st.integers(1, 3))
@@ -113,7 +113,7 @@ def test_a_large_stride_is_a_few_kernels():
     design = _design(weight, bias, x, wanted, attrs)
     assert time.process_time() - start < 5
     assert sorted(k.rows for k in design.stages[0].kernels) == [0, 2, 2, 2]
-    assert evaluate.outputs(design, {"x": x})["y"] == pytest.approx(wanted, rel=1e-5, abs=1e-6)
+    np.testing.assert_allclose(evaluate.outputs(design, {"x": x})["y"], wanted, 1e-5, 1e-6)
 
 
 @pytest.mark.parametrize("asked", [(2, 9), (7,), (), (1, 2, 9)])

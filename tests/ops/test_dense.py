@@ -14,7 +14,7 @@ def random(*shape, seed=0):
     return np.random.default_rng((seed, *shape)).normal(size=shape).astype(np.float32)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 @given(
     sizes=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5)),
     trans=st.tuples(st.integers(0, 1), st.integers(0, 1)),

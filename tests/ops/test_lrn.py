@@ -24,7 +24,7 @@ def as_onnx_says(x, size, alpha, beta, bias):
     return found
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.tuples(*[st.integers(1, n) for n in (2, 7, 4, 3)]), st.integers(0, 5), *ATTRS.values())
 def test_odd_sizes_are_onnxruntimes(check_node, shape, half, alpha, beta, bias):
     # It takes no power or factor of 0 or less.
@@ -33,7 +33,7 @@ def test_odd_sizes_are_onnxruntimes(check_node, shape, half, alpha, beta, bias):
     check_node("LRN", {"x": x}, size=2 * half + 1, alpha=alpha, beta=beta, bias=bias)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=5), st.integers(1, 12), *ATTRS.values())
 def test_any_size_is_what_onnx_says(hand_graph, case_run, shape, size, alpha, beta, bias):
     shape = (1, *shape)

@@ -88,7 +88,7 @@ def pooled(pads, value, pools, x):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120)
 @given(
     size=st.tuples(st.integers(1, 6), st.integers(1, 7)),
     pads=st.tuples(*[st.integers(-1, 3)] * 4),

@@ -18,7 +18,7 @@ X = np.random.default_rng(0).normal(size=(1, 2, 4, 5)).astype(np.float32)
 TRANSFORMS = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners",
               "half_pixel_symmetric")  # fmt: skip
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
-SETTINGS = settings(max_examples=150, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=150)
 
 
 def model_of(x, op="Resize", opset=19, *, roi=None, scales=None, sizes=None, **attrs):

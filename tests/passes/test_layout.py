@@ -50,7 +50,7 @@ layout = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(shapes, channels, st.integers(9, 13), st.integers(9, 12), layout)
 def test_every_layout_keeps_the_meaning(convolution, shape, sizes, height, width, how):
     groups = sizes[2]

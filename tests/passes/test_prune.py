@@ -161,7 +161,7 @@ def test_masks_against_a_sort_by_hand():
     assert abs(multiplied - 0.5 * 2012) <= 50
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.floats(-9, 9), min_size=1, max_size=8), min_size=1, max_size=4),
     st.floats(0.01, 0.99), st.sampled_from(["all", "layer"]),

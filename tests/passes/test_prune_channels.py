@@ -286,7 +286,7 @@ def test_all_dead(tmp_path):
 channels = st.lists(st.integers(0, 5), max_size=5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     a=channels, d=channels, rows=channels, act=st.sampled_from(["Relu", "HardSwish", None]),
     bias=st.booleans(), border=st.booleans(), residual=st.booleans(),

@@ -15,6 +15,7 @@ from memxc.backends import twin
 from memxc.pipeline import Options, compile_model
 
 TESTS = Path(__file__).parents[2]
+MSCCNN = TESTS.parent / "models" / "msccnn_fashion.onnx"
 CLOSE = 1e-5
 
 Node = helper.make_node
@@ -168,11 +169,14 @@ def test_bundles_of_different_channels(apart):
     assert apart(circuit, made.samples) < CLOSE
 
 
+@pytest.mark.parametrize(
+    "network", [pytest.param(MSCCNN, id="msccnn", marks=pytest.mark.slow), "small"]
+)
 @pytest.mark.parametrize("partition", ["none", "packed"])
-def test_msccnn_with_wires(apart, partition):
+def test_depthwise_with_wires(apart, small, network, partition):
     """Depthwise stages are one crossbar a channel, each with weights of its own at every output."""
-    path = TESTS.parent / "models" / "msccnn_fashion.onnx"
-    chosen = target.load("hfox-128").with_set(*WIRES)
+    path, tile = (small, (64, 12)) if network == "small" else (network, (128, 128))
+    chosen = target.load("hfox-128").with_set(*WIRES).with_tile(*tile)
     made = compile_model(Options(path, chosen, partition=partition))
     assert apart(simulate.circuit(made.design, chosen), made.samples) < CLOSE
 

@@ -121,6 +121,14 @@ def test_every_step_of_the_compiler(apart, model):
 
 
 @pytest.mark.parametrize("partition", ["none", "packed", "paper"])
+def test_depthwise_and_pointwise(apart, small, partition):
+    chosen = target.load("hfox-128").with_tile(16, 12)
+    compiled = compile_model(Options(small, chosen, partition=partition))
+    assert apart(compiled.design, compiled.samples) < CLOSE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("partition", ["none", "packed", "paper"])
 def test_msccnn(apart, partition):
     compiled = compile_model(Options(MSCCNN, target.load("hfox-128"), partition=partition))
     assert apart(compiled.design, compiled.samples) < CLOSE
