@@ -18,7 +18,7 @@ PIN  := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.1
         pyproject.toml --group build
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full test-latest test-lowest test-networks conformance lint check mutants wheel \
+.PHONY: help demo test test-full test-latest test-lowest test-networks conformance lint check fuzz mutants wheel \
         lock bench papers clean
 
 help: ## this list
@@ -61,6 +61,10 @@ lint: $(VENV)/.test ## format, lint and types, checked and not changed
 	$(BIN)/mypy
 
 check: lint test ## lint and test: what CI runs
+
+fuzz: $(VENV)/.test ## fuzz everything that reads a user's file: SECONDS=3600
+	$(BIN)/python -m pip install --quiet -e '.[fuzz]'
+	$(BIN)/python tests/fuzz/run.py --seconds $(or $(SECONDS),3600)
 
 mutants: $(VENV)/.test ## break the code in 400 ways and count those that no test sees (an hour or two)
 	$(BIN)/python -m pip install --quiet -e '.[mutants]'
