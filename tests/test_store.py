@@ -393,3 +393,13 @@ def test_whatever_stands_in_a_field_is_a_design_or_a_fault(design, tmp_path):
             faults += error.exit_code == 3
     # A name may be any text, and a limit none.
     assert faults > 0.9 * len(ways)
+
+
+def test_without_assertions_no_design_is_read(tmp_path):
+    """They are the checks of a design: without them a hostile one would reach an engine."""
+    code = f"from pathlib import Path; from memxc import store; store.load(Path({str(tmp_path)!r}))"
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", code], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "error[usage] python -O" in done.stderr

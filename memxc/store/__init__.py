@@ -33,6 +33,9 @@ def save(design: Design, folder: Path) -> list[Path]:
 
 def load(folder: Path) -> Design:
     """Read what `save` wrote. Raises MemxcError (bad-design) where the files are not that."""
+    if not __debug__:
+        what = "switches off the assertions that check a design when it is read"
+        raise fail("usage", "python -O", what, "run it without -O, and without PYTHONOPTIMIZE")
     try:
         tree = json.loads((folder / "design.json").read_text("utf-8"))
         if not isinstance(tree, dict) or tree.get("schema") != SCHEMA:
