@@ -10,6 +10,11 @@ import pytest
 
 
 @pytest.fixture
+def one_process():
+    """Here the processes of the engine are what is tested."""
+
+
+@pytest.fixture
 def out(memxc, model, tmp_path):
     folder = tmp_path / "out"
     assert memxc("compile", model, "-o", folder, "--quiet").code == 0
