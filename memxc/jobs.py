@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from memxc.errors import fail, why
 
-__all__ = ["BrokenProcessPool", "Pool", "end", "pool", "refused", "within"]
+__all__ = ["BrokenProcessPool", "Pool", "end", "pool", "refused"]
 
 T = TypeVar("T")
 
@@ -93,16 +93,6 @@ def pool(jobs: int) -> Iterator[Pool]:
         executor.shutdown(cancel_futures=True)
         shutil.rmtree(folder, ignore_errors=True)
         _folders.remove(folder)
-
-
-def within(seconds: float, work: Callable[..., T], *arguments: Any) -> T:
-    """work(*arguments) in a process that is killed after so many seconds.
-
-    Raises TimeoutError then, BrokenProcessPool where the process ends without an answer.
-    """
-    with pool(1) as made:
-        assert made.executor is not None, "a pool of one process"
-        return made.executor.submit(work, *arguments).result(timeout=seconds)
 
 
 def end() -> None:

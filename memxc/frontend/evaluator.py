@@ -1,11 +1,12 @@
 """What ONNX's own evaluator answers: the reference of a model that onnxruntime refuses.
 
 It is Python and numpy, and shares nothing with onnxruntime. Some of its operators go through their
-outputs one by one, so it works in a process of its own that is ended after `SECONDS`.
+outputs one by one, so it works in the worker, which has a limit of time.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,35 +16,47 @@ import onnx  # noqa: TID251
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator  # noqa: TID251
 
-from memxc import jobs
-from memxc.errors import MemxcError, fail
+from memxc import worker
+from memxc.errors import fail
 from memxc.frontend.read import read
+from memxc.reference.arrays import Described, packed, unpacked
 
 _Named = dict[str, NDArray[Any]]
 
-#: A sample of SE-FCN (128 x 128) takes 2 s; what takes longer than this is mostly not the network.
+#: Seconds of processor time. A sample of SE-FCN (128 x 128) takes 2 s; what takes longer than this
+#: is mostly not the network.
 SECONDS = 60.0
+#: Bytes of memory, for the signals of a sample.
+_MEMORY = 2**31
 
 
 def run(path: Path, inputs: Mapping[str, NDArray[Any]]) -> _Named:
     """The model's outputs (samples, *shape without batch) for inputs (samples, *shape).
 
-    Raises MemxcError (unsupported-model) where the evaluator refuses the model or takes longer
+    Raises MemxcError (unsupported-model) where the evaluator refuses the model, or takes longer
     than `SECONDS`.
     """
+    described, parts = packed(inputs)
     try:
-        model = read(path).SerializeToString()
-        return jobs.within(SECONDS, _outputs, model, dict(inputs))
-    except MemxcError:
-        raise
-    except TimeoutError as error:
-        what = f"onnx.reference takes more than {SECONDS:g} s for it"
-        raise fail("unsupported-model", str(path), what) from error
-    # The evaluator raises errors of many kinds; what they say is what the user needs.
-    except Exception as error:
-        line = " ".join(str(error).split("\n", 1)[0].split()) or type(error).__name__
+        return worker.ask(
+            f"{__name__}:answered",
+            [read(path).SerializeToString(), *parts],
+            worker.Allowance(SECONDS, _MEMORY),
+            lambda answer: unpacked(json.loads(answer[0]), answer[1:]),
+            described=described,
+        )
+    except worker.Died as death:
+        raise fail("unsupported-model", str(path), f"onnx.reference {death}") from death
+    except worker.Refused as error:
+        line = " ".join(str(error).split("\n", 1)[0].split())
         what = f"onnx.reference refuses it: {line[:200]}"
         raise fail("unsupported-model", str(path), what) from error
+
+
+def answered(data: bytes, *arrays: bytes, described: Described) -> list[bytes]:
+    """In the worker: the outputs of a model, as `memxc.reference.arrays` packs them."""
+    described, parts = packed(_outputs(data, unpacked(described, arrays)))
+    return [json.dumps(described).encode(), *parts]
 
 
 def _outputs(data: bytes, inputs: _Named) -> _Named:
