@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from itertools import pairwise
@@ -32,6 +33,12 @@ def pytest_runtest_makereport():
     report = outcome.get_result()
     if REQUIRED and report.skipped and "ngspice" in str(report.longrepr).lower():
         report.outcome = "failed"
+
+
+def pytest_collection_finish():
+    """Thousands of tests are kept to the end: the garbage collector need not look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
