@@ -192,9 +192,9 @@ class _Small:
         attrs["pads"] = [width // 2] * 4
         if self.batchnorm:
             self._add("Conv", name, weight, **attrs)
-            self._add("BatchNormalization", f"{name}.bn", scale, bias, mean, var, epsilon=0.0)
+            self._add("BatchNormalization", f"{name}.bn", scale, bias, mean, var)
         else:
-            factor = scale / np.sqrt(var)
+            factor = scale / np.sqrt(var + 1e-5)
             folded = weight * factor[:, None, None, None]
             self._add("Conv", name, folded, bias - mean * factor, **attrs)
         self._add("Relu", f"{name}.relu")
