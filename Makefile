@@ -28,21 +28,21 @@ demo: $(BUILD)/$(NAME).verified ## install into .venv, compile a trained network
 	@echo "The report is in $(BUILD)/$(NAME)/report.md (and report.html, report.json)."
 
 test: $(VENV)/.test ngspice ## the tests (installs ngspice where it may, and says so where it can't)
-	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 
 test-full: $(VENV)/.test ngspice ## the tests, the slow ones too
-	$(BIN)/python -m pytest -q -n $(JOBS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 test-latest: ngspice ## the tests with the newest libraries that pyproject.toml allows, in .venv-latest
 	$(PYTHON) -m venv --clear .venv-latest
 	.venv-latest/bin/python -m pip install --quiet -e '.[test]'
-	.venv-latest/bin/python -m pytest -q -n $(JOBS) -m "not slow"
+	.venv-latest/bin/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 
 test-lowest: ngspice ## the same with the oldest libraries, on Python 3.11, in .venv-lowest
 	$(PYTHON311) -m venv --clear .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet uv
 	.venv-lowest/bin/python -m uv pip install --quiet --resolution lowest-direct -e '.[test]'
-	.venv-lowest/bin/python -m pytest -q -n $(JOBS) -m "not slow"
+	.venv-lowest/bin/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 
 .PHONY: ngspice
 ngspice:
