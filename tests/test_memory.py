@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
-from memxc import pipeline, target
+from memxc import frontend, pipeline, target
 from memxc.errors import MemxcError
+from memxc.lower import lower
 from memxc.pipeline import memory
+
+
+@pytest.fixture
+def memory_of(monkeypatch):
+    """A machine of a terabyte; memory_of(n) lets n connections be for nothing."""
+    monkeypatch.setattr(memory, "available", lambda: 10**12)
+    return lambda most: monkeypatch.setattr(memory, "_MOST", most)
+
 
 LENET = Path(__file__).parents[1] / "models" / "lenet_fashion.onnx"
 
@@ -38,3 +51,31 @@ def test_the_smallest_limit_counts(monkeypatch, tmp_path):
     assert memory.available() == 2**26
     monkeypatch.setattr(resource, "getrlimit", lambda which: (2**25, 2**25))
     assert memory.available() == 2**25
+
+
+def test_a_small_file_asks_for_no_large_circuit(tmp_path, memory_of):
+    """A Relu of 3 x 2^22 lanes in a hundred bytes: 2^23 connections and more."""
+    info = helper.make_tensor_value_info
+    ends = [[info(name, TensorProto.FLOAT, (1, 3, 2048, 2048))] for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "net", *ends)
+    opsets = [helper.make_opsetid("", 17)]
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    assert path.stat().st_size < 200
+    graph = frontend.load(path)
+    design = lower(graph)
+    with pytest.raises(MemxcError, match=r"has 25,165,824 connections, .* 8,388,608 for"):
+        memory.check(graph, design, "net", report_only=False, large=False)
+    memory.check(graph, design, "net", report_only=False, large=True)
+    memory.check(graph, design, "net", report_only=True, large=False)
+
+
+def test_weights_account_for_connections(memory_of):
+    """Those that the file holds: a number that stands for many is one."""
+    graph = frontend.load(LENET)
+    empty = replace(graph, weights={"w": np.broadcast_to(np.float32(1), 10**6)})
+    design = lower(graph)
+    memory_of(0)
+    memory.check(graph, design, "net", report_only=False, large=False)
+    with pytest.raises(MemxcError, match="takes 0 for a model that holds 0 numbers"):
+        memory.check(empty, design, "net", report_only=False, large=False)

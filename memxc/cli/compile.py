@@ -125,6 +125,11 @@ from memxc.errors import fail, pasted
     is_flag=True,
     help="The report in seconds: the same numbers, unchecked, without baselines; and no netlist.",
 )
+@click.option(
+    "--large",
+    is_flag=True,
+    help="Also a circuit larger than the model's file can account for: minutes, gigabytes.",
+)
 @click.option("--budget", type=_options.BUDGET, help="Exit with 1 when passed.")
 @click.option(
     "--seed",
@@ -140,6 +145,7 @@ def command(
     out: Path,
     dialects: tuple[str, ...],
     report_only: bool,
+    large: bool,
     budget: dict[str, float] | None,
     force: bool,
     quiet: bool,
@@ -161,7 +167,7 @@ def command(
         inputs.append(Path(asked["target_name"]))
     output.check(out, force, [path for path in inputs if path])
     with _terminal.progress(quiet) as show:
-        compiled = pipeline.compile_model(options, show, report_only=report_only)
+        compiled = pipeline.compile_model(options, show, report_only=report_only, large=large)
         show("writing")
         report = output.write(compiled, out, force, dialects)
     passed = _options.over(budget or {}, report)

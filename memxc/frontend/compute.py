@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from math import prod
 
 import numpy as np
 import onnx  # noqa: TID251
+from onnx import numpy_helper  # noqa: TID251
 from onnx.reference import ReferenceEvaluator  # noqa: TID251
 from onnx.reference.op_run import RuntimeImplementationError  # noqa: TID251
 
+from memxc import worker
 from memxc.errors import fail
 from memxc.frontend.network import Network, Shape
 from memxc.frontend.tensors import Array, array
@@ -21,6 +24,9 @@ Values = dict[str, Array]
 _LARGEST = 2**28
 #: How often the bytes of the file may be made again (transposed, cast, scaled ...).
 _COPIES = 4
+#: Seconds, of all nodes of a network together, that the worker takes to compute constants; and
+#: bytes of memory.
+_SECONDS, _MEMORY = 3.0, 2**30
 _RANDOM = frozenset({
     "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
     "RandomUniformLike",
@@ -46,11 +52,12 @@ _SLOW = 64
 
 
 class Budget:
-    """How many bytes folding may still make, over the whole network."""
+    """How many bytes folding may still make, and how long the worker may take, over the network."""
 
     def __init__(self, network: Network) -> None:
         held = sum(value.nbytes for value in network.constants.values())
         self._left = _LARGEST + _COPIES * held
+        self.seconds = _SECONDS
 
     def spend(self, size: int, name: str) -> None:
         """Raise MemxcError (unsupported-shape) where `size` bytes are more than is left."""
@@ -93,7 +100,9 @@ def _bounded(
     if size is None:
         return None
     budget.spend(size, node.name)
-    return _computed(node, known, network)
+    if node.op_type in _QUICK:
+        return _computed(node, known, network)
+    return _computed_elsewhere(node, known, network, budget)
 
 
 def _is_random(node: onnx.NodeProto) -> bool:
@@ -142,21 +151,15 @@ def _bytes(kind: int, shape: Shape) -> int:
 
 def _computed(node: onnx.NodeProto, known: Values, network: Network) -> Values | None:
     names = [name for name in node.output if name]
-    graph = onnx.GraphProto(name="node", node=[node])
-    graph.input.extend(
+    model = _alone(node, names, network)
+    model.graph.input.extend(
         onnx.helper.make_tensor_value_info(
             name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
         )
         for name, value in known.items()
     )
-    graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    opset = max(network.opset, _LIFTED.get(node.op_type, 0))
-    imports = [onnx.helper.make_opsetid("", opset)]
-    model = onnx.helper.make_model(graph, opset_imports=imports)
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            values = ReferenceEvaluator(model).run(None, known)
+        values = _evaluated(model, known)
         return {name: _numbers(value) for name, value in zip(names, values, strict=True)}
     except RuntimeImplementationError:  # The reference has not got every version of every operator.
         return None
@@ -164,6 +167,67 @@ def _computed(node: onnx.NodeProto, known: Values, network: Network) -> Values |
     except Exception as error:
         words = " ".join(str(error).split())[:200]
         raise fail("broken-model", node.name, f"cannot be computed: {words}") from error
+
+
+def _computed_elsewhere(
+    node: onnx.NodeProto, known: Values, network: Network, budget: Budget
+) -> Values | None:
+    """The same in the worker, which has an end: some operators loop in Python, as often as an
+    attribute says."""
+    if budget.seconds <= 0:
+        what = f"the constants of the network take more than {_SECONDS:g} s to compute"
+        raise fail("broken-model", node.name, what)
+    names = [name for name in node.output if name]
+    model = _alone(node, names, network)
+    model.graph.initializer.extend(
+        numpy_helper.from_array(value, name) for name, value in known.items()
+    )
+    start = time.monotonic()
+    try:
+        return worker.ask(
+            f"{__name__}:computed",
+            [model.SerializeToString()],
+            worker.Allowance(budget.seconds, _MEMORY),
+            lambda answer: _unpacked(names, answer, node.name),
+        )
+    except worker.Died as death:
+        raise fail("broken-model", node.name, f"ONNX's evaluator {death}") from death
+    except worker.Refused as error:
+        words = " ".join(str(error).split())[:200]
+        raise fail("broken-model", node.name, f"cannot be computed: {words}") from error
+    finally:
+        budget.seconds -= time.monotonic() - start
+
+
+def computed(model: bytes) -> list[bytes]:
+    """In the worker: the outputs of a model without inputs, each a tensor; none where the reference
+    has not got the operator."""
+    try:
+        values = _evaluated(onnx.ModelProto.FromString(model), {})
+    except RuntimeImplementationError:
+        return []
+    return [numpy_helper.from_array(_numbers(value)).SerializeToString() for value in values]
+
+
+def _unpacked(names: list[str], answer: list[bytes], node: str) -> Values | None:
+    if not answer:
+        return None
+    tensors = [onnx.TensorProto.FromString(part) for part in answer]
+    return {name: array(part, node) for name, part in zip(names, tensors, strict=True)}
+
+
+def _alone(node: onnx.NodeProto, names: list[str], network: Network) -> onnx.ModelProto:
+    """A model of one node with these outputs."""
+    graph = onnx.GraphProto(name="node", node=[node])
+    graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    opset = max(network.opset, _LIFTED.get(node.op_type, 0))
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+
+
+def _evaluated(model: onnx.ModelProto, known: Values) -> list[object]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return list(ReferenceEvaluator(model).run(None, known))
 
 
 def _numbers(value: object) -> Array:

@@ -72,6 +72,10 @@ def _sizes(node: onnx.NodeProto, given: Any, size: int) -> list[int]:
     """The sizes of the parts: those given, or equal ones of which the last may be smaller."""
     if given is None:
         raise fail("unsupported-op", node.name, "the sizes of its parts are computed at run time")
+    if given.dtype.kind not in "iu":
+        raise fail("broken-model", node.name, "the sizes of its parts are no whole numbers")
+    if not size:
+        raise fail("broken-model", node.name, "splits an axis of size 0")
     if given.ndim == 0:
         step = int(given)
         if step < 1 or -(-size // step) > _MOST:

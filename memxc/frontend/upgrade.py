@@ -65,12 +65,12 @@ def _operand(node: onnx.NodeProto, settings: dict[str, Any], network: Network) -
         return second if len(second) <= len(first) else ()
     axis = int(settings.get("axis", len(first) - len(second)))
     axis += len(first) if axis < 0 else 0
-    aligned = second + (1,) * (len(first) - axis - len(second))
+    behind = len(first) - axis - len(second)
     # A size of 1 is spread too: the operators' own words leave it out, exporters wrote it.
     fits = (size in (1, whole) for size, whole in zip(second, first[axis:], strict=False))
-    if axis < 0 or axis + len(aligned) != len(first) or not all(fits):
+    if axis < 0 or behind < 0 or not all(fits):
         raise _misfit(node, first, second, f"at axis {axis}")
-    return aligned
+    return second + (1,) * behind
 
 
 def _misfit(node: onnx.NodeProto, first: Shape, second: Shape, how: str) -> MemxcError:

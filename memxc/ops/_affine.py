@@ -45,10 +45,14 @@ def with_constant(call: Call, index: int, gain: Tensor | None, shift: Tensor | N
         for axis in range(rank)
         if any(part is not None and part.shape[axis] > 1 for part in padded)
     )
-    gain, shift = (None if part is None else _only(part, call.shape, axes) for part in padded)
+    gain, shift = (None if part is None else _only(call, part, axes) for part in padded)
     return along(call, index, gain, shift, axes)
 
 
-def _only(part: Tensor, shape: tuple[int, ...], axes: Axes) -> Tensor:
-    full = tuple(n if axis in axes else 1 for axis, n in enumerate(shape))
+def _only(call: Call, part: Tensor, axes: Axes) -> Tensor:
+    """A constant of as many axes as the output has, spread over `axes` alone."""
+    full = tuple(n if axis in axes else 1 for axis, n in enumerate(call.shape))
+    if any(n not in (1, whole) for n, whole in zip(part.shape, full, strict=False)):
+        what = f"a constant of {part.shape} does not fit an output of {call.shape}"
+        raise call.refuse(what, code="unsupported-shape")
     return np.broadcast_to(part, full)

@@ -24,10 +24,11 @@ def gather_elements(call: Call) -> Parts:
     axis, given = axis_of(call, "axis"), call.constant(1, "indices")
     nets = call.nets(0)
     indices = within(call, given, nets.shape[axis])
-    for other, (count, size) in enumerate(zip(indices.shape, nets.shape, strict=False)):
-        if indices.ndim != nets.ndim or (other != axis and count > size):
-            what = f"indices of {indices.shape} do not fit {nets.shape}"
-            raise call.refuse(what, code="unsupported-shape")
+    inside = (count <= size for count, size in zip(indices.shape, nets.shape, strict=False))
+    fits = [within_it or other == axis for other, within_it in enumerate(inside)]
+    if indices.ndim != nets.ndim or not all(fits):
+        what = f"indices of {indices.shape} do not fit {nets.shape}"
+        raise call.refuse(what, code="unsupported-shape")
     where: list[Ints] = list(np.indices(indices.shape))
     where[axis] = indices
     return [rename(call, nets[tuple(where)])]

@@ -88,8 +88,15 @@ def _constant(call: Call, fold: Callable[..., Any]) -> Any:
     ]
     if not found:
         return None
-    value = np.asarray(reduce(fold, found))
-    if value.size and (_beyond(fold, value) >= UNBOUNDED).all():
+    try:
+        value = np.asarray(reduce(fold, found))
+    except ValueError as error:
+        shapes = " and ".join(str(part.shape) for part in found)
+        what = f"its constants of {shapes} do not fit each other"
+        raise call.refuse(what, code="unsupported-shape") from error
+    if not value.size:
+        raise call.refuse("a constant of it is empty", code="unsupported-shape")
+    if (_beyond(fold, value) >= UNBOUNDED).all():
         return None
     if not np.isfinite(value).all():
         what = "its constants are not all finite numbers"

@@ -71,13 +71,16 @@ def compile_model(
     progress: Callable[[str], None] = lambda text: None,
     check: bool = True,
     report_only: bool = False,
+    large: bool = True,
 ) -> Compiled:
     """ONNX file -> programmed design. Raises MemxcError with all faults of the user's input.
 
     check: hold each pass against the one before it; the design is the same without.
-    report_only: for what a report needs, unchecked and in little memory.
+    report_only: for what a report needs, unchecked and in little memory. large: False refuses a
+    circuit that is larger than the model's file can account for.
     """
-    loaded, lowered = _read(options, progress, report_only)
+    loaded, lowered = _read(options, progress)
+    memory.check(loaded, lowered, str(options.model), report_only, large)
     known, warnings = given.read(options, loaded)
     pipeline = order.asked(options)
     ctx = given.context(options, known, any(change.fits for change in pipeline))
@@ -121,16 +124,12 @@ def compile_model(
     )
 
 
-def _read(
-    options: Options, progress: Callable[[str], None], report_only: bool
-) -> tuple[Graph, Design]:
+def _read(options: Options, progress: Callable[[str], None]) -> tuple[Graph, Design]:
     """The network, and lowered: its faults show before a sample is drawn or the model is run."""
     progress("reading the model")
     loaded = load(options.model, options.shapes)
     progress("lowering")
-    lowered = lower(loaded)
-    memory.check(lowered, str(options.model), report_only)
-    return loaded, lowered
+    return loaded, lower(loaded)
 
 
 def _built(

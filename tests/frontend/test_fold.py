@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from memxc import reference
 from memxc.errors import MemxcError
-from memxc.frontend import load
+from memxc.frontend import compute, load
 
 node = helper.make_node
 
@@ -281,3 +281,23 @@ def test_the_type_of_a_signal_is_enough(build):
     assert [n.op for n in graph.nodes] == ["Clip"]
     assert graph.weights["bound"].dtype == np.float32
     assert graph.weights["bound"] == -2
+
+
+def test_constants_are_computed_in_bounded_time(build, faults_of, monkeypatch):
+    """Python's integers are wider than C++'s, for which the size of this map wraps around."""
+    monkeypatch.setattr(compute, "_SECONDS", 0.5)
+    pool = node("MaxPool", ["w"], ["z"], name="pool", kernel_shape=[2, 7], strides=[2, 5],
+                pads=[2**31 - 1, 1, 0, 0])  # fmt: skip
+    nodes = [pool, node("GlobalAveragePool", ["z"], ["y"])]
+    path = build(nodes, {"w": np.int8([[[[127], [127]]]])}, opset=9)
+    (fault,) = faults_of(path)
+    assert (fault.code, fault.where) == ("broken-model", f"{path}:pool")
+    assert "ONNX's evaluator takes more than 1 s of processor time" in fault.what
+
+
+def test_what_the_worker_computes_is_what_this_process_would(build):
+    """Trilu is no call of numpy's for memxc, Add is one."""
+    w = np.arange(20, dtype=np.float32).reshape(1, 1, 4, 5)
+    nodes = [node("Trilu", ["w"], ["t"]), node("Add", ["x", "t"], ["y"])]
+    graph = load(build(nodes, {"w": w}))
+    np.testing.assert_array_equal(graph.weights["t"], np.triu(w))

@@ -119,3 +119,19 @@ def test_more_members_than_inference_looks_at(build, faults_of):
     ]
     (fault,) = faults_of(build(nodes, WEIGHTS, x=(1, 1, 1, 30_000)))
     assert fault.code == "unsupported-shape"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        (np.float32([np.nan, 2]), "no whole numbers"),
+        (np.float32(np.inf), "no whole numbers"),
+    ],
+)
+def test_sizes_that_are_no_numbers(build, faults_of, sizes, words):
+    nodes = [
+        helper.make_node("SplitToSequence", ["x", "s"], ["q"], name="cut", axis=2),
+        helper.make_node("ConcatFromSequence", ["q"], ["y"], axis=2),
+    ]
+    (fault,) = faults_of(build(nodes, {"s": sizes}))
+    assert (fault.code, words in fault.what) == ("broken-model", True)

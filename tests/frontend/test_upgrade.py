@@ -158,3 +158,10 @@ def test_modes_of_inference_are_taken_out(build):
     ]  # fmt: skip
     assert graph.weights[graph.nodes[-1].inputs[1]].shape == (3, 1, 1)
     assert graph.opset == 7
+
+
+def test_an_axis_far_before_the_first(build, faults_of):
+    """It asked for a shape of a thousand million sizes."""
+    add = helper.make_node("Add", ["x", "b"], ["y"], name="add", axis=-(2**30), broadcast=1)
+    (fault,) = faults_of(build([add], {"b": np.ones(2, np.float32)}, opset=6))
+    assert (fault.code, "at axis" in fault.what) == ("broken-model", True)

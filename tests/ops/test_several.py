@@ -115,3 +115,19 @@ def test_an_exponent_that_is_a_signal_is_refused(hand_graph, faults_of):
     (fault,) = faults_of(hand_graph("Pow", {"x": (2, 3), "e": (2, 3)}, {}, {"y": (2, 3)}))
     assert fault.code == "unsupported-op"
     assert "its exponent is a signal" in fault.what
+
+
+@pytest.mark.parametrize(
+    ("op", "shapes", "words"),
+    [
+        ("Sum", [(3,), (4, 1, 2)], "do not fit each other"),
+        ("Mean", [(0,)], "is empty"),
+        ("Sum", [(7,)], "a constant of (1, 1, 7) does not fit an output of (2, 3, 5)"),
+    ],
+)
+def test_constants_that_do_not_fit_are_faults(hand_graph, faults_of, op, shapes, words):
+    """A Graph may hold them: before opset 8 nothing infers their shapes."""
+    weights = {f"w{i}": np.ones(shape, np.float32) for i, shape in enumerate(shapes)}
+    (fault,) = faults_of(hand_graph(op, {"x": (2, 3, 5)}, weights, {"y": (2, 3, 5)}, opset=8))
+    assert fault.code == "unsupported-shape"
+    assert words in fault.what
