@@ -284,7 +284,7 @@ def test_the_type_of_a_signal_is_enough(build):
 
 
 def test_constants_are_computed_in_bounded_time(build, faults_of, monkeypatch):
-    """Python's integers are wider than C++'s, for which the size of this map wraps around."""
+    """A map of 2^30 x 0 pixels weighs nothing, but its windows are gone through one by one."""
     monkeypatch.setattr(compute, "_SECONDS", 0.5)
     pool = node("MaxPool", ["w"], ["z"], name="pool", kernel_shape=[2, 7], strides=[2, 5],
                 pads=[2**31 - 1, 1, 0, 0])  # fmt: skip
