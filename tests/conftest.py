@@ -19,10 +19,6 @@ from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Circuit, Digital, Lanes, Wires
 from memxc.ir.windows import GROUND, Windows, identity, ints, lanewise
 
-# The same examples in every run, however slow the machine is.
-settings.register_profile("memxc", deadline=None, derandomize=True, database=None)
-settings.load_profile("memxc")
-
 REQUIRED = os.environ.get("MEMXC_REQUIRE_NGSPICE") == "1"
 
 
@@ -35,10 +31,28 @@ def pytest_runtest_makereport():
         report.outcome = "failed"
 
 
+def pytest_configure(config):
+    """Drawn examples are the same in every run, on any machine; a full run has more of them."""
+    examples = 60 if "not slow" in config.option.markexpr else 300
+    options = {"deadline": None, "derandomize": True, "database": None}
+    settings.register_profile("memxc", max_examples=examples, **options)
+    settings.load_profile("memxc")
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of ONNX's cases go first, so that the cases, which take seconds, are loaded once."""
+    items.sort(key=lambda item: {"cases", "node_cases"}.isdisjoint(item.fixturenames))
+
+
 def pytest_collection_finish():
     """Thousands of tests are kept to the end: the garbage collector need not look at them again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure():
+    """Extension modules tell of objects that are never collected."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

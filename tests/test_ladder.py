@@ -93,9 +93,9 @@ def test_finite_gain(tmp_path, ours, schedule, signed):
     _agrees(found, 1e-3)
 
 
-def test_msccnn_on_the_default_target(tmp_path):
-    """The network and the target of `make demo`, whole."""
-    _agrees(_climb(MSCCNN, tmp_path, name="hfox-128", count=1), 2e-2, 1)
+def test_default_target(tmp_path, ours):
+    model, crossbars = ours
+    _agrees(_climb(model, tmp_path, name="hfox-128", **crossbars), 2e-2)
 
 
 def test_wires(tmp_path, ours):

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from memxc import netread
@@ -217,7 +217,6 @@ def test_no_file(tmp_path):
     assert (where, what) == ("none.cir", "none.cir cannot be read: No such file or directory")
 
 
-@settings(max_examples=200)
 @given(st.data())
 def test_no_edit_makes_it_fall_over(tmp_path_factory, data):
     path = _write(tmp_path_factory.getbasetemp())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
@@ -82,6 +83,23 @@ def test_the_numbers_are_the_same_in_every_layout(small, layout):
 def test_the_numbers_are_the_same_in_every_layout_of_msccnn(layout):
     model = MSCCNN.with_stem("msccnn_fashion_bn") if "batch" in layout else MSCCNN
     same_numbers(model, **LAYOUTS[layout])
+
+
+def test_equal_crossbars_are_one_definition(tmp_path):
+    """Four filters of 2 x 3, of which three are the same: two definitions of a pair a weight."""
+    one, other = np.random.default_rng(2).normal(size=(2, 1, 2, 3)).astype(np.float32)
+    weight = onnx.numpy_helper.from_array(np.stack([one, one, other, one]), "w")
+    ends = [("x", (1, 4, 5, 6)), ("y", (1, 4, 4, 4))]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w"], ["y"], group=4)], "equal",
+        *([onnx.helper.make_tensor_value_info(name, 1, shape)] for name, shape in ends), [weight],
+    )  # fmt: skip
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    path = tmp_path / "equal.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    _, reports = both_ways(path, partition="none")
+    totals = [found["resources"]["total"] for found in reports]
+    assert [total["memristors_defined"] for total in totals] == [2 * 12, 2 * 12]
 
 
 @pytest.mark.parametrize("passes", [None, "calibrate,partition,tile,program"])

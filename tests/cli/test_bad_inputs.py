@@ -278,9 +278,8 @@ def test_a_folder_that_is_not_ours(memxc, tmp_path, command):
 
 @pytest.mark.parametrize("name", ["manifest.json", "design.json", "design.npz", "samples.npz"])
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[1, 2]", b"\xff\xfe"])
-def test_a_folder_that_was_damaged(memxc, model, tmp_path, name, content):
-    out = tmp_path / "out"
-    assert memxc("compile", model, "-o", out).code == 0
+def test_a_folder_that_was_damaged(memxc, compiled, name, content):
+    out = compiled()
     path = Path(out / name)
     path.unlink() if content is None else path.write_bytes(content)
     done = memxc("verify", out, "--count", "1")

@@ -95,6 +95,25 @@ def test_json_is_one_document(memxc, name):
     assert done.out.isascii()
 
 
+@pytest.mark.parametrize("name", ["targets", "ops", "engines"])
+def test_a_table_has_a_row_for_each_name_in_the_document(memxc, name):
+    found = memxc(name, "--json").json
+    names = [row["name"] for row in found]
+    done = memxc(name)
+    assert (done.code, done.err) == (0, "")
+    rows = {line.split()[0] for line in done.out.splitlines() if line}
+    assert len(names) > 1
+    assert set(names) <= rows
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (9000, "2 h 30 min")],
+)
+def test_time_left_in_words(seconds, words):
+    assert _terminal._duration(seconds) == words
+
+
 def test_doctor_looks_at_every_dependency():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
     needed = [re.match(r"[\w-]+", text)[0] for text in project["project"]["dependencies"]]

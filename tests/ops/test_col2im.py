@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
@@ -35,7 +35,6 @@ def model_of(inputs, attrs):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
 
 
-@settings(max_examples=100)
 @given(st.data())
 def test_is_onnxs(check_node, case_graph, case_run, case_error, data):
     rank = data.draw(st.integers(1, 3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from memxc.lower import lower
@@ -42,7 +42,6 @@ def convolutions(draw):
     return {n: v.astype(np.float32) for n, v in inputs.items()}, attrs
 
 
-@settings(max_examples=150)
 @given(convolutions())
 def test_conv_is_onnxruntimes(check_node, drawn):
     inputs, attrs = drawn

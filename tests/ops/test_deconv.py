@@ -7,7 +7,7 @@ import time
 import numpy as np
 import onnx
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
@@ -38,7 +38,6 @@ def _design(weight, bias, x, y, attrs):
     return design
 
 
-@settings(max_examples=150)
 @given(st.data())
 def test_against_onnxruntime(data):
     rank = data.draw(st.integers(1, 3))

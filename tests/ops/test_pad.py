@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -88,7 +88,6 @@ def pooled(pads, value, pools, x):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
-@settings(max_examples=120)
 @given(
     size=st.tuples(st.integers(1, 6), st.integers(1, 7)),
     pads=st.tuples(*[st.integers(-1, 3)] * 4),

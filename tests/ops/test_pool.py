@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from memxc.lower import lower
@@ -54,7 +54,6 @@ def wholly_in_border(x, attrs):
     return False
 
 
-@settings(max_examples=150)
 @given(pools())
 def test_max_pool_is_onnxruntimes(check_node, drawn):
     x, attrs = drawn
@@ -62,7 +61,6 @@ def test_max_pool_is_onnxruntimes(check_node, drawn):
     check_node("MaxPool", {"x": x}, opset=12, **attrs)
 
 
-@settings(max_examples=150)
 @given(pools(), st.integers(0, 1))
 def test_average_pool_is_onnxruntimes(check_node, drawn, count_include_pad):
     x, attrs = drawn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
@@ -18,7 +18,6 @@ X = np.random.default_rng(0).normal(size=(1, 2, 4, 5)).astype(np.float32)
 TRANSFORMS = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners",
               "half_pixel_symmetric")  # fmt: skip
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
-SETTINGS = settings(max_examples=150)
 
 
 def model_of(x, op="Resize", opset=19, *, roi=None, scales=None, sizes=None, **attrs):
@@ -75,7 +74,6 @@ def drawn(sides):
     return x, (1, 2, high, wide)
 
 
-@SETTINGS
 @given(SIDES, st.sampled_from(TRANSFORMS), st.sampled_from(ROUNDINGS))
 def test_nearest_is_wires(check, sides, transform, rounding):
     x, sizes = drawn(sides)
@@ -84,14 +82,12 @@ def test_nearest_is_wires(check, sides, transform, rounding):
     assert isinstance(stage, Wires)
 
 
-@SETTINGS
 @given(SIDES, st.sampled_from(TRANSFORMS))
 def test_linear(check, sides, transform):
     x, sizes = drawn(sides)
     check(x, sizes=sizes, mode="linear", coordinate_transformation_mode=transform)
 
 
-@SETTINGS
 @given(SIDES, st.sampled_from(TRANSFORMS), st.integers(0, 1), st.sampled_from([-0.75, -0.5]))
 def test_cubic(check, sides, transform, exclude, a):
     x, sizes = drawn(sides)
@@ -99,7 +95,6 @@ def test_cubic(check, sides, transform, exclude, a):
     check(x, sizes=sizes, mode="cubic", cubic_coeff_a=a, bound=3e-5, **attrs)
 
 
-@SETTINGS
 @given(SIDES, st.sampled_from(TRANSFORMS), st.sampled_from(["linear", "cubic"]), st.integers(0, 1))
 def test_antialias(check, sides, transform, mode, exclude):
     x, sizes = drawn(sides)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from memxc import evaluate, target
@@ -50,7 +50,6 @@ layout = st.tuples(
 )
 
 
-@settings(max_examples=150)
 @given(shapes, channels, st.integers(9, 13), st.integers(9, 12), layout)
 def test_every_layout_keeps_the_meaning(convolution, shape, sizes, height, width, how):
     groups = sizes[2]
