@@ -113,6 +113,7 @@ def test_what_an_operator_cannot_take(op, shape, weights, attrs, out, hand_graph
         ("Split", {"split": np.int64(2)}, {}),
         ("GatherElements", {"i": np.zeros((3, 2), np.int64)}, {"axis": 1}),
         ("GatherElements", {"i": np.zeros(2, np.int64)}, {"axis": 0}),
+        ("GatherElements", {"i": np.int64(0)}, {"axis": 1}),
     ],
 )
 def test_what_is_no_list_or_does_not_fit(op, weights, attrs, hand_graph, faults_of):
