@@ -281,3 +281,16 @@ def test_the_type_of_a_signal_is_enough(build):
     assert [n.op for n in graph.nodes] == ["Clip"]
     assert graph.weights["bound"].dtype == np.float32
     assert graph.weights["bound"] == -2
+
+
+def test_what_the_reference_cannot_compute(build, faults_of):
+    """Element 7 of three."""
+    nodes = [
+        node("GatherND", ["three", "seven"], ["c"], name="beyond"),
+        node("Add", ["x", "c"], ["y"]),
+    ]
+    constants = {"three": np.float32([1, 2, 3]), "seven": ints(7).reshape(1, 1)}
+    (fault,) = faults_of(build(nodes, constants))
+    assert fault.code == "broken-model"
+    assert fault.where.endswith("beyond")
+    assert fault.what.startswith("cannot be computed: ")
