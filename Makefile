@@ -13,6 +13,8 @@ NAME := $(basename $(notdir $(MODEL)))
 # One thread each: the tests run side by side, and the BLAS is slower with more on small blocks.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# Tests start many processes; without its bytecode each would compile memxc anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIN  := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --upgrade \
         --generate-hashes --no-annotate --custom-compile-command "make lock" \
         pyproject.toml --group build

@@ -283,6 +283,7 @@ def test_the_type_of_a_signal_is_enough(build):
     assert graph.weights["bound"] == -2
 
 
+<<<<<<< HEAD
 def test_constants_are_computed_in_bounded_time(build, faults_of, monkeypatch):
     """A map of 2^30 x 0 pixels weighs nothing, but its windows are gone through one by one."""
     monkeypatch.setattr(compute, "_SECONDS", 0.5)
@@ -301,3 +302,16 @@ def test_what_the_worker_computes_is_what_this_process_would(build):
     nodes = [node("Trilu", ["w"], ["t"]), node("Add", ["x", "t"], ["y"])]
     graph = load(build(nodes, {"w": w}))
     np.testing.assert_array_equal(graph.weights["t"], np.triu(w))
+=======
+def test_what_the_reference_cannot_compute(build, faults_of):
+    """Element 7 of three."""
+    nodes = [
+        node("GatherND", ["three", "seven"], ["c"], name="beyond"),
+        node("Add", ["x", "c"], ["y"]),
+    ]
+    constants = {"three": np.float32([1, 2, 3]), "seven": ints(7).reshape(1, 1)}
+    (fault,) = faults_of(build(nodes, constants))
+    assert fault.code == "broken-model"
+    assert fault.where.endswith("beyond")
+    assert fault.what.startswith("cannot be computed: ")
+>>>>>>> suite
