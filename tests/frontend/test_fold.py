@@ -283,7 +283,6 @@ def test_the_type_of_a_signal_is_enough(build):
     assert graph.weights["bound"] == -2
 
 
-<<<<<<< HEAD
 def test_constants_are_computed_in_bounded_time(build, faults_of, monkeypatch):
     """A map of 2^30 x 0 pixels weighs nothing, but its windows are gone through one by one."""
     monkeypatch.setattr(compute, "_SECONDS", 0.5)
@@ -302,7 +301,8 @@ def test_what_the_worker_computes_is_what_this_process_would(build):
     nodes = [node("Trilu", ["w"], ["t"]), node("Add", ["x", "t"], ["y"])]
     graph = load(build(nodes, {"w": w}))
     np.testing.assert_array_equal(graph.weights["t"], np.triu(w))
-=======
+
+
 def test_what_the_reference_cannot_compute(build, faults_of):
     """Element 7 of three."""
     nodes = [
@@ -314,4 +314,3 @@ def test_what_the_reference_cannot_compute(build, faults_of):
     assert fault.code == "broken-model"
     assert fault.where.endswith("beyond")
     assert fault.what.startswith("cannot be computed: ")
->>>>>>> suite
