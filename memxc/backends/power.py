@@ -13,7 +13,7 @@ from memxc.backends import resources
 from memxc.backends.nets import chunks
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Lanes, Wires
+from memxc.ir.stages import Array, Lanes
 from memxc.ir.windows import Ints, Windows, ints
 
 Floats = NDArray[np.float64]
@@ -177,16 +177,8 @@ def most_volts(design: Design, stage: Array) -> float:
 
     Where a driver has no limiter, it is the read voltage, which the samples reach.
     """
-    drivers = {other.dst: other for other in design.stages}
-    todo, found = [stage.src], 0.0
-    while todo:
-        name = todo.pop()
-        driver = drivers.get(name)
-        if isinstance(driver, Wires):
-            todo.extend(driver.srcs)
-        else:
-            found = max(found, design.buses[name].limit or stage.v_bias)
-    return found
+    driven = design.behind_wires([stage.src])
+    return max(design.buses[name].limit or stage.v_bias for name in driven)
 
 
 def crossbar_w(stage: Array, squares: Floats) -> float:

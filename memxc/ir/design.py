@@ -86,6 +86,18 @@ class Design:
         """The programmed crossbar stages."""
         return tuple(stage for stage in self.stages if isinstance(stage, Array))
 
+    def behind_wires(self, buses: Iterable[str]) -> set[str]:
+        """The buses that these are, once all renaming between is undone."""
+        drivers = {stage.dst: stage for stage in self.stages}
+        todo, found = list(buses), set[str]()
+        while todo:
+            driver = drivers.get(name := todo.pop())
+            if isinstance(driver, Wires):
+                todo.extend(driver.srcs)
+            else:
+                found.add(name)
+        return found
+
     def driver(self, bus: str) -> Stage | None:
         """The stage that drives a bus; None for an input."""
         return next((stage for stage in self.stages if stage.dst == bus), None)

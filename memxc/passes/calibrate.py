@@ -159,17 +159,8 @@ def _families(design: Design) -> Iterator[set[str]]:
 
 def _limited(design: Design) -> set[str]:
     """Buses whose driver needs a limiter: those that reach memristors, directly or by wires."""
-    drivers = {stage.dst: stage for stage in design.stages}
-    todo = [stage.srcs[0] for stage in design.stages if _programmable(stage)]
-    found: set[str] = set()
-    while todo:
-        name = todo.pop()
-        driver = drivers.get(name)
-        if isinstance(driver, Wires):
-            todo.extend(driver.srcs)
-        else:
-            found.add(name)
-    return found
+    read = [stage.srcs[0] for stage in design.stages if _programmable(stage)]
+    return design.behind_wires(read)
 
 
 def _with_bias_lines(stage: Linear, buses: dict[str, Bus], ctx: Context) -> Linear:
