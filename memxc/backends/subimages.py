@@ -14,7 +14,7 @@ from typing import Any
 from memxc.ir.design import Design
 from memxc.ir.stages import Lanes, Linear, Stage
 from memxc.passes import Context
-from memxc.passes._layout import Layout, kind, plan, pointwise
+from memxc.passes._layout import Layout, layout_kind, plan_layout, pointwise
 from memxc.passes._shape import shape
 
 _KINDS = ("3D", "2D", "1D", "dense", "irregular")
@@ -39,7 +39,7 @@ def layouts(design: Design, policy: str, ctx: Context) -> list[dict[str, Any]]:
     for stage in _stages(design):
         own = ctx.option(stage.name, "partition", policy)
         for kernel in stage.kernels:
-            layout = plan(kernel, own, ctx.lines(stage.name), stage.schedule == "sequential")
+            layout = plan_layout(kernel, own, ctx.lines(stage.name), stage.schedule == "sequential")
             found.append({"stage": stage.name, **asdict(layout)})
     return found
 
@@ -78,7 +78,7 @@ def _counted(design: Design, policy: str, ctx: Context) -> Iterator[Counted]:
     for stage in _stages(design):
         rows, columns = ctx.tile(stage.name)
         for kernel in stage.kernels:
-            layout = plan(kernel, policy, (rows, columns // 2))
+            layout = plan_layout(kernel, policy, (rows, columns // 2))
             as_3d = as_pair = layout.crossbars
             form = shape(kernel)
             if layout.kind == "3D" and form is not None and layout.patch:
@@ -122,4 +122,4 @@ def _only(readers: Mapping[str, list[Stage]], stage: Stage) -> Stage | None:
 
 
 def _kinds(stage: Linear) -> set[str]:
-    return {kind(kernel, shape(kernel)) for kernel in stage.kernels}
+    return {layout_kind(kernel, shape(kernel)) for kernel in stage.kernels}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from memxc import evaluate
 from memxc.ir.graph import Graph, Node
 from memxc.lower import lower
-from memxc.passes import _layers
+from memxc.passes._layers import Layer, read_layer
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -44,7 +44,7 @@ def kind(node: Node, graph: Graph) -> str:
     shapes = [graph.shapes[name] for name in ends if name]
     if len(shapes) < len(ends) or any(len(shape) < 2 or shape[0] != 1 for shape in shapes):
         return "other"
-    layer = _layers.read(node, graph)
+    layer = read_layer(node, graph)
     if layer is not None:
         return _layer_kind(layer, shapes[0])
     if node.op in ("Concat", "Split"):
@@ -57,7 +57,7 @@ def kind(node: Node, graph: Graph) -> str:
     return "alone" if _is_alone(node, graph) else "other"
 
 
-def _layer_kind(layer: _layers.Layer, shape: Sequence[int]) -> str:
+def _layer_kind(layer: Layer, shape: Sequence[int]) -> str:
     node, group = layer.node, layer.node.attrs.get("group", 1)
     if node.op in ("Gemm", "MatMul") and (len(shape) != 2 or node.attrs.get("transA")):
         return "other"
@@ -114,7 +114,7 @@ def of(name: str, graph: Graph, known: Mapping[str, Floats]) -> Floats:
     return known.get(name, np.full(graph.shapes[name][1], np.nan))
 
 
-def absorbed(layer: _layers.Layer, values: Floats) -> Mask:
+def absorbed(layer: Layer, values: Floats) -> Mask:
     """Input channels that a layer can take as part of its bias, given their constants.
 
     Of a window that reaches zeros around the map, and of a ConvTranspose, whose border pixels have
@@ -125,7 +125,7 @@ def absorbed(layer: _layers.Layer, values: Floats) -> Mask:
     return np.isfinite(values)
 
 
-def response(layer: _layers.Layer, values: Floats, which: Mask) -> _layers.Layer:
+def response(layer: Layer, values: Floats, which: Mask) -> Layer:
     """The layer without the input channels `which`, what they give put into its bias."""
     if layer.node.op == "ConvTranspose":
         rows = which.reshape(-1, *[1] * (layer.weight.ndim - 1))
@@ -134,7 +134,7 @@ def response(layer: _layers.Layer, values: Floats, which: Mask) -> _layers.Layer
     return layer.before((~which).astype(np.float64), shift if shift.any() else None)
 
 
-def by_output(layer: _layers.Layer, channels: int) -> Floats:
+def by_output(layer: Layer, channels: int) -> Floats:
     """The weights as (output channels, input channels of a group x taps)."""
     node, weight = layer.node, layer.weight
     if node.op == "ConvTranspose" and node.attrs.get("group", 1) == 1:
@@ -144,7 +144,7 @@ def by_output(layer: _layers.Layer, channels: int) -> Floats:
     return weight.reshape(channels, -1)
 
 
-def bias(layer: _layers.Layer, channels: int) -> Floats:
+def bias(layer: Layer, channels: int) -> Floats:
     """One number an output channel."""
     return np.broadcast_to(0.0 if layer.bias is None else layer.bias.reshape(-1), channels)
 
@@ -170,7 +170,7 @@ def _through(node: Node, graph: Graph, known: Mapping[str, Floats]) -> list[Floa
 
 def _of_layer(node: Node, graph: Graph, values: Floats) -> Floats:
     """The bias of the output channels whose every weight is zero or on a constant."""
-    layer = _layers.read(node, graph)
+    layer = read_layer(node, graph)
     assert layer is not None, "the kind of the node is that of a layer"
     layer = response(layer, values, absorbed(layer, values))
     channels = graph.shapes[node.outputs[0]][1]

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from memxc import evaluate
 from memxc.ir.graph import Graph, Node
 from memxc.lower import lower
-from memxc.passes import Context, _channels, _layers
+from memxc.passes import Context, _channels
+from memxc.passes._layers import Layer, read_layer, takes_bias
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +59,7 @@ class Importance:
                 found[name] = found.get(name, 0.0) + part
         return found
 
-    def weights(self, layer: _layers.Layer) -> Floats:
+    def weights(self, layer: Layer) -> Floats:
         """The importance of each weight, in the shape of the weight."""
         name = layer.node.outputs[0]
         found = self.channels.get(name, np.zeros(1))
@@ -69,7 +70,7 @@ class Importance:
             found = np.full(shape[axis], found.sum() / shape[axis])
         return self._weights(layer, np.broadcast_to(found, shape[axis]))
 
-    def _weights(self, layer: _layers.Layer, wanted: Floats) -> Floats:
+    def _weights(self, layer: Layer, wanted: Floats) -> Floats:
         """Those of a layer, given the importance of its outputs."""
         variance = self.sources[layer.node.outputs[0]].variance
         each = layer.weight**2 * _inputs(layer, variance)
@@ -77,12 +78,12 @@ class Importance:
         factor = np.where(total > 0, wanted / np.where(total > 0, total, 1.0), 0.0)
         return each * _outputs(layer, factor)
 
-    def corrected(self, layer: _layers.Layer, weight: Floats) -> _layers.Layer:
+    def corrected(self, layer: Layer, weight: Floats) -> Layer:
         """The layer with other weights, its bias such that its mean outputs are as before.
 
         Without that where the layer has no place for a bias.
         """
-        if not _layers.takes_bias(layer, self.graph):
+        if not takes_bias(layer, self.graph):
             return replace(layer, weight=weight)
         gone = replace(layer, weight=layer.weight - weight)
         mean = self.sources[layer.node.outputs[0]].mean
@@ -114,7 +115,7 @@ class Importance:
             total = sum(float(out.sum()) for out in outs)
             parts = [np.full(count, total / count) for count in counts]
         else:
-            layer = _layers.read(node, self.graph)
+            layer = read_layer(node, self.graph)
             assert layer is not None, "the kind of the node is that of a layer"
             parts = [_by_input(layer, self._weights(layer, outs[0]), counts[0])]
         return list(zip(signals, parts, strict=True))
@@ -127,10 +128,10 @@ class Importance:
         return [(name, share * out) for name, share in zip(signals, shares, strict=True)]
 
 
-def measure(graph: Graph, ctx: Context) -> Importance:
+def measured_importance(graph: Graph, ctx: Context) -> Importance:
     """The importance of everything in a graph, by the samples of the context."""
     design = lower(graph)
-    layers = [layer for node in graph.nodes if (layer := _layers.read(node, graph)) is not None]
+    layers = [layer for node in graph.nodes if (layer := read_layer(node, graph)) is not None]
     reads = {layer.node.outputs[0]: _reads(layer, graph) for layer in layers}
     sums: dict[tuple[str, int], Floats] = {}
     for batch in evaluate.batches(design, ctx.samples):
@@ -160,7 +161,7 @@ def _axis(shape: Sequence[int]) -> int:
     return 1 if len(shape) > 1 and shape[0] == 1 else 0
 
 
-def _reads(layer: _layers.Layer, graph: Graph) -> tuple[str, int]:
+def _reads(layer: Layer, graph: Graph) -> tuple[str, int]:
     """The signal that a layer reads, and the axis of it that holds the layer's channels."""
     name = layer.node.inputs[0]
     if layer.node.attrs.get("transA"):
@@ -174,7 +175,7 @@ def _by_channel(values: Floats, shape: Sequence[int], axis: int) -> Floats:
     return np.moveaxis(maps, axis + 1, 1).reshape(len(values), maps.shape[axis + 1], -1)
 
 
-def _inputs(layer: _layers.Layer, channels: Floats) -> Floats:
+def _inputs(layer: Layer, channels: Floats) -> Floats:
     """One number an input channel, shaped to be multiplied with the weight."""
     weight = layer.weight
     if layer.node.op == "ConvTranspose":
@@ -183,13 +184,13 @@ def _inputs(layer: _layers.Layer, channels: Floats) -> Floats:
     return ones.before(channels, None).weight
 
 
-def _outputs(layer: _layers.Layer, channels: Floats) -> Floats:
+def _outputs(layer: Layer, channels: Floats) -> Floats:
     """One number an output channel, shaped as the weight."""
     ones = replace(layer, weight=np.ones_like(layer.weight), bias=None)
     return ones.behind(channels, None).weight
 
 
-def _by_input(layer: _layers.Layer, each: Floats, count: int) -> Floats:
+def _by_input(layer: Layer, each: Floats, count: int) -> Floats:
     """Numbers of weights added up for each input channel."""
     node = layer.node
     if node.op == "Conv" and node.attrs.get("group", 1) == 1:

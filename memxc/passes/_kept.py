@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from memxc.ir.graph import Graph, Node
-from memxc.passes import _channels, _layers
+from memxc.passes import _channels
+from memxc.passes._layers import read_layer
 from memxc.passes._channels import Floats, Mask
 
 
-def kept(graph: Graph, known: Mapping[str, Floats]) -> dict[str, Mask]:
+def needed_channels(graph: Graph, known: Mapping[str, Floats]) -> dict[str, Mask]:
     """For each signal of two axes or more, (channels,), whether the channel is needed.
 
     known: its constants (_channels.constants). At least one channel of a signal stays.
@@ -79,7 +80,7 @@ def read_by(node: Node, graph: Graph, values: Floats, out: Mask) -> Mask:
 
     The first one where it needs none: no layer is without inputs.
     """
-    layer = _layers.read(node, graph)
+    layer = read_layer(node, graph)
     assert layer is not None, "a dense node is a layer"
     weight = _channels.by_output(layer, len(out))[out].reshape(int(out.sum()), len(values), -1)
     needed = np.asarray(weight.any(axis=(0, 2)) & ~_channels.absorbed(layer, values))

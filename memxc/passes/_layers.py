@@ -86,7 +86,7 @@ class Layer:
         return np.asarray(total)
 
 
-def read(node: Node, graph: Graph) -> Layer | None:
+def read_layer(node: Node, graph: Graph) -> Layer | None:
     """The layer that a node is; None for another node and where its shapes do not fit."""
     if node.op not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
         return None
@@ -131,14 +131,14 @@ def takes_bias(layer: Layer, graph: Graph) -> bool:
     return layer.node.op != "MatMul" or (len(shape) == 2 and layer.weight.ndim == 2)
 
 
-def write(graph: Graph, layer: Layer, src: str, dst: str) -> tuple[Graph, Node] | None:
+def write_layer(graph: Graph, layer: Layer, src: str, dst: str) -> tuple[Graph, Node] | None:
     """A node from `src` to `dst`, and the graph with its constants beside the old ones.
 
     None where there is no such node: constants that are not finite, a bias where there is no place
     for one. A MatMul of one matrix with a bias becomes a Gemm.
     """
     node, parts = layer.node, {"weight": layer.weight, "bias": layer.bias}
-    tensors = {fresh(graph, dst, role): t for role, t in parts.items() if t is not None}
+    tensors = {fresh_name(graph, dst, role): t for role, t in parts.items() if t is not None}
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         return None
     if node.op == "MatMul" and layer.bias is not None:
@@ -159,7 +159,7 @@ def floats(tensor: Tensor) -> Floats:
     return np.asarray(tensor, dtype=np.float64)
 
 
-def fresh(graph: Graph, tensor: str, role: str) -> str:
+def fresh_name(graph: Graph, tensor: str, role: str) -> str:
     """A name for something of a tensor that no other tensor has."""
     name = f"{tensor}/{role}"
     while name in graph.shapes:

@@ -42,7 +42,7 @@ class Layout:
     crossbars: int
 
 
-def plan(kernel: Kernel, policy: str, lines: tuple[int, int], sequential: bool = False) -> Layout:
+def plan_layout(kernel: Kernel, policy: str, lines: tuple[int, int], sequential: bool = False) -> Layout:
     """The layout of a kernel; lines: inputs (with bias) and signed outputs of a unit crossbar.
 
     Raises MemxcError (usage) for a policy that does not exist.
@@ -72,7 +72,7 @@ def lay_out(kernel: Kernel, layout: Layout) -> list[Kernel]:
     return [_patch.merge(part, layout.patch) for part in blocks]
 
 
-def kind(kernel: Kernel, form: Shape | None) -> str:
+def layout_kind(kernel: Kernel, form: Shape | None) -> str:
     """3D, 2D, 1D, dense or irregular."""
     if form is None:
         return "irregular"
@@ -102,7 +102,7 @@ def _im2col(kernel: Kernel, form: Shape | None, lines: tuple[int, int], sequenti
     crossbars = places * kernel.groups * parts * -(-kernel.columns // columns)
     channels = kernel.rows if form is None else form.channels
     return Layout(
-        kind(kernel, form), (), channels, kernel.columns, 1,
+        layout_kind(kernel, form), (), channels, kernel.columns, 1,
         min(kernel.rows, rows), min(kernel.columns, columns), crossbars,
     )  # fmt: skip
 
@@ -113,7 +113,7 @@ def _paper(kernel: Kernel, form: Shape, lines: tuple[int, int], square: bool) ->
     if form.taps == 1:
         pixels = beside(form.grid[0], form.channels, form.filters, lines)
         return Layout(
-            kind(kernel, form), (pixels,), form.channels, form.filters, 1,
+            layout_kind(kernel, form), (pixels,), form.channels, form.filters, 1,
             min(rows, pixels * form.channels), min(columns, pixels * form.filters),
             form.groups * pointwise(form.grid[0], form.channels, form.filters, lines),
         )  # fmt: skip
@@ -130,7 +130,7 @@ def _paper(kernel: Kernel, form: Shape, lines: tuple[int, int], square: bool) ->
     patch = min(fits)[2]
     size, places = prod(_side(kernel, form, patch)), _count(form.grid, patch)
     pairs = form.groups * form.channels * form.filters
-    return Layout(kind(kernel, form), patch, 1, 1, 1, size, prod(patch), pairs * places)
+    return Layout(layout_kind(kernel, form), patch, 1, 1, 1, size, prod(patch), pairs * places)
 
 
 def beside(pixels: int, channels: int, filters: int, lines: tuple[int, int]) -> int:
@@ -175,7 +175,7 @@ def _choices(
     Of one patch that is the fewest crossbars, for their number falls with each of the three.
     """
     rows, columns = fits
-    lines, which = Rows(kernel, form), kind(kernel, form)
+    lines, which = Rows(kernel, form), layout_kind(kernel, form)
     one = [(1,) * len(form.grid)]
     for patch in one if sequential else _patches(form.grid, columns):
         height, width = max(1, lines.of(patch)), prod(patch)

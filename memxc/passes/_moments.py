@@ -37,7 +37,7 @@ class Fitted(Protocol):
 F = TypeVar("F", bound=Fitted)
 
 
-def refit(
+def refit_stages(
     design: Design,
     inputs: Mapping[str, NDArray[Any]],
     layers: Collection[str],
@@ -59,7 +59,7 @@ def refit(
         made = changed.get(stage.dst, stage)
         if stage.dst in layers and isinstance(made, Linear):
             kernel = _refitted(made, _use(stage.dst, design), design, right, truth, now, fit)
-            found[stage.dst], made = kernel, fitted(made, kernel)
+            found[stage.dst], made = kernel, fitted_stage(made, kernel)
         same = made is stage and all(now[src] is truth[src] for src in stage.srcs)
         sources = [now[src] for src in stage.srcs]
         now[stage.dst] = right if same else evaluate.step(made, design.buses, sources)
@@ -84,16 +84,16 @@ def _refitted(
     other = now[use.other] if known else 0.0
     # What is read is the sum; `right` of it is the answer, the rest comes from elsewhere.
     wanted = right + truth[use.other] if known else right
-    kernel = fit(stage, moments(stage, now[stage.src], wanted - other))
+    kernel = fit(stage, measured_moments(stage, now[stage.src], wanted - other))
     if use.rectified and (known or not use.other):
-        answer = evaluate.step(fitted(stage, kernel), design.buses, [now[stage.src]])
+        answer = evaluate.step(fitted_stage(stage, kernel), design.buses, [now[stage.src]])
         # All that is below zero is alike: what the answer has there is as good.
         wanted = np.where(wanted > 0, wanted, np.minimum(answer + other, 0.0))
-        kernel = fit(stage, moments(stage, now[stage.src], wanted - other))
+        kernel = fit(stage, measured_moments(stage, now[stage.src], wanted - other))
     return kernel
 
 
-def moments(stage: Linear, source: Floats, wanted: Floats) -> Moments:
+def measured_moments(stage: Linear, source: Floats, wanted: Floats) -> Moments:
     """Moments of a convolution of one group: patches of `source`, lanes of `wanted`."""
     (kernel,) = stage.kernels
     rng, taps, sinks = np.random.default_rng(0), kernel.taps.nets()[0], kernel.sinks.nets()[0]
@@ -115,7 +115,7 @@ def moments(stage: Linear, source: Floats, wanted: Floats) -> Moments:
     )
 
 
-def fitted(stage: Linear, found: Fitted) -> Linear:
+def fitted_stage(stage: Linear, found: Fitted) -> Linear:
     """The stage with a fitted kernel."""
     (kernel,) = stage.kernels
     dense = found.dense.reshape(len(found.bias), -1).T.reshape(1, -1)

@@ -12,7 +12,8 @@ from memxc.errors import Fault, MemxcError, fail
 from memxc.ir.graph import Graph, Node
 from memxc.losses import Judge
 from memxc.lower import lower
-from memxc.passes import Context, Pass, _layers
+from memxc.passes import Context, Pass
+from memxc.passes._layers import Layer, read_layer, without_unread, write_layer
 from memxc.samples import Samples
 
 #: What becomes of the weights that stay.
@@ -53,26 +54,26 @@ def check(
         )
 
 
-def layers(graph: Graph) -> dict[int, _layers.Layer]:
+def layers(graph: Graph) -> dict[int, Layer]:
     """The layers of constant weights, by the position of their node."""
-    found = {index: _layers.read(node, graph) for index, node in enumerate(graph.nodes)}
+    found = {index: read_layer(node, graph) for index, node in enumerate(graph.nodes)}
     return {index: layer for index, layer in found.items() if layer is not None}
 
 
-def rewritten(graph: Graph, changed: Mapping[int, _layers.Layer]) -> Graph:
+def rewritten(graph: Graph, changed: Mapping[int, Layer]) -> Graph:
     """The graph with some layers otherwise; weights that nothing reads any more are left out."""
     nodes: list[Node] = []
     for index, node in enumerate(graph.nodes):
         layer = changed.get(index)
-        if layer is not None and not _equal(layer, _layers.read(node, graph)):
-            made = _layers.write(graph, layer, node.inputs[0], node.outputs[0])
+        if layer is not None and not _equal(layer, read_layer(node, graph)):
+            made = write_layer(graph, layer, node.inputs[0], node.outputs[0])
             assert made is not None, f"{node.name}: there is no such layer"
             graph, node = made  # noqa: PLW2901
         nodes.append(node)
-    return _layers.without_unread(replace(graph, nodes=tuple(nodes)))
+    return without_unread(replace(graph, nodes=tuple(nodes)))
 
 
-def _equal(layer: _layers.Layer, other: _layers.Layer | None) -> bool:
+def _equal(layer: Layer, other: Layer | None) -> bool:
     if other is None or not np.array_equal(layer.weight, other.weight):
         return False
     if layer.bias is None or other.bias is None:

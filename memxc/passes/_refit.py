@@ -19,7 +19,9 @@ from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear
 from memxc.lower import lower
-from memxc.passes import Context, _layers, _moments, _prune
+from memxc.passes import Context, _prune
+from memxc.passes._layers import Layer, takes_bias
+from memxc.passes._moments import refit_stages
 from memxc.passes._separable import Moments
 
 Floats = NDArray[np.float64]
@@ -59,14 +61,14 @@ def refitted(before: Graph, after: Graph, ctx: Context) -> Graph:
     names = [
         name
         for name, (_, layer) in layers.items()
-        if _solvable(design, name, layer) and _layers.takes_bias(layer, after)
+        if _solvable(design, name, layer) and takes_bias(layer, after)
     ]
     most = max(bus.width for bus in whole.buses.values())
     inputs = {n: values[: max(1, _FITTED // most)] for n, values in ctx.fit_to().items()}
     stages = {stage.dst: stage for stage in design.stages}
     # One thread: how a sum is cut up would show in its last bits.
     with threadpool_limits(1, user_api="blas"):
-        found = _moments.refit(whole, inputs, names, _fit, stages)
+        found = refit_stages(whole, inputs, names, _fit, stages)
     changed = {}
     for name, kernel in found.items():
         index, layer = layers[name]
@@ -75,7 +77,7 @@ def refitted(before: Graph, after: Graph, ctx: Context) -> Graph:
     return _prune.rewritten(after, changed)
 
 
-def _solvable(design: Design, name: str, layer: _layers.Layer) -> bool:
+def _solvable(design: Design, name: str, layer: Layer) -> bool:
     stage = next((stage for stage in design.stages if stage.dst == name), None)
     if not isinstance(stage, Linear) or len(stage.kernels) != 1 or layer.node.op == "ConvTranspose":
         return False
@@ -84,7 +86,7 @@ def _solvable(design: Design, name: str, layer: _layers.Layer) -> bool:
     return bool(plain and kernel.groups == 1 and kernel.rows <= _MOST)
 
 
-def _filters_first(layer: _layers.Layer) -> bool:
+def _filters_first(layer: Layer) -> bool:
     return layer.node.op == "Conv" or bool(layer.node.attrs.get("transB"))
 
 

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from memxc.ir.graph import Graph, Node, Tensor
-from memxc.passes import Context, GraphPass, _channels, _kept, _layers
+from memxc.passes import Context, GraphPass, _channels
+from memxc.passes._kept import needed_channels, read_by
+from memxc.passes._layers import Layer, fresh_name, read_layer, without_unread, write_layer
 from memxc.passes._channels import Floats, Mask
 
 
@@ -29,10 +31,10 @@ class DropDeadChannels(GraphPass):
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with fewer channels."""
         known = _channels.constants(graph)
-        changed = _Rewriting(graph, known, _kept.kept(graph, known)).run()
+        changed = _Rewriting(graph, known, needed_channels(graph, known)).run()
         if changed.nodes == graph.nodes:
             return graph
-        return _layers.without_unread(replace(changed, nodes=_read(changed)))
+        return without_unread(replace(changed, nodes=_read(changed)))
 
 
 def _read(graph: Graph) -> tuple[Node, ...]:
@@ -90,11 +92,11 @@ class _Rewriting:
                 self.nodes.append(node)
 
     def _layer(self, node: Node, kind: str, old: Graph, out: Mask) -> None:
-        layer, src = _layers.read(node, old), node.inputs[0]
+        layer, src = read_layer(node, old), node.inputs[0]
         assert layer is not None, "the kind of the node is that of a layer"
         if kind == "dense":
             values = _channels.of(src, old, self.known)
-            wanted = _kept.read_by(node, old, values, out)
+            wanted = read_by(node, old, values, out)
             gone = ~wanted & _channels.absorbed(layer, values)
             layer = _channels.response(layer, np.nan_to_num(values), gone)
         else:
@@ -103,7 +105,7 @@ class _Rewriting:
             self.nodes.append(node)
             return
         source = self._pick(src, wanted)
-        made = _layers.write(self.graph, _cut(layer, kind, wanted, out), source, node.outputs[0])
+        made = write_layer(self.graph, _cut(layer, kind, wanted, out), source, node.outputs[0])
         assert made is not None, "the constants of a layer are finite"
         self.graph = made[0]
         self.nodes.append(made[1])
@@ -130,7 +132,7 @@ class _Rewriting:
             return name
         key = (name, wanted.tobytes())
         if key not in self.picked:
-            dst = _layers.fresh(self.graph, name, "picked")
+            dst = fresh_name(self.graph, name, "picked")
             shape = self.graph.shapes[name]
             shapes = {**self.graph.shapes, dst: (shape[0], int(wanted.sum()), *shape[2:])}
             self.graph = replace(self.graph, shapes=shapes)
@@ -166,7 +168,7 @@ class _Rewriting:
         return replace(node, inputs=tuple(inputs))
 
     def _constant(self, value: Tensor, beside: str, role: str) -> str:
-        name = _layers.fresh(self.graph, beside, role)
+        name = fresh_name(self.graph, beside, role)
         weights, shapes = self.graph.weights, self.graph.shapes
         self.graph = replace(
             self.graph,
@@ -176,7 +178,7 @@ class _Rewriting:
         return name
 
 
-def _cut(layer: _layers.Layer, kind: str, wanted: Mask, out: Mask) -> _layers.Layer:
+def _cut(layer: Layer, kind: str, wanted: Mask, out: Mask) -> Layer:
     """The layer on some of its input channels, with some of its output channels."""
     node, weight = layer.node, layer.weight
     bias = None if layer.bias is None else _channels.bias(layer, len(out))[out]

@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.ir.graph import Graph, Node
-from memxc.passes import Context, GraphPass, _layers
+from memxc.passes import Context, GraphPass
+from memxc.passes._layers import Layer, floats, read_layer, without_unread, write_layer
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +46,7 @@ class FoldBatchnorm(GraphPass):
 def fold(graph: Graph) -> Graph:
     """The same function with normalisations and constants in the weights of their layers."""
     with np.errstate(all="ignore"):  # rule 5
-        return _layers.without_unread(_fold_before(_fold_behind(graph)))
+        return without_unread(_fold_before(_fold_behind(graph)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,27 +95,27 @@ def _fold_before(graph: Graph) -> Graph:
 
 
 def _behind(graph: Graph, node: Node, affine: _Affine, dst: str) -> tuple[Graph, Node] | None:
-    layer = _layers.read(node, graph)
+    layer = read_layer(node, graph)
     if layer is None:
         return None
     parts = _per_channel(affine, graph.shapes[affine.src], layer)
-    return _layers.write(graph, layer.behind(*parts), node.inputs[0], dst) if parts else None
+    return write_layer(graph, layer.behind(*parts), node.inputs[0], dst) if parts else None
 
 
 def _before(graph: Graph, node: Node, affine: _Affine, middle: str) -> tuple[Graph, Node] | None:
-    layer = _layers.read(node, graph)
+    layer = read_layer(node, graph)
     if layer is None or node.inputs[0] != middle or node.op == "ConvTranspose":
         return None
     if node.attrs.get("transA") or (affine.shift is not None and layer.has_border()):
         return None
     parts = _per_channel(affine, graph.shapes[middle], layer)
     return (
-        _layers.write(graph, layer.before(*parts), affine.src, node.outputs[0]) if parts else None
+        write_layer(graph, layer.before(*parts), affine.src, node.outputs[0]) if parts else None
     )
 
 
 def _per_channel(
-    affine: _Affine, shape: tuple[int, ...], layer: _layers.Layer
+    affine: _Affine, shape: tuple[int, ...], layer: Layer
 ) -> tuple[Floats, Floats | None] | None:
     """Gain and shift as one number a channel each; None where they change along another axis."""
     axis = layer.channel_axis(len(shape))
@@ -146,7 +147,7 @@ def _normalisation(node: Node, graph: Graph) -> _Affine | None:
     if not inference or any(node.outputs[1:]) or not set(node.inputs[1:]) <= set(graph.weights):
         return None
     shape = graph.shapes[node.inputs[0]]
-    scale, bias, mean, var = (_layers.floats(graph.weights[name]) for name in node.inputs[1:])
+    scale, bias, mean, var = (floats(graph.weights[name]) for name in node.inputs[1:])
     if len(shape) < 2 or any(part.shape != shape[1:2] for part in (scale, bias, mean, var)):
         return None
     gain = scale / np.sqrt(var + node.attrs.get("epsilon", 1e-5))
@@ -161,7 +162,7 @@ def _constant(node: Node, graph: Graph) -> _Affine | None:
     if (left in graph.weights) == (right in graph.weights):
         return None
     src, name = (right, left) if left in graph.weights else (left, right)
-    value, one = _layers.floats(graph.weights[name]), np.ones(())
+    value, one = floats(graph.weights[name]), np.ones(())
     match node.op:
         case "Add":
             return _Affine(src, one, value)

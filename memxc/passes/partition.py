@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
-from memxc.passes import Context, DesignPass, _layout
+from memxc.passes import Context, DesignPass
+from memxc.passes._layout import lay_out, plan_layout
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,6 @@ def _partitioned(stage: Linear, ctx: Context, policy: str) -> Linear:
         kernels=tuple(
             part
             for kernel in stage.kernels
-            for part in _layout.lay_out(kernel, _layout.plan(kernel, policy, lines, sequential))
+            for part in lay_out(kernel, plan_layout(kernel, policy, lines, sequential))
         ),
     )

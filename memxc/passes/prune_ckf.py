@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from memxc.errors import fail
 from memxc.ir.graph import Graph
-from memxc.passes import Context, GraphPass, _importance, _layers, _prune, _refit
+from memxc.passes import Context, GraphPass, _prune, _refit
+from memxc.passes._importance import Importance, measured_importance
+from memxc.passes._layers import Layer
 
 Keep = dict[str, NDArray[np.bool_]]
 
@@ -73,7 +75,7 @@ class PruneCkf(GraphPass):
             uses = {str(index): _uses(layer, graph) for index, layer in layers.items()}
         importance = None
         if self.score == "samples":
-            importance = _importance.measure(graph, ctx)
+            importance = measured_importance(graph, ctx)
             values = {
                 str(index): importance.weights(layer) / (uses[str(index)] if uses else 1)
                 for index, layer in layers.items()
@@ -134,7 +136,7 @@ def _keep(scores: list[NDArray[Any]], share: float, uses: list[int]) -> list[NDA
     return [part.reshape(score.shape) for part, score in zip(parts, scores, strict=True)]
 
 
-def _uses(layer: _layers.Layer, graph: Graph) -> int:
+def _uses(layer: Layer, graph: Graph) -> int:
     """Multiplications of one weight: pixels of the output, of the input of a ConvTranspose."""
     node = layer.node
     if node.op == "ConvTranspose":
@@ -145,9 +147,9 @@ def _uses(layer: _layers.Layer, graph: Graph) -> int:
 
 def _zeroed(
     graph: Graph,
-    layers: Mapping[int, _layers.Layer],
+    layers: Mapping[int, Layer],
     keep: Keep,
-    importance: _importance.Importance | None,
+    importance: Importance | None,
 ) -> Graph:
     """The graph without the weights that go, its biases corrected where the samples say how."""
     changed = {}

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from memxc.errors import fail
 from memxc.ir.graph import Graph
-from memxc.passes import Context, GraphPass, _channels, _importance, _kept, _layers, _prune, _refit
+from memxc.passes import Context, GraphPass, _channels, _prune, _refit
+from memxc.passes._importance import Importance, measured_importance
+from memxc.passes._kept import needed_channels
+from memxc.passes._layers import Layer, floats
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -63,7 +66,7 @@ class PruneLines(GraphPass):
             words = "depthwise convolution" if self.unit == "crossbar" else "layer"
             what = f"the network has no {words} that could lose a {self.unit}"
             raise fail("usage", f"--prune {self.unit}", what)
-        importance = _importance.measure(graph, ctx) if self.score == "samples" else None
+        importance = measured_importance(graph, ctx) if self.score == "samples" else None
         scores = self._scores(graph, units, importance)
         free = {index: _free(graph, units, index, self.unit) for index in scores}
         order = _ranked(scores, free)
@@ -88,8 +91,8 @@ class PruneLines(GraphPass):
     def _scores(
         self,
         graph: Graph,
-        units: Mapping[int, _layers.Layer],
-        importance: _importance.Importance | None,
+        units: Mapping[int, Layer],
+        importance: Importance | None,
     ) -> dict[int, Floats]:
         """The score of each unit of each layer."""
         if importance is not None:
@@ -110,7 +113,7 @@ class PruneLines(GraphPass):
         return {index: value / max(float(value.mean()), 1e-300) for index, value in scores.items()}
 
 
-def _units(graph: Graph, unit: str) -> dict[int, _layers.Layer]:
+def _units(graph: Graph, unit: str) -> dict[int, Layer]:
     """The layers that have such units, by the position of their node."""
     wanted = "depthwise" if unit == "crossbar" else "dense"
     return {
@@ -121,7 +124,7 @@ def _units(graph: Graph, unit: str) -> dict[int, _layers.Layer]:
     }
 
 
-def _magnitudes(layer: _layers.Layer, unit: str) -> Floats:
+def _magnitudes(layer: Layer, unit: str) -> Floats:
     """The sum of the magnitudes of each unit of a layer."""
     weight = np.abs(layer.weight)
     if unit == "word-line":
@@ -130,18 +133,18 @@ def _magnitudes(layer: _layers.Layer, unit: str) -> Floats:
     return _by_unit(lines.reshape(len(lines), -1).sum(axis=1), layer, unit)
 
 
-def _by_unit(lines: Floats, layer: _layers.Layer, unit: str) -> Floats:
+def _by_unit(lines: Floats, layer: Layer, unit: str) -> Floats:
     """Numbers of bit lines added up for each unit: a crossbar has all filters of its channel."""
     return lines.reshape(layer.node.attrs["group"], -1).sum(axis=1) if unit == "crossbar" else lines
 
 
-def _bit_lines(units: Mask, layer: _layers.Layer, unit: str) -> Mask:
+def _bit_lines(units: Mask, layer: Layer, unit: str) -> Mask:
     """A mask of units as one of bit lines."""
     count = layer.weight.shape[_columns(layer)] // len(units) if unit == "crossbar" else 1
     return np.repeat(units, count)
 
 
-def _through(importance: _importance.Importance, layer: _layers.Layer, unit: str) -> Floats:
+def _through(importance: Importance, layer: Layer, unit: str) -> Floats:
     """How much of the answers passes through each unit of a layer."""
     if unit == "word-line":
         return np.asarray(importance.weights(layer).sum(axis=_columns(layer)).reshape(-1))
@@ -149,7 +152,7 @@ def _through(importance: _importance.Importance, layer: _layers.Layer, unit: str
     return _by_unit(importance.channels.get(layer.node.outputs[0], none), layer, unit)
 
 
-def _columns(layer: _layers.Layer) -> int:
+def _columns(layer: Layer) -> int:
     """The axis of the weight that is its bit lines; all others together are its word lines."""
     node = layer.node
     return 0 if node.op == "Conv" or (node.op == "Gemm" and node.attrs.get("transB")) else 1
@@ -157,10 +160,10 @@ def _columns(layer: _layers.Layer) -> int:
 
 def _zeroed(
     graph: Graph,
-    units: Mapping[int, _layers.Layer],
+    units: Mapping[int, Layer],
     masks: Mapping[int, Mask],
     unit: str,
-    importance: _importance.Importance | None,
+    importance: Importance | None,
 ) -> Graph:
     """The graph with the units in the masks at zero."""
     changed = {}
@@ -181,23 +184,23 @@ def _zeroed(
     return _prune.rewritten(graph, changed)
 
 
-def _scale(graph: Graph, layer: _layers.Layer) -> Floats | None:
+def _scale(graph: Graph, layer: Layer) -> Floats | None:
     """|gamma| of the BatchNormalization that reads the layer; None where there is none."""
     for node in graph.nodes:
         if node.op == "BatchNormalization" and node.inputs[0] == layer.node.outputs[0]:
             gamma = graph.weights.get(node.inputs[1])
-            return None if gamma is None else np.abs(_layers.floats(gamma))
+            return None if gamma is None else np.abs(floats(gamma))
     return None
 
 
-def _free(graph: Graph, units: Mapping[int, _layers.Layer], index: int, unit: str) -> Mask:
+def _free(graph: Graph, units: Mapping[int, Layer], index: int, unit: str) -> Mask:
     """Units of a layer that leave the network when the whole layer is zero; all word lines do."""
     count = len(_magnitudes(units[index], unit))
     if unit == "word-line":
         return np.ones(count, dtype=bool)
     empty = _zeroed(graph, units, {index: np.ones(count, dtype=bool)}, unit, None)
     node = empty.nodes[index]
-    kept = _kept.kept(empty, _channels.constants(empty))[node.outputs[0]]
+    kept = needed_channels(empty, _channels.constants(empty))[node.outputs[0]]
     if kept.sum() == 1:
         kept = np.zeros_like(kept)  # one channel of a signal always stays
     return np.asarray(_by_unit(kept.astype(np.float64), units[index], unit) == 0)

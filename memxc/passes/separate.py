@@ -21,7 +21,10 @@ from memxc.ir.design import Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear
 from memxc.lower import lower
-from memxc.passes import Context, GraphPass, _layers, _layout, _moments
+from memxc.passes import Context, GraphPass
+from memxc.passes._layers import read_layer
+from memxc.passes._layout import POLICIES, plan_layout
+from memxc.passes._moments import fitted_stage, measured_moments, refit_stages
 from memxc.passes._separable import Moments, Pair, fit
 
 Inputs = Mapping[str, NDArray[Any]]
@@ -56,8 +59,8 @@ class Separate(GraphPass):
             raise ValueError(f"rank = {self.rank} is less than 1")
         if not self.loss >= 0:
             raise ValueError(f"loss = {self.loss:g} is not 0 or more")
-        if self.partition not in _layout.POLICIES:
-            raise ValueError(f"partition = {self.partition} is none of {_layout.POLICIES}")
+        if self.partition not in POLICIES:
+            raise ValueError(f"partition = {self.partition} is none of {POLICIES}")
 
     @property
     def fits(self) -> bool:
@@ -86,7 +89,7 @@ def _candidates(graph: Graph, rank: int) -> dict[str, Node]:
     """Convolutions that can be separated, by the tensor that they write."""
     found = {}
     for node in graph.nodes:
-        layer = _layers.read(node, graph) if node.op == "Conv" else None
+        layer = read_layer(node, graph) if node.op == "Conv" else None
         if layer is None or node.attrs.get("group", 1) != 1:
             continue
         filters, _, *taps = layer.weight.shape
@@ -113,7 +116,7 @@ class _Work:
 
     def pairs(self, names: Collection[str]) -> Pairs:
         """Pairs for some layers, one fitted behind the other."""
-        return _moments.refit(self.design, self.inputs, names, self._fit)
+        return refit_stages(self.design, self.inputs, names, self._fit)
 
     def _fit(self, stage: Linear, moments: Moments) -> Pair:
         (kernel,), (_, channels, *_) = stage.kernels, self._weight(stage.dst).shape
@@ -130,7 +133,7 @@ class _Work:
         """
         values = evaluate.run(self.design, self.chosen_on)
         alone = {
-            name: self._fit(stage, _moments.moments(stage, values[stage.src], values[name]))
+            name: self._fit(stage, measured_moments(stage, values[stage.src], values[name]))
             for name, stage in self.layers.items()
         }
         moved = {name: self._moved(name, pair, values) for name, pair in alone.items()}
@@ -145,7 +148,7 @@ class _Work:
         for stage in self.design.stages:
             made = stage
             if stage.dst == name and isinstance(stage, Linear):
-                made = _moments.fitted(stage, pair)
+                made = fitted_stage(stage, pair)
             if made is not stage or any(src in now for src in stage.srcs):
                 sources = [now.get(src, values[src]) for src in stage.srcs]
                 now[stage.dst] = evaluate.step(made, self.design.buses, sources)
@@ -198,7 +201,7 @@ class _Work:
 
     def _with(self, pairs: Pairs) -> Design:
         return self.design.with_stages(
-            _moments.fitted(stage, pairs[stage.dst])
+            fitted_stage(stage, pairs[stage.dst])
             if isinstance(stage, Linear) and stage.dst in pairs
             else stage
             for stage in self.design.stages
@@ -262,7 +265,7 @@ def _crossbars(design: Design, policy: str, ctx: Context) -> dict[str, int]:
     """Unit crossbars of each crossbar stage, by its bus."""
     return {
         stage.dst: sum(
-            _layout.plan(kernel, policy, ctx.lines(stage.name)).crossbars
+            plan_layout(kernel, policy, ctx.lines(stage.name)).crossbars
             for kernel in stage.kernels
         )
         for stage in design.stages

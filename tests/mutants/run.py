@@ -53,7 +53,7 @@ BESIDE = ("templates", "tests", "models", "docs", "benchmarks", "examples", "pyp
 def record(folder: Path) -> None:
     """Run the suite once under coverage, each line with the tests that ran it."""
     folder.mkdir(exist_ok=True)
-    settings = folder / "coverage.ini"
+    settings = folder / "settings.ini"
     settings.write_text(f"[run]\ndata_file = {folder / 'coverage'}\nsource = memxc\n")
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "not slow", "--cov"]
     command += [f"--cov-config={settings}", "--cov-context=test", "--cov-report="]

@@ -9,7 +9,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from memxc import evaluate, frontend, target
 from memxc.lower import lower
-from memxc.passes import Context, _importance, _layers, _prune, _refit
+from memxc.passes import Context, _prune, _refit
+from memxc.passes._importance import measured_importance
+from memxc.passes._layers import read_layer
 from memxc.passes.prune_ckf import PruneCkf
 
 node = helper.make_node
@@ -68,9 +70,9 @@ def test_importance_is_neither_lost_nor_made_on_the_way_back(tmp_path):
     ]  # fmt: skip
     weights = {"w": W, "v": W[:3, :2], "flat": np.array([1, 10]), "u": np.ones((10, 4), np.float32)}
     net = load(tmp_path, nodes, {**weights, "axis": np.array([0])})
-    found = _importance.measure(net, CTX)
+    found = measured_importance(net, CTX)
     for one in net.nodes:
-        layer = _layers.read(one, net)
+        layer = read_layer(one, net)
         if layer is not None:
             assert found.weights(layer).sum() == pytest.approx(1.0), one.op
     assert found.channels["x"].sum() == pytest.approx(1.0)

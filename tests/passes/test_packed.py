@@ -8,7 +8,8 @@ from math import prod
 import pytest
 
 from memxc import target
-from memxc.passes import Context, _layout, _patch
+from memxc.passes import Context, _patch
+from memxc.passes._layout import Layout, _flat, plan_layout
 from memxc.passes._shape import shape
 from memxc.passes.partition import Partition
 from memxc.passes.tile import Tile, tiles
@@ -21,7 +22,7 @@ def count(kernels, lines):
 def cheapest(kernel, lines):
     """The fewest unit crossbars over all patches and blocks, tried one by one."""
     found = [count([kernel], lines)]
-    flat = _layout._flat(kernel)
+    flat = _flat(kernel)
     form = shape(flat)
     sizes = [range(1, size + 1) for size in (*form.grid, form.channels, form.filters)]
     for *patch, channels, filters in itertools.product(*sizes):
@@ -61,7 +62,7 @@ def test_no_layout_takes_fewer(convolution, net, tile):
     (kernel,) = design.stages[0].kernels
     done = Tile().run(Partition("packed").run(design, ctx), ctx).stages[0].kernels
     placed = sum(k.groups * k.places for k in done)
-    layout = _layout.plan(kernel, "packed", lines)
+    layout = plan_layout(kernel, "packed", lines)
     assert placed == cheapest(kernel, lines)
     # A block of zeros alone would not be built.
     assert placed <= layout.crossbars
@@ -72,6 +73,6 @@ def test_no_layout_takes_fewer(convolution, net, tile):
 def test_it_says_what_it_chose(convolution):
     # 12 channels of 3x3, valid, on a 4 x 4 map: 16 inputs and 4 outputs each; 8 fill 128 rows.
     (kernel,) = convolution(12, 12, 4, 4, pad=0, groups=12, bias=False).stages[0].kernels
-    assert _layout.plan(kernel, "packed", (128, 64)) == _layout.Layout(
+    assert plan_layout(kernel, "packed", (128, 64)) == Layout(
         kind="2D", patch=(2, 2), channels=1, filters=1, groups=8, rows=128, columns=32, crossbars=2
     )

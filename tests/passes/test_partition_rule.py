@@ -11,7 +11,8 @@ from memxc.errors import MemxcError
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear
 from memxc.lower import lower
-from memxc.passes import Context, _layout
+from memxc.passes import Context
+from memxc.passes._layout import plan_layout
 from memxc.passes.partition import Partition
 from memxc.passes.tile import Tile
 
@@ -51,7 +52,7 @@ def built(design, ctx, policy):
 def test_3d_kernels(convolution, tile, policy, sizes, patch, rows, crossbars):
     sizes = {**sizes}
     design = convolution(3, 5, *sizes.pop("size", (33, 44)), bias=False, **sizes)
-    layout = _layout.plan(design.stages[0].kernels[0], policy, (tile[0], tile[1] // 2))
+    layout = plan_layout(design.stages[0].kernels[0], policy, (tile[0], tile[1] // 2))
     found = (layout.kind, layout.patch, layout.rows, layout.columns, layout.crossbars)
     assert found == ("3D", patch, rows, patch[0] * patch[1], crossbars)
     assert built(design, context(*tile), policy) == {"conv": crossbars}
@@ -97,7 +98,7 @@ def test_one_channel_is_2d_where_it_has_one_filter(convolution, filters, kind):
 def test_a_kernel_that_only_reads_the_border(convolution, policy):
     """1 x 1 at one place beyond the map: no word line reaches a net."""
     kernel = convolution(3, 4, 1, 2, k=1, stride=9, pad=4, bias=False).stages[0].kernels[0]
-    assert _layout.plan(kernel, policy, (128, 64)).crossbars >= 1
+    assert plan_layout(kernel, policy, (128, 64)).crossbars >= 1
 
 
 def test_a_bias_line_without_room_is_built_but_not_in_the_rule(convolution):
