@@ -22,8 +22,8 @@ from scipy.sparse import block_array, csc_array, csc_matrix, diags_array, eye_ar
 from scipy.sparse.linalg import splu
 from threadpoolctl import threadpool_limits
 
-from memxc.physics import transfer
-from memxc.physics.nodal import Wires
+from memxc.physics.network import admittance
+from memxc.physics.network.nodal import Wires
 from memxc.verify.library import wired
 
 Floats = NDArray[np.float64]
@@ -43,10 +43,10 @@ def main() -> None:
 
 
 def one_core(size: int, g: Floats) -> None:
-    ours = least(lambda: transfer.ports(g[None], WIRES, threads=1))
+    ours = least(lambda: admittance.ports(g[None], WIRES, threads=1))
     print(f"{size} x {size}, 1 ohm a segment, one core, least of up to {ROUNDS} rounds")
     row("memxc: t, y_in and y_out", ours, ours)
-    t = transfer.ports(g[None], WIRES).t[0]
+    t = admittance.ports(g[None], WIRES).t[0]
     for name, way in others(g):
         error = np.abs(way() - t).max() / np.abs(t).max()
         row(name, least(way), ours, f"  t differs by {error:.0e}")
@@ -58,7 +58,7 @@ def one_core(size: int, g: Floats) -> None:
 
 def all_cores(size: int, g: Floats) -> None:
     seconds = {
-        threads: least(lambda n=threads: transfer.ports(g, WIRES, threads=n), time.perf_counter)
+        threads: least(lambda n=threads: admittance.ports(g, WIRES, threads=n), time.perf_counter)
         for threads in (1, None)
     }
     print(

@@ -21,15 +21,17 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, reference, target
+from memxc import target
 from memxc.backends import twin
+from memxc.compiler.options import MITIGATIONS, Options
+from memxc.compiler.run import compile_model
+from memxc.evaluation import evaluate, reference
 from memxc.ir.design import Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import ints
-from memxc.physics.effective import effective
-from memxc.physics.nodal import Wires
-from memxc.pipeline import MITIGATIONS, Options, compile_model
+from memxc.physics.network.effective import effective
+from memxc.physics.network.nodal import Wires
 
 Values = NDArray[Any]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from memxc.backends.spice import body
+from memxc.backends.netlist import body
 from memxc.ir.deck import Grids
 from memxc.ir.windows import ints
 

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from memxc import reference, simulate, target
+from memxc import simulate, target
 from memxc.backends import twin
-from memxc.pipeline import Options, compile_model
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
+from memxc.evaluation import reference
 
 ROOT = Path(__file__).parent.parent
 MODELS = (

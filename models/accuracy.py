@@ -17,7 +17,7 @@ import fer2013
 import nuclei
 import numpy as np
 
-from memxc import reference
+from memxc.evaluation import reference
 
 SETS = ("fashion", "cifar10", "fer2013", "nuclei")
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import jobs, reference
+from memxc import jobs
+from memxc.evaluation import reference
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Circuit, Digital, Lanes, Wires

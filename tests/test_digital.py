@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc import digital
+from memxc.evaluation import digital
 
 X = np.random.default_rng(0).normal(size=(4, 3, 5))
 

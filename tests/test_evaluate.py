@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import evaluate
+from memxc.evaluation import evaluate
 from memxc.ir.design import Bus
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.windows import Windows, identity, ints

@@ -12,8 +12,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from memxc import reference
 from memxc.cli import _main
+from memxc.evaluation import reference
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

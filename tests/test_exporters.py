@@ -14,9 +14,10 @@ import onnx
 import pytest
 
 from memxc import target
-from memxc.backends import resources
+from memxc.backends.cost import resources
+from memxc.compiler.options import Options
+from memxc.compiler.run import Compiled, compile_model
 from memxc.ir.stages import Array, Lanes, Wires
-from memxc.pipeline import Compiled, Options, compile_model
 
 FILES = Path(__file__).parent / "exporters"
 NETWORKS = ("shufflenet", "sefcn")

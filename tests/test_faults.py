@@ -15,7 +15,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import folder, netread, verify
+from memxc import netlist_reader, verify
+from memxc.build_folder import read
 from memxc.cli import _main
 from memxc.errors import MemxcError
 from memxc.lvs import compare_folder
@@ -339,13 +340,13 @@ def circuits(tmp_path_factory):
     for name, options in made.items():
         args = ["compile", str(model), "-o", str(place / name), "--quiet", *options]
         assert _main._run(args) == 0
-    return {name: folder.load(place / name) for name in made}
+    return {name: read.load(place / name) for name in made}
 
 
 def finder(loaded):
     """Who finds that something is wrong with a folder; "" for nobody."""
     try:
-        netlist = netread.read_folder(loaded.folder / "netlist")
+        netlist = netlist_reader.read_folder(loaded.folder / "netlist")
         if compare_folder(loaded.design, loaded.folder, None, netlist).differences:
             return "lvs"
     except MemxcError as error:

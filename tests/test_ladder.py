@@ -12,10 +12,12 @@ import numpy as np
 import onnx
 import pytest
 
-from memxc import evaluate, lvs, reference, target, verify
-from memxc.backends import spice
+from memxc import lvs, target, verify
+from memxc.backends import netlist
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
+from memxc.evaluation import evaluate, reference
 from memxc.ir.stages import Array, Lanes
-from memxc.pipeline import Options, compile_model
 
 MSCCNN = Path(__file__).parent.parent / "models" / "msccnn_fashion.onnx"
 FINITE = "ideal-finite-gain"
@@ -42,7 +44,7 @@ def _climb(model, tmp_path, *, name="ideal", tile=(128, 128), count=2, plan=None
     rungs = {rung.end: rung.max_rel_error for rung in compiled.rungs}
     assert rungs["lowered"] < 1e-5
     assert max(rungs[end] for end in ("calibrate", "schedule", "partition", "tile")) < 1e-9
-    top = spice.write(compiled.design, tmp_path, "net")[0]
+    top = netlist.write(compiled.design, tmp_path, "net")[0]
     assert lvs.compare(compiled.design, top).differences == ()
     inputs = {key: value[:count] for key, value in compiled.samples.items()}
     wanted = reference.run(model, inputs)

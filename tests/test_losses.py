@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from memxc.evaluation.losses import Judge
+from memxc.evaluation.samples import Samples
 from memxc.ir.design import Bus, Design
-from memxc.losses import Judge
-from memxc.samples import Samples
 
 BUSES = {name: Bus(name, (1, width)) for name, width in (("x", 4), ("a", 2), ("b", 3))}
 DESIGN = Design("two", ("x",), ("a", "b"), BUSES, ())

@@ -9,7 +9,7 @@ import pytest
 
 from memxc.errors import MemxcError
 from memxc.ir.graph import Graph, Node
-from memxc.lower import Row, lower, survey
+from memxc.ops.lower import Row, lower, survey
 
 W = np.arange(12, dtype=np.float32).reshape(3, 4)
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from memxc import target
-from memxc.backends import mapping, spice
+from memxc.backends import netlist
+from memxc.backends.netlist import tables
 from memxc.errors import MemxcError
+from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
-from memxc.lower import lower
 from memxc.lvs import compare, compare_folder
-from memxc.passes import Context, parse
+from memxc.ops.lower import lower
+from memxc.passes import parse
 
 
 def _graph() -> Graph:
@@ -60,7 +62,7 @@ def _compiled(
     text = f"calibrate,schedule{{mode={mode}}},partition{{policy={policy}}},tile,program,share"
     for change in parse(text):
         design = change.run(design, ctx)
-    return design, spice.write(design, tmp_path / "netlist", "net")[0]
+    return design, netlist.write(design, tmp_path / "netlist", "net")[0]
 
 
 @pytest.mark.parametrize("policy", ["packed", "paper", "none"])
@@ -69,8 +71,8 @@ def _compiled(
 @pytest.mark.parametrize("tile", [(24, 10), (128, 128)])
 def test_what_is_written_is_clean(tmp_path, policy, signed, mode, tile):
     design, _ = _compiled(tmp_path, policy, signed, mode, tile)
-    tables = {"mapping": mapping.mapping(design, "cir"), "schedule": mapping.schedule(design)}
-    for name, lines in tables.items():
+    written = {"mapping": tables.mapping(design, "cir"), "schedule": tables.schedule(design)}
+    for name, lines in written.items():
         (tmp_path / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines))
     result = compare_folder(design, tmp_path)
     assert result.differences == ()

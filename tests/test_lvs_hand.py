@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc.backends import mapping, spice
+from memxc.backends import netlist
+from memxc.backends.netlist import tables
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Circuit, Lanes, Wires
@@ -101,7 +102,7 @@ def test_a_parallel_stage_by_hand(tmp_path):
     result = compare(_parallel(), _write(tmp_path / "n", CELLS, PERIPHERY, TOP))
     assert result.differences == ()
     assert (result.devices, result.instances, result.connections) == (6, 7, 8 + 6 + 4 + 4)
-    assert compare(_parallel(), spice.write(_parallel(), tmp_path / "w", "net")[0]) == result
+    assert compare(_parallel(), netlist.write(_parallel(), tmp_path / "w", "net")[0]) == result
 
 
 SINGLE = """\
@@ -182,7 +183,7 @@ def test_inverted_inputs_by_hand(tmp_path, schedule, top, counts):
     result = compare(design, _write(tmp_path / "n", SINGLE, SINGLE_PERIPHERY, top))
     assert result.differences == ()
     assert (result.devices, result.instances, result.connections) == counts
-    assert compare(design, spice.write(design, tmp_path / "w", "net")[0]) == result
+    assert compare(design, netlist.write(design, tmp_path / "w", "net")[0]) == result
 
 
 def test_a_netlist_of_the_other_schedule(tmp_path):
@@ -235,8 +236,8 @@ def test_the_tables_by_hand(tmp_path, schedule):
     assert (result.differences, result.rows) == ((), rows)
     # The writer's tables: its file of the definition is another one.
     for name, lines in (
-        ("mapping", mapping.mapping(_inverted(schedule), "cir")),
-        ("schedule", mapping.schedule(_inverted(schedule))),
+        ("mapping", tables.mapping(_inverted(schedule), "cir")),
+        ("schedule", tables.schedule(_inverted(schedule))),
     ):
         text = "".join(f"{line}\n" for line in lines)
         (tmp_path / f"{name}.csv").write_text(text.replace("s00_conv.cir", "a.cir"))
@@ -298,7 +299,7 @@ def test_a_limited_input_in_parts_by_hand(tmp_path):
 * output 1, lanes 2 to 3: n0_0 to n0_1, 2e-1 V a unit
 """
     assert compare(design, _write(tmp_path / "n", "", "", top)).differences == ()
-    written = spice.write(design, tmp_path / "w", "net")[0]
+    written = netlist.write(design, tmp_path / "w", "net")[0]
     assert compare(design, written).differences == ()
 
 

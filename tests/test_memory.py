@@ -11,10 +11,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from memxc import frontend, pipeline, target
+from memxc import frontend, target
+from memxc.compiler import memory
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
-from memxc.lower import lower
-from memxc.pipeline import memory
+from memxc.ops.lower import lower
 
 
 @pytest.fixture
@@ -28,16 +30,16 @@ LENET = Path(__file__).parents[1] / "models" / "lenet_fashion.onnx"
 
 
 def test_a_full_compile_beyond_the_memory_is_refused(monkeypatch):
-    options = pipeline.Options(model=LENET, target=target.load("ideal"))
+    options = Options(model=LENET, target=target.load("ideal"))
     monkeypatch.setattr(memory, "available", lambda: 4_000_000)
     with pytest.raises(MemxcError, match=r"GB to compile, and 0\.0 GB are there") as caught:
-        pipeline.compile_model(options)
+        compile_model(options)
     (fault,) = caught.value.faults
     assert (fault.code, fault.where) == ("unsupported-model", str(LENET))
     assert "--report-only" in fault.hint
     monkeypatch.setattr(memory, "available", lambda: 100_000)
     with pytest.raises(MemxcError, match="GB to compile"):
-        pipeline.compile_model(options, report_only=True)
+        compile_model(options, report_only=True)
 
 
 def test_the_smallest_limit_counts(monkeypatch, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memxc.errors import MemxcError
-from memxc.metrics import METRICS, choose
+from memxc.evaluation.metrics import METRICS, choose
 
 
 def test_top1_by_hand():

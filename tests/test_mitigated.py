@@ -10,14 +10,17 @@ import jsonschema
 import numpy as np
 import pytest
 
-from memxc import engines, evaluate, lvs, output, target, verify
+from memxc import engines, lvs, target, verify
 from memxc.backends import twin
+from memxc.build_folder import write
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate
+from memxc.evaluation.reference import predict
 from memxc.passes import parse
-from memxc.physics.effective import effective
-from memxc.physics.nodal import Wires
-from memxc.pipeline import Options, compile_model
-from memxc.reference import predict
+from memxc.physics.network.effective import effective
+from memxc.physics.network.nodal import Wires
 
 ALL = ("both-ends", "reorder", "compensate")
 SETTINGS = ("wire.r_source=4", "wire.r_word_line=20", "wire.r_bit_line=30", "wire.r_neuron=5")
@@ -30,7 +33,7 @@ def compiled(model, tmp_path):
     def build(*mitigate, tile=(24, 12), settings=(), **options):
         chosen = target.load("hfox-128").with_tile(*tile).with_set(*SETTINGS, *settings)
         made = compile_model(Options(model, chosen, mitigate=mitigate, **options))
-        output.write(made, tmp_path / "out", force=True)
+        write.write(made, tmp_path / "out", force=True)
         return made, tmp_path / "out"
 
     return build

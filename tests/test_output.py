@@ -15,8 +15,12 @@ import numpy as np
 import onnx
 import pytest
 
-from memxc import folder, output, pipeline, reference, target
+from memxc import target
+from memxc.build_folder import read, write
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
+from memxc.evaluation import reference
 
 MODEL = Path(__file__).parent.parent / "models" / "msccnn_fashion.onnx"
 PROMISED = {"netlist", "samples.npz", "design.json", "design.npz", "schedule.csv", "mapping.csv",
@@ -25,12 +29,12 @@ PROMISED = {"netlist", "samples.npz", "design.json", "design.npz", "schedule.csv
 
 @pytest.fixture
 def compiled(model):
-    return pipeline.compile_model(pipeline.Options(model, target.load("hfox-128")))
+    return compile_model(Options(model, target.load("hfox-128")))
 
 
 @pytest.fixture
 def written(compiled, tmp_path):
-    output.write(compiled, tmp_path / "new" / "out")
+    write.write(compiled, tmp_path / "new" / "out")
     return tmp_path / "new" / "out"
 
 
@@ -66,7 +70,7 @@ def test_no_path_is_in_what_onnxruntime_says_of_a_model(tmp_path):
 
 
 def test_what_was_written_is_read_back(written, compiled):
-    loaded = output.load(written)
+    loaded = write.load(written)
     assert str(loaded.design) == str(compiled.design)
     assert loaded.target == compiled.target
     assert loaded.options["schedule"] == "parallel"
@@ -77,15 +81,15 @@ def test_what_was_written_is_read_back(written, compiled):
 
 def test_an_infinite_threshold_comes_back(compiled, tmp_path):
     ideal = replace(compiled, target=target.load("ideal"))
-    output.write(ideal, tmp_path / "out")
-    assert output.load(tmp_path / "out").target == target.load("ideal")
+    write.write(ideal, tmp_path / "out")
+    assert write.load(tmp_path / "out").target == target.load("ideal")
 
 
 def test_changed_names_each_file(written):
-    assert output.changed(written) == []
+    assert write.changed(written) == []
     (written / "report.md").write_text("better")
     (written / "mapping.csv").unlink()
-    assert output.changed(written) == ["mapping.csv", "report.md"]
+    assert write.changed(written) == ["mapping.csv", "report.md"]
 
 
 def test_a_manifest_does_not_lead_out_of_its_folder(written):
@@ -94,15 +98,15 @@ def test_a_manifest_does_not_lead_out_of_its_folder(written):
     secret = written.parent / "secret"
     secret.write_text("x")
     for name in ("../secret", str(secret), "a/../../secret"):
-        manifest["files"] = {name: folder.sha256(secret)}
+        manifest["files"] = {name: read.sha256(secret)}
         path.write_text(json.dumps(manifest))
-        assert output.changed(written) == [name]
+        assert write.changed(written) == [name]
 
 
 def test_our_own_folder_is_replaced(written, compiled):
     (written / "report.md").unlink()
-    output.write(compiled, written)
-    assert output.changed(written) == []
+    write.write(compiled, written)
+    assert write.changed(written) == []
 
 
 def test_a_file_changed_by_hand_is_kept_unless_forced(written, compiled):
@@ -110,23 +114,23 @@ def test_a_file_changed_by_hand_is_kept_unless_forced(written, compiled):
     cell.write_text(f"* my own amplifier\n{cell.read_text()}")
     (written / "report.md").write_text("my notes")
     with pytest.raises(MemxcError) as caught:
-        output.write(compiled, written)
+        write.write(compiled, written)
     faults = caught.value.faults
     assert [fault.where for fault in faults] == [str(cell), str(written / "report.md")]
     assert {fault.code for fault in faults} == {"usage"}
     assert all("--force" in fault.hint for fault in faults)
     assert cell.read_text().startswith("* my own amplifier")
-    output.write(compiled, written, force=True)
-    assert output.changed(written) == []
+    write.write(compiled, written, force=True)
+    assert write.changed(written) == []
 
 
 def test_a_foreign_file_is_kept_unless_forced(written, compiled):
     (written / "notes.txt").write_text("mine")
     with pytest.raises(MemxcError, match=r"notes\.txt") as caught:
-        output.write(compiled, written)
+        write.write(compiled, written)
     assert code(caught) == "usage"
     assert (written / "notes.txt").read_text() == "mine"
-    output.write(compiled, written, force=True)
+    write.write(compiled, written, force=True)
     assert {p.name for p in written.iterdir()} == PROMISED
 
 
@@ -135,11 +139,11 @@ def test_results_survive_a_recompilation(written, compiled, force):
     (written / "simulate" / "mine").mkdir(parents=True)
     (written / "simulate" / "results.jsonl").write_text("hours\n")
     (written / "simulate" / "mine" / "notes.txt").write_text("mine")
-    output.write(compiled, written, force=force)
+    write.write(compiled, written, force=force)
     assert {p.name for p in written.iterdir()} == {*PROMISED, "simulate"}
     assert (written / "simulate" / "results.jsonl").read_text() == "hours\n"
     assert (written / "simulate" / "mine" / "notes.txt").read_text() == "mine"
-    assert output.changed(written) == []
+    assert write.changed(written) == []
     assert [p.name for p in written.parent.iterdir()] == ["out"]
 
 
@@ -147,7 +151,7 @@ def test_results_survive_a_stop_in_between(written, compiled, monkeypatch):
     """Killed before the new folder stands, the old one is whole; after it, the new one."""
     (written / "simulate").mkdir()
     (written / "simulate" / "results.jsonl").write_text("hours\n")
-    swap = output._swap
+    swap = write._swap
 
     def killed(fresh, place, old):
         for whole in (fresh, place):
@@ -155,9 +159,9 @@ def test_results_survive_a_stop_in_between(written, compiled, monkeypatch):
         swap(fresh, place, old)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(output, "_swap", killed)
+    monkeypatch.setattr(write, "_swap", killed)
     with pytest.raises(KeyboardInterrupt):
-        output.write(compiled, written)
+        write.write(compiled, written)
     assert (written / "simulate" / "results.jsonl").read_text() == "hours\n"
 
 
@@ -165,16 +169,16 @@ def test_results_that_cannot_be_kept(written, compiled):
     """What can be no results of memxc's is somebody's own."""
     (written / "simulate").write_text("a file")
     with pytest.raises(MemxcError, match="simulate") as caught:
-        output.write(compiled, written)
+        write.write(compiled, written)
     assert code(caught) == "usage"
     assert (written / "simulate").read_text() == "a file"
     (written / "simulate").unlink()
     (written / "simulate").mkdir()
     os.mkfifo(written / "simulate" / "pipe")
     with pytest.raises(MemxcError) as caught:
-        output.write(compiled, written)
+        write.write(compiled, written)
     assert code(caught) == "cannot-write"
-    assert output.changed(written) == []
+    assert write.changed(written) == []
 
 
 def test_another_folder_is_kept_unless_forced(compiled, tmp_path):
@@ -182,45 +186,45 @@ def test_another_folder_is_kept_unless_forced(compiled, tmp_path):
         thesis.parent.mkdir(parents=True)
         thesis.write_text("mine")
         with pytest.raises(MemxcError, match=r"thesis\.tex"):
-            output.write(compiled, tmp_path / thesis.relative_to(tmp_path).parts[0])
+            write.write(compiled, tmp_path / thesis.relative_to(tmp_path).parts[0])
         assert thesis.read_text() == "mine"
 
 
 def test_an_empty_folder_is_filled(compiled, tmp_path):
     (tmp_path / "out").mkdir()
-    output.write(compiled, tmp_path / "out")
-    assert output.changed(tmp_path / "out") == []
+    write.write(compiled, tmp_path / "out")
+    assert write.changed(tmp_path / "out") == []
 
 
 def test_what_holds_the_inputs_or_the_user_is_never_replaced(compiled, model, monkeypatch):
     for place in (model.parent, model.parent.parent, Path("/")):
         with pytest.raises(MemxcError) as caught:
-            output.write(compiled, place, force=True)
+            write.write(compiled, place, force=True)
         assert code(caught) == "usage"
     assert model.is_file()
     (model.parent.parent / "here").mkdir()
     monkeypatch.chdir(model.parent.parent / "here")
     with pytest.raises(MemxcError):
-        output.write(compiled, Path(), force=True)
+        write.write(compiled, Path(), force=True)
 
 
 def test_a_link_to_a_folder_is_followed(compiled, tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    output.write(compiled, tmp_path / "link")
+    write.write(compiled, tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
-    assert output.changed(tmp_path / "real") == []
+    assert write.changed(tmp_path / "real") == []
 
 
 def test_a_failure_leaves_the_old_folder_and_no_new_one(written, compiled):
     lost = replace(compiled, options=replace(compiled.options, model=written / "nowhere.onnx"))
     before = sorted(written.rglob("*"))
     with pytest.raises(MemxcError):
-        output.write(lost, written, force=True)
+        write.write(lost, written, force=True)
     assert sorted(written.rglob("*")) == before
-    assert output.changed(written) == []
+    assert write.changed(written) == []
     with pytest.raises(MemxcError) as caught:
-        output.write(lost, written.parent / "not" / "yet", force=True)
+        write.write(lost, written.parent / "not" / "yet", force=True)
     assert code(caught) == "cannot-write"
     assert [p.name for p in written.parent.iterdir()] == ["out"]
 
@@ -239,8 +243,8 @@ def test_the_report_is_what_its_schema_says(written):
 )  # fmt: skip
 def test_the_report_agrees_with_the_netlist(model, tmp_path, options):
     """Counted again from the files: instances of each cell, devices of each definition."""
-    asked = pipeline.Options(model, target.load("hfox-128").with_tile(16, 12), **options)
-    output.write(pipeline.compile_model(asked), tmp_path / "out")
+    asked = Options(model, target.load("hfox-128").with_tile(16, 12), **options)
+    write.write(compile_model(asked), tmp_path / "out")
     total = json.loads((tmp_path / "out" / "report.json").read_text())["resources"]["total"]
     netlist = tmp_path / "out" / "netlist"
     text = (netlist / "net.cir").read_text().replace("\n+", "")
@@ -312,7 +316,7 @@ def test_pages_escape_what_the_model_says(compiled, tmp_path):
     trap = "<script>alert(1)</script>|`"
     stage = compiled.design.stages[0]
     design = compiled.design.with_stages([replace(stage, name=trap), *compiled.design.stages[1:]])
-    output.write(replace(compiled, design=design), tmp_path / "out")
+    write.write(replace(compiled, design=design), tmp_path / "out")
     for page in ("report.html", "report.md"):
         assert "<script" not in (tmp_path / "out" / page).read_text("utf-8")
     assert trap in json.dumps(json.loads((tmp_path / "out" / "report.json").read_text()))
@@ -323,7 +327,7 @@ def test_external_data_is_put_into_the_copy(compiled, model, tmp_path):
     there.parent.mkdir()
     onnx.save(onnx.load(model), there, save_as_external_data=True, location="w", size_threshold=1)
     moved = replace(compiled, options=replace(compiled.options, model=there))
-    output.write(moved, tmp_path / "out")
+    write.write(moved, tmp_path / "out")
     copy = onnx.load(tmp_path / "out" / "model.onnx", load_external_data=False)
     same = {tensor.name: tensor.raw_data for tensor in onnx.load(model).graph.initializer}
     assert {tensor.name: tensor.raw_data for tensor in copy.graph.initializer} == same

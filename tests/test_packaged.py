@@ -19,10 +19,11 @@ import pytest
 from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from memxc import evaluate, frontend, reference
+from memxc import frontend
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate, reference
 from memxc.ir.stages import Linear
-from memxc.lower import lower, survey
+from memxc.ops.lower import lower, survey
 
 pytestmark = pytest.mark.slow
 

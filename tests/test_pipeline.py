@@ -8,9 +8,10 @@ import onnx
 import pytest
 
 from memxc import target
-from memxc.backends import resources
+from memxc.backends.cost import resources
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
-from memxc.pipeline import Options, compile_model
 
 SPELLED_OUT = "fold-batchnorm,calibrate,schedule,partition,tile,program,share"
 

@@ -12,10 +12,13 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from memxc import evaluate, lvs, output, reference, target, verify
+from memxc import lvs, target, verify
+from memxc.build_folder import write
 from memxc.cli import _main
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
+from memxc.evaluation import evaluate, reference
 from memxc.passes.prune_ckf import masks
-from memxc.pipeline import Options, compile_model
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def compiled(small):
         chosen = target.load(name).with_tile(tile, tile)
         samples = small.with_suffix(".samples.npz")
         done = compile_model(Options(model, chosen, samples=samples, **options))
-        report = output.write(done, folder)
+        report = write.write(done, folder)
         assert lvs.compare(done.design, next(folder.glob("netlist/*.cir"))).differences == ()
         return done, report
 

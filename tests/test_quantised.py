@@ -17,13 +17,16 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from memxc import evaluate, pipeline, samples, target
-from memxc import reference as runtime
+from memxc import target
 from memxc.cli import _main
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate, samples
+from memxc.evaluation import reference as runtime
 from memxc.frontend import load
 from memxc.ir.stages import Lanes
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 MODELS = Path(__file__).parent.parent / "models"
 #: What quantize_static is asked for. Where a type is not covered by ONNX itself, or pooling by its
@@ -238,7 +241,7 @@ def test_ties_do_not_break_the_exact_passes(tmp_path):
     np.savez(tmp_path / "net.samples.npz", x=pictures)
     sums = reference(path, pictures, ["a"])["a"]
     assert np.count_nonzero(sums % 2) > 100, "no ties"
-    done = pipeline.compile_model(pipeline.Options(path, target.load("ideal")))
+    done = compile_model(Options(path, target.load("ideal")))
     assert max(rung.max_abs_error for rung in done.rungs) < 1e-6
     assert off_by(path, pictures) == {"q": (8 * 45, 0, 0)}
 
@@ -269,7 +272,7 @@ def picture_net(tmp_path):
 
 
 def test_pictures_of_bytes(picture_net, tmp_path, capsys):
-    done = pipeline.compile_model(pipeline.Options(picture_net, target.load("ideal")))
+    done = compile_model(Options(picture_net, target.load("ideal")))
     assert done.samples["x"].max() > 200
     assert (done.samples["x"] == np.floor(done.samples["x"])).all()
     assert max(rung.max_rel_error for rung in done.rungs) <= 1e-6
@@ -285,7 +288,7 @@ def test_samples_that_are_no_bytes(picture_net, bad):
     pictures[1, 1, 2, 3] = bad
     np.savez(picture_net.with_suffix(".samples.npz"), x=pictures)
     with pytest.raises(MemxcError, match=f"holds {bad:g}, the model takes uint8"):
-        pipeline.compile_model(pipeline.Options(picture_net, target.load("ideal")))
+        compile_model(Options(picture_net, target.load("ideal")))
 
 
 def test_random_inputs_of_integers():

@@ -11,9 +11,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from memxc import reference, worker
+from memxc import worker
 from memxc.errors import MemxcError
-from memxc.reference import remote
+from memxc.evaluation import reference
+from memxc.evaluation.reference import remote
 
 node = helper.make_node
 
@@ -262,7 +263,7 @@ def test_onnxruntime_sends_nothing_home(tmp_path):
     """Where it means to, it writes a device's name and a queue into the home directory."""
     names = ("HOME", "XDG_CACHE_HOME", "ORT_DISABLE_TELEMETRY")
     world = {key: value for key, value in os.environ.items() if key not in names}
-    code = "import memxc.reference, onnxruntime as o; assert o.SessionOptions()"
+    code = "import memxc.evaluation.reference, onnxruntime as o; assert o.SessionOptions()"
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True,
         env={**world, "HOME": str(tmp_path)},

@@ -11,9 +11,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
-from memxc import render, report, target
+from memxc import render, target
+from memxc.build_folder import report
 from memxc.cli import _main
-from memxc.pipeline import Options, compile_model
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 
 node = helper.make_node
 

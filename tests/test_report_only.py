@@ -12,8 +12,11 @@ import numpy as np
 import onnx
 import pytest
 
-from memxc import folder, output, pipeline, report, target
-from memxc.backends import estimate
+from memxc import target
+from memxc.backends.cost import estimate
+from memxc.build_folder import read, report, write
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
 
 ROOT = Path(__file__).parent.parent
@@ -26,8 +29,8 @@ MOST_MB = 2000
 
 
 def both_ways(model, tile=(128, 128), **options):
-    asked = pipeline.Options(model, target.load("hfox-128").with_tile(*tile), **options)
-    made = [pipeline.compile_model(asked, report_only=only) for only in (True, False)]
+    asked = Options(model, target.load("hfox-128").with_tile(*tile), **options)
+    made = [compile_model(asked, report_only=only) for only in (True, False)]
     return made, [report.build(compiled, "0" * 64) for compiled in made]
 
 
@@ -138,8 +141,8 @@ def test_what_can_be_done_stage_by_stage(names, possible):
 
 
 def test_nothing_is_compared_and_that_is_said(tmp_path, small):
-    options = pipeline.Options(small, target.load("hfox-128"))
-    found = output.write(pipeline.compile_model(options, report_only=True), tmp_path / "out")
+    options = Options(small, target.load("hfox-128"))
+    found = write.write(compile_model(options, report_only=True), tmp_path / "out")
     assert found["fidelity"]["rungs"] == []
     assert found["baselines"] == []
     (said,) = [text for text in found["warnings"] if text.startswith("report only")]
@@ -149,9 +152,9 @@ def test_nothing_is_compared_and_that_is_said(tmp_path, small):
     assert written == {"report.json", "report.md", "report.html", "manifest.json"}
     for page in ("report.md", "report.html"):
         assert "nothing was held against" in (tmp_path / "out" / page).read_text("utf-8")
-    assert folder.changed(tmp_path / "out") == []
+    assert read.changed(tmp_path / "out") == []
     with pytest.raises(MemxcError) as caught:
-        output.load(tmp_path / "out")
+        write.load(tmp_path / "out")
     assert caught.value.faults[0].code == "bad-design"
     assert "--report-only" in caught.value.faults[0].hint
 

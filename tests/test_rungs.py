@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc import evaluate, reference, target
-from memxc.ladder import Ladder, distance
-from memxc.lower import lower
-from memxc.passes import Context
+from memxc import target
+from memxc.compiler.ladder import Ladder, distance
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
+from memxc.evaluation import evaluate, reference
+from memxc.interfaces import Context
+from memxc.ops.lower import lower
 from memxc.passes.calibrate import Calibrate
-from memxc.pipeline import Options, compile_model
 
 NAN, INF = float("nan"), float("inf")
 

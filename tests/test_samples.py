@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc import samples
 from memxc.errors import MemxcError
+from memxc.evaluation import samples
 
 SHAPES = {"x": (1, 3, 4)}
 

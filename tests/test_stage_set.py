@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from memxc.compiler.stage_set import by_stage, parse, tile
 from memxc.errors import MemxcError
-from memxc.stage_set import by_stage, parse, tile
 
 
 def test_a_stage_may_have_dots_and_equals_signs_come_first():

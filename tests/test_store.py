@@ -10,8 +10,8 @@ from dataclasses import fields, is_dataclass, replace
 import numpy as np
 import pytest
 
-from memxc import store
 from memxc.errors import MemxcError
+from memxc.ir import store
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
@@ -274,7 +274,7 @@ def test_arrays_that_are_packed_too_tightly(tmp_path, monkeypatch):
     zeros = npy(HEAD % "400000,", bytes(3_200_000))
     path = npz(tmp_path / "a.npz", ("x.npy", zeros))
     assert store.read_npz(path)["x"].size == 400_000
-    monkeypatch.setattr("memxc.store.arrays._FREE", 3_000_000)
+    monkeypatch.setattr("memxc.ir.store.arrays._FREE", 3_000_000)
     with pytest.raises(ValueError, match=r"3,200,128 bytes.*numpy\.savez"):
         store.read_npz(path)
     plain = tmp_path / "plain.npz"

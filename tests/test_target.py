@@ -9,10 +9,10 @@ import pytest
 
 from memxc import target
 from memxc.errors import MemxcError
+from memxc.interfaces import Context
 from memxc.ir.design import Bus, Design, Linear
 from memxc.ir.kernel import Kernel
 from memxc.ir.windows import identity
-from memxc.passes import Context
 from memxc.passes.program import Program
 from memxc.target import Target
 

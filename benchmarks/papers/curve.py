@@ -22,14 +22,15 @@ from onnx import helper, numpy_helper
 from runs import ROOT
 from table import WANTS_DATA, Row
 
-from memxc import frontend, reference, target
-from memxc.backends import subimages
+from memxc import frontend, target
+from memxc.backends.cost import paper_rule
+from memxc.evaluation import reference
+from memxc.evaluation.samples import Samples
+from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
-from memxc.lower import lower
-from memxc.passes import Context
+from memxc.ops.lower import lower
 from memxc.passes.fold_batchnorm import fold
 from memxc.passes.separate import Separate
-from memxc.samples import Samples
 
 Pictures = tuple[NDArray[Any], NDArray[Any]]
 Point = dict[str, Any]
@@ -82,8 +83,8 @@ def _point(graph: Graph, ctx: Context, test: Pictures, rank: int, ratio: float) 
     design = lower(graph)
     return {
         "rank": rank, "ratio": ratio,
-        "packed": sum(one["crossbars"] for one in subimages.layouts(design, "packed", ctx)),
-        "paper": subimages.measure(design, ctx)["square"]["total"],
+        "packed": sum(one["crossbars"] for one in paper_rule.layouts(design, "packed", ctx)),
+        "paper": paper_rule.measure(design, ctx)["square"]["total"],
         "accuracy": _accuracy(graph, test),
     }  # fmt: skip
 

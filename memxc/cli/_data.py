@@ -9,8 +9,8 @@ from memxc.cli import _terminal
 from memxc.errors import printable
 
 if TYPE_CHECKING:
-    from memxc.folder import Loaded
-    from memxc.samples import Samples
+    from memxc.build_folder.read import Loaded
+    from memxc.evaluation.samples import Samples
 
 #: More clipped values than this share are told: limiters stand above all that the calibration saw,
 #: so a few values of a whole data set in a thousand are their everyday work, and move no score.
@@ -23,9 +23,9 @@ _FAR = 2.0
 def read(loaded: Loaded, path: Path, count: int | None) -> tuple[Samples, list[str]]:
     """The first samples of a file, and the warnings about them, which are printed here.
 
-    MemxcError (bad-samples): as memxc.samples.read.
+    MemxcError (bad-samples): as memxc.evaluation.samples.read.
     """
-    from memxc import samples
+    from memxc.evaluation import samples
 
     shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
     found = samples.read(path, shapes, count, loaded.kinds)
@@ -36,7 +36,7 @@ def read(loaded: Loaded, path: Path, count: int | None) -> tuple[Samples, list[s
 
 
 def _clipped(loaded: Loaded, found: Samples) -> list[str]:
-    from memxc import evaluate
+    from memxc.evaluation import evaluate
 
     warnings = []
     for name, values in found.inputs.items():

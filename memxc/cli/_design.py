@@ -29,8 +29,8 @@ def held(command: Callable[..., int]) -> Callable[..., int]:
 
 def _blame(folder: Path, error: Exception) -> None:
     """MemxcError (bad-design) where the files of the design are not those that memxc wrote."""
+    from memxc.build_folder.read import edited
     from memxc.errors import fail
-    from memxc.folder import edited
 
     changed = [name for name in edited(folder) if name in ("design.json", "design.npz")]
     if changed:

@@ -59,7 +59,7 @@ def _paths(arguments: list[str]) -> Iterator[Path]:
 def _about(path: Path) -> Iterator[str]:
     """A file by its size and hash; of a folder, which model it was compiled from, and how."""
     try:
-        from memxc.folder import MANIFEST, sha256
+        from memxc.build_folder.read import MANIFEST, sha256
 
         if path.is_file():
             yield f"{path}: {path.stat().st_size:,} bytes, SHA-256 {sha256(path)}"

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.diff import QUANTITIES, Limit, at
+from memxc.build_folder.diff import QUANTITIES, Limit, at
+from memxc.compiler.stage_set import parse, tile, whole
 from memxc.errors import once
-from memxc.stage_set import parse, tile, whole
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,7 +94,7 @@ def _limits(text: str) -> dict[str, str]:
 
 def mitigations(text: str) -> tuple[str, ...]:
     """NAME,...: passes against wire resistance."""
-    from memxc.pipeline import MITIGATIONS
+    from memxc.compiler.options import MITIGATIONS
 
     found = tuple(part.strip() for part in text.split(","))
     for name in found:
@@ -105,7 +105,7 @@ def mitigations(text: str) -> tuple[str, ...]:
 
 def prune(text: str) -> str:
     """METHOD:AMOUNT."""
-    from memxc import pruning
+    from memxc.compiler import pruning
 
     pruning.parse(text)
     return text

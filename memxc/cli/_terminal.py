@@ -99,7 +99,7 @@ def faults(error: MemxcError, note: str = "") -> None:
 
 def document(value: object) -> None:
     """One JSON document on standard output; ASCII, so that it is the same in every locale."""
-    from memxc.store import dumps
+    from memxc.ir.store import dumps
 
     say(dumps(value), end="")
 

@@ -17,7 +17,7 @@ from memxc.errors import MemxcError, pasted, printable
 
 if TYPE_CHECKING:
     from memxc.ir.graph import Graph
-    from memxc.lower import Row
+    from memxc.ops.lower import Row
 
 
 @click.command()
@@ -30,7 +30,7 @@ def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> i
 
     # It imports onnx meanwhile, as this process does.
     worker.start("memxc.frontend.native")
-    from memxc.lower import load, survey
+    from memxc.ops.lower import load, survey
 
     graph = load(model, shapes)
     found, faults = survey(graph)

@@ -156,8 +156,12 @@ def command(
     from memxc import worker
 
     # It imports its libraries meanwhile, as this process does.
-    worker.start("memxc.frontend.native", *[] if report_only else ["memxc.reference.native"])
-    from memxc import output, pipeline, target
+    worker.start(
+        "memxc.frontend.native", *[] if report_only else ["memxc.evaluation.reference.native"]
+    )
+    from memxc import target
+    from memxc.build_folder import write
+    from memxc.compiler.run import compile_model
 
     options = _compile_options(**asked)
     dialects = tuple(dict.fromkeys(dialects))
@@ -165,11 +169,11 @@ def command(
     inputs = [options.model, options.samples]
     if asked["target_name"] not in target.names():
         inputs.append(Path(asked["target_name"]))
-    output.check(out, force, [path for path in inputs if path])
+    write.check(out, force, [path for path in inputs if path])
     with _terminal.progress(quiet) as show:
-        compiled = pipeline.compile_model(options, show, report_only=report_only, large=large)
+        compiled = compile_model(options, show, report_only=report_only, large=large)
         show("writing")
-        report = output.write(compiled, out, force, dialects)
+        report = write.write(compiled, out, force, dialects)
     passed = _options.over(budget or {}, report)
     if as_json:
         _terminal.document(report)
@@ -187,12 +191,13 @@ def _compile_options(
     tile: tuple[int, int] | None,
     **rest: Any,
 ) -> Any:
-    from memxc import pipeline, target
+    from memxc import target
+    from memxc.compiler.options import Options
 
     found = target.load(target_name)
     if tile:
         found = found.with_tile(*tile)
-    return pipeline.Options(model=model, target=found, **rest)
+    return Options(model=model, target=found, **rest)
 
 
 def _known(dialects: tuple[str, ...]) -> None:
@@ -207,8 +212,8 @@ def _known(dialects: tuple[str, ...]) -> None:
 
 
 def _say(report: dict[str, Any], out: Path, quiet: bool, only: bool) -> None:
+    from memxc.build_folder.report import summary
     from memxc.errors import printable
-    from memxc.report import summary
 
     for warning in report["warnings"]:
         _terminal.warn(f"warning: {printable(warning)}")

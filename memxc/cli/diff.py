@@ -11,7 +11,7 @@ from memxc.cli import _options, _reports, _terminal
 from memxc.cli._options import FOLDER
 
 if TYPE_CHECKING:
-    from memxc.diff import Limit
+    from memxc.build_folder.diff import Limit
 
 
 @click.command()
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 @_options.as_json
 def command(folder_a: Path, folder_b: Path, budget: dict[str, Limit] | None, as_json: bool) -> int:
     """Compare the reports of DIR_A and DIR_B: settings, resources, power, latency, stages."""
-    from memxc import diff
-    from memxc.folder import manifest
+    from memxc.build_folder import diff
+    from memxc.build_folder.read import manifest
 
     for folder in (folder_a, folder_b):
         manifest(folder)

@@ -25,11 +25,11 @@ _SHOWN = 20
 @_design.held
 def command(folder: Path, as_json: bool) -> int:
     """Read the netlist and the tables in DIR back and compare every number and connection."""
-    from memxc import output
+    from memxc.build_folder import write
     from memxc.lvs import compare_folder
 
-    loaded = output.load(folder)
-    changed = output.changed(folder)
+    loaded = write.load(folder)
+    changed = write.changed(folder)
     found = compare_folder(loaded.design, folder, loaded.target.device)
     clean = not found.differences
     if as_json:

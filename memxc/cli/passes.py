@@ -14,7 +14,8 @@ from memxc.cli import _options, _terminal
 @_options.as_json
 def command(as_json: bool) -> None:
     """List the passes with their options, for --passes."""
-    from memxc.passes import GraphPass, Pass, available
+    from memxc.interfaces import GraphPass, Pass
+    from memxc.passes import available
 
     def row(kind: type[Pass]) -> dict[str, object]:
         return {

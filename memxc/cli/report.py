@@ -29,7 +29,7 @@ _FILES = {"md": "report.md", "html": "report.html"}
 @_options.as_json
 def command(folder: Path, form: str, as_json: bool) -> None:
     """Print the report of DIR: resources, power, latency, area, fidelity."""
-    from memxc.folder import manifest, report_only
+    from memxc.build_folder.read import manifest, report_only
 
     found = manifest(folder)
     form = "json" if as_json else form
@@ -45,13 +45,13 @@ def command(folder: Path, form: str, as_json: bool) -> None:
 
 
 def _text(report: dict[str, Any]) -> str:
-    from memxc.report import text
+    from memxc.build_folder.report import text
 
     return text(report)
 
 
 def _json(report: dict[str, Any]) -> str:
-    from memxc.store import dumps
+    from memxc.ir.store import dumps
 
     return dumps(report)
 

@@ -66,31 +66,33 @@ def _readable(ir: Graph | Design | Deck) -> str:
 
 
 def _folder(path: Path, at: str) -> Design | Deck:
-    from memxc import folder
-    from memxc.backends import spice
+    from memxc.backends import netlist
+    from memxc.build_folder import read
 
     if at == "graph":
         raise fail("usage", "--at graph", "a folder holds no graph", "give the model instead")
-    design = folder.design(path, folder.manifest(path))
-    return design if at == "design" else spice.assemble(design)
+    design = read.design(path, read.manifest(path))
+    return design if at == "design" else netlist.assemble(design)
 
 
 def _model(
     path: Path, at: str | None, after: str | None, shapes: dict[str, tuple[int, ...]]
 ) -> Graph | Design | Deck:
-    from memxc import pipeline, target
-    from memxc.backends import spice
+    from memxc import target
+    from memxc.backends import netlist
+    from memxc.compiler.options import Options
+    from memxc.compiler.run import steps
     from memxc.ir.graph import Graph
-    from memxc.lower import lower
+    from memxc.ops.lower import lower
 
-    options = pipeline.Options(path, target.load("hfox-128"), shapes=shapes)
+    options = Options(path, target.load("hfox-128"), shapes=shapes)
     if at == "deck":
         if after:
             raise fail("usage", "--after", "a deck is made after the last pass", "leave it out")
-        return spice.assemble(_last(pipeline.steps(options)))
+        return netlist.assemble(_last(steps(options)))
     stop = after or ("lower" if at == "design" else "load")
     found = {}
-    for name, step in pipeline.steps(options):
+    for name, step in steps(options):
         found[name] = step
         if name == stop:
             break

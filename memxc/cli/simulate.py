@@ -14,7 +14,7 @@ from memxc.cli._options import FILE, FOLDER, SWEEP
 from memxc.errors import pasted
 
 if TYPE_CHECKING:
-    from memxc.folder import Loaded
+    from memxc.build_folder.read import Loaded
     from memxc.simulate import Bench, Data, Plan, Result
     from memxc.simulate.journal import Journal
 
@@ -49,8 +49,8 @@ def command(
 
     Results are kept in DIR/simulate as they come: what was interrupted goes on when run again.
     """
-    from memxc import folder as folders
     from memxc import simulate
+    from memxc.build_folder import read as folders
     from memxc.simulate import plot as pictures
 
     plan = simulate.Plan(**asked)
@@ -77,8 +77,8 @@ def command(
 
 
 def _bench(loaded: Loaded, show: Callable[[str, float], None]) -> Bench:
-    from memxc.cli._recompile import programmer
-    from memxc.folder import RESULTS, sha256
+    from memxc.build_folder.read import RESULTS, sha256
+    from memxc.build_folder.recompile import programmer
     from memxc.simulate import Bench
     from memxc.simulate.journal import Journal
 
@@ -101,7 +101,7 @@ def _spoilt(journal: Journal) -> list[str]:
 
 def _given(loaded: Loaded, path: Path, count: int | None) -> tuple[Data, list[str]]:
     """The data set and the warnings about it."""
-    from memxc.folder import sha256
+    from memxc.build_folder.read import sha256
     from memxc.simulate import Data
 
     given, warnings = _data.read(loaded, path, count)
@@ -111,8 +111,8 @@ def _given(loaded: Loaded, path: Path, count: int | None) -> tuple[Data, list[st
 
 
 def _picture(folder: Path, result: Result) -> Path:
-    from memxc.folder import RESULTS
-    from memxc.output import write_file
+    from memxc.build_folder.read import RESULTS
+    from memxc.build_folder.write import write_file
     from memxc.simulate import plot
 
     place = folder / RESULTS / "sweep.svg"

@@ -13,7 +13,7 @@ from memxc.cli._options import FOLDER
 from memxc.errors import fail, pasted
 
 if TYPE_CHECKING:
-    from memxc.folder import Loaded
+    from memxc.build_folder.read import Loaded
     from memxc.frontend import Ends
 
 
@@ -40,10 +40,10 @@ def command(
     decides how a network is programmed, it is programmed anew, as simulate does.
     """
     from memxc import __version__, simulate
-    from memxc import folder as folders
     from memxc.backends import twin
-    from memxc.cli._recompile import programmer
-    from memxc.output import check_file, write_file
+    from memxc.build_folder import read as folders
+    from memxc.build_folder.recompile import programmer
+    from memxc.build_folder.write import check_file, write_file
 
     loaded = folders.load(folder)
     check_file(output, loaded)

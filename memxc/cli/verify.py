@@ -17,8 +17,8 @@ from memxc.errors import MemxcError, pasted, printable, shortened
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from memxc.folder import Loaded
-    from memxc.netread import Netlist
+    from memxc.build_folder.read import Loaded
+    from memxc.netlist_reader import Netlist
     from memxc.verify import CellResult, LimiterResult, StageResult, Verification
 
 SCHEMA = "memxc-verify/1"
@@ -48,17 +48,18 @@ def command(
     folder: Path, samples: Path | None, count: int | None, as_json: bool, **asked: Any
 ) -> int:
     """Simulate the netlist in DIR and compare every stage, and the whole with onnxruntime."""
-    from memxc import netread, output
+    from memxc import netlist_reader
+    from memxc.build_folder import write
     from memxc.verify import Plan, verify
 
-    loaded = output.load(folder)
-    changed = output.changed(folder)
+    loaded = write.load(folder)
+    changed = write.changed(folder)
     inputs, labels, warnings = _inputs(loaded, samples, count)
     reference, missing = _reference(loaded, inputs)
     asked["jobs"] = _processes(asked["jobs"])
     with _terminal.progress() as show:
         show("reading the netlist back")
-        netlist = netread.read_folder(folder / "netlist")
+        netlist = netlist_reader.read_folder(folder / "netlist")
         differences = None if asked["stage"] else _differences(loaded, netlist)
         found = verify(
             loaded.design,
@@ -119,7 +120,7 @@ def _reference(
     loaded: Loaded, inputs: Mapping[str, NDArray[Any]]
 ) -> tuple[dict[str, NDArray[Any]] | None, str]:
     """onnxruntime's outputs, or why there are none."""
-    from memxc import reference
+    from memxc.evaluation import reference
 
     if loaded.model is None:
         return None, "DIR holds no copy of the model"

@@ -15,11 +15,12 @@ import onnx  # noqa: TID251
 from numpy.typing import NDArray
 from onnx.backend.base import Backend, BackendRep  # noqa: TID251
 
-from memxc import evaluate, frontend
+from memxc import frontend
 from memxc.errors import Fault, MemxcError
+from memxc.evaluation import evaluate
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 Array = NDArray[Any]
 Values = Mapping[str, Array]

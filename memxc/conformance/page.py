@@ -10,7 +10,7 @@ import onnx  # noqa: TID251
 
 from memxc import ops, render
 from memxc.conformance.suite import KINDS, Case, general
-from memxc.lower import survey
+from memxc.ops.lower import survey
 
 #: Circuits named in a row of the table; some operators build more, by their attributes.
 _NAMED = 4

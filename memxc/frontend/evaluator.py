@@ -18,8 +18,8 @@ from onnx.reference import ReferenceEvaluator  # noqa: TID251
 
 from memxc import worker
 from memxc.errors import fail
+from memxc.evaluation.reference.arrays import Described, packed, unpacked
 from memxc.frontend.read import read
-from memxc.reference.arrays import Described, packed, unpacked
 
 _Named = dict[str, NDArray[Any]]
 
@@ -54,7 +54,7 @@ def run(path: Path, inputs: Mapping[str, NDArray[Any]]) -> _Named:
 
 
 def answered(data: bytes, *arrays: bytes, described: Described) -> list[bytes]:
-    """In the worker: the outputs of a model, as `memxc.reference.arrays` packs them."""
+    """In the worker: the outputs of a model, as `memxc.evaluation.reference.arrays` packs them."""
     described, parts = packed(_outputs(data, unpacked(described, arrays)))
     return [json.dumps(described).encode(), *parts]
 

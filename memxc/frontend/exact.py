@@ -1,7 +1,7 @@
 """Whether onnxruntime multiplies uint8 by int8 exactly on this processor: measured, not looked up.
 
 x86 processors without VNNI have an instruction for it that saturates the sum of two products at 16
-bits. `memxc.reference` has constant weights computed in another way, which is exact everywhere; for
+bits. evaluation.reference computes constant weights in another way, which is exact everywhere; for
 weights that are computed or given at run time onnxruntime has no such way.
 """
 
@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper  # noqa: TID251
 
-from memxc import reference
+from memxc.evaluation import reference
 
 #: What one step of the answer stands for: a power of two, so that no rounding is in question.
 _STEP = 4096

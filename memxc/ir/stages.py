@@ -201,7 +201,7 @@ class Wires:
 class Digital:
     """What stays digital at the edge of the network (Softmax, ArgMax), named in the report.
 
-    `function` is a name in memxc.digital; it works on tensors in units of activation.
+    `function` is a name in memxc.evaluation.digital; it works on tensors in units of activation.
     """
 
     name: str

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from memxc import netread
+from memxc import netlist_reader
 from memxc.ir.design import Design
 from memxc.lvs import cells, expected, head, periphery, tables
 from memxc.lvs.difference import Difference, UserCell
 from memxc.lvs.expected import Card
-from memxc.netread import Definition, Instance, Netlist
+from memxc.netlist_reader import Definition, Instance, Netlist
 from memxc.target import Device
 
 
@@ -47,7 +47,7 @@ def compare_folder(
     netlist: where it was read already. Raises MemxcError (bad-design) where one of them cannot be
     read.
     """
-    netlist = netlist or netread.read_folder(folder / "netlist")
+    netlist = netlist or netlist_reader.read_folder(folder / "netlist")
     found = _compare(design, netlist, device)
     both = tables.mapping(design, netlist, folder), tables.schedule(design, folder)
     differences = [each for table in both for each in table.differences]
@@ -60,7 +60,7 @@ def compare(design: Design, top: Path, device: Device | None = None) -> Result:
 
     device: what the memristors are; None for linear ones, which are resistors.
     """
-    return _compare(design, netread.read(top), device)
+    return _compare(design, netlist_reader.read(top), device)
 
 
 def _compare(design: Design, netlist: Netlist, device: Device | None) -> Result:
@@ -118,7 +118,7 @@ def _disagreements(card: Card, found: Instance) -> Iterable[tuple[str, str, str]
 
 def _values(params: tuple[tuple[str, str], ...]) -> list[tuple[str, float | str]]:
     """Parameters without order; a plain number counts, not how it is written."""
-    values = [(k, float(v) if netread.NUMBER.fullmatch(v) else v) for k, v in params]
+    values = [(k, float(v) if netlist_reader.NUMBER.fullmatch(v) else v) for k, v in params]
     return sorted(values, key=str)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from memxc.ir.kernel import Crossbar
 from memxc.lvs.difference import Difference
-from memxc.netread import Definition, Netlist
+from memxc.netlist_reader import Definition, Netlist
 
 Ints = NDArray[np.intp]
 Floats = NDArray[np.float64]

@@ -8,8 +8,8 @@ from itertools import pairwise
 from memxc.ir import expr
 from memxc.ir.stages import Lanes
 from memxc.lvs.difference import Difference
-from memxc.netread import NUMBER, Card, Definition
-from memxc.physics import cells
+from memxc.netlist_reader import NUMBER, Card, Definition
+from memxc.physics.device import iv_laws
 from memxc.target import Device
 
 #: A gain above this is written as none.
@@ -67,14 +67,14 @@ def _functions(stage: Lanes, scales: Sequence[float], out: float) -> Iterator[st
 def is_memristor(found: Definition, device: Device) -> bool:
     """Whether the cell of a memristor that is no resistor is memxc's own."""
     have = ["".join(card.text.split()) for card in _cards(found)]
-    return list(map(_plain, have)) == list(map(_plain, _currents(cells.law(device))))
+    return list(map(_plain, have)) == list(map(_plain, _currents(iv_laws.law(device))))
 
 
-def _currents(law: cells.Law) -> Iterator[str]:
+def _currents(law: iv_laws.Law) -> Iterator[str]:
     """The current sources of such a cell, without blanks."""
-    if isinstance(law, cells.Sinh):
+    if isinstance(law, iv_laws.Sinh):
         yield f"b1abi={law.v0:.9e}/{{r}}*sinh(v(a,b)/{law.v0:.9e})"
-    if isinstance(law, cells.Table):
+    if isinstance(law, iv_laws.Table):
         g = law.g.tolist()
         for k, (low, own) in enumerate(pairwise(g), 1):
             rise = f"(1/{{r}}-{low:.9e})/{own - low:.9e}"

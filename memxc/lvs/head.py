@@ -13,7 +13,7 @@ from memxc.ir.kernel import BIAS
 from memxc.ir.stages import Array, Digital, Wires
 from memxc.lvs.difference import Difference
 from memxc.lvs.expected import bus_nets
-from memxc.netread import NUMBER, Netlist
+from memxc.netlist_reader import NUMBER, Netlist
 
 
 def differences(design: Design, netlist: Netlist) -> Iterator[Difference]:

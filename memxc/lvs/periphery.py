@@ -19,7 +19,7 @@ from memxc.ir.design import Bus, Design
 from memxc.ir.stages import Lanes
 from memxc.lvs import forms
 from memxc.lvs.difference import Difference, UserCell
-from memxc.netread import Definition, Netlist
+from memxc.netlist_reader import Definition, Netlist
 from memxc.target import Device
 
 Floats = NDArray[np.float64]

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
-from memxc import netread
+from memxc import netlist_reader
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS
 from memxc.ir.stages import Array
 from memxc.lvs.difference import Difference
 from memxc.lvs.expected import Placement
-from memxc.netread import Netlist, Row
+from memxc.netlist_reader import Netlist, Row
 
 
 @dataclass
@@ -85,7 +85,7 @@ def mapping(design: Design, netlist: Netlist, folder: Path) -> Table:
     file = head.index("file")
     found = (
         (line, (*row[:file], _plain(row[file], suffixes), *row[file + 1 :]))
-        for line, row in netread.rows(folder / table.name, head)
+        for line, row in netlist_reader.rows(folder / table.name, head)
     )
     table.compare(_tiles(design, files), found)
     return table
@@ -95,7 +95,7 @@ def schedule(design: Design, folder: Path) -> Table:
     """schedule.csv of an output folder, compared."""
     head = ("stage", "period", "port", "net")
     table = Table("schedule.csv", head, slice(0, 3), "{0} period {1} {2}")
-    table.compare(_turns(design), netread.rows(folder / table.name, head))
+    table.compare(_turns(design), netlist_reader.rows(folder / table.name, head))
     return table
 
 

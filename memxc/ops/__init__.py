@@ -35,7 +35,8 @@ _FLAGS = frozenset(
 _SMALLER = "what a circuit may take is in docs/cli.md, under Limits"
 
 for _module in pkgutil.iter_modules(__path__):
-    if not _module.name.startswith("_"):
+    # `lower` asks for operators and is none; it reads models, which a list of operators does not.
+    if _module.name != "lower" and not _module.name.startswith("_"):
         importlib.import_module(f"{__name__}.{_module.name}")
 
 

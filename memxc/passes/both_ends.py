@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from memxc.interfaces import Context, DesignPass, wires_of
 from memxc.ir.design import Design
 from memxc.ir.stages import Array
-from memxc.passes import Context, DesignPass
-from memxc.passes import _circuit as circuit
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class BothEnds(DesignPass):
 
     def run(self, design: Design, ctx: Context) -> Design:
         """The design with the second feed lines; itself where the target has no wires."""
-        if circuit.wires(ctx, self.name) is None:
+        if wires_of(ctx, self.name) is None:
             return design
         return design.with_stages(
             replace(stage, drive="both")

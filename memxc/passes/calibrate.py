@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import evaluate
 from memxc.errors import Fault, MemxcError
+from memxc.evaluation import evaluate
+from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Digital, Lanes, Linear, Wires
-from memxc.passes import Context, DesignPass
-from memxc.passes._amplifiers import largest
+from memxc.mapping.feedback import largest
 
 #: More bias lines than this cost more rows than they save in resolution.
 _MOST_BIAS_LINES = 8

@@ -16,16 +16,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import evaluate
+from memxc.evaluation import evaluate
+from memxc.evaluation.wire_error import driven
+from memxc.evaluation.wire_error import error as wire_error
+from memxc.interfaces import Context, DesignPass, wires_of
 from memxc.ir.design import Design
 from memxc.ir.stages import Array
-from memxc.passes import Context, DesignPass
-from memxc.passes import _amplifiers as amplifiers
-from memxc.passes import _circuit as circuit
-from memxc.passes import _levels as levels
-from memxc.passes._pairs import Pairs
-from memxc.physics import wired
-from memxc.physics.nodal import Wires
+from memxc.mapping import feedback as amplifiers
+from memxc.mapping import levels
+from memxc.mapping.definitions import renumbered
+from memxc.mapping.pairs import Pairs
+from memxc.physics.network import stage_matrix
+from memxc.physics.network.nodal import Wires
 from memxc.target import Device, Target
 
 Floats = NDArray[np.float64]
@@ -66,9 +68,9 @@ class Compensate(DesignPass):
 
     def run(self, design: Design, ctx: Context) -> Design:
         """The design with other conductances and r_f, on the device's levels."""
-        wires = circuit.wires(ctx, self.name)
+        wires = wires_of(ctx, self.name)
         stages, saturated = [], 0
-        for stage, volts in circuit.driven(design, ctx):
+        for stage, volts in driven(design, ctx.samples):
             if isinstance(stage, Array) and wires is not None:
                 tries = self._tries(stage, wires, ctx.target)
                 stage, count = _best(design, stage, wires, volts, tries)  # noqa: PLW2901
@@ -83,7 +85,7 @@ class Compensate(DesignPass):
                 f"compensate left {saturated:,} pairs of devices at g_max that should give more: "
                 "smaller unit crossbars, both-ends or a larger headroom would help"
             )
-        return design.with_stages(circuit.renumbered(stages))
+        return design.with_stages(renumbered(stages))
 
     def _tries(self, stage: Array, wires: Wires, target: Target) -> list[_Try]:
         """The stage compensated, each with its number of saturated pairs; where it is not certain
@@ -104,7 +106,7 @@ def _best(design: Design, stage: Array, wires: Wires, volts: Floats, tries: list
     if len(tries) == 1:
         return tries[0]
     wanted = evaluate.step(stage, design.buses, [volts])
-    errors = [circuit.error(design, found, wires, volts, wanted) for found, _ in tries]
+    errors = [wire_error(design, found, wires, volts, wanted) for found, _ in tries]
     return tries[int(np.argmin(errors))]
 
 
@@ -124,7 +126,7 @@ class _Work:
     def step(self) -> float:
         """Move every pair by what it lacks; returns the largest gap there was, relative."""
         stage = self.stage()
-        found = wired.matrices(stage, self.wires)
+        found = stage_matrix.matrices(stage, self.wires)
         for k, pairs in enumerate(self.pairs):
             lanes = stage.crossbars[k].sinks.nets()
             given = pairs.siemens(found.volts[k], _ohms(stage.r_f, lanes), found.split)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
-from memxc.passes import Context, DesignPass
 from memxc.physics import converters
 
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from memxc.analysis import channel_flow
+from memxc.analysis.channel_flow import Floats, Mask
+from memxc.analysis.layer import Layer, fresh_name, read_layer, without_unread, write_layer
+from memxc.analysis.needed import needed_channels, read_by
+from memxc.interfaces import Context, GraphPass
 from memxc.ir.graph import Graph, Node, Tensor
-from memxc.passes import Context, GraphPass, _channels
-from memxc.passes._kept import needed_channels, read_by
-from memxc.passes._layers import Layer, fresh_name, read_layer, without_unread, write_layer
-from memxc.passes._channels import Floats, Mask
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class DropDeadChannels(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with fewer channels."""
-        known = _channels.constants(graph)
+        known = channel_flow.constants(graph)
         changed = _Rewriting(graph, known, needed_channels(graph, known)).run()
         if changed.nodes == graph.nodes:
             return graph
@@ -65,7 +66,7 @@ class _Rewriting:
         }
         self.graph = replace(old, shapes={**old.shapes, **shapes})
         for node in old.nodes:
-            self._node(node, _channels.kind(node, old), old)
+            self._node(node, channel_flow.kind(node, old), old)
         return replace(self.graph, nodes=tuple(self.nodes))
 
     def _node(self, node: Node, kind: str, old: Graph) -> None:
@@ -84,7 +85,7 @@ class _Rewriting:
                 some = [each for each in zip(signals, parts, strict=True) if each[1].any()]
                 self._add(replace(node, inputs=tuple(name for name, _ in some)), some)
             case "flat", out:
-                wanted = _channels.blocks(out, old.shapes[signals[0]][1])
+                wanted = channel_flow.blocks(out, old.shapes[signals[0]][1])
                 self._add(self._reshaped(node), [(signals[0], wanted)])
             case "alone", out:
                 self._add(self._sliced(node, out, old), [(name, out) for name in signals])
@@ -95,12 +96,12 @@ class _Rewriting:
         layer, src = read_layer(node, old), node.inputs[0]
         assert layer is not None, "the kind of the node is that of a layer"
         if kind == "dense":
-            values = _channels.of(src, old, self.known)
+            values = channel_flow.of(src, old, self.known)
             wanted = read_by(node, old, values, out)
-            gone = ~wanted & _channels.absorbed(layer, values)
-            layer = _channels.response(layer, np.nan_to_num(values), gone)
+            gone = ~wanted & channel_flow.absorbed(layer, values)
+            layer = channel_flow.response(layer, np.nan_to_num(values), gone)
         else:
-            wanted = _channels.blocks(out, old.shapes[src][1])
+            wanted = channel_flow.blocks(out, old.shapes[src][1])
         if wanted.all() and out.all():
             self.nodes.append(node)
             return
@@ -181,7 +182,7 @@ class _Rewriting:
 def _cut(layer: Layer, kind: str, wanted: Mask, out: Mask) -> Layer:
     """The layer on some of its input channels, with some of its output channels."""
     node, weight = layer.node, layer.weight
-    bias = None if layer.bias is None else _channels.bias(layer, len(out))[out]
+    bias = None if layer.bias is None else channel_flow.bias(layer, len(out))[out]
     if kind == "depthwise":
         rows = out if node.op == "Conv" else wanted
         attrs = {**node.attrs, "group": int(wanted.sum())}

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
-from memxc.passes import Context, DesignPass
 
 Mask = NDArray[np.bool_]
 

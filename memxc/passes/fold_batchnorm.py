@@ -25,9 +25,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.analysis.layer import Layer, floats, read_layer, without_unread, write_layer
+from memxc.interfaces import Context, GraphPass
 from memxc.ir.graph import Graph, Node
-from memxc.passes import Context, GraphPass
-from memxc.passes._layers import Layer, floats, read_layer, without_unread, write_layer
 
 Floats = NDArray[np.float64]
 
@@ -109,9 +109,7 @@ def _before(graph: Graph, node: Node, affine: _Affine, middle: str) -> tuple[Gra
     if node.attrs.get("transA") or (affine.shift is not None and layer.has_border()):
         return None
     parts = _per_channel(affine, graph.shapes[middle], layer)
-    return (
-        write_layer(graph, layer.before(*parts), affine.src, node.outputs[0]) if parts else None
-    )
+    return write_layer(graph, layer.before(*parts), affine.src, node.outputs[0]) if parts else None
 
 
 def _per_channel(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
-from memxc.passes import Context, DesignPass
-from memxc.passes._layout import lay_out, plan_layout
+from memxc.mapping.layout import lay_out, plan_layout
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from memxc.errors import fail
+from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar, Kernel, blocks
 from memxc.ir.stages import Array, Linear, Signed
 from memxc.ir.windows import ints
-from memxc.passes import Context, DesignPass, _patch
-from memxc.passes import _amplifiers as amplifiers
-from memxc.passes import _devices as devices
-from memxc.passes import _levels as levels
-from memxc.passes._amplifiers import largest
+from memxc.mapping import conductance as devices
+from memxc.mapping import feedback as amplifiers
+from memxc.mapping import levels, subimage
+from memxc.mapping.feedback import largest
 from memxc.target import Device
 
 Floats = NDArray[np.float64]
@@ -100,7 +100,7 @@ class Plan:
             whole = self.stage.cell == "resistor" or step >= kernel.groups
             for start in range(0, kernel.groups, kernel.groups if whole else step):
                 some = slice(start, None if whole else start + step)
-                yield self._made(_patch.some_groups(kernel, some), peak[some], first + start)
+                yield self._made(subimage.some_groups(kernel, some), peak[some], first + start)
             first += kernel.groups
 
     def _made(self, kernel: Kernel, peak: Floats, first: int) -> Crossbar:

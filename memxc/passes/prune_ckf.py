@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.analysis import prune, refit
+from memxc.analysis.importance import Importance, measured_importance
+from memxc.analysis.layer import Layer
 from memxc.errors import fail
+from memxc.interfaces import Context, GraphPass
 from memxc.ir.graph import Graph
-from memxc.passes import Context, GraphPass, _prune, _refit
-from memxc.passes._importance import Importance, measured_importance
-from memxc.passes._layers import Layer
 
 Keep = dict[str, NDArray[np.bool_]]
 
@@ -27,7 +28,7 @@ CHOICES = {
     "score": ("magnitude", "samples"),
     "scope": ("all", "layer"),
     "count": ("weights", "multiplications"),
-    "rest": _prune.REST,
+    "rest": prune.REST,
 }
 
 
@@ -62,14 +63,14 @@ class PruneCkf(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with zeros in its weights."""
-        _prune.check(self, ("share", "threshold", "loss"), CHOICES, ctx)
-        layers = _prune.layers(graph)
+        prune.check(self, ("share", "threshold", "loss"), CHOICES, ctx)
+        layers = prune.layers(graph)
         if not layers:
             raise fail("usage", self.name, "the network has no layer of constant weights")
         values = {str(index): layer.weight for index, layer in layers.items()}
         if self.threshold:
             keep = {name: np.abs(value) > self.threshold for name, value in values.items()}
-            return _refit.rest(self.rest, graph, _zeroed(graph, layers, keep, None), ctx)
+            return refit.rest(self.rest, graph, _zeroed(graph, layers, keep, None), ctx)
         uses = None
         if self.count == "multiplications":
             uses = {str(index): _uses(layer, graph) for index, layer in layers.items()}
@@ -84,9 +85,9 @@ class PruneCkf(GraphPass):
         def pruned(share: float) -> Graph:
             choose = masks if importance is None else largest
             keep = choose(values, share, self.scope, uses)
-            return _refit.rest(self.rest, graph, _zeroed(graph, layers, keep, importance), ctx)
+            return refit.rest(self.rest, graph, _zeroed(graph, layers, keep, importance), ctx)
 
-        return pruned(self.share) if self.share else _prune.most(graph, pruned, self.loss, ctx)
+        return pruned(self.share) if self.share else prune.most(graph, pruned, self.loss, ctx)
 
 
 def masks(
@@ -158,4 +159,4 @@ def _zeroed(
         changed[index] = (
             importance.corrected(layer, weight) if importance else replace(layer, weight=weight)
         )
-    return _prune.rewritten(graph, changed)
+    return prune.rewritten(graph, changed)

@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.analysis import channel_flow, prune, refit
+from memxc.analysis.importance import Importance, measured_importance
+from memxc.analysis.layer import Layer, floats
+from memxc.analysis.needed import needed_channels
 from memxc.errors import fail
+from memxc.interfaces import Context, GraphPass
 from memxc.ir.graph import Graph
-from memxc.passes import Context, GraphPass, _channels, _prune, _refit
-from memxc.passes._importance import Importance, measured_importance
-from memxc.passes._kept import needed_channels
-from memxc.passes._layers import Layer, floats
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -28,7 +29,7 @@ Mask = NDArray[np.bool_]
 CHOICES = {
     "unit": ("crossbar", "word-line", "bit-line"),
     "score": ("l1", "bn", "samples"),
-    "rest": _prune.REST,
+    "rest": prune.REST,
 }
 
 
@@ -60,7 +61,7 @@ class PruneLines(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Graph:
         """The graph with zeros in its weights."""
-        _prune.check(self, ("share", "loss"), CHOICES, ctx)
+        prune.check(self, ("share", "loss"), CHOICES, ctx)
         units = _units(graph, self.unit)
         if not units:
             words = "depthwise convolution" if self.unit == "crossbar" else "layer"
@@ -77,10 +78,10 @@ class PruneLines(GraphPass):
             for index, number in order[: round(share * total)]:
                 masks[index][number] = True
             zeroed = _zeroed(graph, units, masks, self.unit, importance)
-            return _refit.rest(self.rest, graph, zeroed, ctx)
+            return refit.rest(self.rest, graph, zeroed, ctx)
 
         if not self.share:
-            return _prune.most(graph, pruned, self.loss, ctx)
+            return prune.most(graph, pruned, self.loss, ctx)
         if round(self.share * total) > len(order):
             ctx.warnings.append(
                 f"--prune {self.unit}: {len(order)} of {total} can go, fewer than the share of "
@@ -118,8 +119,8 @@ def _units(graph: Graph, unit: str) -> dict[int, Layer]:
     wanted = "depthwise" if unit == "crossbar" else "dense"
     return {
         index: layer
-        for index, layer in _prune.layers(graph).items()
-        if _channels.kind(layer.node, graph) == wanted
+        for index, layer in prune.layers(graph).items()
+        if channel_flow.kind(layer.node, graph) == wanted
         and (unit != "crossbar" or layer.node.op == "Conv")
     }
 
@@ -181,7 +182,7 @@ def _zeroed(
             changed[index] = (
                 importance.corrected(layer, weight) if importance else replace(layer, weight=weight)
             )
-    return _prune.rewritten(graph, changed)
+    return prune.rewritten(graph, changed)
 
 
 def _scale(graph: Graph, layer: Layer) -> Floats | None:
@@ -200,7 +201,7 @@ def _free(graph: Graph, units: Mapping[int, Layer], index: int, unit: str) -> Ma
         return np.ones(count, dtype=bool)
     empty = _zeroed(graph, units, {index: np.ones(count, dtype=bool)}, unit, None)
     node = empty.nodes[index]
-    kept = needed_channels(empty, _channels.constants(empty))[node.outputs[0]]
+    kept = needed_channels(empty, channel_flow.constants(empty))[node.outputs[0]]
     if kept.sum() == 1:
         kept = np.zeros_like(kept)  # one channel of a signal always stays
     return np.asarray(_by_unit(kept.astype(np.float64), units[index], unit) == 0)

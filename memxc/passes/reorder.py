@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import evaluate
+from memxc.evaluation import evaluate
+from memxc.evaluation.wire_error import driven
+from memxc.evaluation.wire_error import error as wire_error
+from memxc.interfaces import Context, DesignPass, wires_of
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import ints
-from memxc.passes import Context, DesignPass
-from memxc.passes import _circuit as circuit
-from memxc.physics.nodal import Wires
+from memxc.mapping.definitions import renumbered
+from memxc.physics.network.nodal import Wires
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -37,13 +39,13 @@ class Reorder(DesignPass):
 
     def run(self, design: Design, ctx: Context) -> Design:
         """The design with its lines in another order; itself where the target has no wires."""
-        wires = circuit.wires(ctx, self.name)
+        wires = wires_of(ctx, self.name)
         if wires is None:
             return design
         return design.with_stages(
-            circuit.renumbered(
+            renumbered(
                 _best(design, stage, wires, volts) if isinstance(stage, Array) else stage
-                for stage, volts in circuit.driven(design, ctx)
+                for stage, volts in driven(design, ctx.samples)
             )
         )
 
@@ -62,7 +64,7 @@ def _best(design: Design, stage: Array, wires: Wires, volts: Floats) -> Array:
         )
         for words, bits in ((False, False), (True, False), (False, True), (True, True))
     ]
-    return min(tries, key=lambda found: circuit.error(design, found, wires, volts, wanted))
+    return min(tries, key=lambda found: wire_error(design, found, wires, volts, wanted))
 
 
 def _carried(crossbar: Crossbar, volts: Floats, v_bias: float) -> Floats:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from memxc.errors import fail
+from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
-from memxc.passes import Context, DesignPass
 
 MODES = ("parallel", "sequential")
 

@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from memxc import evaluate, losses, samples
+from memxc.analysis.layer import read_layer
+from memxc.analysis.moments import fitted_stage, measured_moments, refit_stages
+from memxc.analysis.separable import Moments, Pair, fit
+from memxc.evaluation import evaluate, losses, samples
+from memxc.interfaces import Context, GraphPass
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear
-from memxc.lower import lower
-from memxc.passes import Context, GraphPass
-from memxc.passes._layers import read_layer
-from memxc.passes._layout import POLICIES, plan_layout
-from memxc.passes._moments import fitted_stage, measured_moments, refit_stages
-from memxc.passes._separable import Moments, Pair, fit
+from memxc.mapping.layout import POLICIES, plan_layout
+from memxc.ops.lower import lower
 
 Inputs = Mapping[str, NDArray[Any]]
 Pairs = Mapping[str, Pair]
@@ -265,8 +265,7 @@ def _crossbars(design: Design, policy: str, ctx: Context) -> dict[str, int]:
     """Unit crossbars of each crossbar stage, by its bus."""
     return {
         stage.dst: sum(
-            plan_layout(kernel, policy, ctx.lines(stage.name)).crossbars
-            for kernel in stage.kernels
+            plan_layout(kernel, policy, ctx.lines(stage.name)).crossbars for kernel in stage.kernels
         )
         for stage in design.stages
         if isinstance(stage, Linear) and stage.cell == "memristor"

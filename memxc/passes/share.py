@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import ints
-from memxc.passes import Context, DesignPass
 
 
 @dataclass(frozen=True)

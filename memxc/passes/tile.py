@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from memxc.errors import fail
+from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Windows, ints
-from memxc.passes import Context, DesignPass
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """simulate: what a network scores on real crossbars, over a whole data set.
 
 The circuit of a draw is turned into its twin, an ONNX model that onnxruntime runs; nothing is
-fitted for that (memxc.physics.effective; what is approximated: docs/simulate.md). Only nonlinear
+fitted for that (physics.network.effective; what is approximated: docs/simulate.md). Only nonlinear
 cells at the end of resistive wires have no such model: they are solved picture by picture
 (memxc.simulate.walk).
 """
@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import __version__, metrics, reference
+from memxc import __version__
 from memxc.errors import fail
+from memxc.evaluation import metrics, reference
 from memxc.ir.design import Design
-from memxc.physics import effects
+from memxc.physics.device import variation
 from memxc.simulate.circuit import answers, circuit
 from memxc.simulate.journal import Journal
 from memxc.simulate.points import Plan, Point, Program, check_programming, points, programmed
@@ -162,7 +163,7 @@ class _Run:
 
     def _draws(self, number: int) -> int:
         target = self.todo[number].target
-        return self.plan.draws if effects.random(target) else 1
+        return self.plan.draws if variation.random(target) else 1
 
     def _known(self, number: int, draw: int) -> float | None:
         return self.bench.journal.get(self._key(number, draw))

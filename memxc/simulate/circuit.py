@@ -8,12 +8,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from memxc import reference
 from memxc.backends import twin
 from memxc.errors import fail
+from memxc.evaluation import reference
 from memxc.ir.design import Design
-from memxc.physics import bent, cells, effective, effects
-from memxc.physics.nodal import Wires
+from memxc.physics.device import iv_laws, nonlinear_lanes, variation
+from memxc.physics.network import effective
+from memxc.physics.network.nodal import Wires
 from memxc.simulate import walk
 from memxc.target import Target
 
@@ -21,7 +22,7 @@ Named = dict[str, NDArray[Any]]
 
 
 def circuit(
-    design: Design, target: Target, seed: int = 0, draw_per: effects.DrawPer = "placement"
+    design: Design, target: Target, seed: int = 0, draw_per: variation.DrawPer = "placement"
 ) -> Design:
     """One draw of the circuit as a Design of effective matrices: wires, amplifiers, devices.
 
@@ -33,8 +34,8 @@ def circuit(
         hint = "--set wire.r_... = 0 for all of them, or memxc simulate, which solves it"
         raise fail("usage", "wire: a resistance", what, hint)
     _check_noise(target)
-    real = effects.disturbed(design, target, seed, draw_per)
-    straight = bent.straight(real, cells.law(target.device))
+    real = variation.disturbed(design, target, seed, draw_per)
+    straight = nonlinear_lanes.straight(real, iv_laws.law(target.device))
     return effective.effective(straight, Wires.of(target.wire))
 
 
@@ -42,7 +43,7 @@ def answers(
     design: Design,
     target: Target,
     seed: int,
-    draw_per: effects.DrawPer,
+    draw_per: variation.DrawPer,
     inputs: Mapping[str, NDArray[Any]],
     progress: Callable[[float], None],
 ) -> Named:
@@ -55,7 +56,7 @@ def answers(
         hint = "leave out the noise, the wires, or device.iv"
         raise fail("usage", "amplifier.offset_sigma_v, device.read_noise", what, hint)
     _check_noise(target)
-    real = effects.disturbed(design, target, seed, draw_per)
+    real = variation.disturbed(design, target, seed, draw_per)
     return walk.outputs(real, target, inputs, progress)
 
 

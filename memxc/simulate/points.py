@@ -8,7 +8,7 @@ from itertools import product
 
 from memxc.errors import Fault, MemxcError, fail
 from memxc.ir.design import Design
-from memxc.physics import effects
+from memxc.physics.device import variation
 from memxc.target import Target
 
 #: Keys that decide how a network is programmed; the programmed design cannot be changed by them.
@@ -29,7 +29,7 @@ class Plan:
     settings: tuple[str, ...] = ()
     sweep: tuple[tuple[str, tuple[str, ...]], ...] = ()
     draws: int = 1
-    draw_per: effects.DrawPer = "placement"
+    draw_per: variation.DrawPer = "placement"
     metric: str | None = None
     seed: int = 0
 

@@ -1,7 +1,7 @@
 """The network walked stage by stage where its cells are nonlinear: crossbars by Newton's method.
 
 There is no matrix of such a stage, so every place of every picture is solved on its own (see
-memxc.physics.newton for what that costs). Op-amps of finite gain leave volts on the bit lines:
+physics.device.newton for what that costs). Op-amps of finite gain leave volts on the bit lines:
 these are found from currents at 0 V and, once more, from the currents at the volts so found; each
 turn leaves about 1 / gain of the error before it.
 """
@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import evaluate
+from memxc.evaluation import evaluate
 from memxc.ir.design import Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Stage
-from memxc.physics import amplifier, bent, cells, newton
-from memxc.physics.cells import Law
-from memxc.physics.nodal import Wires
+from memxc.physics.device import iv_laws, newton, nonlinear_lanes
+from memxc.physics.device.iv_laws import Law
+from memxc.physics.network import amplifier
+from memxc.physics.network.nodal import Wires
 from memxc.target import Target
 
 Floats = NDArray[np.float64]
@@ -58,7 +59,7 @@ def step(design: Design, stage: Stage, target: Target, sources: Sequence[Floats]
     """What one stage puts on its bus, (samples, width), with the target's cells and wires."""
     if not isinstance(stage, Array):
         return evaluate.step(stage, design.buses, sources)
-    law = cells.Linear() if stage.cell == "resistor" else cells.law(target.device)
+    law = iv_laws.Linear() if stage.cell == "resistor" else iv_laws.law(target.device)
     dst = design.buses[stage.dst]
     volts = _Lines(stage, law, Wires.of(target.wire), sources[0]).volts()
     return volts if dst.limit is None else np.clip(volts, -dst.limit, dst.limit)
@@ -79,7 +80,7 @@ class _Lines:
         offset = np.zeros((2, self.width)) if stage.offset is None else stage.offset
         shape = len(self.source), self.width
         ends = {1: np.broadcast_to(offset[0], shape), -1: np.broadcast_to(offset[1], shape)}
-        loads = bent.loads(stage)
+        loads = nonlinear_lanes.loads(stage)
         currents = self._opened(ends, loads)
         if np.isfinite(stage.gain):
             ends = self._ends(currents, loads, offset)

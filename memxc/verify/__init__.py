@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import engines, evaluate, jobs, netread
-from memxc.backends import power
+from memxc import engines, jobs, netlist_reader
+from memxc.backends.cost import power
 from memxc.errors import fail, why
+from memxc.evaluation import evaluate
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes, Stage
-from memxc.netread import Netlist
-from memxc.physics import nodal
-from memxc.physics.effective import effective
+from memxc.netlist_reader import Netlist
+from memxc.physics.network import nodal
+from memxc.physics.network.effective import effective
 from memxc.simulate import walk
 from memxc.target import Target
 from memxc.verify import alone
@@ -122,7 +123,9 @@ def verify(
     if plan.power:
         _check_power(engine, target)
     tolerance = plan.tolerance or (1e-6 if math.isinf(target.amplifier.gain) else 1e-5)
-    cells = Library.of(netread.read_folder(netlist) if isinstance(netlist, Path) else netlist)
+    cells = Library.of(
+        netlist_reader.read_folder(netlist) if isinstance(netlist, Path) else netlist
+    )
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
     meant = dict(buses)
     results, tasks = list[StageResult](), list[Task]()

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from memxc.errors import MemxcError
 from memxc.ir import expr
 from memxc.ir.stages import Array, Lanes
-from memxc.physics import amplifier, cells
+from memxc.physics.device import iv_laws
+from memxc.physics.network import amplifier
 from memxc.verify import decks, loads, units
 from memxc.verify.bench import Run, benches, cut
 from memxc.verify.simulate import Sweep
@@ -273,7 +274,7 @@ def _amplifier(task: Task, own: Unit, load: Floats, reach: float) -> _Probe:
 def _memristors(task: Task, reach: float) -> Iterator[tuple[object, _Probe]]:
     """The cell of the memristors at conductances from end to end, its current as volts."""
     device = task.target.device
-    law = cells.law(device)
+    law = iv_laws.law(device)
     volts = _spread(min(reach, *np.abs(law.reach)), _POINTS)
     for g in np.geomspace(device.g_min, device.g_max, 5).tolist():
         expected = law(np.full_like(volts, g), volts)[0] / g

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.backends.spice.body import wrapped
-from memxc.backends.spice.names import definition
+from memxc.backends.netlist.body import wrapped
+from memxc.backends.netlist.names import definition
 from memxc.ir.kernel import BIAS
 from memxc.verify.units import Unit
 

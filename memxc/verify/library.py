@@ -1,4 +1,4 @@
-"""The definitions of a netlist, as `netread` read them: what verify simulates is what is written
+"""The definitions of a netlist, as `netlist_reader` read them: what verify simulates is what is written
 there, not what memxc remembers, and an engine is given no text that was not read."""
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from memxc.errors import fail
 from memxc.ir.stages import Drive
-from memxc.netread import Definition, Netlist
-from memxc.physics.nodal import Wires
+from memxc.netlist_reader import Definition, Netlist
+from memxc.physics.network.nodal import Wires
 
 Floats = NDArray[np.float64]
 #: Cells of a line: how many segments from its port, and (row, column).

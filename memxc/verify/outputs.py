@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import evaluate
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate
+from memxc.evaluation.metrics import METRICS, choose
 from memxc.ir.design import Design
-from memxc.metrics import METRICS, choose
 from memxc.verify.size import FAINT, RESOLVED, relative
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Stage
-from memxc.physics import nodal
+from memxc.physics.network import nodal
 from memxc.target import Target
 from memxc.verify import units
 from memxc.verify.bench import Bench, Run

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from memxc.backends.spice.assemble import lane_function
-from memxc.backends.spice.names import definition
+from memxc.backends.netlist.assemble import lane_function
+from memxc.backends.netlist.names import definition
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Lanes

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from memxc import pipeline, report, target
-from memxc.backends import baselines, subimages
+from memxc import target
+from memxc.backends.cost import baselines, paper_rule
+from memxc.build_folder import report
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 
 MODEL = Path(__file__).parents[2] / "models" / "msccnn_fashion.onnx"
 
 
 def compiled(**options):
-    given = pipeline.Options(MODEL, target.load("hfox-128"), **options)
-    return pipeline.compile_model(given, check=False)
+    given = Options(MODEL, target.load("hfox-128"), **options)
+    return compile_model(given, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -101,4 +104,4 @@ def test_pairs_with_a_function_between_them_are_one_layer(packed):
     rule = packed["resources"]["sub_images"]["square"]
     assert rule["as_3d"] == 16 * 16 + 16 * 32 * 4 + 32 * 64 + 3 * 64 * 64
     assert (rule["3d"], rule["2d"]) == (256, 16 * 4 + 32 + 3 * 64)
-    assert subimages.measure(compiled().unlaid, compiled().context)["square"] == rule
+    assert paper_rule.measure(compiled().unlaid, compiled().context)["square"] == rule

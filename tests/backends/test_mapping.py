@@ -7,13 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import evaluate, target
-from memxc.backends import mapping, resources, spice
-from memxc.backends.nets import Nets
+from memxc import target
+from memxc.backends import netlist
+from memxc.backends.cost import resources
+from memxc.backends.netlist import tables
+from memxc.backends.netlist.nets import Nets
+from memxc.evaluation import evaluate
+from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
-from memxc.lower import lower
 from memxc.lvs import compare_folder
-from memxc.passes import Context, parse
+from memxc.ops.lower import lower
+from memxc.passes import parse
 
 TURNED = ["parallel", "sequential"]
 
@@ -37,9 +41,9 @@ def cards(folder):
 
 
 def test_every_row_is_a_card_of_the_netlist(turned, tmp_path):
-    spice.write(turned, tmp_path / "netlist", "hand")
+    netlist.write(turned, tmp_path / "netlist", "hand")
     placed = {n: w for n, w in cards(tmp_path / "netlist").items() if w[-1].startswith("xb")}
-    found = rows(mapping.mapping(turned, "cir"))
+    found = rows(tables.mapping(turned, "cir"))
     assert [row["tile"] for row in found] == list(placed)
     for row in found:
         words = placed[row["tile"]]
@@ -52,7 +56,7 @@ def test_every_row_is_a_card_of_the_netlist(turned, tmp_path):
 
 
 def test_as_many_rows_as_the_report_counts(turned):
-    found = rows(mapping.mapping(turned, "cir"))
+    found = rows(tables.mapping(turned, "cir"))
     total = resources.total(resources.measure(turned, 1e-6, lambda stage: (32, 16)))
     assert len(found) == total.crossbars
     assert sum(int(row["rows"]) for row in found) == total.word_lines
@@ -78,7 +82,7 @@ def test_a_schedule_carried_out_by_hand_is_the_stage(design):
         volts |= {f"n{b}_{lane}": v for lane, v in enumerate(buses[name][0])}
     stage, seen = turned.arrays[0], {}
     crossbar = stage.crossbars[0]
-    found = rows(mapping.schedule(turned))
+    found = rows(tables.schedule(turned))
     assert {row["stage"] for row in found} == {"s01_depthwise"}
     assert {int(row["period"]) for row in found} == set(range(6))
     for period in range(6):
@@ -96,7 +100,7 @@ def test_a_schedule_carried_out_by_hand_is_the_stage(design):
 
 
 def test_a_parallel_design_has_no_schedule(design):
-    assert rows(mapping.schedule(design)) == []
+    assert rows(tables.schedule(design)) == []
 
 
 def test_no_port_of_a_phase_that_has_finished_floats(tmp_path):
@@ -113,9 +117,9 @@ def test_no_port_of_a_phase_that_has_finished_floats(tmp_path):
     for change in parse("calibrate,schedule{mode=sequential},partition,tile,program,share"):
         made = change.run(made, ctx)
     assert [crossbar.places for crossbar in made.arrays[0].crossbars] == [4, 3]
-    top = spice.write(made, tmp_path / "netlist", "net")[0].read_text()
+    top = netlist.write(made, tmp_path / "netlist", "net")[0].read_text()
     ports = set(re.findall(r"\bq\d+_\d+_\d+_\d+\b", top))
-    found = rows(mapping.schedule(made))
+    found = rows(tables.schedule(made))
     for period in "0123":
         carried = [row["port"] for row in found if row["period"] == period]
         assert sorted(p for p in carried if p[0] == "q") == sorted(ports)
@@ -124,8 +128,8 @@ def test_no_port_of_a_phase_that_has_finished_floats(tmp_path):
         "q0_0_0_0": "0", "q0_0_0_1": "n0_2", "q0_1_0_0": "0", "n1_0": "n1_6", "n1_7": "n1_13",
     }  # fmt: skip
     for name, lines in (
-        ("mapping", mapping.mapping(made, "cir")),
-        ("schedule", mapping.schedule(made)),
+        ("mapping", tables.mapping(made, "cir")),
+        ("schedule", tables.schedule(made)),
     ):
         (tmp_path / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines))
     assert compare_folder(made, tmp_path).differences == ()

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import evaluate
-from memxc.backends import power, resources
+from memxc.backends.cost import power, resources
+from memxc.evaluation import evaluate
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import identity, ints

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc.backends import area, kernels, latency, resources
+from memxc.backends.cost import area, kernels, latency, resources
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Kernel
 from memxc.ir.stages import Linear

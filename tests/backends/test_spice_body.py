@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memxc.backends.spice import body
+from memxc.backends.netlist import body
 from memxc.ir.deck import Grids
 from memxc.ir.windows import ints
 

@@ -14,8 +14,9 @@ import numpy as np
 import onnx
 import pytest
 
-from memxc import render, report
-from memxc.netread import read
+from memxc import render
+from memxc.build_folder import report
+from memxc.netlist_reader import read
 
 
 def schema(name):

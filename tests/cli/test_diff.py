@@ -13,8 +13,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import diff
-from memxc.diff.matching import Part, pairs
+from memxc.build_folder import diff
+from memxc.build_folder.diff.matching import Part, pairs
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import reference
 from memxc.errors import MemxcError, fail
+from memxc.evaluation import reference
 from memxc.frontend import evaluator
 
 

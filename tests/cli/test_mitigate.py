@@ -1,6 +1,6 @@
 """compile --mitigate as a user meets it."""
 
-from memxc.pipeline import MITIGATIONS
+from memxc.compiler.options import MITIGATIONS
 
 
 def test_the_order_on_the_command_line_does_not_matter(memxc, model, tmp_path):

@@ -10,7 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from memxc import folder, target
+from memxc import target
+from memxc.build_folder import read
 from memxc.lvs import compare
 
 
@@ -158,7 +159,7 @@ def test_a_linear_netlist_has_no_such_cell(memxc, model, tmp_path):
     assert memxc("compile", model, "-o", tmp_path / "out", "--quiet").code == 0
     files = list((tmp_path / "out" / "netlist").rglob("*.cir"))
     assert not any("memristor r=" in path.read_text() for path in files)
-    design = folder.load(tmp_path / "out").design
+    design = read.load(tmp_path / "out").design
     bent = target.load("hfox-128").with_set("device.iv=sinh", "device.sinh_v0_v=0.1").device
     found = compare(design, tmp_path / "out" / "netlist" / "net.cir", bent)
     assert {d.expected for d in found.differences if "devices" in d.where} == {"memristor"}

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from memxc import folder
+from memxc.build_folder import read
 
 MEMXC = sys.executable, "-m", "memxc"
 
@@ -55,7 +55,7 @@ def test_a_line_changed_by_hand_is_told_and_is_no_result(memxc, out, data, edit)
 
 def test_a_second_simulate_waits_for_the_first(out, data):
     with (
-        folder.alone(out, print),
+        read.alone(out, print),
         subprocess.Popen(
             [*MEMXC, "simulate", out, "--data", data], stderr=subprocess.PIPE, text=True
         ) as second,
@@ -79,7 +79,7 @@ def test_a_lock_ends_with_its_process(out):
         holder.kill()
         holder.wait()
         told = []
-        with folder.alone(out, told.append):
+        with read.alone(out, told.append):
             assert told == []
 
 
@@ -89,5 +89,5 @@ def test_a_file_system_without_locks_is_told(out, monkeypatch):
 
     monkeypatch.setattr("fcntl.flock", refuse)
     told = []
-    with folder.alone(out, told.append):
+    with read.alone(out, told.append):
         assert told == [f"{out} cannot be locked (No locks available): start no other memxc in it"]

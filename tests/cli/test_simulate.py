@@ -17,7 +17,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import reference
+from memxc.evaluation import reference
 
 node = helper.make_node
 

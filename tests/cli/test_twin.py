@@ -11,8 +11,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import __version__, reference
+from memxc import __version__
 from memxc.cli import _main
+from memxc.evaluation import reference
 from memxc.simulate.points import _PROGRAMMED
 
 #: A setting for every key that decides programming, far enough from what is compiled to show.

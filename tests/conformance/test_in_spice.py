@@ -11,10 +11,10 @@ import zlib
 import pytest
 
 from memxc import lvs, passes, target, verify
-from memxc.backends import spice
+from memxc.backends import netlist
 from memxc.errors import MemxcError
+from memxc.interfaces import Context
 from memxc.ir.stages import Array, Lanes
-from memxc.passes import Context
 
 #: Devices and inputs of lanes; SPICE's time is for many small cases.
 LARGEST = 20_000
@@ -58,7 +58,7 @@ def run(case, folder):
         return False  # no volts stand for infinity or NaN
     if not 0 < size(design) <= LARGEST:
         return False
-    top = spice.write(design, folder, "net")[0]
+    top = netlist.write(design, folder, "net")[0]
     assert lvs.compare(design, top).differences == (), case.name
     found = verify.verify(design, chosen, folder, samples, None, verify.Plan())
     assert found.ok, (case.name, [stage for stage in found.stages if not stage.ok])

@@ -9,10 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
-from memxc import evaluate, passes, reference, target
+from memxc import passes, target
 from memxc.backends import twin
 from memxc.errors import MemxcError
-from memxc.passes import Context
+from memxc.evaluation import evaluate, reference
+from memxc.interfaces import Context
 
 PIPELINE = ("calibrate", "schedule", "partition", "tile", "program")
 CLOSE = 1e-5

@@ -7,7 +7,7 @@ import pytest
 
 from memxc import engines, render
 from memxc.ir import expr
-from memxc.physics import amplifier
+from memxc.physics.network import amplifier
 
 GAIN = pytest.mark.parametrize("gain", [97.0, 1e4, 1e6, float("inf")])
 BOTH = pytest.mark.parametrize("name", ["neospice", "ngspice"])

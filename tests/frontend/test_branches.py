@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, reference
+from memxc.evaluation import evaluate, reference
 from memxc.frontend import load
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 node = helper.make_node
 F = TensorProto.FLOAT

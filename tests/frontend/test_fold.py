@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from memxc import reference
 from memxc.errors import MemxcError
+from memxc.evaluation import reference
 from memxc.frontend import compute, load
 
 node = helper.make_node

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from memxc import evaluate, reference
+from memxc.evaluation import evaluate, reference
 from memxc.frontend import load
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 node = helper.make_node
 

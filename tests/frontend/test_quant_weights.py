@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from memxc import reference
+from memxc.evaluation import reference
 from memxc.frontend import load
 
 SHAPE = (4, 6, 3)

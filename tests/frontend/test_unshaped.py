@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from memxc import frontend
 from memxc.errors import MemxcError
-from memxc.lower import load
+from memxc.ops.lower import load
 
 node = helper.make_node
 

@@ -9,15 +9,15 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from memxc import evaluate
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate
 from memxc.frontend import load
 from memxc.frontend.check import check
 from memxc.frontend.convert import convert
 from memxc.frontend.fold import fold
 from memxc.frontend.network import network_of
 from memxc.frontend.read import read
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 node = helper.make_node
 SUITE = Path(onnx.__file__).parent / "backend/test/data"

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from memxc import frontend, netread, samples, store, target
+from memxc import frontend, netlist_reader, target
 from memxc.errors import CODES, Fault, MemxcError
+from memxc.evaluation import samples
+from memxc.ir import store
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Circuit, Lanes
 from memxc.ir.windows import identity, ints, lanewise
-from memxc.lower import lower, survey
+from memxc.ops.lower import lower, survey
 
 #: Divides the files of one input; no TOML, JSON or netlist holds it.
 SPLIT = b"\0\0--next file--\0\0"
@@ -69,7 +71,7 @@ def netlist_(data: bytes, folder: Path) -> None:
     (folder / "cells").mkdir()
     (folder / "top.cir").write_bytes(top)
     (folder / "cells" / "c.cir").write_bytes(cells)
-    netread.read(folder / "top.cir")
+    netlist_reader.read(folder / "top.cir")
 
 
 TARGETS: dict[str, Callable[[bytes, Path], None]] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from memxc import reference
+from memxc.evaluation import reference
 
 MODELS = Path(__file__).parents[2] / "models"
 CARD = (MODELS / "lenet_fashion.md").read_text(encoding="utf-8")

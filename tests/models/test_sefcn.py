@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from memxc import reference
+from memxc.evaluation import reference
 import pytest
 
 MODELS = Path(__file__).parents[2] / "models"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from memxc import reference
+from memxc.evaluation import reference
 import pytest
 
 from memxc.cli import _main

@@ -36,11 +36,13 @@ from cosmic_ray.plugins import get_operator
 
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = {
-    "physics": "memxc/physics/*.py",
+    "physics": "memxc/physics/**/*.py",
     "passes": "memxc/passes/*.py",
+    "analysis": "memxc/analysis/*.py",
+    "mapping": "memxc/mapping/*.py",
     "lvs": "memxc/lvs/*.py",
     "verify": "memxc/verify/*.py",
-    "costs": "memxc/backends/*.py",
+    "costs": "memxc/backends/cost/*.py",
 }
 #: Seconds of tests, as recorded, that a mutant meets at most; no mutant runs ten times as long.
 TESTS_SECONDS = 60.0

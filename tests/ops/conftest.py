@@ -12,10 +12,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from memxc import evaluate, reference
 from memxc.errors import Fault, MemxcError
+from memxc.evaluation import evaluate, reference
 from memxc.ir.graph import Graph, Node
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 Arrays = Mapping[str, np.ndarray]
 #: Operators of integers, for which ONNX's own reference is a second oracle: onnxruntime's kernels

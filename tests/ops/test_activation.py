@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 X = np.linspace(-9, 9, 42, dtype=np.float32).reshape(2, 3, 7)
 LARGEST = float(np.finfo(np.float32).max)

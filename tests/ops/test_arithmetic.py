@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memxc.ir.stages import Lanes, Linear, Wires
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 SHAPES = [
     ((1, 3, 4, 5), (1, 3, 4, 5)),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 
 def inputs_of(image, block, channels, count, batch=1):

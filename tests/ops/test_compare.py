@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import evaluate
+from memxc.evaluation import evaluate
 from memxc.ir.stages import Lanes
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 OPS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 #: Quarters, so that a third of all pairs are ties; the levels are no quarter but one is.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 MODES = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 

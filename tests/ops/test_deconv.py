@@ -11,11 +11,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from memxc import evaluate, reference, target
+from memxc import target
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate, reference
+from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
-from memxc.lower import lower
-from memxc.passes import Context, parse
+from memxc.ops.lower import lower
+from memxc.passes import parse
 
 
 def _reference(weight, bias, x, attrs):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 
 def random(*shape, seed=0):

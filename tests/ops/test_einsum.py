@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 
 def random(*shape, seed=0):

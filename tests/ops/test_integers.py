@@ -12,7 +12,7 @@ import pytest
 
 from memxc.errors import MemxcError
 from memxc.ir.stages import Wires
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 
 def typed(graph, **kinds):

@@ -9,10 +9,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, lvs, reference, target, verify
-from memxc.backends import resources, spice
-from memxc.lower import lower
-from memxc.passes import Context, parse
+from memxc import lvs, target, verify
+from memxc.backends import netlist
+from memxc.backends.cost import resources
+from memxc.evaluation import evaluate, reference
+from memxc.interfaces import Context
+from memxc.ops.lower import lower
+from memxc.passes import parse
 
 PASSES = "calibrate,schedule,partition,tile,program,share"
 SHAPE = (2, 3, 4)
@@ -144,7 +147,7 @@ def programmed(request, case_graph, tmp_path_factory):
     for change in parse(PASSES):
         design = change.run(design, ctx)
         design.verify()
-    top = spice.write(design, tmp_path_factory.mktemp("case"), "net")[0]
+    top = netlist.write(design, tmp_path_factory.mktemp("case"), "net")[0]
     return SimpleNamespace(
         design=design, target=chosen, top=top, x=x, wanted={"y": wanted}, lanes=lanes
     )

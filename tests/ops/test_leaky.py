@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memxc.ir.stages import Lanes, Linear, Wires
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 
 def random(*shape, seed=0):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate
+from memxc.evaluation import evaluate
 from memxc.ir.stages import Lanes, Wires
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 A = np.array([[[False, True, True], [True, False, True]]])
 B = np.array([[[False], [True]], [[True], [False]]])

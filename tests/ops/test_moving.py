@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memxc.ir.stages import Linear, Wires
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 3, 4, 5)).astype(np.float32)

@@ -8,10 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import reference
 from memxc.errors import MemxcError
+from memxc.evaluation import reference
 from memxc.ir.stages import Linear, Wires
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 X = np.random.default_rng(0).normal(size=(1, 2, 4, 5)).astype(np.float32)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memxc.ir.stages import Lanes, Linear
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 
 def integers(*shape, kind="uint8", seed=0):

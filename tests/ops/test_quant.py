@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memxc.ir.stages import Lanes, Linear, Wires
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 CODES = ["int8", "uint8", "int16", "uint16"]
 

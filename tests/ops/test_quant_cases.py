@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from memxc.errors import MemxcError
-from memxc.lower import survey
+from memxc.ops.lower import survey
 
 #: Operator: which inputs are signals in turn, the fewest runs that pass, and those with a fault.
 CASES = {

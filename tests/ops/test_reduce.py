@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memxc.ir.stages import Wires
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 SUMS = ["ReduceSum", "ReduceMean"]
 PICKS = ["ReduceMax", "ReduceMin"]

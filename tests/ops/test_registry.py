@@ -12,7 +12,7 @@ import pytest
 
 import memxc.ops
 from memxc import ops
-from memxc.lower import survey
+from memxc.ops.lower import survey
 
 COLUMN = '''
 from memxc.ir.stages import Circuit

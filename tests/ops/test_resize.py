@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from memxc import reference
 from memxc.errors import MemxcError
+from memxc.evaluation import reference
 from memxc.ir.stages import Linear, Wires
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 X = np.random.default_rng(0).normal(size=(1, 2, 4, 5)).astype(np.float32)
 TRANSFORMS = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners",

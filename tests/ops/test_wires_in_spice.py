@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, lvs, reference, target, verify
-from memxc.backends import power, resources, spice
-from memxc.lower import lower
-from memxc.passes import Context, parse
+from memxc import lvs, target, verify
+from memxc.backends import netlist
+from memxc.backends.cost import power, resources
+from memxc.evaluation import evaluate, reference
+from memxc.interfaces import Context
+from memxc.ops.lower import lower
+from memxc.passes import parse
 
 RNG = np.random.default_rng(0)
 PASSES = "calibrate,schedule,partition,tile,program,share"
@@ -167,7 +170,7 @@ def test_in_spice(tmp_path, case, case_graph, ngspice):
     answer = evaluate.outputs(design, {"x": x})[output]
     wanted = wanted.reshape(answer.shape)
     assert answer == pytest.approx(wanted, abs=1e-5)
-    top = spice.write(design, tmp_path, "net")[0]
+    top = netlist.write(design, tmp_path, "net")[0]
     assert lvs.compare(design, top).differences == ()
     for engine in ("neospice", "ngspice"):
         plan = verify.Plan(engine=engine)
@@ -188,7 +191,7 @@ def test_with_inverted_inputs(tmp_path, case, case_graph):
     lowered = lower(case_graph(model_of(nodes, constants, (1, 3, 4, 5)), {}))
     wanted = evaluate.outputs(lowered, {"x": x})
     design, chosen = programmed(lowered, x, "ideal", signed="inverted-inputs")
-    spice.write(design, tmp_path, "net")
+    netlist.write(design, tmp_path, "net")
     found = verify.verify(design, chosen, tmp_path, {"x": x}, wanted, verify.Plan())
     assert found.ok, found.stages
     assert found.outputs.max_rel_error < 1e-6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memxc.ir.stages import Wires
-from memxc.lower import lower
+from memxc.ops.lower import lower
 
 X = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memxc.ir.windows import DISCARD, Windows, ints
-from memxc.passes import _amplifiers as amplifiers
+from memxc.mapping import feedback as amplifiers
 
 WIDTH = 23
 

@@ -7,13 +7,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, frontend, target
+from memxc import frontend, target
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate
+from memxc.interfaces import Context
 from memxc.ir.design import Bus, Design, Lanes, Wires
 from memxc.ir.stages import Circuit
 from memxc.ir.windows import ints, lanewise
-from memxc.lower import lower
-from memxc.passes import Context, parse
+from memxc.ops.lower import lower
+from memxc.passes import parse
 from memxc.passes.calibrate import Calibrate, round_up
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import evaluate, target
+from memxc import target
+from memxc.evaluation import evaluate
+from memxc.interfaces import Context
 from memxc.ir.design import Design
-from memxc.passes import Context
 from memxc.passes.drop_lines import DropLines
 from memxc.passes.partition import Partition
 from memxc.passes.tile import Tile

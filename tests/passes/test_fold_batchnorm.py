@@ -10,10 +10,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, reference, target
+from memxc import target
+from memxc.evaluation import evaluate, reference
+from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
-from memxc.lower import lower
-from memxc.passes import Context, available
+from memxc.ops.lower import lower
+from memxc.passes import available
 from memxc.passes.fold_batchnorm import FoldBatchnorm, fold
 
 X = (1, 4, 5, 6)

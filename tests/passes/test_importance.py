@@ -7,11 +7,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, frontend, target
-from memxc.lower import lower
-from memxc.passes import Context, _prune, _refit
-from memxc.passes._importance import measured_importance
-from memxc.passes._layers import read_layer
+from memxc import frontend, target
+from memxc.analysis import prune, refit
+from memxc.analysis.importance import measured_importance
+from memxc.analysis.layer import read_layer
+from memxc.evaluation import evaluate
+from memxc.interfaces import Context
+from memxc.ops.lower import lower
 from memxc.passes.prune_ckf import PruneCkf
 
 node = helper.make_node
@@ -54,7 +56,7 @@ BACK = node("Reshape", ["m", "back"], ["y"])
 )  # fmt: skip
 def test_what_never_changes_goes_first(tmp_path, nodes, more):
     net = load(tmp_path, nodes, {"w": W, **more})
-    (layer,) = _prune.layers(PruneCkf(share=1 / 3, score="samples").run(net, CTX)).values()
+    (layer,) = prune.layers(PruneCkf(share=1 / 3, score="samples").run(net, CTX)).values()
     gone = (layer.weight == 0).all(axis=1)
     np.testing.assert_array_equal(gone, [False, True, False, False, True, False])
     assert np.count_nonzero(layer.weight) == 4 * 3
@@ -87,8 +89,8 @@ def test_a_layer_without_a_place_for_a_bias_stays_as_pruned_and_the_next_is_fitt
     weights = {"w": W, "flat": np.array([1, 15]), "u": u, "b": np.zeros(2, np.float32)}
     net = load(tmp_path, nodes, weights)
     pruned = PruneCkf(share=0.3, scope="layer").run(net, CTX)
-    fitted = _refit.refitted(net, pruned, CTX)
-    first, second = (list(_prune.layers(graph).values()) for graph in (pruned, fitted))
+    fitted = refit.refitted(net, pruned, CTX)
+    first, second = (list(prune.layers(graph).values()) for graph in (pruned, fitted))
     np.testing.assert_array_equal(first[0].weight, second[0].weight)
     assert not np.array_equal(first[1].weight, second[1].weight)
     wanted, *answers = (

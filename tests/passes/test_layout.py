@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memxc import evaluate, target
+from memxc import target
 from memxc.errors import MemxcError
-from memxc.passes import Context
+from memxc.evaluation import evaluate
+from memxc.interfaces import Context
 from memxc.passes.calibrate import Calibrate
 from memxc.passes.partition import Partition
 from memxc.passes.program import Program

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from memxc import target
+from memxc.interfaces import Context
 from memxc.ir.stages import Array
-from memxc.passes import Context, parse
-from memxc.passes._levels import nearest
+from memxc.mapping.levels import nearest
+from memxc.passes import parse
 
 
 def _device(levels):

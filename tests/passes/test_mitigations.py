@@ -8,14 +8,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from memxc import evaluate, target
+from memxc import target
+from memxc.evaluation import evaluate
+from memxc.interfaces import Context
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import identity
-from memxc.passes import Context, parse
-from memxc.physics import nodal
-from memxc.physics.effective import effective
+from memxc.passes import parse
+from memxc.physics.network import nodal
+from memxc.physics.network.effective import effective
 
 ROWS, COLUMNS = 21, 8
 

@@ -8,9 +8,10 @@ from math import prod
 import pytest
 
 from memxc import target
-from memxc.passes import Context, _patch
-from memxc.passes._layout import Layout, _flat, plan_layout
-from memxc.passes._shape import shape
+from memxc.interfaces import Context
+from memxc.mapping import subimage
+from memxc.mapping.layout import Layout, _flat, plan_layout
+from memxc.mapping.shape import shape
 from memxc.passes.partition import Partition
 from memxc.passes.tile import Tile, tiles
 
@@ -29,12 +30,12 @@ def cheapest(kernel, lines):
         if prod(patch) * filters > lines[1]:
             continue
         whole = (channels, filters) == (form.channels, form.filters)
-        blocks = _patch.split(flat, form, channels, filters)
+        blocks = subimage.split(flat, form, channels, filters)
         for groups in range(1, form.groups + 1 if whole else 2):
             if groups * filters * prod(patch) > lines[1]:
                 break
-            joined = [b for block in blocks for b in _patch.join_groups(block, groups)]
-            made = [_patch.merge(block, patch) for block in joined]
+            joined = [b for block in blocks for b in subimage.join_groups(block, groups)]
+            made = [subimage.merge(block, patch) for block in joined]
             bias = kernel.bias_lines if kernel.bias is not None else 0
             if all(part.rows + bias <= lines[0] for part in made):
                 found.append(count(made, lines))

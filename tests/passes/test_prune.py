@@ -12,14 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, frontend, pruning, reference, target
+from memxc import frontend, target
+from memxc.analysis import prune
+from memxc.compiler import pruning
+from memxc.compiler.record import counts, macs
 from memxc.errors import MemxcError
-from memxc.lower import lower
-from memxc.passes import Context, _prune, available
+from memxc.evaluation import evaluate, reference
+from memxc.evaluation.samples import Samples
+from memxc.interfaces import Context
+from memxc.ops.lower import lower
+from memxc.passes import available
 from memxc.passes.prune_ckf import PruneCkf, _uses, masks
 from memxc.passes.prune_lines import PruneLines
-from memxc.passes.record import counts, macs
-from memxc.samples import Samples
 
 node = helper.make_node
 X = np.random.default_rng(5).normal(size=(12, 3, 7, 5)).astype(np.float32)
@@ -201,11 +205,11 @@ def test_every_multiplication_of_one_layer_is_counted_alike(graph):
     """Where one layer is pruned alone, its share of all multiplications is what goes."""
     total = macs(lower(graph))
     layer = {n.name: i for i, n in enumerate(graph.nodes)}
-    found = _prune.layers(graph)
+    found = prune.layers(graph)
     for name, index in layer.items():
         if index in found:
             assert _uses(found[index], graph) == MAPS[NAMES[name]]
-            one = _prune.rewritten(graph, {index: replace(found[index], weight=np.zeros_like(
+            one = prune.rewritten(graph, {index: replace(found[index], weight=np.zeros_like(
                 found[index].weight))})  # fmt: skip
             gone = found[index].weight.size * MAPS[NAMES[name]]
             assert counts(lower(one))["multiplications"] == total - gone

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, frontend, reference, target
-from memxc.ladder import distance
-from memxc.lower import lower
-from memxc.passes import Context
+from memxc import frontend, target
+from memxc.compiler.ladder import distance
+from memxc.evaluation import evaluate, reference
+from memxc.interfaces import Context
+from memxc.ops.lower import lower
 from memxc.passes.drop_dead import DropDeadChannels
 
 CTX = Context(target.load("ideal"), {})

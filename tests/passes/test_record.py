@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from memxc import target
-from memxc.passes import Context
+from memxc.compiler.record import counts
+from memxc.interfaces import Context
 from memxc.passes.calibrate import Calibrate
 from memxc.passes.program import Program
-from memxc.passes.record import counts
 
 
 @pytest.mark.parametrize(

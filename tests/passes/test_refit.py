@@ -10,9 +10,11 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from onnx import TensorProto, helper, numpy_helper
 
-from memxc import evaluate, frontend, target
-from memxc.lower import lower
-from memxc.passes import Context, _prune, _refit
+from memxc import frontend, target
+from memxc.analysis import prune, refit
+from memxc.evaluation import evaluate
+from memxc.interfaces import Context
+from memxc.ops.lower import lower
 from memxc.passes.prune_ckf import PruneCkf
 from memxc.passes.prune_lines import PruneLines
 from memxc.passes.separate import Separate
@@ -50,7 +52,7 @@ def zeroed(net, share=0.5):
 
 
 def layer(net, number=0):
-    return list(_prune.layers(net).values())[number]
+    return list(prune.layers(net).values())[number]
 
 
 def test_each_filter_is_the_least_squares_of_what_it_has_left(tmp_path):
@@ -58,7 +60,7 @@ def test_each_filter_is_the_least_squares_of_what_it_has_left(tmp_path):
         tmp_path, [node("Conv", ["x", "w", "b"], ["y"])], {"w": weight(5, 3, 3, 2), "b": weight(5)}
     )
     pruned = zeroed(net)
-    found = layer(_refit.refitted(net, pruned, CTX))
+    found = layer(refit.refitted(net, pruned, CTX))
     wanted = answers(net)
     windows = sliding_window_view(X.astype(float), (3, 2), axis=(2, 3)).transpose(0, 2, 3, 1, 4, 5)
     patches = np.concatenate([windows.reshape(-1, 18), np.ones((len(X) * 16, 1))], axis=1)
@@ -88,7 +90,7 @@ def test_each_filter_is_the_least_squares_of_what_it_has_left(tmp_path):
 def test_dense_layers_keep_their_zeros_and_lose_less(tmp_path, nodes, weights):
     net = graph(tmp_path, [node("Flatten", ["x"], ["f"]), *nodes], weights)
     pruned = zeroed(net, 0.6)
-    found = _refit.refitted(net, pruned, CTX)
+    found = refit.refitted(net, pruned, CTX)
     gone = layer(pruned).weight == 0
     assert gone.any()
     assert not layer(found).weight.reshape(gone.shape)[gone].any()
@@ -125,7 +127,7 @@ def test_layers_behind_a_pruned_crossbar_make_up_for_it(tmp_path):
 
 def test_where_nothing_went_nothing_changes(tmp_path):
     net = graph(tmp_path, NODES, WEIGHTS)
-    found = _refit.refitted(net, net, CTX)
+    found = refit.refitted(net, net, CTX)
     assert answers(found) == pytest.approx(answers(net), rel=1e-9, abs=1e-9)
 
 
@@ -136,7 +138,7 @@ def test_a_filter_that_went_as_a_whole_keeps_its_bias(tmp_path):
         tmp_path, [node("Conv", ["x", "w", "b"], ["y"])],
         {**weights, "w": weights["w"] * np.array([1, 1, 0, 1, 1], np.float32)[:, None, None, None]},
     )  # fmt: skip
-    found = layer(_refit.refitted(net, pruned, CTX))
+    found = layer(refit.refitted(net, pruned, CTX))
     assert found.bias[2] == pytest.approx(weights["b"][2])
     assert not found.weight[2].any()
 
@@ -148,7 +150,7 @@ def test_samples_that_hardly_differ_can_be_fitted_to(tmp_path, spread):
     ctx = Context(target.load("ideal"), {"x": same})
     net = graph(tmp_path, NODES, WEIGHTS)
     pruned = PruneCkf(share=0.3).run(net, ctx)
-    found, right = _refit.refitted(net, pruned, ctx), answers(net, same)
+    found, right = refit.refitted(net, pruned, ctx), answers(net, same)
     before, after = (np.square(answers(g, same) - right).mean() for g in (pruned, found))
     assert after < 1.5 * before
     separated = Separate(ratio=1.0).run(net, ctx)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc import evaluate, passes, target
+from memxc import passes, target
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate
+from memxc.evaluation.samples import Samples
+from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
-from memxc.lower import lower
-from memxc.passes import Context
+from memxc.ops.lower import lower
 from memxc.passes.separate import Separate
-from memxc.samples import Samples
 
 RNG = np.random.default_rng
 

@@ -7,7 +7,7 @@ import pytest
 
 from memxc import target
 from memxc.errors import MemxcError
-from memxc.physics import cells
+from memxc.physics.device import iv_laws
 
 HFOX = target.load("hfox-128")  # read at 0.2 V
 
@@ -31,7 +31,7 @@ def measured(tmp_path):
 
 
 def amperes(device, g, volts):
-    return cells.law(device)(np.array(g), np.array(volts))[0]
+    return iv_laws.law(device)(np.array(g), np.array(volts))[0]
 
 
 def test_a_sinh_cell():
@@ -79,15 +79,15 @@ def test_the_slope_is_the_derivative(measured, law):
     device = measured.with_set(f"device.iv={law}", "device.sinh_v0=0.1").device
     rng = np.random.default_rng(1)
     g, volts, small = 10 ** rng.uniform(-6, -3, (40, 30)), rng.uniform(-0.6, 0.6, 30), 1e-9
-    rule = cells.law(device)
+    rule = iv_laws.law(device)
     slope = (rule(g, volts + small)[0] - rule(g, volts - small)[0]) / (2 * small)
     np.testing.assert_allclose(rule(g, volts)[1], slope, rtol=1e-5)
     assert (slope > 0).all()
 
 
 def test_the_reach_is_what_all_curves_have(measured):
-    assert cells.law(measured.device).reach == (-0.4, 0.3)
-    assert cells.law(HFOX.device).reach == (-np.inf, np.inf)
+    assert iv_laws.law(measured.device).reach == (-0.4, 0.3)
+    assert iv_laws.law(HFOX.device).reach == (-np.inf, np.inf)
 
 
 def test_a_folder_keeps_the_curves(measured):

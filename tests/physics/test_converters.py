@@ -6,14 +6,17 @@ import numpy as np
 import onnx
 import pytest
 
-from memxc import evaluate, lvs, passes, reference, target, verify
-from memxc.backends import spice, twin
+from memxc import lvs, passes, target, verify
+from memxc.backends import netlist, twin
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate, reference
+from memxc.interfaces import Context
 from memxc.ir import expr
 from memxc.ir.stages import Array, Digital, Lanes
-from memxc.passes import Context
-from memxc.physics import converters, effects
-from memxc.pipeline import Options, compile_model
+from memxc.physics import converters
+from memxc.physics.device import variation
 
 BITS = ("converter.dac_bits=5", "converter.adc_bits=6")
 EVERYWHERE = (*BITS, "converter.where=stages")
@@ -109,7 +112,7 @@ def test_levels_below_0_are_for_signals_below_0(model, kind, least):
 @pytest.mark.parametrize("settings", [BITS, EVERYWHERE])
 def test_the_twin_has_the_same_levels(model, settings):
     made, chosen = compiled(model)
-    design = effects.disturbed(made.design, chosen.with_set(*settings), 0, "definition")
+    design = variation.disturbed(made.design, chosen.with_set(*settings), 0, "definition")
     wanted = evaluate.outputs(design, made.samples)["y"]
     session = reference.session(twin.model(design))
     given = {name: values.astype(np.float32) for name, values in made.samples.items()}
@@ -140,7 +143,7 @@ def test_in_spice(model, tmp_path):
     chosen = chosen.with_set(*EVERYWHERE)
     context = Context(chosen, made.samples)
     design = passes.available()["convert"]().run(made.design, context)
-    top = spice.write(design, tmp_path, "net")[0]
+    top = netlist.write(design, tmp_path, "net")[0]
     assert lvs.compare(design, top).differences == ()
     inputs = {name: values[:2] for name, values in made.samples.items()}
     found = verify.verify(design, chosen, tmp_path, inputs, None, verify.Plan())
@@ -156,7 +159,9 @@ def test_a_target_with_converters_is_compiled_with_them(model):
     assert (record.name, record.exact) == ("convert", False)
     assert record.loss["max_rel_error"] > 0
     # Settings of a run take the place of what was compiled.
-    other = effects.disturbed(made.design, chosen.with_set("converter.where=edges"), 0, "placement")
+    other = variation.disturbed(
+        made.design, chosen.with_set("converter.where=edges"), 0, "placement"
+    )
     assert kinds(other) == "DxfrxAd"
     arrays = [stage.src for stage in made.design.arrays]
     assert set(arrays) <= set(made.squares), "no power is known of a bus behind a converter"

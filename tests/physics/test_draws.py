@@ -8,13 +8,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc import samples, simulate, target
+from memxc import simulate, target
+from memxc.evaluation import samples
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import identity, ints
-from memxc.physics import effects
-from memxc.physics.draws import Stream, normal
+from memxc.physics.device import variation
+from memxc.physics.device.streams import Stream, normal
 
 HFOX = target.load("hfox-128")
 G = 2e-5
@@ -33,7 +34,7 @@ def dense():
 
 
 def drawn(design, *settings, chosen=HFOX):
-    return effects.disturbed(design, chosen.with_set(*settings), 7, "placement").stages[0]
+    return variation.disturbed(design, chosen.with_set(*settings), 7, "placement").stages[0]
 
 
 #: The first, sixth and last device of 20 uS, relative to 20 uS.

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import evaluate, target
+from memxc import target
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
+from memxc.evaluation import evaluate
 from memxc.ir.stages import Array, Linear
 from memxc.ir.windows import DISCARD, ints
-from memxc.physics.effective import effective
-from memxc.pipeline import Options, compile_model
+from memxc.physics.network.effective import effective
 
 GAINS = [float("inf"), 300.0]
 

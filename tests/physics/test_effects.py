@@ -8,14 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import evaluate, lvs, target, verify
-from memxc.backends import spice
+from memxc import lvs, target, verify
+from memxc.backends import netlist
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import Windows, identity, ints
-from memxc.physics import draws, effects
+from memxc.physics.device import streams, variation
 
 HFOX = target.load("hfox-128")
 IDEAL = target.load("ideal")
@@ -55,7 +56,7 @@ def drawn(found, stage=0, crossbar=0):
 def one(value, *settings, seed=5, chosen=HFOX):
     """What one draw makes of a crossbar of equal devices, (150, 200)."""
     design = array(np.full((WORDS, BITS), value))
-    found = effects.disturbed(design, chosen.with_set(*settings), seed, "placement")
+    found = variation.disturbed(design, chosen.with_set(*settings), seed, "placement")
     found.verify()
     return drawn(found)[0]
 
@@ -70,7 +71,7 @@ def near(values, mean, sigma=None):
 
 
 def test_no_effect_is_the_design_itself(design):
-    assert effects.disturbed(design, HFOX, 0, "placement") is design
+    assert variation.disturbed(design, HFOX, 0, "placement") is design
 
 
 def test_programming_normal():
@@ -130,7 +131,7 @@ def test_no_device_is_made_by_any_effect():
         "device.r_on_sigma=0.3", "device.r_off_sigma=0.4", "device.stuck_at_lrs=0.5",
         "device.stuck_at_hrs=0.5", "device.programming_sigma=0.2",
     )  # fmt: skip
-    found = drawn(effects.disturbed(array(wanted), chosen, 1, "placement"))[0]
+    found = drawn(variation.disturbed(array(wanted), chosen, 1, "placement"))[0]
     assert ((found == 0) == (wanted == 0)).all()
 
 
@@ -198,7 +199,7 @@ ALL = (
 def test_same_seed_same_bytes_another_seed_another_draw(design):
     chosen = HFOX.with_set(*ALL)
     for draw_per in ("placement", "definition"):
-        a, b, c = (effects.disturbed(design, chosen, s, draw_per) for s in (1, 1, 2))
+        a, b, c = (variation.disturbed(design, chosen, s, draw_per) for s in (1, 1, 2))
         for k in (1, 3):
             assert drawn(a, k).tobytes() == drawn(b, k).tobytes()
             assert (drawn(a, k) != drawn(c, k)).mean() > 0.7
@@ -217,7 +218,7 @@ def test_a_place_does_not_depend_on_how_many_there_are():
     g = np.full((7, 4), 2e-5)
     chosen = HFOX.with_set(*ALL).with_set("wire.open_word_line=0.3")
     few, many = (
-        drawn(effects.disturbed(array(g, places), chosen, 3, "placement")) for places in (2, 9)
+        drawn(variation.disturbed(array(g, places), chosen, 3, "placement")) for places in (2, 9)
     )
     assert many.shape == (9, 7, 4)
     assert (few == many[:2]).all()
@@ -227,9 +228,9 @@ def test_a_place_does_not_depend_on_how_many_there_are():
 def test_chunks_of_places_change_nothing(monkeypatch):
     g = np.full((7, 4), 2e-5)
     chosen = HFOX.with_set(*ALL)
-    whole = drawn(effects.disturbed(array(g, 9), chosen, 3, "placement"))
-    monkeypatch.setattr(effects, "_CHUNK", 60)
-    assert (drawn(effects.disturbed(array(g, 9), chosen, 3, "placement")) == whole).all()
+    whole = drawn(variation.disturbed(array(g, 9), chosen, 3, "placement"))
+    monkeypatch.setattr(variation, "_CHUNK", 60)
+    assert (drawn(variation.disturbed(array(g, 9), chosen, 3, "placement")) == whole).all()
 
 
 def test_an_effect_does_not_move_the_draws_of_another():
@@ -242,9 +243,9 @@ def test_an_effect_does_not_move_the_draws_of_another():
 
 def test_a_stage_does_not_move_the_draws_of_another(design):
     chosen = HFOX.with_set(*ALL)
-    whole = effects.disturbed(design, chosen, 1, "placement")
+    whole = variation.disturbed(design, chosen, 1, "placement")
     dense = replace(design, inputs=("b",), stages=design.stages[3:])
-    assert (drawn(effects.disturbed(dense, chosen, 1, "placement")) == drawn(whole, 3)).all()
+    assert (drawn(variation.disturbed(dense, chosen, 1, "placement")) == drawn(whole, 3)).all()
 
 
 def test_stages_of_one_name_have_devices_of_their_own():
@@ -255,13 +256,13 @@ def test_stages_of_one_name_have_devices_of_their_own():
         buses={**design.buses, **bus},
         stages=(*design.stages, replace(design.stages[0], dst="z")),
     )
-    found = effects.disturbed(twice, HFOX.with_set("device.sigma=0.1"), 1, "placement")
+    found = variation.disturbed(twice, HFOX.with_set("device.sigma=0.1"), 1, "placement")
     assert (drawn(found, 0) != drawn(found, 1)).all()
 
 
 def test_crossbars_and_groups_have_devices_of_their_own(design):
     chosen = HFOX.with_set("device.sigma=0.1")
-    found = effects.disturbed(design, chosen, 1, "definition")
+    found = variation.disturbed(design, chosen, 1, "definition")
     ratio = drawn(found, 1) / drawn(design, 1)
     assert (ratio[0] != ratio[1]).all()
     upper, lower = (drawn(found, 3, k)[0] / drawn(design, 3, k)[0] for k in (0, 1))
@@ -272,15 +273,17 @@ def test_places_that_take_turns_share_their_devices():
     g = np.random.default_rng(0).uniform(G_MIN, G_MAX, (7, 4))
     design = array(g, 5, schedule="sequential")
     chosen = HFOX.with_set(*ALL)
-    found = effects.disturbed(design, chosen, 3, "placement")
+    found = variation.disturbed(design, chosen, 3, "placement")
     found.verify()
     assert found.stages[0].crossbars[0].places == 5
-    assert (drawn(found) == drawn(effects.disturbed(design, chosen, 3, "definition"))).all()
+    assert (drawn(found) == drawn(variation.disturbed(design, chosen, 3, "definition"))).all()
 
 
 def test_one_draw_a_definition(design):
     chosen = HFOX.with_set("device.sigma=0.1")
-    placed, defined = (effects.disturbed(design, chosen, 1, d) for d in ("placement", "definition"))
+    placed, defined = (
+        variation.disturbed(design, chosen, 1, d) for d in ("placement", "definition")
+    )
     assert drawn(placed, 1).shape == (12, 5, 2)
     assert drawn(defined, 1).shape == (2, 5, 2)
     # The first place of each group has the draw of the group.
@@ -294,7 +297,7 @@ def test_a_device_a_cell():
     shared = ints(np.where(np.eye(6, 4, dtype=bool), -1, 0))
     one_weight = replace(crossbar, g=crossbar.g[:, :1], cell=shared)
     design = replace(design, stages=(replace(stage, crossbars=(one_weight,)),))
-    g = drawn(effects.disturbed(design, HFOX.with_set("device.sigma=0.1"), 1, "placement"))[0]
+    g = drawn(variation.disturbed(design, HFOX.with_set("device.sigma=0.1"), 1, "placement"))[0]
     assert (g[np.eye(6, 4, dtype=bool)] == 0).all()
     assert len(np.unique(g)) == 1 + 20
 
@@ -303,7 +306,7 @@ def test_fixed_resistors_stay(design):
     stages = list(design.stages)
     stages[1] = replace(stages[1], cell="resistor")
     mixed = replace(design, stages=tuple(stages))
-    found = effects.disturbed(mixed, HFOX.with_set(*ALL), 1, "placement")
+    found = variation.disturbed(mixed, HFOX.with_set(*ALL), 1, "placement")
     assert (drawn(found, 1) == drawn(design, 1)).all()
     assert (drawn(found, 3) != drawn(design, 3)).any()
     numbers = [n for a in found.arrays for c in a.crossbars for n in c.definition.tolist()]
@@ -311,20 +314,20 @@ def test_fixed_resistors_stay(design):
 
 
 def test_more_devices_than_memory_is_a_fault(monkeypatch):
-    monkeypatch.setattr(effects, "MOST_BYTES", 2000)
+    monkeypatch.setattr(variation, "MOST_BYTES", 2000)
     design = array(np.full((7, 4), 2e-5), 9)
     chosen = HFOX.with_set("device.sigma=0.1")
     with pytest.raises(MemxcError, match="--draw-per definition") as caught:
-        effects.disturbed(design, chosen, 1, "placement")
+        variation.disturbed(design, chosen, 1, "placement")
     assert caught.value.exit_code == 2
     assert "fc" in str(caught.value)
-    effects.disturbed(design, chosen, 1, "definition")
+    variation.disturbed(design, chosen, 1, "definition")
 
 
 def test_a_design_for_another_device_is_a_fault(design):
     chosen = HFOX.with_set("device.sigma=0.1", "device.r_on_ohm=5e4")
     with pytest.raises(MemxcError, match="compile the model for this target") as caught:
-        effects.disturbed(design, chosen, 1, "placement")
+        variation.disturbed(design, chosen, 1, "placement")
     assert [f.what.split()[0] for f in caught.value.faults] == ["depthwise", "dense"]
 
 
@@ -334,7 +337,7 @@ def test_a_range_that_is_narrower_than_what_was_programmed_is_a_fault(setting):
     g = np.full((WORDS, BITS), G_MIN)
     g[0, 0] = G_MAX
     with pytest.raises(MemxcError, match="does not have"):
-        effects.disturbed(array(g), HFOX.with_set(setting, "device.sigma=0.1"), 0, "placement")
+        variation.disturbed(array(g), HFOX.with_set(setting, "device.sigma=0.1"), 0, "placement")
 
 
 def test_no_draw_is_infinite(monkeypatch):
@@ -348,9 +351,9 @@ def test_no_draw_is_infinite(monkeypatch):
             return np.resize(np.array([0, 2**64 - 1], np.uint64), count)
 
     monkeypatch.setattr(np.random, "Philox", Edges)
-    uniform = draws.Stream(1, "programming", "fc", 0).uniform(0, slice(0, 2), 4)
+    uniform = streams.Stream(1, "programming", "fc", 0).uniform(0, slice(0, 2), 4)
     assert ((uniform > 0) & (uniform < 1)).all()
-    assert np.unique(draws.normal(uniform)) == pytest.approx([-8.21, 8.13], abs=0.1)
+    assert np.unique(streams.normal(uniform)) == pytest.approx([-8.21, 8.13], abs=0.1)
 
 
 X = {"x": np.random.default_rng(4).uniform(-1, 1, (3, 2, 3, 4))}
@@ -359,7 +362,7 @@ X = {"x": np.random.default_rng(4).uniform(-1, 1, (3, 2, 3, 4))}
 @pytest.mark.parametrize("draw_per", ["placement", "definition"])
 def test_a_breath_of_variation_leaves_the_network_what_it_is(design, draw_per):
     """Every place still reads its own nets, with its own group's weights."""
-    found = effects.disturbed(design, HFOX.with_set("device.sigma=1e-9"), 1, draw_per)
+    found = variation.disturbed(design, HFOX.with_set("device.sigma=1e-9"), 1, draw_per)
     clean, stirred = evaluate.run(design, X), evaluate.run(found, X)
     for bus in ("a", "c"):
         assert (stirred[bus] != clean[bus]).any()
@@ -395,11 +398,11 @@ def test_one_draw_a_definition_in_spice(design, tmp_path):
 
 def _agree(design, tmp_path, engine, settings, draw_per):
     chosen = IDEAL.with_set(*settings)
-    found = effects.disturbed(design, chosen, 11, draw_per)
+    found = variation.disturbed(design, chosen, 11, draw_per)
     found.verify()
     clean, wanted = evaluate.outputs(design, X), evaluate.outputs(found, X)
     assert np.abs(clean["d"] - wanted["d"]).max() > 1e-9
-    top = spice.write(found, tmp_path, "net")[0]
+    top = netlist.write(found, tmp_path, "net")[0]
     assert lvs.compare(found, top).differences == ()
     plan = verify.Plan(engine=engine, tolerance=1e-6)
     checked = verify.verify(found, chosen, tmp_path, X, clean, plan)
@@ -408,7 +411,7 @@ def _agree(design, tmp_path, engine, settings, draw_per):
 
 def test_another_draw_is_not_this_netlist(design, tmp_path):
     chosen = IDEAL.with_set(*ALL)
-    one_draw, other = (effects.disturbed(design, chosen, s, "placement") for s in (1, 2))
-    top = spice.write(one_draw, tmp_path, "net")[0]
+    one_draw, other = (variation.disturbed(design, chosen, s, "placement") for s in (1, 2))
+    top = netlist.write(one_draw, tmp_path, "net")[0]
     assert lvs.compare(one_draw, top).differences == ()
     assert len(lvs.compare(other, top).differences) > 100

@@ -10,9 +10,10 @@ from scipy.optimize import root
 
 from memxc import engines
 from memxc.errors import MemxcError
-from memxc.physics import newton, transfer
-from memxc.physics.cells import Linear, Sinh, Table
-from memxc.physics.nodal import Wires
+from memxc.physics.device import newton
+from memxc.physics.device.iv_laws import Linear, Sinh, Table
+from memxc.physics.network import admittance
+from memxc.physics.network.nodal import Wires
 from memxc.verify.library import wired
 
 OHM = (Wires(0.0, 0.0, 0.0, 0.0), Wires(0.0, 5.0, 5.0, 0.0), Wires(30.0, 0.0, 7.0, 11.0))
@@ -43,7 +44,7 @@ def test_linear_cells_are_the_linear_crossbar(seed):
         drive = DRIVES[rng.integers(2)]
         volts, ends = rng.normal(size=(1, 3, rows)), 0.1 * rng.normal(size=(2, 3, columns))
         found = newton.currents(g, Linear(), wires, volts, drive, ends)
-        ports = transfer.ports(g, wires, drive)
+        ports = admittance.ports(g, wires, drive)
         expected = volts @ ports.t - ends @ ports.y_out
         assert np.abs(found - expected).max() <= 1e-10 * np.abs(expected).max()
 

@@ -6,7 +6,7 @@ import neospice
 import numpy as np
 import pytest
 
-from memxc.physics import amplifier, nodal
+from memxc.physics.network import amplifier, nodal
 from memxc.verify.library import wired
 
 NO_WIRES = nodal.Wires(0, 0, 0, 0)

@@ -7,15 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import evaluate, lvs, reference, target, verify
-from memxc.backends import spice, twin
+from memxc import lvs, target, verify
+from memxc.backends import netlist, twin
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
+from memxc.evaluation import evaluate, reference
 from memxc.ir.stages import Array
 from memxc.ir.windows import ints
-from memxc.physics import amplifier, effects, noise
-from memxc.physics.blocks import apart
-from memxc.physics.effective import effective
-from memxc.physics.nodal import Wires
-from memxc.pipeline import Options, compile_model
+from memxc.physics.device import variation
+from memxc.physics.network import amplifier, offsets
+from memxc.physics.network.drive import apart
+from memxc.physics.network.effective import effective
+from memxc.physics.network.nodal import Wires
 
 WIRES = ("wire.r_source=7", "wire.r_word_line=3", "wire.r_bit_line=2", "wire.r_neuron=11")
 OFFSET = "amplifier.offset_sigma=0.002"
@@ -64,8 +67,8 @@ CIRCUITS = [
 def test_offsets_in_spice(model, tmp_path, gain, signed, schedule, wire):
     made, chosen = compiled(model, gain, signed, schedule)
     chosen = chosen.with_set(*WIRES)
-    design = effects.disturbed(made.design, chosen.with_set(OFFSET), 5, "definition")
-    top = spice.write(design, tmp_path, "net")[0]
+    design = variation.disturbed(made.design, chosen.with_set(OFFSET), 5, "definition")
+    top = netlist.write(design, tmp_path, "net")[0]
     assert lvs.compare(design, top).differences == ()
     inputs = {name: values[:2] for name, values in made.samples.items()}
     plan = verify.Plan(wire=wire)
@@ -77,9 +80,9 @@ def test_offsets_in_spice(model, tmp_path, gain, signed, schedule, wire):
 
 def test_lvs_reads_offsets(model, tmp_path):
     made, chosen = compiled(model)
-    design = effects.disturbed(made.design, chosen.with_set(OFFSET), 5, "definition")
-    top = spice.write(design, tmp_path, "net")[0]
-    other = effects.disturbed(made.design, chosen.with_set(OFFSET), 6, "definition")
+    design = variation.disturbed(made.design, chosen.with_set(OFFSET), 5, "definition")
+    top = netlist.write(design, tmp_path, "net")[0]
+    other = variation.disturbed(made.design, chosen.with_set(OFFSET), 6, "definition")
     wrong = lvs.compare(other, top).differences
     lanes = sum(len(stage.r_f) for stage in design.arrays)
     assert len(wrong) == lanes
@@ -90,7 +93,7 @@ def test_lvs_reads_offsets(model, tmp_path):
 @pytest.mark.parametrize(("gain", "signed", "schedule"), CIRCUITS)
 def test_offsets_of_effective_matrices(model, gain, signed, schedule):
     made, chosen = compiled(model, gain, signed, schedule)
-    design = effects.disturbed(made.design, chosen.with_set(OFFSET), 5, "definition")
+    design = variation.disturbed(made.design, chosen.with_set(OFFSET), 5, "definition")
     wanted = evaluate.outputs(design, made.samples)["y"]
     found = evaluate.outputs(effective(design), made.samples)["y"]
     assert np.abs(found - wanted).max() < 1e-12
@@ -102,7 +105,7 @@ def test_offsets_of_effective_matrices(model, gain, signed, schedule):
 def test_an_offset_is_of_an_amplifier(model):
     """Another seed, another offset; places that take turns at an amplifier have the same."""
     made, _ = compiled(model, schedule="sequential")
-    first, second = (noise.with_offsets(made.design, 0.002, seed) for seed in (1, 2))
+    first, second = (offsets.with_offsets(made.design, 0.002, seed) for seed in (1, 2))
     conv = first.arrays[0]
     assert conv.offset.shape == (2, 3 * 4 * 4)
     lanes = conv.crossbars[0].sinks.nets()
@@ -111,7 +114,10 @@ def test_an_offset_is_of_an_amplifier(model):
     assert (conv.offset != second.arrays[0].offset).all()
     made, _ = compiled(model)
     many = np.concatenate(
-        [noise.with_offsets(made.design, 0.002, s).arrays[0].offset.reshape(-1) for s in range(60)]
+        [
+            offsets.with_offsets(made.design, 0.002, s).arrays[0].offset.reshape(-1)
+            for s in range(60)
+        ]
     )
     assert np.std(many) == pytest.approx(0.002, rel=0.05)
     assert abs(many.mean()) < 1e-4

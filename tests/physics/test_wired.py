@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc import evaluate, target
+from memxc import target
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
+from memxc.evaluation import evaluate
 from memxc.ir.stages import Array
-from memxc.physics import nodal
-from memxc.physics.effective import effective
-from memxc.physics.nodal import Wires
-from memxc.pipeline import Options, compile_model
+from memxc.physics.network import nodal
+from memxc.physics.network.effective import effective
+from memxc.physics.network.nodal import Wires
 from memxc.verify.library import Library
 from memxc.verify.task import Task
 

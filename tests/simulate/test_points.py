@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from memxc import target
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
-from memxc.pipeline import Options, compile_model
+from memxc.ir.store import save
 from memxc.simulate.points import Plan, points
-from memxc.store import save
 
 #: Another value for every number of a target.
 OTHER = {

@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import evaluate, simulate, target
+from memxc import simulate, target
 from memxc.backends import twin
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate
+from memxc.evaluation.reference import predict
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import identity, ints
-from memxc.physics import bent, cells, effective, effects
-from memxc.physics.nodal import Wires
-from memxc.reference import predict
+from memxc.physics.device import iv_laws, nonlinear_lanes, variation
+from memxc.physics.network import effective
+from memxc.physics.network.nodal import Wires
 from memxc.simulate import walk
 from memxc.simulate.circuit import answers
 
@@ -98,7 +100,7 @@ def test_linear_cells_with_wires_are_their_matrices(design, signed, gain, drive)
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
 def test_sinh_cells_without_wires_are_linear_ones_at_bent_volts(design, signed):
     design, chosen = driven(design, signed), made("device.iv=sinh", "device.sinh_v0_v=0.11", *BARE)
-    straight = bent.straight(design, cells.law(chosen.device))
+    straight = nonlinear_lanes.straight(design, iv_laws.law(chosen.device))
     assert not any(part.name.endswith("~") for part in straight.stages)
     wanted, found = through(design, chosen, pictures()), evaluate.run(straight, pictures())
     linear = evaluate.run(design, pictures())
@@ -114,7 +116,7 @@ def test_measured_cells_without_wires_are_linear_ones_at_bent_volts(design, sign
         design = replace(
             design, buses={**design.buses, bus: replace(design.buses[bus], limit=0.25)}
         )
-    straight = bent.straight(design, cells.law(chosen.device))
+    straight = nonlinear_lanes.straight(design, iv_laws.law(chosen.device))
     wanted, found = through(design, chosen, pictures()), evaluate.run(straight, pictures())
     linear = evaluate.run(design, pictures())
     for name in "acd":
@@ -128,7 +130,9 @@ def test_the_load_of_bent_cells_is_missed_by_what_the_gain_leaves_of_it(design):
     for gain in (1e4, 1e5, 1e6):
         real = driven(design, gain=gain)
         wanted = through(real, chosen, pictures())["a"]
-        found = evaluate.run(bent.straight(real, cells.law(chosen.device)), pictures())["a"]
+        found = evaluate.run(
+            nonlinear_lanes.straight(real, iv_laws.law(chosen.device)), pictures()
+        )["a"]
         apart.append(np.abs(found - wanted).max() / np.abs(wanted).max())
     assert apart == pytest.approx([10 * apart[1], apart[1], apart[1] / 10], rel=0.02)
     assert 0 < apart[1] < 1e-4
@@ -169,7 +173,7 @@ def test_bent_cells_with_wires_have_no_matrix(design):
 
 def test_volts_beyond_what_was_measured(design, tmp_path):
     with pytest.raises(MemxcError, match="limit the volts"):
-        bent.straight(design, cells.law(measured(tmp_path).device))
+        nonlinear_lanes.straight(design, iv_laws.law(measured(tmp_path).device))
 
 
 def test_progress_of_the_walk(design):
@@ -211,7 +215,7 @@ def test_pictures_keep_their_order(design, monkeypatch):
 def test_offsets_of_op_amps(design, wires):
     """As evaluate and the effective matrices have them, in a linear circuit."""
     chosen = made(*wires, "amplifier.offset_sigma_v=0.003")
-    real = effects.disturbed(driven(design, gain=1e4), chosen, 5, "definition")
+    real = variation.disturbed(driven(design, gain=1e4), chosen, 5, "definition")
     matrices = effective.effective(real, Wires.of(chosen.wire))
     wanted, found = evaluate.run(matrices, pictures()), through(real, chosen, pictures())
     plain = through(driven(design, gain=1e4), chosen, pictures())

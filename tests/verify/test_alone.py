@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import evaluate, target, verify
-from memxc.backends import spice
+from memxc import target, verify
+from memxc.backends import netlist
+from memxc.evaluation import evaluate
+from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
-from memxc.lower import lower
-from memxc.passes import Context, parse
+from memxc.ops.lower import lower
+from memxc.passes import parse
 from memxc.verify import loads
 
 X = np.random.default_rng(1).uniform(0.1, 1, (2, 3))
@@ -43,7 +45,7 @@ def _compiled(folder, name="hfox-128", signed="differential", **device):
     ctx = Context(chosen, {"x": X}, signed=signed)
     for change in parse("calibrate,schedule,partition,tile,program,share"):
         design = change.run(design, ctx)
-    spice.write(design, folder, "net", device=chosen.device)
+    netlist.write(design, folder, "net", device=chosen.device)
     return design, chosen, wanted
 
 
@@ -75,7 +77,7 @@ def test_offsets_of_the_amplifiers(tmp_path):
         for stage in design.stages
     ]  # fmt: skip
     design = design.with_stages(stages)
-    spice.write(design, tmp_path, "net")
+    netlist.write(design, tmp_path, "net")
     found = _verified(tmp_path, design, chosen, wanted)
     assert found.ok, found
     assert "tia_offset" in [cell.name for cell in found.cells]
@@ -184,7 +186,7 @@ def test_zeros_are_no_error(tmp_path):
     ctx = Context(chosen, {"x": X})
     for change in parse("calibrate,schedule,partition,tile,program,share"):
         design = change.run(design, ctx)
-    spice.write(design, tmp_path, "net")
+    netlist.write(design, tmp_path, "net")
     found = _verified(tmp_path, design, chosen, wanted)
     assert found.ok, found
     assert found.outputs.argmax_agree == found.outputs.evaluate_argmax_agree == 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memxc import engines
-from memxc.physics import nodal
+from memxc.physics.network import nodal
 from memxc.verify.library import wired
 
 ROWS, COLUMNS = 9, 6

@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc import engines, evaluate, jobs, target, verify
-from memxc.backends import spice
+from memxc import engines, jobs, target, verify
+from memxc.backends import netlist
 from memxc.errors import MemxcError
+from memxc.evaluation import evaluate
+from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
-from memxc.lower import lower
-from memxc.passes import Context, parse
+from memxc.ops.lower import lower
+from memxc.passes import parse
 
 X = np.random.default_rng(1).uniform(-1, 1, (3, 2, 6, 9))
 
@@ -67,7 +69,7 @@ def _compiled(
     text = f"calibrate,schedule{{mode={mode}}},partition{{policy={policy}}},tile,program,share"
     for change in parse(text):
         design = change.run(design, ctx)
-    spice.write(design, folder, "net")
+    netlist.write(design, folder, "net")
     return design, chosen, wanted
 
 
@@ -201,7 +203,7 @@ def test_a_network_of_wires_has_nothing_to_simulate(tmp_path):
         17,
     )
     design = lower(graph)
-    spice.write(design, tmp_path, "wires")
+    netlist.write(design, tmp_path, "wires")
     inputs = {"x": np.arange(12.0).reshape(2, 2, 3)}
     wanted = evaluate.outputs(design, inputs)
     found = verify.verify(design, target.load("ideal"), tmp_path, inputs, wanted, verify.Plan())

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 import onnx  # noqa: TID251
 from onnx import helper  # noqa: TID251
 
-from memxc.backends.twin import arrange, digital, lanes, linear
+from memxc.backends.twin import digital, gather, lanes, linear
 from memxc.backends.twin import ends as twin_ends
-from memxc.backends.twin.sheet import Shape, Sheet, Signal, check
+from memxc.backends.twin.graph_builder import Shape, Sheet, Signal, check
 from memxc.frontend import Ends
 from memxc.ir.design import Bus, Design
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
-from memxc.physics.effective import effective
+from memxc.physics.network.effective import effective
 
 _OPSET, _IR = 17, 8
 #: No original is known: float32, and batches of any size.
@@ -95,11 +95,11 @@ def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[Signal]) -> Signal
 
 def _wires(sheet: Sheet, stage: Wires, sources: list[Signal], shape: Shape) -> Signal:
     if len(sources) == 1 and sources[0].last:
-        return arrange.rows(sheet, sources[0], stage.index.reshape(shape))
+        return gather.rows(sheet, sources[0], stage.index.reshape(shape))
     if len(sources) == 1:
-        return arrange.take(sheet, sources[0], stage.index.reshape(shape))
+        return gather.take(sheet, sources[0], stage.index.reshape(shape))
     firsts = [sheet.first(source) for source in sources]
-    return arrange.take(sheet, _joined(sheet, firsts), stage.index.reshape(shape))
+    return gather.take(sheet, _joined(sheet, firsts), stage.index.reshape(shape))
 
 
 def _joined(sheet: Sheet, sources: list[Signal]) -> Signal:

@@ -6,10 +6,10 @@ from math import prod
 
 import numpy as np
 
-from memxc.backends.twin import arrange
-from memxc.backends.twin.arrange import Nets
+from memxc.backends.twin import gather
+from memxc.backends.twin.gather import Nets
+from memxc.backends.twin.graph_builder import Sheet, Signal
 from memxc.backends.twin.merge import Axis, Bundle, Merged
-from memxc.backends.twin.sheet import Sheet, Signal
 
 #: Axes of space that a runtime convolves over.
 _MOST_AXES = 3
@@ -41,7 +41,7 @@ def _layer(sheet: Sheet, merged: Merged, bundle: Bundle, source: Signal) -> Sign
     weight = bundle.weight.reshape(-1, bundle.inputs.shape[1], *taps)
     bias = [sheet.floats(bundle.bias.reshape(-1))] if bundle.bias.any() else []
     if prod(count) == 1 and _inside(merged, taps):
-        x = arrange.take(sheet, source, _window_of_one(merged, bundle, taps).reshape(-1))
+        x = gather.take(sheet, source, _window_of_one(merged, bundle, taps).reshape(-1))
         rest = [sheet.floats(weight.reshape(len(weight), -1).T), *bias]
         name = sheet.op("Gemm", x.name, *rest)
         return sheet.reshape(Signal(name, (len(weight),)), (len(weight), *count))
@@ -57,7 +57,7 @@ def _layer(sheet: Sheet, merged: Merged, bundle: Bundle, source: Signal) -> Sign
         for axis, size, extent in zip(merged.axes, taps, merged.taps.nets.shape[1:], strict=True)
     ]
     nets = merged.taps.nets[:, *(cut for cut, _, _ in cuts)]
-    x = _channels(sheet, arrange.take(sheet, source, nets), bundle)
+    x = _channels(sheet, gather.take(sheet, source, nets), bundle)
     name = sheet.op(
         "Conv", x.name, sheet.floats(weight), *bias, kernel_shape=list(taps),
         group=len(bundle.inputs), dilations=[axis.unit for axis in merged.axes],
@@ -87,7 +87,7 @@ def _window_of_one(merged: Merged, bundle: Bundle, taps: tuple[int, ...]) -> Net
 
 def _channels(sheet: Sheet, x: Signal, bundle: Bundle) -> Signal:
     channels = bundle.inputs.reshape(-1)
-    return arrange.take(sheet, x, np.arange(x.width).reshape(x.shape)[channels])
+    return gather.take(sheet, x, np.arange(x.width).reshape(x.shape)[channels])
 
 
 def _pointwise(merged: Merged, taps: tuple[int, ...], source: Signal) -> bool:
@@ -124,7 +124,7 @@ def _laid_out(sheet: Sheet, merged: Merged, y: Signal) -> tuple[Signal, Nets]:
     y = sheet.reshape(y, (len(channels), *(n * t for n, t in zip(count, lanes, strict=True))))
     if (np.diff(channels) < 0).any():
         order = np.argsort(channels)
-        y = arrange.take(sheet, y, np.arange(y.width).reshape(y.shape)[order])
+        y = gather.take(sheet, y, np.arange(y.width).reshape(y.shape)[order])
         channels = channels[order]
     starts, at = [0], [channels]
     for axis, size, extent in zip(merged.axes, lanes, merged.sinks.shape[1:], strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from onnx import TensorProto  # noqa: TID251
 
-from memxc.backends.twin.sheet import Sheet, Signal
+from memxc.backends.twin.graph_builder import Sheet, Signal
 from memxc.ir.stages import Digital
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnx  # noqa: TID251
 from onnx import TensorProto, helper  # noqa: TID251
 
-from memxc.backends.twin.sheet import Sheet, Signal
+from memxc.backends.twin.graph_builder import Sheet, Signal
 from memxc.ir.design import Bus
 
 

@@ -8,9 +8,9 @@ from math import inf
 
 import numpy as np
 
-from memxc.backends.twin import arrange, pool
-from memxc.backends.twin.arrange import Nets
-from memxc.backends.twin.sheet import Shape, Sheet, Signal
+from memxc.backends.twin import gather, pool
+from memxc.backends.twin.gather import Nets
+from memxc.backends.twin.graph_builder import Shape, Sheet, Signal
 from memxc.ir import expr
 from memxc.ir.stages import Lanes
 
@@ -90,7 +90,7 @@ def _inputs(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape)
         first = read[0] if read else 0
         spread[first] = lines[first][1]
     return [
-        arrange.take(sheet, source, nets) for (source, _), nets in zip(lines, spread, strict=True)
+        gather.take(sheet, source, nets) for (source, _), nets in zip(lines, spread, strict=True)
     ]
 
 

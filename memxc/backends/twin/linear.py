@@ -8,11 +8,11 @@ from math import inf, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.backends.twin import apart, arrange, conv, gathered
-from memxc.backends.twin.arrange import Nets
+from memxc.backends.twin import conv, disjoint_windows, gather, matmul
+from memxc.backends.twin.gather import Nets
+from memxc.backends.twin.graph_builder import Shape, Sheet, Signal
 from memxc.backends.twin.merge import merged
-from memxc.backends.twin.sheet import Shape, Sheet, Signal
-from memxc.backends.twin.slide import smallest
+from memxc.backends.twin.unpatch import smallest
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 
@@ -47,15 +47,15 @@ def _sum(sheet: Sheet, kernels: Sequence[Kernel], source: Signal, shape: Shape) 
     for signal, lanes in pieces:
         order = np.argsort(lanes.reshape(-1))
         if np.array_equal(lanes.reshape(-1)[order], np.arange(prod(shape))):
-            terms.append(arrange.take(sheet, signal, order.reshape(shape)))
+            terms.append(gather.take(sheet, signal, order.reshape(shape)))
         else:
             others.append((sheet.last(signal), lanes.reshape(-1)))
-    others += [gathered.block(sheet, kernel, source) for kernel in rest]
+    others += [matmul.block(sheet, kernel, source) for kernel in rest]
     if others:
-        terms.append(sheet.reshape(gathered.compose(sheet, others, prod(shape)), shape))
+        terms.append(sheet.reshape(matmul.compose(sheet, others, prod(shape)), shape))
     if not terms:
         # Nothing is read, but there is a value for each sample.
-        one = arrange.take(sheet, source, np.zeros([1] * len(shape), dtype=np.int64))
+        one = gather.take(sheet, source, np.zeros([1] * len(shape), dtype=np.int64))
         terms.append(Signal(sheet.op("Mul", one.name, sheet.floats(0.0)), one.shape))
     total = terms[0]
     for signal in terms[1:]:
@@ -85,7 +85,7 @@ def _pieces(
     """Kernels as products without a gather, and those that need one."""
     pieces, others = [], []
     for kernel in kernels:
-        piece = apart.draw(sheet, kernel, source)
+        piece = disjoint_windows.draw(sheet, kernel, source)
         if piece is None:
             others.append(kernel)
         else:

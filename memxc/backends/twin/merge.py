@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from memxc.backends.twin.arrange import Box, Nets, box
+from memxc.backends.twin.gather import Box, Nets, box
 from memxc.ir.kernel import Kernel
 from memxc.ir.windows import DISCARD, GROUND, Windows
 

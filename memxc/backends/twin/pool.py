@@ -7,8 +7,8 @@ from math import prod
 
 import numpy as np
 
-from memxc.backends.twin import arrange
-from memxc.backends.twin.sheet import Shape, Sheet, Signal
+from memxc.backends.twin import gather
+from memxc.backends.twin.graph_builder import Shape, Sheet, Signal
 from memxc.ir import expr
 from memxc.ir.stages import Lanes
 from memxc.ir.windows import Ints, Windows
@@ -27,7 +27,7 @@ def draw(sheet: Sheet, stage: Lanes, source: Signal) -> Signal | None:
     if pooled is not None:
         return pooled
     nets = taps.nets()
-    found = arrange.take(sheet, source, nets.reshape(-1, taps.lines))
+    found = gather.take(sheet, source, nets.reshape(-1, taps.lines))
     name = sheet.op(f"Reduce{kind}", found.name, axes=[2], keepdims=0)
     return Signal(name, (len(nets) * taps.places,))
 

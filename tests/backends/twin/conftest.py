@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from memxc import evaluate, reference
 from memxc.backends import twin
+from memxc.evaluation import evaluate, reference
 
 SHAPES_DIFFER = "the twin's outputs are not the network's"
 

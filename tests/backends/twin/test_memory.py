@@ -12,9 +12,10 @@ import pytest
 
 from memxc import simulate, target
 from memxc.backends import twin
-from memxc.backends.twin import sheet
+from memxc.backends.twin import graph_builder
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
-from memxc.pipeline import Options, compile_model
 
 RESNET = Path(onnx.__file__).parent / "backend/test/data/light/light_resnet50.onnx"
 #: GiB at the peak, in a process of its own that compiles first: measured 1.63 for the compilation,
@@ -26,7 +27,8 @@ import json, resource, sys
 from pathlib import Path
 from memxc import simulate, target
 from memxc.backends import twin
-from memxc.pipeline import Options, compile_model
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -48,7 +50,7 @@ def test_a_twin_that_no_file_holds_is_a_fault(model, monkeypatch):
     drawn = simulate.circuit(design, chosen.with_set("device.sigma=0.1"), 1, "placement")
     shared = simulate.circuit(design, chosen.with_set("device.sigma=0.1"), 1, "definition")
     made = twin.model(shared)
-    monkeypatch.setattr(sheet, "MOST_BYTES", len(made))
+    monkeypatch.setattr(graph_builder, "MOST_BYTES", len(made))
     with pytest.raises(MemxcError) as caught:
         twin.model(drawn)
     fault = caught.value.faults[0]

@@ -12,7 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from memxc import simulate, target
 from memxc.backends import twin
-from memxc.pipeline import Options, compile_model
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 
 TESTS = Path(__file__).parents[2]
 MSCCNN = TESTS.parent / "models" / "msccnn_fashion.onnx"

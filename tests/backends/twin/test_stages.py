@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memxc import evaluate, target
+from memxc import target
 from memxc.backends import twin
-from memxc.backends.twin.sheet import Sheet
+from memxc.backends.twin.graph_builder import Sheet
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model, steps
+from memxc.evaluation import evaluate
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Wires
 from memxc.ir.windows import DISCARD, GROUND, Windows, identity, ints, lanewise
-from memxc.pipeline import Options, compile_model, steps
 
 TESTS = Path(__file__).parents[2]
 MSCCNN = TESTS.parent / "models" / "msccnn_fashion.onnx"

@@ -1,0 +1,104 @@
+"""What the pruning passes share: their layers, their return to the graph, and how far to go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from memxc.analysis.layer import Layer, read_layer, without_unread, write_layer
+from memxc.errors import Fault, MemxcError, fail
+from memxc.evaluation.losses import Judge
+from memxc.evaluation.samples import Samples
+from memxc.interfaces import Context, Pass
+from memxc.ir.graph import Graph, Node
+from memxc.ops.lower import lower
+
+#: What becomes of the weights that stay.
+REST = ("kept", "refitted")
+#: The share that is chosen for a wanted loss is a multiple of one in so many.
+_STEPS = 512
+
+
+def check(
+    change: Pass, amounts: tuple[str, ...], choices: Mapping[str, tuple[str, ...]], ctx: Context
+) -> None:
+    """MemxcError (usage) unless exactly one of the amounts is given, and all make sense.
+
+    A warning where samples choose that nobody gave.
+    """
+    given = {key: value for key, value in change.options().items() if key in amounts and value}
+    faults = []
+    if len(given) != 1:
+        what = "exactly one is above 0" if given else "one of them is above 0"
+        faults.append(Fault("usage", f"{change.name}: {', '.join(amounts)}", what))
+    for key, value in given.items():
+        most = math.inf if key == "threshold" else 1.0
+        if not 0 < float(str(value)) < most:
+            words = "above 0" if key == "threshold" else "between 0 and 1, without these"
+            faults.append(Fault("usage", f"{change.name}.{key}", f"{value} is not {words}"))
+    for key, known in choices.items():
+        if change.options()[key] not in known:
+            what = f"there is no {key} {change.options()[key]!r}"
+            faults.append(Fault("usage", f"{change.name}.{key}", what, f"one of {known}"))
+    if faults:
+        raise MemxcError(faults)
+    options = change.options()
+    by_samples = (options["loss"], options["score"] == "samples", options["rest"] == "refitted")
+    if ctx.assumed_inputs and any(by_samples):
+        ctx.warnings.append(
+            f"{change.name} goes by made-up inputs, which say little of what can go; "
+            "give real ones with --samples"
+        )
+
+
+def layers(graph: Graph) -> dict[int, Layer]:
+    """The layers of constant weights, by the position of their node."""
+    found = {index: read_layer(node, graph) for index, node in enumerate(graph.nodes)}
+    return {index: layer for index, layer in found.items() if layer is not None}
+
+
+def rewritten(graph: Graph, changed: Mapping[int, Layer]) -> Graph:
+    """The graph with some layers otherwise; weights that nothing reads any more are left out."""
+    nodes: list[Node] = []
+    for index, node in enumerate(graph.nodes):
+        layer = changed.get(index)
+        if layer is not None and not _equal(layer, read_layer(node, graph)):
+            made = write_layer(graph, layer, node.inputs[0], node.outputs[0])
+            assert made is not None, f"{node.name}: there is no such layer"
+            graph, node = made  # noqa: PLW2901
+        nodes.append(node)
+    return without_unread(replace(graph, nodes=tuple(nodes)))
+
+
+def _equal(layer: Layer, other: Layer | None) -> bool:
+    if other is None or not np.array_equal(layer.weight, other.weight):
+        return False
+    if layer.bias is None or other.bias is None:
+        return layer.bias is other.bias
+    return np.array_equal(layer.bias, other.bias)
+
+
+def most(graph: Graph, pruned: Callable[[float], Graph], loss: float, ctx: Context) -> Graph:
+    """The graph pruned by the largest share, found by halving, that loses at most `loss`.
+
+    A loss may fall where the share grows, so a larger share that also would do can be missed.
+    """
+    if not ctx.samples:
+        raise fail("usage", "--prune", "a wanted loss needs samples", "give --samples")
+    before = lower(graph)
+    judge = Judge(ctx.judged or Samples(ctx.samples, None), before)
+    ctx.warnings.extend(filter(None, [judge.too_coarse(loss)]))
+    answers = judge.answers(before)
+    good, bad, found = 0, _STEPS, graph
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        candidate = pruned(middle / _STEPS)
+        # What is no number is more than any loss.
+        if judge.loss(judge.answers(lower(candidate)), answers).lost <= loss:
+            good, found = middle, candidate
+        else:
+            bad = middle
+    return found

@@ -1,0 +1,127 @@
+"""What a calibrated design will be built of, without it: no conductance is kept.
+
+The stages are laid out, programmed, counted and dropped one at a time, a few blocks of a large one
+at a time, so that a network takes the memory of its weights. The numbers are those of the circuit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from memxc.backends.cost import power, resources
+from memxc.backends.netlist.nets import Nets
+from memxc.interfaces import Context, DesignPass
+from memxc.ir.design import Design
+from memxc.ir.kernel import Crossbar
+from memxc.ir.stages import Array, Lanes, Linear, Stage
+from memxc.ir.windows import GROUND, Windows, ints
+from memxc.passes import share
+from memxc.passes.program import Plan, Program
+
+#: Passes that work on each stage by itself, in the order that they have.
+STAGEWISE = ("schedule", "partition", "tile", "program", "share")
+#: Told of every pass but share, which changes no count, and of a design of the one stage that it
+#: made, the crossbars a few at a time.
+Watch = Callable[[str, Design], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """The bill of a design. `design` has its crossbars' lines and places, and no conductance."""
+
+    design: Design
+    resources: tuple[resources.Row, ...]
+    power: tuple[power.Row, ...]
+
+
+def possible(changes: Sequence[DesignPass]) -> bool:
+    """Whether passes lay out and program each stage by itself, and do nothing else."""
+    names = [change.name for change in changes]
+    known = [name for name in STAGEWISE if name in names]
+    return names == known and "program" in names
+
+
+def estimate(
+    design: Design,
+    changes: Sequence[DesignPass],
+    ctx: Context,
+    watch: Watch = lambda name, part: None,
+) -> Estimate:
+    """The bill of what `changes` make of a calibrated design; they are `possible`."""
+    bench = _Bench(design, changes, ctx, watch)
+    stages = [bench.stage(stage) for stage in design.stages]
+    return Estimate(design.with_stages(stages), tuple(bench.bills), tuple(bench.watts))
+
+
+class _Bench:
+    """Where one stage after the other is built and counted."""
+
+    def __init__(
+        self, design: Design, changes: Sequence[DesignPass], ctx: Context, watch: Watch
+    ) -> None:
+        self._design, self._changes, self._ctx, self._watch = design, changes, ctx, watch
+        self._nets = Nets(design)
+        self._shares = any(change.name == "share" for change in changes)
+        self._numbers: dict[bytes, int] = {}
+        self._blocks = 0
+        self._defined: set[int] = set()
+        self.bills: list[resources.Row] = []
+        self.watts: list[power.Row] = []
+
+    def stage(self, stage: Stage) -> Stage:
+        """What a stage becomes; its bill and its watts are one more row."""
+        if isinstance(stage, Linear):
+            return self._programmed(stage)
+        if isinstance(stage, Lanes):
+            bill = resources.lanes(stage, self._design.buses[stage.dst])
+            self._row(bill, power.Power())
+        return stage
+
+    def _programmed(self, stage: Linear) -> Array:
+        made = self._plan(stage)
+        array, bus = made.bare(), self._design.buses[stage.dst]
+        most = power.most_volts(self._design, array)
+        meter = power.Meter(array, self._ctx.squares[stage.src], bus.width, most)
+        found, left = resources.Resources(), []
+        for crossbar in made.parts(self._blocks):
+            self._blocks += crossbar.groups
+            meter.add(crossbar)
+            part = replace(self._design, stages=(replace(array, crossbars=(crossbar,)),))
+            self._watch("program", part)
+            found += resources.placed_crossbars(
+                array,
+                share.numbered(crossbar, self._numbers) if self._shares else crossbar,
+                self._ctx.target.device.g_min,
+                self._ctx.tile,
+                self._defined,
+            )
+            left.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
+        found += resources.amplifiers(replace(array, crossbars=tuple(left)), bus, self._nets)
+        self._row(resources.Row(stage.name, stage.cell, found), meter.power())
+        return replace(array, crossbars=tuple(map(_hollow, left)))
+
+    def _plan(self, stage: Linear) -> Plan:
+        """The stage laid out, and how it is programmed."""
+        for change in self._changes:
+            if isinstance(change, Program):
+                stage.verify({name: bus.width for name, bus in self._design.buses.items()})
+                return change.plan(stage, self._design, self._ctx)
+            part = change.run(replace(self._design, stages=(stage,)), self._ctx)
+            self._watch(change.name, part)
+            (stage,) = part.stages  # type: ignore[assignment]
+        raise AssertionError("nothing is programmed")
+
+    def _row(self, bill: resources.Row, drawn: power.Power) -> None:
+        amplifier_w = self._ctx.target.amplifier.power_w
+        static = power.Power(amplifier_w=bill.resources.opamps * amplifier_w)
+        self.bills.append(bill)
+        self.watts.append(power.Row(bill.stage, static + drawn))
+
+
+def _hollow(crossbar: Crossbar) -> Crossbar:
+    """A crossbar of which only its lines and places are left."""
+    nothing = Windows(ints([GROUND]), crossbar.taps.origin, crossbar.taps.group, ints([]))
+    return replace(crossbar, taps=nothing, sinks=nothing)

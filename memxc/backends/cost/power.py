@@ -1,0 +1,189 @@
+"""Power: what the devices and the amplifiers of a programmed design draw; watts add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc import units
+from memxc.backends.cost import resources
+from memxc.backends.netlist.nets import chunks
+from memxc.ir.design import Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array, Lanes
+from memxc.ir.windows import Ints, Windows, ints
+
+Floats = NDArray[np.float64]
+
+#: Significant digits of watts. Sums differ in the sixteenth from one processor to another.
+DIGITS = 10
+
+ASSUMPTIONS = (
+    "Crossbar watts are the sum of V^2 G over every placed device, the mean over the samples; bit "
+    "lines are at virtual ground, wires are perfect conductors and cells are linear, whatever the "
+    "target's I-V law. The volts are those of the calibrated network, before its conductances are "
+    "rounded to levels and its amplifiers have a finite gain.",
+    "Resistors that stand in place of weights (average pooling) count as crossbar watts; the "
+    "feedback and joining resistors of the amplifiers do not.",
+    "A sequential stage draws the mean over its places, for as long as the inference takes.",
+    "An amplifier draws its static power from the target; inverters are amplifiers. Converters (a "
+    "quantised network's too: a target has no figure for them), multiplexers, drivers, diodes, "
+    "multipliers and programming are not counted, nor is their area.",
+    "Everything is powered for the whole inference: energy is total watts times inference time.",
+    "The largest neuron power is that of the worst bit line (pair) of memristors, its row parts "
+    "together, with every word line at the most volts that can occur on it: what the limiter of "
+    "its driver lets pass, or the read voltage where it has no limiter, as on bias lines. Neither "
+    "its amplifiers nor fixed resistors are in it.",
+    f"Watts are rounded to {DIGITS} digits: the processor's order of sums shows in later ones.",
+)
+
+
+@dataclass(frozen=True)
+class Power:
+    """Watts of a stage; `+` adds them, and keeps the larger neuron."""
+
+    crossbar_w: float = 0.0
+    amplifier_w: float = 0.0
+    neuron_max_w: float = 0.0
+
+    def __add__(self, other: Power) -> Power:
+        return Power(
+            self.crossbar_w + other.crossbar_w,
+            self.amplifier_w + other.amplifier_w,
+            max(self.neuron_max_w, other.neuron_max_w),
+        )
+
+    @property
+    def total_w(self) -> float:
+        """Crossbars and amplifiers."""
+        return self.crossbar_w + self.amplifier_w
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stage of the report."""
+
+    stage: str
+    power: Power
+
+
+def total(rows: Iterable[Row]) -> Power:
+    """The sum over stages."""
+    return sum((row.power for row in rows), Power())
+
+
+def measure(
+    design: Design,
+    bills: Iterable[resources.Row],
+    amplifier_w: float,
+    squares: Mapping[str, Floats],
+) -> tuple[Row, ...]:
+    """Watts of the stages of `bills`. amplifier_w: of one op-amp.
+
+    squares: of each bus that arrays read, the mean over the samples of the squared volts, (width,).
+    """
+    hardware = [stage for stage in design.stages if isinstance(stage, Array | Lanes)]
+    rows = []
+    for stage, bill in zip(hardware, bills, strict=True):
+        found = Power(amplifier_w=bill.resources.opamps * amplifier_w)
+        if isinstance(stage, Array):
+            width = design.buses[stage.dst].width
+            meter = Meter(stage, squares[stage.src], width, most_volts(design, stage))
+            for crossbar in stage.crossbars:
+                meter.add(crossbar)
+            found += meter.power()
+        rows.append(Row(stage.name, found))
+    return tuple(rows)
+
+
+class Meter:
+    """What the crossbars of a stage draw, one after the other."""
+
+    def __init__(self, stage: Array, squares: Floats, width: int, most: float) -> None:
+        """Of `stage` all but its crossbars matters; squares: of its source; width: its lanes.
+
+        most: the most volts that its source can have.
+        """
+        self._stage, self._width, self._most = stage, width, most
+        # One more entry at the end, for nets at ground: their number is -1.
+        self._squares = np.append(squares, 0.0)
+        self._bias = 0.0
+        self._read, self._driven = _Seen(), _Seen()
+
+    def add(self, crossbar: Crossbar) -> None:
+        """One more stack of crossbars."""
+        bias = crossbar.line == BIAS
+        places = self._at_once(crossbar.taps) * crossbar.places
+        for part in crossbar.parts():
+            drains = part.drains()
+            self._bias += float(drains[:, bias].sum()) * places
+            self._read.put(part.taps, _on_lines(drains[:, ~bias], crossbar.line[~bias], part.taps))
+            if self._stage.cell != "resistor":
+                watts = part.loads(~bias) * self._most**2
+                watts += part.loads(bias) * self._stage.v_bias**2
+                self._driven.put(part.sinks, _on_lines(watts, crossbar.column, part.sinks))
+
+    def power(self) -> Power:
+        """The watts of all crossbars, and those of the worst neuron."""
+        watts = self._bias * self._stage.v_bias**2
+        for taps, drains in self._read.once():
+            for groups, places in chunks(taps):
+                seen = self._squares.take(taps.nets(groups, places), mode="wrap")
+                watts += float(np.einsum("gpr,gr->", seen, drains[groups])) * self._at_once(taps)
+        lanes = np.zeros(self._width)
+        for sinks, drawn in self._driven.once():
+            sinks.add(lanes, drawn)
+        neuron = float(lanes.max(initial=0.0))
+        return Power(units.rounded(watts, DIGITS), neuron_max_w=units.rounded(neuron, DIGITS))
+
+    def _at_once(self, windows: Windows) -> float:
+        """The share of its places that a crossbar stands at, over time."""
+        return 1.0 if self._stage.schedule == "parallel" else 1.0 / windows.places
+
+
+def _on_lines(siemens: Floats, line: Ints, windows: Windows) -> Floats:
+    """Siemens (groups, word or bit lines) added up by the line of `windows` that each is on."""
+    sums = np.zeros((windows.lines, len(siemens)))
+    np.add.at(sums, line, siemens.T)
+    return np.ascontiguousarray(sums.T)
+
+
+class _Seen:
+    """Siemens or watts on the lines of windows, those of groups that see the same nets added."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], tuple[Windows, list[Ints], list[Floats]]] = {}
+
+    def put(self, windows: Windows, numbers: Floats) -> None:
+        """Siemens or watts (groups, lines) of a stack, or of a part of one."""
+        key = id(windows.frame), id(windows.origin), id(windows.offset)
+        _, groups, values = self._known.setdefault(key, (windows, [], []))
+        once, sums = windows.merged(numbers)
+        groups.append(once.group)
+        values.append(sums)
+
+    def once(self) -> Iterator[tuple[Windows, Floats]]:
+        """Windows of groups that differ, and the sums of their lines."""
+        for windows, groups, values in self._known.values():
+            whole = replace(windows, group=ints(np.concatenate(groups)))
+            yield whole.merged(np.concatenate(values))
+
+
+def most_volts(design: Design, stage: Array) -> float:
+    """The most volts that can drive a word line of a stage's inputs: what limiters let pass.
+
+    Where a driver has no limiter, it is the read voltage, which the samples reach.
+    """
+    driven = design.behind_wires([stage.src])
+    return max(design.buses[name].limit or stage.v_bias for name in driven)
+
+
+def crossbar_w(stage: Array, squares: Floats) -> float:
+    """Watts of the placed devices, from the squared volts (width,) on the source bus."""
+    meter = Meter(stage, squares, len(stage.r_f), stage.v_bias)
+    for crossbar in stage.crossbars:
+        meter.add(crossbar)
+    return meter.power().crossbar_w

@@ -1,0 +1,295 @@
+"""assemble: a programmed Design becomes a Deck. Names nets and places every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.backends.netlist.names import definition, stage_id
+from memxc.ir import expr
+from memxc.ir.deck import Cell, Deck, Grids, Instances, Part, Port
+from memxc.ir.design import Bus, Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array, Digital, Lanes, Wires
+from memxc.ir.windows import Ints, ints
+
+
+def assemble(design: Design, memristor: str = "") -> Deck:
+    """The whole network as a Deck; what stays digital is left out.
+
+    memristor: the cell that each is an instance of, "" where they are resistors.
+    """
+    return _Assembly(design, memristor).deck()
+
+
+class _Assembly:
+    """The table of nets and cells that grows while the stages are walked in order."""
+
+    def __init__(self, design: Design, memristor: str) -> None:
+        self.design = design
+        self.memristor = memristor
+        self.nets = ["0"]
+        self.lanes: dict[str, Ints] = {}
+        self.cells: dict[Cell, None] = {}
+        self.defined: set[int] = set()
+        self.supplies: list[tuple[str, float]] = []
+        self.number = {name: i for i, name in enumerate(design.buses)}
+
+    def deck(self) -> Deck:
+        for name in self.design.inputs:
+            self.lanes[name] = self._named("n", name)
+        parts = [
+            part
+            for index in range(len(self.design.stages))
+            if (part := self._part(index)) is not None
+        ]
+        return Deck(
+            self.design.name,
+            tuple(self.nets),
+            tuple(self.cells),
+            tuple(parts),
+            tuple(self.supplies),
+            tuple(Port(self.lanes[name], *self._volts(name)) for name in self.design.inputs),
+            tuple(tuple(self._read(name)) for name in self.design.outputs),
+        )
+
+    def _volts(self, bus: str) -> tuple[float, float | None]:
+        """Volts per unit of a bus, and where they are clipped."""
+        return self.design.buses[bus].scale or 1.0, self.design.buses[bus].limit
+
+    def _read(self, bus: str, before: str = "") -> Iterator[Port]:
+        """The nets of a bus, or the last ones that a bus that stays digital is computed from."""
+        if bus in self.lanes:
+            yield Port(self.lanes[bus], self._volts(bus)[0], before=before)
+            return
+        for index, stage in enumerate(self.design.stages):
+            if stage.dst == bus:
+                for src in stage.srcs:
+                    yield from self._read(src, stage_id(self.design, index))
+
+    def _part(self, index: int) -> Part | None:
+        stage = self.design.stages[index]
+        name = stage_id(self.design, index)
+        match stage:
+            case Wires():
+                if all(src in self.lanes for src in stage.srcs):
+                    source = np.concatenate([self.lanes[src] for src in stage.srcs])
+                    self.lanes[stage.dst] = ints(
+                        np.where(stage.index < 0, 0, source[np.maximum(stage.index, 0)])
+                    )
+                return None
+            case Digital():
+                return None
+            case Array():
+                return self._array(name, index, stage)
+            case Lanes():
+                return Part(name, (), tuple(self._lane_cells(stage)))
+        raise AssertionError(f"{stage.name} is not programmed")
+
+    def _array(self, name: str, index: int, stage: Array) -> Part:
+        plus, minus, supplies = [self._named(kind, stage.dst) for kind in "pm"] + [
+            self._add([f"vbias{index}", f"vbiasn{index}"])
+        ]
+        if any((crossbar.line == BIAS).any() for crossbar in stage.crossbars):
+            self.supplies += [(f"vbias{index}", stage.v_bias), (f"vbiasn{index}", -stage.v_bias)]
+        inverted = self._inverted_nets(index, stage)
+        instances, grids = [], []
+        for k, crossbar in enumerate(stage.crossbars):
+            grids += self._grids(crossbar, "" if stage.cell == "resistor" else self.memristor)
+            words = self._word_nets(index, k, stage, crossbar, inverted, supplies)
+            if stage.schedule == "sequential":
+                back = (crossbar.sign < 0) & (crossbar.line != BIAS)
+                fed = words[:, 0, np.roll(back, -1)].reshape(-1).tolist()
+                inverted |= dict(zip(fed, words[:, 0, back].reshape(-1).tolist(), strict=True))
+            bits = self._bit_nets(stage, crossbar, plus, minus)
+            instances.append(_placed(f"xs{index}_k{k}", crossbar, words, bits))
+        lanes = _amplified(stage, len(plus))
+        out, limiter = self._output(stage.dst, lanes)
+        instances += [
+            *self._inverters(stage, inverted),
+            self._amplifiers(stage, lanes, plus, minus, out),
+            *limiter,
+        ]
+        return Part(name, tuple(grids), tuple(instances))
+
+    def _grids(self, crossbar: Crossbar, device: str) -> list[Grids]:
+        fresh = []
+        for g, number in enumerate(crossbar.definition.tolist()):
+            if number not in self.defined:
+                self.defined.add(number)
+                fresh.append(g)
+        if not fresh:
+            return []
+        names = tuple(definition(int(crossbar.definition[g])) for g in fresh)
+        return [Grids(names, crossbar.g[fresh], crossbar.cell, device)]
+
+    def _inverted_nets(self, index: int, stage: Array) -> dict[int, int]:
+        """Nets of the shared input inverters: {net of the input: net of its inverse}."""
+        if stage.signed != "inverted-inputs" or stage.schedule == "sequential":
+            return {}
+        used: set[int] = set()
+        source = self.lanes[stage.src]
+        for crossbar in stage.crossbars:
+            nets = crossbar.taps.nets()
+            used.update(np.unique(source[nets[nets >= 0]]).tolist())
+        used.discard(0)
+        order = sorted(used)
+        fresh = self._add([f"i{index}_{self.nets[net][1:]}" for net in order])
+        return dict(zip(order, fresh.tolist(), strict=True))
+
+    def _inverters(self, stage: Array, inverted: dict[int, int]) -> Iterator[Instances]:
+        if inverted:
+            self._cell(Cell("inverter", "inverter", (("gain", stage.gain),)))
+            nets = ints(list(inverted.items()))
+            names = tuple(f"xi{self.nets[n][1:]}" for n in nets[:, 1])
+            yield Instances(names, nets, ("inverter",) * len(names))
+
+    def _word_nets(
+        self,
+        index: int,
+        k: int,
+        stage: Array,
+        crossbar: Crossbar,
+        inverted: dict[int, int],
+        supplies: Ints,
+    ) -> Ints:
+        """Nets of the word lines, (groups, places, word lines)."""
+        shape = (crossbar.groups, _instances(stage, crossbar), crossbar.word_lines)
+        nets = np.zeros(shape, dtype=np.int32)
+        bias = crossbar.line == BIAS
+        if stage.schedule == "sequential":
+            # An inverted line stands behind an inverter, next to the port that feeds it.
+            kinds = ["q" if sign > 0 else "i" for sign in crossbar.sign]
+            names = [
+                f"{kind}{index}_{k}_{g}_{w}"
+                for g in range(shape[0])
+                for w, kind in enumerate(kinds)
+            ]
+            nets[:] = self._add(names).reshape(shape)
+        else:
+            source = self.lanes[stage.src]
+            taps = crossbar.taps.nets()[..., crossbar.line[~bias]]
+            found = np.where(taps < 0, 0, source[np.maximum(taps, 0)])
+            if inverted:
+                table = np.arange(len(self.nets), dtype=np.int32)
+                table[list(inverted)] = list(inverted.values())
+                found = np.where(crossbar.sign[~bias] < 0, table[found], found)
+            nets[..., ~bias] = found
+        nets[..., bias] = np.where(crossbar.sign[bias] > 0, supplies[0], supplies[1])
+        return ints(nets)
+
+    def _bit_nets(self, stage: Array, crossbar: Crossbar, plus: Ints, minus: Ints) -> Ints:
+        """Nets of the bit lines, (groups, places, bit lines); a discarded one is grounded."""
+        places = slice(0, _instances(stage, crossbar))
+        lanes = crossbar.sinks.nets(places=places)[..., crossbar.column]
+        nodes = np.where(
+            crossbar.polarity > 0, plus[np.maximum(lanes, 0)], minus[np.maximum(lanes, 0)]
+        )
+        return ints(np.where(lanes < 0, 0, nodes))
+
+    def _amplifiers(
+        self, stage: Array, lanes: NDArray[np.intp], plus: Ints, minus: Ints, out: Ints
+    ) -> Instances:
+        names = tuple(f"xa{self.nets[n][1:]}" for n in minus[lanes])
+        params = [("r_f", stage.r_f[lanes])]
+        single = stage.signed == "inverted-inputs"
+        cell = "tia_single" if single else "tia"
+        ports = [minus[lanes], out] if single else [plus[lanes], minus[lanes], out]
+        if not single:
+            params.append(("r_join", stage.r_join[lanes]))
+        if stage.offset is not None:
+            cell += "_offset"
+            volts = list(zip(("offset_1", "offset_2"), stage.offset[:, lanes], strict=True))
+            params += volts[1:] if single else volts
+        self._cell(Cell(cell, cell, (("gain", stage.gain),)))
+        nets = ints(np.stack(ports, axis=1))
+        return Instances(names, nets, (cell,) * len(names), tuple(params))
+
+    def _output(self, bus: str, lanes: NDArray[np.intp]) -> tuple[Ints, list[Instances]]:
+        """The nets a stage drives, and the limiters between them and the bus."""
+        self.lanes[bus] = clean = self._named("n", bus)
+        limit = self.design.buses[bus].limit
+        if limit is None:
+            return ints(clean[lanes]), []
+        raw = self._add([f"r{self.number[bus]}_{lane}" for lane in lanes])
+        self._cell(Cell("limiter", "limiter"))
+        names = tuple(f"xl{self.number[bus]}_{lane}" for lane in lanes)
+        nets = ints(np.stack([raw, clean[lanes]], axis=1))
+        return raw, [
+            Instances(
+                names, nets, ("limiter",) * len(names), (("clip", np.full(len(names), limit)),)
+            )
+        ]
+
+    def _lane_cells(self, stage: Lanes) -> Iterator[Instances]:
+        columns = []
+        for src, taps in zip(stage.srcs, stage.taps, strict=True):
+            lanes = taps.nets().reshape(-1, taps.lines)
+            columns.append(np.where(lanes < 0, 0, self.lanes[src][np.maximum(lanes, 0)]))
+        inputs = np.concatenate(columns, axis=1)
+        every = np.arange(len(inputs))
+        out, limiter = self._output(stage.dst, every)
+        cell = self._lane_cell(stage, inputs.shape[1])
+        names = tuple(f"xf{self.number[stage.dst]}_{lane}" for lane in every)
+        nets = ints(np.concatenate([inputs, out[:, None]], axis=1))
+        yield Instances(names, nets, (cell,) * len(names))
+        yield from limiter
+
+    def _lane_cell(self, stage: Lanes, ports: int) -> str:
+        """The cell that computes the stage's function; one for all stages with the same one."""
+        values = (("ports", ports), ("expression", lane_function(stage, self.design.buses)))
+        for cell in self.cells:
+            if cell.values == values:
+                return cell.name
+        name = f"{stage.circuit.name}{sum(cell.template == 'lane' for cell in self.cells)}"
+        return self._cell(Cell(name, "lane", values))
+
+    def _cell(self, cell: Cell) -> str:
+        self.cells.setdefault(cell)
+        return cell.name
+
+    def _named(self, kind: str, bus: str) -> Ints:
+        prefix = f"{kind}{self.number[bus]}_"
+        return self._add([f"{prefix}{lane}" for lane in range(self.design.buses[bus].width)])
+
+    def _add(self, names: Sequence[str]) -> Ints:
+        first = len(self.nets)
+        self.nets.extend(names)
+        return ints(np.arange(first, len(self.nets)))
+
+
+def lane_function(stage: Lanes, buses: Mapping[str, Bus]) -> str:
+    """The function of a Lanes stage in volts, over v(x0), v(x1), ..."""
+    units = [
+        buses[src].scale or 1.0
+        for src, taps in zip(stage.srcs, stage.taps, strict=True)
+        for _ in range(taps.lines)
+    ]
+    out = buses[stage.dst].scale or 1.0
+    if stage.keeps_scale and all(unit == out for unit in units):
+        return expr.spice(stage.expr, [f"v(x{k})" for k in range(len(units))])
+    words = [f"(v(x{k})*{1 / unit:.15e})" for k, unit in enumerate(units)]
+    return f"{out:.15e}*{expr.spice(stage.expr, words)}"
+
+
+def _instances(stage: Array, crossbar: Crossbar) -> int:
+    return crossbar.places if stage.schedule == "parallel" else 1
+
+
+def _amplified(stage: Array, width: int) -> NDArray[np.intp]:
+    """Lanes that have an amplifier: all, or those of the first place where places take turns."""
+    if stage.schedule == "parallel":
+        return np.arange(width)
+    lanes = [crossbar.sinks.nets(places=slice(0, 1)) for crossbar in stage.crossbars]
+    found = np.unique(np.concatenate([lane.reshape(-1) for lane in lanes]))
+    return found[found >= 0].astype(np.intp)
+
+
+def _placed(prefix: str, crossbar: Crossbar, words: Ints, bits: Ints) -> Instances:
+    groups, places, _ = words.shape
+    names = tuple(f"{prefix}_g{g}_p{p}" for g in range(groups) for p in range(places))
+    nets = np.concatenate([words, bits], axis=2).reshape(groups * places, -1)
+    cells = tuple(definition(int(d)) for d in crossbar.definition for _ in range(places))
+    return Instances(names, ints(nets), cells)

@@ -1,0 +1,114 @@
+"""mapping.csv and schedule.csv: where every crossbar stands, and whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from memxc.backends.netlist import stage_id
+from memxc.backends.netlist.nets import Nets
+from memxc.ir.design import Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array
+from memxc.ir.windows import GROUND, Ints, ints
+
+MAPPING_HEAD = "stage,tile,made_of,rows,columns,first_row_net,first_column_net,file,subckt,driven"
+SCHEDULE_HEAD = "stage,period,port,net"
+
+
+def mapping(design: Design, suffix: str) -> Iterator[str]:
+    """Lines of mapping.csv, one a placed crossbar; `suffix` is that of the netlist's files."""
+    yield MAPPING_HEAD
+    nets = Nets(design)
+    files: dict[int, str] = {}
+    for index, stage in _arrays(design):
+        name = stage_id(design, index)
+        bus = list(design.buses).index(stage.dst)
+        for k, crossbar in enumerate(stage.crossbars):
+            for number in crossbar.definition.tolist():
+                # A definition stands in the file of the stage that uses it first.
+                files.setdefault(number, f"netlist/cells/{name}.{suffix}")
+            size = f"{stage.cell},{crossbar.word_lines},{crossbar.bit_lines}"
+            for g, p, row, column in _firsts(stage, index, k, crossbar, nets, bus):
+                number = int(crossbar.definition[g])
+                tile = f"xs{index}_k{k}_g{g}_p{p}"
+                body = f"{files[number]},xb{number},{stage.drive}"
+                yield f"{name},{tile},{size},{row},{column},{body}"
+
+
+def schedule(design: Design) -> Iterator[str]:
+    """Lines of schedule.csv: in each period, the net on each port, and what the outputs are.
+
+    A port q... is a word line's, and carries the net beside it (0: ground, as where a crossbar has
+    had all its places while others of its stage go on). A port n... is the output of an amplifier,
+    whose volts in that period are those of the net beside it.
+    """
+    yield SCHEDULE_HEAD
+    nets = Nets(design)
+    for index, stage in _arrays(design):
+        if stage.schedule == "sequential":
+            name = stage_id(design, index)
+            for period in range(max(c.places for c in stage.crossbars)):
+                for line in _turn(stage, index, period, nets):
+                    yield f"{name},{period},{line}"
+
+
+def _arrays(design: Design) -> Iterator[tuple[int, Array]]:
+    for index, stage in enumerate(design.stages):
+        if isinstance(stage, Array):
+            yield index, stage
+
+
+def _firsts(
+    stage: Array, index: int, k: int, crossbar: Crossbar, nets: Nets, bus: int
+) -> Iterator[tuple[int, int, str, str]]:
+    """Group, place, nets of the first word line and bit line of each placed crossbar."""
+    sequential = stage.schedule == "sequential"
+    places = 1 if sequential else crossbar.places
+    bias, sign = int(crossbar.line[0]) == BIAS, int(crossbar.sign[0])
+    side = "p" if crossbar.polarity[0] > 0 else "m"
+    for g in range(crossbar.groups):
+        group = slice(g, g + 1)
+        if bias:
+            rows = [f"vbias{'' if sign > 0 else 'n'}{index}"] * places
+        elif sequential:
+            rows = [f"{'q' if sign > 0 else 'i'}{index}_{k}_{g}_0"]
+        else:
+            lanes = crossbar.taps.nets(group)[0, :, crossbar.line[0]]
+            rows = nets.names(_source(stage, lanes, nets))
+            if sign < 0:
+                rows = [row if row == "0" else f"i{index}_{row[1:]}" for row in rows]
+        sinks = crossbar.sinks.nets(group)[0, :, crossbar.column[0]].tolist()
+        for p in range(places):
+            yield g, p, rows[p], "0" if sinks[p] < 0 else f"{side}{bus}_{sinks[p]}"
+
+
+def _turn(stage: Array, index: int, period: int, nets: Nets) -> Iterator[str]:
+    own = nets.of[stage.dst]
+    outputs: dict[int, int] = {}
+    now = slice(period, period + 1)
+    for k, crossbar in enumerate(stage.crossbars):
+        # An inverted line has its inverter in the netlist; it is no port.
+        wanted = np.flatnonzero((crossbar.line != BIAS) & (crossbar.sign > 0))
+        if period >= crossbar.places:
+            for g in range(crossbar.groups):
+                yield from (f"q{index}_{k}_{g}_{w},0" for w in wanted.tolist())
+            continue
+        rows = crossbar.taps.nets(places=now)[:, 0, crossbar.line[wanted]]
+        for g, lanes in enumerate(rows):
+            names = nets.names(_source(stage, lanes, nets))
+            for w, name in zip(wanted.tolist(), names, strict=True):
+                yield f"q{index}_{k}_{g}_{w},{name}"
+        first = crossbar.sinks.nets(places=slice(0, 1)).reshape(-1)
+        lanes = crossbar.sinks.nets(places=now).reshape(-1)
+        used = (first >= 0) & (lanes >= 0)
+        # Row parts share their amplifiers, so an output may come up again.
+        outputs |= dict(zip(own[first[used]].tolist(), own[lanes[used]].tolist(), strict=True))
+    for port, net in outputs.items():
+        yield f"{nets.name(port)},{nets.name(net)}"
+
+
+def _source(stage: Array, lanes: Ints, nets: Nets) -> Ints:
+    of = nets.of[stage.src]
+    return ints(np.where(lanes < 0, GROUND, of[np.maximum(lanes, 0)]))

@@ -1,0 +1,88 @@
+"""write: a Deck becomes netlist files. The dialect is a jinja2 file; bodies are byte blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from memxc import render
+from memxc.backends.netlist import body, memristor
+from memxc.backends.netlist.assemble import assemble
+from memxc.backends.netlist.names import safe
+from memxc.ir.deck import Deck, Instances, Port
+from memxc.ir.design import Design
+from memxc.target import Device
+
+
+def write(
+    design: Design,
+    folder: Path,
+    name: str,
+    dialect: str = "ngspice",
+    device: Device | None = None,
+) -> list[Path]:
+    """The netlist of a programmed design under `folder`; returns the files, the top one first.
+
+    device: what the memristors are; None for linear ones. Raises OSError where a file cannot be
+    written.
+    """
+    cell = memristor.name(device)
+    deck = assemble(design, cell)
+    deck.verify()
+    suffix = render.dialects()[dialect]
+    cells = folder / "cells"
+    cells.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{safe(name, 64)}.{suffix}", cells / f"periphery.{suffix}"]
+    own = memristor.definition(device) if cell and device is not None else ""
+    files[1].write_text(periphery(deck) + own, "ascii")
+    for part in deck.parts:
+        if part.grids:
+            path = cells / f"{part.name}.{suffix}"
+            files.append(path)
+            with path.open("wb") as file:
+                file.write(f"* crossbar definitions of {part.name}\n".encode())
+                for grids in part.grids:
+                    file.writelines(body.definitions(grids))
+    with files[0].open("w", encoding="ascii", newline="\n") as file:
+        includes = [path.relative_to(folder).as_posix() for path in files[1:]]
+        values = {"title": safe(name, 64), "includes": includes, "supplies": deck.supplies}
+        file.write(render.netlist(dialect, **values, ports=list(ports(deck))))
+        for part in deck.parts:
+            file.write(f"* {part.name}\n")
+            for group in part.instances:
+                file.writelines(instance_lines(deck, group))
+    return files
+
+
+def ports(deck: Deck) -> Iterator[tuple[str, int, int, str, str, Port]]:
+    """What is where: "input 1", its lanes from one to another, their nets in a row, the port."""
+    every = [(f"input {number}", port) for number, port in enumerate(deck.inputs, 1)]
+    every += [
+        (f"output {number}", port) for number, some in enumerate(deck.outputs, 1) for port in some
+    ]
+    for what, port in every:
+        names = [deck.nets[net] for net in port.nets]
+        bus = [name.partition("_")[0] for name in names]
+        parts = [
+            lane
+            for lane in range(1, len(names))
+            if bus[lane] != bus[lane - 1] or port.nets[lane] != port.nets[lane - 1] + 1
+        ]
+        for first, end in pairwise([0, *parts, len(names)]):
+            yield what, first, end - 1, names[first], names[end - 1], port
+
+
+def periphery(deck: Deck) -> str:
+    """The definitions of every periphery cell that the deck places."""
+    return "".join(
+        render.cell(cell.template, subckt=cell.name, **dict(cell.values)) for cell in deck.cells
+    )
+
+
+def instance_lines(deck: Deck, group: Instances) -> Iterator[str]:
+    """One X card an instance, with its parameters."""
+    for i, (name, nets, cell) in enumerate(zip(group.names, group.nets, group.cells, strict=True)):
+        words = [*(deck.nets[net] for net in nets), cell]
+        words += [f"{key}={values[i]:.9e}" for key, values in group.params]
+        yield name + "".join(body.wrapped(words)) + "\n"

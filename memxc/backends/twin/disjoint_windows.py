@@ -1,0 +1,41 @@
+"""Kernels of one column whose windows do not overlap (a global pool): one product for them all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memxc.backends.twin import gather
+from memxc.backends.twin.gather import Nets
+from memxc.backends.twin.graph_builder import Sheet, Signal
+from memxc.ir.kernel import Kernel
+
+#: Weights that differ by less, relative to the largest, are the same.
+_SAME = 1e-9
+
+
+def draw(sheet: Sheet, kernel: Kernel, source: Signal) -> tuple[Signal, Nets] | None:
+    """What a kernel adds, samples first, and the lane of each of its numbers; None if its windows
+    are not the source cut into equal pieces."""
+    if kernel.columns != 1 or not kernel.rows or source.last:
+        return None
+    taps = kernel.taps.nets()
+    seen = gather.view(sheet, source, taps) if _in_a_row(taps) else None
+    if seen is None:
+        return None
+    weight = kernel.weight()[:, None, :, 0]
+    if (np.abs(weight - weight[:1]) <= _SAME * np.abs(weight).max()).all():
+        column = sheet.floats(weight[0, 0, :, None])
+        name = sheet.op("MatMul", seen.name, column)
+    else:
+        name = sheet.op("Mul", seen.name, sheet.floats(weight))
+        if kernel.rows > 1:
+            name = sheet.op("ReduceSum", name, sheet.integers([3]), keepdims=1)
+    if kernel.bias is not None:
+        name = sheet.op("Add", name, sheet.floats(kernel.bias[:, :, None]))
+    lanes = kernel.sinks.nets()
+    return sheet.reshape(Signal(name, lanes.shape), (lanes.size,)), lanes.reshape(-1)
+
+
+def _in_a_row(taps: Nets) -> bool:
+    flat = taps.reshape(-1)
+    return bool(flat[0] >= 0 and (np.diff(flat) == 1).all())

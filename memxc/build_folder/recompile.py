@@ -1,0 +1,72 @@
+"""The network of a folder programmed for another target, from what the folder keeps."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from memxc.build_folder.read import MANIFEST, SAMPLES, Loaded
+from memxc.compiler import manifest
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
+from memxc.errors import fail
+from memxc.ir import store
+from memxc.ir.design import Design
+from memxc.target import Target
+
+
+def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
+    """A function that compiles DIR/model.onnx as DIR was compiled, for another target.
+
+    None where DIR holds no copy of the model. The function raises MemxcError (usage) where what DIR
+    keeps does not give DIR's own design again: then it is not what DIR was compiled from.
+    Raises MemxcError (bad-design) itself where what DIR keeps can be no options.
+    """
+    model = loaded.model
+    if model is None:
+        return None
+    kept = _kept(loaded)
+    found: list[Options] = []
+
+    def program(target: Target) -> Design:
+        if not found:
+            found.append(_as_compiled(loaded, model, kept))
+        return compile_model(replace(found[0], target=target), check=False).design
+
+    return program
+
+
+def _kept(loaded: Loaded) -> dict[str, Any]:
+    """The options that the folder's manifest keeps."""
+    try:
+        return manifest.read(loaded.options)
+    except ValueError as error:
+        where = str(loaded.folder / MANIFEST)
+        raise fail("bad-design", where, str(error), "compile the model again") from error
+
+
+def _as_compiled(loaded: Loaded, model: Path, kept: dict[str, Any]) -> Options:
+    """The options that give the folder's own design."""
+    # The samples of the folder are the user's, or were drawn in want of any.
+    for samples in (loaded.folder / SAMPLES, None):
+        options = Options(model=model, target=loaded.target, samples=samples, **kept)
+        if _same(compile_model(options, check=False).design, loaded.design):
+            return options
+    raise fail(
+        "usage",
+        str(loaded.folder),
+        "compiled again, its model gives another design, so it cannot be programmed anew",
+        "compile the model for each target, and simulate these",
+    )
+
+
+def _same(one: Design, other: Design) -> bool:
+    """Whether two designs are stored as the same bytes, but for the name of the model's file."""
+    stored = []
+    for design in (one, replace(other, name=one.name)):
+        with tempfile.TemporaryDirectory() as place:
+            stored.append([path.read_bytes() for path in store.save(design, Path(place))])
+    return stored[0] == stored[1]

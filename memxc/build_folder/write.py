@@ -1,0 +1,211 @@
+"""The output folder of `compile`: filled in a temporary folder beside it, moved at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from memxc import __version__, render
+from memxc.backends import netlist
+from memxc.backends.netlist import tables
+from memxc.build_folder import read, report
+from memxc.build_folder.read import MANIFEST, MODEL, SAMPLES, Loaded, changed, load
+from memxc.compiler.run import Compiled
+from memxc.errors import Fault, MemxcError, fail
+from memxc.frontend.copy import copy
+from memxc.ir import store
+
+_EDITED = "was changed since it was compiled, and would be replaced"
+_INSTEAD = "copy it elsewhere, give another folder to -o, or replace it with --force"
+
+__all__ = ["Loaded", "changed", "check", "check_file", "load", "write", "write_file"]
+
+
+def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:
+    """Refuse an output folder before any work is done.
+
+    A folder as memxc wrote it is replaced, but for simulate's results; one that is not empty and to
+    which files were added, or in which files were changed, only with `force`; never one that holds
+    `inputs` or the working folder.
+    MemxcError: usage, or cannot-write where nothing can be created there.
+    """
+    where, place = str(out), _real(out)
+    if place.exists() and not place.is_dir():
+        raise fail("usage", where, "is a file, not a folder", "give another folder to -o")
+    for path in (Path.cwd(), *inputs):
+        if place == _real(path) or place in _real(path).parents:
+            what = f"would be replaced, and {path} is in it"
+            raise fail("usage", where, what, "give another folder to -o")
+    if place.is_dir() and not force:
+        _check_own(where, place)
+    try:
+        tempfile.TemporaryDirectory(dir=next(p for p in place.parents if p.exists())).cleanup()
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+
+
+def _check_own(where: str, place: Path) -> None:
+    """Refuse a folder that holds the work of somebody else. MemxcError (usage)."""
+    others = read.foreign(place)
+    if others:
+        what = f"is not empty: {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}"
+        raise fail("usage", where, what, "--force replaces the whole folder")
+    edited = read.edited(place)
+    if edited:
+        faults = [Fault("usage", str(Path(where) / name), _EDITED, _INSTEAD) for name in edited]
+        raise MemxcError(faults)
+
+
+def check_file(path: Path, loaded: Loaded) -> None:
+    """Refuse a file to write that is of an output folder, or the model it was compiled from.
+
+    MemxcError (usage).
+    """
+    place, here = _real(path), _real(loaded.folder)
+    parts = {MANIFEST, *loaded.manifest["files"]}
+    what = ""
+    if place.is_relative_to(here) and place.relative_to(here).as_posix() in parts:
+        what = f"is part of {loaded.folder}"
+    elif place.is_file() and _same(place, loaded.manifest.get("model")):
+        what = "is the model that was compiled"
+    if what:
+        raise fail("usage", str(path), what, "give another file to -o")
+
+
+def _same(path: Path, model: Any) -> bool:
+    """Whether a file is the model that a manifest speaks of."""
+    with suppress(OSError):
+        return isinstance(model, dict) and read.sha256(path) == model.get("sha256")
+    return False
+
+
+def write(
+    compiled: Compiled, out: Path, force: bool = False, dialects: Sequence[str] = ("ngspice",)
+) -> dict[str, Any]:
+    """Write everything that `compile` promises into `out`, or the report only; returns the report.
+
+    Nothing is left behind where it fails. MemxcError: as `check`.
+    """
+    inputs = [compiled.options.model, compiled.options.samples]
+    check(out, force, [path for path in inputs if path is not None])
+    try:
+        with _moved_at_the_end(_real(out)) as place:
+            found = report.build(compiled, read.sha256(compiled.options.model))
+            _fill(compiled, found, place, dialects)
+            _seal(compiled, found, place)
+            _keep_results(_real(out), place)
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+    return found
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """One file, whole or not at all. MemxcError (cannot-write)."""
+    place = _real(path)
+    if place.exists() and not place.is_file():
+        raise fail("cannot-write", str(path), "is a folder or a device, not a file")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # In a folder of its own: a temporary file would be for its owner's eyes only.
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".memxc-") as holder:
+            fresh = Path(holder) / "new"
+            fresh.write_bytes(data)
+            fresh.replace(place)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _fill(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequence[str]) -> None:
+    (place / "report.json").write_text(store.dumps(found), "ascii")
+    sizes = report.sizes(found)
+    for page in ("report.md", "report.html"):
+        text = render.report(page, report=found, sizes=sizes)
+        (place / page).write_text(text, "utf-8", newline="\n")
+    if not compiled.report_only:
+        _fill_design(compiled, place, dialects)
+
+
+def _fill_design(compiled: Compiled, place: Path, dialects: Sequence[str]) -> None:
+    suffixes = render.dialects()
+    for dialect in dialects:
+        name, device = compiled.options.model.stem, compiled.target.device
+        netlist.write(compiled.design, place / "netlist", name, dialect, device)
+    arrays = dict(compiled.samples)
+    if compiled.labels is not None:
+        arrays.setdefault("y", compiled.labels)
+    store.write_npz(place / SAMPLES, arrays)
+    store.save(compiled.design, place)
+    _write_lines(place / "mapping.csv", tables.mapping(compiled.design, suffixes[dialects[0]]))
+    _write_lines(place / "schedule.csv", tables.schedule(compiled.design))
+    copy(compiled.options.model, place / MODEL)
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    with path.open("w", encoding="ascii", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+def _seal(compiled: Compiled, found: dict[str, Any], place: Path) -> None:
+    kinds = compiled.graph.kinds
+    files = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
+    manifest = {
+        "schema": read.SCHEMA,
+        "memxc": __version__,
+        "model": {key: found["model"][key] for key in ("name", "sha256")},
+        "target": found["target"],
+        "options": found["options"],
+        "kinds": {name: kinds[name] for name in compiled.design.inputs if name in kinds},
+        "files": {name: read.sha256(place / name) for name in files},
+    }
+    (place / MANIFEST).write_text(store.dumps(manifest), "ascii")
+
+
+def _keep_results(old: Path, fresh: Path) -> None:
+    """Copied and not moved: whenever this ends, one whole folder has them."""
+    if (old / read.RESULTS).is_dir():
+        shutil.copytree(old / read.RESULTS, fresh / read.RESULTS, symlinks=True)
+
+
+@contextmanager
+def _moved_at_the_end(place: Path) -> Iterator[Path]:
+    """A new folder that becomes `place` when the block ends well, and vanishes otherwise."""
+    missing = [p for p in reversed(place.parents) if not p.exists()]
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        holder = Path(tempfile.mkdtemp(prefix=".memxc-", dir=place.parent))
+        try:
+            fresh = holder / "new"
+            fresh.mkdir()
+            yield fresh
+            _swap(fresh, place, holder / "old")
+        finally:
+            shutil.rmtree(holder, ignore_errors=True)
+    except BaseException:
+        for parent in reversed(missing):
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def _swap(fresh: Path, place: Path, old: Path) -> None:
+    try:
+        if place.exists():
+            place.rename(old)
+        fresh.rename(place)
+    except BaseException:
+        if old.exists() and not place.exists():
+            old.rename(place)
+        raise
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _cannot_write(out: Path, error: OSError) -> MemxcError:
+    return fail("cannot-write", str(out), error.strerror or str(error))

@@ -1,0 +1,68 @@
+"""--prune METHOD:AMOUNT: what a user asks for as passes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from memxc import passes
+from memxc.errors import Fault, MemxcError, like
+from memxc.interfaces import Pass
+
+#: For each method the pass, its options, and the option that the amount is.
+METHODS: dict[str, tuple[str, dict[str, object], str]] = {
+    "ckf": ("prune-ckf", {}, "share"),
+    "ckf-layer": ("prune-ckf", {"scope": "layer"}, "share"),
+    "ckf-samples": ("prune-ckf", {"score": "samples"}, "share"),
+    "ckf-multiplications": (
+        "prune-ckf", {"score": "samples", "count": "multiplications"}, "share"
+    ),
+    "ckf-threshold": ("prune-ckf", {}, "threshold"),
+    "ckf-loss": ("prune-ckf", {"score": "samples"}, "loss"),
+    "crossbar-bn": ("prune-lines", {"unit": "crossbar", "score": "bn"}, "share"),
+}  # fmt: skip
+for _unit in ("crossbar", "word-line", "bit-line"):
+    METHODS[_unit] = ("prune-lines", {"unit": _unit}, "share")
+    METHODS[f"{_unit}-samples"] = ("prune-lines", {"unit": _unit, "score": "samples"}, "share")
+    METHODS[f"{_unit}-loss"] = ("prune-lines", {"unit": _unit, "score": "samples"}, "loss")
+
+
+def parse(text: str, refit: bool = False) -> Pass:
+    """The pass of METHOD:AMOUNT. ValueError, in a sentence, where it is none."""
+    method, _, amount = text.partition(":")
+    if method not in METHODS:
+        near = like(method, METHODS)
+        what = f"there is no method {method!r}{f' ({near})' if near else ''}"
+        raise ValueError(f"{what}; methods are {', '.join(METHODS)}")
+    try:
+        value = float(amount)
+    except ValueError:
+        raise ValueError(f"an amount is wanted, {method}:AMOUNT") from None
+    name, fixed, key = METHODS[method]
+    most = math.inf if key == "threshold" else 1.0
+    if not 0 < value < most:
+        words = "a number above 0" if key == "threshold" else "between 0 and 1, both left out"
+        raise ValueError(f"the {key} of {method} is {words}")
+    rest = "refitted" if refit else "kept"
+    return passes.available()[name](**{**fixed, key: value, "rest": rest})
+
+
+def asked(texts: Iterable[str], refit: bool = False) -> list[Pass]:
+    """The passes of several. refit: what stays is fitted to the samples.
+
+    MemxcError (usage) with all faults.
+    """
+    found, faults = [], []
+    for text in texts:
+        try:
+            found.append(parse(text, refit))
+        except ValueError as error:
+            faults.append(Fault("usage", f"--prune {text}", str(error), "for example ckf:0.5"))
+    if faults:
+        raise MemxcError(faults)
+    return found
+
+
+def before_folding(change: Pass) -> bool:
+    """Whether a pass looks at batch normalisations, which fold-batchnorm takes away."""
+    return change.options().get("score") == "bn"

@@ -1,0 +1,214 @@
+"""The reference meaning of a Design, in numpy and float64. Knows no operator and no target.
+
+A bus with a scale carries volts, one without carries units of activation; so the same walk serves
+a lowered and a programmed Design.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.evaluation import digital
+from memxc.ir import expr
+from memxc.ir.design import Bus, Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
+from memxc.ir.windows import Ints, Windows
+from memxc.physics.network import amplifier
+
+Floats = NDArray[np.float64]
+
+#: Numbers gathered at once (8 MiB): few enough to stay near the processor, and to bound the memory
+#: of a large layer.
+_CHUNK = 1 << 20
+
+
+def run(design: Design, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
+    """Every bus of the design, (samples, width), from inputs (samples, *shape without batch)."""
+    return dict(walk(design, inputs))
+
+
+def walk(design: Design, inputs: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, Floats]]:
+    """The buses as `run` has them, in the order they are driven, each kept while it is needed."""
+    readers = Counter(src for stage in design.stages for src in stage.srcs)
+    buses: dict[str, Floats] = {}
+    for name in design.inputs:
+        buses[name] = drive(design.buses[name], inputs[name])
+        yield name, buses[name]
+    for stage in design.stages:
+        buses[stage.dst] = step(stage, design.buses, [buses[src] for src in stage.srcs])
+        yield stage.dst, buses[stage.dst]
+        readers.subtract(stage.srcs)
+        for name in {*stage.srcs, stage.dst}:
+            if not readers[name]:
+                del buses[name]
+
+
+def batches(
+    design: Design, inputs: Mapping[str, NDArray[Any]]
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """The samples a few at a time: all at once for a small network, one by one for a wide one."""
+    count = max(map(len, inputs.values()), default=1)
+    size = max(1, _CHUNK // max(bus.width for bus in design.buses.values()))
+    for first in range(0, count, size):
+        yield {name: values[first : first + size] for name, values in inputs.items()}
+
+
+def outputs(design: Design, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
+    """The network's outputs in units of activation, (samples, *shape without batch)."""
+    found: dict[str, list[Floats]] = {name: [] for name in design.outputs}
+    for batch in batches(design, inputs):
+        for name, values in walk(design, batch):
+            if name in found:
+                found[name].append(read(design.buses[name], values))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def drive(bus: Bus, values: NDArray[np.generic]) -> Floats:
+    """An input tensor put on its bus: scaled to volts, clipped where the source is limited."""
+    flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    return _limited(bus, flat if bus.scale is None else flat * bus.scale)
+
+
+def reach(bus: Bus) -> float:
+    """The largest magnitude in units of activation that an input's source does not clip."""
+    return math.inf if bus.limit is None or bus.scale is None else bus.limit / bus.scale
+
+
+def read(bus: Bus, values: Floats) -> Floats:
+    """A bus as a tensor in units of activation, (samples, *shape without batch)."""
+    units = values if bus.scale is None else values / bus.scale
+    return units.reshape(len(values), *bus.sample)
+
+
+def step(stage: Stage, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Floats:
+    """What one stage puts on its bus, (samples, width), given the values of its sources."""
+    dst = buses[stage.dst]
+    match stage:
+        case Linear():
+            return _limited(dst, _linear(stage, dst, buses[stage.src], values[0]))
+        case Array():
+            return _limited(dst, _array(stage, dst.width, values[0]))
+        case Lanes():
+            return _limited(dst, _lanes(stage, dst, buses, values))
+        case Wires():
+            return _take(np.concatenate(values, axis=1), stage.index)
+        case Digital():
+            tensors = [read(buses[src], v) for src, v in zip(stage.srcs, values, strict=True)]
+            result: Floats = digital.apply(stage.function, tensors, stage.options)
+            return result.reshape(len(result), -1)
+
+
+def word_line_volts(crossbar: Crossbar, inputs: Floats, v_bias: float, gain: float) -> Floats:
+    """Volts on the word lines, (..., word lines), from those at the taps, (..., rows)."""
+    bias, inverted = crossbar.line == BIAS, crossbar.sign < 0
+    # A crossbar of a bias alone has no taps.
+    rows = np.where(bias, 0, crossbar.line)
+    volts = inputs[..., rows] if inputs.shape[-1] else np.zeros((*inputs.shape[:-1], len(rows)))
+    volts[..., bias] = v_bias
+    if inverted.any():
+        volts[..., inverted] = amplifier.inverter(volts[..., inverted], gain)
+        volts[..., inverted & bias] = -v_bias
+    return volts
+
+
+class _Source:
+    """The values of a bus, (samples, width), as windows see them: a negative net is at 0."""
+
+    def __init__(self, values: Floats) -> None:
+        self._values = values
+        self._frame: Ints | None = None
+        self._framed = values
+
+    def at(
+        self, windows: Windows, groups: slice = slice(None), places: slice = slice(None)
+    ) -> Floats:
+        """The values at windows, (samples, groups, places, lines)."""
+        # Most kernels of a stage share one frame.
+        if windows.frame is not self._frame:
+            self._frame, self._framed = windows.frame, _take(self._values, windows.frame.ravel())
+        return self._framed[:, windows.index(groups, places)]
+
+
+def _linear(stage: Linear, dst: Bus, src: Bus, source: Floats) -> Floats:
+    # Contributions are in output units per input unit; a scaled but not yet programmed design
+    # (between calibrate and program) carries volts.
+    units = _Source(source if src.scale is None else source * (1.0 / src.scale))
+    out = np.zeros((len(source), dst.width + 1))
+    for kernel in stage.kernels:
+        columns = max(1, _CHUNK // max(1, kernel.rows))
+        for groups, places in kernel.taps.pieces(_CHUNK, min(columns, kernel.columns), len(source)):
+            taps = units.at(kernel.taps, groups, places)
+            lanes = kernel.sinks.nets(groups, places)
+            # A dense layer may have too many weights to hold them all in double precision.
+            for first in range(0, kernel.columns, columns):
+                some = slice(first, first + columns)
+                part = taps @ kernel.weight(groups, some)
+                if kernel.bias is not None:
+                    part += np.asarray(kernel.bias[groups, some], dtype=np.float64)[:, None, :]
+                _add(out, lanes[..., some], part)
+    return out[:, :-1] * (1.0 if dst.scale is None else dst.scale)
+
+
+def _array(stage: Array, width: int, source: Floats) -> Floats:
+    currents = {polarity: np.zeros((len(source), width + 1)) for polarity in (1, -1)}
+    loads = {polarity: np.zeros((1, width + 1)) for polarity in (1, -1)}
+    volts = _Source(source)
+    for crossbar in stage.crossbars:
+        for groups, places in crossbar.taps.pieces(_CHUNK, crossbar.bit_lines, len(source)):
+            taps = volts.at(crossbar.taps, groups, places)
+            words = word_line_volts(crossbar, taps, stage.v_bias, stage.gain)
+            g = crossbar.conductance(groups)
+            parts, load = words @ g, g.sum(axis=1)[None, :, None, :]
+            sinks = crossbar.sinks.nets(groups, places)
+            for polarity in (1, -1):
+                bits = np.flatnonzero(crossbar.polarity == polarity)
+                if len(bits):
+                    lanes = sinks[..., crossbar.column[bits]]
+                    _add(currents[polarity], lanes, parts[..., bits])
+                    _add(
+                        loads[polarity], lanes, np.broadcast_to(load[..., bits], (1, *lanes.shape))
+                    )
+    plus, minus = (currents[p][:, :-1] for p in (1, -1))
+    y_plus, y_minus = (loads[p][0, :-1] for p in (1, -1))
+    if stage.signed == "inverted-inputs":
+        return amplifier.single(minus, y_minus, stage.r_f, stage.gain, stage.offset)
+    return amplifier.pair(
+        plus, minus, y_plus, y_minus, stage.r_f, stage.r_join, stage.gain, stage.offset
+    )
+
+
+def _lanes(stage: Lanes, dst: Bus, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Floats:
+    inputs: list[Floats] = []
+    for src, taps, volts in zip(stage.srcs, stage.taps, values, strict=True):
+        units = _Source(volts / (buses[src].scale or 1.0))
+        for line in range(taps.lines):
+            inputs.append(units.at(taps.cut(slice(line, line + 1))).reshape(len(volts), -1))
+    result = expr.evaluate(stage.expr, inputs)
+    return np.broadcast_to(result, inputs[0].shape) * (dst.scale or 1.0)
+
+
+def _limited(bus: Bus, values: Floats) -> Floats:
+    return values if bus.limit is None else np.clip(values, -bus.limit, bus.limit)
+
+
+def _take(values: Floats, nets: Ints) -> Floats:
+    """`values` (samples, width) at `nets` (lanes,); a negative net is at 0 V."""
+    if not values.shape[1]:
+        return np.zeros((len(values), len(nets)))
+    taken: Floats = values[:, nets]
+    taken[:, nets < 0] = 0.0
+    return taken
+
+
+def _add(out: Floats, lanes: Ints, part: Floats) -> None:
+    """Add `part` (samples, ...) at `lanes` (...); discarded lanes go to the spare last column."""
+    flat = np.where(lanes < 0, out.shape[1] - 1, lanes).reshape(-1)
+    for sample, value in zip(out, part, strict=True):
+        np.add.at(sample, flat, value.reshape(-1))

@@ -1,0 +1,192 @@
+"""onnxruntime on the original model: the first rung of the ladder, and the only user of it.
+
+The user's model runs in the worker (memxc.worker), memxc's own models in this process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc import worker
+from memxc.errors import fail, why
+from memxc.evaluation.reference.remote import Runner, opened
+
+if TYPE_CHECKING:
+    import onnxruntime  # noqa: TID251
+
+# Its telemetry begins with the import: a name for this device and a queue, in the home directory.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+_Named = dict[str, NDArray[Any]]
+
+#: Its own error codes, and the place in its source: a file, a line and a function.
+_INNER = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |\S+\.(?:cc|cpp|h):\d+ [^()\n]*\([^()\n]*\)(?: const)? "
+)
+
+
+def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The model's outputs (samples, *shape without batch) for inputs (samples, *shape).
+
+    Sample by sample on one thread, so that the answer does not depend on the batch. Raises
+    MemxcError: unsupported-model where onnxruntime refuses the model or the inputs, or does not
+    come back, bad-samples where an input is not of the model's type.
+    """
+    where = "the model" if isinstance(model, bytes) else str(model)
+    counts = {len(values) for values in inputs.values()}
+    if len(counts) > 1:
+        what = f"the inputs have different numbers of samples: {sorted(counts)}"
+        raise fail("unsupported-model", where, what)
+    with _told(where), opened(model, threads=1) as runner:
+        typed = _typed(runner, inputs)
+        answers = [_ask(runner, _part(typed, i, 1)) for i in range(max(counts, default=0))]
+    return _stacked(answers, where)
+
+
+def predict(
+    model: bytes, inputs: Mapping[str, NDArray[Any]], batch: int = 100, trusted: bool = False
+) -> dict[str, NDArray[Any]]:
+    """The outputs (samples, ...) for whole data sets (samples, *shape), all cores at work.
+
+    In batches where the model leaves its batch open and answers each sample of one as it answers it
+    alone, else sample by sample. trusted: it is memxc's own (memxc.backends.twin), which is known
+    to, and runs in this process. Raises MemxcError as `run`.
+    """
+    if trusted:
+        return _predicted(session(model, threads=0), inputs, batch, trusted)
+    with _told("the model"), opened(model, threads=0) as runner:
+        return _predicted(runner, inputs, batch, trusted)
+
+
+def _predicted(
+    runner: Runner, inputs: Mapping[str, NDArray[Any]], batch: int, trusted: bool
+) -> _Named:
+    names = [value.name for value in runner.get_inputs()]
+    typed = _typed(runner, {name: inputs[name] for name in names if name in inputs})
+    count = len(next(iter(typed.values())))
+    first = _ask(runner, _part(typed, 0, batch)) if trusted else _batch(runner, typed, batch)
+    start, step = (0, 1) if first is None else (batch, batch)
+    rest = [_ask(runner, _part(typed, at, step)) for at in range(start, count, step)]
+    if first is None:
+        return _stacked(rest, "the model")
+    return {name: np.concatenate([first[name], *(part[name] for part in rest)]) for name in first}
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """What the worker says, as a fault of the model `where`."""
+    try:
+        yield
+    except worker.Died as death:
+        raise fail("unsupported-model", where, f"onnxruntime {death}") from death
+    except OSError as error:
+        raise fail("broken-model", where, why(error)) from error
+    except worker.Refused as error:
+        what = f"onnxruntime refuses it: {_words(error, where)}"
+        raise fail("unsupported-model", where, what) from error
+
+
+def _words(error: worker.Refused, where: str) -> str:
+    """What onnxruntime says, without paths, neither the user's nor its makers'."""
+    # A report holds no path.
+    text = str(error).replace(str(Path(where).absolute()), "the model").replace(where, "the model")
+    text = _INNER.sub("", text.split("Status Message: ")[-1])
+    return " ".join(text.split("\n", 1)[0].split())[:200]
+
+
+def _batch(runner: Runner, inputs: _Named, batch: int) -> _Named | None:
+    """The answer to the first batch; None unless its ends are answered as each of them alone.
+
+    A model may reach over its batch axis, divide by the largest of all samples, say.
+    """
+    part = _part(inputs, 0, batch)
+    count = len(next(iter(part.values())))
+    if any(isinstance(value.shape[0], int) for value in runner.get_inputs()) or count < 2:
+        return None
+    try:
+        together = _ask(runner, part)
+    # A fixed shape within the model, or no memory for so many samples. What is really wrong shows
+    # sample by sample, too.
+    except (worker.Refused, worker.Died):
+        return None
+    ends = [_ask(runner, _part(part, at, 1)) for at in (0, count - 1)]
+    alike = all(
+        values.shape[:1] == (count,)
+        and _close(values[[0, -1]], np.concatenate([end[name] for end in ends]))
+        for name, values in together.items()
+    )
+    return together if alike else None
+
+
+def _close(some: NDArray[Any], others: NDArray[Any]) -> bool:
+    """Whether answers differ by no more than the order of sums in float32 explains."""
+    if some.shape != others.shape or some.dtype.kind != "f":
+        return np.array_equal(some, others)
+    size = np.abs(others, where=np.isfinite(others), out=np.zeros_like(others)).max(initial=0.0)
+    return np.allclose(some, others, rtol=0.0, atol=1e-4 * float(size), equal_nan=True)
+
+
+def _ask(runner: Runner, inputs: _Named) -> _Named:
+    names = [output.name for output in runner.get_outputs()]
+    return dict(zip(names, runner.run(names, inputs), strict=True))
+
+
+def _part(inputs: _Named, first: int, count: int) -> _Named:
+    return {name: values[first : first + count] for name, values in inputs.items()}
+
+
+def session(
+    model: Path | bytes, threads: int = 1, fused: bool = True
+) -> onnxruntime.InferenceSession:
+    """A session that computes the same on every processor.
+
+    threads: 0 takes all cores. fused: False runs every node of the model as it stands.
+
+    Every session of memxc, its tests and its benchmarks is made here. On x86 processors without
+    VNNI, onnxruntime multiplies uint8 by int8 with an instruction that saturates the sum of two
+    products at 16 bits. `x64quantprecision` turns constant weights into uint8, which is exact.
+    Weights in float32 between quantised signals stay in float32: by itself it quantises them.
+    """
+    from memxc.evaluation.reference import native  # noqa: PLC0415 - most commands have the worker import it
+
+    return native.session(model, threads, fused)
+
+
+def _typed(runner: Runner, inputs: Mapping[str, NDArray[Any]]) -> _Named:
+    """The inputs in the model's types: real numbers rounded, any other as it is or a fault."""
+    kinds = {value.name: _dtype(value.type) for value in runner.get_inputs()}
+    typed = {}
+    for name, values in inputs.items():
+        kind = kinds.get(name, values.dtype)
+        with np.errstate(all="ignore"):
+            found = values.astype(kind)
+        kept = np.isfinite(found) | ~np.isfinite(values) if kind.kind == "f" else found == values
+        if not kept.all():
+            what = f"holds {values[~kept].flat[0]:g}, the model takes {kind}"
+            raise fail("bad-samples", name, what)
+        typed[name] = found
+    return typed
+
+
+def _stacked(answers: list[_Named], where: str) -> _Named:
+    """The answers to single samples, as (samples, *shape without batch)."""
+    if not answers:
+        raise fail("bad-samples", where, "there is not a single sample to run it on")
+    return {name: np.stack([_unbatched(answer[name]) for answer in answers]) for name in answers[0]}
+
+
+def _unbatched(value: NDArray[Any]) -> NDArray[Any]:
+    return value[0] if value.ndim and value.shape[0] == 1 else value
+
+
+def _dtype(kind: str) -> np.dtype[Any]:
+    names = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
+    return np.dtype(names.get(kind, kind.removeprefix("tensor(").removesuffix(")")))

@@ -1,0 +1,200 @@
+"""Samples: inputs for calibration, losses and verification, from an .npz file or a seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.errors import Fault, MemxcError, fail, printable, why
+from memxc.ir import store
+from memxc.ir.kinds import bits, span
+
+#: More than these are read but not used: calibration gains nothing from more.
+MOST = 64
+#: An integer of so few bits is a code: all of them may come.
+_FEW_BITS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """`inputs` by name (samples, *shape without batch) float32; `labels` (samples, ...) or None.
+
+    warnings: what the user has to know of the file they are from.
+    """
+
+    inputs: Mapping[str, NDArray[Any]]
+    labels: NDArray[Any] | None
+    warnings: tuple[str, ...] = ()
+
+    def halves(self) -> tuple[Samples, Samples]:
+        """Half of the samples and the others, drawn with a fixed seed; of one the same twice.
+
+        Drawn, for a file may have its classes by turns.
+        """
+        count = len(next(iter(self.inputs.values())))
+        if count < 2:
+            return self, self
+        drawn = np.random.default_rng(0).permutation(count)
+        one, other = np.sort(drawn[count // 2 :]), np.sort(drawn[: count // 2])
+        return self._some(one), self._some(other)
+
+    def _some(self, which: NDArray[np.intp]) -> Samples:
+        labels = None if self.labels is None else self.labels[which]
+        return Samples({name: values[which] for name, values in self.inputs.items()}, labels)
+
+
+def read(
+    path: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    most: int | None = MOST,
+    kinds: Mapping[str, str] | None = None,
+) -> Samples:
+    """The samples of a file: arrays by input name, or `x` for a single input; `y` for labels.
+
+    `shapes` are the inputs' shapes with batch axis 1; `kinds` the element types of those that are
+    integers or bool. Raises MemxcError (bad-samples) with
+    everything that is wrong.
+    """
+    arrays = _arrays(path)
+    faults: list[Fault] = []
+    found: dict[str, NDArray[Any]] = {}
+    keys: list[str] = []
+    for name, shape in shapes.items():
+        key = "x" if len(shapes) == 1 and name not in arrays else name
+        if key not in arrays:
+            held = ", ".join(sorted(arrays)) or "nothing"
+            faults.append(Fault("bad-samples", str(path), f"no array {name!r}; it holds {held}"))
+            continue
+        faults += _faults(f"{path}:{key}", arrays[key], shape, (kinds or {}).get(name, ""))
+        found[name] = arrays[key]
+        keys.append(key)
+    labels = arrays.get("y") if "y" not in shapes else None
+    if labels is not None:
+        faults += _no_labels(f"{path}:y", labels)
+    whole = [*found.values(), *([] if labels is None else [labels])]
+    if not faults and len({len(array) for array in whole}) > 1:
+        faults.append(Fault("bad-samples", str(path), "the arrays differ in their first axis"))
+    if faults:
+        raise MemxcError(faults)
+    inputs = {name: array[:most].astype(np.float32) for name, array in found.items()}
+    warnings = _unused(path, arrays, keys, labels is not None)
+    return Samples(inputs, None if labels is None else labels[:most], warnings)
+
+
+def _unused(
+    path: Path, arrays: Mapping[str, NDArray[Any]], keys: list[str], labelled: bool
+) -> tuple[str, ...]:
+    """A warning of arrays that nothing reads: labels, perhaps, by another name than `y`."""
+    rest = [name for name in arrays if name not in (*keys, *["y"] * labelled)]
+    if not rest:
+        return ()
+    unread = _listed([f"'{printable(name, 30)}'" for name in rest])
+    inputs = _listed([printable(key, 30) for key in keys])
+    hint = "" if labelled or "y" in keys else "; labels are called y"
+    what = f"holds {unread}, neither an input ({inputs}) nor y: ignored{hint}"
+    return (f"{printable(path.name, 40)} {what}",)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + " ..." * (len(names) > 3)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        return store.read_npz(path)
+    except (OSError, ValueError) as error:
+        what = f"cannot be read as .npz: {why(error)}"
+        hint = "numpy.savez(FILE, x=..., y=...) writes such a file"
+        raise fail("bad-samples", str(path), what, hint) from error
+
+
+def seeded(
+    shapes: Mapping[str, tuple[int, ...]],
+    low: float,
+    high: float,
+    seed: int,
+    count: int = 16,
+    kinds: Mapping[str, str] | None = None,
+) -> Samples:
+    """Random inputs, uniform over a range: what there is when the user gave none.
+
+    Those of `kinds` are integers, and where these have few bits, any that the type has.
+    """
+    rng = np.random.default_rng(seed)
+    inputs = {
+        name: _drawn(rng, (kinds or {}).get(name, ""), low, high, (count, *shape[1:]))
+        for name, shape in shapes.items()
+    }
+    return Samples(inputs, None)
+
+
+def few(
+    inputs: Mapping[str, NDArray[Any]], numbers: int, most: int = MOST, least: int = 1
+) -> dict[str, NDArray[Any]]:
+    """The first samples of each input: as many as hold so many numbers in all, within bounds.
+
+    A wide input is a sample of many places by itself, and every one of them costs time.
+    """
+    width = sum(math.prod(values.shape[1:]) for values in inputs.values())
+    count = min(most, max(least, numbers // max(1, width)))
+    return {name: values[:count] for name, values in inputs.items()}
+
+
+def extent(kind: str, low: float, high: float) -> tuple[float, float]:
+    """What is drawn from: a range, or everything that an integer of few bits can be."""
+    if not bits(kind):
+        return low, high
+    least, largest = span(kind)
+    if bits(kind) <= _FEW_BITS:
+        return least, largest
+    least = max(least, math.ceil(low))
+    return least, max(least, min(largest, math.floor(high)))
+
+
+def _drawn(
+    rng: np.random.Generator, kind: str, low: float, high: float, size: tuple[int, ...]
+) -> NDArray[Any]:
+    least, largest = extent(kind, low, high)
+    if bits(kind):
+        return rng.integers(int(least), int(largest), size, endpoint=True).astype(np.float32)
+    return rng.uniform(least, largest, size).astype(np.float32)
+
+
+def _faults(where: str, array: NDArray[Any], shape: tuple[int, ...], kind: str) -> list[Fault]:
+    if faults := _no_numbers(where, array):
+        return faults
+    if array.shape[1:] != shape[1:] or not len(array):
+        want = "x".join(map(str, ("samples", *shape[1:])))
+        got = "x".join(map(str, array.shape))
+        return [Fault("bad-samples", where, f"has shape {got}, the model wants {want}")]
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(array.astype(np.float32)).all()
+    if not finite:
+        return [Fault("bad-samples", where, "holds NaN, or what float32 has no number for")]
+    if bits(kind):
+        low, high = span(kind)
+        wrong = array[(array != np.floor(array)) | (array < low) | (array > high)]
+        if wrong.size:
+            what = f"holds {float(wrong.flat[0]):g}, the model takes {kind}"
+            return [Fault("bad-samples", where, what)]
+    return []
+
+
+def _no_labels(where: str, array: NDArray[Any]) -> list[Fault]:
+    if faults := _no_numbers(where, array):
+        return faults
+    return [] if np.isfinite(array).all() else [Fault("bad-samples", where, "holds NaN or inf")]
+
+
+def _no_numbers(where: str, array: NDArray[Any]) -> list[Fault]:
+    if array.dtype.kind not in "fiub":
+        return [Fault("bad-samples", where, f"holds {array.dtype}, not numbers")]
+    if not array.ndim:
+        return [Fault("bad-samples", where, "is a single number without an axis for samples")]
+    return []

@@ -1,0 +1,133 @@
+"""What becomes of the devices of one crossbar: range, programming, drift, defects, temperature.
+
+In this order; docs/targets.md has the formulas. Nothing is clipped but at 0 siemens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.windows import Ints
+from memxc.physics.device import streams
+from memxc.physics.device.streams import Stream
+from memxc.target import Device, Wire
+
+Floats = NDArray[np.float64]
+#: A normal draw times its sigma by effect, (places, devices); 0 where sigma is.
+Normal = Callable[[str, float], Floats | float]
+
+
+def active(device: Device, wire: Wire) -> bool:
+    """Whether the devices are disturbed at all."""
+    return bool(
+        _spread(device)
+        or _drifts(device)
+        or device.programming_sigma
+        or any(state.sigma_s for state in device.states)
+        or device.stuck_at_lrs + device.stuck_at_hrs + wire.open_word_line + wire.open_bit_line
+        or device.temperature_factor != 1.0
+    )
+
+
+def _spread(device: Device) -> bool:
+    return bool(device.r_on_sigma or device.r_off_sigma)
+
+
+def _drifts(device: Device) -> bool:
+    later = device.drift_time_s > device.drift_t0_s
+    return later and bool(device.drift_nu or device.drift_nu_sigma)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells of a crossbar that hold a device, and what happens to them.
+
+    stream: the draws of an effect by its name. cell: (word lines, bit lines), -1 for no device.
+    """
+
+    device: Device
+    wire: Wire
+    stream: Callable[[str], Stream]
+    cell: Ints
+
+    @cached_property
+    def rows(self) -> NDArray[np.intp]:
+        """The word line of each device."""
+        return np.nonzero(self.cell >= 0)[0]
+
+    @cached_property
+    def columns(self) -> NDArray[np.intp]:
+        """The bit line of each device."""
+        return np.nonzero(self.cell >= 0)[1]
+
+    def conductance(self, wanted: Floats, group: int, places: slice) -> Floats:
+        """Siemens (places, devices) of devices that were to have `wanted` (devices,) siemens.
+
+        0 S is no device, and nothing becomes of it.
+        """
+        device = self.device
+
+        def normal(effect: str, sigma: float) -> Floats | float:
+            if not sigma:
+                return 0.0
+            return sigma * streams.normal(self._uniform(effect, group, places))
+
+        g = np.broadcast_to(wanted, (places.stop - places.start, len(wanted)))
+        g_max, g_min = device.g_max, device.g_min
+        low = g_min * np.exp(-normal("r_off", device.r_off_sigma))
+        high = g_max * np.exp(-normal("r_on", device.r_on_sigma))
+        if _spread(device):
+            g = low + (g - g_min) / (g_max - g_min) * (high - low)
+        g = _drifted(device, self._programmed(g, wanted, normal), normal)
+        g = self._stuck(g, low, high, group, places) * device.temperature_factor
+        return np.where(self._open(group, places) | (wanted == 0), 0.0, np.maximum(g, 0.0))
+
+    def _programmed(self, g: Floats, wanted: Floats, normal: Normal) -> Floats:
+        if self.device.states:
+            sigma = np.array([state.sigma_s for state in self.device.states])
+            return g + sigma[self.device.nearest(wanted)] * normal("programming", 1.0)
+        error = normal("programming", self.device.programming_sigma)
+        if self.device.programming_model == "lognormal":
+            return g * np.exp(error)
+        return g * (1.0 + error)
+
+    def _stuck(
+        self, g: Floats, low: Floats | float, high: Floats | float, group: int, places: slice
+    ) -> Floats:
+        """One draw decides both: the same cells stay stuck where a share grows."""
+        lrs, hrs = self.device.stuck_at_lrs, self.device.stuck_at_hrs
+        if not lrs + hrs:
+            return g
+        u = self._uniform("stuck", group, places)
+        return np.where(u < lrs, high, np.where(u > 1.0 - hrs, low, g))
+
+    def _open(self, group: int, places: slice) -> NDArray[np.bool_]:
+        """Devices on broken lines, (places, devices) or one for all."""
+        broken = np.zeros((1, len(self.rows)), dtype=bool)
+        for effect, share, lines, count in (
+            ("open_word_line", self.wire.open_word_line, self.rows, self.cell.shape[0]),
+            ("open_bit_line", self.wire.open_bit_line, self.columns, self.cell.shape[1]),
+        ):
+            if share:
+                broken = (
+                    broken | (self.stream(effect).uniform(group, places, count) < share)[:, lines]
+                )
+        return broken
+
+    def _uniform(self, effect: str, group: int, places: slice) -> Floats:
+        """Numbers in (0, 1), (places, devices): each device has that of its cell, row by row."""
+        numbers = self.stream(effect).uniform(group, places, self.cell.size)
+        return numbers[:, self.rows * self.cell.shape[1] + self.columns]
+
+
+def _drifted(device: Device, g: Floats, normal: Normal) -> Floats:
+    """g (t / t0)^-nu, with a nu for each device."""
+    if not _drifts(device):
+        return g
+    nu = device.drift_nu + normal("drift", device.drift_nu_sigma)
+    return g * (device.drift_time_s / device.drift_t0_s) ** -nu

@@ -1,0 +1,163 @@
+"""Arrays of nonlinear cells without wires as ordinary stages: the volts bent, then linear cells.
+
+All cells of a law share a few curves, i = sum of g_k * f_k(v) (iv_laws), so a crossbar
+of them is one of linear cells g_k on word lines at f_k(v): a stage becomes a Lanes stage a curve,
+Wires that bring these together, and an Array. That is exact with ideal op-amps. With a finite
+gain, what a node's load takes off is that of linear cells: wrong by the share of 1 / gain that the
+cells' slopes differ by from their conductance at the bias voltage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.errors import Fault, MemxcError
+from memxc.ir.design import Bus, Design
+from memxc.ir.kernel import Crossbar
+from memxc.ir.stages import Array, Circuit, Lanes, Stage, Wires
+from memxc.ir.windows import Windows, ints, lanewise
+from memxc.physics.device.iv_laws import Law, Linear
+
+Floats = NDArray[np.float64]
+
+_BEND = Circuit("bend")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What the cells of one curve see on word lines of one sign.
+
+    chord: its amperes per volt at the bias voltage; volts are bent such that the bias stays.
+    """
+
+    curve: int
+    sign: int
+    chord: float
+
+
+def straight(design: Design, law: Law) -> Design:
+    """The design with linear cells only. Raises MemxcError (bad-target) where volts may leave what
+    the law was measured at."""
+    if isinstance(law, Linear):
+        return design
+    _check_reach(design, law)
+    buses = dict(design.buses)
+    stages: list[Stage] = []
+    for stage in design.stages:
+        if isinstance(stage, Array) and _bends(stage):
+            stages += _stages(stage, law, buses)
+        else:
+            stages.append(stage)
+    return replace(design, buses=buses, stages=tuple(stages))
+
+
+def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
+    src = buses[stage.src]
+    parts = _parts(stage, law)
+    names = [f"{stage.dst}~{number}" for number in range(len(parts))]
+    for part, name in zip(parts, names, strict=True):
+        # 1 V a unit: what is bent is volts already.
+        buses[name] = Bus(name, src.shape, 1.0)
+        expr = _expr(law, part, src.scale or 1.0)
+        lanes = (lanewise(np.arange(src.width)),)
+        yield Lanes(name, (stage.src,), name, lanes, expr, _BEND)
+    whole = names[0]
+    if len(parts) > 1:
+        whole = f"{stage.dst}~"
+        buses[whole] = Bus(whole, (1, len(parts) * src.width), 1.0)
+        yield Wires(whole, tuple(names), whole, ints(np.arange(len(parts) * src.width)))
+    crossbars = [
+        _crossbar(crossbar, law, part, number * src.width)
+        for crossbar in stage.crossbars
+        for number, part in enumerate(parts)
+    ]
+    yield replace(stage, src=whole, crossbars=tuple(crossbars))
+
+
+def loads(stage: Array) -> dict[int, Floats]:
+    """Siemens that end at the plus (1) and minus (-1) node of each lane, of small volts."""
+    width = len(stage.r_f)
+    found = {polarity: np.zeros(width + 1) for polarity in (1, -1)}
+    for crossbar in stage.crossbars:
+        lanes = crossbar.sinks.nets()[..., crossbar.column]
+        lanes = np.where(lanes < 0, width, lanes)
+        siemens = np.broadcast_to(crossbar.loads()[:, None, :], lanes.shape)
+        for polarity, load in found.items():
+            bits = crossbar.polarity == polarity
+            # Flat and of one length: numpy's at() reads past the end of what it would spread.
+            np.add.at(load, lanes[..., bits].reshape(-1), siemens[..., bits].reshape(-1))
+    return {polarity: load[:-1] for polarity, load in found.items()}
+
+
+def _bounds(design: Design) -> dict[str, float]:
+    """The most volts on each bus: of its limiter, or of what it is made of; else infinity."""
+    found: dict[str, float] = {}
+    for name in design.inputs:
+        limit = design.buses[name].limit
+        found[name] = np.inf if limit is None else limit
+    for stage in design.stages:
+        limit = design.buses[stage.dst].limit
+        most = max(found[src] for src in stage.srcs)
+        if limit is not None:
+            most = limit
+        elif isinstance(stage, Array) and stage.cell == "resistor":
+            most *= float((stage.r_f * sum(loads(stage).values())).max())
+        elif not (isinstance(stage, Wires) or (isinstance(stage, Lanes) and stage.keeps_scale)):
+            most = np.inf
+        found[stage.dst] = most
+    return found
+
+
+def _check_reach(design: Design, law: Law) -> None:
+    low, high = law.reach
+    reach = min(-low, high)
+    if np.isinf(reach):
+        return
+    bounds, faults = _bounds(design), []
+    for stage in filter(_bends, design.arrays):
+        most = max(bounds[stage.src], abs(stage.v_bias))
+        if most > reach * (1 + 1e-6):
+            what = f"measured from {low:g} to {high:g} V, and {stage.name} may see {most:g} V"
+            hint = "measure further, or limit the volts"
+            faults.append(Fault("bad-target", "device.iv_csv", what, hint))
+    if faults:
+        raise MemxcError(faults)
+
+
+def _bends(stage: Array) -> bool:
+    return stage.cell != "resistor"
+
+
+def _parts(stage: Array, law: Law) -> list[_Part]:
+    back = any((crossbar.sign < 0).any() for crossbar in stage.crossbars)
+    signs = [1, -1] if back and not law.odd else [1]
+    volts = stage.v_bias or 1.0
+    return [
+        _Part(curve, sign, float(chord) / (sign * volts))
+        for sign in signs
+        for curve, chord in enumerate(law.curves(np.array(sign * volts)))
+    ]
+
+
+def _expr(law: Law, part: _Part, scale: float) -> str:
+    """Of x0 in units of activation, at `scale` volts each: f(sign * v) * sign / chord."""
+    inner = f"({part.sign * scale!r}*x0)"
+    return f"{part.sign / part.chord!r}*({law.exprs(inner)[part.curve]})"
+
+
+def _crossbar(crossbar: Crossbar, law: Law, part: _Part, first: int) -> Crossbar:
+    """The cells of one curve, reading their part of the bus."""
+    rows = np.ones(crossbar.word_lines, bool) if law.odd else crossbar.sign == part.sign
+    cell = np.where(rows[:, None], crossbar.cell, -1)
+    g = law.shares(crossbar.g)[part.curve] * part.chord
+    return replace(crossbar, g=g, cell=ints(cell), taps=_moved(crossbar.taps, first))
+
+
+def _moved(windows: Windows, lanes: int) -> Windows:
+    """The same nets of a bus that begins so many lanes later."""
+    frame = windows.frame
+    return replace(windows, frame=ints(np.where(frame >= 0, frame + lanes, frame)))

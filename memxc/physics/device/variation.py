@@ -1,0 +1,182 @@
+"""Device effects: a programmed Design as one set of real devices would be (docs/targets.md).
+
+What comes out is an ordinary Design with other conductances, so every walk over it (evaluate, the
+netlist, LVS, the twin) has the same draw. Fixed resistors stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.errors import Fault, MemxcError, fail
+from memxc.ir.design import Design
+from memxc.ir.kernel import Crossbar
+from memxc.ir.stages import Array, Stage
+from memxc.ir.windows import Ints, ints
+from memxc.physics import converters
+from memxc.physics.device.draw import Cells, active
+from memxc.physics.device.streams import Stream
+from memxc.physics.network import drive, offsets
+from memxc.target import Device, Target
+
+Floats = NDArray[np.float64]
+DrawPer = Literal["placement", "definition"]
+
+#: The most that the conductances of a disturbed design may take, bytes.
+MOST_BYTES = 4 << 30
+#: Cells disturbed at once; bounds the memory beside the conductances themselves.
+_CHUNK = 1 << 20
+
+
+def random(target: Target) -> bool:
+    """Whether two draws of a target differ in anything."""
+    noisy = target.amplifier.offset_sigma_v or target.device.read_noise
+    return bool(noisy) or active(target.device, target.wire)
+
+
+def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> Design:
+    """The programmed design with every memristor's conductance as the draw `seed` says, an offset
+    for every op-amp, the target's converters, and the noise of a read noted (Array.read_noise).
+
+    placement: each placed crossbar has its own devices, so a crossbar of G groups and P places
+    becomes one of G * P groups and one place; places that take turns on one crossbar (sequential)
+    share its draw. definition: one draw a group, for all its places. The design itself where the
+    target has no effect. Raises MemxcError: usage where the conductances would take more than
+    MOST_BYTES, bad-target where the design was not programmed for the target's device.
+    """
+    design = converters.converted(design, target)
+    if target.amplifier.offset_sigma_v:
+        design = offsets.with_offsets(design, target.amplifier.offset_sigma_v, seed)
+    if target.device.read_noise:
+        design = design.with_stages(map(partial(_noisy, target.device.read_noise), design.stages))
+    if not active(target.device, target.wire):
+        return design
+    arrays = [stage for stage in design.stages if isinstance(stage, Array)]
+    _check_memory([stage for stage in arrays if _varies(stage)], draw_per)
+    _check_device([stage for stage in arrays if _varies(stage)], target.device)
+    numbers = _Numbers()
+    stages: list[Stage] = []
+    for (stage, name), other in zip(offsets.named(design), design.stages, strict=True):
+        if stage is None:
+            stages.append(other)
+        elif _varies(stage):
+            stages.append(_array(stage, target, seed, name, draw_per, numbers))
+        else:
+            crossbars = tuple(map(numbers.kept, stage.crossbars))
+            stages.append(replace(stage, crossbars=crossbars))
+    return design.with_stages(stages)
+
+
+def _noisy(sigma: float, stage: Stage) -> Stage:
+    if isinstance(stage, Array) and _varies(stage):
+        return replace(stage, read_noise=sigma)
+    return stage
+
+
+def _varies(stage: Array) -> bool:
+    return stage.cell != "resistor"
+
+
+def _places(stage: Array, crossbar: Crossbar, draw_per: DrawPer) -> int:
+    """Placed crossbars of one group that have devices of their own."""
+    return crossbar.places if draw_per == "placement" and stage.schedule == "parallel" else 1
+
+
+class _Numbers:
+    """Fresh numbers of definitions, in order of use; undisturbed ones stay shared."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.old: dict[int, int] = {}
+
+    def fresh(self, count: int) -> Ints:
+        self.count += count
+        return ints(np.arange(self.count - count, self.count))
+
+    def kept(self, crossbar: Crossbar) -> Crossbar:
+        found = []
+        for number in crossbar.definition.tolist():
+            if number not in self.old:
+                self.old[number] = int(self.fresh(1)[0])
+            found.append(self.old[number])
+        return replace(crossbar, definition=ints(found))
+
+
+def _array(
+    stage: Array, target: Target, seed: int, name: str, draw_per: DrawPer, numbers: _Numbers
+) -> Array:
+    crossbars = []
+    for k, crossbar in enumerate(stage.crossbars):
+        places = _places(stage, crossbar, draw_per)
+        stream = partial(Stream, seed, stage=name, crossbar=k)
+        cells = Cells(target.device, target.wire, stream, crossbar.cell)
+        g = np.empty((crossbar.groups * places, len(cells.rows)))
+        for group, part in _chunks(crossbar.groups, places, crossbar.cell.size):
+            wanted = crossbar.g[group, crossbar.cell[cells.rows, cells.columns]]
+            at = slice(group * places + part.start, group * places + part.stop)
+            g[at] = cells.conductance(wanted, group, part)
+        g.setflags(write=False)
+        crossbars.append(_rewired(crossbar, g, places, numbers))
+    return replace(stage, crossbars=tuple(crossbars))
+
+
+def _chunks(groups: int, places: int, cells: int) -> Iterator[tuple[int, slice]]:
+    step = max(1, _CHUNK // max(1, cells))
+    for group in range(groups):
+        for first in range(0, places, step):
+            yield group, slice(first, min(first + step, places))
+
+
+def _rewired(crossbar: Crossbar, g: Floats, places: int, numbers: _Numbers) -> Crossbar:
+    """The crossbar with a conductance of its own at every cell, and its places as groups."""
+    cell = np.full(crossbar.cell.shape, -1, dtype=np.int32)
+    cell[crossbar.cell >= 0] = np.arange(g.shape[1])
+    made = replace(crossbar, g=g, cell=ints(cell), definition=numbers.fresh(len(g)))
+    if places == 1:
+        return made
+    return replace(made, taps=drive.apart(made.taps), sinks=drive.apart(made.sinks), grid=(1,))
+
+
+def _check_memory(stages: Sequence[Array], draw_per: DrawPer) -> None:
+    sizes = {stage.name: 0 for stage in stages}
+    for stage in stages:
+        for crossbar in stage.crossbars:
+            blocks = crossbar.groups * _places(stage, crossbar, draw_per)
+            sizes[stage.name] += blocks * crossbar.devices * 8
+    total = sum(sizes.values())
+    if total > MOST_BYTES:
+        what = f"the devices of every {draw_per} would take {total / 2**30:.1f} GiB, "
+        what += (
+            f"the bound is {MOST_BYTES / 2**30:g}; most of it {max(sizes, key=sizes.__getitem__)}"
+        )
+        hint = "the sequential schedule has fewer devices"
+        if draw_per == "placement":
+            hint = f"--draw-per definition is an approximation that takes less; {hint}"
+        raise fail("usage", f"--draw-per {draw_per}", what, hint)
+
+
+def _check_device(stages: Sequence[Array], device: Device) -> None:
+    """What was programmed for another device cannot be disturbed as one of these."""
+    faults = []
+    for stage in stages:
+        g = np.concatenate(
+            [c.g[:, np.unique(c.cell[c.cell >= 0])].reshape(-1) for c in stage.crossbars]
+        )
+        near = (
+            device.means[device.nearest(g)]
+            if device.states
+            else np.clip(g, device.g_min, device.g_max)
+        )
+        # 0 S is no device.
+        if not np.allclose(np.where(g > 0, near, 0.0), g, rtol=1e-6, atol=0.0):
+            what = f"{stage.name} is programmed to conductances that the device does not have"
+            hint = "compile the model for this target"
+            faults.append(Fault("bad-target", "device", what, hint))
+    if faults:
+        raise MemxcError(faults)

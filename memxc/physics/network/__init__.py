@@ -1,0 +1,1 @@
+"""The linear network of a crossbar, solved: lines, devices, wires and amplifiers."""

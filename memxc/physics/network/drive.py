@@ -1,0 +1,35 @@
+"""What effective weights are made with: the volts on word lines, places as blocks of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array
+from memxc.ir.windows import Windows, ints
+from memxc.physics.network import amplifier
+
+Floats = NDArray[np.float64]
+
+
+def drive(crossbar: Crossbar, stage: Array, scales: tuple[float, float]) -> Floats:
+    """What a unit on each tap puts on the word lines, in output units (taps + 1, word lines).
+
+    The last row is the bias.
+    """
+    src, dst = scales
+    rows = crossbar.taps.lines
+    row = np.where(crossbar.line == BIAS, rows, crossbar.line)
+    inverse = amplifier.inverter(np.ones(1), stage.gain)
+    signal = np.where(crossbar.sign < 0, inverse, 1.0) * src / dst
+    volts = np.where(row == rows, crossbar.sign * stage.v_bias / dst, signal)
+    return np.asarray((np.arange(rows + 1)[:, None] == row) * volts)
+
+
+def apart(windows: Windows) -> Windows:
+    """Every place a block of its own, the places of one block after each other."""
+    block = windows.group[:, None] + windows.origin
+    return replace(windows, origin=ints([0]), group=ints(block.reshape(-1)))

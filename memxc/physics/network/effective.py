@@ -1,0 +1,161 @@
+"""Programmed crossbars as the weights they really are: Array stages become Linear ones again.
+
+The amplifiers are linear, so a stage is a matrix: output volts = word-line volts @ E + bias. In
+units of activation a weight is E * src.scale / dst.scale. E holds all that is known of the
+circuit: levels and draws of the devices, finite gain, the loads of row parts on their nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.ir.design import Design
+from memxc.ir.kernel import BIAS, Crossbar, Kernel
+from memxc.ir.stages import Array, Linear
+from memxc.ir.windows import GROUND, Ints, Windows, identity, ints
+from memxc.physics.network import amplifier, stage_matrix
+from memxc.physics.network.drive import apart, drive
+from memxc.physics.network.nodal import Wires
+
+Floats = NDArray[np.float64]
+#: Numbers held at once while conductances become weights; bounds the memory of a large stack.
+_HELD = 1 << 22
+
+
+def effective(design: Design, wires: Wires | None = None) -> Design:
+    """The design with every Array as a Linear stage of one kernel a crossbar; row parts add.
+
+    `evaluate` gives the same outputs for both (rounding aside) where there are no wires. wires:
+    their resistances; None, or 0 everywhere, for perfect conductors.
+    """
+    perfect = wires is None or not any(astuple(wires))
+    return design.with_stages(
+        _linear(stage, design, None if perfect else wires) if isinstance(stage, Array) else stage
+        for stage in design.stages
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Closing:
+    """Volts of each lane per ampere into its nodes: plus and minus (width + 1,), spare one last.
+
+    offset: the volts (width,) of its op-amps' offsets.
+    """
+
+    plus: Floats
+    minus: Floats
+    offset: Floats | None
+
+    def alike(self, lanes: Ints) -> bool:
+        """Whether the places of lanes (groups, places, columns) have the same amplifiers."""
+        if lanes.shape[1] == 1:
+            return True
+        wanted = lanes >= 0
+        for volts in (self.plus, self.minus):
+            largest = np.where(wanted, volts[lanes], -np.inf).max(axis=1)
+            least = np.where(wanted, volts[lanes], np.inf).min(axis=1)
+            if (largest - least > 1e-12 * np.abs(volts).max()).any():
+                return False
+        return True
+
+    def of_bits(self, crossbar: Crossbar, lanes: Ints) -> Floats:
+        """Volts per ampere (blocks, bit lines) of lanes (blocks, places, columns)."""
+        # Of the places any will do whose lane is wanted.
+        lane = np.maximum(lanes.max(axis=1), -1)[:, crossbar.column]
+        return np.asarray(np.where(crossbar.polarity > 0, self.plus[lane], self.minus[lane]))
+
+
+def _linear(stage: Array, design: Design, wires: Wires | None) -> Linear:
+    src, dst = design.buses[stage.src], design.buses[stage.dst]
+    assert src.scale is not None, "a programmed stage reads a bus without a scale"
+    assert dst.scale is not None, "a programmed stage drives a bus without a scale"
+    scales = src.scale, dst.scale
+    # Noise is as large as with perfect wires: what these take off it is a share of a small thing.
+    closing = _closing(stage, dst.width) if wires is None or stage.read_noise else None
+    if wires is not None:
+        kernels, offset = stage_matrix.kernels(stage, scales, wires)
+    else:
+        assert closing is not None, "no wires, no amplifiers"
+        kernels = tuple(_kernel(part, stage, closing, scales) for part in stage.crossbars)
+        offset = closing.offset
+    if offset is not None:
+        kernels = (*kernels, _shift(offset / dst.scale))
+    noise: tuple[Kernel, ...] = ()
+    if stage.read_noise:
+        assert closing is not None, "no amplifiers"
+        noise = tuple(_kernel(part, stage, closing, scales, 2) for part in stage.crossbars)
+    return Linear(
+        stage.name, stage.src, stage.dst, kernels, stage.cell, stage.schedule, noise=noise
+    )
+
+
+def _shift(units: Floats) -> Kernel:
+    """A kernel of no taps that adds to every lane what offsets do."""
+    nothing = Windows(ints([GROUND]), ints([0]), ints([0]), ints([]))
+    return Kernel(np.zeros((1, 0)), None, units[None], nothing, identity(len(units)), (1,))
+
+
+def _closing(stage: Array, width: int) -> _Closing:
+    loads = {1: np.zeros(width + 1), -1: np.zeros(width + 1)}
+    for crossbar in stage.crossbars:
+        for groups in _chunks(crossbar):
+            sums = crossbar.conductance(groups).sum(axis=1)
+            lanes = crossbar.sinks.nets(groups)
+            for polarity, load in loads.items():
+                bits = np.flatnonzero(crossbar.polarity == polarity)
+                at = lanes[..., crossbar.column[bits]]
+                drawn = np.broadcast_to(sums[:, None, bits], at.shape)
+                np.add.at(load, np.where(at < 0, width, at), drawn)
+    y_plus, y_minus = loads[1][:-1], loads[-1][:-1]
+    one, none = np.ones((1, width)), np.zeros((1, width))
+    if stage.signed == "inverted-inputs":
+        minus = amplifier.single(one, y_minus, stage.r_f, stage.gain)
+        plus = none
+        offset = amplifier.single(none, y_minus, stage.r_f, stage.gain, stage.offset)
+    else:
+        rest = (y_plus, y_minus, stage.r_f, stage.r_join, stage.gain)
+        plus, minus = amplifier.pair(one, none, *rest), amplifier.pair(none, one, *rest)
+        offset = amplifier.pair(none, none, *rest, stage.offset)
+    volts = None if stage.offset is None else offset[0]
+    return _Closing(np.append(plus[0], 0.0), np.append(minus[0], 0.0), volts)
+
+
+def _kernel(
+    crossbar: Crossbar,
+    stage: Array,
+    closing: _Closing,
+    scales: tuple[float, float],
+    power: Literal[1, 2] = 1,
+) -> Kernel:
+    """The weights of a crossbar; power 2: the variances that the read noise gives them, per
+    squared input (cells are independent, so squares add)."""
+    spread = 1.0 if power == 1 else stage.read_noise
+    taps, sinks, grid = crossbar.taps, crossbar.sinks, crossbar.grid
+    lanes = sinks.nets()
+    if not closing.alike(lanes):
+        # Amplifiers that differ from place to place: every place becomes a block of its own.
+        taps, sinks, grid = apart(taps), apart(sinks), (1,)
+        lanes = sinks.nets()
+    shares = len(lanes) // crossbar.groups
+    rows, columns = taps.lines, sinks.lines
+    join = (crossbar.column[:, None] == np.arange(columns)).astype(np.float64)
+    driven = drive(crossbar, stage, scales) ** power
+    matrix = np.empty((len(lanes), rows + 1, columns))
+    for groups in _chunks(crossbar):
+        blocks = slice(groups.start * shares, groups.stop * shares)
+        t = np.repeat(crossbar.conductance(groups), shares, axis=0)
+        volts = closing.of_bits(crossbar, lanes[blocks])
+        matrix[blocks] = driven @ (spread * t * volts[:, None, :]) ** power @ join
+    bias = matrix[:, rows] if (crossbar.line == BIAS).any() else None
+    return Kernel(matrix[:, :rows].reshape(len(lanes), -1), None, bias, taps, sinks, grid)
+
+
+def _chunks(crossbar: Crossbar) -> Iterator[slice]:
+    step = max(1, _HELD // max(1, crossbar.word_lines * crossbar.bit_lines))
+    for first in range(0, crossbar.groups, step):
+        yield slice(first, min(first + step, crossbar.groups))
