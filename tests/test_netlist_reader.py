@@ -1,4 +1,4 @@
-"""The netlist reader on a netlist small enough to be read by a person, and on what people do to netlists."""
+"""The netlist reader on a netlist that a person can read, and on what people do to netlists."""
 
 from __future__ import annotations
 

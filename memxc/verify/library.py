@@ -1,5 +1,8 @@
-"""The definitions of a netlist, as `netlist_reader` read them: what verify simulates is what is written
-there, not what memxc remembers, and an engine is given no text that was not read."""
+"""The definitions of a netlist, as `netlist_reader` read them.
+
+Verify simulates what is written there and not what memxc remembers, and an engine is given no text
+that was not read.
+"""
 
 from __future__ import annotations
 
