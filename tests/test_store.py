@@ -220,7 +220,7 @@ def test_no_name_of_a_circuit_is_a_card(design, tmp_path, name):
     lanes = next(s for s in tree["design"]["stages"] if s["type"] == "Lanes")
     lanes["circuit"]["name"] = name
     (tmp_path / "design.json").write_text(json.dumps(tree))
-    with pytest.raises(MemxcError, match="no circuit is called"):
+    with pytest.raises(MemxcError, match="is not the name of a circuit"):
         store.load(tmp_path)
 
 
@@ -249,7 +249,7 @@ UNSOUND = {
     "an axis missing": (_GOOD[:-8], "claims 24 bytes and holds 16"),
     "bytes too many": (_GOOD + b"x", "claims 24 bytes and holds 25"),
     "10^12 numbers": (npy(HEAD % "1000000, 1000000"), "claims 8,000,000,000,000 bytes and holds 0"),
-    "a negative axis": (npy(HEAD % "-3, -1", bytes(24)), "less than nothing"),
+    "a negative axis": (npy(HEAD % "-3, -1", bytes(24)), "negative length"),
     "objects": (npy(HEAD.replace("<f8", "|O") % "3,", bytes(24)), "objects of Python"),
     "names of fields": (b"\x93NUMPY\x03\x00" + _GOOD[8:], "holds no numbers"),
 }  # fmt: skip
@@ -299,14 +299,14 @@ FIELDS = {
     "stages.1.crossbars.0.taps": (5, r"stages\[1\]\.crossbars\[0\]\.taps cannot be 5"),
     "stages.1.v_bias": (10**400, r"stages\[1\]\.v_bias cannot be 1000"),
     "stages.2.circuit": ({"type": "Popen"}, r"stages\[2\]\.circuit is of no type"),
-    "stages.2.circuit.opamps": (-1, "relu of less than no parts"),
+    "stages.2.circuit.opamps": (-1, "a relu has a negative number of parts"),
     "buses": ([], r"design\.buses cannot be a tuple"),
-    "buses.map.0": (["x"], r"design\.buses has an entry that is no name with a value"),
+    "buses.map.0": (["x"], r"design\.buses has an entry that is not a name with a value"),
     "buses.map.0.1": (3, r"design\.buses cannot be a dict"),
     "buses.map.0.1.shape": ([1, -24], "x has a negative axis"),
     "buses.map.1.1.shape": ([1, 1 << 40], "1,099,511,627,776 nets"),
     "buses.map.0.1.scale": (0, "x has a scale of 0 volts"),
-    "buses.map.0.1.limit": ({"float": "x"}, r"design\.buses\[0\]\[1\]\.limit is no number"),
+    "buses.map.0.1.limit": ({"float": "x"}, r"design\.buses\[0\]\[1\]\.limit is not a number"),
     "buses.map.0.0": ("y", "bus 'y' has another name, 'x'"),
     "inputs": (["nowhere"], "'nowhere' is no bus"),
 }  # fmt: skip
