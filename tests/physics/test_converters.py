@@ -171,9 +171,9 @@ def test_a_target_with_converters_is_compiled_with_them(model):
     ("setting", "what"),
     [
         ("converter.adc_bits=25", "less than or equal"),
-        ("converter.adc_bits=1", "leaves a sign"),
-        ("converter.dac_min_v=0.1", "not above 0"),
-        ("converter.adc_max_v=0", "above it"),
+        ("converter.adc_bits=1", "nothing but a sign"),
+        ("converter.dac_min_v=0.1", "at most 0"),
+        ("converter.adc_max_v=0", "above 0"),
         ("converter.where=nowhere", "edges"),
         ("converter.bits=3", "no key"),
     ],
