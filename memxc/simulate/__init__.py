@@ -1,9 +1,8 @@
-"""simulate: what a network scores on real crossbars, over a whole data set.
+"""simulate: the score of a network on real crossbars, over a whole data set.
 
-The circuit of a draw is turned into its twin, an ONNX model that onnxruntime runs; nothing is
-fitted for that (physics.network.effective; what is approximated: docs/simulate.md). Only nonlinear
-cells at the end of resistive wires have no such model: they are solved picture by picture
-(memxc.simulate.walk).
+The circuit of a draw becomes its twin, an ONNX model that onnxruntime runs. Nothing is fitted for
+that (physics.network.effective; docs/simulate.md lists the approximations). Only nonlinear cells
+with resistive wires have no such model: they are solved picture by picture (memxc.simulate.walk).
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ Array = NDArray[Any]
 class Row:
     """One point of the sweep: its settings, and the score of each draw.
 
-    reprogrammed: keys for which the network was programmed anew.
+    reprogrammed: the keys for which the network was programmed again.
     """
 
     settings: tuple[str, ...]
@@ -44,18 +43,18 @@ class Row:
 
     @property
     def mean(self) -> float:
-        """Mean of the draws."""
+        """Mean score of the draws."""
         return float(np.mean(self.scores))
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the draws (n - 1); 0 of a single one."""
+        """Standard deviation of the draws (with n - 1); 0 for a single draw."""
         return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else 0.0
 
 
 @dataclass(frozen=True)
 class Result:
-    """What simulate found. original: the score of the network itself in onnxruntime."""
+    """The result of simulate. original: the score of the original network in onnxruntime."""
 
     metric: str
     count: int
@@ -65,9 +64,9 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A data set: inputs by name (samples, ...), labels or None, and what identifies it.
+    """A data set: inputs by name (samples, ...), labels or None, and its identity.
 
-    where: what to call it in a fault; digest: the SHA-256 of its file.
+    where: its name in a fault. digest: the SHA-256 of its file.
     """
 
     inputs: Mapping[str, Array]
@@ -77,16 +76,17 @@ class Data:
 
     @property
     def count(self) -> int:
-        """How many samples."""
+        """Number of samples."""
         return len(next(iter(self.inputs.values())))
 
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """The programmed network that is simulated, and the original one beside it.
+    """The programmed network to simulate, and the original network.
 
-    digest: the SHA-256 of the design; program: the same network programmed for another target,
-    None where that cannot be; progress: told what is done, and the share of the work behind it.
+    digest: the SHA-256 of the design. program: a function that programs the same network for
+    another target, or None if that is not possible. progress: called with a text and the share of
+    work done.
     """
 
     design: Design
@@ -99,13 +99,16 @@ class Bench:
 
 
 def draw_seed(seed: int, draw: int) -> int:
-    """What the devices of draw 0, 1, ... are drawn from, for the user's --seed."""
+    """Return the seed of the devices of draw 0, 1, ..., for the user's --seed."""
     return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
 
 
 def run(bench: Bench, data: Data, plan: Plan) -> Result:
-    """The score of every point and draw. Raises MemxcError (usage) for settings or labels that
-    do not fit; what was finished before stays in the journal."""
+    """Return the score of every point and draw.
+
+    Raises MemxcError (usage) for settings or labels that do not fit. Finished results stay in the
+    journal.
+    """
     todo = points(plan, bench.target)
     check_programming(todo, bench.program)
     right, metric = _truth(bench, data, plan)
@@ -113,7 +116,7 @@ def run(bench: Bench, data: Data, plan: Plan) -> Result:
 
 
 def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, str]:
-    """What answers are compared with, and by which metric."""
+    """Return the values that answers are compared with, and the metric."""
     name = bench.design.outputs[0]
     shape = bench.design.buses[name].sample
     metric = metrics.choose(plan.metric, shape, data.labels, data.where)
@@ -129,14 +132,14 @@ def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, str]:
 
 
 class _Run:
-    """The points and draws of a plan, one after the other."""
+    """The points and draws of a plan, computed in order."""
 
     def __init__(
         self, bench: Bench, data: Data, plan: Plan, right: Array, metric: str, todo: list[Point]
     ) -> None:
         self.bench, self.data, self.plan = bench, data, plan
         self.right, self.metric, self.todo = right, metric, todo
-        # Draws of one point come after each other: one network is kept.
+        # Draws of one point follow each other, so one programmed network is kept.
         self.programmed = lru_cache(maxsize=1)(self._programmed)
 
     def result(self) -> Result:
@@ -150,14 +153,14 @@ class _Run:
         scores: list[list[float]] = [[] for _ in self.todo]
         done = 0
         for number, draw in jobs:
-            known = self._known(number, draw)
-            if known is None:
-                known = self._computed(number, draw, done, missing)
+            score = self._known(number, draw)
+            if score is None:
+                score = self._computed(number, draw, done, missing)
                 done += 1
-            scores[number].append(known)
+            scores[number].append(score)
         rows = (
-            Row(point.settings, tuple(found), point.reprogrammed)
-            for point, found in zip(self.todo, scores, strict=True)
+            Row(point.settings, tuple(point_scores), point.reprogrammed)
+            for point, point_scores in zip(self.todo, scores, strict=True)
         )
         return Result(self.metric, self.data.count, original, tuple(rows))
 
@@ -177,8 +180,8 @@ class _Run:
         show(0.0)
         seed = draw_seed(self.plan.seed, draw)
         design, target = self.programmed(number), self.todo[number].target
-        found = answers(design, target, seed, self.plan.draw_per, self.data.inputs, show)
-        score = self._score(found[self.bench.design.outputs[0]])
+        outputs = answers(design, target, seed, self.plan.draw_per, self.data.inputs, show)
+        score = self._score(outputs[self.bench.design.outputs[0]])
         self.bench.journal.add(self._key(number, draw), score)
         return score
 
@@ -189,19 +192,19 @@ class _Run:
         if self.bench.original is None or self.metric == "error":
             return None
         key = {**self._about(), "circuit": "the original network"}
-        known = self.bench.journal.get(key)
-        if known is None:
+        score = self.bench.journal.get(key)
+        if score is None:
             self.bench.progress("the original network", 0.0)
-            found = reference.predict(self.bench.original, self.data.inputs)
-            known = self._score(found[self.bench.design.outputs[0]])
-            self.bench.journal.add(key, known)
-        return known
+            outputs = reference.predict(self.bench.original, self.data.inputs)
+            score = self._score(outputs[self.bench.design.outputs[0]])
+            self.bench.journal.add(key, score)
+        return score
 
-    def _score(self, found: Array) -> float:
-        return float(metrics.METRICS[self.metric](found, self.right).mean())
+    def _score(self, answers: Array) -> float:
+        return float(metrics.METRICS[self.metric](answers, self.right).mean())
 
     def _about(self) -> dict[str, Any]:
-        """What every result depends on."""
+        """Return what every result depends on."""
         return {
             "memxc": __version__,
             "design": self.bench.digest,
