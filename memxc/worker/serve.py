@@ -1,4 +1,4 @@
-"""The worker's own side: it reads requests and answers them until its parent is gone."""
+"""The worker's side: it reads requests and answers them until its parent is gone."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from typing import Any
 
 from memxc.worker import READY
 
-#: Pages of this process, where the system has such a file; the sixth number are those of its data.
+#: Memory pages of this process, if the system has this file; the sixth number counts data pages.
 _STATM = Path("/proc/self/statm")
 
 
 def serve(handle: int, alive: int, modules: Sequence[str]) -> None:
-    """Answer requests over the connection `handle`; `modules` are imported before the first.
+    """Answer requests over the connection `handle`, after importing `modules`.
 
     alive: the end of a pipe that closes when the parent ends.
     """
@@ -31,7 +31,7 @@ def serve(handle: int, alive: int, modules: Sequence[str]) -> None:
     connection = Connection(handle)
     connection.send_bytes(READY)
     for module in modules:
-        with suppress(ImportError):  # The request that needs it says so.
+        with suppress(ImportError):  # The request that needs the module reports it.
             importlib.import_module(module)
     while True:
         try:
@@ -46,12 +46,15 @@ def serve(handle: int, alive: int, modules: Sequence[str]) -> None:
 
 
 def _answer(request: dict[str, Any], parts: list[bytes]) -> tuple[str, Sequence[bytes]]:
-    """How a request ended ("done", "refused", "full", "broken"), and the parts of the answer."""
+    """Return how a request ended, and the parts of the answer.
+
+    It ended "done", "refused", "full" or "broken".
+    """
     try:
         module, _, name = request["work"].partition(":")
         work = getattr(importlib.import_module(module), name)
         _limit(request["seconds"], request["memory"])
-    except Exception:  # noqa: BLE001 - a fault of memxc's own, told as one
+    except Exception:  # noqa: BLE001 - a fault of memxc's own, reported as such
         return "broken", [traceback.format_exc().encode()]
     try:
         return "done", work(*parts, **request["more"])
@@ -64,16 +67,17 @@ def _answer(request: dict[str, Any], parts: list[bytes]) -> tuple[str, Sequence[
 
 
 def _limit(seconds: int | None, memory: int) -> None:
-    """Let the system end this process, or refuse it memory, where it takes more than this.
+    """Limit the seconds of processor time and the memory in addition to what is used already.
 
-    None goes on with the seconds it has.
+    The system then ends this process or refuses it memory. seconds None keeps the limit as it is.
     """
     if seconds is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         _set(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + seconds)
     if _STATM.exists():
         held = int(_STATM.read_text("ascii").split()[5]) * resource.getpagesize()
-        # Not RLIMIT_AS: it counts what threads reserve and never touch, which grows with the cores.
+        # Not RLIMIT_AS, which counts memory that threads reserve but never use; that grows with the
+        # number of cores.
         _set(resource.RLIMIT_DATA, held + memory)
 
 
@@ -84,10 +88,10 @@ def _set(limit: int, value: int) -> None:
 
 
 def _end_with_parent(alive: int) -> None:
-    """Have the system kill this process when the parent ends, also within a library that spins.
+    """Let the system kill this process when the parent ends, even if a library is in a loop.
 
-    Linux sends SIGIO when the other end of the pipe closes, and it kills unless it is handled.
-    Elsewhere the worker ends when it next reads a request, or at its limit of processor time.
+    Linux sends SIGIO when the other end of the pipe closes, and it kills unless it is handled. On
+    other systems the worker ends when it next reads a request, or at its limit of processor time.
     """
     for number in (signal.SIGIO, signal.SIGXCPU):
         signal.signal(number, signal.SIG_DFL)
