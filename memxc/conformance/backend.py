@@ -64,13 +64,10 @@ def circuit(model: bytes, values: Values) -> Circuit:
 def _ways(values: Values) -> list[tuple[str, ...]]:
     """Return which inputs to try as signals: all, the real numbers, then each alone."""
     numbers = [name for name, value in values.items() if value.dtype.kind != "O"]
-    real = [name for name in numbers if _is_real(values[name])]
+    kinds = {name: values[name].dtype for name in numbers}
+    real = [name for name in numbers if kinds[name].kind == "f" or "float" in kinds[name].name]
     ways = [tuple(numbers), tuple(real), *((name,) for name in (*real, *numbers))]
     return list(dict.fromkeys(way for way in ways if way))
-
-
-def _is_real(value: Array) -> bool:
-    return value.dtype.kind == "f" or "float" in value.dtype.name
 
 
 def _check_answers(design: Design) -> None:

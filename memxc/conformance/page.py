@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx  # noqa: TID251
@@ -59,7 +59,8 @@ def counts(cases: Sequence[Case]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for kind in (*KINDS, ""):
         outcomes = Counter[str](case.outcome for case in cases if case.kind == kind or not kind)
-        rows.append({"kind": kind or "all", "total": outcomes.total(), **_outcomes(outcomes)})
+        row = {name: outcomes[name] for name in ("passed", "skipped", "failed")}
+        rows.append({"kind": kind or "all", "total": outcomes.total(), **row})
     return rows
 
 
@@ -73,10 +74,6 @@ def exclusions(cases: Sequence[Case]) -> list[tuple[str, int, str]]:
     return sorted((reason, len(names), min(names)) for reason, names in by_reason.items())
 
 
-def _outcomes(found: Mapping[str, int]) -> dict[str, object]:
-    return {outcome: found.get(outcome, 0) for outcome in ("passed", "skipped", "failed")}
-
-
 def _seen(cases: Sequence[Case]) -> dict[str, _Seen]:
     """Return by operator what remains of each passed case after constants are folded."""
     seen = {name: _Seen(set(), Counter(), Counter()) for name in ops.available()}
@@ -88,13 +85,10 @@ def _seen(cases: Sequence[Case]) -> dict[str, _Seen]:
             entry.cases.add(case.name)
             entry.kinds.update(filter(None, row.kind.split(", ")))
             if "lanes" in row.kind or "digital" in row.kind:
-                entry.circuits.update(_names(row.circuit))
+                # Names of lane cells only: the size of a crossbar does not matter here.
+                names = (word for word in row.circuit.split(", ") if word.isidentifier())
+                entry.circuits.update(names)
     return seen
-
-
-def _names(circuit: str) -> list[str]:
-    """Return the lane cells in a survey's row; the size of a crossbar does not matter here."""
-    return [word for word in circuit.split(", ") if word.isidentifier()]
 
 
 def _listed(found: Counter[str]) -> str:

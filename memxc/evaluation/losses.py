@@ -85,8 +85,7 @@ class Judge:
         """Return how good a circuit's answers are by themselves.
 
         circuit_error: the mean relative error against the right answers. circuit_<metric>: the
-        score, if
-        there are labels.
+        score, if there are labels.
         """
         first = next(iter(answers))
         scores = {"error": errors(answers, right)}

@@ -1,13 +1,11 @@
 """Lane functions: a small language over x0, x1, ... that is parsed, evaluated and printed.
 
 It has numbers, + - * /, unary minus, and min max abs exp ln sqrt tanh sgn floor, which mean the
-same
-in every SPICE engine. round (half to even) and erf are written in these. There are no names but
-x<k>, and nothing is ever passed to Python's eval.
+same in every SPICE engine. round (half to even) and erf are written in these. There are no names
+but x<k>, and nothing is ever passed to Python's eval.
 
 The language guards nothing: whoever writes a function keeps it finite for every input. ngspice
-stops
-at the logarithm or the root of a negative number, and limits exp to 1e99.
+stops at the logarithm or the root of a negative number, and limits exp to 1e99.
 """
 
 from __future__ import annotations

@@ -139,8 +139,7 @@ class Circuit:
         """Raise AssertionError if the name is no netlist word, or a number of parts is negative.
 
         Netlists and test benches contain the name as it is: with a line end in it, the rest of it
-        would
-        be a card of its own.
+        would be a card of its own.
         """
         assert _WORD.fullmatch(self.name), f"{self.name!r} is not the name of a circuit"
         counts = self.opamps, self.diodes, self.multipliers, self.inverters, self.converters

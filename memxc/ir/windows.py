@@ -85,8 +85,7 @@ class Windows:
         """Yield slices of groups and places, so that no more than `most` numbers are held at once.
 
         For each sample, a place holds its lines and `columns` results; a group holds lines x
-        columns
-        weights. A single place of a single group is never divided.
+        columns weights. A single place of a single group is never divided.
         """
         lines = self.lines + columns
         places = max(1, min(self.places, most // max(1, samples * lines)))

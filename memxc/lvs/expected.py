@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -161,6 +162,12 @@ def _lanes(design: Design, number: dict[str, int], stage: Lanes, cell: str) -> I
         out = f"n{at}" if limit is None else f"r{at}"
         yield Card(f"xf{at}", (*nodes, out), cell)
         yield from _limiter(at, limit)
+
+
+def stage_word(index: int, name: str) -> str:
+    """Return a stage's name in docs/netlist.md: its number and its name in plain letters."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:24].strip("_")
+    return f"s{index:02d}_{plain or 'x'}"
 
 
 def _limiter(at: str, limit: float | None) -> Iterator[Card]:

@@ -5,7 +5,6 @@ Nothing else in the netlist says it.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -14,7 +13,7 @@ from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS
 from memxc.ir.stages import Array, Digital, Wires
 from memxc.lvs.difference import Difference
-from memxc.lvs.expected import bus_nets
+from memxc.lvs.expected import bus_nets, stage_word
 from memxc.netlist_reader import NUMBER, Netlist
 
 
@@ -103,13 +102,7 @@ def _analog(design: Design, bus: str, before: str = "") -> Iterator[tuple[str, s
         return
     index = next(i for i, stage in enumerate(design.stages) if stage.dst == bus)
     for src in design.stages[index].srcs:
-        yield from _analog(design, src, _word(index, design.stages[index].name))
-
-
-def _word(index: int, name: str) -> str:
-    """Return a stage's name in docs/netlist.md: its number and its name in plain letters."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:24].strip("_")
-    return f"s{index:02d}_{plain or 'x'}"
+        yield from _analog(design, src, stage_word(index, design.stages[index].name))
 
 
 def _next(net: str) -> str:

@@ -6,7 +6,6 @@ match at once are kept, because a schedule may have millions. The order of rows 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -17,7 +16,7 @@ from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS
 from memxc.ir.stages import Array
 from memxc.lvs.difference import Difference
-from memxc.lvs.expected import Placement
+from memxc.lvs.expected import Placement, stage_word
 from memxc.netlist_reader import Netlist, Row
 
 
@@ -164,5 +163,4 @@ def _arrays(design: Design) -> Iterator[tuple[str, Placement]]:
     number = {name: b for b, name in enumerate(design.buses)}
     for s, stage in enumerate(design.stages):
         if isinstance(stage, Array):
-            word = "_".join(re.findall(r"[a-z0-9]+", stage.name.lower()))[:24].strip("_")
-            yield f"s{s:02d}_{word or 'x'}", Placement(design, number, s, stage)
+            yield stage_word(s, stage.name), Placement(design, number, s, stage)

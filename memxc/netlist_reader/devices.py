@@ -78,14 +78,12 @@ def parse(body: bytes, line: int, ports: tuple[str, ...]) -> tuple[Devices, tupl
     if first is not None and not _DEVICE.match(body.decode("ascii")):
         # Instances of this cell are rewritten as resistors, so that one reader serves both.
         cell = first[4]
-        plain_body = _CELL.sub(lambda m: _resistor(m) if m[4] == cell else m[0], body)
+        plain_body = _CELL.sub(
+            lambda m: b"r" + b" ".join(m.group(1, 2, 3, 5)) if m[4] == cell else m[0], body
+        )
         devices, others = _parsed(plain_body, line, ports)
         return replace(devices, cell=cell.decode("ascii")), others
     return _parsed(body, line, ports)
-
-
-def _resistor(card: re.Match[bytes]) -> bytes:
-    return b"r" + b" ".join(card.group(1, 2, 3, 5))
 
 
 def _parsed(body: bytes, line: int, ports: tuple[str, ...]) -> tuple[Devices, tuple[Card, ...]]:

@@ -74,7 +74,8 @@ def _parts(data: Mapping[str, Any], setting: str) -> tuple[str, str, str]:
     """Return table, key and value of a setting. Raises ValueError as `key` does."""
     name, equals, value = (part.strip() for part in setting.partition("="))
     if not equals or not value:
-        raise ValueError(f"not TABLE.KEY=VALUE\ntables are {', '.join(_tables(data))}")
+        tables = [table for table, fields in data.items() if isinstance(fields, dict)]
+        raise ValueError(f"not TABLE.KEY=VALUE\ntables are {', '.join(tables)}")
     return *key(data, name), value
 
 
@@ -105,10 +106,6 @@ def measured(device: dict[str, Any], folder: Path) -> dict[str, Any]:
     implied = "table" if "iv_csv" in device else "sinh" if "sinh_v0_v" in device else "linear"
     rest.setdefault("iv", implied)
     return rest
-
-
-def _tables(data: Mapping[str, Any]) -> list[str]:
-    return [name for name, fields in data.items() if isinstance(fields, dict)]
 
 
 def _near(word: str, words: list[str]) -> str:

@@ -19,6 +19,8 @@ from memxc.netlist_reader import Definition, Netlist
 from memxc.physics.network.nodal import Wires
 
 Floats = NDArray[np.float64]
+#: Names of crossbar definitions, by docs/netlist.md.
+_CROSSBAR = re.compile(r"xb\d+")
 #: Cells of a line: the number of segments from its port, and (row, column).
 Cells = list[tuple[int, tuple[int, int]]]
 
@@ -63,7 +65,7 @@ class Library:
     def periphery(self) -> str:
         """Return all cells that are not crossbars, and what they share."""
         shared = "".join(f"{card}\n" for card in self.shared)
-        cells = (d.text for name, d in self.definitions.items() if not _is_crossbar(name))
+        cells = (d.text for name, d in self.definitions.items() if not _CROSSBAR.fullmatch(name))
         return shared + "".join(cells)
 
 
@@ -108,7 +110,3 @@ def wired(name: str, g: Floats, wires: Wires, drive: Drive = "left", cell: str =
         for i, j in zip(*np.nonzero(g), strict=True)
     ]
     return "\n".join([*cards, f".ends {name}", ""])
-
-
-def _is_crossbar(name: str) -> bool:
-    return re.fullmatch(r"xb\d+", name) is not None

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from memxc import worker
 from memxc.errors import fail, why
+from memxc.evaluation.reference.arrays import unbatched
 from memxc.evaluation.reference.remote import Runner, opened
 
 if TYPE_CHECKING:
@@ -187,11 +188,7 @@ def _stacked(answers: list[_Named], where: str) -> _Named:
     """Return the answers to single samples as (samples, *shape without batch)."""
     if not answers:
         raise fail("bad-samples", where, "there is not a single sample to run it on")
-    return {name: np.stack([_unbatched(answer[name]) for answer in answers]) for name in answers[0]}
-
-
-def _unbatched(value: NDArray[Any]) -> NDArray[Any]:
-    return value[0] if value.ndim and value.shape[0] == 1 else value
+    return {name: np.stack([unbatched(answer[name]) for answer in answers]) for name in answers[0]}
 
 
 def _dtype(kind: str) -> np.dtype[Any]:

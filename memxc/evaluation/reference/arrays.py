@@ -21,6 +21,11 @@ def packed(arrays: Mapping[str, NDArray[Any]]) -> tuple[Described, list[bytes]]:
     return described, [values.tobytes() for values in arrays.values()]
 
 
+def unbatched(value: NDArray[Any]) -> NDArray[Any]:
+    """Return an output without its batch axis of 1, if it has one."""
+    return value[0] if value.shape[:1] == (1,) else value
+
+
 def unpacked(described: Described, parts: Sequence[bytes]) -> dict[str, NDArray[Any]]:
     """Return a message's arrays, read-only. Raises ValueError or TypeError if it makes no sense."""
     return {

@@ -170,9 +170,6 @@ def _fits(value: Any, hint: Any) -> bool:
         parts, part = (value, args[0]) if origin is tuple else (value.values(), args[1])
         return all(_fits(each, part) for each in parts)
     if origin is np.ndarray:
-        return _holds(value.dtype, *get_args(args[1]))
+        (wanted,) = get_args(args[1])
+        return value.dtype.kind in "fiu" if wanted is Any else value.dtype == np.dtype(wanted)
     return hint is not int or (type(value) is int and abs(value) < _HUGE)
-
-
-def _holds(dtype: np.dtype[Any], wanted: Any) -> bool:
-    return dtype.kind in "fiu" if wanted is Any else dtype == np.dtype(wanted)

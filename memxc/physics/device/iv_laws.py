@@ -1,15 +1,17 @@
 """I-V laws of memristors: current and slope of cells with a conductance at a voltage.
 
-linear:  i = g v
-sinh:    i = g v0 sinh(v / v0)               g is the conductance at small volts
-table:   i = (1 - s) i_k(v) + s i_k+1(v)     i_k are measured curves, g is i / v at the read
-         s = (g - g_k) / (g_k+1 - g_k)       voltage, and g_k <= g <= g_k+1
+    linear:  i = g v
+    sinh:    i = g v0 sinh(v / v0)               g is the conductance at small volts
+    table:   i = (1 - s) i_k(v) + s i_k+1(v)     i_k are measured curves, g is i / v at the read
+             s = (g - g_k) / (g_k+1 - g_k)       voltage, and g_k <= g <= g_k+1
 
-      i |       / sinh
-        |      /  . linear
-        |     / .
-        |   /.
-        |_.'________ v
+          i |       / sinh
+            |      /  . linear
+            |     / .
+            |   /.
+            |_.'________ v
+
+docs/targets.md says how a target chooses its law.
 """
 
 from __future__ import annotations

@@ -8,13 +8,11 @@ cell reads
                             w0:   volts across the cells if they carried no current
 
 and his current law holds by construction. M consists of two small matrices, one along word lines
-and
-one along bit lines. No 1/r is ever formed, so wires of 0 ohm are exact: then w = w0.
+and one along bit lines. No 1/r is ever formed, so wires of 0 ohm are exact: then w = w0.
 
 A Newton step d solves d + M i'(w) d = -(w + M i(w) - w0) by conjugate gradients; for n x n cells
-each
-of those takes 4 n^3 flops. 15 of them are enough if the wires take a fifth of the volts, 30 if they
-take three fifths.
+each of those takes 4 n^3 flops. 15 of them are enough if the wires take a fifth of the volts, 30 if
+they take three fifths.
 """
 
 from __future__ import annotations
@@ -110,8 +108,7 @@ class _State:
     """Cells at some volts (m, rows, columns), with the error of Kirchhoff's voltage law.
 
     gap: the error in volts at each cell. missed: (m,) the largest error, relative to the largest
-    volts
-    of the circuit.
+    volts of the circuit.
     """
 
     volts: Floats
@@ -183,8 +180,7 @@ def _step(lines: _Lines, now: _State) -> Floats:
 
     The unknown is y = sqrt(i') d, for which the matrix is symmetric. Single precision is enough,
     because the next step corrects what this one lacks. Close to the solution a step is to square
-    the
-    gap, far from it a tenth of the gap will do.
+    the gap, far from it a tenth of the gap will do.
     """
     loss = np.clip(now.missed, 1e-5, 0.1)
     unit = np.abs(now.gap).max(axis=(1, 2), keepdims=True)

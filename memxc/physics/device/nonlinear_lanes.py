@@ -23,7 +23,7 @@ from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Circuit, Lanes, Stage, Wires
-from memxc.ir.windows import Windows, ints, lanewise
+from memxc.ir.windows import ints, lanewise
 from memxc.physics.device.iv_laws import Law, Linear
 
 Floats = NDArray[np.float64]
@@ -36,8 +36,7 @@ class _Part:
     """The cells of one curve on word lines of one sign.
 
     chord: amperes of the curve per volt at the bias voltage; the curves are divided by it, so that
-    the
-    bias voltage stays as it is.
+    the bias voltage stays as it is.
     """
 
     curve: int
@@ -162,10 +161,6 @@ def _crossbar(crossbar: Crossbar, law: Law, part: _Part, first: int) -> Crossbar
     rows = np.ones(crossbar.word_lines, bool) if law.odd else crossbar.sign == part.sign
     cell = np.where(rows[:, None], crossbar.cell, -1)
     g = law.shares(crossbar.g)[part.curve] * part.chord
-    return replace(crossbar, g=g, cell=ints(cell), taps=_moved(crossbar.taps, first))
-
-
-def _moved(windows: Windows, lanes: int) -> Windows:
-    """Return windows on the same nets of a bus that begins `lanes` lanes later."""
-    frame = windows.frame
-    return replace(windows, frame=ints(np.where(frame >= 0, frame + lanes, frame)))
+    frame = crossbar.taps.frame
+    taps = replace(crossbar.taps, frame=ints(np.where(frame >= 0, frame + first, frame)))
+    return replace(crossbar, g=g, cell=ints(cell), taps=taps)

@@ -3,9 +3,8 @@
 A stream is (seed, effect, stage, crossbar of the stage, group). It uses numpy's Philox, whose
 numbers are a function of a key and a counter. The key is a hash of the first four, the group is a
 word of the counter, and each place has its own section of the counter, long enough for every cell
-of
-the crossbar. So the draws of a place depend neither on the number of places nor on any other effect
-or stage.
+of the crossbar. So the draws of a place depend neither on the number of places nor on any other
+effect or stage.
 """
 
 from __future__ import annotations

@@ -45,10 +45,9 @@ def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> D
 
     Every memristor gets a drawn conductance, every op-amp a drawn offset, and Array.read_noise the
     noise of a read. draw_per "placement": each placed crossbar has its own devices, so a crossbar
-    of G
-    groups and P places becomes one of G * P groups and one place; places that take turns on one
-    crossbar (sequential) share its draw. draw_per "definition": one draw for all places of a group.
-    A target without any effect gives the design itself.
+    of G groups and P places becomes one of G * P groups and one place; places that take turns on
+    one crossbar (sequential) share its draw. draw_per "definition": one draw for all places of a
+    group. A target without any effect gives the design itself.
 
     Raises MemxcError: usage if the conductances would take more than MOST_BYTES, bad-target if the
     design was not programmed for the target's device.

@@ -1,19 +1,16 @@
 """The port admittance of a crossbar with wires: a matrix that holds every answer of the crossbar.
 
-        sources                 [ amperes out of the sources ]   [ y_in  -t    ] [ volts at the
-        sources ]
-          |                     [ amperes into the bit lines ] = [ -t'   y_out ] [ volts at their
-          ends  ]
-     +----------+
-     | crossbar |-- ends        (currents that flow into the crossbar at its ports)
-     +----------+
+    sources                 [ i_sources ]   [ y_in  -t    ] [ v_sources ]
+       |                    [ i_ends    ] = [ -t'   y_out ] [ v_ends    ]
+  +----------+
+  | crossbar |-- ends of    The currents i flow into the crossbar at its ports,
+  +----------+   bit lines  and v are the volts there.
 
 It is built by nested dissection: small pieces of the crossbar are solved directly and joined two by
 two; only the ends on the sides of a piece remain. An n x n crossbar takes 80 n^3 flops (counted; 40
 products of two n x n matrices) and 20 n^2 for each n of the smallest pieces' 16 cells, nearly all
-in
-matrix products. Elimination column by column would take more than n^4 / 3. Ends that stay open, at
-the top and past the last column, are dropped early.
+in matrix products. Elimination column by column would take more than n^4 / 3. Ends that stay open,
+at the top and past the last column, are dropped early.
 """
 
 from __future__ import annotations
@@ -109,8 +106,7 @@ def _check(answer: Ports, chunk: slice) -> None:
     """Assert that equal volts at every end drive no current; any current that flows is an error.
 
     In 800 random crossbars with resistances from 1e-6 to 1e6 ohm, the t of a crossbar and the t of
-    its
-    transpose never differed by more than this error.
+    its transpose never differed by more than this error.
     """
     y_in, t, y_out = answer.y_in[chunk], answer.t[chunk], answer.y_out[chunk]
     allowed = _TOLERANCE * np.abs(t).max(axis=(1, 2))

@@ -18,8 +18,8 @@ Kirchhoff's current law at the two nodes reads
     i_minus - y_minus v2 + (w1 - v2) / r_join + (w2 - v2) / r_f = 0,   v2 = -w2 / A
 
 and the functions below are its solution; tests compare it with SPICE. An op-amp with an input
-offset
-o holds its node at o - w / A instead, so o times everything that ends at the node is drawn from it.
+offset o holds its node at o - w / A instead, so o times everything that ends at the node is drawn
+from it.
 """
 
 from __future__ import annotations

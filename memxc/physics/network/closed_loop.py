@@ -5,9 +5,12 @@
                                               '--- feedback, joining: G -----'
 
 V are the volts on the word lines, y is the admittance of the crossbars between the nodes, and G is
-what feedback and joining resistors add. Kirchhoff's current law at the nodes reads
-(y + G) v = t' V. With w = -A v it becomes (y + G) / A w = -t' V, which stays finite for an infinite
-gain A because G grows with A.
+what feedback and joining resistors add. Kirchhoff's current law at the nodes, and the same with the
+op-amps' gain A, read
+
+    (y + G) v = t' V               (y + G) / A w = -t' V
+
+The second form stays finite for an infinite gain, because G grows with A.
 """
 
 from __future__ import annotations
@@ -38,12 +41,11 @@ def matrix(
 ) -> Floats:
     """Return effective matrices (n, word lines, lanes), volts per volt: outputs = volts @ matrix.
 
-    parts: a stack of n crossbars for each tile on the nodes, with the node (columns,) in
-    0 .. nodes-1 at which each bit line ends, or -1 if it is terminated at 0 V. The word lines of
-    all
-    parts follow each other. r_f and r_join of the amplifiers are (lanes,) or (n, lanes).
-    Raises AssertionError for a node without an amplifier, and if the solution misses an equation by
-    more than 1e-11.
+    parts: a stack of n crossbars for each tile on the nodes, with the node (columns,) in 0 ..
+    nodes-1 at which each bit line ends, or -1 if it is terminated at 0 V. The word lines of all
+    parts follow each other. r_f and r_join of the amplifiers are (lanes,) or (n, lanes). Raises
+    AssertionError for a node without an amplifier, and if the solution misses an equation by more
+    than 1e-11.
     """
     plus, minus = amplifiers.plus, amplifiers.minus
     held = np.union1d(minus, plus[plus >= 0])
@@ -64,10 +66,8 @@ def offsets(parts: Sequence[tuple[Ports, Indices]], amplifiers: Amplifiers, node
     """Return the output volts per volt of input offset of each node's op-amp, (n, nodes, lanes).
 
     Arguments as in `matrix`. The nodes are at o - w / A for offsets o, so everything between them
-    and
-    0 V or an output draws more current: (y + G) / A w = (y + G') o - t' V, where G' are the
-    resistors
-    that end at a node.
+    and 0 V or an output draws more current: (y + G) / A w = (y + G') o - t' V, where G' are the
+    resistors that end at a node.
     """
     at = slice(0, len(parts[0][0].t))
     _, y = _summed(parts, nodes, at)

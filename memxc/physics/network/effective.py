@@ -33,8 +33,7 @@ def effective(design: Design, wires: Wires | None = None) -> Design:
     """Return the design with every Array as a Linear stage, with one kernel a crossbar.
 
     The kernels of row parts add up. Without wires, `evaluate` gives the same outputs for both
-    designs
-    up to rounding. wires: the resistances; None, or 0 everywhere, means perfect conductors.
+    designs up to rounding. wires: the resistances; None, or 0 everywhere, means perfect conductors.
     """
     perfect = wires is None or not any(astuple(wires))
     return design.with_stages(

@@ -108,11 +108,9 @@ def join(near: Piece, far: Piece, axis: int) -> Piece:
     """Join two pieces, `far` to the right of `near` (axis 0) or above it (axis 1).
 
     At the joint, v = A j + K u of `near` and j = B v + Q' w of `far`, for inputs u and w at the
-    outer
-    ports. Hence v = (I - A B)^-1 (K u + A Q' w). -A and B are positive semidefinite, so I - A B,
-    the
-    only matrix to invert, has no eigenvalue below 1. With k ports at the joint, and a and b outer
-    ports, a join takes about k^2 (6 k + 4 a + 2 b) + 2 k (a^2 + a b + b^2) flops.
+    outer ports. Hence v = (I - A B)^-1 (K u + A Q' w). -A and B are positive semidefinite, so I - A
+    B, the only matrix to invert, has no eigenvalue below 1. With k ports at the joint, and a and b
+    outer ports, a join takes about k^2 (6 k + 4 a + 2 b) + 2 k (a^2 + a b + b^2) flops.
     """
     sides, near_runs, far_runs = _layout(near.sides, far.sides, axis)
     out, into = near.side(axis + 2), far.side(axis)

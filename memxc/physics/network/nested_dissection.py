@@ -1,10 +1,12 @@
 """A whole crossbar by nested dissection: small pieces are solved directly, then joined by twos.
 
-+--+--+--+--+      +-----+-----+      +-----------+
-+--+--+--+--+      |     |     |      |           |
-+--+--+--+--+  ->  +-----+-----+  ->  |           |
-+--+--+--+--+      |     |     |      |           |
-+--+--+--+--+      +-----+-----+      +-----------+
+    +--+--+--+--+      +-----+-----+      +-----------+
+    +--+--+--+--+      |     |     |      |           |
+    +--+--+--+--+  ->  +-----+-----+  ->  |           |
+    +--+--+--+--+      |     |     |      |           |
+    +--+--+--+--+      +-----+-----+      +-----------+
+
+Each piece is a hybrid matrix (network.hybrid). A join removes the ports between two pieces.
 """
 
 from __future__ import annotations
@@ -42,8 +44,7 @@ def whole(g: Floats, wires: Wires, keep_right: bool) -> Piece:
     """Return the crossbars g (n, rows, columns), S, as one stack of pieces without top ends.
 
     Row 0 is next to the read-out, column 0 next to the source. Rows and columns of open cells may
-    be
-    added at the far ends. The right ends remain if `keep_right`.
+    be added at the far ends. The right ends remain if `keep_right`.
     """
     down, along = _cut(g.shape[1]), _cut(g.shape[2])
     padded = np.zeros((len(g), down.lines, along.lines))

@@ -101,8 +101,7 @@ def admittance(grid: Grid, wires: Wires) -> Floats:
     """Return the port admittance (rows + columns, rows + columns), S, with the sources first.
 
     It is the current into the sources' and the bit lines' ends per volt there. `node` and `volts`
-    of
-    the grid are not used.
+    of the grid are not used.
     """
     columns = grid.g.shape[1]
     net = _Network(columns)

@@ -33,8 +33,7 @@ def with_offsets(design: Design, sigma_v: float, seed: int) -> Design:
 
     Its standard deviation is `sigma_v` volts. Amplifiers behind fixed resistors have one, too;
     inverters and lane cells have none. Places that take turns at one crossbar (sequential) share
-    its
-    amplifiers.
+    its amplifiers.
     """
     stages = [
         other if stage is None else replace(stage, offset=_offset(stage, name, sigma_v, seed))
