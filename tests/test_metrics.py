@@ -1,4 +1,4 @@
-"""Scores worked out by hand, and which labels are for which metric."""
+"""Scores worked out by hand, and which labels fit which metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets: what is shipped, what a file may say, measured states, and one key otherwise."""
+"""Targets: the shipped ones, the keys of a file, measured states, and single settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_shipped_targets_say_where_their_numbers_come_from(name):
     assert found.name == name
     assert found.summary
     assert all(getattr(found, t).source for t in ("crossbar", "device", "wire", "amplifier"))
-    # What a folder's manifest holds is the same target.
+    # A folder's manifest holds the same target.
     assert Target.model_validate(found.model_dump(mode="json")) == found
 
 
@@ -320,7 +320,7 @@ def test_set_measured_states(tmp_path):
     found = levels.with_set(f"device.states_csv={tmp_path / 'mine.csv'}")
     assert found.device.g_max == pytest.approx(1e-4)
     assert len(found.device.states) == 3
-    # A report holds no path.
+    # A report must not contain a path.
     assert str(tmp_path) not in str(found.model_dump())
 
 

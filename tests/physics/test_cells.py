@@ -1,4 +1,4 @@
-"""I-V laws: what they are worth by hand, and measured curves from a user's file."""
+"""I-V laws: values worked out by hand, and measured curves from a user's file."""
 
 from __future__ import annotations
 
