@@ -124,8 +124,8 @@ def test_more_members_than_inference_looks_at(build, faults_of):
 @pytest.mark.parametrize(
     ("sizes", "words"),
     [
-        (np.float32([np.nan, 2]), "no whole numbers"),
-        (np.float32(np.inf), "no whole numbers"),
+        (np.float32([np.nan, 2]), "not whole numbers"),
+        (np.float32(np.inf), "not whole numbers"),
     ],
 )
 def test_sizes_that_are_no_numbers(build, faults_of, sizes, words):
