@@ -16,7 +16,7 @@ from memxc.compiler.observers import Observer, Step
 from memxc.compiler.options import MITIGATIONS, Options
 from memxc.compiler.record import PassRecord, macs
 from memxc.compiler.scores import Scores
-from memxc.compiler.sizes import Counted, Sizes, StageByStage
+from memxc.compiler.sizes import CountedDesign, Sizes, StageByStage
 from memxc.errors import Fault, MemxcError, like
 from memxc.evaluation import losses, samples
 from memxc.interfaces import Context, DesignPass, GraphPass, Pass, Result
@@ -105,7 +105,9 @@ def compile_model(
             isinstance(step.change, DesignPass) or not step.change.exact
         ):
             multiplications = macs(step.before)
-        if unlaid is None and (step.change.name in _LAY_OUT or isinstance(step.result, Counted)):
+        if unlaid is None and (
+            step.change.name in _LAY_OUT or isinstance(step.result, CountedDesign)
+        ):
             unlaid = step.before
     design = step.after
     _check_fits(design, ctx)
@@ -127,7 +129,7 @@ def compile_model(
         macs=multiplications or 0,
         per_kernel=per_kernel,
         report_only=report_only,
-        bill=step.result.bill if isinstance(step.result, Counted) else None,
+        bill=step.result.bill if isinstance(step.result, CountedDesign) else None,
     )
 
 
@@ -155,7 +157,9 @@ def _steps(
             progress(change.name)
             before, result = design, change.run(design, ctx)
             design = result.ir
-            if not isinstance(result, Counted):  # no circuit: its crossbars have no lines left
+            if not isinstance(
+                result, CountedDesign
+            ):  # no circuit: its crossbars have no lines left
                 design.verify()
         yield Step(change, before, design, result)
 

@@ -12,7 +12,7 @@ from memxc.ir.design import Design
 
 
 @dataclass(frozen=True)
-class Counted(Result[Design]):
+class CountedDesign(Result[Design]):
     """A design without conductances, its bill of materials, and the records of its passes."""
 
     bill: estimate.Estimate | None = None
@@ -27,7 +27,7 @@ class StageByStage(DesignPass):
     exact = False
     changes: tuple[DesignPass, ...] = ()
 
-    def run(self, design: Design, ctx: Context) -> Counted:
+    def run(self, design: Design, ctx: Context) -> CountedDesign:
         """Return what the passes would build."""
         sizes = {change.name: dict.fromkeys(counts(design), 0) for change in self.changes}
 
@@ -44,7 +44,7 @@ class StageByStage(DesignPass):
                 PassRecord(change.name, change.options(), change.exact, before, after, {})
             )
             before = after
-        return Counted(bill.design, bill=bill, records=tuple(records))
+        return CountedDesign(bill.design, bill=bill, records=tuple(records))
 
 
 class Sizes:
@@ -61,7 +61,7 @@ class Sizes:
 
     def see(self, step: Step) -> Observed:
         """The counts before and after, and what the pass counted itself."""
-        if isinstance(step.result, Counted):
+        if isinstance(step.result, CountedDesign):
             return Observed()
         before = self._counts(step.before)
         return Observed(before, {**self._counts(step.after), **step.result.figures})
