@@ -13,7 +13,7 @@ HELD_OUT = 5
 
 
 def _picture(folder):
-    """Return a folder's picture (128x128 uint8), its merged mask (bool), and whether it is stained."""
+    """Return a folder's picture (128x128, uint8), merged mask (bool), and if it is stained."""
     from PIL import Image  # only this form of the set needs it
 
     (path,) = (folder / "images").glob("*.png")
