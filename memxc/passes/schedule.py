@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import get_args
 
 from memxc.errors import fail
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Option
+from memxc.ir import stages
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
 
-MODES = ("parallel", "sequential")
+MODES = get_args(stages.Schedule)
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,16 @@ class Schedule(DesignPass):
     """
 
     name = "schedule"
-    mode: str = "parallel"
+    mode: stages.Schedule = field(
+        default="parallel",
+        metadata={
+            "option": Option(
+                "--schedule",
+                "A crossbar for every place, or one that takes turns.",
+                per_stage=True,
+            )
+        },
+    )
 
     def run(self, design: Design, ctx: Context) -> Design:
         """The design with the schedule of each programmable stage set."""
