@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from memxc.errors import fail
-from memxc.interfaces import Context, DesignPass, Option
-from memxc.ir import stages
+from memxc.interfaces import Context, DesignPass, Option, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
+from memxc.ir.stages import Schedule as Mode
 
-MODES = get_args(stages.Schedule)
+MODES = get_args(Mode)
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Schedule(DesignPass):
     """
 
     name = "schedule"
-    mode: stages.Schedule = field(
+    mode: Mode = field(
         default="parallel",
         metadata={
             "option": Option(
@@ -33,14 +33,15 @@ class Schedule(DesignPass):
         },
     )
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with the schedule of each programmable stage set."""
-        return design.with_stages(
+        stages = (
             _scheduled(stage, ctx.option(stage.name, "schedule", self.mode))
             if isinstance(stage, Linear) and stage.cell != "resistor"
             else stage
             for stage in design.stages
         )
+        return Result(design.with_stages(stages))
 
 
 def _scheduled(stage: Linear, mode: str) -> Linear:
