@@ -162,6 +162,17 @@ class Lanes:
     #: The output is never larger in magnitude, and in the same volts per unit, as the inputs.
     keeps_scale: bool = False
 
+    @property
+    def rectifies(self) -> bool:
+        """Whether it is a function of one signal, and 0 wherever that is not above 0."""
+        one = sum(taps.lines for taps in self.taps) == 1
+        return one and expr.interval(self.expr, [(-math.inf, 0.0)]) == (0.0, 0.0)
+
+    @property
+    def adds(self) -> bool:
+        """Whether it adds two signals."""
+        return expr.is_sum(self.expr)
+
     def verify(self, widths: Mapping[str, int]) -> None:
         """Raise AssertionError where taps, buses and expression do not agree."""
         assert len(self.srcs) == len(self.taps) > 0, "one window a source"

@@ -169,6 +169,29 @@ def lane_stage(op, inputs, attrs, to_graph):
     return stage if isinstance(stage, Lanes) else None
 
 
+RECTIFYING = {
+    "Relu": {}, "Clip": {"min": 0.0, "max": 6.0}, "ThresholdedRelu": {"alpha": 0.5},
+    "LeakyRelu": {"alpha": 0.0},
+}  # fmt: skip
+BENT = {
+    "Clip": {"min": -1.0, "max": 6.0}, "ThresholdedRelu": {"alpha": -0.5}, "LeakyRelu": {},
+    **{op: {} for op in ("HardSwish", "Elu", "Mish", "Gelu", "Softplus", "Sigmoid", "Abs", "Neg")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs", "claim"),
+    [(op, attrs, True) for op, attrs in RECTIFYING.items()]
+    + [(op, attrs, False) for op, attrs in BENT.items()],
+)
+def test_what_rectifies_is_0_for_all_that_is_not_above_0(op, attrs, claim, case_graph):
+    below = -np.abs(X)
+    inputs = [below, *map(np.float32, attrs.values())] if op == "Clip" else [below]
+    attrs = {} if op == "Clip" else attrs
+    assert lane_stage(op, inputs, attrs, case_graph).rectifies == claim
+    assert answer(op, inputs, attrs).any() != claim
+
+
 ON_LANES = [
     "Relu",
     "Abs",
