@@ -26,8 +26,6 @@ class BothEnds(DesignPass):
         if wires_of(ctx, self.name) is None:
             return design
         return design.with_stages(
-            replace(stage, drive="both")
-            if isinstance(stage, Array) and stage.cell == "memristor"
-            else stage
+            replace(stage, drive="both") if isinstance(stage, Array) and stage.tiled else stage
             for stage in design.stages
         )

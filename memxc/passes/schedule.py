@@ -26,7 +26,7 @@ class Schedule(DesignPass):
         """The design with the schedule of each programmable stage set."""
         return design.with_stages(
             _scheduled(stage, ctx.option(stage.name, "schedule", self.mode))
-            if isinstance(stage, Linear) and stage.cell != "resistor"
+            if isinstance(stage, Linear) and stage.programmable
             else stage
             for stage in design.stages
         )

@@ -28,7 +28,7 @@ class Tile(DesignPass):
     def run(self, design: Design, ctx: Context) -> Design:
         """The design with kernels of at most one unit crossbar each."""
         return design.with_stages(
-            _tiled(stage, ctx) if isinstance(stage, Linear) and stage.cell == "memristor" else stage
+            _tiled(stage, ctx) if isinstance(stage, Linear) and stage.tiled else stage
             for stage in design.stages
         )
 
