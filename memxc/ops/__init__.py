@@ -21,6 +21,7 @@ from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear, Wires
 from memxc.ops._registry import COLUMNS, REASONS, Call, Column, Parts
+from memxc.ops._traits import Channelwise
 
 #: Attributes that are yes or no. Of any other number runtimes make different things.
 _FLAGS = frozenset(
@@ -43,6 +44,24 @@ for _module in pkgutil.iter_modules(__path__):
 def available() -> Mapping[str, Column]:
     """Every column by the name of its operator, in alphabetical order."""
     return MappingProxyType(dict(sorted(COLUMNS.items())))
+
+
+def column(op: str) -> Column:
+    """The column of an operator that has one, with its traits."""
+    return COLUMNS[op]
+
+
+def channelwise(node: Node, graph: Graph) -> Channelwise | None:
+    """How a node works on each channel (axis 1) alone; None where it does not.
+
+    The node has to be one that `lower_node` takes.
+    """
+    column = COLUMNS[node.op]
+    trait = column.channelwise
+    if trait is None or trait.when is None:
+        return trait
+    call = Call(node, graph, {**column.attrs, **node.attrs}, frozenset(node.outputs))
+    return trait if trait.when(call) else None
 
 
 def refusals() -> Mapping[str, str]:
@@ -80,7 +99,18 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
     return parts
 
 
-__all__ = ["Call", "Column", "Parts", "available", "judge", "lower_node", "refusals"]
+__all__ = [
+    "Call",
+    "Channelwise",
+    "Column",
+    "Parts",
+    "available",
+    "channelwise",
+    "column",
+    "judge",
+    "lower_node",
+    "refusals",
+]
 
 
 def _unknown(node: Node) -> Fault:
