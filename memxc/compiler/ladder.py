@@ -133,7 +133,7 @@ class Ladder:
         for change in changes:
             # Sharing changes no count.
             after = before if change.name == "share" else sizes[change.name]
-            record = PassRecord(change.name, change.options(), change.exact, before, after, {})
+            record = PassRecord(change.name, change.options(), change.exact, before, after, None)
             self.records.append(record)
             before = after
         return found
@@ -161,7 +161,7 @@ class Ladder:
         judged_later = self.judge is None and rung is not None
         if judged_later and not any(bus.scale for bus in before.buses.values()):
             self.unlimited = before
-        loss = {} if change.exact or rung is None else self._lost(before, after, ctx)
+        loss = None if change.exact or rung is None else self._lost(before, after, ctx)
         sizes = (self._counts(before, ctx), self._counts(after, ctx))
         self.records.append(PassRecord(change.name, change.options(), change.exact, *sizes, loss))
 
@@ -187,7 +187,7 @@ class Ladder:
             # The passes behind it are held against what the conductances say by themselves.
             self.values = evaluate.outputs(after, self.inputs)
         self.records.append(
-            PassRecord(change.name, change.options(), change.exact, sizes[0], sizes[1], {})
+            PassRecord(change.name, change.options(), change.exact, sizes[0], sizes[1], None)
         )
 
     def _check(self, change: Pass, rung: Rung | None) -> None:
@@ -205,7 +205,7 @@ class Ladder:
             self.circuit = design, self.judge.answers(_with_wires(design, ctx))
         return self.circuit[1]
 
-    def _lost(self, before: Design, after: Design, ctx: Context) -> Mapping[str, float | str]:
+    def _lost(self, before: Design, after: Design, ctx: Context) -> Loss:
         """The loss of a pass. What exact passes before it did to rare samples is part of it."""
         if self.judge is None:
             self.judge = Judge(ctx.judged or samples.Samples(ctx.samples, None), before)
@@ -213,7 +213,7 @@ class Ladder:
             self.unlimited = None
             self.warnings += filter(None, [self.judge.misfit])
         self.answers.append(self.judge.answers(after))
-        return self.judge.loss(self.answers[-1], self.answers[-2]).as_dict()
+        return self.judge.loss(self.answers[-1], self.answers[-2])
 
     def _rung(
         self, name: str, design: Design, digits: int = DIGITS, up: bool = False

@@ -34,7 +34,7 @@ class Estimate:
 
     design: Design
     resources: tuple[resources.Row, ...]
-    power: tuple[power.Row, ...]
+    power: tuple[power.StagePower, ...]
 
 
 def possible(changes: Sequence[DesignPass]) -> bool:
@@ -69,7 +69,7 @@ class _Bench:
         self._blocks = 0
         self._defined: set[int] = set()
         self.bills: list[resources.Row] = []
-        self.watts: list[power.Row] = []
+        self.watts: list[power.StagePower] = []
 
     def stage(self, stage: Stage) -> Stage:
         """What a stage becomes; its bill and its watts are one more row."""
@@ -77,7 +77,7 @@ class _Bench:
             return self._programmed(stage)
         if isinstance(stage, Lanes):
             bill = resources.lanes(stage, self._design.buses[stage.dst])
-            self._row(bill, power.Power())
+            self._row(bill, power.Power.of())
         return stage
 
     def _programmed(self, stage: Linear) -> Array:
@@ -85,7 +85,7 @@ class _Bench:
         array, bus = made.bare(), self._design.buses[stage.dst]
         most = power.most_volts(self._design, array)
         meter = power.Meter(array, self._ctx.squares[stage.src], bus.width, most)
-        found, left = resources.Resources(), []
+        found, left = resources.Resources.of(), []
         for crossbar in made.parts(self._blocks):
             self._blocks += crossbar.groups
             meter.add(crossbar)
@@ -116,9 +116,9 @@ class _Bench:
 
     def _row(self, bill: resources.Row, drawn: power.Power) -> None:
         amplifier_w = self._ctx.target.amplifier.power_w
-        static = power.Power(amplifier_w=bill.resources.opamps * amplifier_w)
+        static = power.Power.of(amplifier_w=bill.resources.opamps * amplifier_w)
         self.bills.append(bill)
-        self.watts.append(power.Row(bill.stage, static + drawn))
+        self.watts.append(power.StagePower.on(bill.stage, static + drawn))
 
 
 def _hollow(crossbar: Crossbar) -> Crossbar:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import Field
 
 from memxc.backends.cost.resources import periods
+from memxc.documents import Amount, Count, Part
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes
 
 
-@dataclass(frozen=True)
-class Latency:
-    """The critical path. Wires and what stays digital take no time; a limiter is no stage."""
+class Latency(Part):
+    """The critical path: the longest way from an input to an output.
 
-    critical_path_stages: int
-    periods: int
-    stage_time_s: float
+    Renaming, limiters and what stays digital take no time.
+    """
 
-    @property
-    def inference_s(self) -> float:
-        """Seconds from input to output."""
-        return self.periods * self.stage_time_s
+    critical_path_stages: Count = Field(
+        description="Stages on the critical path: crossbars, resistor networks, circuits of lanes."
+    )
+    periods: Count = Field(
+        description="Calculation periods on it. A sequential stage takes one a place, others one."
+    )
+    stage_time_s: Amount = Field(description="Seconds of a period: `target.crossbar.stage_time_s`.")
+    inference_s: Amount = Field(description="Seconds of an inference: periods times stage time.")
 
 
 def measure(design: Design, stage_time_s: float) -> Latency:
@@ -32,4 +35,9 @@ def measure(design: Design, stage_time_s: float) -> Latency:
             spent, passed = spent + periods(stage), passed + 1
         longest[stage.dst] = (spent, passed)
     spent, passed = max((longest[name] for name in design.outputs), default=(0, 0))
-    return Latency(passed, spent, stage_time_s)
+    return Latency(
+        critical_path_stages=passed,
+        periods=spent,
+        stage_time_s=stage_time_s,
+        inference_s=spent * stage_time_s,
+    )

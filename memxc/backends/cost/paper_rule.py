@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Literal
 
+from pydantic import Field
+
+from memxc.documents import Count, OfStage, Part
 from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.ir.stages import Lanes, Linear, Stage
@@ -18,6 +21,52 @@ from memxc.mapping.layout import Layout, layout_kind, plan_layout, pointwise
 from memxc.mapping.shape import shape
 
 _KINDS = ("3D", "2D", "1D", "dense", "irregular")
+
+
+class StageLayout(OfStage):
+    """How a kernel of a stage is laid out: what one unit crossbar holds of it, at most."""
+
+    kind: Literal["3D", "2D", "1D", "dense", "irregular"] = Field(
+        description="3D (channels x taps), 2D (depthwise), 1D (pointwise), dense (one place) or "
+        "irregular (no patches)."
+    )
+    patch: tuple[Count, ...] = Field(
+        description="Places along each axis of the map; empty for one place after the other."
+    )
+    channels: Count = Field(description="Channels in a block.")
+    filters: Count = Field(description="Filters in a block.")
+    groups: Count = Field(description="Groups of the convolution in a block.")
+    rows: Count = Field(description="Inputs that one crossbar holds.")
+    columns: Count = Field(description="Signed outputs that one crossbar holds.")
+    crossbars: Count = Field(description="Unit crossbars that are placed for the kernel.")
+
+
+class RuleCounts(Part):
+    """Unit crossbars by kind of kernel. Biases and dense layers are not in the sums."""
+
+    kernels_3d: Count = Field(
+        validation_alias="3d", serialization_alias="3d", description="Of 3D convolutions."
+    )
+    kernels_2d: Count = Field(
+        validation_alias="2d", serialization_alias="2d", description="Of depthwise convolutions."
+    )
+    kernels_1d: Count = Field(
+        validation_alias="1d", serialization_alias="1d", description="Of pointwise convolutions."
+    )
+    dense: Count = Field(description="Of dense layers, as `none` lays them out.")
+    irregular: Count = Field(description="Of kernels without patches.")
+    total: Count = Field(description="The sum of 3d, 2d and 1d.")
+    as_3d: Count = Field(
+        description="The total, if every 2D kernel and the 1D kernel behind it were one 3D kernel."
+    )
+    as_2d_1d: Count = Field(description="The total, if every 3D kernel were a 2D and a 1D kernel.")
+
+
+class SubImages(Part):
+    """Unit crossbars by the sub-image rule of Oh, An and Min (2023): docs/papers.md."""
+
+    square: RuleCounts = Field(description="With square patches, as in the paper.")
+    rectangular: RuleCounts = Field(description="With rectangular patches.")
 
 
 @dataclass(frozen=True)
@@ -33,30 +82,26 @@ class Counted:
     as_2d_1d: int
 
 
-def layouts(design: Design, policy: str, ctx: Context) -> list[dict[str, Any]]:
+def layouts(design: Design, policy: str, ctx: Context) -> tuple[StageLayout, ...]:
     """How the kernels of each crossbar stage are laid out, one entry a kernel."""
     found = []
     for stage in _stages(design):
         own = ctx.option(stage.name, "partition", policy)
         for kernel in stage.kernels:
             layout = plan_layout(kernel, own, ctx.lines(stage.name), stage.schedule == "sequential")
-            found.append({"stage": stage.name, **asdict(layout)})
-    return found
+            found.append(StageLayout.model_validate({"stage": stage.name, **asdict(layout)}))
+    return tuple(found)
 
 
-def measure(design: Design, ctx: Context) -> dict[str, dict[str, int]]:
-    """Crossbars by kind of kernel and in all, for square patches and for rectangles.
-
-    3d, 2d, 1d: convolutions; their sum is total. as_3d: of the same network if every pair of 2D
-    and 1D kernels were one 3D kernel; as_2d_1d: if every 3D kernel were such a pair.
-    """
-    return {
-        "square": _sums(_counted(design, "paper", ctx)),
-        "rectangular": _sums(_counted(design, "paper-rectangular", ctx)),
-    }
+def measure(design: Design, ctx: Context) -> SubImages:
+    """Crossbars by kind of kernel and in all, for square patches and for rectangles."""
+    return SubImages(
+        square=_sums(_counted(design, "paper", ctx)),
+        rectangular=_sums(_counted(design, "paper-rectangular", ctx)),
+    )
 
 
-def _sums(rows: Iterable[Counted]) -> dict[str, int]:
+def _sums(rows: Iterable[Counted]) -> RuleCounts:
     found = list(rows)
     kinds = {
         which.lower(): sum(row.layout.crossbars for row in found if row.layout.kind == which)
@@ -64,12 +109,12 @@ def _sums(rows: Iterable[Counted]) -> dict[str, int]:
     }
     total = kinds["3d"] + kinds["2d"] + kinds["1d"]
     convolutions = [row for row in found if row.layout.kind in ("3D", "2D", "1D")]
-    return {
-        **kinds,
+    sums = {
         "total": total,
         "as_3d": sum(row.as_3d for row in convolutions),
         "as_2d_1d": sum(row.as_2d_1d for row in convolutions),
     }
+    return RuleCounts.model_validate({**kinds, **sums})
 
 
 def _counted(design: Design, policy: str, ctx: Context) -> Iterator[Counted]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from memxc import units
 from memxc.backends.cost import resources
 from memxc.backends.netlist.nets import chunks
+from memxc.documents import Amount, OfStage, Part
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Lanes
@@ -41,38 +43,68 @@ ASSUMPTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Power:
-    """Watts of a stage; `+` adds them, and keeps the larger neuron."""
+class Power(Part):
+    """Watts; `+` adds them, and keeps the larger neuron."""
 
-    crossbar_w: float = 0.0
-    amplifier_w: float = 0.0
-    neuron_max_w: float = 0.0
+    total_w: Amount = Field(description="Watts of crossbars and amplifiers together.")
+    crossbar_w: Amount = Field(
+        description="Watts of all placed devices: the sum of V^2 G, the mean over the samples "
+        "(`power.assumptions` says what it leaves out)."
+    )
+    amplifier_w: Amount = Field(
+        description="Static watts of all op-amps: `target.amplifier.power_w` of each."
+    )
+    neuron_max_w: Amount = Field(
+        description="Watts of the devices of the worst bit line (pair) of memristors, with every "
+        "word line at the most volts that can occur on it."
+    )
+
+    @classmethod
+    def of(
+        cls, crossbar_w: float = 0.0, amplifier_w: float = 0.0, neuron_max_w: float = 0.0
+    ) -> Power:
+        """These watts, and their total."""
+        return Power(
+            total_w=crossbar_w + amplifier_w,
+            crossbar_w=crossbar_w,
+            amplifier_w=amplifier_w,
+            neuron_max_w=neuron_max_w,
+        )
 
     def __add__(self, other: Power) -> Power:
-        return Power(
+        return Power.of(
             self.crossbar_w + other.crossbar_w,
             self.amplifier_w + other.amplifier_w,
             max(self.neuron_max_w, other.neuron_max_w),
         )
 
-    @property
-    def total_w(self) -> float:
-        """Crossbars and amplifiers."""
-        return self.crossbar_w + self.amplifier_w
+
+class StagePower(Power, OfStage):
+    """The watts of one stage."""
+
+    @classmethod
+    def on(cls, stage: str, power: Power) -> StagePower:
+        """The watts of the stage of that name."""
+        return cls.model_validate({"stage": stage, **dict(power)})
 
 
-@dataclass(frozen=True)
-class Row:
-    """One stage of the report."""
+class Consumption(Power):
+    """The watts of a network, and what an inference takes of them."""
 
-    stage: str
-    power: Power
+    energy_per_inference_j: Amount = Field(
+        description="Joules of an inference: total watts times `inference_s` of the latency."
+    )
+
+    @classmethod
+    def over(cls, power: Power, inference_s: float) -> Consumption:
+        """The watts of a network, for as long as an inference takes."""
+        energy = power.total_w * inference_s
+        return cls.model_validate({**dict(power), "energy_per_inference_j": energy})
 
 
-def total(rows: Iterable[Row]) -> Power:
+def total(rows: Iterable[Power]) -> Power:
     """The sum over stages."""
-    return sum((row.power for row in rows), Power())
+    return sum(rows, Power.of())
 
 
 def measure(
@@ -80,7 +112,7 @@ def measure(
     bills: Iterable[resources.Row],
     amplifier_w: float,
     squares: Mapping[str, Floats],
-) -> tuple[Row, ...]:
+) -> tuple[StagePower, ...]:
     """Watts of the stages of `bills`. amplifier_w: of one op-amp.
 
     squares: of each bus that arrays read, the mean over the samples of the squared volts, (width,).
@@ -88,14 +120,14 @@ def measure(
     hardware = [stage for stage in design.stages if isinstance(stage, Array | Lanes)]
     rows = []
     for stage, bill in zip(hardware, bills, strict=True):
-        found = Power(amplifier_w=bill.resources.opamps * amplifier_w)
+        found = Power.of(amplifier_w=bill.resources.opamps * amplifier_w)
         if isinstance(stage, Array):
             width = design.buses[stage.dst].width
             meter = Meter(stage, squares[stage.src], width, most_volts(design, stage))
             for crossbar in stage.crossbars:
                 meter.add(crossbar)
             found += meter.power()
-        rows.append(Row(stage.name, found))
+        rows.append(StagePower.on(stage.name, found))
     return tuple(rows)
 
 
@@ -137,7 +169,7 @@ class Meter:
         for sinks, drawn in self._driven.once():
             sinks.add(lanes, drawn)
         neuron = float(lanes.max(initial=0.0))
-        return Power(units.rounded(watts, DIGITS), neuron_max_w=units.rounded(neuron, DIGITS))
+        return Power.of(units.rounded(watts, DIGITS), neuron_max_w=units.rounded(neuron, DIGITS))
 
     def _at_once(self, windows: Windows) -> float:
         """The share of its places that a crossbar stands at, over time."""
