@@ -18,7 +18,6 @@ from memxc.ir.design import Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 
-
 #: What this way of counting says nothing about.
 NotCounted = Annotated[None, Field(description="null: the papers do not count these.")]
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler
-from pydantic import field_validator, model_serializer, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from memxc.backends.cost.area import Area
 from memxc.backends.cost.baselines import Baseline
@@ -19,7 +25,7 @@ from memxc.documents import Count, Number, OfStage, Part, Share
 from memxc.evaluation.losses import Loss
 from memxc.target import Target
 
-SCHEMA = "memxc-report/1"
+SCHEMA: Final = "memxc-report/1"
 
 
 class Tensor(Part):
