@@ -105,6 +105,9 @@ class Size(Part):
         description="Weights and biases other than zero, once a definition; of a batch "
         "normalization a scale and a bias a channel."
     )
+    saturated: Count | None = Field(
+        default=None, description="Pairs that `compensate` left at a limit of their range."
+    )
     circuit_error: Number | None = Field(
         default=None,
         description="Error of the circuit with its wires, relative to the largest output; only of "
@@ -112,10 +115,6 @@ class Size(Part):
     )
     circuit_top1: Share | None = Field(default=None, description="Its accuracy by the labels.")
     circuit_dice: Share | None = Field(default=None, description="Its Dice score by the labels.")
-    saturated: Count | None = Field(
-        default=None, description="Pairs that `compensate` left at a limit of their range."
-    )
-
     @model_serializer(mode="wrap")
     def _measured(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What was not measured has no key."""
@@ -138,8 +137,8 @@ class Resources(Part):
 
     total: Bill
     stages: tuple[StageBill, ...]
-    per_kernel: PerKernel
     layouts: tuple[StageLayout, ...] = Field(description="How each kernel is laid out.")
+    per_kernel: PerKernel
     sub_images: SubImages
 
 
