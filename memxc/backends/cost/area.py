@@ -4,24 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import Field
-
 from memxc.backends.cost.resources import Resources
-from memxc.documents import Amount, Part
+from memxc.backends.cost.rows import Area
 from memxc.target import Target
-
-
-class Area(Part):
-    """Square metres."""
-
-    total_m2: Amount = Field(description="Square metres of crossbars and amplifiers together.")
-    crossbar_m2: Amount = Field(
-        description="Square metres of all places of the unit crossbars, empty or not, and of the "
-        "memristors beside them: `target.crossbar.cell_area_m2` of each."
-    )
-    amplifier_m2: Amount = Field(
-        description="Square metres of all op-amps: `target.amplifier.area_m2` of each."
-    )
 
 
 def measure(bills: Iterable[Resources], target: Target) -> Area:

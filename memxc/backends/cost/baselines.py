@@ -9,24 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pydantic import Field
-
 from memxc import passes
 from memxc.backends.cost import estimate, latency, power, resources
-from memxc.documents import Part
+from memxc.backends.cost.rows import Baseline, Consumption
 from memxc.errors import MemxcError
 from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
 from memxc.ir.stages import Signed
-
-
-class Baseline(Part):
-    """What the same network costs in an older way of building."""
-
-    name: str = Field(description="The older way: inverted inputs, paper rule or im2col.")
-    resources: resources.Bill
-    power: power.Consumption
-    latency: latency.Latency
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ def _measured(way: _Way, design: Design, partition: str, ctx: Context) -> Baseli
     return Baseline(
         name=way.name,
         resources=resources.total(found.resources).bill(),
-        power=power.Consumption.over(power.total(found.power), time.inference_s),
+        power=Consumption.over(power.total(found.power), time.inference_s),
         latency=time,
     )
 

@@ -9,57 +9,11 @@ op-amp 1 of a differential pair cannot be shared. Source: docs/papers.md, the Sh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import Field
-
-from memxc.documents import Count, Part
+from memxc.backends.cost.rows import KernelBill, PerKernel
 from memxc.ir.design import Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-
-#: What this way of counting says nothing about.
-NotCounted = Annotated[None, Field(description="null: the papers do not count these.")]
-
-
-class KernelBill(Part):
-    """A bill of materials as the papers count it; null where they say nothing."""
-
-    kernels: Count = Field(description="Kernels of the network.")
-    crossbars: Count = Field(description="One for each kernel.")
-    memristors: Count = Field(description="Devices; a weight or a bias of zero counts, too.")
-    word_lines: Count = Field(description="Word lines (inputs) of all kernels.")
-    bit_lines: Count = Field(description="Bit lines (columns) of all kernels.")
-    opamps: Count = Field(description="All op-amps, those that work as inverters among them.")
-    inverters: Count = Field(description="Those of `opamps` that invert.")
-    inverters_shared: Count = Field(
-        description="The inverters that are left where all kernels of a layer take turns at those "
-        "of one kernel."
-    )
-    memristors_defined: Count = Field(description="As `memristors`: nothing is shared.")
-    memristors_off: NotCounted
-    driven_ends: NotCounted
-    diodes: NotCounted
-    limiters: NotCounted
-    multipliers: NotCounted
-    converters: NotCounted
-    resistors: NotCounted
-    periods: NotCounted
-    utilisation: NotCounted
-
-
-class PerKernel(Part):
-    """The network counted as the papers count: each kernel of M inputs on its own.
-
-    It is the network as it was given, whatever is pruned or separated later.
-    """
-
-    differential: KernelBill = Field(
-        description="(M+1) x 2 devices a kernel, and two op-amps, of which one inverts."
-    )
-    inverted_inputs: KernelBill = Field(
-        description="(2M+1) x 1 devices a kernel, one op-amp and M inverters."
-    )
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from memxc.backends.cost.resources import periods
-from memxc.documents import Amount, Count, Part
+from memxc.backends.cost.rows import Latency
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes
-
-
-class Latency(Part):
-    """The critical path: the longest way from an input to an output.
-
-    Renaming, limiters and what stays digital take no time.
-    """
-
-    critical_path_stages: Count = Field(
-        description="Stages on the critical path: crossbars, resistor networks, circuits of lanes."
-    )
-    periods: Count = Field(
-        description="Calculation periods on it. A sequential stage takes one a place, others one."
-    )
-    stage_time_s: Amount = Field(description="Seconds of a period: `target.crossbar.stage_time_s`.")
-    inference_s: Amount = Field(description="Seconds of an inference: periods times stage time.")
 
 
 def measure(design: Design, stage_time_s: float) -> Latency:

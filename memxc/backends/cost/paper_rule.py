@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
 
-from pydantic import Field
-
-from memxc.documents import Count, OfStage, Part
+from memxc.backends.cost.rows import RuleCounts, StageLayout, SubImages
 from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.ir.stages import Lanes, Linear, Stage
@@ -21,52 +18,6 @@ from memxc.mapping.layout import Layout, layout_kind, plan_layout, pointwise
 from memxc.mapping.shape import shape
 
 _KINDS = ("3D", "2D", "1D", "dense", "irregular")
-
-
-class StageLayout(OfStage):
-    """How a kernel of a stage is laid out: what one unit crossbar holds of it, at most."""
-
-    kind: Literal["3D", "2D", "1D", "dense", "irregular"] = Field(
-        description="3D (channels x taps), 2D (depthwise), 1D (pointwise), dense (one place) or "
-        "irregular (no patches)."
-    )
-    patch: tuple[Count, ...] = Field(
-        description="Places along each axis of the map; empty for one place after the other."
-    )
-    channels: Count = Field(description="Channels in a block.")
-    filters: Count = Field(description="Filters in a block.")
-    groups: Count = Field(description="Groups of the convolution in a block.")
-    rows: Count = Field(description="Inputs that one crossbar holds.")
-    columns: Count = Field(description="Signed outputs that one crossbar holds.")
-    crossbars: Count = Field(description="Unit crossbars that are placed for the kernel.")
-
-
-class RuleCounts(Part):
-    """Unit crossbars by kind of kernel. Biases and dense layers are not in the sums."""
-
-    kernels_3d: Count = Field(
-        validation_alias="3d", serialization_alias="3d", description="Of 3D convolutions."
-    )
-    kernels_2d: Count = Field(
-        validation_alias="2d", serialization_alias="2d", description="Of depthwise convolutions."
-    )
-    kernels_1d: Count = Field(
-        validation_alias="1d", serialization_alias="1d", description="Of pointwise convolutions."
-    )
-    dense: Count = Field(description="Of dense layers, as `none` lays them out.")
-    irregular: Count = Field(description="Of kernels without patches.")
-    total: Count = Field(description="The sum of 3d, 2d and 1d.")
-    as_3d: Count = Field(
-        description="The total, if every 2D kernel and the 1D kernel behind it were one 3D kernel."
-    )
-    as_2d_1d: Count = Field(description="The total, if every 3D kernel were a 2D and a 1D kernel.")
-
-
-class SubImages(Part):
-    """Unit crossbars by the sub-image rule of Oh, An and Min (2023): docs/papers.md."""
-
-    square: RuleCounts = Field(description="With square patches, as in the paper.")
-    rectangular: RuleCounts = Field(description="With rectangular patches.")
 
 
 @dataclass(frozen=True)

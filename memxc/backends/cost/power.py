@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from memxc import units
 from memxc.backends.cost import resources
+from memxc.backends.cost.rows import Power, StagePower
 from memxc.backends.netlist.nets import chunks
-from memxc.documents import Amount, OfStage, Part
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Lanes
@@ -41,65 +40,6 @@ ASSUMPTIONS = (
     "its amplifiers nor fixed resistors are in it.",
     f"Watts are rounded to {DIGITS} digits: the processor's order of sums shows in later ones.",
 )
-
-
-class Power(Part):
-    """Watts; `+` adds them, and keeps the larger neuron."""
-
-    total_w: Amount = Field(description="Watts of crossbars and amplifiers together.")
-    crossbar_w: Amount = Field(
-        description="Watts of all placed devices: the sum of V^2 G, the mean over the samples "
-        "(`power.assumptions` says what it leaves out)."
-    )
-    amplifier_w: Amount = Field(
-        description="Static watts of all op-amps: `target.amplifier.power_w` of each."
-    )
-    neuron_max_w: Amount = Field(
-        description="Watts of the devices of the worst bit line (pair) of memristors, with every "
-        "word line at the most volts that can occur on it."
-    )
-
-    @classmethod
-    def of(
-        cls, crossbar_w: float = 0.0, amplifier_w: float = 0.0, neuron_max_w: float = 0.0
-    ) -> Power:
-        """These watts, and their total."""
-        return Power(
-            total_w=crossbar_w + amplifier_w,
-            crossbar_w=crossbar_w,
-            amplifier_w=amplifier_w,
-            neuron_max_w=neuron_max_w,
-        )
-
-    def __add__(self, other: Power) -> Power:
-        return Power.of(
-            self.crossbar_w + other.crossbar_w,
-            self.amplifier_w + other.amplifier_w,
-            max(self.neuron_max_w, other.neuron_max_w),
-        )
-
-
-class StagePower(Power, OfStage):
-    """The watts of one stage."""
-
-    @classmethod
-    def on(cls, stage: str, power: Power) -> StagePower:
-        """The watts of the stage of that name."""
-        return cls.model_validate({"stage": stage, **dict(power)})
-
-
-class Consumption(Power):
-    """The watts of a network, and what an inference takes of them."""
-
-    energy_per_inference_j: Amount = Field(
-        description="Joules of an inference: total watts times `inference_s` of the latency."
-    )
-
-    @classmethod
-    def over(cls, power: Power, inference_s: float) -> Consumption:
-        """The watts of a network, for as long as an inference takes."""
-        energy = power.total_w * inference_s
-        return cls.model_validate({**dict(power), "energy_per_inference_j": energy})
 
 
 def total(rows: Iterable[Power]) -> Power:

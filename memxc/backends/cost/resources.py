@@ -8,79 +8,17 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
+from memxc.backends.cost.rows import Bill, Counts, StageBill
 from memxc.backends.netlist import body
 from memxc.backends.netlist.nets import Nets, chunks
-from memxc.documents import Count, OfStage, Part, Share
+from memxc.documents import Count
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Lanes, Stage
 
 #: Rows and columns of the unit crossbar of a stage, by the stage's name.
 Tile = Callable[[str], tuple[int, int]]
-
-
-class Counts(Part):
-    """The counts of a bill of materials."""
-
-    crossbars: Count = Field(description="Unit crossbars that are placed.")
-    memristors: Count = Field(
-        description="Devices on all placed crossbars: weights and biases, both signs. A "
-        "BatchNormalization that is kept as a stage has memristors and no unit crossbar."
-    )
-    memristors_defined: Count = Field(
-        description="The same, where equal crossbars count once: each definition of the netlist."
-    )
-    memristors_off: Count = Field(
-        description="Those of `memristors` that the netlist writes with the digits of g_min."
-    )
-    word_lines: Count = Field(description="Word lines (inputs) of all placed crossbars.")
-    bit_lines: Count = Field(description="Bit lines (columns) of all placed crossbars.")
-    driven_ends: Count = Field(
-        description="Ends of word lines with a feed line from a driver: two where both are driven."
-    )
-    opamps: Count = Field(description="All op-amps, those that work as inverters among them.")
-    inverters: Count = Field(
-        description="Those of `opamps` that invert: op-amp 1 of a differential pair, or with "
-        "inverted inputs one a net (sequential: one a port)."
-    )
-    diodes: Count = Field(description="Diodes of the circuits of lane functions, such as ReLU.")
-    limiters: Count = Field(description="Limiters behind amplifiers, which clip their volts.")
-    multipliers: Count = Field(description="Analog multipliers.")
-    converters: Count = Field(
-        description="Analog-to-digital and digital-to-analog converters of quantised networks."
-    )
-    resistors: Count = Field(
-        description="Fixed resistors in place of weights (average pooling): neither memristors nor "
-        "on crossbars."
-    )
-    periods: Count = Field(
-        description="Calculation periods, one after the other, until every output of a stage is "
-        "known; in all, their sum over the stages."
-    )
-
-
-class Bill(Counts):
-    """A bill of materials as the report has it."""
-
-    utilisation: Share | None = Field(
-        description="Share of the places (rows x columns) of the placed unit crossbars that hold a "
-        "device; null without crossbars."
-    )
-
-
-class Kind(OfStage):
-    """The first columns of the bills of all stages."""
-
-    kind: str = Field(
-        description="What the stage is built of: memristor, resistor or batchnorm, or the name of "
-        "the circuit of its lanes."
-    )
-
-
-class StageBill(Bill, Kind):
-    """The bill of materials of one stage."""
 
 
 class Resources(Counts):

@@ -8,6 +8,7 @@ from typing import Any
 
 from memxc import __version__
 from memxc.backends.cost import area, baselines, latency, paper_rule, power, resources
+from memxc.backends.cost.rows import Baseline, Consumption, Latency, StagePower
 from memxc.build_folder.report.document import (
     SCHEMA,
     Digital,
@@ -41,7 +42,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
         watts = power.measure(design, bills, target.amplifier.power_w)
     time = latency.measure(design, target.crossbar.stage_time_s)
-    older, missing = list[baselines.Baseline](), list[str]()
+    older, missing = list[Baseline](), list[str]()
     if not compiled.report_only:  # each is the whole network once more
         older, missing = baselines.measure(compiled.unlaid, policy, ctx)
     return Report(
@@ -119,8 +120,8 @@ def _pass(record: PassRecord) -> PassRow:
     return PassRow.model_validate({**fields, "loss": record.loss or Nothing()})
 
 
-def _power(rows: Sequence[power.StagePower], time: latency.Latency) -> Power:
-    total = power.Consumption.over(power.total(rows), time.inference_s)
+def _power(rows: Sequence[StagePower], time: Latency) -> Power:
+    total = Consumption.over(power.total(rows), time.inference_s)
     return Power(**dict(total), assumptions=power.ASSUMPTIONS, stages=tuple(rows))
 
 

@@ -13,13 +13,18 @@ from pydantic import (
     model_validator,
 )
 
-from memxc.backends.cost.area import Area
-from memxc.backends.cost.baselines import Baseline
-from memxc.backends.cost.kernels import PerKernel
-from memxc.backends.cost.latency import Latency
-from memxc.backends.cost.paper_rule import StageLayout, SubImages
-from memxc.backends.cost.power import Consumption, StagePower
-from memxc.backends.cost.resources import Bill, StageBill
+from memxc.backends.cost.rows import (
+    Area,
+    Baseline,
+    Bill,
+    Consumption,
+    Latency,
+    PerKernel,
+    StageBill,
+    StageLayout,
+    StagePower,
+    SubImages,
+)
 from memxc.compiler.stage_set import parse
 from memxc.documents import Count, Number, OfStage, Part, Share
 from memxc.evaluation.losses import Loss
@@ -115,6 +120,7 @@ class Size(Part):
     )
     circuit_top1: Share | None = Field(default=None, description="Its accuracy by the labels.")
     circuit_dice: Share | None = Field(default=None, description="Its Dice score by the labels.")
+
     @model_serializer(mode="wrap")
     def _measured(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What was not measured has no key."""
