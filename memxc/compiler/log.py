@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from memxc.compiler.observers import Observer, Step
 from memxc.compiler.record import PassRecord
-from memxc.compiler.sizes import Counted
+from memxc.compiler.sizes import CountedDesign
 from memxc.interfaces import Context, GraphPass
 from memxc.ir.design import Design
 
@@ -39,7 +39,7 @@ class Log:
             target = f"the wires of the target {ctx.target.name} have no resistance"
             self.told.append(f"{change.name} changed nothing: {target}")
         self.told += step.result.warnings
-        if isinstance(step.result, Counted):
+        if isinstance(step.result, CountedDesign):
             self.records += step.result.records
             return
         before, after = (
