@@ -58,7 +58,7 @@ class Row:
 class Result:
     """What simulate found. original: the score of the network itself in onnxruntime."""
 
-    metric: str
+    metric: Metric
     count: int
     original: float | None
     rows: tuple[Row, ...]
