@@ -49,7 +49,7 @@ class Simulated(Part):
     settings: tuple[Annotated[str, Field(pattern="=")], ...] = Field(
         validation_alias="set", serialization_alias="set", description="KEY=VALUE of every --set."
     )
-    seed: int
+    seed: int = Field(ge=0, description="What all draws come from.")
     draw_per: DrawPer = Field(
         description="Whether each placed crossbar has a draw of its own, or each definition."
     )

@@ -22,7 +22,7 @@ class CrossbarWatts(Part):
 class StageResult(Part):
     """One stage: what was simulated, and how far it is from evaluate on the same input volts."""
 
-    name: str
+    name: str = Field(description="Name of the stage.")
     decks: Count = Field(description="Circuits that the engine was given.")
     devices: Count = Field(description="Devices in them.")
     seconds: Amount = Field(description="Seconds that the simulation took here.")
@@ -37,7 +37,7 @@ class StageResult(Part):
 class CellResult(Part):
     """A cell alone, over the whole range that its signals may take."""
 
-    name: str
+    name: str = Field(description="Name of the cell's template.")
     range_v: Number = Field(
         description="Volts up to which its inputs went to both sides; of an amplifier its output."
     )
@@ -94,8 +94,8 @@ class Outputs(Part):
 class Engine(Part):
     """The SPICE engine that simulated."""
 
-    name: str
-    version: str
+    name: str = Field(description="Its name: `memxc engines` lists them.")
+    version: str = Field(description="Its version.")
 
 
 class Verified(Part):
@@ -106,12 +106,12 @@ class Verified(Part):
         serialization_alias="schema",
         description="Name and version of this schema.",
     )
-    engine: Engine
+    engine: Engine = Field(description="The SPICE engine that simulated.")
     tolerance: Number = Field(description="Largest relative error that is allowed.")
     changed: tuple[str, ...] = Field(
         description="Files of the folder that are not what the manifest says."
     )
-    stages: tuple[StageResult, ...]
+    stages: tuple[StageResult, ...] = Field(description="The stages that were simulated.")
     cells: tuple[CellResult, ...] = Field(
         description="Every other cell of the stages above, alone."
     )

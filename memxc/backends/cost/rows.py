@@ -193,10 +193,7 @@ class KernelBill(Part):
 
 
 class PerKernel(Part):
-    """The network counted as the papers count: each kernel of M inputs on its own.
-
-    It is the network as it was given, whatever is pruned or separated later.
-    """
+    """The network counted as the papers count, with signed weights built in two ways."""
 
     differential: KernelBill = Field(
         description="(M+1) x 2 devices a kernel, and two op-amps, of which one inverts."
@@ -256,6 +253,6 @@ class Baseline(Part):
     """What the same network costs in an older way of building."""
 
     name: str = Field(description="The older way: inverted inputs, paper rule or im2col.")
-    resources: Bill
-    power: Consumption
-    latency: Latency
+    resources: Bill = Field(description="Bill of materials.")
+    power: Consumption = Field(description="Watts and joules.")
+    latency: Latency = Field(description="Periods and seconds of the critical path.")

@@ -23,8 +23,8 @@ class Setting(Part):
 class Quantity(Part):
     """A quantity of both reports, whether it differs or not."""
 
-    name: str
-    unit: Unit
+    name: str = Field(description="Its name, as `--budget` has it.")
+    unit: Unit = Field(description="W, J, s or m2; empty for a count or a share.")
     a: Number | None = Field(description="null where it was not measured.")
     b: Number | None = Field(description="null where it was not measured.")
 
@@ -32,10 +32,10 @@ class Quantity(Part):
 class Devices(Part):
     """What is compared of a stage: counts as `resources` has them, and watts as `power`."""
 
-    crossbars: Count
-    memristors: Count
-    opamps: Count
-    periods: Count
+    crossbars: Count = Field(description="Unit crossbars.")
+    memristors: Count = Field(description="Memristors.")
+    opamps: Count = Field(description="Op-amps.")
+    periods: Count = Field(description="Calculation periods.")
     total_w: Amount = Field(description="Watts of the stage.")
 
 
@@ -44,8 +44,8 @@ class Stage(Part):
 
     stage: str = Field(description="Its name in A, or in B where A has none.")
     stage_b: str | None = Field(description="Its name in B; null where B has none.")
-    a: Devices | None
-    b: Devices | None
+    a: Devices | None = Field(description="The stage in A; null where A has none.")
+    b: Devices | None = Field(description="The stage in B; null where B has none.")
 
 
 class Comparison(Part):
@@ -58,9 +58,13 @@ class Comparison(Part):
         serialization_alias="schema",
         description="Name and version of this schema.",
     )
-    settings: tuple[Setting, ...]
-    quantities: tuple[Quantity, ...]
-    stages: tuple[Stage, ...]
+    settings: tuple[Setting, ...] = Field(
+        description="Keys of the model, the target and the options that are not the same."
+    )
+    quantities: tuple[Quantity, ...] = Field(
+        description="All quantities that are compared, whether they differ or not."
+    )
+    stages: tuple[Stage, ...] = Field(description="The stages that are not the same.")
     over: tuple[str, ...] = Field(description="A sentence for each budget that is passed.")
 
     @property

@@ -53,8 +53,8 @@ class Model(Part):
     macs: Count = Field(
         description="Multiplications of an inference before pruning, those by zero too."
     )
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    inputs: tuple[Tensor, ...] = Field(description="Inputs of the network.")
+    outputs: tuple[Tensor, ...] = Field(description="Outputs of the network.")
 
 
 class Rung(Part):
@@ -81,7 +81,10 @@ class Fidelity(Part):
         description="Whether the first rung was measured and is no longer than 1e-3; null with "
         "--report-only."
     )
-    rungs: tuple[Rung, ...]
+    rungs: tuple[Rung, ...] = Field(
+        description="How far each step of the compilation is from the step before it; the first is "
+        "the lowered network against `reference`. Empty with --report-only."
+    )
     loss: Loss | None = Field(
         description="What all lossy passes lost together; null where there was none, or none was "
         "measured."
@@ -130,29 +133,38 @@ class Size(Part):
 class PassRow(Part):
     """What a pass did."""
 
-    name: str
+    name: str = Field(description="Name of the pass: `memxc passes` lists them.")
     options: dict[str, Any] = Field(description="Options of the pass.")
     exact: bool = Field(description="Whether the pass keeps the outputs.")
-    before: Size
-    after: Size
-    loss: Loss | Nothing = Field(description="What a lossy pass lost.")
+    before: Size = Field(description="Size of the network before the pass.")
+    after: Size = Field(
+        description="Size after the pass, and the figures of the pass by their names."
+    )
+    loss: Loss | Nothing = Field(
+        description="What a lossy pass lost; a table without keys where nothing was measured."
+    )
 
 
 class Resources(Part):
     """What the circuit is built of, as it was compiled and as the papers count it."""
 
-    total: Bill
-    stages: tuple[StageBill, ...]
+    total: Bill = Field(description="Bill of materials of the circuit.")
+    stages: tuple[StageBill, ...] = Field(description="Bill of materials of each stage.")
     layouts: tuple[StageLayout, ...] = Field(description="How each kernel is laid out.")
-    per_kernel: PerKernel
-    sub_images: SubImages
+    per_kernel: PerKernel = Field(
+        description="The network counted as the papers count: each kernel of M inputs on its own, "
+        "as the network was given, whatever is pruned or separated later."
+    )
+    sub_images: SubImages = Field(
+        description="Unit crossbars by the sub-image rule of Oh, An and Min (2023): docs/papers.md."
+    )
 
 
 class Power(Consumption):
     """The watts of the circuit."""
 
     assumptions: tuple[str, ...] = Field(description="What the watts take for granted.")
-    stages: tuple[StagePower, ...]
+    stages: tuple[StagePower, ...] = Field(description="Watts of each stage.")
 
 
 class Digital(OfStage):
@@ -171,23 +183,25 @@ class Report(Part):
         description="Name and version of this schema.",
     )
     memxc: str = Field(description="Version of memxc that wrote the report.")
-    model: Model
-    target: Target
+    model: Model = Field(description="The network that was compiled.")
+    target: Target = Field(description="What the circuit is built from.")
     options: dict[str, Any] = Field(
         description="Options of the compilation by their names, `-` as `_` (docs/cli.md)."
     )
     samples: Count = Field(description="Inputs that calibration, losses and power are measured on.")
-    fidelity: Fidelity
+    fidelity: Fidelity = Field(description="How far the circuit is from the network.")
     passes: tuple[PassRow, ...] = Field(description="All passes in their order.")
-    resources: Resources
-    power: Power
-    latency: Latency
-    area: Area
+    resources: Resources = Field(description="What the circuit is built of.")
+    power: Power = Field(description="Watts of the circuit.")
+    latency: Latency = Field(description="Periods and seconds of the critical path.")
+    area: Area = Field(description="Square metres of the circuit.")
     baselines: tuple[Baseline, ...] = Field(
         description="The same network in the older ways; empty with --report-only."
     )
-    digital: tuple[Digital, ...]
-    warnings: tuple[str, ...]
+    digital: tuple[Digital, ...] = Field(
+        description="Stages at the edge of the network that stay digital."
+    )
+    warnings: tuple[str, ...] = Field(description="What the user has to know of the figures.")
 
     @field_validator("options")
     @classmethod
