@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from memxc import __version__, units
-from memxc.backends.cost import area, baselines, latency, paper_rule, power, resources
+from memxc.backends.cost import area, baselines, latency, paper_rule, plugged, power, resources
 from memxc.compiler.ladder import Rung
 from memxc.compiler.options import Options
 from memxc.compiler.record import PassRecord
@@ -36,6 +36,9 @@ def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
     time = latency.measure(design, target.crossbar.stage_time_s)
     # Each is the whole network once more.
     older = [] if compiled.report_only else list(baselines.measure(compiled.unlaid, policy, ctx))
+    # An estimate has no conductances, which a plug-in may look at.
+    costs = {} if compiled.bill else plugged.measure(design, ctx)
+    missing = plugged.available() if compiled.bill else ()
     return {
         "schema": SCHEMA,
         "memxc": __version__,
@@ -63,10 +66,12 @@ def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
         "latency": _latency(time),
         "area": _area(area.measure(bill.resources, target) for bill in bills),
         "baselines": [_baseline(found) for found in older if not found.fault],
+        **({"costs": costs} if costs else {}),
         "digital": _digital(design),
         "warnings": [
             *compiled.warnings,
             *(f"no baseline {found.name}: {found.fault}" for found in older if found.fault),
+            *(f"no cost {name}: it is measured without --report-only only" for name in missing),
         ],
     }
 
