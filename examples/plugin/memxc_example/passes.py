@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from memxc.interfaces import Context, GraphPass
+from memxc.interfaces import Context, GraphPass, Result
 from memxc.ir.graph import Graph
 
 
@@ -16,11 +16,11 @@ class RoundWeights(GraphPass):
     exact = False
     bits: int = 8
 
-    def run(self, graph: Graph, ctx: Context) -> Graph:
-        """The graph with rounded kernels and matrices; biases stay as they are."""
+    def run(self, graph: Graph, context: Context) -> Result[Graph]:
+        """Round kernels and matrices; biases stay as they are."""
         weights = dict(graph.weights)
         for name, values in graph.weights.items():
             if values.ndim > 1 and values.dtype.kind == "f" and values.any():
                 step = np.abs(values).max() / (2**self.bits - 1)
                 weights[name] = (np.round(values / step) * step).astype(values.dtype)
-        return replace(graph, weights=weights)
+        return Result(replace(graph, weights=weights))
