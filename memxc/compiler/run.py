@@ -14,9 +14,9 @@ from memxc.compiler.ladder import Ladder, Rung
 from memxc.compiler.log import Log
 from memxc.compiler.observers import Observer, Step
 from memxc.compiler.options import MITIGATIONS, Options
-from memxc.compiler.record import PassRecord, macs
+from memxc.compiler.record import PassRecord
 from memxc.compiler.scores import Scores
-from memxc.compiler.sizes import CountedDesign, Sizes, StageByStage
+from memxc.compiler.sizes import LAY_OUT, CountedDesign, Milestones, Sizes, StageByStage
 from memxc.errors import Fault, MemxcError, like
 from memxc.evaluation import losses, samples
 from memxc.interfaces import Context, DesignPass, GraphPass, Pass, Result
@@ -26,8 +26,6 @@ from memxc.ir.stages import Linear
 from memxc.ops.lower import load, lower
 from memxc.target import Target
 
-#: The passes that put kernels on crossbars.
-_LAY_OUT = ("partition", "tile", "program")
 _UNCHECKED = (
     "report only: nothing was held against onnxruntime, no baseline was measured, and no netlist, "
     "design or mapping is written; compile without --report-only before you build it"
@@ -88,27 +86,19 @@ def compile_model(
     pipeline = order.asked(options)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
     ladder, scores = Ladder(options.model, ctx), Scores(ctx)
-    observers: list[Observer] = [Sizes(ctx.zeros)]
+    milestones = Milestones()
+    observers: list[Observer] = [milestones, Sizes(ctx.zeros)]
     if report_only:
         pipeline = _stage_by_stage(pipeline)
     elif check:
         observers += [ladder, scores]
     log = Log()
     log.start(observers, lowered)
-    per_kernel, multiplications, unlaid = kernels.measure(lowered), None, None
+    per_kernel = kernels.measure(lowered)
     steps = _steps(loaded, lowered, pipeline, ctx, progress)
     del lowered  # a large one
     for step in steps:
         log.see(observers, step, ctx)
-        # The multiplications are those of the network before anything is pruned.
-        if multiplications is None and (
-            isinstance(step.change, DesignPass) or not step.change.exact
-        ):
-            multiplications = macs(step.before)
-        if unlaid is None and (
-            step.change.name in _LAY_OUT or isinstance(step.result, CountedDesign)
-        ):
-            unlaid = step.before
     design = step.after
     _check_fits(design, ctx)
     return Compiled(
@@ -116,7 +106,7 @@ def compile_model(
         target=options.target,
         graph=loaded,
         design=design,
-        unlaid=unlaid or design,
+        unlaid=milestones.unlaid or design,
         context=ctx,
         samples=ctx.samples,
         labels=None if known.labels is None else known.labels[: samples.MOST],
@@ -126,7 +116,7 @@ def compile_model(
         rungs=tuple(ladder.rungs),
         loss=scores.loss(),
         warnings=(*warnings, *log.observed, *log.told, *_left_out(options, report_only)),
-        macs=multiplications or 0,
+        macs=milestones.macs or 0,
         per_kernel=per_kernel,
         report_only=report_only,
         bill=step.result.bill if isinstance(step.result, CountedDesign) else None,
@@ -168,7 +158,7 @@ def _stage_by_stage(pipeline: Sequence[Pass]) -> list[Pass]:
     """The pipeline with the passes that lay out and program joined to one that counts them."""
     changes = [change for change in pipeline if isinstance(change, DesignPass)]
     for index, change in enumerate(changes):
-        if change.name in _LAY_OUT and estimate.possible(changes[index:]):
+        if change.name in LAY_OUT and estimate.possible(changes[index:]):
             counted = StageByStage(tuple(changes[index:]))
             return [*pipeline[: len(pipeline) - len(changes) + index], counted]
     return list(pipeline)

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from memxc.backends.cost import estimate
 from memxc.compiler.observers import Observed, Step
-from memxc.compiler.record import PassRecord, counts
+from memxc.compiler.record import PassRecord, counts, macs
 from memxc.interfaces import Context, DesignPass, Result, Zeros
 from memxc.ir.design import Design
+
+#: The passes that put kernels on crossbars.
+LAY_OUT = ("partition", "tile", "program")
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,28 @@ class Sizes:
         if self._last is None or self._last[0] is not design:
             self._last = design, counts(design, self._zeros)
         return self._last[1]
+
+
+class Milestones:
+    """Keeps what the report needs of the network before it is pruned, and before it is laid out.
+
+    macs: multiplications before the first lossy pass over the graph. unlaid: the design before the
+    first pass that puts kernels on crossbars.
+    """
+
+    def __init__(self) -> None:
+        self.macs: int | None = None
+        self.unlaid: Design | None = None
+
+    def start(self, design: Design) -> tuple[str, ...]:
+        """Nothing is kept before the first pass."""
+        return ()
+
+    def see(self, step: Step) -> Observed:
+        """Keep the network before the pass where it is a milestone."""
+        if self.macs is None and (isinstance(step.change, DesignPass) or not step.change.exact):
+            self.macs = macs(step.before)
+        lays_out = step.change.name in LAY_OUT or isinstance(step.change, StageByStage)
+        if self.unlaid is None and lays_out:
+            self.unlaid = step.before
+        return Observed()
