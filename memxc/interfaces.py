@@ -8,7 +8,7 @@ and a target are files: the plug-in is the pathlib.Path of one.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -73,6 +73,39 @@ class Context:
         """Inputs (bias lines among them) and signed outputs that one unit crossbar holds."""
         rows, columns = self.tile(stage)
         return (rows, columns // 2) if self.signed == "differential" else (rows // 2, columns)
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field is set on the command line, and what its help and docs/cli.md say of it.
+
+    A field declares it as `field(default=..., metadata={"option": Option(...)})`.
+
+    metavar: the form of a value; "" where the field's type lists its values, or is bool.
+    read: makes a value of a text, ValueError where it cannot; None: the text is the value.
+    example: of the option on a command line.  repeated: the option may be given again.
+    default: words in place of the field's default.  page: a page in docs/ that says more.
+    instead: what --passes takes in place of this option; "" if both may be given.
+    per_stage: --stage-set may set it, and the pass asks `Context.option` for it.
+    """
+
+    flag: str
+    help: str
+    metavar: str = ""
+    read: Callable[[str], Any] | None = None
+    example: str = ""
+    repeated: bool = False
+    default: str = ""
+    page: str = ""
+    instead: str = ""
+    per_stage: bool = False
+
+
+def declared(kind: type) -> dict[str, Option]:
+    """The options that a dataclass declares, by the names of their fields."""
+    return {
+        f.name: f.metadata["option"] for f in dataclasses.fields(kind) if "option" in f.metadata
+    }
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ OWNERS = {
     "subprocess": {"engines", "worker"},
     "multiprocessing": {"jobs", "worker"},
     "neospice": {"engines"},
-    "pydantic": {"target"},
+    "pydantic": {"compiler", "target"},
     "matplotlib": {"simulate"},
 }
 

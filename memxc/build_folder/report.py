@@ -9,11 +9,12 @@ from typing import Any
 
 from memxc import __version__, units
 from memxc.backends.cost import area, baselines, latency, paper_rule, plugged, power, resources
+from memxc.compiler.forms import tile
 from memxc.compiler.ladder import Rung
 from memxc.compiler.options import Options
 from memxc.compiler.record import PassRecord
 from memxc.compiler.run import Compiled
-from memxc.compiler.stage_set import parse, tile
+from memxc.compiler.stage_set import parse
 from memxc.errors import escaped
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
