@@ -142,6 +142,10 @@ def _known(dialects: tuple[str, ...]) -> None:
             raise fail(
                 "usage", f"--dialect {name}", "no such dialect", f"there is {', '.join(known)}"
             )
+        same = [other for other in dialects if other != name and known.get(other) == known[name]]
+        if same:
+            what = f"writes .{known[name]} files, as {same[0]} does"
+            raise fail("usage", f"--dialect {name}", what, "compile once for each of the two")
 
 
 def _say(report: Report, out: Path, quiet: bool, only: bool) -> None:
