@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from memxc.documents import Count, Number, Part
 from memxc.errors import MemxcError
 from memxc.evaluation import evaluate, metrics
 from memxc.evaluation.samples import Samples
@@ -22,6 +23,7 @@ from memxc.ir.design import Design
 from memxc.ir.stages import Linear
 
 Answers = Mapping[str, NDArray[Any]]
+Measure = Literal["top1", "dice", "error"]
 
 #: Most and fewest samples that losses are measured on, and the multiplications that they may take.
 MOST, _LEAST, _WORK = 1024, 4, 1 << 30
@@ -32,29 +34,27 @@ MOST, _LEAST, _WORK = 1024, 4, 1 << 30
 DIGITS = 10
 
 
-@dataclass(frozen=True)
-class Loss:
-    """The distance between two sets of answers, over `samples` samples.
+class Loss(Part):
+    """The loss of some outputs against the outputs before a change.
 
-    metric: top1 or dice, with the mean score `before` and `after`; or error, with `before` = 0.
-    max_abs_error: max|a - b| over all outputs and samples; max_rel_error: that over max|b|.
+    `top1` and `dice` are mean scores by the labels; `error` is the mean over the samples of
+    max|a-b| / max|b|, of the output where it is largest.
     """
 
-    samples: int
-    max_abs_error: float
-    max_rel_error: float
-    metric: str
-    before: float
-    after: float
-
-    @property
-    def lost(self) -> float:
-        """The loss as one number."""
-        return self.after if self.metric == "error" else self.before - self.after
-
-    def as_dict(self) -> dict[str, float | str]:
-        """Return the keys of report.json."""
-        return {**vars(self), "lost": self.lost}
+    samples: Count = Field(description="Samples that the loss is measured on.")
+    max_abs_error: Number = Field(
+        description="max|a-b| over all outputs and samples, in units of the outputs."
+    )
+    max_rel_error: Number = Field(description="The same relative to the largest |b|.")
+    metric: Measure = Field(
+        description="What `before`, `after` and `lost` are: accuracy or Dice by the labels, or the "
+        "relative error."
+    )
+    before: Number = Field(description="Score of the network before; 0 where it is an error.")
+    after: Number = Field(description="Score of the network after.")
+    lost: Number = Field(
+        description="What the score fell by, negative for a gain; or the relative error."
+    )
 
 
 class Judge:
@@ -101,7 +101,15 @@ class Judge:
         score_before, score_after = (
             _mean(self._score(answers, before)) for answers in (before, after)
         )
-        return Loss(self.samples, largest, relative, self.metric, score_before, score_after)
+        return Loss(
+            samples=self.samples,
+            max_abs_error=largest,
+            max_rel_error=relative,
+            metric=self.metric,
+            before=score_before,
+            after=score_after,
+            lost=score_after if self.metric == "error" else score_before - score_after,
+        )
 
     def _score(self, answers: Answers, before: Answers) -> NDArray[Any]:
         """Return the metric of every sample, (samples,)."""
@@ -150,13 +158,15 @@ def _mean(scores: NDArray[Any]) -> float:
     return round(float(scores.mean()), DIGITS)
 
 
-def _metric(design: Design, labels: NDArray[Any] | None) -> tuple[str, str]:
+def _metric(design: Design, labels: NDArray[Any] | None) -> tuple[Measure, str]:
     """Return the metric that fits the labels, and a warning if no metric does."""
     shape = design.buses[design.outputs[0]].sample
     try:
-        return metrics.choose(None, shape, labels, "the samples"), ""
+        chosen = metrics.choose(None, shape, labels, "the samples")
     except MemxcError as error:
         return "error", f"losses are relative errors: {error.faults[0].what}"
+    assert chosen != "iou", "labels do not ask for it"
+    return chosen, ""
 
 
 def _work(design: Design) -> int:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-Positive = Annotated[float, Field(gt=0)]
+#: JSON has the word "inf" for an infinite number.
+Positive = Annotated[
+    float,
+    Field(gt=0),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "inf"}]}),
+]
 #: A quantity above zero, and one that may be zero. No product of these bounds overflows.
 Some = Annotated[float, Field(ge=1e-15, le=1e12)]
 Amount = Annotated[float, Field(ge=0, le=1e12)]

@@ -21,6 +21,7 @@ from memxc.physics.device import iv_laws
 from memxc.physics.network import amplifier
 from memxc.verify import decks, loads, units
 from memxc.verify.bench import Run, benches, cut
+from memxc.verify.document import CellResult, LimiterResult
 from memxc.verify.simulate import Sweep
 from memxc.verify.size import relative
 from memxc.verify.task import Task, answers
@@ -31,31 +32,6 @@ Floats = NDArray[np.float64]
 _VOLTS, _FEWEST = 2_000, 40
 #: Points over the range of a cell with one input.
 _POINTS = 400
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """A cell alone. Its inputs (for an amplifier: its output) reach `range_v` volts of either sign.
-
-    max_rel_error: the error relative to the largest volts that the cell should have given.
-    """
-
-    name: str
-    range_v: float
-    max_abs_error_v: float
-    max_rel_error: float
-    ok: bool
-
-
-@dataclass(frozen=True)
-class LimiterResult:
-    """The limiter of `clip_v` volts, and its error; the relative error is relative to `clip_v`."""
-
-    clip_v: float
-    range_v: float
-    max_abs_error_v: float
-    max_rel_error: float
-    ok: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +77,13 @@ def check(
         results.append(_result(group, _errors(tasks[0], group, sweep), tolerance))
     limiters = [clips[clip] for clip in sorted(clips)]
     limited = [
-        LimiterResult(clip, probe.range_v, largest, largest / clip, largest / clip <= tolerance)
+        LimiterResult(
+            clip_v=clip,
+            range_v=probe.range_v,
+            max_abs_error_v=largest,
+            max_rel_error=largest / clip,
+            ok=largest / clip <= tolerance,
+        )
         for clip, probe, largest in zip(
             sorted(clips), limiters, _errors(tasks[0], limiters, sweep), strict=True
         )
@@ -134,7 +116,13 @@ def _result(probes: Sequence[_Probe], largest: Sequence[float], tolerance: float
     # numpy's maximum keeps a nan, and a comparison with nan is false.
     worst = float(np.max(errors))
     reach = max(probe.range_v for probe in probes)
-    return CellResult(probes[0].name, reach, float(np.max(largest)), worst, worst <= tolerance)
+    return CellResult(
+        name=probes[0].name,
+        range_v=reach,
+        max_abs_error_v=float(np.max(largest)),
+        max_rel_error=worst,
+        ok=worst <= tolerance,
+    )
 
 
 def _errors(task: Task, probes: Sequence[_Probe], sweep: Sweep) -> list[float]:
@@ -231,7 +219,7 @@ def _array(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
     for unit, siemens in _amplifiers(stage, task.units):
         probe = replace(_amplifier(task, unit, siemens, reach), load=load)
         yield (stage.name, float(unit.r_f[0]), *siemens.tolist()), probe
-    if stage.signed == "inverted-inputs":
+    if stage.single_ended:
         volts = _spread(reach, _POINTS)
         expected = amplifier.inverter(volts, stage.gain)
         probe = _Probe("inverter", reach, volts[:, None], expected, decks.inverter_cards)
@@ -263,9 +251,9 @@ def _amplifiers(stage: Array, every: Sequence[Unit]) -> Iterator[tuple[Unit, Flo
 def _amplifier(task: Task, unit: Unit, load: Floats, reach: float) -> _Probe:
     """Return the probe of an amplifier.
 
-    One resistor stands for all devices of each of its bit lines.
+    One resistor represents all devices of each of its bit lines.
     """
-    stage, single = unit.stage, unit.stage.signed == "inverted-inputs"
+    stage, single = unit.stage, unit.stage.single_ended
     most = load * max(reach, abs(stage.v_bias))
     # Op-amp 1 gives r_join times the plus current.
     plus = 0.0 if single else min(most[0], task.swing / unit.r_join[0])

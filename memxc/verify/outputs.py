@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,31 +10,12 @@ from numpy.typing import NDArray
 
 from memxc.errors import MemxcError
 from memxc.evaluation import evaluate
-from memxc.evaluation.metrics import METRICS, choose
+from memxc.evaluation.metrics import METRICS, Metric, choose
 from memxc.ir.design import Design
+from memxc.verify.document import Outputs
 from memxc.verify.size import FAINT, RESOLVED, relative
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The simulated network against onnxruntime, and against evaluate.
-
-    evaluate starts from the network's inputs, too. argmax_agree: samples whose largest number is at
-    the same place in every output. score and original_score: what the circuit and the original
-    network score on the labels with the first output, by `metric`; None without labels.
-    """
-
-    count: int
-    max_abs_error: float
-    max_rel_error: float
-    argmax_agree: int
-    evaluate_max_rel_error: float
-    evaluate_argmax_agree: int
-    metric: str | None = None
-    score: float | None = None
-    original_score: float | None = None
 
 
 def compare(
@@ -52,11 +32,20 @@ def compare(
     simulated = {name: evaluate.read(design.buses[name], buses[name]) for name in design.outputs}
     evaluated = {name: evaluate.read(design.buses[name], meant[name]) for name in design.outputs}
     count = len(next(iter(simulated.values())))
+    first = design.outputs[0]
+    error, relative_error, agree = _distance(design, simulated, reference)
+    _, evaluate_error, evaluate_agree = _distance(design, simulated, evaluated)
+    metric, score, original = _scores(simulated[first], np.asarray(reference[first]), labels)
     return Outputs(
-        count,
-        *_distance(design, simulated, reference),
-        *_distance(design, simulated, evaluated)[1:],
-        *_scores(simulated[design.outputs[0]], np.asarray(reference[design.outputs[0]]), labels),
+        count=count,
+        max_abs_error=error,
+        max_rel_error=relative_error,
+        argmax_agree=agree,
+        evaluate_max_rel_error=evaluate_error,
+        evaluate_argmax_agree=evaluate_agree,
+        metric=metric,
+        score=score,
+        original_score=original,
     )
 
 
@@ -83,13 +72,13 @@ def _distance(
 
 def _scores(
     answers: Floats, original: NDArray[Any], labels: NDArray[Any] | None
-) -> tuple[str, float, float] | tuple[()]:
+) -> tuple[Metric | None, float | None, float | None]:
     """Return the metric that fits the labels, the circuit's score and the original network's."""
     if labels is None:
-        return ()
+        return None, None, None
     try:
         metric = choose(None, answers.shape[1:], labels, "")
     except MemxcError:
-        return ()  # no metric fits these labels
+        return None, None, None  # no metric fits these labels
     score = METRICS[metric]
     return metric, float(score(answers, labels).mean()), float(score(original, labels).mean())

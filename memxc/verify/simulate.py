@@ -93,7 +93,7 @@ def _gathered(task: Task, sweep: Sweep, todo: Sequence[Run]) -> tuple[list[Float
         by_unit[run.unit][run.first : run.first + len(volts)] = volts
         unit = task.units[run.unit]
         # Parallel places draw power at the same time, sequential ones in turn.
-        at_once = 1 if unit.stage.schedule == "parallel" else len(unit.lanes)
+        at_once = len(unit.lanes) if unit.stage.sequential else 1
         watts += float(power.sum()) / task.pictures / at_once
     return by_unit, watts, len(decks)
 

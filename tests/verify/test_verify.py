@@ -68,7 +68,7 @@ def _compiled(
     ctx = Context(chosen, {"x": X}, signed=signed)
     text = f"calibrate,schedule{{mode={mode}}},partition{{policy={policy}}},tile,program,share"
     for change in parse(text):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
     netlist.write(design, folder, "net")
     return design, chosen, wanted
 
@@ -147,7 +147,7 @@ def test_an_engine_whose_process_ends_is_a_fault(tmp_path, monkeypatch):
     design, chosen, wanted = _compiled(tmp_path)
 
     def broken(*args):
-        raise jobs.BrokenProcessPool
+        raise jobs.Died
 
     monkeypatch.setattr(jobs.Pool, "ordered", broken)
     with pytest.raises(MemxcError, match="ended without an answer") as caught:

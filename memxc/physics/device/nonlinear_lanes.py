@@ -25,6 +25,7 @@ from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Circuit, Lanes, Stage, Wires
 from memxc.ir.windows import ints, lanewise
 from memxc.physics.device.iv_laws import Law, Linear
+from memxc.physics.network import amplifier
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +56,7 @@ def straight(design: Design, law: Law) -> Design:
     buses = dict(design.buses)
     stages: list[Stage] = []
     for stage in design.stages:
-        if isinstance(stage, Array) and _bends(stage):
+        if isinstance(stage, Array) and stage.programmable:
             stages += _stages(stage, law, buses)
         else:
             stages.append(stage)
@@ -85,21 +86,6 @@ def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
     yield replace(stage, src=whole, crossbars=tuple(crossbars))
 
 
-def loads(stage: Array) -> dict[int, Floats]:
-    """Return siemens at the plus (1) and minus (-1) node of each lane, (width,), at small volts."""
-    width = len(stage.r_f)
-    totals = {polarity: np.zeros(width + 1) for polarity in (1, -1)}
-    for crossbar in stage.crossbars:
-        lanes = crossbar.sinks.nets()[..., crossbar.column]
-        lanes = np.where(lanes < 0, width, lanes)
-        siemens = np.broadcast_to(crossbar.loads()[:, None, :], lanes.shape)
-        for polarity, load in totals.items():
-            bits = crossbar.polarity == polarity
-            # Flat arrays of one length, because np.add.at reads past the end of a broadcast array.
-            np.add.at(load, lanes[..., bits].reshape(-1), siemens[..., bits].reshape(-1))
-    return {polarity: load[:-1] for polarity, load in totals.items()}
-
-
 def _bounds(design: Design) -> dict[str, float]:
     """Return the largest volts of each bus, by its limiter or its sources, or infinity."""
     bounds: dict[str, float] = {}
@@ -111,8 +97,9 @@ def _bounds(design: Design) -> dict[str, float]:
         most = max(bounds[src] for src in stage.srcs)
         if limit is not None:
             most = limit
-        elif isinstance(stage, Array) and stage.cell == "resistor":
-            most *= float((stage.r_f * sum(loads(stage).values())).max())
+        elif isinstance(stage, Array) and not stage.programmable:
+            siemens = sum(amplifier.loads(stage.crossbars, len(stage.r_f)).values())
+            most *= float((stage.r_f * siemens).max())
         elif not (isinstance(stage, Wires) or (isinstance(stage, Lanes) and stage.keeps_scale)):
             most = np.inf
         bounds[stage.dst] = most
@@ -125,7 +112,7 @@ def _check_reach(design: Design, law: Law) -> None:
     if np.isinf(reach):
         return
     bounds, faults = _bounds(design), []
-    for stage in filter(_bends, design.arrays):
+    for stage in (array for array in design.arrays if array.programmable):
         most = max(bounds[stage.src], abs(stage.v_bias))
         if most > reach * (1 + 1e-6):
             what = f"measured from {low:g} to {high:g} V, and {stage.name} may see {most:g} V"
@@ -133,10 +120,6 @@ def _check_reach(design: Design, law: Law) -> None:
             faults.append(Fault("bad-target", "device.iv_csv", what, hint))
     if faults:
         raise MemxcError(faults)
-
-
-def _bends(stage: Array) -> bool:
-    return stage.cell != "resistor"
 
 
 def _parts(stage: Array, law: Law) -> list[_Part]:

@@ -139,7 +139,7 @@ def _shift(stage: Array, lanes: Ints, added: Floats, offset: Floats) -> None:
     assert stage.offset is not None, "no offsets"
     by_lane = np.where(lanes >= 0, stage.offset[:, lanes], 0.0)
     # With two op-amps a lane, the nodes of op-amp 1 come first, then those of op-amp 2.
-    volts = by_lane[1] if stage.signed == "inverted-inputs" else np.concatenate(by_lane, axis=2)
+    volts = by_lane[1] if stage.single_ended else np.concatenate(by_lane, axis=2)
     shifts = volts @ added
     offset[lanes[lanes >= 0]] = shifts[lanes >= 0]
 
@@ -153,7 +153,7 @@ def _amplifiers(stage: Array, lanes: Ints) -> tuple[nodal.Amplifiers, int]:
     # All places are alike, so any place whose lane is not discarded will do; otherwise 1 ohm.
     lane = lanes.max(axis=1)
     r_f, r_join = (np.where(lane >= 0, ohms[lane], 1.0) for ohms in (stage.r_f, stage.r_join))
-    single = stage.signed == "inverted-inputs"
+    single = stage.single_ended
     plus = np.full(columns, -1) if single else np.arange(columns)
     first_minus = 0 if single else columns
     minus = np.arange(columns) + first_minus
