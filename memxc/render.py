@@ -49,8 +49,8 @@ def dialects() -> dict[str, str]:
     parts = (path.name.split(".") for path in sorted((folder() / "spice").glob("*.j2")))
     ours = {part[0]: part[1] for part in parts if len(part) == 3}
     plugged = plugins.added("memxc.dialects", ours, _no_dialect)
-    found = ours | {name: plugin.value.name.split(".")[1] for name, plugin in plugged.items()}
-    return {name: suffix for name, suffix in sorted(found.items()) if name != "base"}
+    suffixes = ours | {name: plugin.value.name.split(".")[1] for name, plugin in plugged.items()}
+    return {name: suffix for name, suffix in sorted(suffixes.items()) if name != "base"}
 
 
 def markdown(text: object, limit: int = 200) -> str:
@@ -64,7 +64,7 @@ def number(value: float) -> str:
 
 
 def _no_dialect(name: str, value: Any) -> str | None:
-    """Why an object is no template of a dialect, None where it is one."""
+    """Return why an object is not the template of a dialect; None if it is."""
     if not isinstance(value, Path):
         return "is not a pathlib.Path"
     if not re.fullmatch(rf"{re.escape(name)}\.[a-z0-9]+\.j2", value.name):
@@ -73,7 +73,7 @@ def _no_dialect(name: str, value: Any) -> str | None:
 
 
 def _plugged_template(name: str) -> str | None:
-    """The text of a plug-in's dialect by its place among the templates, None for another place."""
+    """Return the template of a plug-in's dialect by its name among the templates, or None."""
     plugin = plugins.owner("memxc.dialects", name.removeprefix("spice/").partition(".")[0])
     if plugin is None or name != f"spice/{plugin.value.name}":
         return None

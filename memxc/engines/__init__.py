@@ -55,7 +55,7 @@ def _all() -> dict[str, Engine]:
 
 
 def _no_engine(name: str, value: Any) -> str | None:
-    """Why an object is no engine of a name, None where it is one."""
+    """Return why an object is not the engine with this name; None if it is."""
     lacks = [
         key for key in ("name", "reports_power", "version", "sweep") if not hasattr(value, key)
     ]

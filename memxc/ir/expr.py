@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-#: The least and the largest value, either of which may be infinite.
+#: The smallest and the largest value; either may be infinite.
 Interval = tuple[float, float]
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -105,7 +105,7 @@ def is_sigmoid(tree: ast.expr) -> bool:
 
 
 def is_sum(text: str) -> bool:
-    """Whether a lane function adds two signals, and does nothing else."""
+    """Return whether a lane function adds two signals, and does nothing else."""
     return ast.dump(parse(text)) == ast.dump(parse("x0+x1"))
 
 
@@ -138,40 +138,42 @@ def evaluate(text: str, inputs: Sequence[Floats]) -> Floats:
 
 
 def interval(text: str, inputs: Sequence[Interval]) -> Interval:
-    """Bounds that a lane function never leaves while each input stays within its own.
+    """Return bounds of a lane function's values, for inputs within their own bounds.
 
-    They may be wider than need be: a signal that stands in it twice counts as two.
+    The bounds may be wider than necessary, because a signal that occurs twice counts as two
+    signals.
     """
 
     def bounds(tree: ast.expr) -> Interval:
         match tree:
             case ast.Constant(value=number):
-                found = float(number), float(number)  # type: ignore[arg-type]
+                span = float(number), float(number)  # type: ignore[arg-type]
             case ast.Name(id=name):
-                found = inputs[int(name[1:])]
+                span = inputs[int(name[1:])]
             case ast.UnaryOp(operand=operand):
-                found = _combined(ast.Sub, (0.0, 0.0), bounds(operand))
+                span = _combined(ast.Sub, (0.0, 0.0), bounds(operand))
             case ast.BinOp(left=left, op=op, right=right):
-                found = _combined(type(op), bounds(left), bounds(right))
+                span = _combined(type(op), bounds(left), bounds(right))
             case ast.Call(func=ast.Name(id=name), args=args) if name in _WRITTEN:
-                found = interval(_WRITTEN[name], list(map(bounds, args)))
+                span = interval(_WRITTEN[name], list(map(bounds, args)))
             case ast.Call(func=ast.Name(id="abs"), args=[arg]):
                 low, high = bounds(arg)
-                found = max(low, -high, 0.0), max(-low, high)
+                span = max(low, -high, 0.0), max(-low, high)
             case ast.Call(func=ast.Name(id=name), args=args):  # each grows with its arguments
                 lows, highs = zip(*map(bounds, args), strict=True)
-                found = _FUNCTIONS[name](*lows), _FUNCTIONS[name](*highs)
+                span = _FUNCTIONS[name](*lows), _FUNCTIONS[name](*highs)
             case _:
                 raise AssertionError(f"unparsed tree in {text!r}")
-        return found
+        return span
 
     with np.errstate(all="ignore"):
         low, high = map(float, bounds(parse(text)))
-    # Where bounds are infinite there may be no number for their difference.
+    # The difference of infinite bounds may be nan.
     return -np.inf if np.isnan(low) else low, np.inf if np.isnan(high) else high
 
 
 def _combined(op: type[ast.operator], one: Interval, other: Interval) -> Interval:
+    """Return the bounds of an operation on two values within their bounds."""
     (low, high), (least, most) = one, other
     if op is ast.Add:
         return low + least, high + most
@@ -181,7 +183,7 @@ def _combined(op: type[ast.operator], one: Interval, other: Interval) -> Interva
         if least <= 0 <= most:
             return -np.inf, np.inf
         least, most = 1 / most, 1 / least
-    # A signal is finite: 0 times it is 0, however large it may be.
+    # A signal is finite, so 0 times a signal is 0 even if it has no bound.
     ends = [a * b if a and b else 0.0 for a in (low, high) for b in (least, most)]
     return min(ends), max(ends)
 

@@ -29,28 +29,28 @@ _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class _Weighted:
-    """What Linear and Array are asked alike; `cell` and `schedule` are fields of both."""
+    """Properties that Linear and Array share; `cell` and `schedule` are fields of both."""
 
     cell: Cell
     schedule: Schedule
 
     @property
     def programmable(self) -> bool:
-        """Whether it is made of memristors, which are programmed, vary and may be nonlinear."""
+        """Whether the stage has memristors, which are programmed, vary and may be nonlinear."""
         return self.cell != "resistor"
 
     @property
     def tiled(self) -> bool:
-        """Whether its memristors stand on unit crossbars, not beside them as batchnorm."""
+        """Whether its memristors are on unit crossbars; those of batchnorm are not."""
         return self.cell == "memristor"
 
     @property
     def sequential(self) -> bool:
-        """Whether one crossbar serves all places, one a period."""
+        """Whether one crossbar computes all places, one in each period."""
         return self.schedule == "sequential"
 
     def placed(self, places: int) -> int:
-        """At how many of its places a block has hardware of its own."""
+        """Return at how many of its places a block has hardware of its own."""
         return 1 if self.sequential else places
 
 
@@ -120,7 +120,7 @@ class Array(_Weighted):
 
     @property
     def single_ended(self) -> bool:
-        """Whether a lane has one bit line and one op-amp, its negative weights inverted inputs."""
+        """Whether a lane has one bit line and one op-amp, and negative weights invert inputs."""
         return self.signed == "inverted-inputs"
 
     @property
@@ -197,13 +197,13 @@ class Lanes:
 
     @property
     def rectifies(self) -> bool:
-        """Whether it is a function of one signal, and 0 wherever that is not above 0."""
+        """Whether the function has one signal and is 0 wherever this is not above 0."""
         one = sum(taps.lines for taps in self.taps) == 1
         return one and expr.interval(self.expr, [(-math.inf, 0.0)]) == (0.0, 0.0)
 
     @property
     def adds(self) -> bool:
-        """Whether it adds two signals."""
+        """Whether the function adds two signals."""
         return expr.is_sum(self.expr)
 
     def verify(self, widths: Mapping[str, int]) -> None:

@@ -58,7 +58,7 @@ class Simulated(Part):
 
 
 def document(result: Result, plan: Plan, warnings: Sequence[str]) -> Simulated:
-    """The document of a simulation."""
+    """Return the document of a simulation."""
     return Simulated(
         schema_=SCHEMA,
         metric=result.metric,

@@ -83,14 +83,14 @@ def _files() -> dict[str, Any]:
 
 
 def _no_target(name: str, value: Any) -> str | None:
-    """Why an object is no target of a name, None where it is one."""
+    """Return why an object is not the target with this name; None if it is."""
     if not (isinstance(value, Path) and value.name == f"{name}.toml"):
         return f"is not the pathlib.Path of a file {name}.toml"
     try:
-        found = _parsed(str(value), _read(str(value)))
+        target = _parsed(str(value), _read(str(value)))
     except MemxcError as error:
-        return f"is no target: {error.faults[0].where}: {error.faults[0].what}"
-    return None if found.name == name else f"is called {found.name!r} in its file"
+        return f"is not a target: {error.faults[0].where}: {error.faults[0].what}"
+    return None if target.name == name else f"is called {target.name!r} in its file"
 
 
 def load(name: str) -> Target:
@@ -105,7 +105,7 @@ def load(name: str) -> Target:
 
 
 def _parsed(name: str, text: str) -> Target:
-    """The target of a TOML file. Raises MemxcError (bad-target) as `load` does."""
+    """Return the target of a TOML file. Raises MemxcError (bad-target) as `load` does."""
     try:
         data = tomllib.loads(text)
     # tomllib recurses, so deeply nested brackets exceed Python's stack.

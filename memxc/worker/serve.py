@@ -25,7 +25,7 @@ _STATM = Path("/proc/self/statm")
 def serve(handle: int, alive: int, *modules: str) -> None:
     """Answer requests over the connection `handle`, after importing `modules`.
 
-    alive: as memxc.worker.child has it.
+    alive: see memxc.worker.child.
     """
     end_with_parent(alive)
     connection = Connection(handle)

@@ -35,15 +35,15 @@ Floats = NDArray[np.float64]
 
 
 def loads(crossbars: Sequence[Crossbar], width: int) -> dict[int, Floats]:
-    """Siemens (width,) that end at the plus (1) and at the minus (-1) node of each lane."""
-    found = {polarity: np.zeros(width) for polarity in (1, -1)}
+    """Return the siemens at the plus (1) and the minus (-1) node of each lane, (width,)."""
+    totals = {polarity: np.zeros(width) for polarity in (1, -1)}
     for crossbar in crossbars:
         siemens = crossbar.loads()
-        for polarity, load in found.items():
+        for polarity, load in totals.items():
             bits = np.flatnonzero(crossbar.polarity == polarity)
             outputs = crossbar.column[bits, None] == np.arange(crossbar.sinks.lines)
             crossbar.sinks.add(load, siemens[:, bits] @ outputs)
-    return found
+    return totals
 
 
 def pair(
