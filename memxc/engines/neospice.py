@@ -37,7 +37,7 @@ class _Neospice:
         unheard = _UNHEARD.search(text, text.index("\n"))
         if unheard:
             what = f"has no device for card {unheard[0]}"
-            raise fail("engine-failed", "neospice", what, "take --engine ngspice")
+            raise fail("engine-failed", "neospice", what, "use --engine ngspice")
         simulator = neospice.Simulator()  # type: ignore[attr-defined]
         words: list[str] = []
         try:
@@ -48,7 +48,7 @@ class _Neospice:
         if words:
             # neospice skips a card that it cannot read, so the answer would be for another circuit.
             what = "; ".join(words[:3])
-            raise fail("engine-failed", "neospice", what, "take --engine ngspice")
+            raise fail("engine-failed", "neospice", what, "use --engine ngspice")
         wanted = set(map(vector, outputs)).intersection(result.signal_names())
         table = {
             name: result.current(name) if name.startswith("i(") else result.voltage(name)

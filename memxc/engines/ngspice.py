@@ -40,7 +40,7 @@ class _Ngspice:
     def sweep(self, deck: str, outputs: Sequence[str], points: int) -> Floats:
         path = shutil.which("ngspice")
         if path is None:
-            hint = "apt-get install ngspice, or take --engine neospice"
+            hint = "apt-get install ngspice, or use --engine neospice"
             raise fail("missing-engine", "ngspice", "is not installed", hint)
         if _LIMIT.search(deck):
             raise fail("engine-failed", "ngspice", "reads limit() as 0", "write min(max(...))")
@@ -87,7 +87,7 @@ def _call(command: Sequence[str], folder: Path, patience: float) -> str:
         )
     except subprocess.TimeoutExpired as error:
         what = f"no answer in {patience:g} s"
-        raise fail("engine-failed", "ngspice", what, "take --engine neospice") from error
+        raise fail("engine-failed", "ngspice", what, "use --engine neospice") from error
     except OSError as error:
         raise fail("engine-failed", "ngspice", f"does not start: {error.strerror}") from error
     if done.returncode:
