@@ -77,7 +77,7 @@ def test_a_link_out_of_the_folder(outside, tmp_path, faults_of, tmp_path_factory
         ({"location": "gone.bin"}, "missing"),
         ({"offset": 9}, "ends at byte 69"),
         ({"offset": -4}, "at -4"),
-        ({"offset": "x"}, "no number"),
+        ({"offset": "x"}, "not a number"),
         ({"offset": 4, "length": 56}, "claims 60 bytes"),
         ({"offset": 4, "length": 2**40}, "claims 60 bytes"),
         ({"dims": [2**40]}, "ends at byte"),
