@@ -39,7 +39,9 @@ def check(model: onnx.ModelProto, where: str) -> None:
     try:
         native.ask("checked", _without_weights(model), native.allowance(len(model.graph.node)))
     except worker.Refused as error:
-        raise fail("broken-model", where, f"ONNX's checker says: {_short(error)}") from error
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        what = f"ONNX's checker says: {'; '.join(lines[:2])}"
+        raise fail("broken-model", where, what) from error
     except worker.Died as death:
         raise native.fault("ONNX's checker", death, where) from death
 
@@ -123,8 +125,3 @@ def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     return onnx.ModelProto(
         ir_version=model.ir_version, opset_import=model.opset_import, graph=graph
     )
-
-
-def _short(error: Exception, lines: int = 2) -> str:
-    kept = [line.strip() for line in str(error).splitlines() if line.strip()][:lines]
-    return "; ".join(kept)

@@ -70,7 +70,10 @@ def _draw(axes: Any, result: Result) -> None:
     settings = result.rows[0].settings
     axes.set_xlabel(axis(settings[0].partition("=")[0]) if settings else "")
     axes.set_ylabel(name)
-    axes.set_title(_title(result), fontsize="medium")
+    draws = max(len(row.scores) for row in result.rows)
+    title = f"{result.count:,} samples"
+    title += f", mean and standard deviation of {draws} draws" if draws > 1 else ""
+    axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.25)
     axes.legend(fontsize="small")
 
@@ -84,12 +87,6 @@ def axis(key: str) -> str:
         if f"{field}_{end}" in fields or (field in fields and field.endswith(f"_{end}")):
             return f"{key} ({unit})"
     return key
-
-
-def _title(result: Result) -> str:
-    draws = max(len(row.scores) for row in result.rows)
-    of = f", mean and standard deviation of {draws} draws" if draws > 1 else ""
-    return f"{result.count:,} samples{of}"
 
 
 def _scale_x(axes: Any, values: Sequence[float | str]) -> None:
