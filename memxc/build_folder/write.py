@@ -142,7 +142,7 @@ def _fill_design(compiled: Compiled, place: Path, dialects: Sequence[str]) -> No
     store.save(compiled.design, place)
     _write_lines(place / "mapping.csv", tables.mapping(compiled.design, suffixes[dialects[0]]))
     _write_lines(place / "schedule.csv", tables.schedule(compiled.design))
-    copy(compiled.options.model, place / MODEL)
+    copy(compiled.model, place / MODEL)
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ The command line, the check of a manifest and the table of docs/cli.md are made 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -57,6 +57,15 @@ class Declared:
             once(name, found)
             found[name] = value
         return found
+
+    def words(self, values: Any) -> Iterator[str]:
+        """The words of a command line that give these names or values by name."""
+        join = self.option.separator.join
+        if isinstance(values, Mapping):
+            for name, parts in values.items():
+                yield f"{self.option.flag}={name}={join(map(str, parts))}"
+        elif values:
+            yield f"{self.option.flag}={join(map(str, values))}"
 
     @property
     def _single(self) -> Any:

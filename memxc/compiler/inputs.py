@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from memxc.compiler.declaration import fields_of
 from memxc.compiler.options import Options
 from memxc.compiler.stage_set import by_stage
 from memxc.evaluation import losses, samples
+from memxc.frontend import Part, choose_part
 from memxc.interfaces import Context
 from memxc.ir.graph import Graph
 
 #: Numbers that random samples hold in all, and how many samples these are at most and at least.
 _NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
+
+
+def model(options: Options) -> tuple[Path | Part, Mapping[str, tuple[int, ...]]]:
+    """The network that the options ask for, and the shapes of its inputs, as `load` takes them."""
+    known = fields_of(Options).items()
+    asked = {name: getattr(options, name) for name, field in known if field.option.of_network}
+    return choose_part(options.model, **asked)
 
 
 def read(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ...]]:

@@ -163,8 +163,10 @@ class Settings:
                 "The shape of an input whose size the model leaves open; again for others.",
                 metavar="NAME=1x3x48x192",
                 read=forms.shape,
+                separator="x",
                 example="--shape input=1x3x48x192",
                 repeated=True,
+                of_network=True,
             )
         },
     )
