@@ -16,6 +16,11 @@ from memxc.errors import once
 from memxc.interfaces import Option, Pass, declared
 
 
+def own(default: Any, words: Option) -> Any:
+    """A field that stands for no field of a pass."""
+    return field(default=default, metadata={"option": words})
+
+
 def of(change: type[Pass], name: str, *default: Any) -> Any:
     """A field that stands for a field of a pass: its words, its default unless another is given."""
     option = replace(declared(change)[name], instead=f"write {change.name}{{{name}=...}}")

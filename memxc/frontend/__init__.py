@@ -12,11 +12,12 @@ from onnx import numpy_helper  # noqa: TID251
 from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend import bound, evaluator
 from memxc.frontend.check import check
+from memxc.frontend.choose import choose_part
 from memxc.frontend.convert import convert
 from memxc.frontend.ends import Ends, ends
 from memxc.frontend.fold import fold
 from memxc.frontend.network import network_of
-from memxc.frontend.part import Part, choose_part
+from memxc.frontend.part import Part
 from memxc.frontend.read import prepared, read
 from memxc.frontend.shapes import fixed_inputs
 from memxc.frontend.unshaped import nodes

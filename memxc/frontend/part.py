@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +28,3 @@ class Part:
         model = onnx.ModelProto()
         model.ParseFromString(self.data)
         return model
-
-
-def choose_part(
-    path: Path, shapes: Mapping[str, tuple[int, ...]]
-) -> tuple[Path | Part, Mapping[str, tuple[int, ...]]]:
-    """The network that is asked for, and the shapes of its inputs that are said."""
-    return path, shapes
