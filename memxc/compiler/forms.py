@@ -32,6 +32,14 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(whole(size) for size in sizes.split("x"))
 
 
+def constant(text: str) -> tuple[str, tuple[float, ...]]:
+    """NAME=VALUE[,VALUE...]: the name of an input and its numbers. Raises ValueError."""
+    name, equals, numbers = text.rpartition("=")
+    if not equals or not name:
+        raise ValueError("an input's name and its value, NAME=VALUE, are wanted")
+    return name, tuple(map(units.parse, numbers.split(",")))
+
+
 def span(text: str) -> tuple[float, ...]:
     """LO,HI: two numbers. Raises ValueError."""
     parts = text.split(",")

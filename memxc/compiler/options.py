@@ -14,6 +14,7 @@ from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
+    FiniteFloat,
     ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
@@ -153,6 +154,21 @@ class Settings:
                 read=forms.shape,
                 separator="x",
                 example="--shape input=1x3x48x192",
+                repeated=True,
+                of_network=True,
+            )
+        },
+    )
+    fix: Mapping[str, tuple[FiniteFloat, ...]] = field(
+        default_factory=dict,
+        metadata={
+            "option": Option(
+                "--fix",
+                "An input of the model becomes a constant: a number, or all numbers of a small "
+                "tensor; again for others.",
+                metavar="NAME=VALUE,...",
+                read=forms.constant,
+                example="--fix threshold=0.5",
                 repeated=True,
                 of_network=True,
             )
