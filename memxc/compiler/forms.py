@@ -49,5 +49,8 @@ def span(text: str) -> tuple[float, ...]:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """A,B,C: words with commas between them."""
-    return tuple(part.strip() for part in text.split(","))
+    """A,B,C: words with commas between them. Raises ValueError."""
+    found = tuple(part.strip() for part in text.split(","))
+    if not all(found):
+        raise ValueError("names with commas between them are wanted")
+    return found

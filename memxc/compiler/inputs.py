@@ -43,9 +43,12 @@ def read(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ..
 
 
 def _samples_file(options: Options) -> Path | None:
-    """The samples that were given, else those beside the model; None where there are none."""
+    """The samples that were given, else those beside the model; None where there are none.
+
+    Those beside the model are of its own inputs, and not of tensors inside the network.
+    """
     beside = options.model.with_suffix(".samples.npz")
-    return options.samples or (beside if beside.is_file() else None)
+    return options.samples or (beside if beside.is_file() and not options.inputs else None)
 
 
 def context(options: Options, known: samples.Samples, fits: bool) -> Context:

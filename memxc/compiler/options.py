@@ -59,16 +59,6 @@ def _share(ratio: float) -> float:
     return Separate(ratio=ratio).ratio
 
 
-def _pruning(text: str) -> str:
-    pruning.parse(text)
-    return text
-
-
-def _of_stage(text: str) -> str:
-    stage_set.parse(text)
-    return text
-
-
 _Size = Annotated[int, Field(gt=0, le=2**31)]
 
 
@@ -112,7 +102,7 @@ class Settings:
             "Weights, lines or crossbars of little effect go: ckf:0.5, ckf-loss:0.01, "
             "crossbar:0.3, word-line:0.2, bit-line:0.2 ...; again for others, in this order.",
             metavar="METHOD:AMOUNT",
-            read=_pruning,
+            read=pruning.checked,
             example="--prune ckf:0.5",
             repeated=True,
             page="pruning.md",
@@ -174,6 +164,28 @@ class Settings:
             )
         },
     )
+    inputs: tuple[str, ...] = own(
+        (),
+        Option(
+            "--inputs",
+            "Compile a part of the network, from these tensors on.",
+            metavar="NAME,...",
+            read=forms.words,
+            example="--inputs features",
+            of_network=True,
+        ),
+    )
+    outputs: tuple[str, ...] = own(
+        (),
+        Option(
+            "--outputs",
+            "Compile a part of the network, up to these tensors.",
+            metavar="NAME,...",
+            read=forms.words,
+            example="--outputs features,scores",
+            of_network=True,
+        ),
+    )
     input_range: Annotated[tuple[float, float], AfterValidator(_rising)] = own(
         (0.0, 1.0),
         Option(
@@ -192,7 +204,7 @@ class Settings:
             "--stage-set",
             f"One stage otherwise than the rest: {', '.join(stage_set.keys())}; again for others.",
             metavar="STAGE.KEY=VALUE",
-            read=_of_stage,
+            read=stage_set.checked,
             example="--stage-set conv1.schedule=sequential",
             repeated=True,
         ),

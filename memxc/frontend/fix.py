@@ -15,6 +15,9 @@ from memxc.frontend.shapes import sizes, words
 from memxc.frontend.tensors import Array
 from memxc.ir import kinds
 
+#: Before this IR version a weight is listed among the inputs as well.
+_APART = 4
+
 
 def fix(model: onnx.ModelProto, values: Mapping[str, Sequence[float]]) -> None:
     """Make a constant of each input that `values` names, in the model itself.
@@ -32,7 +35,8 @@ def fix(model: onnx.ModelProto, values: Mapping[str, Sequence[float]]) -> None:
                 raise fail("usage", f"--fix {name}", "the model has no such input", hint)
             constant = _constant(inputs[name], numbers)
             graph.initializer.append(numpy_helper.from_array(constant, name))
-            graph.input.remove(inputs[name])
+            if model.ir_version >= _APART:
+                graph.input.remove(inputs[name])
         except MemxcError as error:
             faults += error.faults
     if not faults and values.keys() >= inputs.keys():
