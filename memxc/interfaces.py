@@ -1,4 +1,9 @@
-"""What may be plugged in, and what it may look at: the interfaces that rooms share."""
+"""What may be plugged in, and what it may look at: the interfaces that rooms share.
+
+Packages of other people import from here what docs/plugins.md describes: GraphPass, DesignPass,
+Result, Cost, Engine, and for operators `operator`, `Call`, `Parts`, `each` and `Circuit`. A dialect
+and a target are files: the plug-in is the pathlib.Path of one.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +14,18 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from numpy.typing import NDArray
 
+from memxc.engines import Engine
 from memxc.evaluation.samples import Samples
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
-from memxc.ir.stages import Signed
+from memxc.ir.stages import Circuit, Signed
+from memxc.ops import Call, Parts, each, operator
 from memxc.target import Target
+
+__all__ = [
+    "Call", "Circuit", "Context", "Cost", "DesignPass", "Engine", "GraphPass", "Parts", "Pass",
+    "Result", "Zeros", "each", "operator",
+]  # fmt: skip
 
 Network = TypeVar("Network", Graph, Design)
 #: What stands for a weight of exactly zero: no device at all, or a pair at g_min.
@@ -148,4 +160,20 @@ class DesignPass(Pass):
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
         """Return the changed design; the design that was given stays as it is."""
+        raise NotImplementedError
+
+
+class Cost:
+    """Figures of a programmed design that stand in the report beside memxc's own.
+
+    It is made without arguments.
+    """
+
+    name: ClassVar[str]
+
+    def measure(self, design: Design, context: Context) -> object:
+        """Return the figures: a frozen dataclass of numbers, words, booleans or None.
+
+        A field's name says its unit (`energy_j`); None is a figure that is not known.
+        """
         raise NotImplementedError
