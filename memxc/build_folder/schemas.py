@@ -39,7 +39,9 @@ def keys(model: type[documents.Part]) -> list[tuple[str, str, str]]:
     The keys of a part that stands in several places are listed at the first one.
     """
     schema = model.model_json_schema()
-    return list(_keys(schema, schema["$defs"], "", {"Target": "docs/targets.md"}))
+    return list(
+        _keys(schema, schema["$defs"], "", {"Target": "docs/targets.md", "Settings": "docs/cli.md"})
+    )
 
 
 def _keys(

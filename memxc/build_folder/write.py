@@ -160,7 +160,7 @@ def _seal(compiled: Compiled, found: Report, place: Path, dialects: Sequence[str
         "memxc": __version__,
         "model": {"name": found.model.name, "sha256": found.model.sha256},
         "target": found.target.model_dump(),
-        "options": found.options,
+        "options": found.tree()["options"],
         "kinds": {name: kinds[name] for name in compiled.design.inputs if name in kinds},
         **({"plugins": versions} if versions else {}),
         "files": {name: read.sha256(place / name) for name in files},

@@ -12,20 +12,26 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from memxc.documents import said
 from memxc.errors import once
 from memxc.interfaces import Option, Pass, declared
 
 
+def metadata(words: Option) -> dict[str, Any]:
+    """What a field keeps of its option. pydantic puts the description into the JSON schema."""
+    return {"option": words, "description": words.help}
+
+
 def own(default: Any, words: Option) -> Any:
     """A field that stands for no field of a pass."""
-    return field(default=default, metadata={"option": words})
+    return field(default=default, metadata=metadata(words))
 
 
 def of(change: type[Pass], name: str, *default: Any) -> Any:
     """A field that stands for a field of a pass: its words, its default unless another is given."""
     option = replace(declared(change)[name], instead=f"write {change.name}{{{name}=...}}")
     found = default[0] if default else getattr(change, name)
-    return field(default=found, metadata={"option": option})
+    return field(default=found, metadata=metadata(option))
 
 
 @dataclass(frozen=True)
@@ -100,10 +106,6 @@ def _without_none(kind: Any) -> Any:
 
 def faults(error: ValidationError) -> list[tuple[str, str]]:
     """The name of each field that is wrong, "" for a single value, and a sentence why."""
-    found = []
-    for part in error.errors():
-        cause = part.get("ctx", {}).get("error")
-        words = str(cause) if isinstance(cause, ValueError) else part["msg"]
-        place = str(part["loc"][0]) if part["loc"] else ""
-        found.append((place, f"{words[:1].lower()}{words[1:]}"))
-    return found
+    return [
+        (str(part["loc"][0]) if part["loc"] else "", said(dict(part))) for part in error.errors()
+    ]

@@ -22,9 +22,9 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from memxc import passes, units
-from memxc.compiler import declaration, forms, pruning, stage_set
-from memxc.compiler.declaration import of, own
-from memxc.errors import Fault, MemxcError
+from memxc.compiler import forms, pruning, stage_set
+from memxc.compiler.declaration import faults, fields_of, metadata, of, own
+from memxc.errors import Fault, MemxcError, like
 from memxc.interfaces import Option, Pass, Zeros
 from memxc.ir.stages import Schedule, Signed
 from memxc.mapping.layout import Policy
@@ -136,8 +136,8 @@ class Settings:
     )
     shapes: Mapping[str, tuple[_Size, ...]] = field(
         default_factory=dict,
-        metadata={
-            "option": Option(
+        metadata=metadata(
+            Option(
                 "--shape",
                 "The shape of an input whose size the model leaves open; again for others.",
                 metavar="NAME=1x3x48x192",
@@ -147,12 +147,12 @@ class Settings:
                 repeated=True,
                 of_network=True,
             )
-        },
+        ),
     )
     fix: Mapping[str, tuple[FiniteFloat, ...]] = field(
         default_factory=dict,
-        metadata={
-            "option": Option(
+        metadata=metadata(
+            Option(
                 "--fix",
                 "An input of the model becomes a constant: a number, or all numbers of a small "
                 "tensor; again for others.",
@@ -162,7 +162,7 @@ class Settings:
                 repeated=True,
                 of_network=True,
             )
-        },
+        ),
     )
     inputs: tuple[str, ...] = own(
         (),
@@ -245,17 +245,24 @@ class Options(Settings):
         ),
     )
 
+    @property
+    def settings(self) -> Settings:
+        """What a report keeps: no path, so that a model compiled elsewhere gives the same bytes."""
+        return Settings(**{name: getattr(self, name) for name in fields_of(Settings)})
+
     @model_validator(mode="wrap")
     @classmethod
     def _checked(cls, given: Any, handler: ModelWrapValidatorHandler[Options]) -> Options:
         try:
             return handler(given)
         except ValidationError as error:
-            known = declaration.fields_of(cls)
-            found = declaration.faults(error)
-            places = [known[n].option.flag if n in known else n for n, _ in found]
-            faults = zip(places, found, strict=True)
-            raise MemxcError(Fault("usage", place, what) for place, (_, what) in faults) from error
+            known = fields_of(cls)
+            raise MemxcError(
+                Fault("usage", known[name].option.flag, what)
+                if name in known
+                else Fault("usage", name, what, like(name, known))
+                for name, what in faults(error)
+            ) from error
 
 
 def pipeline(options: Options) -> list[Pass]:

@@ -26,6 +26,7 @@ from memxc.backends.cost.rows import (
     StagePower,
     SubImages,
 )
+from memxc.compiler.options import Settings
 from memxc.compiler.stage_set import parse
 from memxc.documents import Count, Number, OfStage, Part, Share
 from memxc.evaluation.losses import Loss
@@ -186,9 +187,7 @@ class Report(Part):
     memxc: str = Field(description="Version of memxc that wrote the report.")
     model: Model = Field(description="The network that was compiled.")
     target: Target = Field(description="What the circuit is built from.")
-    options: dict[str, Any] = Field(
-        description="Options of the compilation by their names, `-` as `_` (docs/cli.md)."
-    )
+    options: Settings = Field(description="Options of the compilation by their names, `-` as `_`.")
     samples: Count = Field(description="Inputs that calibration, losses and power are measured on.")
     fidelity: Fidelity = Field(description="How far the circuit is from the network.")
     passes: tuple[PassRow, ...] = Field(description="All passes in their order.")
@@ -211,9 +210,9 @@ class Report(Part):
 
     @field_validator("options")
     @classmethod
-    def _stage_set(cls, options: dict[str, Any]) -> dict[str, Any]:
-        for text in options.get("stage_set", ()):
-            parse(str(text))
+    def _stage_set(cls, options: Settings) -> Settings:
+        for text in options.stage_set:
+            parse(text)
         return options
 
     @model_validator(mode="after")

@@ -45,7 +45,7 @@ def sizes(report: Report) -> str:
     unit = report.target.crossbar
     own = {
         stage: tile(value)
-        for stage, key, value in map(parse, report.options.get("stage_set", ()))
+        for stage, key, value in map(parse, report.options.stage_set)
         if key == "tile"
     }
     usual = unit.rows, unit.columns
