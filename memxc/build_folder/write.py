@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from memxc import __version__, render
+from memxc import __version__, plugins, render, target
 from memxc.backends import netlist
 from memxc.backends.netlist import tables
 from memxc.build_folder import read
@@ -100,7 +100,7 @@ def write(
         with _moved_at_the_end(_real(out)) as place:
             found = build(compiled, read.sha256(compiled.options.model))
             _fill(compiled, found, place, dialects)
-            _seal(compiled, found, place)
+            _seal(compiled, found, place, dialects)
             _keep_results(_real(out), place)
     except OSError as error:
         raise _cannot_write(out, error) from error
@@ -152,8 +152,8 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
         file.writelines(f"{line}\n" for line in lines)
 
 
-def _seal(compiled: Compiled, found: Report, place: Path) -> None:
-    kinds = compiled.graph.kinds
+def _seal(compiled: Compiled, found: Report, place: Path, dialects: Sequence[str]) -> None:
+    kinds, versions = compiled.graph.kinds, _plugins(compiled, found, dialects)
     files = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
     manifest = {
         "schema": read.SCHEMA,
@@ -162,9 +162,28 @@ def _seal(compiled: Compiled, found: Report, place: Path) -> None:
         "target": found.target.model_dump(),
         "options": found.options,
         "kinds": {name: kinds[name] for name in compiled.design.inputs if name in kinds},
+        **({"plugins": versions} if versions else {}),
         "files": {name: read.sha256(place / name) for name in files},
     }
     (place / MANIFEST).write_text(store.dumps(manifest), "ascii")
+
+
+def _plugins(compiled: Compiled, found: Report, dialects: Sequence[str]) -> dict[str, str]:
+    """The versions of the packages whose plug-ins took part, by their names."""
+    name = compiled.target.name
+    used = [
+        *(("memxc.ops", node.op) for node in compiled.graph.nodes),
+        *(("memxc.passes", record.name) for record in compiled.records),
+        *(("memxc.dialects", dialect) for dialect in dialects),
+        *(("memxc.costs", cost) for cost in found.costs),
+    ]
+    # A file of the user's may have the same name; its values tell the two apart.
+    if plugins.owner("memxc.targets", name) is not None:
+        crossbar = {"crossbar": compiled.target.crossbar}
+        if target.load(name).model_copy(update=crossbar) == compiled.target:
+            used.append(("memxc.targets", name))
+    owners = [plugins.owner(*each) for each in used]
+    return {owner.distribution: owner.version for owner in owners if owner is not None}
 
 
 def _keep_results(old: Path, fresh: Path) -> None:

@@ -54,7 +54,6 @@ def command(
     changed = write.changed(folder)
     inputs, labels, warnings = _inputs(loaded, samples, count)
     reference, missing = _reference(loaded, inputs)
-    asked["jobs"] = _processes(asked["jobs"])
     with _terminal.progress() as show:
         show("reading the netlist back")
         netlist = netlist_reader.read_folder(folder / "netlist")
@@ -75,20 +74,6 @@ def command(
         _say(found, changed, missing)
         _verdict(found, differences, bool(changed), folder, asked["wire"])
     return 0 if found.ok and not differences else 1
-
-
-def _processes(wanted: int) -> int:
-    """How many processes the engine runs in: 0, told here, where none can be started."""
-    from memxc import jobs
-
-    reason = jobs.refused()
-    if not reason:
-        return wanted
-    _terminal.warn(
-        f"warning: no process can be started beside this one ({reason}): the engine runs in this "
-        "one, --jobs is without effect, and Ctrl-C is heard only between two circuits"
-    )
-    return 0
 
 
 def _differences(loaded: Loaded, netlist: Netlist) -> int:

@@ -44,7 +44,7 @@ def counts(design: Design, zeros: Zeros = "parked") -> dict[str, int]:
     """
     total = dict.fromkeys(_KEYS, 0)
     for stage in design.stages:
-        if isinstance(stage, (Linear, Array)) and stage.cell != "resistor":
+        if isinstance(stage, (Linear, Array)) and stage.programmable:
             for key, value in _counts(stage, zeros).items():
                 total[key] += value
     return total
@@ -58,7 +58,7 @@ def macs(design: Design) -> int:
     return sum(
         kernel.groups * kernel.places * kernel.devices
         for stage in design.stages
-        if isinstance(stage, Linear) and stage.cell == "memristor"
+        if isinstance(stage, Linear) and stage.tiled
         for kernel in stage.kernels
     )
 
@@ -83,9 +83,9 @@ def _counts(stage: Linear | Array, zeros: Zeros) -> dict[str, int]:
     )
     total = dict.fromkeys(_KEYS, 0)
     for block in found:
-        placed = 1 if stage.schedule == "sequential" else block.places
+        placed = stage.placed(block.places)
         # A kept batch normalisation stands beside the crossbars, as resources counts it.
-        if stage.cell == "memristor":
+        if stage.tiled:
             total["crossbars"] += placed * block.groups
             total["multiplications"] += block.weights * block.places
         total["memristors"] += block.memristors * placed

@@ -164,7 +164,7 @@ def _sweeps(engine: str, pool: jobs.Pool) -> Sweep:
         work = ((engine, d.deck, d.outputs, d.points) for d in decks)
         try:
             yield from pool.ordered(engines.sweep, work)
-        except jobs.BrokenProcessPool as error:
+        except jobs.Died as error:
             hint = "it may want more memory: fewer --jobs, or a smaller --tile"
             what = "its process ended without an answer"
             raise fail("engine-failed", engine, what, hint) from error

@@ -212,7 +212,7 @@ def _array(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
     for unit, siemens in _amplifiers(stage, task.units):
         probe = replace(_amplifier(task, unit, siemens, reach), load=load)
         yield (stage.name, float(unit.r_f[0]), *siemens.tolist()), probe
-    if stage.signed == "inverted-inputs":
+    if stage.single_ended:
         volts = _spread(reach, _POINTS)
         expected = amplifier.inverter(volts, stage.gain)
         probe = _Probe("inverter", reach, volts[:, None], expected, decks.inverter_cards)
@@ -241,7 +241,7 @@ def _amplifiers(stage: Array, every: Sequence[Unit]) -> Iterator[tuple[Unit, Flo
 
 def _amplifier(task: Task, own: Unit, load: Floats, reach: float) -> _Probe:
     """An amplifier behind one resistor for all devices of each of its bit lines."""
-    stage, single = own.stage, own.stage.signed == "inverted-inputs"
+    stage, single = own.stage, own.stage.single_ended
     most = load * max(reach, abs(stage.v_bias))
     # Op-amp 1 gives r_join times the plus current.
     plus = 0.0 if single else min(most[0], task.swing / own.r_join[0])

@@ -68,7 +68,7 @@ def measure(lowered: Design) -> Kernels:
     layers = (
         _layer(stage.kernels)
         for stage in lowered.stages
-        if isinstance(stage, Linear) and stage.cell == "memristor"
+        if isinstance(stage, Linear) and stage.tiled
     )
     return sum(layers, Kernels())
 

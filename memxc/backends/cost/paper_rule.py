@@ -39,7 +39,7 @@ def layouts(design: Design, policy: str, ctx: Context) -> tuple[StageLayout, ...
     for stage in _stages(design):
         own = ctx.option(stage.name, "partition", policy)
         for kernel in stage.kernels:
-            layout = plan_layout(kernel, own, ctx.lines(stage.name), stage.schedule == "sequential")
+            layout = plan_layout(kernel, own, ctx.lines(stage.name), stage.sequential)
             found.append(StageLayout.model_validate({"stage": stage.name, **asdict(layout)}))
     return tuple(found)
 
@@ -89,7 +89,7 @@ def _counted(design: Design, policy: str, ctx: Context) -> Iterator[Counted]:
 
 def _stages(design: Design) -> Iterator[Linear]:
     for stage in design.stages:
-        if isinstance(stage, Linear) and stage.cell == "memristor":
+        if isinstance(stage, Linear) and stage.tiled:
             yield stage
 
 

@@ -92,7 +92,7 @@ class Meter:
             drains = part.drains()
             self._bias += float(drains[:, bias].sum()) * places
             self._read.put(part.taps, _on_lines(drains[:, ~bias], crossbar.line[~bias], part.taps))
-            if self._stage.cell != "resistor":
+            if self._stage.programmable:
                 watts = part.loads(~bias) * self._most**2
                 watts += part.loads(bias) * self._stage.v_bias**2
                 self._driven.put(part.sinks, _on_lines(watts, crossbar.column, part.sinks))
@@ -112,7 +112,7 @@ class Meter:
 
     def _at_once(self, windows: Windows) -> float:
         """The share of its places that a crossbar stands at, over time."""
-        return 1.0 if self._stage.schedule == "parallel" else 1.0 / windows.places
+        return 1.0 / windows.places if self._stage.sequential else 1.0
 
 
 def _on_lines(siemens: Floats, line: Ints, windows: Windows) -> Floats:

@@ -86,12 +86,12 @@ def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
 
 def placed(stage: Array, crossbar: Crossbar) -> int:
     """How many arrays are built of a stack: one a place, or one for all places."""
-    return crossbar.groups * (crossbar.places if stage.schedule == "parallel" else 1)
+    return crossbar.groups * stage.placed(crossbar.places)
 
 
 def periods(stage: Stage) -> int:
     """Calculation periods until every lane of the stage is known."""
-    if isinstance(stage, Array) and stage.schedule == "sequential":
+    if isinstance(stage, Array) and stage.sequential:
         return max(crossbar.places for crossbar in stage.crossbars)
     return 1
 
@@ -101,7 +101,7 @@ def amplifiers(stage: Array, bus: Bus, nets: Nets) -> Resources:
     driven = _amplified(stage, bus.width)
     limiters = driven if bus.limit is not None else 0
     found = Resources.of(limiters=limiters, periods=periods(stage))
-    if stage.signed == "inverted-inputs":
+    if stage.single_ended:
         inverters = _inverted(stage, nets)
         return found + Resources.of(opamps=driven + inverters, inverters=inverters)
     # Op-amp 1 of a differential pair is the one inverter.
@@ -110,7 +110,7 @@ def amplifiers(stage: Array, bus: Bus, nets: Nets) -> Resources:
 
 def _amplified(stage: Array, width: int) -> int:
     """Lanes with an amplifier of their own: all, or those of the first places that take turns."""
-    if stage.schedule == "parallel":
+    if not stage.sequential:
         return width
     first = slice(0, 1)
     lanes = [crossbar.sinks.nets(places=first).reshape(-1) for crossbar in stage.crossbars]
@@ -120,7 +120,7 @@ def _amplified(stage: Array, width: int) -> int:
 
 def _inverted(stage: Array, nets: Nets) -> int:
     """Inverters: one a net that the stage reads, or one a port where places take turns."""
-    if stage.schedule == "sequential":
+    if stage.sequential:
         return sum(c.groups * int(_inverse_lines(c).sum()) for c in stage.crossbars)
     source = nets.of[stage.src]
     wanted = np.zeros(int(source.max(initial=0)) + 1, dtype=bool)
@@ -145,7 +145,7 @@ def placed_crossbars(
     arrays = placed(stage, crossbar)
     times = arrays // crossbar.groups
     there = int(crossbar.present.sum())
-    if stage.cell == "resistor":
+    if not stage.programmable:
         return Resources.of(resistors=times * there)
     first = dict(zip(crossbar.definition.tolist(), crossbar.present.tolist(), strict=True))
     new = first.keys() - defined

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from memxc import __version__
-from memxc.backends.cost import area, baselines, latency, paper_rule, power, resources
+from memxc.backends.cost import area, baselines, latency, paper_rule, plugged, power, resources
 from memxc.backends.cost.rows import Baseline, Consumption, Latency, StagePower
 from memxc.build_folder.report.document import (
     SCHEMA,
@@ -45,6 +45,13 @@ def build(compiled: Compiled, sha256: str) -> Report:
     older, missing = list[Baseline](), list[str]()
     if not compiled.report_only:  # each is the whole network once more
         older, missing = baselines.measure(compiled.unlaid, policy, ctx)
+    # An estimate has no conductances, which a plug-in may look at.
+    costs = {} if compiled.bill else plugged.measure(design, ctx)
+    if compiled.bill:
+        missing += [
+            f"no cost {name}: it is measured without --report-only only"
+            for name in plugged.available()
+        ]
     return Report(
         schema_=SCHEMA,
         memxc=__version__,
@@ -65,6 +72,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
         latency=time,
         area=area.measure((bill.resources for bill in bills), target),
         baselines=tuple(older),
+        costs=costs,
         digital=tuple(_digital(design)),
         warnings=(*compiled.warnings, *missing),
     )

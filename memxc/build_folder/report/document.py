@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
 from pydantic import (
@@ -197,6 +198,11 @@ class Report(Part):
     area: Area = Field(description="Square metres of the circuit.")
     baselines: tuple[Baseline, ...] = Field(
         description="The same network in the older ways; empty with --report-only."
+    )
+    costs: Mapping[str, Mapping[str, bool | int | float | str | None]] = Field(
+        default_factory=dict,
+        exclude_if=lambda costs: not costs,
+        description="Figures of plug-ins, by the names of the cost and the figure; absent without.",
     )
     digital: tuple[Digital, ...] = Field(
         description="Stages at the edge of the network that stay digital."

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from memxc import units
 from memxc.build_folder.report.document import Report
-from memxc.compiler.stage_set import parse, tile
+from memxc.compiler.forms import tile
+from memxc.compiler.stage_set import parse
 from memxc.errors import escaped
 from memxc.evaluation.losses import Loss
 
