@@ -30,7 +30,8 @@ KNOWS = {
 }
 #: Modules that stand beside the rooms: each is small, and many rooms use it.
 LOOSE = {
-    "__init__", "__main__", "interfaces", "documents", "errors", "units", "jobs", "render", "plugins",
+    "__init__", "__main__", "interfaces", "documents", "errors", "units", "jobs", "render",
+    "plugins",
 }  # fmt: skip
 
 #: Libraries that only some rooms know, however the import is marked for the linter.
@@ -43,8 +44,15 @@ OWNERS = {
     "multiprocessing": {"worker"},
     "neospice": {"engines"},
     "pydantic": {
-        "compiler", "documents", "target", "evaluation.losses", "backends.cost.rows", "verify.document",
-        "simulate.document", "build_folder.diff.document", "build_folder.report",
+        "compiler",
+        "documents",
+        "target",
+        "evaluation.losses",
+        "backends.cost.rows",
+        "verify.document",
+        "simulate.document",
+        "build_folder.diff.document",
+        "build_folder.report",
     },
     "matplotlib": {"simulate"},
 }

@@ -15,7 +15,8 @@ import onnx
 import pytest
 
 from memxc import render
-from memxc.build_folder import report
+from memxc.build_folder.report.document import Report
+from memxc.build_folder.report.text import sizes, text
 from memxc.netlist_reader import read
 
 
@@ -313,8 +314,8 @@ def test_what_was_gained_is_not_lost(memxc, out, lost, points, shares):
     loss = {"samples": 7, "max_abs_error": 0.1, "max_rel_error": 0.2, "metric": "top1"}
     loss |= {"before": 0.5, "after": 0.5 - lost, "lost": lost}
     tree["fidelity"]["loss"] = tree["passes"][0]["loss"] = loss
-    assert f", {points}, over 7 samples" in report.text(tree)
-    pages = {"report": tree, "sizes": report.sizes(tree)}
+    assert f", {points}, over 7 samples" in text(Report.model_validate(tree))
+    pages = {"report": Report.model_validate(tree), "sizes": sizes(Report.model_validate(tree))}
     assert f" {shares} |" in render.report("report.md", **pages)
     assert f"<td>{shares}</td>" in render.report("report.html", **pages)
 
