@@ -53,6 +53,7 @@ OWNERS = {
         "simulate.document",
         "build_folder.diff.document",
         "build_folder.report",
+        "build_folder.schemas",
     },
     "matplotlib": {"simulate"},
 }
