@@ -26,7 +26,7 @@ def measure(design, samples, amplifier_w=1e-5):
     bills = resources.measure(design, 1e-6, lambda stage: (32, 16))
     squares = {name: np.square(v).mean(axis=0) for name, v in evaluate.run(design, samples).items()}
     found = power.measure(with_squares(design, squares), bills, amplifier_w)
-    return {row.stage: row.power for row in found}
+    return {row.stage: row for row in found}
 
 
 def with_squares(design, squares):
@@ -142,10 +142,10 @@ def test_amplifiers_draw_what_the_target_says(design, samples):
 
 
 def test_watts_add_up_and_the_largest_neuron_stays(design, samples):
-    rows = [power.Row(name, p) for name, p in measure(design, samples).items()]
+    rows = [*measure(design, samples).values()]
     total = power.total(rows)
-    assert total.total_w == pytest.approx(sum(row.power.total_w for row in rows))
-    assert total.neuron_max_w == max(row.power.neuron_max_w for row in rows)
+    assert total.total_w == pytest.approx(sum(row.total_w for row in rows))
+    assert total.neuron_max_w == max(row.neuron_max_w for row in rows)
 
 
 @pytest.mark.spice

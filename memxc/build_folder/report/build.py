@@ -20,6 +20,7 @@ from memxc.build_folder.report.document import (
     Resources,
     Tensor,
 )
+from memxc.compiler.options import Settings
 from memxc.compiler.record import PassRecord
 from memxc.compiler.run import Compiled
 from memxc.ir import stages
@@ -55,7 +56,8 @@ def build(compiled: Compiled, sha256: str) -> Report:
         memxc=__version__,
         model=_model(compiled, sha256),
         target=target,
-        options=compiled.options.settings,
+        # No path is part of a result: the same model elsewhere gives the same bytes.
+        options={f.name: getattr(compiled.options, f.name) for f in dataclasses.fields(Settings)},
         samples=len(next(iter(compiled.samples.values()))),
         fidelity=_fidelity(compiled),
         passes=tuple(map(_pass, compiled.records)),
