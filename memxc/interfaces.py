@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from numpy.typing import NDArray
 
@@ -13,26 +13,22 @@ from memxc.evaluation.samples import Samples
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Signed
-from memxc.physics.network.nodal import Wires
 from memxc.target import Target
 
+Network = TypeVar("Network", Graph, Design)
 #: What stands for a weight of exactly zero: no device at all, or a pair at g_min.
 Zeros = Literal["absent", "parked"]
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a pass may look at besides the IR.
+    """What a pass may look at besides the network. It is read-only: a pass tells by its Result.
 
-    samples: input tensors by name (samples, *shape without batch).
-    assumed_inputs: the samples are made up from a range, so calibrate keeps a margin.
+    samples: input tensors by name, (samples, *shape without batch).
+    assumed_inputs: the samples were drawn from a range, so calibrate keeps a margin.
     stage_set: options of single stages, {stage: {key: value}}.
-    judged: what losses are measured on, more of the samples and their labels; None where nothing
-    is compared. fitted: other samples, which weights are fitted to; None where none are.
-    warnings: what passes have to tell the user. figures: what the pass that runs counted, for its
-    record beside the numbers after it.
-    squares: by calibrate, of each bus that weights read: the mean over the samples of the squared
-    volts, (width,).
+    judged: samples, and their labels, on which losses are measured; None where none are measured.
+    fitted: other samples, to which weights are fitted; None where none are.
     """
 
     target: Target
@@ -43,9 +39,6 @@ class Context:
     zeros: Zeros = "parked"
     judged: Samples | None = None
     fitted: Samples | None = None
-    warnings: list[str] = field(default_factory=list)
-    figures: dict[str, float] = field(default_factory=dict)
-    squares: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def option(self, stage: str, key: str, default: str) -> str:
         """An option of one stage, or what the rest has."""
@@ -68,6 +61,19 @@ class Context:
         """Inputs (bias lines among them) and signed outputs that one unit crossbar holds."""
         rows, columns = self.tile(stage)
         return (rows, columns // 2) if self.signed == "differential" else (rows // 2, columns)
+
+
+@dataclass(frozen=True)
+class Result(Generic[Network]):
+    """What a pass returns.
+
+    ir: the changed network. warnings: sentences for the user. figures: numbers that the pass
+    counted, by name; they stand in its record beside the size of the network after it.
+    """
+
+    ir: Network
+    warnings: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 class Pass:
@@ -94,24 +100,14 @@ class Pass:
 class GraphPass(Pass):
     """Graph -> Graph."""
 
-    def run(self, graph: Graph, ctx: Context) -> Graph:
-        """The changed graph."""
+    def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
+        """Return the changed graph; the graph that was given stays as it is."""
         raise NotImplementedError
 
 
 class DesignPass(Pass):
     """Design -> Design."""
 
-    def run(self, design: Design, ctx: Context) -> Design:
-        """The changed design."""
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
+        """Return the changed design; the design that was given stays as it is."""
         raise NotImplementedError
-
-
-def wires_of(ctx: Context, name: str) -> Wires | None:
-    """The wires of the target; None, and a warning, where they are perfect conductors."""
-    if not ctx.target.wire.ideal:
-        return Wires.of(ctx.target.wire)
-    ctx.warnings.append(
-        f"{name} changed nothing: the wires of the target {ctx.target.name} have no resistance"
-    )
-    return None

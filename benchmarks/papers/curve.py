@@ -75,7 +75,7 @@ def measure(model: Path, fitted: Pictures, test: Pictures) -> Iterator[Point]:
     yield _point(graph, ctx, test, 0, 0.0)
     for rank in RANKS:
         for ratio in RATIOS:
-            changed = Separate(ratio=ratio, rank=rank, partition="paper").run(graph, ctx)
+            changed = Separate(ratio=ratio, rank=rank, partition="paper").run(graph, ctx).ir
             yield _point(changed, ctx, test, rank, ratio)
 
 

@@ -32,7 +32,7 @@ def build(compiled: Compiled, sha256: str) -> dict[str, Any]:
         bills, watts = compiled.bill.resources, compiled.bill.power
     else:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
-        watts = power.measure(design, bills, target.amplifier.power_w, compiled.squares)
+        watts = power.measure(design, bills, target.amplifier.power_w)
     time = latency.measure(design, target.crossbar.stage_time_s)
     # Each is the whole network once more.
     older = [] if compiled.report_only else list(baselines.measure(compiled.unlaid, policy, ctx))

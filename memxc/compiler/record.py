@@ -1,4 +1,4 @@
-"""What a pass did to the size of a network: counted before and after it."""
+"""The record of a pass: the size of the network before and after it, and what it lost."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from memxc.errors import Fault, MemxcError
 from memxc.evaluation import evaluate
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Digital, Lanes, Linear, Wires
@@ -45,8 +45,8 @@ class Calibrate(DesignPass):
         if not 1 <= self.margin <= _MOST_MARGIN:
             raise ValueError(f"margin = {self.margin:g} is not between 1 and {_MOST_MARGIN:g}")
 
-    def run(self, design: Design, ctx: Context) -> Design:
-        """The design with scales, limits and bias lines; the context with the squares of volts.
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
+        """Return the design with scales, limits, mean squares and bias lines.
 
         Raises MemxcError (bad-samples) where a bus is NaN or infinite on the samples.
         """
@@ -55,13 +55,14 @@ class Calibrate(DesignPass):
         scales = _scales(design, ctx, margin, seen.peaks)
         # No limiter acts on the samples: none is larger than what the scales were made for.
         with np.errstate(invalid="ignore"):  # beyond 1e154 squares are no numbers, nor are watts
-            ctx.squares.update({name: v * scales[name] ** 2 for name, v in seen.squares.items()})
+            squares = {name: v * scales[name] ** 2 for name, v in seen.squares.items()}
         limits = _limited(design) if math.isfinite(ctx.target.device.threshold_v) else set()
         buses = {
             name: replace(
                 bus,
                 scale=scales.get(name),
                 limit=ctx.target.device.threshold_v if name in limits else None,
+                mean_square=squares.get(name),
             )
             for name, bus in design.buses.items()
         }
@@ -69,7 +70,7 @@ class Calibrate(DesignPass):
             _with_bias_lines(stage, buses, ctx) if isinstance(stage, Linear) else stage
             for stage in design.stages
         )
-        return replace(design, buses=buses, stages=stages)
+        return Result(replace(design, buses=buses, stages=stages))
 
 
 def round_up(value: float, digits: int = 3) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from memxc.evaluation import evaluate
 from memxc.evaluation.wire_error import driven
 from memxc.evaluation.wire_error import error as wire_error
-from memxc.interfaces import Context, DesignPass, wires_of
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Array
 from memxc.mapping import feedback as amplifiers
@@ -66,9 +66,9 @@ class Compensate(DesignPass):
         if not 1 <= self.headroom <= 1e3:
             raise ValueError("headroom is 1 to 1000")
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with other conductances and r_f, on the device's levels."""
-        wires = wires_of(ctx, self.name)
+        wires = None if ctx.target.wire.ideal else Wires.of(ctx.target.wire)
         stages, saturated = [], 0
         for stage, volts in driven(design, ctx.samples):
             if isinstance(stage, Array) and wires is not None:
@@ -78,14 +78,15 @@ class Compensate(DesignPass):
             elif isinstance(stage, Array):
                 stage = _rounded(stage, ctx.target.device)  # noqa: PLW2901
             stages.append(stage)
-        if wires is not None:
-            ctx.figures["saturated"] = saturated
-        if saturated:
-            ctx.warnings.append(
-                f"compensate left {saturated:,} pairs of devices at g_max that should give more: "
-                "smaller unit crossbars, both-ends or a larger headroom would help"
-            )
-        return design.with_stages(renumbered(stages))
+        warning = (
+            f"compensate left {saturated:,} pairs of devices at g_max that should give more: "
+            "smaller unit crossbars, both-ends or a larger headroom would help"
+        )
+        return Result(
+            design.with_stages(renumbered(stages)),
+            (warning,) if saturated else (),
+            {} if wires is None else {"saturated": saturated},
+        )
 
     def _tries(self, stage: Array, wires: Wires, target: Target) -> list[_Try]:
         """The stage compensated, each with its number of saturated pairs; where it is not certain

@@ -20,7 +20,7 @@ from memxc.analysis import channel_flow
 from memxc.analysis.channel_flow import Floats, Mask
 from memxc.analysis.layer import Layer, fresh_name, read_layer, without_unread, write_layer
 from memxc.analysis.needed import needed_channels, read_by
-from memxc.interfaces import Context, GraphPass
+from memxc.interfaces import Context, GraphPass, Result
 from memxc.ir.graph import Graph, Node, Tensor
 
 
@@ -30,13 +30,13 @@ class DropDeadChannels(GraphPass):
 
     name = "drop-dead-channels"
 
-    def run(self, graph: Graph, ctx: Context) -> Graph:
+    def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """The graph with fewer channels."""
         known = channel_flow.constants(graph)
         changed = _Rewriting(graph, known, needed_channels(graph, known)).run()
         if changed.nodes == graph.nodes:
-            return graph
-        return without_unread(replace(changed, nodes=_read(changed)))
+            return Result(graph)
+        return Result(without_unread(replace(changed, nodes=_read(changed))))
 
 
 def _read(graph: Graph) -> tuple[Node, ...]:

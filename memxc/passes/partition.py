@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
 from memxc.mapping.layout import lay_out, plan_layout
@@ -26,14 +26,15 @@ class Partition(DesignPass):
     name = "partition"
     policy: str = "packed"
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with merged kernels."""
-        return design.with_stages(
+        stages = (
             _partitioned(stage, ctx, ctx.option(stage.name, "partition", self.policy))
             if isinstance(stage, Linear) and stage.tiled
             else stage
             for stage in design.stages
         )
+        return Result(design.with_stages(stages))
 
 
 def _partitioned(stage: Linear, ctx: Context, policy: str) -> Linear:

@@ -18,7 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from memxc.errors import fail
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar, Kernel, blocks
 from memxc.ir.stages import Array, Linear, Signed
@@ -48,7 +48,7 @@ class Program(DesignPass):
     exact = False
     levels: str = "now"
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with every Linear stage programmed."""
         if self.levels not in LEVELS:
             what = f"no levels {self.levels!r}"
@@ -60,7 +60,7 @@ class Program(DesignPass):
                 stage = made.array(list(made.crossbars(first)))  # noqa: PLW2901
                 first += sum(crossbar.groups for crossbar in stage.crossbars)
             stages.append(stage)
-        return design.with_stages(stages)
+        return Result(design.with_stages(stages))
 
     def plan(self, stage: Linear, design: Design, ctx: Context) -> Plan:
         """How a stage of a calibrated design is programmed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from memxc.errors import fail
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
 
@@ -22,14 +22,15 @@ class Schedule(DesignPass):
     name = "schedule"
     mode: str = "parallel"
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with the schedule of each programmable stage set."""
-        return design.with_stages(
+        stages = (
             _scheduled(stage, ctx.option(stage.name, "schedule", self.mode))
             if isinstance(stage, Linear) and stage.programmable
             else stage
             for stage in design.stages
         )
+        return Result(design.with_stages(stages))
 
 
 def _scheduled(stage: Linear, mode: str) -> Linear:

@@ -20,7 +20,7 @@ from memxc.analysis.layer import read_layer
 from memxc.analysis.moments import fitted_stage, measured_moments, refit_stages
 from memxc.analysis.separable import Moments, Pair, fit
 from memxc.evaluation import evaluate, losses, samples
-from memxc.interfaces import Context, GraphPass
+from memxc.interfaces import Context, GraphPass, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear
@@ -67,12 +67,12 @@ class Separate(GraphPass):
         """Always."""
         return True
 
-    def run(self, graph: Graph, ctx: Context) -> Graph:
+    def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """The graph with two nodes for each separated one."""
         nodes = _candidates(graph, self.rank)
         most = math.floor(self.ratio * len(nodes) + 1e-9)
         if not most:
-            return graph
+            return Result(graph)
         # One thread: how a sum is cut up would show in its last bits.
         with threadpool_limits(1, user_api="blas"):
             work = _Work(graph, nodes, self.rank, ctx)
@@ -81,8 +81,8 @@ class Separate(GraphPass):
             else:
                 order = list(nodes)
             pairs = work.within(order[:most], self.loss)
-            ctx.warnings.extend(work.in_vain(pairs, self.partition))
-            return work.changed(pairs)
+            warnings = (*work.too_coarse(self.loss), *work.in_vain(pairs, self.partition))
+            return Result(work.changed(pairs), warnings)
 
 
 def _candidates(graph: Graph, rank: int) -> dict[str, Node]:
@@ -178,12 +178,15 @@ class _Work:
             f"unit crossbars as depthwise and pointwise kernels: {some}"
         ]
 
+    def too_coarse(self, loss: float) -> list[str]:
+        """Warn where the samples cannot tell so small a loss."""
+        return [] if loss == math.inf else list(filter(None, [self.judge.too_coarse(loss)]))
+
     def within(self, order: list[str], loss: float) -> Pairs:
         """Pairs for as many layers of an order as lose no more than that on the samples."""
         pairs = self.pairs(order)
         if loss == math.inf:
             return pairs
-        self.ctx.warnings.extend(filter(None, [self.judge.too_coarse(loss)]))
         right = self.judge.answers(self.design)
         low, high, kept = 0, len(order), dict[str, Pair]()
         # The loss grows with the layers: halve what is not decided, beginning with all of them.

@@ -152,7 +152,7 @@ def programmed(design, x, name, tile=(24, 16), signed="differential"):
     chosen = target.load(name).with_tile(*tile)
     ctx = Context(chosen, {"x": x}, signed=signed)
     for change in parse(PASSES):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
         design.verify()
     return design, chosen
 

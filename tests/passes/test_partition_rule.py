@@ -24,7 +24,7 @@ def context(rows, columns=None):
 def built(design, ctx, policy):
     """Unit crossbars that a design really has, by stage."""
     for change in (Partition(policy), Tile()):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
         design.verify()
     stages = [stage for stage in design.stages if isinstance(stage, Linear)]
     return {stage.name: sum(k.groups * k.places for k in stage.kernels) for stage in stages}

@@ -40,7 +40,7 @@ def save(path, nodes, weights, shape=(1, 3, 7, 5), outputs=("y",)):
 def dropped(path):
     """The graph without its dead channels, which does what onnxruntime makes of the file."""
     graph = frontend.load(path, {})
-    changed = DropDeadChannels().run(graph, CTX)
+    changed = DropDeadChannels().run(graph, CTX).ir
     changed.verify()
     shape = graph.shapes["x"][1:]
     x = {"x": np.random.default_rng(4).normal(size=(3, *shape)).astype(np.float32)}
@@ -356,7 +356,7 @@ def test_a_shuffle_is_not_crossed(tmp_path):
 
 def test_nothing_dead_is_left_alone(tmp_path):
     graph = frontend.load(save(tmp_path / "n.onnx", *separable("Relu")), {})
-    assert DropDeadChannels().run(graph, CTX) is graph
+    assert DropDeadChannels().run(graph, CTX).ir is graph
 
 
 def test_all_dead(tmp_path):

@@ -48,7 +48,7 @@ def answers(net, x=X):
 
 
 def zeroed(net, share=0.5):
-    return PruneCkf(share=share).run(net, CTX)
+    return PruneCkf(share=share).run(net, CTX).ir
 
 
 def layer(net, number=0):
@@ -156,7 +156,7 @@ WEIGHTS = {
 def test_layers_behind_a_pruned_crossbar_make_up_for_it(tmp_path):
     net = graph(tmp_path, NODES, WEIGHTS)
     asked = PruneLines(unit="crossbar", share=0.4, score="samples")
-    pruned, found = asked.run(net, CTX), replace(asked, rest="refitted").run(net, CTX)
+    pruned, found = asked.run(net, CTX).ir, replace(asked, rest="refitted").run(net, CTX).ir
     right = answers(net)
     assert (
         np.square(answers(found) - right).mean() < 0.85 * np.square(answers(pruned) - right).mean()
@@ -190,9 +190,9 @@ def test_samples_that_hardly_differ_can_be_fitted_to(tmp_path, spread):
     same = np.float32(0.37) + np.float32(spread) * RNG.normal(size=X.shape).astype(np.float32)
     ctx = Context(target.load("ideal"), {"x": same})
     net = graph(tmp_path, NODES, WEIGHTS)
-    pruned = PruneCkf(share=0.3).run(net, ctx)
+    pruned = PruneCkf(share=0.3).run(net, ctx).ir
     found, right = refit.refitted(net, pruned, ctx), answers(net, same)
     before, after = (np.square(answers(g, same) - right).mean() for g in (pruned, found))
     assert after < 1.5 * before
-    separated = Separate(ratio=1.0).run(net, ctx)
+    separated = Separate(ratio=1.0).run(net, ctx).ir
     assert np.isfinite(answers(separated, same)).all()

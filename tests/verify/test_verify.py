@@ -68,7 +68,7 @@ def _compiled(
     ctx = Context(chosen, {"x": X}, signed=signed)
     text = f"calibrate,schedule{{mode={mode}}},partition{{policy={policy}}},tile,program,share"
     for change in parse(text):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
     netlist.write(design, folder, "net")
     return design, chosen, wanted
 

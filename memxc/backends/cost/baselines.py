@@ -60,7 +60,7 @@ def measure(design: Design, partition: str, ctx: Context) -> Iterator[Baseline]:
 
 def _measured(way: _Way, design: Design, partition: str, ctx: Context) -> Baseline:
     stages = _without(ctx, way.stages)
-    ctx = replace(ctx, signed=way.signed, stage_set=stages, warnings=[], figures={})
+    ctx = replace(ctx, signed=way.signed, stage_set=stages)
     known = passes.available()
     scaled = any(bus.scale is not None for bus in design.buses.values())
     pipeline = [
@@ -69,7 +69,7 @@ def _measured(way: _Way, design: Design, partition: str, ctx: Context) -> Baseli
         *(known[name]() for name in ("tile", "program", "share")),
     ]
     if not scaled:
-        design = known["calibrate"]().run(design, ctx)  # type: ignore[attr-defined]
+        design = known["calibrate"]().run(design, ctx).ir  # type: ignore[attr-defined]
     changes = [change for change in pipeline if isinstance(change, DesignPass)]
     found = estimate.estimate(design, changes, ctx)
     time = latency.measure(found.design, ctx.target.crossbar.stage_time_s)

@@ -84,7 +84,9 @@ class _Bench:
         made = self._plan(stage)
         array, bus = made.bare(), self._design.buses[stage.dst]
         most = power.most_volts(self._design, array)
-        meter = power.Meter(array, self._ctx.squares[stage.src], bus.width, most)
+        mean_square = self._design.buses[stage.src].mean_square
+        assert mean_square is not None, f"{stage.src} was not calibrated"
+        meter = power.Meter(array, mean_square, bus.width, most)
         found, left = resources.Resources(), []
         for crossbar in made.parts(self._blocks):
             self._blocks += crossbar.groups
@@ -109,7 +111,7 @@ class _Bench:
             if isinstance(change, Program):
                 stage.verify({name: bus.width for name, bus in self._design.buses.items()})
                 return change.plan(stage, self._design, self._ctx)
-            part = change.run(replace(self._design, stages=(stage,)), self._ctx)
+            part = change.run(replace(self._design, stages=(stage,)), self._ctx).ir
             self._watch(change.name, part)
             (stage,) = part.stages  # type: ignore[assignment]
         raise AssertionError("nothing is programmed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,19 +79,18 @@ def measure(
     design: Design,
     bills: Iterable[resources.Row],
     amplifier_w: float,
-    squares: Mapping[str, Floats],
 ) -> tuple[Row, ...]:
-    """Watts of the stages of `bills`. amplifier_w: of one op-amp.
-
-    squares: of each bus that arrays read, the mean over the samples of the squared volts, (width,).
-    """
+    """Watts of the stages of `bills`, from the mean squares of volts that calibrate left on the
+    buses. amplifier_w: of one op-amp."""
     hardware = [stage for stage in design.stages if isinstance(stage, Array | Lanes)]
     rows = []
     for stage, bill in zip(hardware, bills, strict=True):
         found = Power(amplifier_w=bill.resources.opamps * amplifier_w)
         if isinstance(stage, Array):
             width = design.buses[stage.dst].width
-            meter = Meter(stage, squares[stage.src], width, most_volts(design, stage))
+            mean_square = design.buses[stage.src].mean_square
+            assert mean_square is not None, f"{stage.src} was not calibrated"
+            meter = Meter(stage, mean_square, width, most_volts(design, stage))
             for crossbar in stage.crossbars:
                 meter.add(crossbar)
             found += meter.power()
