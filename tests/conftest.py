@@ -17,7 +17,7 @@ from memxc import jobs
 from memxc.evaluation import reference
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Circuit, Digital, Lanes, Wires
+from memxc.ir.stages import Array, Circuit, Digital, Lanes, Rename
 from memxc.ir.windows import GROUND, Windows, identity, ints, lanewise
 
 REQUIRED = os.environ.get("MEMXC_REQUIRE_NGSPICE") == "1"
@@ -122,7 +122,7 @@ def design() -> Design:
     ohms = lambda n: np.linspace(1e4, 2e4, n)  # noqa: E731
     array = {"v_bias": 0.2, "gain": float("inf")}
     stages = (
-        Wires("turn", ("x",), "t", ints(order)),
+        Rename("turn", ("x",), "t", ints(order)),
         Array("depthwise", "t", "a", (depthwise,), ohms(12), ohms(12), **array),
         Lanes("relu", ("a",), "b", (lanewise(np.arange(12)),), "max(x0,0)",
               Circuit("relu", opamps=1, diodes=2), keeps_scale=True),

@@ -114,7 +114,7 @@ def test_wires_and_digital_stages_may_follow_a_digital_one():
             d=(1, 1),
         )
     )
-    assert [type(s).__name__ for s in design.stages] == ["Linear", "Digital", "Wires", "Digital"]
+    assert [type(s).__name__ for s in design.stages] == ["Linear", "Digital", "Rename", "Digital"]
 
 
 @pytest.mark.parametrize("between", [None, "Transpose"])

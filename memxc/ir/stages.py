@@ -1,4 +1,4 @@
-"""The narrow waist: Linear (and Array, its programmed form), Lanes, Wires, and what stays digital.
+"""The narrow waist: Linear (and Array, its programmed form), Lanes, Rename, and what stays digital.
 
 After `lower`, nothing knows the name of an operator.
 """
@@ -219,7 +219,7 @@ class Lanes:
 
 
 @dataclass(frozen=True, eq=False)
-class Wires:
+class Rename:
     """Renaming: lane i of `dst` is lane index[i] of the sources laid end to end, or GROUND."""
 
     name: str
@@ -260,7 +260,7 @@ class Digital:
         return f"digital {self.function} {self.name}({', '.join(self.srcs)}){options}"
 
 
-Stage = Linear | Array | Lanes | Wires | Digital
+Stage = Linear | Array | Lanes | Rename | Digital
 
 
 def _known(cell: str, schedule: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from memxc.ir.design import Bus
 from memxc.ir.graph import Tensor
 from memxc.ir.kinds import bits, span
-from memxc.ir.stages import Circuit, Lanes, Wires
+from memxc.ir.stages import Circuit, Lanes, Rename
 from memxc.ir.windows import Ints, ints, lanewise
 from memxc.ops._registry import Call, Parts, lanes
 
@@ -65,7 +65,7 @@ def one_each(
         raise call.refuse(what, "quantise activations per tensor", "unsupported-shape")
     order = ints(np.argsort(which.reshape(-1), kind="stable"))
     ends = np.cumsum(np.bincount(which.reshape(-1), minlength=len(functions)))
-    parts: list[Bus | Lanes | Wires] = []
+    parts: list[Bus | Lanes | Rename] = []
     for number, mine in enumerate(np.split(order, ends[:-1])):
         bus = Bus(call.fresh(str(number)), (len(mine),))
         taps = (lanewise(mine),)
@@ -74,7 +74,7 @@ def one_each(
     index = np.empty_like(order)
     index[order] = np.arange(len(order), dtype=np.int32)
     srcs = tuple(part.name for part in parts if isinstance(part, Bus))
-    return [*parts, Wires(call.name, srcs, call.dst, ints(index))]
+    return [*parts, Rename(call.name, srcs, call.dst, ints(index))]
 
 
 def number(call: Call, index: int, role: str) -> float:

@@ -12,7 +12,7 @@ from memxc.ir.bounds import MOST_IN_ALL
 from memxc.ir.design import Bus, Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.sizes import Size
-from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
+from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
 
 _CELLS = {
     "memristor": "crossbar",
@@ -150,7 +150,7 @@ def _misplaced(graph: Graph, parts: Mapping[int, ops.Parts]) -> Iterator[tuple[i
             digital = [src for src in stage.srcs if src in origin]
             if isinstance(stage, Digital):
                 origin[stage.dst] = index
-            elif isinstance(stage, Wires) and len(digital) == len(stage.srcs):
+            elif isinstance(stage, Rename) and len(digital) == len(stage.srcs):
                 origin[stage.dst] = origin[digital[0]]
             else:
                 for src in digital:
@@ -190,7 +190,7 @@ def _kind(stage: Stage) -> str:
             return _CELLS[stage.cell]
         case Lanes():
             return "lanes"
-        case Wires():
+        case Rename():
             return "wires"
         case Digital():
             return "digital"

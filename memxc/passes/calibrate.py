@@ -19,7 +19,7 @@ from memxc.evaluation import evaluate
 from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Digital, Lanes, Linear, Wires
+from memxc.ir.stages import Digital, Lanes, Linear, Rename
 from memxc.mapping.feedback import largest
 
 #: More bias lines than this cost more rows than they save in resolution.
@@ -151,7 +151,7 @@ def _families(design: Design) -> Iterator[set[str]]:
             digital.add(stage.dst)
             continue
         family[stage.dst] = {stage.dst}
-        if isinstance(stage, Wires) or (isinstance(stage, Lanes) and stage.keeps_scale):
+        if isinstance(stage, Rename) or (isinstance(stage, Lanes) and stage.keeps_scale):
             merged = set().union(family[stage.dst], *(family[src] for src in stage.srcs))
             family.update(dict.fromkeys(merged, merged))
     seen: set[int] = set()

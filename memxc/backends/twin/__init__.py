@@ -17,7 +17,7 @@ from memxc.backends.twin import ends as twin_ends
 from memxc.backends.twin.graph_builder import Shape, Sheet, Signal, check
 from memxc.frontend import Ends
 from memxc.ir.design import Bus, Design
-from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
+from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
 from memxc.physics.network.effective import effective
 
 _OPSET, _IR = 17, 8
@@ -85,7 +85,7 @@ def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[Signal]) -> Signal
             return limited(sheet, dst, linear.draw(sheet, stage, sources[0], shape))
         case Lanes():
             return limited(sheet, dst, lanes.draw(sheet, stage, sources, shape))
-        case Wires():
+        case Rename():
             return _wires(sheet, stage, sources, shape)
         case Digital():
             return digital.draw(sheet, stage, sources[0], shape)
@@ -93,7 +93,7 @@ def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[Signal]) -> Signal
             raise AssertionError("an Array has become Linear")
 
 
-def _wires(sheet: Sheet, stage: Wires, sources: list[Signal], shape: Shape) -> Signal:
+def _wires(sheet: Sheet, stage: Rename, sources: list[Signal], shape: Shape) -> Signal:
     if len(sources) == 1 and sources[0].last:
         return gather.rows(sheet, sources[0], stage.index.reshape(shape))
     if len(sources) == 1:

@@ -2,7 +2,7 @@
 
 All cells of a law share a few curves, i = sum of g_k * f_k(v) (iv_laws), so a crossbar
 of them is one of linear cells g_k on word lines at f_k(v): a stage becomes a Lanes stage a curve,
-Wires that bring these together, and an Array. That is exact with ideal op-amps. With a finite
+a Rename that brings these together, and an Array. That is exact with ideal op-amps. With a finite
 gain, what a node's load takes off is that of linear cells: wrong by the share of 1 / gain that the
 cells' slopes differ by from their conductance at the bias voltage.
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
-from memxc.ir.stages import Array, Circuit, Lanes, Stage, Wires
+from memxc.ir.stages import Array, Circuit, Lanes, Rename, Stage
 from memxc.ir.windows import Windows, ints, lanewise
 from memxc.physics.device.iv_laws import Law, Linear
 from memxc.physics.network import amplifier
@@ -70,7 +70,7 @@ def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
     if len(parts) > 1:
         whole = f"{stage.dst}~"
         buses[whole] = Bus(whole, (1, len(parts) * src.width), 1.0)
-        yield Wires(whole, tuple(names), whole, ints(np.arange(len(parts) * src.width)))
+        yield Rename(whole, tuple(names), whole, ints(np.arange(len(parts) * src.width)))
     crossbars = [
         _crossbar(crossbar, law, part, number * src.width)
         for crossbar in stage.crossbars
@@ -93,7 +93,7 @@ def _bounds(design: Design) -> dict[str, float]:
         elif isinstance(stage, Array) and not stage.programmable:
             siemens = sum(amplifier.loads(stage.crossbars, len(stage.r_f)).values())
             most *= float((stage.r_f * siemens).max())
-        elif not (isinstance(stage, Wires) or (isinstance(stage, Lanes) and stage.keeps_scale)):
+        elif not (isinstance(stage, Rename) or (isinstance(stage, Lanes) and stage.keeps_scale)):
             most = np.inf
         found[stage.dst] = most
     return found

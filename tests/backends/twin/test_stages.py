@@ -17,7 +17,7 @@ from memxc.compiler.run import compile_model, steps
 from memxc.evaluation import evaluate
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Wires
+from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Rename
 from memxc.ir.windows import DISCARD, GROUND, Windows, identity, ints, lanewise
 
 TESTS = Path(__file__).parents[2]
@@ -220,7 +220,7 @@ def test_lanes_that_are_gathered_and_grounded(apart):
 def wires(index, *shapes, shape):
     names = tuple("uvw"[: len(shapes)])
     buses = (bus(name, *each) for name, each in zip(names, shapes, strict=True))
-    stage = Wires("w", names, "y", ints(np.asarray(index).reshape(-1)))
+    stage = Rename("w", names, "y", ints(np.asarray(index).reshape(-1)))
     return one(stage, *buses, bus("y", *shape))
 
 
