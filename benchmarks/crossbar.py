@@ -23,13 +23,13 @@ from scipy.sparse.linalg import splu
 from threadpoolctl import threadpool_limits
 
 from memxc.physics.network import admittance
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.verify.library import wired
 
 Floats = NDArray[np.float64]
 
 #: badcrossbar's circuit: segments only; driven at the first column, read past the last row.
-WIRES = Wires(source=0.0, word_line=1.0, bit_line=1.0, neuron=0.0)
+WIRES = WireResistance(source=0.0, word_line=1.0, bit_line=1.0, neuron=0.0)
 ROUNDS, SECONDS, TILES = 15, 3.0, 16
 
 

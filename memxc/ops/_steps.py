@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from memxc.ir.bounds import TERM, reckon
 from memxc.ir.design import Bus
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Cell, Circuit, Lanes, Linear, Rename, Stage
+from memxc.ir.stages import Circuit, DeviceKind, Lanes, Linear, Rename, Stage
 from memxc.ir.windows import GROUND, Ints, Windows, ints, lanewise
 from memxc.ops._board import reference
 from memxc.ops._registry import Call, Parts, Shape, lanes
@@ -115,7 +115,7 @@ class Steps:
         return self.linear(word, joined.bus, shape, (kernel,), "batchnorm")
 
     def linear(
-        self, word: str, src: str, shape: Shape, kernels: tuple[Kernel, ...], cell: Cell
+        self, word: str, src: str, shape: Shape, kernels: tuple[Kernel, ...], cell: DeviceKind
     ) -> Signal:
         """Weights at places, over a bus of that shape."""
         dst = self._bus(word, shape)

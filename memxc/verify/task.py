@@ -86,7 +86,7 @@ class Task:
             return self.library.periphery() + self.library.text(names)
         shapes = {name: shape for run in runs for name, shape in self._shapes(run.unit)}
         assert isinstance(self.stage, Array)
-        ohms, drive = nodal.Wires.of(self.target.wire), self.stage.drive
+        ohms, drive = nodal.WireResistance.of(self.target.wire), self.stage.drive
         found = [
             wired(
                 name,

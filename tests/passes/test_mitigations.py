@@ -74,7 +74,7 @@ def solved(design, ctx):
     lanes = np.arange(width)
     plus = lanes if stage.signed == "differential" else np.full(width, -1)
     amplifiers = nodal.Amplifiers(plus, lanes + width, stage.r_f, stage.r_join, stage.gain)
-    wires = nodal.Wires.of(ctx.target.wire)
+    wires = nodal.WireResistance.of(ctx.target.wire)
     return nodal.solve(grids, amplifiers, 2 * width, wires) / design.buses["y"].scale
 
 
@@ -238,7 +238,7 @@ def test_effective_matrices_know_where_lines_are_driven(text, signed):
     ctx = context("amplifier.gain=700", tile=(10, 6), signed=signed)
     design = programmed(random(), ctx, text)
     assert design.arrays[0].drive == "both"
-    made = effective(design, nodal.Wires.of(ctx.target.wire))
+    made = effective(design, nodal.WireResistance.of(ctx.target.wire))
     found = evaluate.outputs(made, ctx.samples)["y"]
     assert found == pytest.approx(solved(design, ctx), rel=1e-9)
 

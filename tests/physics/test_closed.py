@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memxc.physics.network import admittance, amplifier, closed_loop, nodal
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 LANES = 3
 PAIRS = nodal.Amplifiers(
@@ -19,7 +19,12 @@ PAIRS = nodal.Amplifiers(
     gain=1e4,
 )
 GAINS = [1e2, 1e4, 1e6, np.inf]
-WIRES = [Wires(3.0, 1.0, 2.0, 5.0), Wires(0, 0, 0, 0), Wires(0, 4.0, 1.0, 0), Wires(9.0, 0, 0, 7.0)]
+WIRES = [
+    WireResistance(3.0, 1.0, 2.0, 5.0),
+    WireResistance(0, 0, 0, 0),
+    WireResistance(0, 4.0, 1.0, 0),
+    WireResistance(9.0, 0, 0, 7.0),
+]
 
 
 def conductances(rng, shape):

@@ -18,7 +18,7 @@ from memxc.ir.stages import Array
 from memxc.ir.windows import identity, ints
 from memxc.physics.device import iv_laws, nonlinear_lanes, variation
 from memxc.physics.network import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.simulate import walk
 from memxc.simulate.circuit import answers
 
@@ -88,7 +88,7 @@ def through(design, chosen, inputs):
 def test_linear_cells_with_wires_are_their_matrices(design, signed, gain, drive):
     design = driven(design, signed, gain, drive)
     chosen = made(*WIRED)
-    matrices = effective.effective(design, Wires.of(chosen.wire))
+    matrices = effective.effective(design, WireResistance.of(chosen.wire))
     wanted, found = evaluate.run(matrices, pictures()), through(design, chosen, pictures())
     # What is left of the op-amps' volts after two turns: the square of a load by the gain.
     bound = 1e-9 if np.isinf(gain) else 1e-4
@@ -216,7 +216,7 @@ def test_offsets_of_op_amps(design, wires):
     """As evaluate and the effective matrices have them, in a linear circuit."""
     chosen = made(*wires, "amplifier.offset_sigma_v=0.003")
     real = variation.disturbed(driven(design, gain=1e4), chosen, 5, "definition")
-    matrices = effective.effective(real, Wires.of(chosen.wire))
+    matrices = effective.effective(real, WireResistance.of(chosen.wire))
     wanted, found = evaluate.run(matrices, pictures()), through(real, chosen, pictures())
     plain = through(driven(design, gain=1e4), chosen, pictures())
     for name in "abc":

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from memxc.errors import fail
 from memxc.ir.stages import Drive
 from memxc.physics.device.iv_laws import Law
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.physics.network.threads import spread
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ _STEPS, _HALVINGS, _GRADIENTS = 60, 12, 1000
 def currents(
     g: Floats,
     law: Law,
-    wires: Wires,
+    wires: WireResistance,
     volts: Floats,
     drive: Drive = "left",
     ends: Floats | None = None,
@@ -82,7 +82,7 @@ class _Lines:
         return amperes @ self.word + self.bit @ amperes
 
 
-def _lines(rows: int, columns: int, wires: Wires, drive: Drive) -> _Lines:
+def _lines(rows: int, columns: int, wires: WireResistance, drive: Drive) -> _Lines:
     near = wires.source + wires.word_line * np.arange(1, columns + 1)
     word = np.minimum.outer(near, near)
     if drive == "both" and near[0]:

@@ -20,7 +20,7 @@ from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Circuit, Lanes, Rename, Stage
 from memxc.ir.windows import Windows, ints, lanewise
-from memxc.physics.device.iv_laws import Law, Linear
+from memxc.physics.device.iv_laws import Law, LinearLaw
 from memxc.physics.network import amplifier
 
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ class _Part:
 def straight(design: Design, law: Law) -> Design:
     """The design with linear cells only. Raises MemxcError (bad-target) where volts may leave what
     the law was measured at."""
-    if isinstance(law, Linear):
+    if isinstance(law, LinearLaw):
         return design
     _check_reach(design, law)
     buses = dict(design.buses)

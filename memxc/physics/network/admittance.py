@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from memxc.ir.stages import Drive
 from memxc.physics.network import nested_dissection
 from memxc.physics.network.hybrid import RIGHT, Piece
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.physics.network.threads import spread
 
 Floats = NDArray[np.float64]
@@ -42,7 +42,9 @@ class Ports:
     y_out: Floats
 
 
-def ports(g: Floats, wires: Wires, drive: Drive = "left", threads: int | None = None) -> Ports:
+def ports(
+    g: Floats, wires: WireResistance, drive: Drive = "left", threads: int | None = None
+) -> Ports:
     """Port admittance of crossbars g (n, rows, columns) S, 0 where no device stands.
 
     Word lines are driven at the first column's end or at both ends, each through r_source and one
@@ -63,7 +65,7 @@ def ports(g: Floats, wires: Wires, drive: Drive = "left", threads: int | None = 
     return found
 
 
-def _solve(g: Floats, wires: Wires, drive: Drive, found: Ports, chunk: slice) -> None:
+def _solve(g: Floats, wires: WireResistance, drive: Drive, found: Ports, chunk: slice) -> None:
     """Port admittances of one part of the stack, written to their place."""
     rows, columns = g.shape[1:]
     # Inside, row 0 is the one next to the read-out and column 0 the one next to the source.
@@ -80,7 +82,7 @@ def _solve(g: Floats, wires: Wires, drive: Drive, found: Ports, chunk: slice) ->
     _check(found, chunk)
 
 
-def _closed(piece: Piece, columns: int, wires: Wires) -> Floats:
+def _closed(piece: Piece, columns: int, wires: WireResistance) -> Floats:
     """Admittance of the left and bottom ends once the right ends hang on the left ends' sources."""
     at, rows = piece.side(RIGHT), piece.sides[0]
     # The right source stands one segment past the last column, not past the columns added to it.

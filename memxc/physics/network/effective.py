@@ -20,14 +20,14 @@ from memxc.ir.stages import Array, Linear
 from memxc.ir.windows import GROUND, Ints, Windows, identity, ints
 from memxc.physics.network import amplifier, stage_matrix
 from memxc.physics.network.drive import apart, drive
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 #: Numbers held at once while conductances become weights; bounds the memory of a large stack.
 _HELD = 1 << 22
 
 
-def effective(design: Design, wires: Wires | None = None) -> Design:
+def effective(design: Design, wires: WireResistance | None = None) -> Design:
     """The design with every Array as a Linear stage of one kernel a crossbar; row parts add.
 
     `evaluate` gives the same outputs for both (rounding aside) where there are no wires. wires:
@@ -70,7 +70,7 @@ class _Closing:
         return np.asarray(np.where(crossbar.polarity > 0, self.plus[lane], self.minus[lane]))
 
 
-def _linear(stage: Array, design: Design, wires: Wires | None) -> Linear:
+def _linear(stage: Array, design: Design, wires: WireResistance | None) -> Linear:
     src, dst = design.buses[stage.src], design.buses[stage.dst]
     assert src.scale is not None, "a programmed stage reads a bus without a scale"
     assert dst.scale is not None, "a programmed stage drives a bus without a scale"

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 Sides = tuple[int, int, int, int]
@@ -67,7 +67,7 @@ class Lattice:
 
 
 @lru_cache(maxsize=64)
-def lattice(rows: int, columns: int, wires: Wires) -> Lattice:
+def lattice(rows: int, columns: int, wires: WireResistance) -> Lattice:
     """The wires of a piece whose lines begin with a source and end in a neuron."""
     words = wires.source + wires.word_line * np.arange(1, columns + 1)
     bits = wires.neuron + wires.bit_line * np.arange(1, rows + 1)

@@ -45,7 +45,7 @@ class Effective:
 
 
 def kernels(
-    stage: Array, scales: tuple[float, float], wires: nodal.Wires
+    stage: Array, scales: tuple[float, float], wires: nodal.WireResistance
 ) -> tuple[tuple[Kernel, ...], Floats | None]:
     """One kernel a crossbar of the stage, in its order, and the volts (width,) that offsets add.
 
@@ -59,7 +59,7 @@ def kernels(
     return made, found.offset
 
 
-def matrices(stage: Array, wires: nodal.Wires) -> Effective:
+def matrices(stage: Array, wires: nodal.WireResistance) -> Effective:
     """The effective matrices of a stage's crossbars, in their order."""
     lanes = [crossbar.sinks.nets() for crossbar in stage.crossbars]
     split = not all(_alike(stage, nets) for nets in lanes)
@@ -105,7 +105,7 @@ def _close(
     stage: Array,
     units: list[_Unit],
     lanes: Sequence[Ints],
-    wires: nodal.Wires,
+    wires: nodal.WireResistance,
     found: Sequence[Floats],
     offset: Floats | None,
 ) -> None:
