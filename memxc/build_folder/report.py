@@ -205,7 +205,7 @@ def _pass(record: PassRecord) -> dict[str, Any]:
     return {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
 
 
-def _power(rows: Sequence[power.Row], time: latency.Latency) -> dict[str, Any]:
+def _power(rows: Sequence[power.PowerRow], time: latency.Latency) -> dict[str, Any]:
     total = power.total(rows)
     return {
         **_watts(total),

@@ -17,7 +17,7 @@ from memxc.errors import MemxcError, pasted, printable
 
 if TYPE_CHECKING:
     from memxc.ir.graph import Graph
-    from memxc.ops.lower import Row
+    from memxc.ops.lower import NodeRow
 
 
 @click.command()
@@ -66,7 +66,7 @@ def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> i
     return 0
 
 
-def _folded(rows: Iterable[Row], graph: Graph) -> list[Row]:
+def _folded(rows: Iterable[NodeRow], graph: Graph) -> list[NodeRow]:
     """The rows as compile goes on from them: what fold-batchnorm takes away is no circuit."""
     from memxc.passes.fold_batchnorm import fold
 

@@ -22,7 +22,7 @@ _CELLS = {
 
 
 @dataclass(frozen=True)
-class Row:
+class NodeRow:
     """What becomes of one node.
 
     kind: crossbar, scale and bias (memristors beside the crossbars), fixed resistors, lanes, wires,
@@ -98,7 +98,7 @@ def _named(graph: Graph, lowered: _Lowered) -> Iterator[Stage | Bus]:
             yield part if name == part.name else replace(part, name=name)
 
 
-def survey(graph: Graph) -> tuple[list[Row], list[Fault]]:
+def survey(graph: Graph) -> tuple[list[NodeRow], list[Fault]]:
     """What becomes of each node, in the order of the graph, and every fault."""
     lowered = _walk(graph)
     rows = [
@@ -175,13 +175,13 @@ def _too_early(node: Node, reader: Node) -> Fault:
     )
 
 
-def _row(node: Node, parts: ops.Parts, faults: Sequence[Fault]) -> Row:
+def _row(node: Node, parts: ops.Parts, faults: Sequence[Fault]) -> NodeRow:
     if faults:
-        return Row(node.name, node.op, "refused", faults[0].what)
+        return NodeRow(node.name, node.op, "refused", faults[0].what)
     stages = [part for part in parts if not isinstance(part, Bus)]
     kinds = dict.fromkeys(_kind(stage) for stage in stages)
     circuits = dict.fromkeys(_circuit(stage) for stage in stages)
-    return Row(node.name, node.op, ", ".join(kinds), ", ".join(filter(None, circuits)))
+    return NodeRow(node.name, node.op, ", ".join(kinds), ", ".join(filter(None, circuits)))
 
 
 def _kind(stage: Stage) -> str:

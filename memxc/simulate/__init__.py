@@ -32,7 +32,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Row:
+class SweepRow:
     """One point of the sweep: its settings, and the score of each draw.
 
     reprogrammed: keys for which the network was programmed anew.
@@ -60,7 +60,7 @@ class Result:
     metric: str
     count: int
     original: float | None
-    rows: tuple[Row, ...]
+    rows: tuple[SweepRow, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ class _Run:
                 done += 1
             scores[number].append(known)
         rows = (
-            Row(point.settings, tuple(found), point.reprogrammed)
+            SweepRow(point.settings, tuple(found), point.reprogrammed)
             for point, found in zip(self.todo, scores, strict=True)
         )
         return Result(self.metric, self.data.count, original, tuple(rows))

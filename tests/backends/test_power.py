@@ -142,7 +142,7 @@ def test_amplifiers_draw_what_the_target_says(design, samples):
 
 
 def test_watts_add_up_and_the_largest_neuron_stays(design, samples):
-    rows = [power.Row(name, p) for name, p in measure(design, samples).items()]
+    rows = [power.PowerRow(name, p) for name, p in measure(design, samples).items()]
     total = power.total(rows)
     assert total.total_w == pytest.approx(sum(row.power.total_w for row in rows))
     assert total.neuron_max_w == max(row.power.neuron_max_w for row in rows)

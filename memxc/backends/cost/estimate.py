@@ -33,8 +33,8 @@ class Estimate:
     """The bill of a design. `design` has its crossbars' lines and places, and no conductance."""
 
     design: Design
-    resources: tuple[resources.Row, ...]
-    power: tuple[power.Row, ...]
+    resources: tuple[resources.ResourceRow, ...]
+    power: tuple[power.PowerRow, ...]
 
 
 def possible(changes: Sequence[DesignPass]) -> bool:
@@ -68,8 +68,8 @@ class _Bench:
         self._numbers: dict[bytes, int] = {}
         self._blocks = 0
         self._defined: set[int] = set()
-        self.bills: list[resources.Row] = []
-        self.watts: list[power.Row] = []
+        self.bills: list[resources.ResourceRow] = []
+        self.watts: list[power.PowerRow] = []
 
     def stage(self, stage: Stage) -> Stage:
         """What a stage becomes; its bill and its watts are one more row."""
@@ -102,7 +102,7 @@ class _Bench:
             )
             left.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
         found += resources.amplifiers(replace(array, crossbars=tuple(left)), bus, self._nets)
-        self._row(resources.Row(stage.name, stage.cell, found), meter.power())
+        self._row(resources.ResourceRow(stage.name, stage.cell, found), meter.power())
         return replace(array, crossbars=tuple(map(_hollow, left)))
 
     def _plan(self, stage: Linear) -> Plan:
@@ -116,11 +116,11 @@ class _Bench:
             (stage,) = part.stages  # type: ignore[assignment]
         raise AssertionError("nothing is programmed")
 
-    def _row(self, bill: resources.Row, drawn: power.Power) -> None:
+    def _row(self, bill: resources.ResourceRow, drawn: power.Power) -> None:
         amplifier_w = self._ctx.target.amplifier.power_w
         static = power.Power(amplifier_w=bill.resources.opamps * amplifier_w)
         self.bills.append(bill)
-        self.watts.append(power.Row(bill.stage, static + drawn))
+        self.watts.append(power.PowerRow(bill.stage, static + drawn))
 
 
 def _hollow(crossbar: Crossbar) -> Crossbar:

@@ -63,23 +63,23 @@ class Power:
 
 
 @dataclass(frozen=True)
-class Row:
+class PowerRow:
     """One stage of the report."""
 
     stage: str
     power: Power
 
 
-def total(rows: Iterable[Row]) -> Power:
+def total(rows: Iterable[PowerRow]) -> Power:
     """The sum over stages."""
     return sum((row.power for row in rows), Power())
 
 
 def measure(
     design: Design,
-    bills: Iterable[resources.Row],
+    bills: Iterable[resources.ResourceRow],
     amplifier_w: float,
-) -> tuple[Row, ...]:
+) -> tuple[PowerRow, ...]:
     """Watts of the stages of `bills`, from the mean squares of volts that calibrate left on the
     buses. amplifier_w: of one op-amp."""
     hardware = [stage for stage in design.stages if isinstance(stage, Array | Lanes)]
@@ -94,7 +94,7 @@ def measure(
             for crossbar in stage.crossbars:
                 meter.add(crossbar)
             found += meter.power()
-        rows.append(Row(stage.name, found))
+        rows.append(PowerRow(stage.name, found))
     return tuple(rows)
 
 

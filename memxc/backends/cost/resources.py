@@ -71,7 +71,7 @@ class Resources:
 
 
 @dataclass(frozen=True)
-class Row:
+class ResourceRow:
     """One stage of the report."""
 
     stage: str
@@ -79,12 +79,12 @@ class Row:
     resources: Resources
 
 
-def total(rows: Iterable[Row]) -> Resources:
+def total(rows: Iterable[ResourceRow]) -> Resources:
     """The sum over stages."""
     return sum((row.resources for row in rows), Resources())
 
 
-def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
+def measure(design: Design, g_min: float, tile: Tile) -> tuple[ResourceRow, ...]:
     """One row for each stage that is hardware. g_min: siemens of a device that is off."""
     nets = Nets(design)
     defined: set[int] = set()
@@ -95,7 +95,7 @@ def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
             found = amplifiers(stage, bus, nets)
             for crossbar in stage.crossbars:
                 found += placed_crossbars(stage, crossbar, g_min, tile, defined)
-            rows.append(Row(stage.name, stage.cell, found))
+            rows.append(ResourceRow(stage.name, stage.cell, found))
         elif isinstance(stage, Lanes):
             rows.append(lanes(stage, bus))
     return tuple(rows)
@@ -188,7 +188,7 @@ def placed_crossbars(
     )
 
 
-def lanes(stage: Lanes, bus: Bus) -> Row:
+def lanes(stage: Lanes, bus: Bus) -> ResourceRow:
     """What a stage of lane functions takes."""
     circuit = stage.circuit
     one = Resources(
@@ -201,4 +201,4 @@ def lanes(stage: Lanes, bus: Bus) -> Row:
     )
     counts = dataclasses.asdict(one)
     all_lanes = {key: value * bus.width for key, value in counts.items()}
-    return Row(stage.name, circuit.name, Resources(**all_lanes | {"periods": 1}))
+    return ResourceRow(stage.name, circuit.name, Resources(**all_lanes | {"periods": 1}))
