@@ -62,16 +62,16 @@ class Program(DesignPass):
             stages.append(stage)
         return Result(design.with_stages(stages))
 
-    def plan(self, stage: Linear, design: Design, ctx: Context) -> Plan:
+    def plan(self, stage: Linear, design: Design, ctx: Context) -> StageProgram:
         """How a stage of a calibrated design is programmed."""
         src, dst = design.buses[stage.src], design.buses[stage.dst]
         known = None if self.levels == "later" else ctx.target.device
-        bare = Plan(stage, src, dst, ctx, known, ())
+        bare = StageProgram(stage, src, dst, ctx, known, ())
         return replace(bare, peaks=tuple(_peaks(stage.kernels, bare.bias_unit, dst.width)))
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class StageProgram:
     """How a stage is programmed, between buses that have scales.
 
     known: the device on whose levels the conductances are, None for any within its range.

@@ -23,10 +23,12 @@ from memxc.ir.design import Design
 from memxc.physics.device import variation
 from memxc.simulate.circuit import answers, circuit
 from memxc.simulate.journal import Journal
-from memxc.simulate.points import Plan, Point, Program, check_programming, points, programmed
+from memxc.simulate.points import Point, Program, SweepPlan, check_programming, points, programmed
 from memxc.target import Target
 
-__all__ = ["Bench", "Data", "Plan", "Result", "Row", "circuit", "points", "programmed", "run"]
+__all__ = [
+    "Data", "Scores", "SweepPlan", "SweepRow", "UnderTest", "circuit", "points", "programmed", "run",
+]  # fmt: skip
 
 Array = NDArray[Any]
 
@@ -54,7 +56,7 @@ class SweepRow:
 
 
 @dataclass(frozen=True)
-class Result:
+class Scores:
     """What simulate found. original: the score of the network itself in onnxruntime."""
 
     metric: str
@@ -82,7 +84,7 @@ class Data:
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class UnderTest:
     """The programmed network that is simulated, and the original one beside it.
 
     digest: the SHA-256 of the design; program: the same network programmed for another target,
@@ -103,16 +105,16 @@ def draw_seed(seed: int, draw: int) -> int:
     return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
 
 
-def run(bench: Bench, data: Data, plan: Plan) -> Result:
+def run(bench: UnderTest, data: Data, plan: SweepPlan) -> Scores:
     """The score of every point and draw. Raises MemxcError (usage) for settings or labels that
     do not fit; what was finished before stays in the journal."""
     todo = points(plan, bench.target)
     check_programming(todo, bench.program)
     right, metric = _truth(bench, data, plan)
-    return _Run(bench, data, plan, right, metric, todo).result()
+    return _Sweep(bench, data, plan, right, metric, todo).result()
 
 
-def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, str]:
+def _truth(bench: UnderTest, data: Data, plan: SweepPlan) -> tuple[Array, str]:
     """What answers are compared with, and by which metric."""
     name = bench.design.outputs[0]
     shape = bench.design.buses[name].sample
@@ -128,18 +130,24 @@ def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, str]:
     return reference.predict(bench.original, data.inputs)[name], metric
 
 
-class _Run:
+class _Sweep:
     """The points and draws of a plan, one after the other."""
 
     def __init__(
-        self, bench: Bench, data: Data, plan: Plan, right: Array, metric: str, todo: list[Point]
+        self,
+        bench: UnderTest,
+        data: Data,
+        plan: SweepPlan,
+        right: Array,
+        metric: str,
+        todo: list[Point],
     ) -> None:
         self.bench, self.data, self.plan = bench, data, plan
         self.right, self.metric, self.todo = right, metric, todo
         # Draws of one point come after each other: one network is kept.
         self.programmed = lru_cache(maxsize=1)(self._programmed)
 
-    def result(self) -> Result:
+    def result(self) -> Scores:
         original = self._original()
         jobs = [
             (number, draw)
@@ -159,7 +167,7 @@ class _Run:
             SweepRow(point.settings, tuple(found), point.reprogrammed)
             for point, found in zip(self.todo, scores, strict=True)
         )
-        return Result(self.metric, self.data.count, original, tuple(rows))
+        return Scores(self.metric, self.data.count, original, tuple(rows))
 
     def _draws(self, number: int) -> int:
         target = self.todo[number].target

@@ -19,7 +19,7 @@ from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Lanes, Linear, Stage
 from memxc.ir.windows import GROUND, Windows, ints
 from memxc.passes import share
-from memxc.passes.program import Plan, Program
+from memxc.passes.program import Program, StageProgram
 
 #: Passes that work on each stage by itself, in the order that they have.
 STAGEWISE = ("schedule", "partition", "tile", "program", "share")
@@ -51,12 +51,12 @@ def estimate(
     watch: Watch = lambda name, part: None,
 ) -> Estimate:
     """The bill of what `changes` make of a calibrated design; they are `possible`."""
-    bench = _Bench(design, changes, ctx, watch)
+    bench = _StageEstimate(design, changes, ctx, watch)
     stages = [bench.stage(stage) for stage in design.stages]
     return Estimate(design.with_stages(stages), tuple(bench.bills), tuple(bench.watts))
 
 
-class _Bench:
+class _StageEstimate:
     """Where one stage after the other is built and counted."""
 
     def __init__(
@@ -105,7 +105,7 @@ class _Bench:
         self._row(resources.ResourceRow(stage.name, stage.cell, found), meter.power())
         return replace(array, crossbars=tuple(map(_hollow, left)))
 
-    def _plan(self, stage: Linear) -> Plan:
+    def _plan(self, stage: Linear) -> StageProgram:
         """The stage laid out, and how it is programmed."""
         for change in self._changes:
             if isinstance(change, Program):
