@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-def kind(node: Node, graph: Graph) -> str:
+def channel_kind(node: Node, graph: Graph) -> str:
     """How channels go through a node.
 
     dense: a layer that mixes all of them; depthwise: one kernel, or a block of them, a channel;
@@ -138,11 +138,11 @@ def bias(layer: Layer, channels: int) -> Floats:
 
 
 def _through(node: Node, graph: Graph, known: Mapping[str, Floats]) -> list[Floats]:
-    if kind(node, graph) == "other":
+    if channel_kind(node, graph) == "other":
         return []
     signals = [name for name in node.inputs if name and name not in graph.weights]
     ins = [of(name, graph, known) for name in signals]
-    match kind(node, graph):
+    match channel_kind(node, graph):
         case "dense" | "depthwise":
             return [_of_layer(node, graph, ins[0])]
         case "flat":

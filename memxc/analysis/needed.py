@@ -21,7 +21,7 @@ def needed_channels(graph: Graph, known: Mapping[str, Floats]) -> dict[str, Mask
     for name in graph.outputs:
         _need(masks, name, graph, True)
     for node in reversed(graph.nodes):
-        kind = channel_flow.kind(node, graph)
+        kind = channel_flow.channel_kind(node, graph)
         if kind in ("other", "concat", "split"):
             # What is not known makes all of its channels; wires can leave out any.
             for name in filter(None, node.outputs):

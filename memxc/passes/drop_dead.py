@@ -67,7 +67,7 @@ class _Rewriting:
         }
         self.graph = replace(old, shapes={**old.shapes, **shapes})
         for node in old.nodes:
-            self._node(node, channel_flow.kind(node, old), old)
+            self._node(node, channel_flow.channel_kind(node, old), old)
         return replace(self.graph, nodes=tuple(self.nodes))
 
     def _node(self, node: Node, kind: str, old: Graph) -> None:

@@ -121,7 +121,7 @@ def _units(graph: Graph, unit: str) -> dict[int, Layer]:
     return {
         index: layer
         for index, layer in prune.layers(graph).items()
-        if channel_flow.kind(layer.node, graph) == wanted
+        if channel_flow.channel_kind(layer.node, graph) == wanted
         and (unit != "crossbar" or layer.node.op == "Conv")
     }
 

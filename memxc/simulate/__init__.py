@@ -27,7 +27,8 @@ from memxc.simulate.points import Point, Program, SweepPlan, check_programming, 
 from memxc.target import Target
 
 __all__ = [
-    "Data", "Scores", "SweepPlan", "SweepRow", "UnderTest", "circuit", "points", "programmed", "run",
+    "Data", "Scores", "SweepPlan", "SweepRow", "UnderTest", "circuit", "points", "programmed",
+    "run",
 ]  # fmt: skip
 
 Array = NDArray[Any]

@@ -89,11 +89,11 @@ def taken(report: Mapping[str, Any]) -> Taken:
 
 def compare(a: Taken, b: Taken) -> dict[str, Any]:
     """The document of schema memxc-diff/1: what is not the same, and the quantities in any case."""
-    from memxc.build_folder.diff.matching import Part, pairs  # noqa: PLC0415 - numpy, which --help never needs
+    from memxc.build_folder.diff.matching import StageFigures, pairs  # noqa: PLC0415 - numpy, which --help never needs
 
     parts, others = (
         {
-            name: Part(side.kinds.get(name, ""), tuple(found.values()))
+            name: StageFigures(side.kinds.get(name, ""), tuple(found.values()))
             for name, found in side.stages.items()
         }
         for side in (a, b)

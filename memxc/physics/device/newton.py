@@ -71,7 +71,7 @@ def currents(
 
 
 @dataclass(frozen=True, eq=False)
-class _Lines:
+class _LatticeLines:
     """Ohms that two cells share: on one word line by columns, on one bit line by rows."""
 
     word: Floats
@@ -82,14 +82,14 @@ class _Lines:
         return amperes @ self.word + self.bit @ amperes
 
 
-def _lines(rows: int, columns: int, wires: WireResistance, drive: Drive) -> _Lines:
+def _lines(rows: int, columns: int, wires: WireResistance, drive: Drive) -> _LatticeLines:
     near = wires.source + wires.word_line * np.arange(1, columns + 1)
     word = np.minimum.outer(near, near)
     if drive == "both" and near[0]:
         # Left of both cells, in parallel with the way from there to the source on the right.
         word = word * word[::-1, ::-1] / (near[0] + near[-1])
     bit = wires.neuron + wires.bit_line * np.arange(rows, 0, -1)
-    return _Lines(word, np.minimum.outer(bit, bit))
+    return _LatticeLines(word, np.minimum.outer(bit, bit))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,7 @@ class _Circuit:
 
     g: Floats
     law: Law
-    lines: _Lines
+    lines: _LatticeLines
     open_volts: Floats
 
     def only(self, keep: NDArray[np.bool_]) -> _Circuit:
@@ -161,7 +161,7 @@ def _stepped(circuit: _Circuit, now: _State) -> _State:
     return new
 
 
-def _step(lines: _Lines, now: _State) -> Floats:
+def _step(lines: _LatticeLines, now: _State) -> Floats:
     """Volts to add, d + M (i' d) = -gap, by conjugate gradients on y = sqrt(i') d.
 
     In single precision: what a step lacks, the next one adds. Near the answer a step is to

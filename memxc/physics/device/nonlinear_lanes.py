@@ -29,7 +29,7 @@ _BEND = Circuit("bend")
 
 
 @dataclass(frozen=True)
-class _Part:
+class _CurvePart:
     """What the cells of one curve see on word lines of one sign.
 
     chord: its amperes per volt at the bias voltage; volts are bent such that the bias stays.
@@ -115,24 +115,24 @@ def _check_reach(design: Design, law: Law) -> None:
         raise MemxcError(faults)
 
 
-def _parts(stage: Array, law: Law) -> list[_Part]:
+def _parts(stage: Array, law: Law) -> list[_CurvePart]:
     back = any((crossbar.sign < 0).any() for crossbar in stage.crossbars)
     signs = [1, -1] if back and not law.odd else [1]
     volts = stage.v_bias or 1.0
     return [
-        _Part(curve, sign, float(chord) / (sign * volts))
+        _CurvePart(curve, sign, float(chord) / (sign * volts))
         for sign in signs
         for curve, chord in enumerate(law.curves(np.array(sign * volts)))
     ]
 
 
-def _expr(law: Law, part: _Part, scale: float) -> str:
+def _expr(law: Law, part: _CurvePart, scale: float) -> str:
     """Of x0 in units of activation, at `scale` volts each: f(sign * v) * sign / chord."""
     inner = f"({part.sign * scale!r}*x0)"
     return f"{part.sign / part.chord!r}*({law.exprs(inner)[part.curve]})"
 
 
-def _crossbar(crossbar: Crossbar, law: Law, part: _Part, first: int) -> Crossbar:
+def _crossbar(crossbar: Crossbar, law: Law, part: _CurvePart, first: int) -> Crossbar:
     """The cells of one curve, reading their part of the bus."""
     rows = np.ones(crossbar.word_lines, bool) if law.odd else crossbar.sign == part.sign
     cell = np.where(rows[:, None], crossbar.cell, -1)
