@@ -18,7 +18,7 @@ from memxc.evaluation import reference
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Circuit, Digital, Lanes, Rename
-from memxc.ir.windows import GROUND, Windows, identity, ints, lanewise
+from memxc.ir.windows import GROUND, Windows, identity_windows, ints, lanewise
 
 REQUIRED = os.environ.get("MEMXC_REQUIRE_NGSPICE") == "1"
 
@@ -105,8 +105,8 @@ def design() -> Design:
         g=rng.uniform(1e-6, 1e-4, (2, 10)), **differential(4, 1, True),
         definition=ints([0, 1]), taps=taps, sinks=sinks, grid=(2, 3),
     )  # fmt: skip
-    whole = identity(12)
-    five = identity(5)
+    whole = identity_windows(12)
+    five = identity_windows(5)
     upper = Crossbar(
         g=rng.uniform(1e-6, 1e-4, (1, 80)), **differential(7, 5, True),
         definition=ints([2]), taps=whole.cut(slice(0, 7)), sinks=five, grid=(1,),

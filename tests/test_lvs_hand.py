@@ -11,7 +11,7 @@ from memxc.backends.netlist import tables
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Circuit, Lanes, Rename
-from memxc.ir.windows import DISCARD, GROUND, Windows, identity, ints, lanewise
+from memxc.ir.windows import DISCARD, GROUND, Windows, identity_windows, ints, lanewise
 from memxc.lvs import compare, compare_folder
 
 CELLS = """\
@@ -71,7 +71,7 @@ def _parallel() -> Design:
         cell=ints([[1, 2, -1, 3], [-1, -1, 4, -1], [5, -1, -1, -1], [-1, 0, -1, -1]]),
         line=ints([0, 1, 2, BIAS]), sign=ints([1, 1, 1, 1]),
         column=ints([0, 0, 1, 1]), polarity=ints([1, -1, 1, -1]), definition=ints([0]),
-        taps=identity(3), sinks=identity(2), grid=(1,),
+        taps=identity_windows(3), sinks=identity_windows(2), grid=(1,),
     )  # fmt: skip
     stages = (
         Rename("turn", ("x",), "t", ints([2, GROUND, 0])),

@@ -17,7 +17,7 @@ from memxc.ir.design import Bus
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear, Rename
-from memxc.ir.windows import GROUND, Ints, Windows, identity, ints
+from memxc.ir.windows import GROUND, Ints, Windows, identity_windows, ints
 from memxc.ops._registry import Call, Parts
 
 #: What is larger stands for infinity: no voltage does, whatever the volts per unit.
@@ -90,7 +90,7 @@ def reference(name: str, src: str, dst: str, values: Sequence[float]) -> Linear:
         cell=None,
         bias=np.array([values]),
         taps=Windows(ints([GROUND]), ints([0]), ints([0]), ints([])),
-        sinks=identity(len(values)),
+        sinks=identity_windows(len(values)),
         grid=(1,),
     )
     return Linear(name, src, dst, (kernel,), cell="resistor")

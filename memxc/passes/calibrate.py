@@ -20,7 +20,7 @@ from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Digital, Lanes, Linear, Rename
-from memxc.mapping.feedback import largest
+from memxc.mapping.feedback import largest_weights
 
 #: More bias lines than this cost more rows than they save in resolution.
 _MOST_BIAS_LINES = 8
@@ -184,7 +184,7 @@ def _bias_lines(kernel: Kernel, unit: float, most: int) -> int:
     """Lines so that no bias device exceeds the largest weight of its column, within `most`."""
     if kernel.bias is None or not kernel.rows:
         return 1
-    weight = largest(kernel)
+    weight = largest_weights(kernel)
     bias = np.abs(np.asarray(kernel.bias, dtype=np.float64))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         lines = np.where(weight > 0, bias * unit / weight, 1.0)

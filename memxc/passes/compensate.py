@@ -147,7 +147,7 @@ class _Work:
             np.abs(u).max(axis=1, initial=0.0) * growth[:, 0] / self.span
             for u, growth in zip(self.u, self.growth, strict=True)
         ]
-        shared = amplifiers.alike([c.sinks for c in self.before.crossbars], peaks, width)
+        shared = amplifiers.equalized([c.sinks for c in self.before.crossbars], peaks, width)
         for k, peak in enumerate(shared):
             now, need = self.growth[k], np.clip(peak, 1.0, self.headroom)[:, None, :]
             steps = np.minimum(np.ceil(need / _STEP) * _STEP, self.headroom)
@@ -183,7 +183,7 @@ def _rounded(stage: Array, device: Device) -> Array:
         return stage
     return replace(
         stage,
-        crossbars=tuple(replace(c, g=levels.nearest(c.g, device)) for c in stage.crossbars),
+        crossbars=tuple(replace(c, g=levels.nearest_level(c.g, device)) for c in stage.crossbars),
     )
 
 

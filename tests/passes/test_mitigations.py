@@ -14,7 +14,7 @@ from memxc.interfaces import Context
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Kernel
 from memxc.ir.stages import Linear
-from memxc.ir.windows import identity
+from memxc.ir.windows import identity_windows
 from memxc.passes import parse
 from memxc.physics.network import nodal
 from memxc.physics.network.effective import effective
@@ -25,7 +25,9 @@ ROWS, COLUMNS = 21, 8
 def dense(weight, bias=None):
     """One dense stage of a weight (rows, columns), laid out by hand."""
     rows, columns = weight.shape
-    kernel = Kernel(weight.reshape(1, -1), None, bias, identity(rows), identity(columns), (1,))
+    kernel = Kernel(
+        weight.reshape(1, -1), None, bias, identity_windows(rows), identity_windows(columns), (1,)
+    )
     buses = {"x": Bus("x", (1, rows)), "y": Bus("y", (1, columns))}
     return Design("net", ("x",), ("y",), buses, (Linear("dense", "x", "y", (kernel,)),))
 

@@ -16,7 +16,7 @@ from memxc.ir.stages import Array
 from memxc.ir.windows import ints
 from memxc.physics.device import variation
 from memxc.physics.network import amplifier, offsets
-from memxc.physics.network.drive import apart
+from memxc.physics.network.drive import one_block_a_place
 from memxc.physics.network.effective import effective
 from memxc.physics.network.nodal import WireResistance
 
@@ -158,8 +158,8 @@ def read(crossbar, sigma, rng):
         g=np.maximum(wanted * (1 + sigma * rng.standard_normal(wanted.shape)), 0.0),
         cell=ints(cell),
         definition=ints(np.arange(len(wanted))),
-        taps=apart(crossbar.taps),
-        sinks=apart(crossbar.sinks),
+        taps=one_block_a_place(crossbar.taps),
+        sinks=one_block_a_place(crossbar.sinks),
         grid=(1,),
     )
 

@@ -15,7 +15,7 @@ from memxc.evaluation.reference import predict
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
-from memxc.ir.windows import identity, ints
+from memxc.ir.windows import identity_windows, ints
 from memxc.physics.device import iv_laws, nonlinear_lanes, variation
 from memxc.physics.network import effective
 from memxc.physics.network.nodal import WireResistance
@@ -144,7 +144,7 @@ def test_currents_by_hand():
     crossbar = Crossbar(
         g=g.reshape(1, -1), cell=ints(np.arange(6).reshape(3, 2)), line=ints([0, 1, -1]),
         sign=ints([1, 1, 1]), column=ints([0, 0]), polarity=ints([1, -1]), definition=ints([0]),
-        taps=identity(2), sinks=identity(1), grid=(1,),
+        taps=identity_windows(2), sinks=identity_windows(1), grid=(1,),
     )  # fmt: skip
     stage = Array("s", "x", "y", (crossbar,), np.array([2e4]), np.array([7e3]), 0.2, np.inf)
     buses = {"x": Bus("x", (1, 2), 0.1), "y": Bus("y", (1, 1), 0.5)}

@@ -76,7 +76,7 @@ class _StageEstimate:
         if isinstance(stage, Linear):
             return self._programmed(stage)
         if isinstance(stage, Lanes):
-            bill = resources.lanes(stage, self._design.buses[stage.dst])
+            bill = resources.lane_resources(stage, self._design.buses[stage.dst])
             self._row(bill, power.Power())
         return stage
 

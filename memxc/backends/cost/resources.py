@@ -97,7 +97,7 @@ def measure(design: Design, g_min: float, tile: Tile) -> tuple[ResourceRow, ...]
                 found += placed_crossbars(stage, crossbar, g_min, tile, defined)
             rows.append(ResourceRow(stage.name, stage.cell, found))
         elif isinstance(stage, Lanes):
-            rows.append(lanes(stage, bus))
+            rows.append(lane_resources(stage, bus))
     return tuple(rows)
 
 
@@ -167,7 +167,7 @@ def placed_crossbars(
     first = dict(zip(crossbar.definition.tolist(), crossbar.present.tolist(), strict=True))
     new = first.keys() - defined
     defined |= new
-    parked = body.alike(crossbar.g, g_min)
+    parked = body.same_digits(crossbar.g, g_min)
     once = (crossbar.uses == 1).all()
     off = int(parked.sum() if once else np.count_nonzero(parked, axis=0) @ crossbar.uses)
     found = Resources(
@@ -188,7 +188,7 @@ def placed_crossbars(
     )
 
 
-def lanes(stage: Lanes, bus: Bus) -> ResourceRow:
+def lane_resources(stage: Lanes, bus: Bus) -> ResourceRow:
     """What a stage of lane functions takes."""
     circuit = stage.circuit
     one = Resources(

@@ -179,10 +179,10 @@ def law(device: Device) -> Law:
             assert device.sinh_v0_v is not None, "a device was not checked"
             return SinhLaw(device.sinh_v0_v)
         case "table":
-            return table(device.curves, device.read_voltage_v)
+            return measured_law(device.curves, device.read_voltage_v)
 
 
-def table(curves: Sequence[Curve], read_voltage_v: float) -> TableLaw:
+def measured_law(curves: Sequence[Curve], read_voltage_v: float) -> TableLaw:
     """The law of measured curves, on all their points together, within what all of them reach."""
     curves = sorted(curves, key=lambda curve: curve.conductance(read_voltage_v))
     first = max(curve.points[0][0] for curve in curves)

@@ -19,7 +19,7 @@ from memxc.errors import fail
 from memxc.ir.stages import Drive
 from memxc.physics.device.iv_laws import Law
 from memxc.physics.network.nodal import WireResistance
-from memxc.physics.network.threads import spread
+from memxc.physics.network.threads import in_threads
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -66,7 +66,7 @@ def currents(
         circuit = _Circuit(cells, law, lines, volts[at] - held[at])
         found[at] = _solve(circuit).sum(axis=1)
 
-    spread(work, n * points, max(1, _CELLS // (rows * columns)), threads)
+    in_threads(work, n * points, max(1, _CELLS // (rows * columns)), threads)
     return found.reshape(n, points, columns)
 
 

@@ -18,7 +18,7 @@ from memxc.ir.stages import Drive
 from memxc.physics.network import nested_dissection
 from memxc.physics.network.hybrid import RIGHT, Piece
 from memxc.physics.network.nodal import WireResistance
-from memxc.physics.network.threads import spread
+from memxc.physics.network.threads import in_threads
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def ports(
     shapes = (n, rows, rows), (n, rows, columns), (n, columns, columns)
     found = Ports(*(np.empty(shape) for shape in shapes))
     step = max(1, _CELLS // (rows * columns))
-    spread(lambda part: _solve(g[part], wires, drive, found, part), n, step, threads)
+    in_threads(lambda part: _solve(g[part], wires, drive, found, part), n, step, threads)
     return found
 
 
@@ -72,7 +72,7 @@ def _solve(g: Floats, wires: WireResistance, drive: Drive, found: Ports, chunk: 
     turned = g[:, ::-1]
     # Two sources on one perfect conductor are one source.
     both = drive == "both" and wires.source + wires.word_line > 0
-    piece = nested_dissection.whole(turned, wires, keep_right=both)
+    piece = nested_dissection.whole_crossbar(turned, wires, keep_right=both)
     y = _closed(piece, columns, wires) if both else piece.h
     first = piece.sides[0]
     words, bits = slice(0, rows), slice(first, first + columns)

@@ -67,7 +67,7 @@ class Lattice:
 
 
 @lru_cache(maxsize=64)
-def lattice(rows: int, columns: int, wires: WireResistance) -> Lattice:
+def wire_lattice(rows: int, columns: int, wires: WireResistance) -> Lattice:
     """The wires of a piece whose lines begin with a source and end in a neuron."""
     words = wires.source + wires.word_line * np.arange(1, columns + 1)
     bits = wires.neuron + wires.bit_line * np.arange(1, rows + 1)

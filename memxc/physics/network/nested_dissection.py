@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.physics.network.hybrid import RIGHT, TOP, Piece, cells, join, lattice
+from memxc.physics.network.hybrid import RIGHT, TOP, Piece, cells, join, wire_lattice
 from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ class _Cut:
         return self.blocks * (self.direct << self.doublings)
 
 
-def whole(g: Floats, wires: WireResistance, keep_right: bool) -> Piece:
+def whole_crossbar(g: Floats, wires: WireResistance, keep_right: bool) -> Piece:
     """The crossbars g (n, rows, columns) as one stack of pieces, without a top.
 
     Row 0 is next to the read-out, column 0 next to the source. Lines of open cells may have been
@@ -80,7 +80,7 @@ def _smallest(grid: Floats, wires: WireResistance) -> Piece:
     for down in range(grid.shape[1]):
         for along, source in ((np.s_[:1], wires.source), (np.s_[1:], 0.0)):
             neuron = 0.0 if down else wires.neuron
-            kind = lattice(rows, columns, replace(wires, source=source, neuron=neuron))
+            kind = wire_lattice(rows, columns, replace(wires, source=source, neuron=neuron))
             part, into = grid[:, down, along], h[:, down, along]
             into[:] = cells(part.reshape(-1, rows, columns), kind).reshape(into.shape)
     return Piece(h, (rows, columns, rows, columns))

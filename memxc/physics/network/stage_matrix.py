@@ -19,7 +19,7 @@ from memxc.ir.kernel import BIAS, Crossbar, Kernel
 from memxc.ir.stages import Array
 from memxc.ir.windows import Ints
 from memxc.physics.network import admittance, closed_loop, nodal
-from memxc.physics.network.drive import apart, drive
+from memxc.physics.network.drive import one_block_a_place, word_line_drive
 
 Floats = NDArray[np.float64]
 
@@ -162,9 +162,9 @@ def _amplifiers(stage: Array, lanes: Ints) -> tuple[nodal.Amplifiers, int]:
 def _kernel(
     stage: Array, crossbar: Crossbar, matrix: Floats, scales: tuple[float, float], split: bool
 ) -> Kernel:
-    whole = drive(crossbar, stage, scales) @ matrix
+    whole = word_line_drive(crossbar, stage, scales) @ matrix
     bias = whole[:, -1] if (crossbar.line == BIAS).any() else None
     taps, sinks, grid = crossbar.taps, crossbar.sinks, crossbar.grid
     if split:
-        taps, sinks, grid = apart(taps), apart(sinks), (1,)
+        taps, sinks, grid = one_block_a_place(taps), one_block_a_place(sinks), (1,)
     return Kernel(whole[:, :-1].reshape(len(whole), -1), None, bias, taps, sinks, grid)
