@@ -1,19 +1,31 @@
-"""What may be plugged in, and what it may look at: the interfaces that rooms share."""
+"""What may be plugged in, and what it may look at: the interfaces that rooms share.
+
+Packages of other people import from here what docs/plugins.md describes: GraphPass, DesignPass,
+Result, Cost, Engine, and for operators `operator`, `Call`, `Parts`, `each` and `Circuit`. A dialect
+and a target are files: the plug-in is the pathlib.Path of one.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from numpy.typing import NDArray
 
+from memxc.engines import Engine
 from memxc.evaluation.samples import Samples
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
-from memxc.ir.stages import Signed
+from memxc.ir.stages import Circuit, Signed
+from memxc.ops import Call, Parts, each, operator
 from memxc.target import Target
+
+__all__ = [
+    "Call", "Circuit", "Context", "Cost", "DesignPass", "Engine", "GraphPass", "Parts", "Pass",
+    "Result", "Zeros", "each", "operator",
+]  # fmt: skip
 
 Network = TypeVar("Network", Graph, Design)
 #: What stands for a weight of exactly zero: no device at all, or a pair at g_min.
@@ -64,6 +76,39 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Option:
+    """How a field is set on the command line, and what its help and docs/cli.md say of it.
+
+    A field declares it as `field(default=..., metadata={"option": Option(...)})`.
+
+    metavar: the form of a value; "" where the field's type lists its values, or is bool.
+    read: makes a value of a text, ValueError where it cannot; None: the text is the value.
+    example: of the option on a command line.  repeated: the option may be given again.
+    default: words in place of the field's default.  page: a page in docs/ that says more.
+    instead: what --passes takes in place of this option; "" if both may be given.
+    per_stage: --stage-set may set it, and the pass asks `Context.option` for it.
+    """
+
+    flag: str
+    help: str
+    metavar: str = ""
+    read: Callable[[str], Any] | None = None
+    example: str = ""
+    repeated: bool = False
+    default: str = ""
+    page: str = ""
+    instead: str = ""
+    per_stage: bool = False
+
+
+def declared(kind: type) -> dict[str, Option]:
+    """The options that a dataclass declares, by the names of their fields."""
+    return {
+        f.name: f.metadata["option"] for f in dataclasses.fields(kind) if "option" in f.metadata
+    }
+
+
+@dataclass(frozen=True)
 class Result(Generic[Network]):
     """What a pass returns.
 
@@ -110,4 +155,20 @@ class DesignPass(Pass):
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
         """Return the changed design; the design that was given stays as it is."""
+        raise NotImplementedError
+
+
+class Cost:
+    """Figures of a programmed design that stand in the report beside memxc's own.
+
+    It is made without arguments.
+    """
+
+    name: ClassVar[str]
+
+    def measure(self, design: Design, context: Context) -> object:
+        """Return the figures: a frozen dataclass of numbers, words, booleans or None.
+
+        A field's name says its unit (`energy_j`); None is a figure that is not known.
+        """
         raise NotImplementedError

@@ -20,16 +20,19 @@ if TYPE_CHECKING:
     from memxc.ops.lower import NodeRow
 
 
-@click.command()
+def _begin(args: list[str]) -> None:
+    """Start the worker: it imports onnx while this process does."""
+    from memxc import worker
+
+    worker.start("memxc.frontend.native")
+
+
+@click.command(cls=_options.Command, begin=_begin)
 @click.argument("model", type=MODEL)
-@_options.shapes
+@_options.declared("shapes")
 @_options.as_json
 def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> int:
     """Say what of MODEL becomes crossbars, what stays digital, and what is refused."""
-    from memxc import worker
-
-    # It imports onnx meanwhile, as this process does.
-    worker.start("memxc.frontend.native")
     from memxc.ops.lower import load, survey
 
     graph = load(model, shapes)

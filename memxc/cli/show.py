@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from memxc.ir.graph import Graph
 
 
-@click.command()
+@click.command(cls=_options.Command)
 @click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="MODEL.onnx|DIR")
 @click.option(
     "--at",
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     help="Default: the graph of a model, the design of a folder.",
 )
 @click.option("--after", metavar="PASS", help="As it stands after this pass of the pipeline.")
-@_options.shapes
+@_options.declared("shapes")
 def command(
     path: Path,
     at: str | None,

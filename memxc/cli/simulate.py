@@ -15,10 +15,8 @@ from memxc.errors import pasted
 
 if TYPE_CHECKING:
     from memxc.build_folder.read import Loaded
-    from memxc.simulate import Data, Scores, SweepPlan, UnderTest
+    from memxc.simulate import Data, SweepPlan, SweepScores, UnderTest
     from memxc.simulate.journal import Journal
-
-SCHEMA = "memxc-simulate/1"
 
 
 @click.command()
@@ -52,6 +50,7 @@ def command(
     from memxc import simulate
     from memxc.build_folder import read as folders
     from memxc.simulate import plot as pictures
+    from memxc.simulate.document import document
 
     plan = simulate.SweepPlan(**asked)
     if plot:
@@ -70,7 +69,7 @@ def command(
             f"{plan.draws:,}; try --set device.sigma=0.1"
         )
     if as_json:
-        _terminal.document(_tree(result, plan, warnings))
+        _terminal.document(document(result, plan, warnings).tree())
     else:
         _say(result, plan, folder, path, picture)
     return 0
@@ -112,7 +111,7 @@ def _given(loaded: Loaded, path: Path, count: int | None) -> tuple[Data, list[st
     return data, warnings
 
 
-def _picture(folder: Path, result: Scores) -> Path:
+def _picture(folder: Path, result: SweepScores) -> Path:
     from memxc.build_folder.read import RESULTS
     from memxc.build_folder.write import write_file
     from memxc.simulate import plot
@@ -122,30 +121,9 @@ def _picture(folder: Path, result: Scores) -> Path:
     return place
 
 
-def _tree(result: Scores, plan: SweepPlan, warnings: list[str]) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "metric": result.metric,
-        "count": result.count,
-        "original": result.original,
-        "set": list(plan.settings),
-        "seed": plan.seed,
-        "draw_per": plan.draw_per,
-        "rows": [
-            {
-                "settings": dict(text.split("=", 1) for text in row.settings),
-                "reprogrammed": list(row.reprogrammed),
-                "mean": row.mean,
-                "spread": row.spread,
-                "scores": list(row.scores),
-            }
-            for row in result.rows
-        ],
-        "warnings": warnings,
-    }
-
-
-def _say(result: Scores, plan: SweepPlan, folder: Path, path: Path, picture: Path | None) -> None:
+def _say(
+    result: SweepScores, plan: SweepPlan, folder: Path, path: Path, picture: Path | None
+) -> None:
     given = ", ".join(plan.settings)
     with_given = f", with {given}" if given else ""
     _terminal.say(f"{result.metric} of {result.count:,} samples of {path.name}{with_given}:")

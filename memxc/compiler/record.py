@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.evaluation.losses import Loss
 from memxc.interfaces import Zeros
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar, Kernel
@@ -27,7 +28,7 @@ class PassRecord:
     exact: bool
     before: Mapping[str, float]
     after: Mapping[str, float]
-    loss: Mapping[str, float | str]
+    loss: Loss | None
 
 
 _KEYS = ("crossbars", "memristors", "multiplications", "parameters")

@@ -10,17 +10,20 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from memxc import plugins
 from memxc.errors import Fault, MemxcError
 from memxc.ir.bounds import TooLargeError, one_operator
 from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear, Rename
-from memxc.ops._registry import COLUMNS, REASONS, Call, Column, Parts
+from memxc.ops._nets import each
+from memxc.ops._registry import COLUMNS, REASONS, Call, Column, Parts, operator
 from memxc.ops._traits import Channelwise
 
 #: Attributes that are yes or no. Of any other number runtimes make different things.
@@ -40,9 +43,30 @@ for _module in pkgutil.iter_modules(__path__):
     if _module.name != "lower" and not _module.name.startswith("_"):
         importlib.import_module(f"{__name__}.{_module.name}")
 
+#: The operators of this folder: no plug-in replaces one of them.
+_OURS = frozenset(COLUMNS)
+
+
+@cache
+def _add_plugins() -> None:
+    """Import the operators of other packages, which declare themselves as memxc's own do."""
+    known = _OURS.union(plugins.added("memxc.ops", _OURS, _no_operator))
+    modules = plugins.modules("memxc.ops")
+    for name, column in list(COLUMNS.items()):
+        # A module may declare an operator without an entry point, or before its import fails.
+        if name not in known and column.lower.__module__ in modules:
+            del COLUMNS[name]
+
+
+def _no_operator(name: str, value: object) -> str | None:
+    if name in COLUMNS and COLUMNS[name].lower is value:
+        return None
+    return f"is not a function that @operator({name!r}) declares"
+
 
 def available() -> Mapping[str, Column]:
     """Every column by the name of its operator, in alphabetical order."""
+    _add_plugins()
     return MappingProxyType(dict(sorted(COLUMNS.items())))
 
 
@@ -100,17 +124,9 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
 
 
 __all__ = [
-    "Call",
-    "Channelwise",
-    "Column",
-    "Parts",
-    "available",
-    "channelwise",
-    "column",
-    "judge",
-    "lower_node",
-    "refusals",
-]
+    "Call", "Channelwise", "Column", "Parts", "available", "channelwise", "column", "each", "judge",
+    "lower_node", "operator", "refusals",
+]  # fmt: skip
 
 
 def _unknown(node: Node) -> Fault:
@@ -125,6 +141,7 @@ def _unknown(node: Node) -> Fault:
 
 def judge(node: Node, opset: int) -> Iterator[Fault]:
     """What can be told of a node without a single shape: its operator and its attributes."""
+    _add_plugins()
     column = COLUMNS.get(node.op)
     if column is None:
         yield _unknown(node)

@@ -5,12 +5,12 @@ Rules of the policies: docs/partition.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from memxc.interfaces import Context, DesignPass, Result
+from memxc.interfaces import Context, DesignPass, Option, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
-from memxc.mapping.layout import lay_out, plan_layout
+from memxc.mapping.layout import Policy, lay_out, plan_layout
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,17 @@ class Partition(DesignPass):
     """
 
     name = "partition"
-    policy: str = "packed"
+    policy: Policy = field(
+        default="packed",
+        metadata={
+            "option": Option(
+                "--partition",
+                "How sub-images share a crossbar.",
+                page="partition.md",
+                per_stage=True,
+            )
+        },
+    )
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with merged kernels."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import get_args
 
 from memxc.errors import fail
-from memxc.interfaces import Context, DesignPass, Result
+from memxc.interfaces import Context, DesignPass, Option, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
+from memxc.ir.stages import Schedule as Mode
 
-MODES = ("parallel", "sequential")
+MODES = get_args(Mode)
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,16 @@ class Schedule(DesignPass):
     """
 
     name = "schedule"
-    mode: str = "parallel"
+    mode: Mode = field(
+        default="parallel",
+        metadata={
+            "option": Option(
+                "--schedule",
+                "A crossbar for every place, or one that takes turns.",
+                per_stage=True,
+            )
+        },
+    )
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with the schedule of each programmable stage set."""

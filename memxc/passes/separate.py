@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from memxc import units
 from memxc.analysis.layer import read_layer
 from memxc.analysis.moments import fitted_stage, measured_moments, refit_stages
 from memxc.analysis.separable import Pair, PatchMoments, fit
 from memxc.evaluation import evaluate, losses, samples
-from memxc.interfaces import Context, GraphPass, Result
+from memxc.interfaces import Context, GraphPass, Option, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear
-from memxc.mapping.layout import POLICIES, plan_layout
+from memxc.mapping.layout import POLICIES, Policy, plan_layout
 from memxc.ops.lower import lower
 
 Inputs = Mapping[str, NDArray[Any]]
@@ -47,10 +48,23 @@ class Separate(GraphPass):
 
     name = "separate"
     exact = False
-    ratio: float = 1.0
+    ratio: float = field(
+        default=1.0,
+        metadata={
+            "option": Option(
+                "--separate",
+                "3D kernels made depthwise and pointwise (2D + 1D), in this share of the layers "
+                "that can be.",
+                metavar="RATIO",
+                read=units.parse,
+                example="--separate 0.5",
+                page="separate.md",
+            )
+        },
+    )
     loss: float = math.inf
     rank: int = 1
-    partition: str = "packed"
+    partition: Policy = "packed"
 
     def __post_init__(self) -> None:
         if not 0 <= self.ratio <= 1:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from memxc import __version__
 from memxc.errors import fail
 from memxc.evaluation import metrics, reference
+from memxc.evaluation.metrics import Metric
 from memxc.ir.design import Design
 from memxc.physics.device import variation
 from memxc.simulate.circuit import answers, circuit
@@ -27,7 +28,7 @@ from memxc.simulate.points import Point, Program, SweepPlan, check_programming, 
 from memxc.target import Target
 
 __all__ = [
-    "Data", "Scores", "SweepPlan", "SweepRow", "UnderTest", "circuit", "points", "programmed",
+    "Data", "SweepPlan", "SweepRow", "SweepScores", "UnderTest", "circuit", "points", "programmed",
     "run",
 ]  # fmt: skip
 
@@ -57,10 +58,10 @@ class SweepRow:
 
 
 @dataclass(frozen=True)
-class Scores:
+class SweepScores:
     """What simulate found. original: the score of the network itself in onnxruntime."""
 
-    metric: str
+    metric: Metric
     count: int
     original: float | None
     rows: tuple[SweepRow, ...]
@@ -106,7 +107,7 @@ def draw_seed(seed: int, draw: int) -> int:
     return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
 
 
-def run(bench: UnderTest, data: Data, plan: SweepPlan) -> Scores:
+def run(bench: UnderTest, data: Data, plan: SweepPlan) -> SweepScores:
     """The score of every point and draw. Raises MemxcError (usage) for settings or labels that
     do not fit; what was finished before stays in the journal."""
     todo = points(plan, bench.target)
@@ -115,7 +116,7 @@ def run(bench: UnderTest, data: Data, plan: SweepPlan) -> Scores:
     return _Sweep(bench, data, plan, right, metric, todo).result()
 
 
-def _truth(bench: UnderTest, data: Data, plan: SweepPlan) -> tuple[Array, str]:
+def _truth(bench: UnderTest, data: Data, plan: SweepPlan) -> tuple[Array, Metric]:
     """What answers are compared with, and by which metric."""
     name = bench.design.outputs[0]
     shape = bench.design.buses[name].sample
@@ -140,7 +141,7 @@ class _Sweep:
         data: Data,
         plan: SweepPlan,
         right: Array,
-        metric: str,
+        metric: Metric,
         todo: list[Point],
     ) -> None:
         self.bench, self.data, self.plan = bench, data, plan
@@ -148,7 +149,7 @@ class _Sweep:
         # Draws of one point come after each other: one network is kept.
         self.programmed = lru_cache(maxsize=1)(self._programmed)
 
-    def result(self) -> Scores:
+    def result(self) -> SweepScores:
         original = self._original()
         jobs = [
             (number, draw)
@@ -168,7 +169,7 @@ class _Sweep:
             SweepRow(point.settings, tuple(found), point.reprogrammed)
             for point, found in zip(self.todo, scores, strict=True)
         )
-        return Scores(self.metric, self.data.count, original, tuple(rows))
+        return SweepScores(self.metric, self.data.count, original, tuple(rows))
 
     def _draws(self, number: int) -> int:
         target = self.todo[number].target
