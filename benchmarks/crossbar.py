@@ -43,10 +43,10 @@ def main() -> None:
 
 
 def one_core(size: int, g: Floats) -> None:
-    ours = least(lambda: admittance.ports(g[None], WIRES, threads=1))
+    ours = least(lambda: admittance.port_admittance(g[None], WIRES, threads=1))
     print(f"{size} x {size}, 1 ohm a segment, one core, least of up to {ROUNDS} rounds")
     row("memxc: t, y_in and y_out", ours, ours)
-    t = admittance.ports(g[None], WIRES).t[0]
+    t = admittance.port_admittance(g[None], WIRES).t[0]
     for name, way in others(g):
         error = np.abs(way() - t).max() / np.abs(t).max()
         row(name, least(way), ours, f"  t differs by {error:.0e}")
@@ -58,7 +58,9 @@ def one_core(size: int, g: Floats) -> None:
 
 def all_cores(size: int, g: Floats) -> None:
     seconds = {
-        threads: least(lambda n=threads: admittance.ports(g, WIRES, threads=n), time.perf_counter)
+        threads: least(
+            lambda n=threads: admittance.port_admittance(g, WIRES, threads=n), time.perf_counter
+        )
         for threads in (1, None)
     }
     print(

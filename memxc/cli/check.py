@@ -33,9 +33,9 @@ def _begin(args: list[str]) -> None:
 @_options.as_json
 def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> int:
     """Say what of MODEL becomes crossbars, what stays digital, and what is refused."""
-    from memxc.ops.lower import load, survey
+    from memxc.ops.lower import load_graph, survey
 
-    graph = load(model, shapes)
+    graph = load_graph(model, shapes)
     found, faults = survey(graph)
     rows = _folded(found, graph)
     if as_json:

@@ -23,7 +23,7 @@ from memxc.interfaces import Context, DesignPass, GraphPass, Pass, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear
-from memxc.ops.lower import load, lower
+from memxc.ops.lower import load_graph, lower
 from memxc.target import Target
 
 _UNCHECKED = (
@@ -167,7 +167,7 @@ def _stage_by_stage(pipeline: Sequence[Pass]) -> list[Pass]:
 def _read(options: Options, progress: Callable[[str], None]) -> tuple[Graph, Design]:
     """The network, and lowered: its faults show before a sample is drawn or the model is run."""
     progress("reading the model")
-    loaded = load(options.model, options.shapes)
+    loaded = load_graph(options.model, options.shapes)
     progress("lowering")
     return loaded, lower(loaded)
 
@@ -182,7 +182,7 @@ def _left_out(options: Options, report_only: bool) -> Iterator[str]:
 
 def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
     """The network after each pass by its name, nothing measured; "load" and "lower" among them."""
-    graph = load(options.model, options.shapes)
+    graph = load_graph(options.model, options.shapes)
     yield "load", graph
     pipeline = order.asked(options)
     known, _ = inputs.read(options, graph)

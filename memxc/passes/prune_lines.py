@@ -61,7 +61,7 @@ class PruneLines(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """The graph with zeros in its weights."""
-        warnings = prune.check(self, ("share", "loss"), CHOICES, ctx)
+        warnings = prune.check_amounts(self, ("share", "loss"), CHOICES, ctx)
         units = _units(graph, self.unit)
         if not units:
             words = "depthwise convolution" if self.unit == "crossbar" else "layer"

@@ -50,7 +50,7 @@ def test_linear_cells_are_the_linear_crossbar(seed):
         drive = DRIVES[rng.integers(2)]
         volts, ends = rng.normal(size=(1, 3, rows)), 0.1 * rng.normal(size=(2, 3, columns))
         found = newton.currents(g, LinearLaw(), wires, volts, drive, ends)
-        ports = admittance.ports(g, wires, drive)
+        ports = admittance.port_admittance(g, wires, drive)
         expected = volts @ ports.t - ends @ ports.y_out
         assert np.abs(found - expected).max() <= 1e-10 * np.abs(expected).max()
 

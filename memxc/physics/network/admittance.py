@@ -42,7 +42,7 @@ class Ports:
     y_out: Floats
 
 
-def ports(
+def port_admittance(
     g: Floats, wires: WireResistance, drive: Drive = "left", threads: int | None = None
 ) -> Ports:
     """Port admittance of crossbars g (n, rows, columns) S, 0 where no device stands.

@@ -123,7 +123,7 @@ def _close(
             shares = len(lanes[chunk[0][number][0]]) // crossbar.groups
             g = crossbar.conductance((blocks[:, number] // shares).astype(np.intp))
             node = np.where(crossbar.polarity > 0, crossbar.column, crossbar.column + first_minus)
-            parts.append((admittance.ports(g, wires, stage.drive), node.astype(np.intp)))
+            parts.append((admittance.port_admittance(g, wires, stage.drive), node.astype(np.intp)))
         matrix = closed_loop.matrix(parts, amplifiers, 1 + int(amplifiers.minus[-1]))
         ends = np.cumsum([crossbar.word_lines for crossbar in crossbars])[:-1]
         for number, own in enumerate(np.split(matrix, ends, axis=1)):
