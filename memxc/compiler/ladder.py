@@ -20,7 +20,7 @@ from memxc.frontend import Part, evaluator
 from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.physics.network.effective import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 #: Samples on which every pass is checked, and numbers in all of a network with a wide input; more
 #: would only cost time.
@@ -77,7 +77,7 @@ class Ladder:
         """
         change, compared = step.change, step.after
         if change.wired and not change.exact:
-            compared = effective(step.after, Wires.of(self._wire))
+            compared = effective(step.after, WireResistance.of(self._wire))
         rung = self._rung(change.name, compared)
         # No limiter acts on the samples that calibrate scaled by, so it is exact on them, too.
         # Outputs that were NaN before stay NaN, as `start` has said.

@@ -25,7 +25,7 @@ from memxc.interfaces import Context, DesignPass, GraphPass, Pass, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear
-from memxc.ops.lower import load, lower
+from memxc.ops.lower import load_graph, lower
 from memxc.target import Target
 
 _UNCHECKED = (
@@ -86,7 +86,7 @@ def compile_model(
     """
     progress("reading the model")
     model, shapes = inputs.model(options)
-    loaded = load(model, shapes)
+    loaded = load_graph(model, shapes)
     progress("lowering")
     lowered = lower(loaded)  # its faults show before a sample is drawn or the model is run
     memory.check(loaded, lowered, str(options.model), report_only, large)
@@ -183,7 +183,7 @@ def _left_out(options: Options, report_only: bool) -> Iterator[str]:
 
 def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
     """The network after each pass by its name, nothing measured; "load" and "lower" among them."""
-    graph = load(*inputs.model(options))
+    graph = load_graph(*inputs.model(options))
     yield "load", graph
     pipeline = order.asked(options)
     known, _ = inputs.read(options, graph)
