@@ -21,6 +21,8 @@ from memxc.ir.graph import Graph
 from memxc.ir.stages import Digital
 
 SCHEMA = "memxc-report/1"
+#: Options that the report and the manifest do not keep, or keep elsewhere.
+_PATHS = ("model", "samples", "target", "cells")
 #: Types of shapes, axes and indices in ONNX: constants that say how to compute, not what with.
 _NO_PARAMETERS = ("int64", "bool")
 
@@ -195,7 +197,7 @@ def _tensors(graph: Graph, names: Iterable[str]) -> list[dict[str, Any]]:
 def _options(options: Options) -> dict[str, Any]:
     # No path is part of a result: the same model compiled elsewhere gives the same bytes.
     fields = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
-    return {key: v for key, v in fields.items() if key not in ("model", "samples", "target")}
+    return {key: v for key, v in fields.items() if key not in _PATHS}
 
 
 def _rung(rung: Rung) -> dict[str, Any]:

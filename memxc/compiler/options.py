@@ -12,8 +12,10 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
     ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
@@ -27,6 +29,7 @@ from memxc.errors import Fault, MemxcError
 from memxc.interfaces import Option, Pass, Zeros
 from memxc.ir.stages import Schedule, Signed
 from memxc.mapping.layout import Policy
+from memxc.netlist_reader import Cells, read_cells
 from memxc.passes.calibrate import Calibrate
 from memxc.passes.convert import Convert
 from memxc.passes.drop_dead import DropDeadChannels
@@ -66,6 +69,14 @@ def _pruning(text: str) -> str:
 def _of_stage(text: str) -> str:
     stage_set.parse(text)
     return text
+
+
+def _cells(given: Any) -> Any:
+    if not isinstance(given, str | Path):
+        return given
+    if not Path(given).is_dir():
+        raise ValueError("there is no such folder")
+    return read_cells(Path(given))
 
 
 _Size = Annotated[int, Field(gt=0, le=2**31)]
@@ -232,6 +243,19 @@ class Options(Settings):
                 "samples; labels y. With --refit or --separate half of them is fitted to, and "
                 "losses are measured on the others.",
                 default="MODEL.samples.npz",
+            )
+        },
+    )
+
+    cells: Annotated[InstanceOf[Cells], BeforeValidator(_cells)] | None = field(
+        default=None,
+        metadata={
+            "option": Option(
+                "--cells",
+                "Cells of your own, the .cir files of a folder, in place of memxc's of the same "
+                "names: amplifiers, limiters, lane functions.",
+                metavar="DIR",
+                page="netlist.md",
             )
         },
     )
