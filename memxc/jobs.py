@@ -6,27 +6,23 @@ meanwhile, and what it has started with it.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import shutil
-import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from memxc.errors import fail, why
+from memxc.worker import Died
+from memxc.worker.child import Child, Connection
+from memxc.worker.serve import end_with_parent
 
-__all__ = ["BrokenProcessPool", "Pool", "end", "pool", "refused"]
+__all__ = ["Died", "Pool", "end", "pool", "serve"]
 
 T = TypeVar("T")
-
-#: The temporary folders of pools at work.
-_folders: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,8 @@ class Pool:
     def ordered(self, work: Callable[..., T], items: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """work(*item) for each item, in order; twice as many items as processes wait in memory.
 
-        Raises BrokenProcessPool where a process ends without an answer.
+        `work` is a function of a module that can be imported, as processes import it again.
+        Raises Died where a process ends without an answer, OSError where none can be started.
         """
         if self.executor is None:
             for item in items:
@@ -54,16 +51,61 @@ class Pool:
             yield future.result()
 
 
-def refused() -> str:
-    """Why no process of a pool can be started on this machine; "" where they can.
+class _Processes(ThreadPoolExecutor):
+    """An executor whose threads each have a process of their own do the work."""
 
-    They share semaphores, which are files in /dev/shm on Linux.
-    """
-    try:
-        multiprocessing.get_context("spawn").Lock()
-    except (OSError, ImportError) as error:
-        return why(error)
-    return ""
+    def __init__(self, jobs: int, folder: str) -> None:
+        super().__init__(jobs)
+        self.folder = folder
+        self._own, self._lock = threading.local(), threading.Lock()
+        self._children: list[Child] = []
+        self._ended = False
+
+    def submit(self, work: Callable[..., T], /, *item: Any, **named: Any) -> Future[T]:
+        """The answer of work(*item, **named) in one of the processes."""
+        return super().submit(self._ask, work, item, named)
+
+    def _ask(self, *request: Any) -> Any:
+        connection = self._child().connection
+        try:
+            connection.send(request)
+            answer, error = connection.recv()
+        except (EOFError, OSError) as gone:
+            raise Died("ends without an answer") from gone
+        if error is not None:
+            raise error
+        return answer
+
+    def _child(self) -> Child:
+        """The process of this thread, started with its first work."""
+        if not hasattr(self._own, "child"):
+            with self._lock:
+                if self._ended:
+                    raise Died("is ended")
+                self._own.child = Child(__name__, TMPDIR=self.folder)
+                self._children.append(self._own.child)
+        child: Child = self._own.child
+        return child
+
+    def kill(self) -> None:
+        """Kill the processes, and let no other one start."""
+        with self._lock:
+            self._ended = True
+            for child in self._children:
+                child.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Kill the processes, and wait until nothing of them is left."""
+        self.kill()
+        self.shutdown(cancel_futures=True)
+        for child in self._children:
+            child.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+#: The processes of pools at work.
+_at_work: list[_Processes] = []
 
 
 @contextmanager
@@ -80,43 +122,36 @@ def pool(jobs: int) -> Iterator[Pool]:
     except OSError as error:
         hint = "set TMPDIR to a folder that can be written"
         raise fail("cannot-write", "temporary files", why(error), hint) from error
-    _folders.append(folder)
-    executor = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(folder,)
-    )
+    processes = _Processes(jobs, folder)
+    _at_work.append(processes)
     try:
-        yield Pool(jobs, executor)
-    except BaseException:
-        end()
-        raise
+        yield Pool(jobs, processes)
     finally:
-        executor.shutdown(cancel_futures=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        _folders.remove(folder)
+        processes.close()
+        _at_work.remove(processes)
 
 
 def end() -> None:
     """Kill the processes of all pools, and remove their temporary folders."""
-    for process in multiprocessing.active_children():
-        assert process.pid is not None, "it was started"
-        # One that has only just been started leads no group yet.
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-    for folder in _folders:
-        shutil.rmtree(folder, ignore_errors=True)
+    for processes in [*_at_work]:
+        processes.kill()
 
 
-def _begin(folder: str) -> None:
-    """In a new process: what it starts is in its group, and what it writes in a known folder."""
-    os.setpgrp()
-    tempfile.tempdir = folder
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def serve(handle: int, alive: int) -> None:
+    """In a process of a pool: answer requests over the connection `handle` until it closes.
 
-
-def _end_with_parent() -> None:
-    """Where the parent is killed, nobody else ends this process."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "a pool starts this process"
-    parent.join()
-    os.killpg(0, signal.SIGKILL)
+    alive: as memxc.worker.child has it.
+    """
+    end_with_parent(alive)
+    connection = Connection(handle)
+    while True:
+        try:
+            work, item, named = connection.recv()
+        except EOFError:
+            return
+        answer: tuple[Any, Exception | None]
+        try:
+            answer = work(*item, **named), None
+        except Exception as error:  # noqa: BLE001 - it is raised where the answer is wanted
+            answer = None, error
+        connection.send(answer)

@@ -47,27 +47,30 @@ def test_in_order(processes):
         ]
 
 
-#: A pool at work on what does not answer, in a process that has started another, as engines do.
-SCRIPT = """
-import os, pathlib, subprocess, sys, tempfile, time
-from memxc import jobs
-
-note = pathlib.Path("note")
+#: What does not answer, in a process that has started another, as engines do.
+WORK = """
+import os, pathlib, subprocess, tempfile, time
 
 def asleep():
     child = subprocess.Popen(["sleep", "300"])
     pathlib.Path("new").write_text(f"{os.getpid()} {child.pid} {tempfile.gettempdir()}")
-    pathlib.Path("new").rename(note)
+    pathlib.Path("new").rename("note")
     time.sleep(300)
+"""
 
-if __name__ == "__main__":
-    with jobs.pool(1) as pool:
-        pool.executor.submit(asleep)
-        while not note.exists():
-            time.sleep(0.05)
-        if sys.argv[1] == "leave":
-            raise KeyboardInterrupt
-        time.sleep(300)
+#: A pool at work on that, in a script without a main guard: no process may import it again.
+SCRIPT = """
+import pathlib, sys, time
+from memxc import jobs
+from work import asleep
+
+with jobs.pool(1) as pool:
+    pool.executor.submit(asleep)
+    while not pathlib.Path("note").exists():
+        time.sleep(0.05)
+    if sys.argv[1] == "leave":
+        raise KeyboardInterrupt
+    time.sleep(300)
 """
 
 
@@ -76,6 +79,7 @@ def script(tmp_path):
     """script(word) -> the process; in its folder `tmp` is for temporary files."""
     (tmp_path / "tmp").mkdir()
     (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "work.py").write_text(WORK)
     world = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
 
     def start(word):
@@ -134,5 +138,17 @@ def test_no_process_outlives_one_that_is_killed(script, tmp_path):
 
 
 def test_a_process_that_ends_by_itself():
-    with pytest.raises(jobs.BrokenProcessPool), jobs.pool(1) as pool:
+    with pytest.raises(jobs.Died), jobs.pool(1) as pool:
         list(pool.ordered(os._exit, [(1,)]))
+
+
+def test_what_the_work_raises_is_raised_here():
+    with pytest.raises(ZeroDivisionError), jobs.pool(1) as pool:
+        list(pool.ordered(divmod, [(1, 0)]))
+
+
+def test_an_ended_pool_starts_no_process():
+    with jobs.pool(1) as pool:
+        jobs.end()
+        with pytest.raises(jobs.Died):
+            list(pool.ordered(divmod, [(1, 3)]))

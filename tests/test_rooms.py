@@ -38,7 +38,7 @@ OWNERS = {
     "jinja2": {"render"},
     "click": {"cli"},
     "subprocess": {"engines", "worker"},
-    "multiprocessing": {"jobs", "worker"},
+    "multiprocessing": {"worker"},
     "neospice": {"engines"},
     "pydantic": {"compiler", "target"},
     "matplotlib": {"simulate"},

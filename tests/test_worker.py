@@ -30,7 +30,7 @@ def split(text: bytes, allowance: worker.Allowance = ENOUGH) -> list[bytes]:
 def number() -> int:
     """The process that answers."""
     split(b"")
-    return worker._held.process.process.pid
+    return worker._held.process.child.process.pid
 
 
 def test_answers_come_from_one_process_that_stays():
@@ -124,7 +124,7 @@ PARENT = """
 from memxc import worker
 allowance = worker.Allowance(300, 2**28)
 worker.ask("re:split", [b",", b""], allowance, list)
-print(worker._held.process.process.pid, flush=True)
+print(worker._held.process.child.process.pid, flush=True)
 {}
 """
 

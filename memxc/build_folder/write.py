@@ -13,8 +13,11 @@ from typing import Any
 from memxc import __version__, plugins, render, target
 from memxc.backends import netlist
 from memxc.backends.netlist import tables
-from memxc.build_folder import read, report
+from memxc.build_folder import read
 from memxc.build_folder.read import MANIFEST, MODEL, SAMPLES, Loaded, changed, load
+from memxc.build_folder.report.build import build
+from memxc.build_folder.report.document import Report
+from memxc.build_folder.report.text import sizes
 from memxc.compiler.run import Compiled
 from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend.copy import copy
@@ -86,7 +89,7 @@ def _same(path: Path, model: Any) -> bool:
 
 def write(
     compiled: Compiled, out: Path, force: bool = False, dialects: Sequence[str] = ("ngspice",)
-) -> dict[str, Any]:
+) -> Report:
     """Write everything that `compile` promises into `out`, or the report only; returns the report.
 
     Nothing is left behind where it fails. MemxcError: as `check`.
@@ -96,7 +99,7 @@ def write(
     check(out, force, [path for path in inputs if path is not None])
     try:
         with _moved_at_the_end(_real(out)) as place:
-            found = report.build(compiled, read.sha256(compiled.options.model))
+            found = build(compiled, read.sha256(compiled.options.model))
             _fill(compiled, found, place, dialects)
             _seal(compiled, found, place, dialects)
             _keep_results(_real(out), place)
@@ -121,11 +124,10 @@ def write_file(path: Path, data: bytes) -> None:
         raise _cannot_write(path, error) from error
 
 
-def _fill(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequence[str]) -> None:
-    (place / "report.json").write_text(store.dumps(found), "ascii")
-    sizes = report.sizes(found)
+def _fill(compiled: Compiled, found: Report, place: Path, dialects: Sequence[str]) -> None:
+    (place / "report.json").write_text(store.dumps(found.tree()), "ascii")
     for page in ("report.md", "report.html"):
-        text = render.report(page, report=found, sizes=sizes)
+        text = render.report(page, report=found, sizes=sizes(found))
         (place / page).write_text(text, "utf-8", newline="\n")
     if not compiled.report_only:
         _fill_design(compiled, place, dialects)
@@ -152,16 +154,16 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
         file.writelines(f"{line}\n" for line in lines)
 
 
-def _seal(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequence[str]) -> None:
+def _seal(compiled: Compiled, found: Report, place: Path, dialects: Sequence[str]) -> None:
     kinds, versions = compiled.graph.kinds, _plugins(compiled, found, dialects)
     own = compiled.options.cells
     files = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
     manifest = {
         "schema": read.SCHEMA,
         "memxc": __version__,
-        "model": {key: found["model"][key] for key in ("name", "sha256")},
-        "target": found["target"],
-        "options": found["options"],
+        "model": {"name": found.model.name, "sha256": found.model.sha256},
+        "target": found.target.model_dump(),
+        "options": found.options,
         "kinds": {name: kinds[name] for name in compiled.design.inputs if name in kinds},
         **({"plugins": versions} if versions else {}),
         **({"cells": dict(own.sha256)} if own is not None else {}),
@@ -170,14 +172,14 @@ def _seal(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequ
     (place / MANIFEST).write_text(store.dumps(manifest), "ascii")
 
 
-def _plugins(compiled: Compiled, found: dict[str, Any], dialects: Sequence[str]) -> dict[str, str]:
+def _plugins(compiled: Compiled, found: Report, dialects: Sequence[str]) -> dict[str, str]:
     """The versions of the packages whose plug-ins took part, by their names."""
     name = compiled.target.name
     used = [
         *(("memxc.ops", node.op) for node in compiled.graph.nodes),
         *(("memxc.passes", record.name) for record in compiled.records),
         *(("memxc.dialects", dialect) for dialect in dialects),
-        *(("memxc.costs", cost) for cost in found.get("costs", ())),
+        *(("memxc.costs", cost) for cost in found.costs),
     ]
     # A file of the user's may have the same name; its values tell the two apart.
     if plugins.owner("memxc.targets", name) is not None:

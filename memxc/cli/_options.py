@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.build_folder.diff import QUANTITIES, Limit, at
+from memxc.build_folder.quantities import QUANTITIES, Limit
 from memxc.compiler.forms import tile
 from memxc.errors import once
 
 if TYPE_CHECKING:
+    from memxc.build_folder.report.document import Report
     from memxc.compiler.declaration import Declared
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: What --budget can limit, its unit, and where the report has it.
+#: What --budget can limit.
 BUDGETS = {key: QUANTITIES[key] for key in ("crossbars", "memristors", "power", "latency", "loss")}
 
 MODEL = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -44,7 +45,7 @@ class _Form(click.ParamType[Any]):
 
 def budget(text: str) -> dict[str, float]:
     """KEY=LIMIT,...: crossbars, memristors, power, latency, loss."""
-    return {key: units.parse(value, BUDGETS[key][0]) for key, value in _limits(text).items()}
+    return {key: units.parse(value, BUDGETS[key].unit) for key, value in _limits(text).items()}
 
 
 def growth(text: str) -> dict[str, Limit]:
@@ -52,7 +53,7 @@ def growth(text: str) -> dict[str, Limit]:
     found = {}
     for key, value in _limits(text).items():
         relative = value.endswith("%")
-        amount = units.parse(value.removesuffix("%"), "" if relative else BUDGETS[key][0])
+        amount = units.parse(value.removesuffix("%"), "" if relative else BUDGETS[key].unit)
         found[key] = Limit(amount / 100 if relative else amount, relative)
     return found
 
@@ -85,12 +86,11 @@ GROWTH = _Form("KEY=LIMIT,...", growth, "--budget crossbars=5%,power=0%,loss=0.0
 SWEEP = _Form("KEY=A,B,C", sweep, "--sweep device.sigma=0,0.05,0.1")
 
 
-def over(limits: dict[str, float], report: dict[str, Any]) -> list[str]:
+def over(limits: dict[str, float], report: Report) -> list[str]:
     """A sentence for every budget that the report passes."""
     lines = []
     for key, limit in limits.items():
-        unit, path = BUDGETS[key]
-        value = at(report, path)
+        unit, value = BUDGETS[key].unit, BUDGETS[key].of(report)
         if value is None:
             lines.append(f"over budget: {key} was not measured")
         elif value > limit:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click  # noqa: TID251
 
 from memxc.cli import _options, _terminal
 from memxc.cli._options import MODEL
 from memxc.errors import fail, pasted
+
+if TYPE_CHECKING:
+    from memxc.build_folder.report.document import Report
+    from memxc.target import Target
 
 
 def _begin(args: list[str]) -> None:
@@ -105,9 +109,9 @@ def command(
         report = write.write(compiled, out, force, dialects)
     passed = _options.over(budget or {}, report)
     if as_json:
-        _terminal.document(report)
+        _terminal.document(report.tree())
     _say(report, out, quiet or as_json, report_only)
-    if report["fidelity"]["passed"] is False:
+    if report.fidelity.passed is False:
         passed.append("failed check: the circuit is not known to compute what the network does")
     for line in passed:
         _terminal.warn(line)
@@ -144,34 +148,34 @@ def _known(dialects: tuple[str, ...]) -> None:
             raise fail("usage", f"--dialect {name}", what, "compile once for each of the two")
 
 
-def _say(report: dict[str, Any], out: Path, quiet: bool, only: bool) -> None:
-    from memxc.build_folder.report import summary
+def _say(report: Report, out: Path, quiet: bool, only: bool) -> None:
+    from memxc.build_folder.report.text import summary
     from memxc.errors import printable
 
-    for warning in report["warnings"]:
+    for warning in report.warnings:
         _terminal.warn(f"warning: {printable(warning)}")
     if quiet:
         return
-    _terminal.say(f"{printable(report['model']['name'])} for {report['target']['name']}:")
+    _terminal.say(f"{printable(report.model.name)} for {report.target.name}:")
     for line in summary(report):
         _terminal.say(f"  {line}")
     if only:
         _terminal.say(f"Written to {out}: report.md, report.html, report.json.")
         _terminal.say("Next: the same without --report-only, for the netlist and its checks")
         return
-    if _disturbed(report["target"]):
+    if _disturbed(report.target):
         _terminal.say("  all without wires and variation: memxc simulate has them")
     _terminal.say(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
-    wire = ["--wire"] if "compensate" in [done["name"] for done in report["passes"]] else []
+    wire = ["--wire"] if "compensate" in [done.name for done in report.passes] else []
     _terminal.say(f"Next: {pasted('memxc', 'verify', out, *wire)}")
 
 
-def _disturbed(target: dict[str, Any]) -> bool:
+def _disturbed(target: Target) -> bool:
     """Whether the circuit has what no figure of the report knows of."""
     varies = ("sigma", "sigma_v", "read_noise", "stuck_at_lrs", "stuck_at_hrs", "drift_time_s")
     return any(
         value
         for table in ("wire", "device", "amplifier")
-        for key, value in target[table].items()
+        for key, value in getattr(target, table)
         if key != "source" and (table == "wire" or key.endswith(varies) or key == "states")
     )

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from memxc.simulate import Bench, Data, Plan, Result
     from memxc.simulate.journal import Journal
 
-SCHEMA = "memxc-simulate/1"
-
 
 @click.command()
 @click.argument("folder", type=FOLDER, metavar="DIR")
@@ -52,6 +50,7 @@ def command(
     from memxc import simulate
     from memxc.build_folder import read as folders
     from memxc.simulate import plot as pictures
+    from memxc.simulate.document import document
 
     plan = simulate.Plan(**asked)
     if plot:
@@ -70,7 +69,7 @@ def command(
             f"{plan.draws:,}; try --set device.sigma=0.1"
         )
     if as_json:
-        _terminal.document(_tree(result, plan, warnings))
+        _terminal.document(document(result, plan, warnings).tree())
     else:
         _say(result, plan, folder, path, picture)
     return 0
@@ -118,29 +117,6 @@ def _picture(folder: Path, result: Result) -> Path:
     place = folder / RESULTS / "sweep.svg"
     write_file(place, plot.svg(result))
     return place
-
-
-def _tree(result: Result, plan: Plan, warnings: list[str]) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "metric": result.metric,
-        "count": result.count,
-        "original": result.original,
-        "set": list(plan.settings),
-        "seed": plan.seed,
-        "draw_per": plan.draw_per,
-        "rows": [
-            {
-                "settings": dict(text.split("=", 1) for text in row.settings),
-                "reprogrammed": list(row.reprogrammed),
-                "mean": row.mean,
-                "spread": row.spread,
-                "scores": list(row.scores),
-            }
-            for row in result.rows
-        ],
-        "warnings": warnings,
-    }
 
 
 def _say(result: Result, plan: Plan, folder: Path, path: Path, picture: Path | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,8 @@ if TYPE_CHECKING:
 
     from memxc.build_folder.read import Loaded
     from memxc.netlist_reader import Netlist
-    from memxc.verify import CellResult, LimiterResult, StageResult, Verification
-
-SCHEMA = "memxc-verify/1"
+    from memxc.verify import CellResult, LimiterResult, Verification
+    from memxc.verify.document import Verified
 
 
 @click.command()
@@ -56,7 +54,6 @@ def command(
     changed = write.changed(folder)
     inputs, labels, warnings = _inputs(loaded, samples, count)
     reference, missing = _reference(loaded, inputs)
-    asked["jobs"] = _processes(asked["jobs"])
     with _terminal.progress() as show:
         show("reading the netlist back")
         netlist = netlist_reader.read_folder(folder / "netlist")
@@ -72,25 +69,11 @@ def command(
             labels,
         )
     if as_json:
-        _terminal.document(_tree(found, differences, changed, warnings))
+        _terminal.document(_document(found, differences, changed, warnings).tree())
     else:
         _say(found, changed, missing)
         _verdict(found, differences, bool(changed), folder, asked["wire"])
     return 0 if found.ok and not differences else 1
-
-
-def _processes(wanted: int) -> int:
-    """How many processes the engine runs in: 0, told here, where none can be started."""
-    from memxc import jobs
-
-    reason = jobs.refused()
-    if not reason:
-        return wanted
-    _terminal.warn(
-        f"warning: no process can be started beside this one ({reason}): the engine runs in this "
-        "one, --jobs is without effect, and Ctrl-C is heard only between two circuits"
-    )
-    return 0
 
 
 def _differences(loaded: Loaded, netlist: Netlist) -> int:
@@ -130,28 +113,24 @@ def _reference(
         return None, error.faults[0].what
 
 
-def _tree(
+def _document(
     found: Verification, differences: int | None, changed: list[str], warnings: list[str]
-) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "engine": {"name": found.engine, "version": found.version},
-        "tolerance": found.tolerance,
-        "changed": changed,
-        "stages": [_stage(stage) for stage in found.stages],
-        "cells": [asdict(cell) for cell in found.cells],
-        "limiters": [asdict(limiter) for limiter in found.limiters],
-        "outputs": None if found.outputs is None else asdict(found.outputs),
-        "differences": differences,
-        "warnings": warnings,
-        "ok": found.ok and not differences,
-    }
+) -> Verified:
+    from memxc.verify.document import SCHEMA, Engine, Verified
 
-
-def _stage(stage: StageResult) -> dict[str, Any]:
-    watts = stage.crossbar_w
-    named = None if watts is None else dict(zip(("engine", "report"), watts, strict=True))
-    return {**asdict(stage), "crossbar_w": named}
+    return Verified(
+        schema_=SCHEMA,
+        engine=Engine(name=found.engine, version=found.version),
+        tolerance=found.tolerance,
+        changed=tuple(changed),
+        stages=found.stages,
+        cells=found.cells,
+        limiters=found.limiters,
+        outputs=found.outputs,
+        differences=differences,
+        warnings=tuple(warnings),
+        ok=found.ok and not differences,
+    )
 
 
 def _say(found: Verification, changed: list[str], missing: str) -> None:
@@ -174,7 +153,8 @@ def _say(found: Verification, changed: list[str], missing: str) -> None:
     _say_cells(found)
     watts = [stage.crossbar_w for stage in found.stages if stage.crossbar_w is not None]
     if watts:
-        simulated, computed = (sum(pair[k] for pair in watts) for k in (0, 1))
+        simulated = sum(each.engine for each in watts)
+        computed = sum(each.report for each in watts)
         _terminal.say(
             f"Crossbars: {simulated:.6e} W summed over the devices by {found.engine}, "
             f"{computed:.6e} W by the report's formula on the same volts."

@@ -42,10 +42,11 @@ class Log:
         if isinstance(step.result, CountedDesign):
             self.records += step.result.records
             return
-        before, after, loss = (
+        before, after = (
             {key: value for part in seen for key, value in getattr(part, name).items()}
-            for name in ("before", "after", "loss")
+            for name in ("before", "after")
         )
+        loss = next((part.loss for part in seen if part.loss is not None), None)
         self.records.append(
             PassRecord(change.name, change.options(), change.exact, before, after, loss)
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from memxc.evaluation.losses import Loss
 from memxc.interfaces import Pass, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
@@ -27,7 +28,7 @@ class Observed:
 
     before: Mapping[str, float] = field(default_factory=dict)
     after: Mapping[str, float] = field(default_factory=dict)
-    loss: Mapping[str, float | str] = field(default_factory=dict)
+    loss: Loss | None = None
     warnings: tuple[str, ...] = ()
 
 

@@ -71,14 +71,7 @@ def _of_stage(text: str) -> str:
     return text
 
 
-def _cells(given: Any) -> Any:
-    if not isinstance(given, str | Path):
-        return given
-    if not Path(given).is_dir():
-        raise ValueError("there is no such folder")
-    return read_cells(Path(given))
-
-
+_Cells = Annotated[InstanceOf[Cells], BeforeValidator(read_cells)]
 _Size = Annotated[int, Field(gt=0, le=2**31)]
 
 
@@ -247,13 +240,12 @@ class Options(Settings):
         },
     )
 
-    cells: Annotated[InstanceOf[Cells], BeforeValidator(_cells)] | None = field(
+    cells: _Cells | None = field(
         default=None,
         metadata={
             "option": Option(
                 "--cells",
-                "Cells of your own, the .cir files of a folder, in place of memxc's of the same "
-                "names: amplifiers, limiters, lane functions.",
+                "Cells of your own, from the .cir files of a folder, in place of memxc's.",
                 metavar="DIR",
                 page="netlist.md",
             )

@@ -215,7 +215,7 @@ def _check_fits(design: Design, ctx: Context) -> None:
         rows, columns = ctx.tile(array.name)
         words = max(crossbar.word_lines for crossbar in array.crossbars)
         bits = max(crossbar.bit_lines for crossbar in array.crossbars)
-        if array.cell != "resistor" and (words > rows or bits > columns):
+        if array.programmable and (words > rows or bits > columns):
             what = f"takes {words} x {bits} lines, a unit crossbar has {rows} x {columns}"
             faults.append(Fault("does-not-fit", array.name, what, "put tile before program"))
     if faults:
@@ -224,7 +224,7 @@ def _check_fits(design: Design, ctx: Context) -> None:
 
 def _check_stages(design: Design, ctx: Context) -> None:
     linear = (stage for stage in design.stages if isinstance(stage, Linear))
-    stages = {stage.name: stage.cell for stage in linear if stage.cell != "resistor"}
+    stages = {stage.name: stage.cell for stage in linear if stage.programmable}
     faults = []
     for name, settings in ctx.stage_set.items():
         if stages.get(name) == "batchnorm" and {*settings} != {"schedule"}:

@@ -52,7 +52,7 @@ class Scores:
             warnings = tuple(filter(None, [self._judge.misfit]))
         self._answers.append(self._judge.answers(step.after))
         loss = self._judge.loss(self._answers[-1], self._answers[-2])
-        return Observed(loss=loss.as_dict(), warnings=warnings)
+        return Observed(loss=loss, warnings=warnings)
 
     def _worth(self, step: Step) -> Observed:
         """What the circuit with its wires is worth before and after a pass that is about them."""

@@ -44,7 +44,7 @@ class StageByStage(DesignPass):
             # Sharing changes no count.
             after = before if change.name == "share" else sizes[change.name]
             records.append(
-                PassRecord(change.name, change.options(), change.exact, before, after, {})
+                PassRecord(change.name, change.options(), change.exact, before, after, None)
             )
             before = after
         return CountedDesign(bill.design, bill=bill, records=tuple(records))

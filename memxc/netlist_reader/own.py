@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from memxc.errors import Fault, MemxcError
+from memxc.errors import Fault, MemxcError, fail
 from memxc.netlist_reader import nesting
 from memxc.netlist_reader.files import Reader
 from memxc.netlist_reader.parts import Definition, Shared
@@ -28,11 +28,17 @@ class Cells:
     unread: tuple[str, ...]
 
 
-def read_cells(folder: Path) -> Cells:
-    """The cells of all files FOLDER/*.cir and of the files that these include.
+def read_cells(given: str | Path | Cells) -> Cells:
+    """Return the cells of all files *.cir of a folder and of the files that these include.
 
+    Cells that were read before are returned as they are.
     Raises MemxcError (bad-cells) with everything that is wrong, with file and line.
     """
+    if isinstance(given, Cells):
+        return given
+    folder = Path(given)
+    if not folder.is_dir():
+        raise fail("bad-cells", str(folder), "there is no such folder")
     reader = Reader(folder)
     files = sorted(folder.glob("*.cir"))
     for path in files:
@@ -50,7 +56,7 @@ def read_cells(folder: Path) -> Cells:
         )
     if not reader.definitions:
         what = "no file *.cir in it defines a cell" if files else "holds no file *.cir"
-        raise MemxcError(Fault("bad-cells", str(folder), what))
+        raise fail("bad-cells", str(folder), what)
     read = {path for path, _ in reader.seen}
     every = sorted(path for path in reader.folder.iterdir() if path.is_file())
     return Cells(

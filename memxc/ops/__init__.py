@@ -24,6 +24,7 @@ from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear, Wires
 from memxc.ops._nets import each
 from memxc.ops._registry import COLUMNS, REASONS, Call, Column, Parts, operator
+from memxc.ops._traits import Channelwise
 
 #: Attributes that are yes or no. Of any other number runtimes make different things.
 _FLAGS = frozenset(
@@ -69,6 +70,24 @@ def available() -> Mapping[str, Column]:
     return MappingProxyType(dict(sorted(COLUMNS.items())))
 
 
+def column(op: str) -> Column:
+    """The column of an operator that has one, with its traits."""
+    return COLUMNS[op]
+
+
+def channelwise(node: Node, graph: Graph) -> Channelwise | None:
+    """How a node works on each channel (axis 1) alone; None where it does not.
+
+    The node has to be one that `lower_node` takes.
+    """
+    column = COLUMNS[node.op]
+    trait = column.channelwise
+    if trait is None or trait.when is None:
+        return trait
+    call = Call(node, graph, {**column.attrs, **node.attrs}, frozenset(node.outputs))
+    return trait if trait.when(call) else None
+
+
 def refusals() -> Mapping[str, str]:
     """Why operators have no circuit, by their names in alphabetical order; others are unknown."""
     return {name: reason for name, (reason, _) in sorted(REASONS.items())}
@@ -105,7 +124,8 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
 
 
 __all__ = [
-    "Call", "Column", "Parts", "available", "each", "judge", "lower_node", "operator", "refusals",
+    "Call", "Channelwise", "Column", "Parts", "available", "channelwise", "column", "each", "judge",
+    "lower_node", "operator", "refusals",
 ]  # fmt: skip
 
 

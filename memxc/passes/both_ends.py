@@ -26,9 +26,7 @@ class BothEnds(DesignPass):
         if ctx.target.wire.ideal:
             return Result(design)
         stages = (
-            replace(stage, drive="both")
-            if isinstance(stage, Array) and stage.cell == "memristor"
-            else stage
+            replace(stage, drive="both") if isinstance(stage, Array) and stage.tiled else stage
             for stage in design.stages
         )
         return Result(design.with_stages(stages))

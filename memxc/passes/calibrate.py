@@ -112,7 +112,7 @@ def _scales(
     design: Design, ctx: Context, margin: float, peak: Mapping[str, float]
 ) -> dict[str, float]:
     # A limiter sits where a signal is made: all of that, not only the lanes that weights read.
-    driving = {stage.srcs[0] for stage in design.stages if _programmable(stage)} | _limited(design)
+    driving = {*_programmed(design)} | _limited(design)
     scales: dict[str, float] = {}
     families = [(family, (family & driving) or family) for family in _families(design)]
     if faults := [fault for _, deciding in families for fault in _endless(deciding, peak)]:
@@ -133,8 +133,11 @@ def _endless(names: set[str], peak: Mapping[str, float]) -> Iterator[Fault]:
         yield Fault("bad-samples", name, what, "give --samples on which the network is finite")
 
 
-def _programmable(stage: object) -> bool:
-    return isinstance(stage, Linear) and stage.cell != "resistor"
+def _programmed(design: Design) -> list[str]:
+    """The buses that memristors read."""
+    return [
+        stage.src for stage in design.stages if isinstance(stage, Linear) and stage.programmable
+    ]
 
 
 def _families(design: Design) -> Iterator[set[str]]:
@@ -160,12 +163,11 @@ def _families(design: Design) -> Iterator[set[str]]:
 
 def _limited(design: Design) -> set[str]:
     """Buses whose driver needs a limiter: those that reach memristors, directly or by wires."""
-    read = [stage.srcs[0] for stage in design.stages if _programmable(stage)]
-    return design.behind_wires(read)
+    return design.behind_wires(_programmed(design))
 
 
 def _with_bias_lines(stage: Linear, buses: dict[str, Bus], ctx: Context) -> Linear:
-    if stage.cell == "resistor":
+    if not stage.programmable:
         return stage
     rows, _ = ctx.lines(stage.name)
     most = max(1, min(_MOST_BIAS_LINES, rows // 4))

@@ -92,7 +92,7 @@ class Compensate(DesignPass):
         """The stage compensated, each with its number of saturated pairs; where it is not certain
         that this is best, in several ways, the first of them as it was."""
         device = target.device
-        stepped = stage.cell != "resistor" and bool(device.levels or device.states)
+        stepped = stage.programmable and bool(device.levels or device.states)
         growths = [g for g in _GROWTHS if g < self.headroom] if stepped else []
         found = [(_rounded(stage, device), 0)]
         for growth in [*growths, self.headroom]:
@@ -117,7 +117,7 @@ class _Work:
 
     def __init__(self, stage: Array, wires: Wires, target: Target, headroom: float) -> None:
         self.before, self.wires, self.target, self.headroom = stage, wires, target, headroom
-        g_min = 0.0 if stage.cell == "resistor" else target.device.g_min
+        g_min = target.device.g_min if stage.programmable else 0.0
         self.span = target.device.g_max - g_min
         self.pairs = [Pairs.of(crossbar, stage.gain, g_min) for crossbar in stage.crossbars]
         self.u = [pairs.wanted for pairs in self.pairs]
@@ -175,7 +175,7 @@ class _Work:
 
 
 def _rounded(stage: Array, device: Device) -> Array:
-    if stage.cell == "resistor":
+    if not stage.programmable:
         return stage
     return replace(
         stage,

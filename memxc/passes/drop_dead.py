@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from memxc import ops
 from memxc.analysis import channel_flow
 from memxc.analysis.channel_flow import Floats, Mask
 from memxc.analysis.layer import Layer, fresh_name, read_layer, without_unread, write_layer
@@ -136,7 +137,10 @@ class _Rewriting:
             dst = fresh_name(self.graph, name, "picked")
             shape = self.graph.shapes[name]
             shapes = {**self.graph.shapes, dst: (shape[0], int(wanted.sum()), *shape[2:])}
-            self.graph = replace(self.graph, shapes=shapes)
+            kinds = {**self.graph.kinds}
+            if name in kinds:
+                kinds[dst] = kinds[name]
+            self.graph = replace(self.graph, shapes=shapes, kinds=kinds)
             self.picked[key] = dst
             self._gather(name, wanted, dst)
         return self.picked[key]
@@ -158,11 +162,15 @@ class _Rewriting:
         """A node with the constants beside its signals cut to the channels that stay."""
         if out.all():
             return node
+        trait = ops.channelwise(node, old)
+        assert trait is not None, "a node of the kind alone is channelwise"
+        if trait.further == "settings":
+            return node
         rank, inputs = len(old.shapes[node.outputs[0]]), []
         for name in node.inputs:
             constant = old.weights.get(name)
-            vector = node.op == "BatchNormalization"
-            axis = 0 if vector else (0 if constant is None else constant.ndim) - rank + 1
+            vectors = trait.further == "vectors"
+            axis = 0 if vectors else (0 if constant is None else constant.ndim) - rank + 1
             if constant is not None and axis >= 0 and constant.shape[axis : axis + 1] == out.shape:
                 name = self._constant(constant.compress(out, axis), name, "cut")  # noqa: PLW2901
             inputs.append(name)

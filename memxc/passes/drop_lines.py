@@ -30,7 +30,7 @@ class DropLines(DesignPass):
         """The design with fewer word lines and blocks."""
         stages = (
             _dropped(stage, design.buses[stage.dst].width)
-            if isinstance(stage, Linear) and stage.cell == "memristor"
+            if isinstance(stage, Linear) and stage.tiled
             else stage
             for stage in design.stages
         )

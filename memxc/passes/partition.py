@@ -40,7 +40,7 @@ class Partition(DesignPass):
         """The design with merged kernels."""
         stages = (
             _partitioned(stage, ctx, ctx.option(stage.name, "partition", self.policy))
-            if isinstance(stage, Linear) and stage.cell == "memristor"
+            if isinstance(stage, Linear) and stage.tiled
             else stage
             for stage in design.stages
         )
@@ -48,7 +48,7 @@ class Partition(DesignPass):
 
 
 def _partitioned(stage: Linear, ctx: Context, policy: str) -> Linear:
-    lines, sequential = ctx.lines(stage.name), stage.schedule == "sequential"
+    lines, sequential = ctx.lines(stage.name), stage.sequential
     return replace(
         stage,
         kernels=tuple(

@@ -37,7 +37,7 @@ class Schedule(DesignPass):
         """The design with the schedule of each programmable stage set."""
         stages = (
             _scheduled(stage, ctx.option(stage.name, "schedule", self.mode))
-            if isinstance(stage, Linear) and stage.cell != "resistor"
+            if isinstance(stage, Linear) and stage.programmable
             else stage
             for stage in design.stages
         )

@@ -285,5 +285,5 @@ def _crossbars(design: Design, policy: str, ctx: Context) -> dict[str, int]:
             plan_layout(kernel, policy, ctx.lines(stage.name)).crossbars for kernel in stage.kernels
         )
         for stage in design.stages
-        if isinstance(stage, Linear) and stage.cell == "memristor"
+        if isinstance(stage, Linear) and stage.tiled
     }

@@ -28,7 +28,7 @@ class Tile(DesignPass):
     def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with kernels of at most one unit crossbar each."""
         stages = (
-            _tiled(stage, ctx) if isinstance(stage, Linear) and stage.cell == "memristor" else stage
+            _tiled(stage, ctx) if isinstance(stage, Linear) and stage.tiled else stage
             for stage in design.stages
         )
         return Result(design.with_stages(stages))

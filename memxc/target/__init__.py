@@ -14,9 +14,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from memxc import plugins
+from memxc import documents, plugins
 from memxc.errors import Fault, MemxcError, fail, like, why
-from memxc.target import _setting, _words
+from memxc.target import _setting
 from memxc.target._curves import Curve
 from memxc.target._device import Device, State
 from memxc.target._tables import Amplifier, Converter, Unit, Wire
@@ -136,11 +136,11 @@ def _read(name: str) -> str:
 
 
 def _fault(name: str, error: dict[str, Any]) -> Fault:
-    where = ".".join(str(part) for part in error["loc"])
+    where = documents.place(error["loc"])
     hint = ""
     if error["type"] == "extra_forbidden":
         hint = like(str(error["loc"][-1]), _keys(error["loc"]))
-    return Fault("bad-target", f"{name}: {where}" if where else name, _words.said(error), hint)
+    return Fault("bad-target", f"{name}: {where}" if where else name, documents.said(error), hint)
 
 
 def _keys(loc: tuple[Any, ...]) -> list[str]:

@@ -14,14 +14,14 @@ import math
 import os
 import signal
 import subprocess  # noqa: TID251
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Pipe
 from typing import Any, TypeVar
+
+from memxc.worker.child import Child
 
 T = TypeVar("T")
 
@@ -30,15 +30,6 @@ T = TypeVar("T")
 _WAITING, _BUSY = 30.0, 4
 #: Seconds that the interpreter has to start and to import numpy and onnx.
 _START = 120
-#: Numerical libraries reserve memory for every thread, and here they have nothing to do.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-_BEGIN = """
-import json, sys
-path, handle, alive, *modules = sys.argv[1:]
-sys.path[:] = json.loads(path)
-from memxc.worker.serve import serve
-serve(int(handle), int(alive), modules)
-"""
 #: Copies of its message that a library may make: parsed, changed, serialised.
 _COPIES = 4
 #: Why an answer is none, though the worker lives.
@@ -77,25 +68,7 @@ class _Process:
     """A worker, from its start to its end."""
 
     def __init__(self, modules: Sequence[str]) -> None:
-        self.connection, theirs = Pipe()
-        # Nothing is ever written to this pipe: it closes when this process ends, however it ends.
-        alive, self.life = os.pipe()
-        ends = (theirs.fileno(), alive)
-        arguments = [json.dumps(sys.path), *map(str, ends), *modules]
-        try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BEGIN, *arguments],
-                pass_fds=ends,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **_ONE_THREAD},
-                # Ctrl-C is for the parent, which ends the worker.
-                start_new_session=True,
-            )
-        finally:
-            theirs.close()
-            os.close(alive)
+        self.child = Child("memxc.worker.serve", *modules)
         self.allowance: Allowance | None = None
         self.ready = False
 
@@ -116,9 +89,9 @@ class _Process:
         seconds = _WAITING + _BUSY * allowance.seconds
         until = time.monotonic() + seconds
         try:
-            self.connection.send_bytes(json.dumps(request).encode("ascii"))
+            self.child.connection.send_bytes(json.dumps(request).encode("ascii"))
             for part in parts:
-                self.connection.send_bytes(part)
+                self.child.connection.send_bytes(part)
             state, count = self._receive(until, 99).decode("ascii").split()
             answer = [self._receive(until, memory) for _ in range(int(count))]
         except TimeoutError:
@@ -143,32 +116,19 @@ class _Process:
                 raise RuntimeError("the worker process does not start") from error
 
     def _receive(self, until: float, largest: int) -> bytes:
-        if not self.connection.poll(max(0.0, until - time.monotonic())):
+        if not self.child.connection.poll(max(0.0, until - time.monotonic())):
             raise TimeoutError
-        return self.connection.recv_bytes(largest)
+        return self.child.connection.recv_bytes(largest)
 
     def _death(self, allowance: Allowance) -> str:
         """Why there is no answer: a verb and what follows it."""
         try:
-            code = self.process.wait(timeout=1)
+            code = self.child.process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             return _NONSENSE
         if code == -signal.SIGXCPU:
             return f"takes more than {allowance.processor:g} s of processor time"
         return f"crashes ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
-
-    def end(self) -> None:
-        """Kill the process, and close what leads to it."""
-        self.process.kill()
-        self.process.wait()
-        self.connection.close()
-        os.close(self.life)
-
-    def forget(self) -> None:
-        """In a fork of the parent: close what leads to the process, which is not its own."""
-        self.connection.close()
-        os.close(self.life)
-        self.process.returncode = 0  # else it would complain that it was never waited for
 
 
 class _Held:
@@ -185,7 +145,7 @@ _held = _Held()
 def start(*modules: str) -> None:
     """Start the worker where there is none; it imports modules while the caller goes on."""
     with _held.lock:
-        if _held.process is not None and _held.process.process.poll() is not None:
+        if _held.process is not None and _held.process.child.process.poll() is not None:
             end()
         if _held.process is None:
             _held.process = _Process(modules)
@@ -231,13 +191,13 @@ def end() -> None:
     """Kill the worker; the next call starts another."""
     ended, _held.process = _held.process, None
     if ended is not None:
-        ended.end()
+        ended.child.end()
 
 
 def _forget() -> None:
     """After a fork: the worker is the parent's."""
     if _held.process is not None:
-        _held.process.forget()
+        _held.process.child.forget()
     _held.process, _held.lock = None, threading.RLock()
 
 

@@ -12,22 +12,22 @@ import signal
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from memxc.worker import READY
+from memxc.worker.child import Connection
 
 #: Pages of this process, where the system has such a file; the sixth number are those of its data.
 _STATM = Path("/proc/self/statm")
 
 
-def serve(handle: int, alive: int, modules: Sequence[str]) -> None:
+def serve(handle: int, alive: int, *modules: str) -> None:
     """Answer requests over the connection `handle`; `modules` are imported before the first.
 
-    alive: the end of a pipe that closes when the parent ends.
+    alive: as memxc.worker.child has it.
     """
-    _end_with_parent(alive)
+    end_with_parent(alive)
     connection = Connection(handle)
     connection.send_bytes(READY)
     for module in modules:
@@ -83,13 +83,14 @@ def _set(limit: int, value: int) -> None:
     resource.setrlimit(limit, (held, hard))
 
 
-def _end_with_parent(alive: int) -> None:
-    """Have the system kill this process when the parent ends, also within a library that spins.
+def end_with_parent(alive: int) -> None:
+    """Have the system kill this process, and what it starts, when the parent ends.
 
-    Linux sends SIGIO when the other end of the pipe closes, and it kills unless it is handled.
-    Elsewhere the worker ends when it next reads a request, or at its limit of processor time.
+    alive: the end of a pipe that closes then. Linux sends SIGIO to the whole group, which kills
+    unless it is handled, also within a library that spins. Elsewhere the process ends when it next
+    reads a request, or at its limit of processor time.
     """
     for number in (signal.SIGIO, signal.SIGXCPU):
         signal.signal(number, signal.SIG_DFL)
-    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(alive, fcntl.F_SETOWN, -os.getpgrp())
     fcntl.fcntl(alive, fcntl.F_SETFL, fcntl.fcntl(alive, fcntl.F_GETFL) | os.O_ASYNC)

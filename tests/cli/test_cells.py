@@ -113,7 +113,7 @@ def test_folders_that_give_no_cells(memxc, model, cells, tmp_path):
     done = memxc("compile", model, "-o", out, "--cells", own)
     assert (done.code, "no file *.cir in it defines a cell" in done.err) == (3, True)
     done = memxc("compile", model, "-o", out, "--cells", tmp_path / "none")
-    assert (done.code, "there is no such folder" in done.err) == (2, True)
+    assert (done.code, "there is no such folder" in done.err) == (3, True)
     (own / "empty.cir").write_text(LIMITER)
     done = memxc("compile", model, "-o", out, "--cells", own, "--report-only")
     assert (done.code, "--report-only writes no netlist" in done.err) == (2, True)

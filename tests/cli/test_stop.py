@@ -105,7 +105,7 @@ def test_verify_within_the_engine(wide, tmp_path, number, code):
     world = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     process = started("-m", "memxc", "verify", wide, "--count", 1, env=world)
     # More than the imports take.
-    worker = at_work(process, "--multiprocessing-fork", 1)
+    worker = at_work(process, "memxc.jobs", 1)
     assert stopped(process, number) == (code, "\n\nstopped.\n")
     assert ended(worker)
     assert list((tmp_path / "tmp").iterdir()) == []

@@ -147,7 +147,7 @@ def test_an_engine_whose_process_ends_is_a_fault(tmp_path, monkeypatch):
     design, chosen, wanted = _compiled(tmp_path)
 
     def broken(*args):
-        raise jobs.BrokenProcessPool
+        raise jobs.Died
 
     monkeypatch.setattr(jobs.Pool, "ordered", broken)
     with pytest.raises(MemxcError, match="ended without an answer") as caught:
