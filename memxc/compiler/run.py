@@ -18,7 +18,7 @@ from memxc.compiler.options import MITIGATIONS, Options
 from memxc.compiler.record import PassRecord
 from memxc.compiler.scores import Scores
 from memxc.compiler.sizes import LAY_OUT, CountedDesign, Milestones, Sizes, StageByStage
-from memxc.errors import Fault, MemxcError, like
+from memxc.errors import Fault, MemxcError, fail, like, printable
 from memxc.evaluation import losses, samples
 from memxc.frontend import Part
 from memxc.interfaces import Context, DesignPass, GraphPass, Pass, Result
@@ -35,6 +35,11 @@ _UNCHECKED = (
 _STRAIGHT = (
     "the watts, and the error of the outputs, are those of linear cells; this target's are not "
     "(device.iv = {}): memxc verify and memxc simulate have their volts"
+)
+
+_OWN_CELLS = (
+    "cells of your own are in the netlist: the figures of this report are those of memxc's cells; "
+    "memxc verify simulates yours"
 )
 
 __all__ = ["MITIGATIONS", "Compiled", "Options", "compile_model", "steps"]
@@ -84,6 +89,8 @@ def compile_model(
     report_only: count what a report needs, unchecked and in little memory. large: False refuses a
     circuit that is larger than the model's file can account for.
     """
+    if report_only and options.cells is not None:
+        raise fail("usage", "--cells", "--report-only writes no netlist that could hold cells")
     progress("reading the model")
     model, shapes = inputs.model(options)
     loaded = load_graph(model, shapes)
@@ -177,6 +184,12 @@ def _left_out(options: Options, report_only: bool) -> Iterator[str]:
     """What the figures of this compilation do not know of."""
     if options.target.device.iv != "linear":
         yield _STRAIGHT.format(options.target.device.iv)
+    if options.cells is not None:
+        yield _OWN_CELLS
+        unread = [printable(name, 40) for name in options.cells.unread[:3]]
+        if unread:
+            more = " ..." * (len(options.cells.unread) > 3)
+            yield f"--cells: not read, for no .cir file includes it: {', '.join(unread)}{more}"
     if report_only:
         yield _UNCHECKED
 

@@ -10,8 +10,10 @@ from memxc import render
 from memxc.backends.netlist import body, memristor
 from memxc.backends.netlist.assemble import assemble
 from memxc.backends.netlist.names import safe
+from memxc.backends.netlist.own_cells import with_own
 from memxc.ir.deck import Deck, Instances, Port
 from memxc.ir.design import Design
+from memxc.netlist_reader import Cells
 from memxc.target import Device
 
 
@@ -21,11 +23,12 @@ def write(
     name: str,
     dialect: str = "ngspice",
     device: Device | None = None,
+    own: Cells | None = None,
 ) -> list[Path]:
     """The netlist of a programmed design under `folder`; returns the files, the top one first.
 
-    device: what the memristors are; None for linear ones. Raises OSError where a file cannot be
-    written.
+    device: what the memristors are; None for linear ones. own: cells in the place of memxc's.
+    Raises OSError where a file cannot be written, MemxcError (bad-cells) where a cell does not fit.
     """
     cell = memristor.name(device)
     deck = assemble(design, cell)
@@ -34,8 +37,10 @@ def write(
     cells = folder / "cells"
     cells.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{safe(name, 64)}.{suffix}", cells / f"periphery.{suffix}"]
-    own = memristor.definition(device) if cell and device is not None else ""
-    files[1].write_text(periphery(deck) + own, "ascii")
+    text = periphery(deck)
+    if cell and device is not None:
+        text += memristor.definition(device)
+    files[1].write_text(text if own is None else with_own(text, own), "ascii")
     for part in deck.parts:
         if part.grids:
             path = cells / f"{part.name}.{suffix}"
