@@ -91,11 +91,7 @@ def compile_model(
     """
     if report_only and options.cells is not None:
         raise fail("usage", "--cells", "--report-only writes no netlist that could hold cells")
-    progress("reading the model")
-    model, shapes = inputs.model(options)
-    loaded = load_graph(model, shapes)
-    progress("lowering")
-    lowered = lower(loaded)  # its faults show before a sample is drawn or the model is run
+    model, loaded, lowered = _read(options, progress)
     memory.check(loaded, lowered, str(options.model), report_only, large)
     known, warnings = inputs.read(options, loaded)
     pipeline = order.asked(options)
@@ -137,6 +133,15 @@ def compile_model(
         report_only=report_only,
         bill=step.result.bill if isinstance(step.result, CountedDesign) else None,
     )
+
+
+def _read(options: Options, progress: Callable[[str], None]) -> tuple[Path | Part, Graph, Design]:
+    """The model to compare with, and the network: its faults show before anything is drawn."""
+    progress("reading the model")
+    model, shapes = inputs.model(options)
+    graph = load_graph(model, shapes)
+    progress("lowering")
+    return model, graph, lower(graph)
 
 
 def _steps(
