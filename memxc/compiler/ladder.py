@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from memxc.compiler.observers import Observed, Step
 from memxc.errors import MemxcError
 from memxc.evaluation import evaluate, reference, samples
 from memxc.evaluation.losses import DIGITS, distance
-from memxc.frontend import evaluator
+from memxc.frontend import Part, evaluator
 from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.physics.network.effective import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 #: Samples on which every pass is checked, and numbers in all of a network with a wide input; more
 #: would only cost time.
@@ -51,7 +52,7 @@ class Ladder:
     the lowered network is not known to compute what the original does.
     """
 
-    def __init__(self, model: Path, ctx: Context) -> None:
+    def __init__(self, model: Path | Part, ctx: Context) -> None:
         self.rungs: list[Rung] = []
         self.reference: str | None = None
         self.fault: str | None = None
@@ -76,7 +77,7 @@ class Ladder:
         """
         change, compared = step.change, step.after
         if change.wired and not change.exact:
-            compared = effective(step.after, Wires.of(self._wire))
+            compared = effective(step.after, WireResistance.of(self._wire))
         rung = self._rung(change.name, compared)
         # No limiter acts on the samples that calibrate scaled by, so it is exact on them, too.
         # Outputs that were NaN before stay NaN, as `start` has said.
@@ -92,9 +93,14 @@ class Ladder:
     def _run_original(self) -> list[str]:
         """Run the original network in onnxruntime, or else in onnx.reference; return warnings."""
         warnings = []
-        for name, run in (("onnxruntime", reference.run), ("onnx.reference", evaluator.run)):
+        model = self._model
+        data = model.data if isinstance(model, Part) else model
+        for name, run in (
+            ("onnxruntime", partial(reference.run, data)),
+            ("onnx.reference", partial(evaluator.run, model)),
+        ):
             try:
-                self._values = run(self._model, self._inputs)
+                self._values = run(self._inputs)
             except MemxcError as error:
                 warnings.append(error.faults[0].what)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -19,11 +20,12 @@ from memxc.compiler.scores import Scores
 from memxc.compiler.sizes import LAY_OUT, CountedDesign, Milestones, Sizes, StageByStage
 from memxc.errors import Fault, MemxcError, fail, like, printable
 from memxc.evaluation import losses, samples
+from memxc.frontend import Part
 from memxc.interfaces import Context, DesignPass, GraphPass, Pass, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear
-from memxc.ops.lower import load, lower
+from memxc.ops.lower import load_graph, lower
 from memxc.target import Target
 
 _UNCHECKED = (
@@ -47,6 +49,7 @@ __all__ = ["MITIGATIONS", "Compiled", "Options", "compile_model", "steps"]
 class Compiled:
     """A programmed design and how it came about.
 
+    model: the file that was compiled, or the part of it that the options ask for.
     unlaid: the design as it stood before it was laid out; context: what its passes could look at.
     bill: where only a report was asked for and `design` has no conductances, what it would take.
     reference: what the first rung is held against, None for nothing; fault: why it does not hold.
@@ -54,6 +57,7 @@ class Compiled:
 
     options: Options
     target: Target
+    model: Path | Part
     graph: Graph
     design: Design
     unlaid: Design
@@ -87,12 +91,16 @@ def compile_model(
     """
     if report_only and options.cells is not None:
         raise fail("usage", "--cells", "--report-only writes no netlist that could hold cells")
-    loaded, lowered = _read(options, progress)
+    progress("reading the model")
+    model, shapes = inputs.model(options)
+    loaded = load_graph(model, shapes)
+    progress("lowering")
+    lowered = lower(loaded)  # its faults show before a sample is drawn or the model is run
     memory.check(loaded, lowered, str(options.model), report_only, large)
     known, warnings = inputs.read(options, loaded)
     pipeline = order.asked(options)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
-    ladder, scores = Ladder(options.model, ctx), Scores(ctx)
+    ladder, scores = Ladder(model, ctx), Scores(ctx)
     milestones = Milestones()
     observers: list[Observer] = [milestones, Sizes(ctx.zeros)]
     if report_only:
@@ -111,6 +119,7 @@ def compile_model(
     return Compiled(
         options=options,
         target=options.target,
+        model=model,
         graph=loaded,
         design=design,
         unlaid=milestones.unlaid or design,
@@ -171,14 +180,6 @@ def _stage_by_stage(pipeline: Sequence[Pass]) -> list[Pass]:
     return list(pipeline)
 
 
-def _read(options: Options, progress: Callable[[str], None]) -> tuple[Graph, Design]:
-    """The network, and lowered: its faults show before a sample is drawn or the model is run."""
-    progress("reading the model")
-    loaded = load(options.model, options.shapes)
-    progress("lowering")
-    return loaded, lower(loaded)
-
-
 def _left_out(options: Options, report_only: bool) -> Iterator[str]:
     """What the figures of this compilation do not know of."""
     if options.target.device.iv != "linear":
@@ -195,7 +196,7 @@ def _left_out(options: Options, report_only: bool) -> Iterator[str]:
 
 def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
     """The network after each pass by its name, nothing measured; "load" and "lower" among them."""
-    graph = load(options.model, options.shapes)
+    graph = load_graph(*inputs.model(options))
     yield "load", graph
     pipeline = order.asked(options)
     known, _ = inputs.read(options, graph)

@@ -25,7 +25,9 @@ def sloped(kernel: Kernel, slope: Floats) -> Floats:
     return values * spread
 
 
-def pairs(values: Floats, bias: Floats, g_min: float, span: float, zeros: Zeros) -> Floats:
+def differential_pairs(
+    values: Floats, bias: Floats, g_min: float, span: float, zeros: Zeros
+) -> Floats:
     """Conductances of the plus devices of the weights, the minus ones, and those of the bias."""
     parts = (values, -values, bias, -bias)
     ends = np.cumsum([0, *(part.shape[1] for part in parts)])

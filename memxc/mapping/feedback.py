@@ -23,7 +23,7 @@ _CHUNK = 1 << 20
 _PAIRS = 1 << 31
 
 
-def largest(kernel: Kernel) -> Floats:
+def largest_weights(kernel: Kernel) -> Floats:
     """The largest magnitude of a weight in each column, (groups, columns); 0 where none is."""
     if kernel.cell is None:
         weights = kernel.values.reshape(kernel.groups, kernel.rows, kernel.columns)
@@ -33,7 +33,7 @@ def largest(kernel: Kernel) -> Floats:
     return np.asarray(np.abs(kernel.weight()).max(axis=1, initial=0.0))
 
 
-def alike(sinks: Sequence[Windows], values: Sequence[Floats], width: int) -> list[Floats]:
+def equalized(sinks: Sequence[Windows], values: Sequence[Floats], width: int) -> list[Floats]:
     """Values (groups, columns) of each kernel raised until all that add to one lane are equal."""
     once = [own.distinct() for own in sinks]
     firsts = np.cumsum([0, *(windows.groups * windows.lines for windows, _ in once)])

@@ -10,7 +10,7 @@ from memxc.target import Device
 Floats = NDArray[np.float64]
 
 
-def nearest(g: Floats, device: Device | None) -> Floats:
+def nearest_level(g: Floats, device: Device | None) -> Floats:
     """Siemens within a device's range on its nearest level or measured state.
 
     0 S, no device, stays so. None, or a device without levels, takes any.

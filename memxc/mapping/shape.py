@@ -29,9 +29,9 @@ class Shape:
     step: Ints
 
 
-def shape(kernel: Kernel) -> Shape | None:
+def kernel_shape(kernel: Kernel) -> Shape | None:
     """What a kernel looks like, or None where its places or rows are not a regular grid."""
-    step, _ = steps(kernel.taps, kernel.grid), steps(kernel.sinks, kernel.grid)
+    step, _ = grid_steps(kernel.taps, kernel.grid), grid_steps(kernel.sinks, kernel.grid)
     if step is None or _ is None or kernel.cell is not None or not kernel.rows:
         return None
     channels, filters = _first_axis(kernel.taps), _first_axis(kernel.sinks)
@@ -84,7 +84,7 @@ class Rows:
         return int(live(self._windows.frame, axis, lines, starts).sum())
 
 
-def steps(windows: Windows, grid: tuple[int, ...]) -> Ints | None:
+def grid_steps(windows: Windows, grid: tuple[int, ...]) -> Ints | None:
     """Frame coordinates moved per step along each axis of the grid; None if it is not affine."""
     origin = windows.coordinates()[0]
     at = np.indices(grid).reshape(len(grid), -1).T

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from memxc.ir.kernel import Kernel
 from memxc.ir.windows import DISCARD, GROUND, Ints, Windows, ints
-from memxc.mapping.shape import Shape, live, steps
+from memxc.mapping.shape import Shape, grid_steps, live
 
 
 def flatten_places(kernel: Kernel) -> Kernel:
@@ -34,7 +34,7 @@ def flatten_places(kernel: Kernel) -> Kernel:
     return replace(kernel, taps=flat(kernel.taps), sinks=flat(kernel.sinks), grid=(kernel.places,))
 
 
-def split(kernel: Kernel, form: Shape, channels: int, filters: int) -> list[Kernel]:
+def channel_blocks(kernel: Kernel, form: Shape, channels: int, filters: int) -> list[Kernel]:
     """Blocks of at most so many channels and filters; only the first channels keep the bias."""
     blocks = []
     for c0, c_count, c_size in _parts(form.channels, channels, apart=kernel.bias is not None):
@@ -176,7 +176,7 @@ def _merged(
 
     Lines that stay outside everywhere are dropped: what became of them is -1.
     """
-    step = steps(windows, grid)
+    step = grid_steps(windows, grid)
     assert step is not None, "only regular kernels are merged"
     origin, group, offset = windows.coordinates()
     last = np.array([n * t - 1 for n, t in zip(count, patch, strict=True)])

@@ -49,7 +49,7 @@ def total(rows: Iterable[Power]) -> Power:
 
 def measure(
     design: Design,
-    bills: Iterable[resources.Row],
+    bills: Iterable[resources.ResourceRow],
     amplifier_w: float,
 ) -> tuple[StagePower, ...]:
     """Watts of the stages of `bills`, from the mean squares of volts that calibrate left on the

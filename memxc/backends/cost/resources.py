@@ -54,7 +54,7 @@ class Resources(Counts):
 
 
 @dataclass(frozen=True)
-class Row:
+class ResourceRow:
     """What one stage is built of."""
 
     stage: str
@@ -62,12 +62,12 @@ class Row:
     resources: Resources
 
 
-def total(rows: Iterable[Row]) -> Resources:
+def total(rows: Iterable[ResourceRow]) -> Resources:
     """The sum over stages."""
     return sum((row.resources for row in rows), Resources.of())
 
 
-def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
+def measure(design: Design, g_min: float, tile: Tile) -> tuple[ResourceRow, ...]:
     """One row for each stage that is hardware. g_min: siemens of a device that is off."""
     nets = Nets(design)
     defined: set[int] = set()
@@ -78,9 +78,9 @@ def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
             found = amplifiers(stage, bus, nets)
             for crossbar in stage.crossbars:
                 found += placed_crossbars(stage, crossbar, g_min, tile, defined)
-            rows.append(Row(stage.name, stage.cell, found))
+            rows.append(ResourceRow(stage.name, stage.cell, found))
         elif isinstance(stage, Lanes):
-            rows.append(lanes(stage, bus))
+            rows.append(lane_resources(stage, bus))
     return tuple(rows)
 
 
@@ -150,7 +150,7 @@ def placed_crossbars(
     first = dict(zip(crossbar.definition.tolist(), crossbar.present.tolist(), strict=True))
     new = first.keys() - defined
     defined |= new
-    parked = body.alike(crossbar.g, g_min)
+    parked = body.same_digits(crossbar.g, g_min)
     once = (crossbar.uses == 1).all()
     off = int(parked.sum() if once else np.count_nonzero(parked, axis=0) @ crossbar.uses)
     found = Resources.of(
@@ -171,7 +171,7 @@ def placed_crossbars(
     )
 
 
-def lanes(stage: Lanes, bus: Bus) -> Row:
+def lane_resources(stage: Lanes, bus: Bus) -> ResourceRow:
     """What a stage of lane functions takes."""
     circuit = stage.circuit
     one = Resources.of(
@@ -183,4 +183,4 @@ def lanes(stage: Lanes, bus: Bus) -> Row:
         limiters=1 if bus.limit is not None else 0,
     )
     all_lanes = {key: value * bus.width for key, value in one}
-    return Row(stage.name, circuit.name, Resources(**all_lanes | {"periods": 1}))
+    return ResourceRow(stage.name, circuit.name, Resources(**all_lanes | {"periods": 1}))

@@ -60,7 +60,7 @@ def numbers(values: Floats) -> Bytes:
     return out
 
 
-def alike(g: Floats, other: float) -> NDArray[np.bool_]:
+def same_digits(g: Floats, other: float) -> NDArray[np.bool_]:
     """Which conductances a netlist writes with the same digits as `other` siemens; 0 S is none."""
     found = np.asarray((g == other) & (g > 0))
     near = ~found & (np.abs(g - other) < 1e-8 * other)

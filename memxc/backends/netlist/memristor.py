@@ -20,13 +20,13 @@ def name(device: Device | None) -> str:
 def definition(device: Device) -> str:
     """The `.subckt` of the cell."""
     law = iv_laws.law(device)
-    if isinstance(law, iv_laws.Sinh):
+    if isinstance(law, iv_laws.SinhLaw):
         return render.cell("memristor_sinh", subckt=NAME, v0=law.v0)
-    assert isinstance(law, iv_laws.Table), "a linear memristor is a resistor"
+    assert isinstance(law, iv_laws.TableLaw), "a linear memristor is a resistor"
     return render.cell("memristor_table", subckt=NAME, states=_states(law))
 
 
-def _states(law: iv_laws.Table) -> list[dict[str, Any]]:
+def _states(law: iv_laws.TableLaw) -> list[dict[str, Any]]:
     """For each state its curve, and its share of a cell of 1 / {r} siemens, rising and falling."""
     g = law.g.tolist()
     found = []

@@ -1,4 +1,4 @@
-"""Nets: one number for each wire of the circuit. What Wires rename is the same net."""
+"""Nets: one number for each wire of the circuit. A net that is renamed is the same net."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from memxc.ir.design import Design
-from memxc.ir.stages import Wires
+from memxc.ir.stages import Rename
 from memxc.ir.windows import GROUND, Ints, Windows, ints
 
 #: Nets of windows gathered at once.
@@ -26,7 +26,7 @@ class Nets:
         }
         self.of: dict[str, Ints] = {name: own[name] for name in design.inputs}
         for stage in design.stages:
-            if isinstance(stage, Wires):
+            if isinstance(stage, Rename):
                 sources = np.concatenate([*(self.of[src] for src in stage.srcs), [GROUND]])
                 # GROUND is -1, the entry put at the end.
                 self.of[stage.dst] = ints(sources[stage.index])
