@@ -83,22 +83,27 @@ class Option:
 
     metavar: the form of a value; "" where the field's type lists its values, or is bool.
     read: makes a value of a text, ValueError where it cannot; None: the text is the value.
+    separator: stands between the parts of a value.
     example: of the option on a command line.  repeated: the option may be given again.
     default: words in place of the field's default.  page: a page in docs/ that says more.
     instead: what --passes takes in place of this option; "" if both may be given.
     per_stage: --stage-set may set it, and the pass asks `Context.option` for it.
+    of_network: it says which network is read from the file, so `check` and `show` take it as well,
+    and the copy in the folder of a build needs it no more.
     """
 
     flag: str
     help: str
     metavar: str = ""
     read: Callable[[str], Any] | None = None
+    separator: str = ","
     example: str = ""
     repeated: bool = False
     default: str = ""
     page: str = ""
     instead: str = ""
     per_stage: bool = False
+    of_network: bool = False
 
 
 def declared(kind: type) -> dict[str, Option]:

@@ -144,7 +144,7 @@ def _fill_design(compiled: Compiled, place: Path, dialects: Sequence[str]) -> No
     store.save(compiled.design, place)
     _write_lines(place / "mapping.csv", tables.mapping(compiled.design, suffixes[dialects[0]]))
     _write_lines(place / "schedule.csv", tables.schedule(compiled.design))
-    copy(compiled.options.model, place / MODEL)
+    copy(compiled.model, place / MODEL)
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:
@@ -160,7 +160,7 @@ def _seal(compiled: Compiled, found: Report, place: Path, dialects: Sequence[str
         "memxc": __version__,
         "model": {"name": found.model.name, "sha256": found.model.sha256},
         "target": found.target.model_dump(),
-        "options": found.options,
+        "options": found.tree()["options"],
         "kinds": {name: kinds[name] for name in compiled.design.inputs if name in kinds},
         **({"plugins": versions} if versions else {}),
         "files": {name: read.sha256(place / name) for name in files},

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from memxc.compiler.declaration import fields_of
 from memxc.compiler.options import Options
 from memxc.compiler.stage_set import by_stage
 from memxc.evaluation import losses, samples
+from memxc.frontend import Part, choose_part
 from memxc.interfaces import Context
 from memxc.ir.graph import Graph
 
 #: Random samples: how many numbers they have in all, and how many they are at most and at least.
 _NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
+
+
+def model(options: Options) -> tuple[Path | Part, Mapping[str, tuple[int, ...]]]:
+    """Return the part of the network that the options ask for, and the shapes of its inputs.
+
+    These are the arguments of `load`.
+    """
+    known = fields_of(Options).items()
+    asked = {name: getattr(options, name) for name, field in known if field.option.of_network}
+    return choose_part(options.model, **asked)
 
 
 def read(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ...]]:
@@ -33,9 +46,13 @@ def read(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ..
 
 
 def _samples_file(options: Options) -> Path | None:
-    """Return the samples that the user named, or the file beside the model, or None."""
+    """Return the samples that the user named, or the file beside the model, or None.
+
+    The file beside the model is for the inputs of the model, and not for tensors inside the
+    network.
+    """
     beside = options.model.with_suffix(".samples.npz")
-    return options.samples or (beside if beside.is_file() else None)
+    return options.samples or (beside if beside.is_file() and not options.inputs else None)
 
 
 def context(options: Options, given: samples.Samples, fits: bool) -> Context:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from memxc.compiler.observers import Observed, Step
 from memxc.errors import MemxcError
 from memxc.evaluation import evaluate, reference, samples
 from memxc.evaluation.losses import DIGITS, distance
-from memxc.frontend import evaluator
+from memxc.frontend import Part, evaluator
 from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.physics.network.effective import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 #: Each pass is checked on so many samples, and on so many numbers in all if the input is wide; more
 #: would only cost time.
@@ -59,7 +60,7 @@ class Ladder:
     fault: why it is not known whether the lowered network computes what the original computes.
     """
 
-    def __init__(self, model: Path, ctx: Context) -> None:
+    def __init__(self, model: Path | Part, ctx: Context) -> None:
         self.rungs: list[Rung] = []
         self.reference: str | None = None
         self.fault: str | None = None
@@ -84,7 +85,7 @@ class Ladder:
         """
         change, compared = step.change, step.after
         if change.wired and not change.exact:
-            compared = effective(step.after, Wires.of(self._wire))
+            compared = effective(step.after, WireResistance.of(self._wire))
         rung = self._rung(change.name, compared)
         # calibrate adds limiters and is exact all the same: it chose the volts such that none of
         # them clips on these samples. Outputs that were NaN stay NaN; `start` has warned of that.
@@ -100,9 +101,14 @@ class Ladder:
     def _run_original(self) -> list[str]:
         """Run the original network in onnxruntime, or else in onnx.reference. Return warnings."""
         warnings = []
-        for name, run in (("onnxruntime", reference.run), ("onnx.reference", evaluator.run)):
+        model = self._model
+        data = model.data if isinstance(model, Part) else model
+        for name, run in (
+            ("onnxruntime", partial(reference.run, data)),
+            ("onnx.reference", partial(evaluator.run, model)),
+        ):
             try:
-                self._values = run(self._model, self._inputs)
+                self._values = run(self._inputs)
             except MemxcError as error:
                 warnings.append(error.faults[0].what)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,13 +18,14 @@ from memxc.compiler.options import MITIGATIONS, Options
 from memxc.compiler.record import PassRecord
 from memxc.compiler.scores import Scores
 from memxc.compiler.sizes import LAY_OUT, CountedDesign, Milestones, Sizes, StageByStage
-from memxc.errors import Fault, MemxcError, like
+from memxc.errors import Fault, MemxcError, fail, like, printable
 from memxc.evaluation import losses, samples
+from memxc.frontend import Part
 from memxc.interfaces import Context, DesignPass, GraphPass, Pass, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear
-from memxc.ops.lower import load, lower
+from memxc.ops.lower import load_graph, lower
 from memxc.target import Target
 
 _UNCHECKED = (
@@ -35,6 +37,11 @@ _STRAIGHT = (
     "(device.iv = {}): memxc verify and memxc simulate have their volts"
 )
 
+_OWN_CELLS = (
+    "cells of your own are in the netlist: the figures of this report are those of memxc's cells; "
+    "memxc verify simulates yours"
+)
+
 __all__ = ["MITIGATIONS", "Compiled", "Options", "compile_model", "steps"]
 
 
@@ -42,6 +49,7 @@ __all__ = ["MITIGATIONS", "Compiled", "Options", "compile_model", "steps"]
 class Compiled:
     """A programmed design, and how it came about.
 
+    model: the file that was compiled, or the part of it that the options ask for.
     unlaid: the design before it was laid out.
     context: what its passes could look at.
     bill: what the design would take, if only a report was asked for; `design` has no conductances.
@@ -51,6 +59,7 @@ class Compiled:
 
     options: Options
     target: Target
+    model: Path | Part
     graph: Graph
     design: Design
     unlaid: Design
@@ -85,12 +94,18 @@ def compile_model(
 
     Raises MemxcError with all faults of the user's input.
     """
-    loaded, lowered = _read(options, progress)
+    if report_only and options.cells is not None:
+        raise fail("usage", "--cells", "--report-only writes no netlist that could hold cells")
+    progress("reading the model")
+    model, shapes = inputs.model(options)
+    loaded = load_graph(model, shapes)
+    progress("lowering")
+    lowered = lower(loaded)  # its faults show before a sample is drawn or the model is run
     memory.check(loaded, lowered, str(options.model), report_only, large)
     known, warnings = inputs.read(options, loaded)
     pipeline = order.asked(options)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
-    ladder, scores = Ladder(options.model, ctx), Scores(ctx)
+    ladder, scores = Ladder(model, ctx), Scores(ctx)
     milestones = Milestones()
     observers: list[Observer] = [milestones, Sizes(ctx.zeros)]
     if report_only:
@@ -109,6 +124,7 @@ def compile_model(
     return Compiled(
         options=options,
         target=options.target,
+        model=model,
         graph=loaded,
         design=design,
         unlaid=milestones.unlaid or design,
@@ -169,21 +185,16 @@ def _stage_by_stage(pipeline: Sequence[Pass]) -> list[Pass]:
     return list(pipeline)
 
 
-def _read(options: Options, progress: Callable[[str], None]) -> tuple[Graph, Design]:
-    """Return the network as a graph, and lowered.
-
-    Both come first, so that faults of the network show before a sample is drawn.
-    """
-    progress("reading the model")
-    loaded = load(options.model, options.shapes)
-    progress("lowering")
-    return loaded, lower(loaded)
-
-
 def _left_out(options: Options, report_only: bool) -> Iterator[str]:
     """Yield warnings about what the figures of this compilation leave out."""
     if options.target.device.iv != "linear":
         yield _STRAIGHT.format(options.target.device.iv)
+    if options.cells is not None:
+        yield _OWN_CELLS
+        unread = [printable(name, 40) for name in options.cells.unread[:3]]
+        if unread:
+            more = " ..." * (len(options.cells.unread) > 3)
+            yield f"--cells: not read, for no .cir file includes it: {', '.join(unread)}{more}"
     if report_only:
         yield _UNCHECKED
 
@@ -193,7 +204,7 @@ def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
 
     Nothing is measured.
     """
-    graph = load(options.model, options.shapes)
+    graph = load_graph(*inputs.model(options))
     yield "load", graph
     pipeline = order.asked(options)
     known, _ = inputs.read(options, graph)

@@ -8,7 +8,7 @@ from memxc.evaluation.samples import Samples
 from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.physics.network.effective import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 
 class Scores:
@@ -82,6 +82,6 @@ class Scores:
     def _with_wires(self, design: Design, judge: Judge) -> Answers:
         """Return the answers of the circuit with the wires of the target."""
         if self._wired is None or self._wired[0] is not design:
-            wired = effective(design, Wires.of(self._ctx.target.wire))
+            wired = effective(design, WireResistance.of(self._ctx.target.wire))
             self._wired = design, judge.answers(wired)
         return self._wired[1]

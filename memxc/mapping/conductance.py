@@ -17,10 +17,10 @@ Inverted inputs, (2M+2) x 1: one bit line an output, two word lines an input.
      v_bias -- G-_b
     -v_bias -- G+_b
 
-`sloped` turns weights into siemens with a sign, `pairs` splits them into the conductances of G+ and
-G-, and `differential` and `inverted` say where these stand. Source: docs/papers.md, the
-ShuffleNetV2 circuits. There, the inverted inputs need one bias line only; here a bias has a line of
-either sign, so that it can have either sign.
+`sloped` turns weights into siemens with a sign, `differential_pairs` splits them into the
+conductances of G+ and G-, and `differential` and `inverted` say where these stand. Source:
+docs/papers.md, the ShuffleNetV2 circuits. There, the inverted inputs need one bias line only; here
+a bias has a line of either sign, so that it can have either sign.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def sloped(kernel: Kernel, slope: Floats) -> Floats:
     return values * spread
 
 
-def pairs(values: Floats, bias: Floats, g_min: float, span: float, zeros: Zeros) -> Floats:
+def differential_pairs(
+    values: Floats, bias: Floats, g_min: float, span: float, zeros: Zeros
+) -> Floats:
     """Return the conductances of a stack, (groups, devices), in siemens, in four runs.
 
     The runs are G+ of the weights, G- of the weights, G+ of the biases and G- of the biases:
@@ -81,7 +83,7 @@ def differential(pattern: NDArray[np.int32], devices: int, bias: int) -> tuple[N
     devices: weights of a block. bias: word lines that carry the bias, behind the inputs.
 
     The result is cell, line, sign, column and polarity of `memxc.ir.kernel.Crossbar`; cell counts
-    in the order of `pairs`.
+    in the order of `differential_pairs`.
     """
     rows, columns = pattern.shape
     cell = np.full((rows + bias, 2 * columns), -1, dtype=np.int32)

@@ -13,7 +13,7 @@ value of r_join cancels, so `joining` chooses it such that op-amp 1 stays within
 inverted inputs there is op-amp 2 alone.
 
 r_f belongs to a lane, and all columns that add to one lane share it. So the largest weight over all
-these columns sets it: `largest` finds the weights, `alike` makes them equal.
+these columns sets it: `largest_weights` finds the weights, `equalized` makes them equal.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _CHUNK = 1 << 20
 _PAIRS = 1 << 31
 
 
-def largest(kernel: Kernel) -> Floats:
+def largest_weights(kernel: Kernel) -> Floats:
     """Return the largest magnitude in each column, (groups, columns); 0 if it has no weights."""
     if kernel.cell is None:
         weights = kernel.values.reshape(kernel.groups, kernel.rows, kernel.columns)
@@ -49,7 +49,7 @@ def largest(kernel: Kernel) -> Floats:
     return np.asarray(np.abs(kernel.weight()).max(axis=1, initial=0.0))
 
 
-def alike(sinks: Sequence[Windows], values: Sequence[Floats], width: int) -> list[Floats]:
+def equalized(sinks: Sequence[Windows], values: Sequence[Floats], width: int) -> list[Floats]:
     """Raise the values of columns that add to one lane until these are equal.
 
     Two columns that add to one lane at any place are in one family, and a family grows with every

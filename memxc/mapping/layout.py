@@ -29,7 +29,7 @@ import numpy as np
 from memxc.errors import fail
 from memxc.ir.kernel import Kernel
 from memxc.mapping import subimage
-from memxc.mapping.shape import Rows, Shape, shape
+from memxc.mapping.shape import Rows, Shape, kernel_shape
 
 Policy = Literal["packed", "paper", "paper-rectangular", "none"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
@@ -70,7 +70,7 @@ def plan_layout(
     if policy not in POLICIES:
         raise fail("usage", f"--partition {policy}", "no such policy", f"one of {POLICIES}")
     flat = _flat(kernel)
-    form = shape(flat)
+    form = kernel_shape(flat)
     if form is None:
         return _im2col(flat, None, lines, sequential)
     if policy.startswith("paper") and not sequential:
@@ -84,9 +84,9 @@ def lay_out(kernel: Kernel, layout: Layout) -> list[Kernel]:
     if not layout.patch:
         return [kernel]
     flat = _flat(kernel)
-    form = shape(flat)
+    form = kernel_shape(flat)
     assert form is not None, "only regular kernels have patches"
-    blocks = subimage.split(flat, form, layout.channels, layout.filters)
+    blocks = subimage.channel_blocks(flat, form, layout.channels, layout.filters)
     if layout.groups > 1:
         blocks = [part for block in blocks for part in subimage.join_groups(block, layout.groups)]
     return [subimage.merge(part, layout.patch) for part in blocks]
@@ -106,7 +106,7 @@ def layout_kind(kernel: Kernel, form: Shape | None) -> str:
 
 def _flat(kernel: Kernel) -> Kernel:
     """Return a pointwise kernel with its pixels in one row, and any other kernel unchanged."""
-    form = shape(kernel)
+    form = kernel_shape(kernel)
     one_tap = form is not None and form.taps == 1 and kernel.places > 1
     return subimage.flatten_places(kernel) if one_tap else kernel
 
@@ -138,7 +138,7 @@ def _paper(kernel: Kernel, form: Shape, lines: tuple[int, int], square: bool) ->
     """
     rows, columns = lines
     if form.taps == 1:
-        pixels = beside(form.grid[0], form.channels, form.filters, lines)
+        pixels = pixels_side_by_side(form.grid[0], form.channels, form.filters, lines)
         return Layout(
             layout_kind(kernel, form), (pixels,), form.channels, form.filters, 1,
             min(rows, pixels * form.channels), min(columns, pixels * form.filters),
@@ -161,7 +161,7 @@ def _paper(kernel: Kernel, form: Shape, lines: tuple[int, int], square: bool) ->
     return Layout(layout_kind(kernel, form), patch, 1, 1, 1, size, prod(patch), pairs * places)
 
 
-def beside(pixels: int, channels: int, filters: int, lines: tuple[int, int]) -> int:
+def pixels_side_by_side(pixels: int, channels: int, filters: int, lines: tuple[int, int]) -> int:
     """Return how many pixels of a pointwise kernel the rule puts on one unit crossbar."""
     return max(1, min(lines[0] // channels, lines[1] // filters, pixels))
 
@@ -169,7 +169,7 @@ def beside(pixels: int, channels: int, filters: int, lines: tuple[int, int]) -> 
 def pointwise(pixels: int, channels: int, filters: int, lines: tuple[int, int]) -> int:
     """Return how many unit crossbars the rule takes for one group of a pointwise kernel."""
     parts = -(-channels // lines[0]) * -(-filters // lines[1])
-    return -(-pixels // beside(pixels, channels, filters, lines)) * parts
+    return -(-pixels // pixels_side_by_side(pixels, channels, filters, lines)) * parts
 
 
 def _side(kernel: Kernel, form: Shape, patch: Sequence[int]) -> list[int]:

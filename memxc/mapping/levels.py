@@ -10,7 +10,7 @@ from memxc.target import Device
 Floats = NDArray[np.float64]
 
 
-def nearest(g: Floats, device: Device | None) -> Floats:
+def nearest_level(g: Floats, device: Device | None) -> Floats:
     """Round conductances (siemens, any shape) to the nearest level or measured state of a device.
 
     0 S means that there is no device, and stays 0 S. Without a device, or if the device has neither

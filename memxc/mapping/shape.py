@@ -37,10 +37,10 @@ class Shape:
     step: Ints
 
 
-def shape(kernel: Kernel) -> Shape | None:
+def kernel_shape(kernel: Kernel) -> Shape | None:
     """Return the shape of a kernel, or None if its places or rows do not form a regular grid."""
-    step = steps(kernel.taps, kernel.grid)
-    regular = step is not None and steps(kernel.sinks, kernel.grid) is not None
+    step = grid_steps(kernel.taps, kernel.grid)
+    regular = step is not None and grid_steps(kernel.sinks, kernel.grid) is not None
     if step is None or not regular or kernel.cell is not None or not kernel.rows:
         return None
     channels, filters = _first_axis(kernel.taps), _first_axis(kernel.sinks)
@@ -97,7 +97,7 @@ class Rows:
         return int(live(self._windows.frame, axis, lines, starts).sum())
 
 
-def steps(windows: Windows, grid: tuple[int, ...]) -> Ints | None:
+def grid_steps(windows: Windows, grid: tuple[int, ...]) -> Ints | None:
     """Return by how much one step along each axis of the grid moves the windows.
 
     The result is (axes of the grid, axes of the frame), or None if the origins are not an affine

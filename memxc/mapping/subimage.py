@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from memxc.ir.kernel import Kernel
 from memxc.ir.windows import DISCARD, GROUND, Ints, Windows, ints
-from memxc.mapping.shape import Shape, live, steps
+from memxc.mapping.shape import Shape, grid_steps, live
 
 
 def flatten_places(kernel: Kernel) -> Kernel:
@@ -45,7 +45,7 @@ def flatten_places(kernel: Kernel) -> Kernel:
     return replace(kernel, taps=flat(kernel.taps), sinks=flat(kernel.sinks), grid=(kernel.places,))
 
 
-def split(kernel: Kernel, form: Shape, channels: int, filters: int) -> list[Kernel]:
+def channel_blocks(kernel: Kernel, form: Shape, channels: int, filters: int) -> list[Kernel]:
     """Return blocks of at most so many channels and filters. Only the first channels keep the bias.
 
     The blocks of different channels add to one lane, so a bias in each of them would count twice.
@@ -194,7 +194,7 @@ def _merged(
 
     outside: what a net past the frame is, GROUND where lines read and DISCARD where they write.
     """
-    step = steps(windows, grid)
+    step = grid_steps(windows, grid)
     assert step is not None, "only regular kernels are merged"
     origin, group, offset = windows.coordinates()
     last = np.array([n * t - 1 for n, t in zip(count, patch, strict=True)])

@@ -21,7 +21,7 @@ from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Lanes, Linear, Stage
 from memxc.ir.windows import GROUND, Windows, ints
 from memxc.passes import share
-from memxc.passes.program import Plan, Program
+from memxc.passes.program import Program, StageProgram
 
 #: Passes that work on each stage by itself, in the order in which they run.
 STAGEWISE = ("schedule", "partition", "tile", "program", "share")
@@ -38,7 +38,7 @@ class Estimate:
     """
 
     design: Design
-    resources: tuple[resources.Row, ...]
+    resources: tuple[resources.ResourceRow, ...]
     power: tuple[StagePower, ...]
 
 
@@ -59,12 +59,12 @@ def estimate(
 
     The changes must be `possible`. watch: see `Watch`.
     """
-    bench = _Bench(design, changes, ctx, watch)
+    bench = _StageEstimate(design, changes, ctx, watch)
     stages = [bench.stage(stage) for stage in design.stages]
     return Estimate(design.with_stages(stages), tuple(bench.bills), tuple(bench.watts))
 
 
-class _Bench:
+class _StageEstimate:
     """Where one stage after the other is built and counted."""
 
     def __init__(
@@ -76,7 +76,7 @@ class _Bench:
         self._numbers: dict[bytes, int] = {}
         self._blocks = 0
         self._defined: set[int] = set()
-        self.bills: list[resources.Row] = []
+        self.bills: list[resources.ResourceRow] = []
         self.watts: list[StagePower] = []
 
     def stage(self, stage: Stage) -> Stage:
@@ -84,7 +84,7 @@ class _Bench:
         if isinstance(stage, Linear):
             return self._programmed(stage)
         if isinstance(stage, Lanes):
-            bill = resources.lanes(stage, self._design.buses[stage.dst])
+            bill = resources.lane_resources(stage, self._design.buses[stage.dst])
             self._row(bill, Power.of())
         return stage
 
@@ -110,10 +110,10 @@ class _Bench:
             )
             hollow.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
         bill += resources.amplifiers(replace(array, crossbars=tuple(hollow)), bus, self._nets)
-        self._row(resources.Row(stage.name, stage.cell, bill), meter.power())
+        self._row(resources.ResourceRow(stage.name, stage.cell, bill), meter.power())
         return replace(array, crossbars=tuple(map(_hollow, hollow)))
 
-    def _plan(self, stage: Linear) -> Plan:
+    def _plan(self, stage: Linear) -> StageProgram:
         """Return how the stage is programmed, after the passes that lay it out."""
         for change in self._changes:
             if isinstance(change, Program):
@@ -124,7 +124,7 @@ class _Bench:
             (stage,) = part.stages  # type: ignore[assignment]
         raise AssertionError("nothing is programmed")
 
-    def _row(self, bill: resources.Row, drawn: Power) -> None:
+    def _row(self, bill: resources.ResourceRow, drawn: Power) -> None:
         amplifier_w = self._ctx.target.amplifier.power_w
         static = Power.of(amplifier_w=bill.resources.opamps * amplifier_w)
         self.bills.append(bill)

@@ -24,7 +24,7 @@ from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.ir.stages import Lanes, Linear, Stage
 from memxc.mapping.layout import Layout, layout_kind, plan_layout, pointwise
-from memxc.mapping.shape import shape
+from memxc.mapping.shape import kernel_shape
 
 _KINDS = ("3D", "2D", "1D", "dense", "irregular")
 
@@ -88,7 +88,7 @@ def _counted(design: Design, policy: str, ctx: Context) -> Iterator[Counted]:
         for kernel in stage.kernels:
             layout = plan_layout(kernel, policy, (rows, columns // 2))
             as_3d = as_pair = layout.crossbars
-            form = shape(kernel)
+            form = kernel_shape(kernel)
             if layout.kind == "3D" and form is not None and layout.patch:
                 one = pointwise(kernel.places, form.channels, form.filters, (rows, columns // 2))
                 as_pair = layout.crossbars // form.filters + form.groups * one
@@ -130,4 +130,4 @@ def _only(readers: Mapping[str, list[Stage]], stage: Stage) -> Stage | None:
 
 
 def _kinds(stage: Linear) -> set[str]:
-    return {layout_kind(kernel, shape(kernel)) for kernel in stage.kernels}
+    return {layout_kind(kernel, kernel_shape(kernel)) for kernel in stage.kernels}

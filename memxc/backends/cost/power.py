@@ -59,7 +59,7 @@ def total(rows: Iterable[Power]) -> Power:
 
 def measure(
     design: Design,
-    bills: Iterable[resources.Row],
+    bills: Iterable[resources.ResourceRow],
     amplifier_w: float,
 ) -> tuple[StagePower, ...]:
     """Return the watts of each stage that is hardware.

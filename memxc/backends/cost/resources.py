@@ -54,7 +54,7 @@ class Resources(Counts):
 
 
 @dataclass(frozen=True)
-class Row:
+class ResourceRow:
     """The resources of one stage."""
 
     stage: str
@@ -62,12 +62,12 @@ class Row:
     resources: Resources
 
 
-def total(rows: Iterable[Row]) -> Resources:
+def total(rows: Iterable[ResourceRow]) -> Resources:
     """Return the sum over stages."""
     return sum((row.resources for row in rows), Resources.of())
 
 
-def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
+def measure(design: Design, g_min: float, tile: Tile) -> tuple[ResourceRow, ...]:
     """Return a row for each stage that is hardware.
 
     g_min: siemens of an unused device. tile: see `Tile`.
@@ -81,9 +81,9 @@ def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
             bill = amplifiers(stage, bus, nets)
             for crossbar in stage.crossbars:
                 bill += placed_crossbars(stage, crossbar, g_min, tile, defined)
-            rows.append(Row(stage.name, stage.cell, bill))
+            rows.append(ResourceRow(stage.name, stage.cell, bill))
         elif isinstance(stage, Lanes):
-            rows.append(lanes(stage, bus))
+            rows.append(lane_resources(stage, bus))
     return tuple(rows)
 
 
@@ -159,7 +159,7 @@ def placed_crossbars(
     first = dict(zip(crossbar.definition.tolist(), crossbar.present.tolist(), strict=True))
     new = first.keys() - defined
     defined |= new
-    parked = body.alike(crossbar.g, g_min)
+    parked = body.same_digits(crossbar.g, g_min)
     once = (crossbar.uses == 1).all()
     off = int(parked.sum() if once else np.count_nonzero(parked, axis=0) @ crossbar.uses)
     found = Resources.of(
@@ -180,7 +180,7 @@ def placed_crossbars(
     )
 
 
-def lanes(stage: Lanes, bus: Bus) -> Row:
+def lane_resources(stage: Lanes, bus: Bus) -> ResourceRow:
     """Return the resources of a stage of lane functions."""
     circuit = stage.circuit
     one = Resources.of(
@@ -192,4 +192,4 @@ def lanes(stage: Lanes, bus: Bus) -> Row:
         limiters=1 if bus.limit is not None else 0,
     )
     all_lanes = {key: value * bus.width for key, value in one}
-    return Row(stage.name, circuit.name, Resources(**all_lanes | {"periods": 1}))
+    return ResourceRow(stage.name, circuit.name, Resources(**all_lanes | {"periods": 1}))

@@ -22,7 +22,7 @@ from memxc.ir import expr
 from memxc.ir.deck import Cell, Deck, Grids, Instances, Part, Port
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Digital, Lanes, Wires
+from memxc.ir.stages import Array, Digital, Lanes, Rename
 from memxc.ir.windows import Ints, ints
 
 
@@ -87,7 +87,7 @@ class _Assembly:
         stage = self.design.stages[index]
         name = stage_id(self.design, index)
         match stage:
-            case Wires():
+            case Rename():
                 if all(src in self.lanes for src in stage.srcs):
                     source = np.concatenate([self.lanes[src] for src in stage.srcs])
                     self.lanes[stage.dst] = ints(

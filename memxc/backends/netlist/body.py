@@ -62,7 +62,7 @@ def numbers(values: Floats) -> Bytes:
     return out
 
 
-def alike(g: Floats, other: float) -> NDArray[np.bool_]:
+def same_digits(g: Floats, other: float) -> NDArray[np.bool_]:
     """Return whether a netlist writes each conductance with the same digits as `other` siemens.
 
     0 S is not written, so it is False there.

@@ -20,13 +20,13 @@ def name(device: Device | None) -> str:
 def definition(device: Device) -> str:
     """Return the text of the subcircuit."""
     law = iv_laws.law(device)
-    if isinstance(law, iv_laws.Sinh):
+    if isinstance(law, iv_laws.SinhLaw):
         return render.cell("memristor_sinh", subckt=NAME, v0=law.v0)
-    assert isinstance(law, iv_laws.Table), "a linear memristor is a resistor"
+    assert isinstance(law, iv_laws.TableLaw), "a linear memristor is a resistor"
     return render.cell("memristor_table", subckt=NAME, states=_states(law))
 
 
-def _states(law: iv_laws.Table) -> list[dict[str, Any]]:
+def _states(law: iv_laws.TableLaw) -> list[dict[str, Any]]:
     """Return for each measured state its I-V curve and its share in a cell of 1 / {r} siemens.
 
     A cell between two states k and k + 1 is a mixture of both curves. The share of state k rises

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from memxc.ir.design import Design
-from memxc.ir.stages import Wires
+from memxc.ir.stages import Rename
 from memxc.ir.windows import GROUND, Ints, Windows, ints
 
 #: At most so many nets are gathered at once, to bound the memory.
@@ -26,7 +26,7 @@ class Nets:
         }
         self.of: dict[str, Ints] = {name: driven[name] for name in design.inputs}
         for stage in design.stages:
-            if isinstance(stage, Wires):
+            if isinstance(stage, Rename):
                 sources = np.concatenate([*(self.of[src] for src in stage.srcs), [GROUND]])
                 # An index of GROUND (-1) reads the last entry.
                 self.of[stage.dst] = ints(sources[stage.index])

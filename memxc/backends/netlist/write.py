@@ -13,8 +13,10 @@ from memxc import render
 from memxc.backends.netlist import body, memristor
 from memxc.backends.netlist.assemble import assemble
 from memxc.backends.netlist.names import safe
+from memxc.backends.netlist.own_cells import with_own
 from memxc.ir.deck import Deck, Instances, Port
 from memxc.ir.design import Design
+from memxc.netlist_reader import Cells
 from memxc.target import Device
 
 
@@ -24,6 +26,7 @@ def write(
     name: str,
     dialect: str = "ngspice",
     device: Device | None = None,
+    own: Cells | None = None,
 ) -> list[Path]:
     """Write the netlist of a programmed design to `folder`; return its files, the top one first.
 
@@ -38,8 +41,10 @@ def write(
     cells = folder / "cells"
     cells.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{safe(name, 64)}.{suffix}", cells / f"periphery.{suffix}"]
-    memristors = memristor.definition(device) if cell and device is not None else ""
-    files[1].write_text(periphery(deck) + memristors, "ascii")
+    text = periphery(deck)
+    if cell and device is not None:
+        text += memristor.definition(device)
+    files[1].write_text(text if own is None else with_own(text, own), "ascii")
     for part in deck.parts:
         if part.grids:
             path = cells / f"{part.name}.{suffix}"
