@@ -43,7 +43,7 @@ def compiled(small):
         chosen = target.load(name).with_tile(tile, tile)
         samples = small.with_suffix(".samples.npz")
         done = compile_model(Options(model, chosen, samples=samples, **options))
-        report = write.write(done, folder)
+        report = write.write(done, folder).tree()
         assert lvs.compare(done.design, next(folder.glob("netlist/*.cir"))).differences == ()
         return done, report
 

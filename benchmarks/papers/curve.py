@@ -83,8 +83,8 @@ def _point(graph: Graph, ctx: Context, test: Pictures, rank: int, ratio: float) 
     design = lower(graph)
     return {
         "rank": rank, "ratio": ratio,
-        "packed": sum(one["crossbars"] for one in paper_rule.layouts(design, "packed", ctx)),
-        "paper": paper_rule.measure(design, ctx)["square"]["total"],
+        "packed": sum(one.crossbars for one in paper_rule.layouts(design, "packed", ctx)),
+        "paper": paper_rule.measure(design, ctx).square.total,
         "accuracy": _accuracy(graph, test),
     }  # fmt: skip
 

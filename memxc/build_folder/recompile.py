@@ -9,6 +9,7 @@ from pathlib import Path
 
 from memxc.build_folder.read import MANIFEST, SAMPLES, Loaded
 from memxc.compiler import manifest
+from memxc.compiler.declaration import fields_of
 from memxc.compiler.options import Options, Settings
 from memxc.compiler.run import compile_model
 from memxc.errors import fail
@@ -49,9 +50,13 @@ def _kept(loaded: Loaded) -> Settings:
 
 def _as_compiled(loaded: Loaded, model: Path, kept: Settings) -> Options:
     """The options that give the folder's own design."""
+    # The model of the folder is the part that was compiled, and its shapes are known.
+    known = fields_of(Settings)
+    asked = {name: v for name, v in vars(kept).items() if not known[name].option.of_network}
+    asked["shapes"] = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
     # The samples of the folder are the user's, or were drawn in want of any.
     for samples in (loaded.folder / SAMPLES, None):
-        options = Options(model=model, target=loaded.target, samples=samples, **vars(kept))
+        options = Options(model=model, target=loaded.target, samples=samples, **asked)
         if _same(compile_model(options, check=False).design, loaded.design):
             return options
     raise fail(

@@ -10,15 +10,26 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 import memxc
 from memxc import documents, render
 from memxc.build_folder.diff.document import Comparison
 from memxc.build_folder.report.document import Report
+from memxc.compiler import declaration
+from memxc.compiler.options import Settings
 from memxc.simulate.document import Simulated
 from memxc.verify.document import Verified
 
+
+class _TypedReport(Report):
+    """The report of a compilation: report.json."""
+
+    options: Settings = Field(description="Options of the compilation.")  # type: ignore[assignment]
+
+
 _DOCUMENTS: dict[str, tuple[type[documents.Part], str]] = {
-    "memxc-report-1.json": (Report, "memxc compile: report.json"),
+    "memxc-report-1.json": (_TypedReport, "memxc compile: report.json"),
     "memxc-verify-1.json": (Verified, "memxc verify --json"),
     "memxc-simulate-1.json": (Simulated, "memxc simulate --json"),
     "memxc-diff-1.json": (Comparison, "memxc diff --json"),
@@ -27,24 +38,23 @@ _DOCUMENTS: dict[str, tuple[type[documents.Part], str]] = {
 
 def files() -> Iterator[tuple[Path, str]]:
     """Each file that is made from the models, by its path in a checkout, and its text."""
-    for name, (model, title) in _DOCUMENTS.items():
-        text = json.dumps(documents.schema(model, title), indent=1) + "\n"
-        yield Path("memxc", "schemas", name), text
-    yield Path("docs", "report.md"), render.report("keys.md", rows=keys(Report))
-
-
-def keys(model: type[documents.Part]) -> list[tuple[str, str, str]]:
-    """The keys of a document: each with dots between its parts, its type, and what it is.
-
-    The keys of a part that stands in several places are listed at the first one.
-    """
-    schema = model.model_json_schema()
-    return list(_keys(schema, schema["$defs"], "", {"Target": "docs/targets.md"}))
+    made = {name: documents.schema(*document) for name, document in _DOCUMENTS.items()}
+    report = made["memxc-report-1.json"]
+    for name, option in declaration.fields_of(Settings).items():
+        report["$defs"]["Settings"]["properties"][name]["description"] = option.option.help
+    for name, schema in made.items():
+        yield Path("memxc", "schemas", name), json.dumps(schema, indent=1) + "\n"
+    rows = list(_keys(report, report["$defs"], "", {"Target": "docs/targets.md"}))
+    yield Path("docs", "report-keys.md"), render.report("report-keys.md", rows=rows)
 
 
 def _keys(
     part: Mapping[str, Any], parts: Mapping[str, Any], place: str, known: dict[str, str]
 ) -> Iterator[tuple[str, str, str]]:
+    """The keys of a document: each with dots between its parts, its type, and what it is.
+
+    The keys of a part that stands in several places are listed at the first one.
+    """
     for key, value in part["properties"].items():
         where, name = f"{place}{key}", _named(value)
         # pydantic leaves a description out that is the description of the part.
@@ -82,7 +92,9 @@ def _type(value: Mapping[str, Any]) -> str:
     if "const" in value or "enum" in value:
         return " or ".join(f'"{word}"' for word in value.get("enum", [value.get("const")]))
     if value.get("type") == "array":
-        return f"list of {_type(value['items'])}s"
+        # A pair lists the types of its parts, which are the same.
+        inner = _type(value.get("items") or value["prefixItems"][0])
+        return f"list of {inner}" if '"' in inner else f"list of {inner}s"
     return _TYPES[value.get("type", "object")]
 
 

@@ -103,9 +103,9 @@ def over(limits: dict[str, float], report: Report) -> list[str]:
 class _Placeholder(click.Option):
     """Stands among the options of a command where declared ones belong."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, of_network: bool) -> None:
         super().__init__(["--declared"])
-        self.names = names
+        self.of_network = of_network
 
 
 class Command(click.Command):
@@ -131,29 +131,30 @@ class Command(click.Command):
         """The parameters, each placeholder replaced by the options it stands for."""
         found: list[click.Parameter] = []
         for param in super().get_params(ctx):
-            found += _declared(param.names) if isinstance(param, _Placeholder) else [param]
+            found += _declared(param.of_network) if isinstance(param, _Placeholder) else [param]
         return found
 
 
-def declared(*names: str) -> Callable[[F], F]:
-    """Options that compiler.options declares, by their fields; all of them if none is named.
+def declared(of_network: bool = False) -> Callable[[F], F]:
+    """The options that compiler.options declares; of_network: those that say which network.
 
     The command's class has to be `Command`.
     """
 
     def placed(command: F) -> F:
         params = vars(command).setdefault("__click_params__", [])
-        params.append(_Placeholder(names))
+        params.append(_Placeholder(of_network))
         return command
 
     return placed
 
 
-def _declared(names: tuple[str, ...]) -> list[click.Option]:
+def _declared(of_network: bool) -> list[click.Option]:
     from memxc.compiler.declaration import fields_of
     from memxc.compiler.options import Options
 
-    return [_option(f) for n, f in fields_of(Options).items() if not names or n in names]
+    fields = fields_of(Options).values()
+    return [_option(field) for field in fields if field.option.of_network or not of_network]
 
 
 def _option(field: Declared) -> click.Option:

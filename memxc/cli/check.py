@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click  # noqa: TID251
 
@@ -17,7 +17,7 @@ from memxc.errors import MemxcError, pasted, printable
 
 if TYPE_CHECKING:
     from memxc.ir.graph import Graph
-    from memxc.ops.lower import Row
+    from memxc.ops.lower import NodeRow
 
 
 def _begin(args: list[str]) -> None:
@@ -29,13 +29,14 @@ def _begin(args: list[str]) -> None:
 
 @click.command(cls=_options.Command, begin=_begin)
 @click.argument("model", type=MODEL)
-@_options.declared("shapes")
+@_options.declared(of_network=True)
 @_options.as_json
-def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> int:
+def command(model: Path, as_json: bool, **asked: Any) -> int:
     """Say what of MODEL becomes crossbars, what stays digital, and what is refused."""
-    from memxc.ops.lower import load, survey
+    from memxc.frontend import choose_part
+    from memxc.ops.lower import load_graph, survey
 
-    graph = load(model, shapes)
+    graph = load_graph(*choose_part(model, **asked))
     found, faults = survey(graph)
     rows = _folded(found, graph)
     if as_json:
@@ -63,13 +64,21 @@ def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> i
         _terminal.faults(error)
         return error.exit_code
     if not as_json:
-        given = [f"--shape={name}={'x'.join(map(str, s))}" for name, s in shapes.items()]
-        following = pasted("memxc", "compile", model, "-o", f"build/{model.stem}", *given)
+        following = pasted("memxc", "compile", model, "-o", f"build/{model.stem}", *_words(asked))
         _terminal.say(f"Every node can be mapped. Next: {following}")
     return 0
 
 
-def _folded(rows: Iterable[Row], graph: Graph) -> list[Row]:
+def _words(asked: dict[str, Any]) -> Iterator[str]:
+    """The options as another command line takes them."""
+    from memxc.compiler.declaration import fields_of
+    from memxc.compiler.options import Options
+
+    for name, field in fields_of(Options).items():
+        yield from field.words(asked.get(name, ()))
+
+
+def _folded(rows: Iterable[NodeRow], graph: Graph) -> list[NodeRow]:
     """The rows as compile goes on from them: what fold-batchnorm takes away is no circuit."""
     from memxc.passes.fold_batchnorm import fold
 

@@ -5,15 +5,23 @@ The command line, the check of a manifest and the table of docs/cli.md are made 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from memxc.documents import said
 from memxc.errors import once
 from memxc.interfaces import Option, Pass, declared
+
+
+def own(default: Any, words: Option) -> Any:
+    """A field that stands for no field of a pass; the default `dict` is an empty one."""
+    if default is dict:
+        return field(default_factory=dict, metadata={"option": words})
+    return field(default=default, metadata={"option": words})
 
 
 def of(change: type[Pass], name: str, *default: Any) -> Any:
@@ -58,6 +66,15 @@ class Declared:
             found[name] = value
         return found
 
+    def words(self, values: Any) -> Iterator[str]:
+        """The words of a command line that give these names or values by name."""
+        join = self.option.separator.join
+        if isinstance(values, Mapping):
+            for name, parts in values.items():
+                yield f"{self.option.flag}={name}={join(map(str, parts))}"
+        elif values:
+            yield f"{self.option.flag}={join(map(str, values))}"
+
     @property
     def _single(self) -> Any:
         """The type of one value of an option that is repeated: of a mapping, a name and a value."""
@@ -86,10 +103,6 @@ def _without_none(kind: Any) -> Any:
 
 def faults(error: ValidationError) -> list[tuple[str, str]]:
     """The name of each field that is wrong, "" for a single value, and a sentence why."""
-    found = []
-    for part in error.errors():
-        cause = part.get("ctx", {}).get("error")
-        words = str(cause) if isinstance(cause, ValueError) else part["msg"]
-        place = str(part["loc"][0]) if part["loc"] else ""
-        found.append((place, f"{words[:1].lower()}{words[1:]}"))
-    return found
+    return [
+        (str(part["loc"][0]) if part["loc"] else "", said(dict(part))) for part in error.errors()
+    ]

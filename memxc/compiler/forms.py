@@ -32,6 +32,14 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(whole(size) for size in sizes.split("x"))
 
 
+def constant(text: str) -> tuple[str, tuple[float, ...]]:
+    """NAME=VALUE[,VALUE...]: the name of an input and its numbers. Raises ValueError."""
+    name, equals, numbers = text.rpartition("=")
+    if not equals or not name:
+        raise ValueError("an input's name and its value, NAME=VALUE, are wanted")
+    return name, tuple(map(units.parse, numbers.split(",")))
+
+
 def span(text: str) -> tuple[float, ...]:
     """LO,HI: two numbers. Raises ValueError."""
     parts = text.split(",")
@@ -41,5 +49,8 @@ def span(text: str) -> tuple[float, ...]:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """A,B,C: words with commas between them."""
-    return tuple(part.strip() for part in text.split(","))
+    """A,B,C: words with commas between them. Raises ValueError."""
+    found = tuple(part.strip() for part in text.split(","))
+    if not all(found):
+        raise ValueError("names with commas between them are wanted")
+    return found

@@ -41,6 +41,12 @@ def parse(text: str) -> tuple[str, str, str]:
     return stage, key, value
 
 
+def checked(text: str) -> str:
+    """STAGE.key=value. Raises ValueError as `parse`."""
+    parse(text)
+    return text
+
+
 def by_stage(texts: Iterable[str]) -> dict[str, dict[str, str]]:
     """{stage: {key: value}} of several texts. Raises MemxcError (usage) with all faults."""
     found: dict[str, dict[str, str]] = {}

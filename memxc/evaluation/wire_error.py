@@ -12,7 +12,7 @@ from memxc.evaluation import evaluate, samples
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Stage
 from memxc.physics.network.effective import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +27,9 @@ def driven(design: Design, inputs: Mapping[str, NDArray[Any]]) -> Iterator[tuple
         yield stage, buses[stage.src] if isinstance(stage, Array) else np.zeros((0, 0))
 
 
-def error(design: Design, stage: Array, wires: Wires, volts: Floats, wanted: Floats) -> float:
+def error(
+    design: Design, stage: Array, wires: WireResistance, volts: Floats, wanted: Floats
+) -> float:
     """Return the relative error of a stage with wires: rms(outputs - wanted) / rms(wanted).
 
     volts: (samples, width of the source). wanted: the right outputs in volts, (samples, width).

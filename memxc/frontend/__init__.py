@@ -15,17 +15,19 @@ from onnx import numpy_helper  # noqa: TID251
 from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend import bound, evaluator
 from memxc.frontend.check import check
+from memxc.frontend.choose import choose_part
 from memxc.frontend.convert import convert
 from memxc.frontend.ends import Ends, ends
 from memxc.frontend.fold import fold
 from memxc.frontend.network import network_of
+from memxc.frontend.part import Part
 from memxc.frontend.read import prepared, read
 from memxc.frontend.shapes import fixed_inputs
 from memxc.frontend.unshaped import nodes
 from memxc.ir.graph import Graph, Tensor
 
 
-def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+def load(path: Path | Part, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
     """Return the network of a file as a Graph.
 
     Its batch is 1, its shapes are static, constants are folded, and dead nodes are removed.
@@ -93,4 +95,4 @@ def _located(fault: Fault, path: str) -> Fault:
     return fault if is_whole else replace(fault, where=f"{path}:{fault.where}")
 
 
-__all__ = ["Ends", "ends", "evaluator", "load", "load_whole", "nodes"]
+__all__ = ["Ends", "Part", "choose_part", "ends", "evaluator", "load", "load_whole", "nodes"]

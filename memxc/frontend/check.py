@@ -37,7 +37,7 @@ def check(model: onnx.ModelProto, where: str) -> None:
     if faults:
         raise MemxcError(faults)
     try:
-        native.ask("checked", _without_weights(model), native.allowance(len(model.graph.node)))
+        native.ask("checked", without_weights(model), native.allowance(len(model.graph.node)))
     except worker.Refused as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         what = f"ONNX's checker says: {'; '.join(lines[:2])}"
@@ -105,7 +105,7 @@ def _is_text(kind: str, attribute: onnx.AttributeProto) -> bool:
     return tensor or cast or (kind == "Constant" and attribute.name in _TEXT_VALUES)
 
 
-def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the same network with initialisers as inputs, because the checker copies the model."""
     graph = onnx.GraphProto(name=model.graph.name)
     graph.node.extend(model.graph.node)

@@ -31,10 +31,7 @@ def convert(network: Network, name: str) -> Graph:
     outputs = [tensor for node in nodes for tensor in node.outputs if tensor]
     shapes = {tensor: network.shapes[tensor] for tensor in (*network.inputs, *outputs)}
     shapes |= {key: value.shape for key, value in weights.items()}
-    kinds = {
-        tensor: str(onnx.TensorProto.DataType.Name(network.types[tensor])).lower()
-        for tensor in (*network.inputs, *outputs)
-    }
+    kinds = {tensor: kind_name(network.types[tensor]) for tensor in (*network.inputs, *outputs)}
     graph = Graph(
         name,
         tuple(network.inputs),
@@ -47,6 +44,11 @@ def convert(network: Network, name: str) -> Graph:
     )
     graph.verify()
     return graph
+
+
+def kind_name(number: int) -> str:
+    """Return an element type in ONNX's words and in lower case."""
+    return str(onnx.TensorProto.DataType.Name(number)).lower()
 
 
 def _nodes(network: Network) -> tuple[Node, ...]:

@@ -8,16 +8,20 @@ from pathlib import Path
 from google.protobuf.message import EncodeError
 from onnx import external_data_helper  # noqa: TID251
 
+from memxc.frontend.part import Part
 from memxc.frontend.read import parse, read
 from memxc.frontend.tensors import tensors
 
 
-def copy(path: Path, to: Path) -> bool:
+def copy(path: Path | Part, to: Path) -> bool:
     """Copy a model that `load` has read; without external data the copy has the same bytes.
 
     Return False, without a copy, if the weights do not fit into one file. Raises OSError as
     shutil.copyfile does.
     """
+    if isinstance(path, Part):
+        to.write_bytes(path.data)
+        return True
     bare = parse(path)
     if not any(map(external_data_helper.uses_external_data, tensors(bare))):
         shutil.copyfile(path, to)

@@ -1,4 +1,4 @@
-"""The kinds of stage: Linear (Array after programming), Lanes, Wires, and Digital.
+"""The kinds of stage: Linear (Array after programming), Lanes, Rename, and Digital.
 
 After `lower`, no room knows the name of an operator; these kinds are all that a design has.
 """
@@ -19,7 +19,7 @@ from memxc.ir.kernel import Crossbar, Kernel
 from memxc.ir.windows import GROUND, Ints, Windows
 
 Floats = NDArray[np.float64]
-Cell = Literal["memristor", "resistor", "batchnorm"]
+DeviceKind = Literal["memristor", "resistor", "batchnorm"]
 Schedule = Literal["parallel", "sequential"]
 Signed = Literal["differential", "inverted-inputs"]
 #: The ends of a word line that its driver is wired to: at the first column, or at the last one too.
@@ -31,7 +31,7 @@ _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 class _Weighted:
     """Properties that Linear and Array share; `cell` and `schedule` are fields of both."""
 
-    cell: Cell
+    cell: DeviceKind
     schedule: Schedule
 
     @property
@@ -69,7 +69,7 @@ class Linear(_Weighted):
     src: str
     dst: str
     kernels: tuple[Kernel, ...]
-    cell: Cell = "memristor"
+    cell: DeviceKind = "memristor"
     schedule: Schedule = "parallel"
     noise: tuple[Kernel, ...] = ()
 
@@ -111,7 +111,7 @@ class Array(_Weighted):
     r_join: Floats
     v_bias: float
     gain: float
-    cell: Cell = "memristor"
+    cell: DeviceKind = "memristor"
     schedule: Schedule = "parallel"
     signed: Signed = "differential"
     offset: Floats | None = None
@@ -221,7 +221,7 @@ class Lanes:
 
 
 @dataclass(frozen=True, eq=False)
-class Wires:
+class Rename:
     """Renaming of nets, without hardware.
 
     Lane i of `dst` is lane index[i] of the sources, concatenated in order, or GROUND.
@@ -265,11 +265,11 @@ class Digital:
         return f"digital {self.function} {self.name}({', '.join(self.srcs)}){options}"
 
 
-Stage = Linear | Array | Lanes | Wires | Digital
+Stage = Linear | Array | Lanes | Rename | Digital
 
 
 def _known(cell: str, schedule: str) -> None:
-    assert cell in get_args(Cell), f"{cell!r} is not a kind of cell"
+    assert cell in get_args(DeviceKind), f"{cell!r} is not a kind of cell"
     assert schedule in get_args(Schedule), f"{schedule!r} is not a schedule"
 
 

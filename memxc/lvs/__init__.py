@@ -21,7 +21,7 @@ from memxc.target import Device
 
 
 @dataclass(frozen=True)
-class Result:
+class NetlistComparison:
     """What was compared, and where it differs. The netlist is clean if `differences` is empty.
 
     user_cells: cells that the design does not define, so that only verify can judge them. rows: of
@@ -41,7 +41,7 @@ def compare_folder(
     folder: Path,
     device: Device | None = None,
     netlist: Netlist | None = None,
-) -> Result:
+) -> NetlistComparison:
     """Compare the netlist and the tables of an output folder with its design, as `compare` does.
 
     netlist: if it was read already. Raises MemxcError (bad-design) if a file cannot be read.
@@ -54,7 +54,7 @@ def compare_folder(
     return replace(result, differences=(*result.differences, *differences), rows=rows)
 
 
-def compare(design: Design, top: Path, device: Device | None = None) -> Result:
+def compare(design: Design, top: Path, device: Device | None = None) -> NetlistComparison:
     """Compare the netlist of a top file with a programmed design.
 
     device: the memristors; None for linear ones, which are resistors.
@@ -62,7 +62,7 @@ def compare(design: Design, top: Path, device: Device | None = None) -> Result:
     return _compare(design, netlist_reader.read(top), device)
 
 
-def _compare(design: Design, netlist: Netlist, device: Device | None) -> Result:
+def _compare(design: Design, netlist: Netlist, device: Device | None) -> NetlistComparison:
     memristor = "" if device is None or device.iv == "linear" else "memristor"
     differences = [_not(part, "once", "a second time") for part in netlist.twice]
     differences += head.differences(design, netlist)
@@ -86,7 +86,7 @@ def _compare(design: Design, netlist: Netlist, device: Device | None) -> Result:
     differences += wrong
     extra = [netlist.instances[name] for name in sorted(unexpected)]
     differences += [_not(part, "no such instance", "placed") for part in extra]
-    return Result(
+    return NetlistComparison(
         tuple(dict.fromkeys(differences)), devices, instances, connections, tuple(user_cells)
     )
 
@@ -127,4 +127,4 @@ def _words(params: tuple[tuple[str, str], ...]) -> str:
     return " ".join(f"{key}={value}" for key, value in params) or "none"
 
 
-__all__ = ["Difference", "Result", "UserCell", "compare", "compare_folder"]
+__all__ = ["Difference", "NetlistComparison", "UserCell", "compare", "compare_folder"]

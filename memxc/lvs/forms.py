@@ -74,9 +74,9 @@ def is_memristor(cell: Definition, device: Device) -> bool:
 
 def _currents(law: iv_laws.Law) -> Iterator[str]:
     """Yield the current sources of a nonlinear memristor, without blanks."""
-    if isinstance(law, iv_laws.Sinh):
+    if isinstance(law, iv_laws.SinhLaw):
         yield f"b1abi={law.v0:.9e}/{{r}}*sinh(v(a,b)/{law.v0:.9e})"
-    if isinstance(law, iv_laws.Table):
+    if isinstance(law, iv_laws.TableLaw):
         g = law.g.tolist()
         for k, (low, state) in enumerate(pairwise(g), 1):
             rise = f"(1/{{r}}-{low:.9e})/{state - low:.9e}"

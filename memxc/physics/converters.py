@@ -20,7 +20,7 @@ import numpy as np
 
 from memxc.ir import expr
 from memxc.ir.design import Bus, Design
-from memxc.ir.stages import Array, Circuit, Digital, Lanes, Stage, Wires
+from memxc.ir.stages import Array, Circuit, Digital, Lanes, Rename, Stage
 from memxc.ir.windows import lanewise
 from memxc.target import Target
 
@@ -132,7 +132,7 @@ def _reading(stage: Stage, names: Mapping[str, str]) -> Stage:
     """Return the stage with its sources renamed."""
     if not names:
         return stage
-    if isinstance(stage, Lanes | Wires | Digital):
+    if isinstance(stage, Lanes | Rename | Digital):
         return replace(stage, srcs=tuple(names.get(src, src) for src in stage.srcs))
     return replace(stage, src=names.get(stage.src, stage.src))
 
@@ -162,7 +162,7 @@ def _positive(stage: Stage, known: Mapping[str, bool]) -> bool:
 
     It decides by the form of the lane function; True is certain, False is not.
     """
-    if isinstance(stage, Wires):
+    if isinstance(stage, Rename):
         return all(known.get(src, False) for src in stage.srcs)
     if not isinstance(stage, Lanes):
         return False

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from memxc.errors import fail
-from memxc.simulate import Result
+from memxc.simulate import SweepScores
 from memxc.target import Target
 
 #: The name of each metric, and the factor that it is multiplied by.
@@ -33,7 +33,7 @@ def check() -> None:
         raise fail("missing-engine", "--plot", "matplotlib is not installed", hint)
 
 
-def svg(result: Result) -> bytes:
+def svg(result: SweepScores) -> bytes:
     """Return an SVG of a sweep; equal results give equal bytes.
 
     The first key of the sweep is the x axis, and every combination of the other keys is a line.
@@ -52,7 +52,7 @@ def svg(result: Result) -> bytes:
     return data.getvalue()
 
 
-def _draw(axes: Any, result: Result) -> None:
+def _draw(axes: Any, result: SweepScores) -> None:
     name, scale = _NAMES[result.metric]
     lines = _lines(result, scale)
     for label, points in lines.items():
@@ -109,7 +109,7 @@ def _spans(values: Sequence[float]) -> bool:
     return least > 0 and most / least >= _DECADES
 
 
-def _lines(result: Result, scale: float) -> dict[str, _Line]:
+def _lines(result: SweepScores, scale: float) -> dict[str, _Line]:
     """Return points (x, mean, spread) by the settings of the other keys.
 
     x is text if some value is not a number.

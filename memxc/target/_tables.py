@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-#: JSON has the word "inf" for an infinite number.
+#: JSON has the word "inf" where it is infinite.
 Positive = Annotated[
     float,
     Field(gt=0),
@@ -21,7 +21,7 @@ Level = Annotated[float, Field(ge=-1e6, le=1e6)]
 Resistance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Table(BaseModel):
+class TargetTable(BaseModel):
     """A table of the file: known keys only, and the source of its numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,7 +30,7 @@ class Table(BaseModel):
     source: str = Field(min_length=1)
 
 
-class Wire(Table):
+class Wire(TargetTable):
     """Resistances of the source, of one segment of a line, and of the neuron's input, in ohms.
 
     open_word_line, open_bit_line: the share of lines that are broken.
@@ -51,7 +51,7 @@ class Wire(Table):
         )
 
 
-class Amplifier(Table):
+class Amplifier(TargetTable):
     """The op-amp: open-loop gain (inf is ideal), output swing, static power, area.
 
     offset_sigma_v: standard deviation of the input offset voltage over all amplifiers.
@@ -64,7 +64,7 @@ class Amplifier(Table):
     offset_sigma_v: float = Field(ge=0, le=1, default=0.0)
 
 
-class Converter(Table):
+class Converter(TargetTable):
     """DACs on the word lines and ADCs on the bit lines.
 
     dac_bits, adc_bits: resolution; 0 means no converter. where: "edges" has converters at the
@@ -99,7 +99,7 @@ class Converter(Table):
         return self
 
 
-class Unit(Table):
+class UnitCrossbar(TargetTable):
     """The unit crossbar, and the time that one stage takes."""
 
     rows: int = Field(ge=3, le=65536)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from memxc.errors import fail
 from memxc.ir.stages import Drive
 from memxc.netlist_reader import Definition, Netlist
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 #: Names of crossbar definitions, by docs/netlist.md.
@@ -69,7 +69,9 @@ class Library:
         return shared + "".join(cells)
 
 
-def wired(name: str, g: Floats, wires: Wires, drive: Drive = "left", cell: str = "") -> str:
+def wired(
+    name: str, g: Floats, wires: WireResistance, drive: Drive = "left", cell: str = ""
+) -> str:
     """Return a crossbar definition with its wires: the same ports and the same devices.
 
     The convention is that of physics.nodal: word line i is driven at its first column or at both

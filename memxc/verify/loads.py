@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Wires
+from memxc.ir.stages import Array, Rename
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ def heaviest(design: Design) -> dict[str, float]:
         if isinstance(stage, Array):
             for crossbar in stage.crossbars:
                 _add(lanes[stage.src], crossbar, stage.sequential)
-        elif isinstance(stage, Wires):
+        elif isinstance(stage, Rename):
             sources = np.zeros(sum(design.buses[src].width for src in stage.srcs))
             used = stage.index >= 0
             np.add.at(sources, stage.index[used], lanes[stage.dst][used])

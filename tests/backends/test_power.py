@@ -12,7 +12,7 @@ from memxc.backends.cost import power, resources
 from memxc.evaluation import evaluate
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array
-from memxc.ir.windows import identity, ints
+from memxc.ir.windows import identity_windows, ints
 
 SAMPLES = 11
 
@@ -26,7 +26,7 @@ def measure(design, samples, amplifier_w=1e-5):
     bills = resources.measure(design, 1e-6, lambda stage: (32, 16))
     squares = {name: np.square(v).mean(axis=0) for name, v in evaluate.run(design, samples).items()}
     found = power.measure(with_squares(design, squares), bills, amplifier_w)
-    return {row.stage: row.power for row in found}
+    return {row.stage: row for row in found}
 
 
 def with_squares(design, squares):
@@ -142,10 +142,10 @@ def test_amplifiers_draw_what_the_target_says(design, samples):
 
 
 def test_watts_add_up_and_the_largest_neuron_stays(design, samples):
-    rows = [power.Row(name, p) for name, p in measure(design, samples).items()]
+    rows = [*measure(design, samples).values()]
     total = power.total(rows)
-    assert total.total_w == pytest.approx(sum(row.power.total_w for row in rows))
-    assert total.neuron_max_w == max(row.power.neuron_max_w for row in rows)
+    assert total.total_w == pytest.approx(sum(row.total_w for row in rows))
+    assert total.neuron_max_w == max(row.neuron_max_w for row in rows)
 
 
 @pytest.mark.spice
@@ -191,7 +191,7 @@ def array_of_resistors():
         word = ints(np.arange(lines))
         crossbar = Crossbar(
             np.full((1, lines), 1e-6), word[:, None], word, ints(np.ones(lines)), ints([0]),
-            ints([1]), ints([0]), identity(lines), identity(1), (1,),
+            ints([1]), ints([0]), identity_windows(lines), identity_windows(1), (1,),
         )  # fmt: skip
         ohm = np.array([1e3])
         return Array("mean", "x", "y", (crossbar,), ohm, ohm, 0.0, 1e6, cell="resistor")

@@ -157,7 +157,7 @@ def test_a_target_with_converters_is_compiled_with_them(model):
     assert kinds(made.design) == "DxAfDrADxAd"
     record = made.records[-1]
     assert (record.name, record.exact) == ("convert", False)
-    assert record.loss["max_rel_error"] > 0
+    assert record.loss.max_rel_error > 0
     # The settings of a run replace the compiled ones.
     other = variation.disturbed(
         made.design, chosen.with_set("converter.where=edges"), 0, "placement"

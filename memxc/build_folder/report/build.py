@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from memxc import __version__
 from memxc.backends.cost import area, baselines, latency, paper_rule, plugged, power, resources
@@ -21,7 +20,7 @@ from memxc.build_folder.report.document import (
     Resources,
     Tensor,
 )
-from memxc.compiler.options import Options
+from memxc.compiler.options import Settings
 from memxc.compiler.record import PassRecord
 from memxc.compiler.run import Compiled
 from memxc.ir import stages
@@ -57,7 +56,8 @@ def build(compiled: Compiled, sha256: str) -> Report:
         memxc=__version__,
         model=_model(compiled, sha256),
         target=target,
-        options=_options(compiled.options),
+        # No path is part of a result: the same model elsewhere gives the same bytes.
+        options={f.name: getattr(compiled.options, f.name) for f in dataclasses.fields(Settings)},
         samples=len(next(iter(compiled.samples.values()))),
         fidelity=_fidelity(compiled),
         passes=tuple(map(_pass, compiled.records)),
@@ -115,12 +115,6 @@ def _parameters(graph: Graph) -> int:
 
 def _tensors(graph: Graph, names: Iterable[str]) -> tuple[Tensor, ...]:
     return tuple(Tensor(name=name, shape=graph.shapes[name]) for name in names)
-
-
-def _options(options: Options) -> dict[str, Any]:
-    # No path is part of a result: the same model compiled elsewhere gives the same bytes.
-    fields = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
-    return {key: v for key, v in fields.items() if key not in ("model", "samples", "target")}
 
 
 def _pass(record: PassRecord) -> PassRow:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    field_validator,
     model_serializer,
     model_validator,
 )
@@ -26,10 +25,13 @@ from memxc.backends.cost.rows import (
     StagePower,
     SubImages,
 )
-from memxc.compiler.stage_set import parse
 from memxc.documents import Count, Number, OfStage, Part, Share
+from memxc.errors import fail
 from memxc.evaluation.losses import Loss
 from memxc.target import Target
+
+if TYPE_CHECKING:
+    from memxc.compiler.options import Settings
 
 SCHEMA: Final = "memxc-report/1"
 
@@ -187,7 +189,7 @@ class Report(Part):
     model: Model = Field(description="The network that was compiled.")
     target: Target = Field(description="What the circuit is built from.")
     options: dict[str, Any] = Field(
-        description="Options of the compilation by their names, `-` as `_` (docs/cli.md)."
+        description="Options of the compilation, as `settings` has them with their types."
     )
     samples: Count = Field(description="Inputs that calibration, losses and power are measured on.")
     fidelity: Fidelity = Field(description="How far the circuit is from the network.")
@@ -209,12 +211,22 @@ class Report(Part):
     )
     warnings: tuple[str, ...] = Field(description="What the user has to know of the figures.")
 
-    @field_validator("options")
-    @classmethod
-    def _stage_set(cls, options: dict[str, Any]) -> dict[str, Any]:
-        for text in options.get("stage_set", ()):
-            parse(str(text))
-        return options
+    @property
+    def settings(self) -> Settings:
+        """The options by their types, with their defaults where an older report has none.
+
+        Raises MemxcError (bad-design) with the names of those that have no such value.
+        """
+        from memxc.compiler import manifest, stage_set  # noqa: PLC0415 - they import all passes
+
+        try:
+            found = manifest.read(self.options)
+            for text in found.stage_set:
+                stage_set.parse(text)
+        except ValueError as error:
+            hint = "compile the model again"
+            raise fail("bad-design", "report.json", f"options: {error}", hint) from error
+        return found
 
     @model_validator(mode="after")
     def _same_stages(self) -> Self:

@@ -44,14 +44,17 @@ def sizes(report: Report) -> str:
     """
     unit = report.target.crossbar
     own = {
-        stage: tile(value)
-        for stage, key, value in map(parse, report.options.get("stage_set", ()))
-        if key == "tile"
+        stage: tile(value) for stage, key, value in map(parse, _stage_set(report)) if key == "tile"
     }
     usual = unit.rows, unit.columns
     found = {own.get(row.stage, usual) for row in report.resources.stages if row.crossbars}
     *most, last = (f"{rows}x{columns}" for rows, columns in sorted(found or {usual}, reverse=True))
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def _stage_set(report: Report) -> tuple[str, ...]:
+    # Most reports have none; only where there are some do all passes have to be imported.
+    return report.settings.stage_set if report.options.get("stage_set") else ()
 
 
 def _distance(report: Report) -> Iterator[str]:

@@ -18,20 +18,23 @@ from numpy.typing import NDArray
 
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar, Kernel
-from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Wires
+from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Rename
 from memxc.ir.windows import Windows
 
 Arrays = Mapping[str, NDArray[Any]]
 
+#: Types that a file knows by another word than the code, so that older folders still open.
+_RENAMED: dict[type[Any], str] = {Rename: "Wires"}
 #: The only types a file can ask for.
 _TYPES: dict[str, type[Any]] = {
-    kind.__name__: kind
+    _RENAMED.get(kind, kind.__name__): kind
     for kind in (
-        Design, Bus, Linear, Array, Lanes, Wires, Digital, Circuit, Kernel, Crossbar, Windows,
+        Design, Bus, Linear, Array, Lanes, Rename, Digital, Circuit, Kernel, Crossbar, Windows,
     )
 }  # fmt: skip
 #: Whole numbers have to be smaller than this; no field of a design comes near it.
 _HUGE = 1 << 63
+_WORDS = {kind: word for word, kind in _TYPES.items()}
 _STORED = {
     kind: [f.name for f in dataclasses.fields(kind) if f.metadata.get("stored", True)]
     for kind in _TYPES.values()
@@ -66,10 +69,10 @@ class Encoder:
                 return parts if isinstance(value, tuple) else {"list": parts}
             case Mapping():
                 return {"map": [[self.encode(k), self.encode(v)] for k, v in value.items()]}
-        if type(value) not in _TYPES.values():
+        if type(value) not in _WORDS:
             raise TypeError(f"a {type(value).__name__} cannot be stored")
         fields = {name: self.encode(getattr(value, name)) for name in _STORED[type(value)]}
-        return {"type": type(value).__name__, **fields}
+        return {"type": _WORDS[type(value)], **fields}
 
     def _name(self, array: NDArray[Any]) -> str:
         content = np.asarray(array, order="C")
@@ -110,13 +113,13 @@ def _array(name: Any, arrays: Arrays, where: str) -> NDArray[Any]:
 
 def _float(text: Any, arrays: Arrays, where: str) -> float:
     if text not in ("inf", "-inf", "nan"):
-        raise ValueError(f"{where} is not a number: {text!r}")
+        raise ValueError(f"{where} is no number: {text!r}")
     return float(text)
 
 
 def _list(parts: Any, arrays: Arrays, where: str) -> list[Any]:
     if not isinstance(parts, list):
-        raise ValueError(f"{where} is not a list")
+        raise ValueError(f"{where} is no list")
     return list(decode(parts, arrays, where))
 
 
@@ -146,9 +149,8 @@ def _expect(fields: Mapping[str, Any], kind: type[Any], where: str) -> None:
     hints = _HINTS[kind]
     wrong = sorted(set(fields) ^ set(hints))
     if wrong:
-        raise ValueError(
-            f"{where} does not have the fields of a {kind.__name__}: {', '.join(wrong)}"
-        )
+        what = f"does not have the fields of a {_WORDS[kind]}"
+        raise ValueError(f"{where} {what}: {', '.join(wrong)}")
     for name, value in fields.items():
         if not _fits(value, hints[name]):
             raise ValueError(f"{where}.{name} cannot be {_told(value)}")

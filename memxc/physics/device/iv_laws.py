@@ -55,7 +55,7 @@ class Law(Protocol):
         """Return the curves as lane functions (memxc.ir.expr) of the lane function `volts`."""
 
 
-class Linear:
+class LinearLaw:
     """Ohm's law."""
 
     reach = (-np.inf, np.inf)
@@ -79,7 +79,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Sinh:
+class SinhLaw:
     """i = g v0 sinh(v / v0)."""
 
     v0: float
@@ -106,7 +106,7 @@ class Sinh:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class TableLaw:
     """Measured curves; currents are linear between the points of a curve and between two curves.
 
     g: (states,) S at the read voltage, ascending, the first one 0. volts: (points,), ascending.
@@ -185,15 +185,15 @@ def law(device: Device) -> Law:
     """Return the I-V law of a target's device."""
     match device.iv:
         case "linear":
-            return Linear()
+            return LinearLaw()
         case "sinh":
             assert device.sinh_v0_v is not None, "a device was not checked"
-            return Sinh(device.sinh_v0_v)
+            return SinhLaw(device.sinh_v0_v)
         case "table":
-            return table(device.curves, device.read_voltage_v)
+            return measured_law(device.curves, device.read_voltage_v)
 
 
-def table(curves: Sequence[Curve], read_voltage_v: float) -> Table:
+def measured_law(curves: Sequence[Curve], read_voltage_v: float) -> TableLaw:
     """Return the law of measured curves, on all their points within their common range."""
     curves = sorted(curves, key=lambda curve: curve.conductance(read_voltage_v))
     first = max(curve.points[0][0] for curve in curves)
@@ -201,4 +201,4 @@ def table(curves: Sequence[Curve], read_voltage_v: float) -> Table:
     volts = np.unique([v for curve in curves for v, _ in curve.points if first <= v <= last])
     amperes = [np.interp(volts, *np.transpose(curve.points)) for curve in curves]
     g = [curve.conductance(read_voltage_v) for curve in curves]
-    return Table(np.array([0.0, *g]), volts, np.array([0.0 * volts, *amperes]))
+    return TableLaw(np.array([0.0, *g]), volts, np.array([0.0 * volts, *amperes]))

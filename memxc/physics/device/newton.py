@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from memxc.errors import fail
 from memxc.ir.stages import Drive
 from memxc.physics.device.iv_laws import Law
-from memxc.physics.network.nodal import Wires
-from memxc.physics.network.threads import spread
+from memxc.physics.network.nodal import WireResistance
+from memxc.physics.network.threads import in_threads
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -42,7 +42,7 @@ _STEPS, _HALVINGS, _GRADIENTS = 60, 12, 1000
 def currents(
     g: Floats,
     law: Law,
-    wires: Wires,
+    wires: WireResistance,
     volts: Floats,
     drive: Drive = "left",
     ends: Floats | None = None,
@@ -76,12 +76,12 @@ def currents(
         circuit = _Circuit(cells, law, lines, volts[at] - held[at])
         answer[at] = _solve(circuit).sum(axis=1)
 
-    spread(work, n * points, max(1, _CELLS // (rows * columns)), threads)
+    in_threads(work, n * points, max(1, _CELLS // (rows * columns)), threads)
     return answer.reshape(n, points, columns)
 
 
 @dataclass(frozen=True, eq=False)
-class _Lines:
+class _LatticeLines:
     """Ohms that two cells share: (columns, columns) on a word line, (rows, rows) on a bit line."""
 
     word: Floats
@@ -92,7 +92,7 @@ class _Lines:
         return amperes @ self.word + self.bit @ amperes
 
 
-def _lines(rows: int, columns: int, wires: Wires, drive: Drive) -> _Lines:
+def _lines(rows: int, columns: int, wires: WireResistance, drive: Drive) -> _LatticeLines:
     near = wires.source + wires.word_line * np.arange(1, columns + 1)
     word = np.minimum.outer(near, near)
     if drive == "both" and near[0]:
@@ -100,7 +100,7 @@ def _lines(rows: int, columns: int, wires: Wires, drive: Drive) -> _Lines:
         # source.
         word = word * word[::-1, ::-1] / (near[0] + near[-1])
     bit = wires.neuron + wires.bit_line * np.arange(rows, 0, -1)
-    return _Lines(word, np.minimum.outer(bit, bit))
+    return _LatticeLines(word, np.minimum.outer(bit, bit))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ class _Circuit:
 
     g: Floats
     law: Law
-    lines: _Lines
+    lines: _LatticeLines
     open_volts: Floats
 
     def only(self, keep: NDArray[np.bool_]) -> _Circuit:
@@ -175,7 +175,7 @@ def _stepped(circuit: _Circuit, now: _State) -> _State:
     return new
 
 
-def _step(lines: _Lines, now: _State) -> Floats:
+def _step(lines: _LatticeLines, now: _State) -> Floats:
     """Return the volts d of a Newton step, d + M (i' d) = -gap, by conjugate gradients.
 
     The unknown is y = sqrt(i') d, for which the matrix is symmetric. Single precision is enough,

@@ -5,10 +5,10 @@
           +-- lanes f_2(v) --+
 
 All cells of a law share a few curves, i = sum of g_k * f_k(v) (iv_laws). A crossbar of them equals
-one of linear cells g_k on word lines at f_k(v), so a stage becomes one Lanes stage a curve, Wires
-that join these, and an Array. That is exact for ideal op-amps. With a finite gain, the load of a
-summing node is taken from linear cells, and the error is 1 / gain times the relative difference
-between the slope of the cells and their conductance at the bias voltage.
+one of linear cells g_k on word lines at f_k(v), so a stage becomes one Lanes stage a curve, a
+Rename that joins these, and an Array. That is exact for ideal op-amps. With a finite gain, the load
+of a summing node is taken from linear cells, and the error is 1 / gain times the relative
+difference between the slope of the cells and their conductance at the bias voltage.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
-from memxc.ir.stages import Array, Circuit, Lanes, Stage, Wires
+from memxc.ir.stages import Array, Circuit, Lanes, Rename, Stage
 from memxc.ir.windows import ints, lanewise
-from memxc.physics.device.iv_laws import Law, Linear
+from memxc.physics.device.iv_laws import Law, LinearLaw
 from memxc.physics.network import amplifier
 
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ _BEND = Circuit("bend")
 
 
 @dataclass(frozen=True)
-class _Part:
+class _CurvePart:
     """The cells of one curve on word lines of one sign.
 
     chord: amperes of the curve per volt at the bias voltage; the curves are divided by it, so that
@@ -50,7 +50,7 @@ def straight(design: Design, law: Law) -> Design:
 
     Raises MemxcError (bad-target) if volts may leave the range in which the law was measured.
     """
-    if isinstance(law, Linear):
+    if isinstance(law, LinearLaw):
         return design
     _check_reach(design, law)
     buses = dict(design.buses)
@@ -77,7 +77,7 @@ def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
     if len(parts) > 1:
         whole = f"{stage.dst}~"
         buses[whole] = Bus(whole, (1, len(parts) * src.width), 1.0)
-        yield Wires(whole, tuple(names), whole, ints(np.arange(len(parts) * src.width)))
+        yield Rename(whole, tuple(names), whole, ints(np.arange(len(parts) * src.width)))
     crossbars = [
         _crossbar(crossbar, law, part, number * src.width)
         for crossbar in stage.crossbars
@@ -100,7 +100,7 @@ def _bounds(design: Design) -> dict[str, float]:
         elif isinstance(stage, Array) and not stage.programmable:
             siemens = sum(amplifier.loads(stage.crossbars, len(stage.r_f)).values())
             most *= float((stage.r_f * siemens).max())
-        elif not (isinstance(stage, Wires) or (isinstance(stage, Lanes) and stage.keeps_scale)):
+        elif not (isinstance(stage, Rename) or (isinstance(stage, Lanes) and stage.keeps_scale)):
             most = np.inf
         bounds[stage.dst] = most
     return bounds
@@ -122,24 +122,24 @@ def _check_reach(design: Design, law: Law) -> None:
         raise MemxcError(faults)
 
 
-def _parts(stage: Array, law: Law) -> list[_Part]:
+def _parts(stage: Array, law: Law) -> list[_CurvePart]:
     back = any((crossbar.sign < 0).any() for crossbar in stage.crossbars)
     signs = [1, -1] if back and not law.odd else [1]
     volts = stage.v_bias or 1.0
     return [
-        _Part(curve, sign, float(chord) / (sign * volts))
+        _CurvePart(curve, sign, float(chord) / (sign * volts))
         for sign in signs
         for curve, chord in enumerate(law.curves(np.array(sign * volts)))
     ]
 
 
-def _expr(law: Law, part: _Part, scale: float) -> str:
+def _expr(law: Law, part: _CurvePart, scale: float) -> str:
     """Return the lane function f(sign * v) * sign / chord of x0, with `scale` volts a unit."""
     inner = f"({part.sign * scale!r}*x0)"
     return f"{part.sign / part.chord!r}*({law.exprs(inner)[part.curve]})"
 
 
-def _crossbar(crossbar: Crossbar, law: Law, part: _Part, first: int) -> Crossbar:
+def _crossbar(crossbar: Crossbar, law: Law, part: _CurvePart, first: int) -> Crossbar:
     """Return the cells of one curve; they read their own part of the bus, from lane `first` on."""
     rows = np.ones(crossbar.word_lines, bool) if law.odd else crossbar.sign == part.sign
     cell = np.where(rows[:, None], crossbar.cell, -1)

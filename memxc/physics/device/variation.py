@@ -142,7 +142,10 @@ def _rewired(crossbar: Crossbar, g: Floats, places: int, numbers: _Numbers) -> C
     if places == 1:
         return rewired
     return replace(
-        rewired, taps=drive.apart(rewired.taps), sinks=drive.apart(rewired.sinks), grid=(1,)
+        rewired,
+        taps=drive.one_block_a_place(rewired.taps),
+        sinks=drive.one_block_a_place(rewired.sinks),
+        grid=(1,),
     )
 
 

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from memxc.ir.stages import Drive
 from memxc.physics.network import nested_dissection
 from memxc.physics.network.hybrid import RIGHT, Piece
-from memxc.physics.network.nodal import Wires
-from memxc.physics.network.threads import spread
+from memxc.physics.network.nodal import WireResistance
+from memxc.physics.network.threads import in_threads
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +48,9 @@ class Ports:
     y_out: Floats
 
 
-def ports(g: Floats, wires: Wires, drive: Drive = "left", threads: int | None = None) -> Ports:
+def port_admittance(
+    g: Floats, wires: WireResistance, drive: Drive = "left", threads: int | None = None
+) -> Ports:
     """Return the port admittance of crossbars g (n, rows, columns), S; 0 means no device.
 
     Word lines are driven at the first column's end or at both ends, each through r_source and one
@@ -67,18 +69,18 @@ def ports(g: Floats, wires: Wires, drive: Drive = "left", threads: int | None = 
     shapes = (n, rows, rows), (n, rows, columns), (n, columns, columns)
     answer = Ports(*(np.empty(shape) for shape in shapes))
     step = max(1, _CELLS // (rows * columns))
-    spread(lambda part: _solve(g[part], wires, drive, answer, part), n, step, threads)
+    in_threads(lambda part: _solve(g[part], wires, drive, answer, part), n, step, threads)
     return answer
 
 
-def _solve(g: Floats, wires: Wires, drive: Drive, answer: Ports, chunk: slice) -> None:
+def _solve(g: Floats, wires: WireResistance, drive: Drive, answer: Ports, chunk: slice) -> None:
     """Write the port admittances of one part of the stack to their place in `answer`."""
     rows, columns = g.shape[1:]
     # A piece counts rows from the read-out end, so the rows are turned around.
     turned = g[:, ::-1]
     # On a perfect conductor two sources are one.
     both = drive == "both" and wires.source + wires.word_line > 0
-    piece = nested_dissection.whole(turned, wires, keep_right=both)
+    piece = nested_dissection.whole_crossbar(turned, wires, keep_right=both)
     y = _closed(piece, columns, wires) if both else piece.h
     first = piece.sides[0]
     words, bits = slice(0, rows), slice(first, first + columns)
@@ -88,7 +90,7 @@ def _solve(g: Floats, wires: Wires, drive: Drive, answer: Ports, chunk: slice) -
     _check(answer, chunk)
 
 
-def _closed(piece: Piece, columns: int, wires: Wires) -> Floats:
+def _closed(piece: Piece, columns: int, wires: WireResistance) -> Floats:
     """Return the admittance of the left and bottom ends, with the right ends tied to the sources.
 
     Each right end is connected to the source of its word line through `ohms`.

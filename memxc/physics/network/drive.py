@@ -15,7 +15,7 @@ from memxc.physics.network import amplifier
 Floats = NDArray[np.float64]
 
 
-def drive(crossbar: Crossbar, stage: Array, scales: tuple[float, float]) -> Floats:
+def word_line_drive(crossbar: Crossbar, stage: Array, scales: tuple[float, float]) -> Floats:
     """Return the word-line volts per unit on each tap, in output units, (taps + 1, word lines).
 
     The last row is the bias. scales: volts per unit of the source and of the destination.
@@ -29,7 +29,7 @@ def drive(crossbar: Crossbar, stage: Array, scales: tuple[float, float]) -> Floa
     return np.asarray((np.arange(rows + 1)[:, None] == row) * volts)
 
 
-def apart(windows: Windows) -> Windows:
+def one_block_a_place(windows: Windows) -> Windows:
     """Return the windows with every place as a group; the places of one group follow each other."""
     block = windows.group[:, None] + windows.origin
     return replace(windows, origin=ints([0]), group=ints(block.reshape(-1)))

@@ -36,7 +36,7 @@ Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Wires:
+class WireResistance:
     """Ohms of a source, of one word-line segment, of one bit-line segment, of a neuron's input."""
 
     source: float
@@ -45,9 +45,9 @@ class Wires:
     neuron: float
 
     @staticmethod
-    def of(wire: Wire) -> Wires:
+    def of(wire: Wire) -> WireResistance:
         """Return the resistances of a target."""
-        return Wires(
+        return WireResistance(
             wire.r_source_ohm, wire.r_word_line_ohm, wire.r_bit_line_ohm, wire.r_neuron_ohm
         )
 
@@ -81,7 +81,9 @@ class Amplifiers:
     gain: float
 
 
-def solve(grids: Sequence[Grid], amplifiers: Amplifiers, nodes: int, wires: Wires) -> Floats:
+def solve(
+    grids: Sequence[Grid], amplifiers: Amplifiers, nodes: int, wires: WireResistance
+) -> Floats:
     """Return the volts (points, lanes) behind the amplifiers.
 
     Nodes 0 .. nodes-1 are the summing nodes.
@@ -97,7 +99,7 @@ def solve(grids: Sequence[Grid], amplifiers: Amplifiers, nodes: int, wires: Wire
     return -amplifiers.gain * net.closed(amplifiers, volts)[:, amplifiers.minus]
 
 
-def admittance(grid: Grid, wires: Wires) -> Floats:
+def admittance(grid: Grid, wires: WireResistance) -> Floats:
     """Return the port admittance (rows + columns, rows + columns), S, with the sources first.
 
     It is the current into the sources' and the bit lines' ends per volt there. `node` and `volts`
@@ -122,7 +124,7 @@ class _Network:
         self.count = nodes
         self.parts: list[tuple[Indices, Indices, Floats]] = []
 
-    def crossbar(self, grid: Grid, wires: Wires) -> Indices:
+    def crossbar(self, grid: Grid, wires: WireResistance) -> Indices:
         """Add one crossbar, and return its source nodes."""
         rows, columns = grid.g.shape
         source, word = self._new(rows), self._new(rows * columns).reshape(rows, columns)
