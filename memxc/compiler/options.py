@@ -71,10 +71,7 @@ class Settings:
 
     schedule: Schedule = of(SchedulePass, "mode")
     partition: Policy = of(Partition, "policy")
-    signed: Signed = own(
-        "differential",
-        Option("--signed", "How a negative weight is built."),
-    )
+    signed: Signed = own("differential", Option("--signed", "How a negative weight is built."))
     batchnorm: Literal["fold", "stage"] = own(
         "fold",
         Option(
@@ -243,7 +240,6 @@ class Options(Settings):
             default="MODEL.samples.npz",
         ),
     )
-
     cells: _Cells | None = own(
         None,
         Option(
