@@ -99,7 +99,7 @@ def command(
     options = _compile_options(**asked)
     dialects = tuple(dict.fromkeys(dialects))
     _known(dialects)
-    inputs = [options.model, options.samples]
+    inputs = [options.model, options.samples, options.cells.folder if options.cells else None]
     if asked["target_name"] not in target.names():
         inputs.append(Path(asked["target_name"]))
     write.check(out, force, [path for path in inputs if path])

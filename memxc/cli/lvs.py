@@ -13,7 +13,7 @@ from memxc.cli._options import FOLDER
 from memxc.errors import pasted, printable
 
 if TYPE_CHECKING:
-    from memxc.lvs import Result
+    from memxc.lvs import NetlistComparison
 
 #: Differences shown on a terminal; --json has all of them.
 _SHOWN = 20
@@ -40,7 +40,7 @@ def command(folder: Path, as_json: bool) -> int:
     return 0 if clean else 1
 
 
-def _say(found: Result, changed: list[str], folder: Path) -> None:
+def _say(found: NetlistComparison, changed: list[str], folder: Path) -> None:
     for name in changed:
         _terminal.warn(f"changed since it was compiled: {printable(name)}")
     for each in found.differences[:_SHOWN]:

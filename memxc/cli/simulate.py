@@ -15,7 +15,7 @@ from memxc.errors import pasted
 
 if TYPE_CHECKING:
     from memxc.build_folder.read import Loaded
-    from memxc.simulate import Bench, Data, Plan, Result
+    from memxc.simulate import Data, SweepPlan, SweepScores, UnderTest
     from memxc.simulate.journal import Journal
 
 
@@ -52,7 +52,7 @@ def command(
     from memxc.simulate import plot as pictures
     from memxc.simulate.document import document
 
-    plan = simulate.Plan(**asked)
+    plan = simulate.SweepPlan(**asked)
     if plot:
         pictures.check()
     loaded = folders.load(folder)
@@ -75,16 +75,18 @@ def command(
     return 0
 
 
-def _bench(loaded: Loaded, show: Callable[[str, float], None]) -> Bench:
+def _bench(loaded: Loaded, show: Callable[[str, float], None]) -> UnderTest:
     from memxc.build_folder.read import RESULTS, sha256
     from memxc.build_folder.recompile import programmer
-    from memxc.simulate import Bench
+    from memxc.simulate import UnderTest
     from memxc.simulate.journal import Journal
 
     original = loaded.model.read_bytes() if loaded.model is not None else None
     digest = sha256(loaded.folder / "design.npz")
     journal = Journal(loaded.folder / RESULTS / "results.jsonl")
-    return Bench(loaded.design, loaded.target, original, digest, journal, programmer(loaded), show)
+    return UnderTest(
+        loaded.design, loaded.target, original, digest, journal, programmer(loaded), show
+    )
 
 
 def _spoilt(journal: Journal) -> list[str]:
@@ -109,7 +111,7 @@ def _given(loaded: Loaded, path: Path, count: int | None) -> tuple[Data, list[st
     return data, warnings
 
 
-def _picture(folder: Path, result: Result) -> Path:
+def _picture(folder: Path, result: SweepScores) -> Path:
     from memxc.build_folder.read import RESULTS
     from memxc.build_folder.write import write_file
     from memxc.simulate import plot
@@ -119,7 +121,9 @@ def _picture(folder: Path, result: Result) -> Path:
     return place
 
 
-def _say(result: Result, plan: Plan, folder: Path, path: Path, picture: Path | None) -> None:
+def _say(
+    result: SweepScores, plan: SweepPlan, folder: Path, path: Path, picture: Path | None
+) -> None:
     given = ", ".join(plan.settings)
     with_given = f", with {given}" if given else ""
     _terminal.say(f"{result.metric} of {result.count:,} samples of {path.name}{with_given}:")

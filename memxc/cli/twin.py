@@ -47,7 +47,7 @@ def command(
 
     loaded = folders.load(folder)
     check_file(output, loaded)
-    (point,) = simulate.points(simulate.Plan(settings), loaded.target)
+    (point,) = simulate.points(simulate.SweepPlan(settings), loaded.target)
     with _terminal.progress() as show:
         show("the programmed network")
         design = simulate.programmed(point, loaded.design, programmer(loaded))

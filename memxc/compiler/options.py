@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     FiniteFloat,
+    InstanceOf,
     ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
@@ -27,6 +29,7 @@ from memxc.errors import Fault, MemxcError, like
 from memxc.interfaces import Option, Pass, Zeros
 from memxc.ir.stages import Schedule, Signed
 from memxc.mapping.layout import Policy
+from memxc.netlist_reader import Cells, read_cells
 from memxc.passes.calibrate import Calibrate
 from memxc.passes.convert import Convert
 from memxc.passes.drop_dead import DropDeadChannels
@@ -58,6 +61,7 @@ def _share(ratio: float) -> float:
     return Separate(ratio=ratio).ratio
 
 
+_Cells = Annotated[InstanceOf[Cells], BeforeValidator(read_cells)]
 _Size = Annotated[int, Field(gt=0, le=2**31)]
 
 
@@ -237,6 +241,16 @@ class Options(Settings):
             "samples; labels y. With --refit or --separate half of them is fitted to, and "
             "losses are measured on the others.",
             default="MODEL.samples.npz",
+        ),
+    )
+
+    cells: _Cells | None = own(
+        None,
+        Option(
+            "--cells",
+            "Cells of your own, from the .cir files of a folder, in place of memxc's.",
+            metavar="DIR",
+            page="netlist.md",
         ),
     )
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from memxc.documents import Count, Number, Part
 from memxc.evaluation.metrics import Metric
 from memxc.physics.device.variation import DrawPer
-from memxc.simulate import Plan, Result
+from memxc.simulate import SweepPlan, SweepScores
 
 SCHEMA: Final = "memxc-simulate/1"
 
@@ -57,7 +57,7 @@ class Simulated(Part):
     warnings: tuple[str, ...] = Field(description="Warnings about the data.")
 
 
-def document(result: Result, plan: Plan, warnings: Sequence[str]) -> Simulated:
+def document(result: SweepScores, plan: SweepPlan, warnings: Sequence[str]) -> Simulated:
     """The document of a simulation."""
     return Simulated(
         schema_=SCHEMA,
