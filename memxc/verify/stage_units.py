@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from memxc.backends.netlist.assemble import lane_function
+from memxc.backends.netlist.lane_function import lane_function
 from memxc.backends.netlist.names import definition
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
