@@ -113,13 +113,13 @@ def _array(name: Any, arrays: Arrays, where: str) -> NDArray[Any]:
 
 def _float(text: Any, arrays: Arrays, where: str) -> float:
     if text not in ("inf", "-inf", "nan"):
-        raise ValueError(f"{where} is no number: {text!r}")
+        raise ValueError(f"{where} is not a number: {text!r}")
     return float(text)
 
 
 def _list(parts: Any, arrays: Arrays, where: str) -> list[Any]:
     if not isinstance(parts, list):
-        raise ValueError(f"{where} is no list")
+        raise ValueError(f"{where} is not a list")
     return list(decode(parts, arrays, where))
 
 
