@@ -9,14 +9,12 @@ from typing import Any, TypeVar
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.build_folder.diff import QUANTITIES, Limit, at
+from memxc.build_folder.diff import Limit
+from memxc.build_folder.verdict import BUDGETS
 from memxc.compiler.stage_set import parse, tile, whole
 from memxc.errors import once
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-#: What --budget can limit, its unit, and where the report has it.
-BUDGETS = {key: QUANTITIES[key] for key in ("crossbars", "memristors", "power", "latency", "loss")}
 
 MODEL = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -139,21 +137,6 @@ PRUNE = _Form("METHOD:AMOUNT", prune, "--prune ckf:0.5")
 RATIO = _Form("RATIO", ratio, "--separate 0.5")
 MITIGATE = _Form("NAME,...", mitigations, "--mitigate both-ends,compensate")
 SWEEP = _Form("KEY=A,B,C", sweep, "--sweep device.sigma=0,0.05,0.1")
-
-
-def over(limits: dict[str, float], report: dict[str, Any]) -> list[str]:
-    """A sentence for every budget that the report passes."""
-    lines = []
-    for key, limit in limits.items():
-        unit, path = BUDGETS[key]
-        value = at(report, path)
-        if value is None:
-            lines.append(f"over budget: {key} was not measured")
-        elif value > limit:
-            plain = "{:.4g}" if key == "loss" else "{:,.0f}"
-            shown = [units.text(v, unit) if unit else plain.format(v) for v in (value, limit)]
-            lines.append(f"over budget: {key} {shown[0]} where {shown[1]} is allowed")
-    return lines
 
 
 def shapes(command: F) -> F:

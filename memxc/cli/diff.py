@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click  # noqa: TID251
 
-from memxc.cli import _options, _reports, _terminal
+from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 @_options.as_json
 def command(folder_a: Path, folder_b: Path, budget: dict[str, Limit] | None, as_json: bool) -> int:
     """Compare the reports of DIR_A and DIR_B: settings, resources, power, latency, stages."""
-    from memxc.build_folder import diff
+    from memxc.build_folder import diff, stored
     from memxc.build_folder.read import manifest
 
     for folder in (folder_a, folder_b):
         manifest(folder)
-    a, b = (_reports.built(folder, diff.taken) for folder in (folder_a, folder_b))
+    a, b = (stored.built(folder, diff.taken) for folder in (folder_a, folder_b))
     found = diff.compare(a, b)
     passed = diff.over(budget or {}, found)
     if as_json:

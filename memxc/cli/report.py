@@ -8,7 +8,7 @@ from typing import Any
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _options, _reports, _terminal
+from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
 from memxc.errors import pasted
 
@@ -29,17 +29,18 @@ _FILES = {"md": "report.md", "html": "report.html"}
 @_options.as_json
 def command(folder: Path, form: str, as_json: bool) -> None:
     """Print the report of DIR: resources, power, latency, area, fidelity."""
+    from memxc.build_folder import stored
     from memxc.build_folder.read import manifest, report_only
 
     found = manifest(folder)
     form = "json" if as_json else form
     if form in _FILES:
-        _terminal.say(_reports.read(folder, _FILES[form]), end="")
+        _terminal.say(stored.read(folder, _FILES[form]), end="")
     elif form in ("json", "csv"):
-        made = _reports.built(folder, _json if form == "json" else _csv)
+        made = stored.built(folder, _json if form == "json" else _csv)
         _terminal.say(made, end="")
     else:
-        _terminal.say(_reports.built(folder, _text))
+        _terminal.say(stored.built(folder, _text))
         shown = "" if report_only(found) else f", or {pasted('memxc', 'show', folder)}"
         _terminal.say(f"\nMore: {folder / 'report.html'}{shown}")
 

@@ -25,7 +25,7 @@ class Result:
     """What was compared and where it differs; clean where `differences` is empty.
 
     user_cells: what no design says, for verify to judge. rows: of the tables; 0 where the netlist
-    alone was compared.
+    alone was compared. changed: files that were changed since they were compiled.
     """
 
     differences: tuple[Difference, ...]
@@ -34,6 +34,12 @@ class Result:
     connections: int
     user_cells: tuple[UserCell, ...]
     rows: int = 0
+    changed: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
 
 
 def compare_folder(

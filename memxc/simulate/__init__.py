@@ -8,6 +8,7 @@ cells at the end of resistive wires have no such model: they are solved picture 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,7 +27,19 @@ from memxc.simulate.journal import Journal
 from memxc.simulate.points import Plan, Point, Program, check_programming, points, programmed
 from memxc.target import Target
 
-__all__ = ["Bench", "Data", "Plan", "Result", "Row", "circuit", "points", "programmed", "run"]
+__all__ = [
+    "Bench",
+    "Data",
+    "Plan",
+    "Point",
+    "Result",
+    "Row",
+    "circuit",
+    "draw_seed",
+    "points",
+    "programmed",
+    "run",
+]
 
 Array = NDArray[Any]
 
@@ -55,25 +68,52 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """What simulate found. original: the score of the network itself in onnxruntime."""
+    """What simulate found. original: the score of the network itself in onnxruntime, or None.
+
+    count: how many samples were scored. warnings: what the user has to know of the data, and of
+    results that were kept before.
+    """
 
     metric: str
     count: int
     original: float | None
     rows: tuple[Row, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_pandas(self) -> Any:
+        """A pandas.DataFrame: a row a point, with a column for each key of the sweep, as text.
+
+        The other columns are mean, spread and draws. Raises MemxcError (missing-engine) where
+        pandas is not installed.
+        """
+        try:
+            pandas = importlib.import_module("pandas")
+        except ImportError as error:
+            raise fail("missing-engine", "pandas", str(error), "pip install pandas") from error
+        return pandas.DataFrame(
+            {
+                **dict(setting.split("=", 1) for setting in row.settings),
+                "mean": row.mean,
+                "spread": row.spread,
+                "draws": len(row.scores),
+            }
+            for row in self.rows
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
     """A data set: inputs by name (samples, ...), labels or None, and what identifies it.
 
-    where: what to call it in a fault; digest: the SHA-256 of its file.
+    where: what to call it in a fault; digest: the SHA-256 of its file or arrays. warnings: what the
+    user has to know of it.
     """
 
     inputs: Mapping[str, Array]
     labels: Array | None
     where: str
     digest: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

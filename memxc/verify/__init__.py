@@ -65,7 +65,10 @@ class StageResult:
 class Verification:
     """What `memxc verify` found. `outputs` is None where the network was not run to its end.
 
-    circuits: how many stages there are to simulate, in `stages` or not.
+    circuits: how many stages there are to simulate, in `stages` or not. differences: in how many
+    places the netlist's text is not the design, None where it was not compared. changed: files that
+    were changed since they were compiled. missing: why nothing was compared with onnxruntime, "" if
+    it was. warnings: what the user has to know of the samples.
     """
 
     engine: str
@@ -76,14 +79,22 @@ class Verification:
     limiters: tuple[LimiterResult, ...]
     outputs: Outputs | None
     circuits: int
+    differences: int | None = None
+    changed: tuple[str, ...] = ()
+    missing: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def finite(self) -> bool:
+        """Whether the distance to the original network is a number, where it was measured."""
+        return self.outputs is None or math.isfinite(self.outputs.max_abs_error)
 
     @property
     def ok(self) -> bool:
-        """Whether every part is right, and the distance to the original network a number."""
+        """Whether every part is right, the text is the design, and the distance is a number."""
         parts: tuple[StageResult | CellResult | LimiterResult, ...]
         parts = (*self.stages, *self.cells, *self.limiters)
-        finite = self.outputs is None or math.isfinite(self.outputs.max_abs_error)
-        return finite and all(part.ok for part in parts)
+        return self.finite and not self.differences and all(part.ok for part in parts)
 
 
 @dataclass(frozen=True)
