@@ -13,7 +13,7 @@ from memxc.cli._options import FILE, FOLDER, SWEEP
 from memxc.errors import pasted
 
 if TYPE_CHECKING:
-    from memxc.simulate import Plan, Result
+    from memxc.simulate import Plan, Scores
 
 SCHEMA = "memxc-simulate/1"
 
@@ -76,7 +76,7 @@ def command(
     return 0
 
 
-def _picture(folder: Path, result: Result) -> Path:
+def _picture(folder: Path, result: Scores) -> Path:
     from memxc.build_folder.read import RESULTS
     from memxc.build_folder.write import write_file
     from memxc.simulate import plot
@@ -86,7 +86,7 @@ def _picture(folder: Path, result: Result) -> Path:
     return place
 
 
-def _tree(result: Result, plan: Plan) -> dict[str, Any]:
+def _tree(result: Scores, plan: Plan) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "metric": result.metric,
@@ -109,7 +109,7 @@ def _tree(result: Result, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _say(result: Result, plan: Plan, folder: Path, path: Path, picture: Path | None) -> None:
+def _say(result: Scores, plan: Plan, folder: Path, path: Path, picture: Path | None) -> None:
     given = ", ".join(plan.settings)
     with_given = f", with {given}" if given else ""
     _terminal.say(f"{result.metric} of {result.count:,} samples of {path.name}{with_given}:")

@@ -22,10 +22,9 @@ from memxc.frontend import ModelProto
 from memxc.library import asked, checks, circuits, data
 from memxc.library.data import Samples
 from memxc.library.steady import Progress, at_work, silent
-from memxc.lvs import Result as Comparison
-from memxc.lvs import compare_folder
+from memxc.lvs import Comparison, compare_folder
 from memxc.physics.device.variation import DrawPer
-from memxc.simulate import Data, Plan, Result
+from memxc.simulate import Data, Plan, Scores
 from memxc.simulate.circuit import answers
 from memxc.target import Target
 from memxc.verify import Plan as Verify
@@ -178,7 +177,7 @@ class Build:
         count: int | None = None,
         seed: int = 0,
         progress: Progress = silent,
-    ) -> Result:
+    ) -> Scores:
         """Score the circuit on a data set: wires, amplifiers and draws of its devices.
 
         samples, count: as in `data`; labels: a class a sample (samples,), or masks of the output's

@@ -21,7 +21,7 @@ from memxc.simulate import (
     Data,
     Plan,
     Point,
-    Result,
+    Scores,
     circuit,
     draw_seed,
     points,
@@ -66,7 +66,7 @@ def scores(
     plan: Plan,
     progress: Callable[[str, float], None],
     tell: Callable[[str], None],
-) -> Result:
+) -> Scores:
     """The scores of a plan; each is kept in the folder as it comes, and none is computed twice.
 
     progress: told what is done, and the share of the work behind it. tell: told that another memxc

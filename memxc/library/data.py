@@ -18,8 +18,11 @@ from memxc.simulate import Data
 
 #: An .npz file; or inputs (samples, *shape), an array or several by name; or such and labels.
 Samples: TypeAlias = (
-    "str | Path | ArrayLike | Mapping[str, ArrayLike] "
-    "| tuple[ArrayLike | Mapping[str, ArrayLike], ArrayLike]"
+    str
+    | Path
+    | ArrayLike
+    | Mapping[str, ArrayLike]
+    | tuple[ArrayLike | Mapping[str, ArrayLike], ArrayLike]
 )
 
 #: A warning tells of clipped values from this share of all on: limiters stand above all that the

@@ -23,7 +23,7 @@ class Module(Protocol):
 
 
 #: The path of an ONNX file, the model itself, its bytes, or a network of torch.
-Model: TypeAlias = "str | Path | ModelProto | bytes | Module"
+Model: TypeAlias = str | Path | ModelProto | bytes | Module
 
 
 def written(model: Model, example: Any, path: Path) -> Path:

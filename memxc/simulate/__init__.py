@@ -32,8 +32,8 @@ __all__ = [
     "Data",
     "Plan",
     "Point",
-    "Result",
     "Row",
+    "Scores",
     "circuit",
     "draw_seed",
     "points",
@@ -67,7 +67,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Result:
+class Scores:
     """What simulate found. original: the score of the network itself in onnxruntime, or None.
 
     count: how many samples were scored. warnings: what the user has to know of the data, and of
@@ -143,7 +143,7 @@ def draw_seed(seed: int, draw: int) -> int:
     return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
 
 
-def run(bench: Bench, data: Data, plan: Plan) -> Result:
+def run(bench: Bench, data: Data, plan: Plan) -> Scores:
     """The score of every point and draw. Raises MemxcError (usage) for settings or labels that
     do not fit; what was finished before stays in the journal."""
     todo = points(plan, bench.target)
@@ -179,7 +179,7 @@ class _Run:
         # Draws of one point come after each other: one network is kept.
         self.programmed = lru_cache(maxsize=1)(self._programmed)
 
-    def result(self) -> Result:
+    def result(self) -> Scores:
         original = self._original()
         jobs = [
             (number, draw)
@@ -199,7 +199,7 @@ class _Run:
             Row(point.settings, tuple(found), point.reprogrammed)
             for point, found in zip(self.todo, scores, strict=True)
         )
-        return Result(self.metric, self.data.count, original, tuple(rows))
+        return Scores(self.metric, self.data.count, original, tuple(rows))
 
     def _draws(self, number: int) -> int:
         target = self.todo[number].target
