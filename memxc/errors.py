@@ -22,6 +22,7 @@ CODES: dict[str, tuple[int, str]] = {
     "bad-samples": (3, "samples that do not fit the model"),
     "bad-design": (3, "an output folder of memxc that is incomplete or was changed by hand"),
     "does-not-fit": (3, "the unit crossbar is too small for what has to be on it"),
+    "bad-plugin": (4, "a package that adds to memxc, and fails"),
     "missing-engine": (4, "a SPICE engine or an extra that is not installed"),
     "engine-failed": (4, "a SPICE engine that stopped or gave no answer"),
     "cannot-write": (5, "an output that cannot be written"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2  # noqa: TID251
 
-from memxc import units
+from memxc import plugins, units
 from memxc.errors import printable, shortened
 
 #: Characters that mean something to Markdown in a line or a table cell.
@@ -46,7 +47,10 @@ def folder() -> Path:
 def dialects() -> dict[str, str]:
     """SPICE dialects and their file suffixes: `templates/spice/<dialect>.<suffix>.j2`."""
     parts = (path.name.split(".") for path in sorted((folder() / "spice").glob("*.j2")))
-    return {part[0]: part[1] for part in parts if len(part) == 3 and part[0] != "base"}
+    ours = {part[0]: part[1] for part in parts if len(part) == 3}
+    plugged = plugins.added("memxc.dialects", ours, _no_dialect)
+    found = ours | {name: plugin.value.name.split(".")[1] for name, plugin in plugged.items()}
+    return {name: suffix for name, suffix in sorted(found.items()) if name != "base"}
 
 
 def markdown(text: object, limit: int = 200) -> str:
@@ -59,9 +63,29 @@ def number(value: float) -> str:
     return f"{float(value):.9e}"
 
 
+def _no_dialect(name: str, value: Any) -> str | None:
+    """Why an object is no template of a dialect, None where it is one."""
+    if not isinstance(value, Path):
+        return "is not a pathlib.Path"
+    if not re.fullmatch(rf"{re.escape(name)}\.[a-z0-9]+\.j2", value.name):
+        return f"is {value.name!r}, not a file {name}.SUFFIX.j2"
+    return None if value.is_file() else "names a file that does not exist"
+
+
+def _plugged_template(name: str) -> str | None:
+    """The text of a plug-in's dialect by its place among the templates, None for another place."""
+    plugin = plugins.owner("memxc.dialects", name.removeprefix("spice/").partition(".")[0])
+    if plugin is None or name != f"spice/{plugin.value.name}":
+        return None
+    text: str = plugin.value.read_text("utf-8")
+    return text
+
+
 def _environment(**options: Any) -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder()),
+        loader=jinja2.ChoiceLoader(
+            [jinja2.FileSystemLoader(folder()), jinja2.FunctionLoader(_plugged_template)]
+        ),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,7 +1,7 @@
 """DSB-2018 stage 1 cell nuclei (BBBC038, CC0): fluorescence pictures and their masks, 128x128.
 
-The set is the Broad Bioimage Benchmark Collection's BBBC038v1, stage1_train: a folder a picture with
-`images/*.png` and, one file a nucleus, `masks/*.png`.
+The set is the Broad Bioimage Benchmark Collection's BBBC038v1, stage1_train: one folder a picture,
+with `images/*.png` and, one file a nucleus, `masks/*.png`.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ HELD_OUT = 5
 
 
 def _picture(folder):
-    """Return one public folder's picture, its merged mask (128x128 uint8, bool) and: is it stained."""
+    """Return a folder's picture (128x128, uint8), merged mask (bool), and if it is stained."""
     from PIL import Image  # only this form of the set needs it
 
     (path,) = (folder / "images").glob("*.png")

@@ -6,8 +6,9 @@ python models/samples.py fer2013 fer2013.csv build/fer2013.npz
 import argparse
 from pathlib import Path
 
-import numpy as np
 from accuracy import SETS, pictures
+
+from memxc.library import samples
 
 
 def main():
@@ -20,8 +21,7 @@ def main():
     parser.add_argument("--part", choices=("test", "train"), default="test")
     args = parser.parse_args()
     x, wanted = pictures(args.set, args.data, args.part)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(args.out, x=x[: args.count], y=wanted[: args.count])
+    samples.save(args.out, x[: args.count], wanted[: args.count])
 
 
 if __name__ == "__main__":

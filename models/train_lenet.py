@@ -1,4 +1,4 @@
-"""Train a LeNet-like network on Fashion-MNIST, the MSCCNN's traditional twin, and export it to ONNX.
+"""Train a LeNet-like network on Fashion-MNIST, the traditional twin of MSCCNN, export it to ONNX.
 
     python models/train_lenet.py             # writes beside this file
 

@@ -1,6 +1,6 @@
 """Train the MSCCNN-style network on Fashion-MNIST and export it to ONNX, twice.
 
-    python models/train_msccnn.py            # writes beside this file, about 13 minutes on a free core
+    python models/train_msccnn.py            # writes beside this file, 13 minutes on a free core
 
 Depthwise separable convolutions; average pooling and a 1x1 convolution instead of a dense head.
 Written: msccnn_fashion.onnx (BatchNormalization folded), msccnn_fashion_bn.onnx (kept as nodes)

@@ -79,7 +79,7 @@ class Training:
         return total / steps
 
     def run(self, name, work, train, tests):
-        """Train from the last checkpoint in `work` to the last epoch; `tests` are (x, y) by name."""
+        """Train from the last checkpoint in `work` to the last epoch; `tests`: (x, y) by name."""
         checkpoint = work / f"{name}.pt"
         if checkpoint.exists():
             self.restore(checkpoint)

@@ -61,7 +61,7 @@ def _compiled(
     ctx = Context(target.load(name).with_tile(*tile), {"x": x}, signed=signed)
     text = f"calibrate,schedule{{mode={mode}}},partition{{policy={policy}}},tile,program,share"
     for change in parse(text):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
     return design, netlist.write(design, tmp_path / "netlist", "net")[0]
 
 

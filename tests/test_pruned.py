@@ -43,7 +43,7 @@ def compiled(small):
         chosen = target.load(name).with_tile(tile, tile)
         samples = small.with_suffix(".samples.npz")
         done = compile_model(Options(model, chosen, samples=samples, **options))
-        report = write.write(done, folder)
+        report = write.write(done, folder).tree()
         assert lvs.compare(done.design, next(folder.glob("netlist/*.cir"))).differences == ()
         return done, report
 
@@ -190,7 +190,7 @@ def test_a_budget_for_the_loss(memxc, tmp_path, limit, code, small):
     [
         (["--prune", "magic:0.5"], "methods are ckf"),
         (["--prune", "ckf:1.5"], "between 0 and 1"),
-        (["--separate", "2"], "from 0 to 1"),
+        (["--separate", "2"], "not between 0 and 1"),
         (["--zeros", "gone"], "absent"),
         (["--prune", "ckf:0.5", "--passes", "calibrate,program"], "leaves no place for --prune"),
         (["--prune", "crossbar-bn:0.5"], "no BatchNormalization"),

@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 from memxc.cli import _main
@@ -17,9 +18,13 @@ README, GUIDE, CLI = (
 )
 
 
+def parameters(command):
+    return command.get_params(click.Context(command))
+
+
 def options(name):
     command = _main.group.get_command(None, name)
-    return {opt for param in command.params for opt in (*param.opts, *param.secondary_opts)}
+    return {opt for param in parameters(command) for opt in (*param.opts, *param.secondary_opts)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -80,8 +85,8 @@ def described(name):
 def test_every_option_is_documented_with_its_command(name):
     """But for --json, which one sentence says of all commands that have it."""
     text = described(name)
-    for param in _main.group.get_command(None, name).params:
-        names = [opt for opt in param.opts if opt.startswith("-") and opt != "--json"]
+    for param in parameters(_main.group.get_command(None, name)):
+        names = [o for o in param.opts if o.startswith("-") and o not in ("--json", "--help")]
         found = [opt for opt in names if re.search(rf"(?<![\w-]){opt}(?![\w-])", text)]
         assert found or not names, names
 

@@ -12,7 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
 from memxc import render, target
-from memxc.build_folder import report
+from memxc.build_folder.report.build import build
+from memxc.build_folder.report.document import Report
+from memxc.build_folder.report.text import sizes, text
 from memxc.cli import _main
 from memxc.compiler.options import Options
 from memxc.compiler.run import compile_model
@@ -75,9 +77,10 @@ def tree(path, *args):
 
 def pages(found):
     """The report as text, Markdown and HTML."""
-    shown = {page: render.report(page, report=found, sizes=report.sizes(found))
+    read = Report.model_validate(found)
+    shown = {page: render.report(page, report=read, sizes=sizes(read))
              for page in ("report.md", "report.html")}  # fmt: skip
-    return {"text": report.text(found), **shown}
+    return {"text": text(read), **shown}
 
 
 def test_parameters_are_no_shapes(split):
@@ -106,7 +109,7 @@ def test_quantised_weights_are_parameters(split, tmp_path, form):
         quantize_static(split, path, _Pictures(held["x"]), **asked)
         np.savez(path.with_suffix(".samples.npz"), x=held["x"])
     made = compile_model(Options(path, target.load("ideal")), check=False, report_only=True)
-    found = report.build(made, "0" * 64)["model"]["parameters"]
+    found = build(made, "0" * 64).model.parameters
     assert PARAMETERS <= found < PARAMETERS + 50
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from memxc import target
 from memxc.backends.cost import estimate
-from memxc.build_folder import read, report, write
+from memxc.build_folder import read, write
+from memxc.build_folder.report.build import build
 from memxc.compiler.options import Options
 from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
@@ -31,7 +32,7 @@ MOST_MB = 2000
 def both_ways(model, tile=(128, 128), **options):
     asked = Options(model, target.load("hfox-128").with_tile(*tile), **options)
     made = [compile_model(asked, report_only=only) for only in (True, False)]
-    return made, [report.build(compiled, "0" * 64) for compiled in made]
+    return made, [build(compiled, "0" * 64).tree() for compiled in made]
 
 
 def shared(found):
@@ -143,9 +144,9 @@ def test_what_can_be_done_stage_by_stage(names, possible):
 def test_nothing_is_compared_and_that_is_said(tmp_path, small):
     options = Options(small, target.load("hfox-128"))
     found = write.write(compile_model(options, report_only=True), tmp_path / "out")
-    assert found["fidelity"]["rungs"] == []
-    assert found["baselines"] == []
-    (said,) = [text for text in found["warnings"] if text.startswith("report only")]
+    assert found.fidelity.rungs == ()
+    assert found.baselines == ()
+    (said,) = [text for text in found.warnings if text.startswith("report only")]
     assert "nothing was held against onnxruntime" in said
     assert "no baseline" in said
     written = {path.name for path in (tmp_path / "out").iterdir()}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from memxc.compiler.stage_set import by_stage, parse, tile
+from memxc.compiler.forms import tile
+from memxc.compiler.stage_set import by_stage, parse
 from memxc.errors import MemxcError
 
 

@@ -79,7 +79,7 @@ def test_equal_arrays_are_stored_once(design, tmp_path):
 
 def test_bytes_do_not_depend_on_hash_seed_or_clock(design, tmp_path):
     script = (
-        "import sys; from pathlib import Path; from memxc import store\n"
+        "import sys; from pathlib import Path; from memxc.ir import store\n"
         "store.save(store.load(Path(sys.argv[1])), Path(sys.argv[2]))"
     )
     store.save(design, tmp_path)
@@ -397,7 +397,8 @@ def test_whatever_stands_in_a_field_is_a_design_or_a_fault(design, tmp_path):
 
 def test_without_assertions_no_design_is_read(tmp_path):
     """They are the checks of a design: without them a hostile one would reach an engine."""
-    code = f"from pathlib import Path; from memxc import store; store.load(Path({str(tmp_path)!r}))"
+    path = str(tmp_path)
+    code = f"from pathlib import Path; from memxc.ir import store; store.load(Path({path!r}))"
     done = subprocess.run(
         [sys.executable, "-O", "-c", code], check=False, capture_output=True, text=True
     )

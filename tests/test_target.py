@@ -273,7 +273,7 @@ def test_program_takes_the_nearest_state(tmp_path, convolution_design):
     smooth = chosen.model_copy(update={"device": chosen.device.model_copy(update={"states": ()})})
     means = np.array([1e-6, 5e-5, 1e-4])
     g, wanted = (
-        Program().run(convolution_design, Context(t, {})).stages[0].crossbars[0].g
+        Program().run(convolution_design, Context(t, {})).ir.stages[0].crossbars[0].g
         for t in (chosen, smooth)
     )
     assert set(np.unique(g)) == {s.mean_s for s in chosen.device.states}

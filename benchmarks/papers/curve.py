@@ -75,7 +75,7 @@ def measure(model: Path, fitted: Pictures, test: Pictures) -> Iterator[Point]:
     yield _point(graph, ctx, test, 0, 0.0)
     for rank in RANKS:
         for ratio in RATIOS:
-            changed = Separate(ratio=ratio, rank=rank, partition="paper").run(graph, ctx)
+            changed = Separate(ratio=ratio, rank=rank, partition="paper").run(graph, ctx).ir
             yield _point(changed, ctx, test, rank, ratio)
 
 
@@ -83,8 +83,8 @@ def _point(graph: Graph, ctx: Context, test: Pictures, rank: int, ratio: float) 
     design = lower(graph)
     return {
         "rank": rank, "ratio": ratio,
-        "packed": sum(one["crossbars"] for one in paper_rule.layouts(design, "packed", ctx)),
-        "paper": paper_rule.measure(design, ctx)["square"]["total"],
+        "packed": sum(one.crossbars for one in paper_rule.layouts(design, "packed", ctx)),
+        "paper": paper_rule.measure(design, ctx).square.total,
         "accuracy": _accuracy(graph, test),
     }  # fmt: skip
 

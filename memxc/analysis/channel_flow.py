@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc import ops
 from memxc.analysis.layer import Layer, read_layer
 from memxc.evaluation import evaluate
 from memxc.ir.graph import Graph, Node
@@ -21,17 +22,6 @@ from memxc.ops.lower import lower
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-#: Operators that work on each channel alone: on one signal, constants beside it, or on several.
-_ALONE = frozenset((
-    "Abs", "AveragePool", "BatchNormalization", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp",
-    "Gelu", "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity",
-    "LeakyRelu", "MaxPool", "Mish", "Neg", "PRelu", "Relu", "Resize", "Selu", "Sigmoid",
-    "Softplus", "Softsign", "Swish", "Tanh", "ThresholdedRelu",
-))  # fmt: skip
-_TOGETHER = frozenset(("Add", "Div", "Max", "Mean", "Min", "Mul", "Sub", "Sum"))
-#: Operators behind which a channel is a run of positions of the same order.
-_FLAT = frozenset(("Flatten", "Reshape", "Squeeze", "Unsqueeze"))
 
 
 def kind(node: Node, graph: Graph) -> str:
@@ -52,7 +42,8 @@ def kind(node: Node, graph: Graph) -> str:
         given = all(node.outputs) and not any(name in graph.weights for name in signals)
         along = int(node.attrs.get("axis", 0)) % len(shapes[0]) == 1
         return node.op.lower() if along and given else "other"
-    if node.op in _FLAT and _is_flat(*shapes) and node.inputs[0] not in graph.weights:
+    keeps_order = ops.column(node.op).keeps_order
+    if keeps_order and _is_flat(*shapes) and node.inputs[0] not in graph.weights:
         return "flat"
     return "alone" if _is_alone(node, graph) else "other"
 
@@ -72,23 +63,20 @@ def _is_flat(src: Sequence[int], dst: Sequence[int]) -> bool:
 
 
 def _is_alone(node: Node, graph: Graph) -> bool:
-    if node.op not in _ALONE | _TOGETHER or len([n for n in node.outputs if n]) != 1:
+    trait = ops.channelwise(node, graph)
+    if trait is None or len([n for n in node.outputs if n]) != 1:
         return False
-    if node.op == "Resize" and any(node.inputs[3:]):
-        return False  # its sizes are those of all channels
-    shape = graph.shapes[node.outputs[0]]
-    for name in node.inputs:
+    shape, operands = graph.shapes[node.outputs[0]], trait.further == "operands"
+    for index, name in enumerate(node.inputs):
         own = graph.shapes[name] if name else ()
         if name in graph.weights:
-            # Parameters of BatchNormalization are vectors; any other constant is broadcast.
-            vector = node.op == "BatchNormalization" and own == shape[1:2]
-            aligned = len(own) <= len(shape)
-            if not vector and not aligned:
+            if operands and len(own) > len(shape):
                 return False
-        elif name and (len(own) != len(shape) or own[1] != shape[1] or own[0] != 1):
-            return False
-    signals = [name for name in node.inputs if name and name not in graph.weights]
-    return bool(signals) and (node.op in _TOGETHER or len(signals) == 1)
+        elif name:
+            aligned = own[:2] == (1, shape[1]) and (len(own) == len(shape) or not operands)
+            if not aligned or (index > 0 and not operands):
+                return False
+    return any(name and name not in graph.weights for name in node.inputs)
 
 
 def constants(graph: Graph) -> dict[str, Floats]:
@@ -182,7 +170,7 @@ def _alone(node: Node, graph: Graph, signals: list[str], ins: list[Floats]) -> F
     """What the node makes of constants, by its own circuit; NaN where that is no constant."""
     constant = np.all([np.isfinite(values) for values in ins], axis=0)
     zero = np.zeros_like(constant)
-    if node.op == "Mul" and len(ins) > 1:
+    if ops.column(node.op).zero_absorbs and len(ins) > 1:
         zero = np.any([values == 0 for values in ins], axis=0)
     out = np.where(zero, 0.0, np.nan)
     if not constant.any():

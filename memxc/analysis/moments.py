@@ -132,22 +132,22 @@ class _Use:
 
 def _use(bus: str, design: Design) -> _Use:
     reader, other = _only_reader(bus, design), ""
-    if reader is not None and _lane_by_lane(reader, "x0+x1", design):
+    if reader is not None and reader.adds:
         other = next((src for src in reader.srcs if src != bus), "")
         reader = _only_reader(reader.dst, design) if other else None
-    return _Use(other, reader is not None and _lane_by_lane(reader, "max(x0,0)", design))
+    return _Use(other, reader is not None and reader.rectifies)
 
 
-def _only_reader(bus: str, design: Design) -> Stage | None:
+def _only_reader(bus: str, design: Design) -> Lanes | None:
+    """The only stage that reads a bus, if each of its lanes reads its own lane of each source."""
     readers = [stage for stage in design.stages if bus in stage.srcs]
-    return readers[0] if len(readers) == 1 and bus not in design.outputs else None
-
-
-def _lane_by_lane(stage: Stage, text: str, design: Design) -> bool:
-    """Whether a stage is this function of as many buses, each lane of its own lanes."""
-    if not isinstance(stage, Lanes) or stage.expr != text:
-        return False
+    if len(readers) != 1 or bus in design.outputs:
+        return None
+    stage = readers[0]
+    if not isinstance(stage, Lanes):
+        return None
     lanes = np.arange(design.buses[stage.dst].width)
-    return all(
-        taps.lines == 1 and np.array_equal(taps.nets().reshape(-1), lanes) for taps in stage.taps
-    )
+    for taps in stage.taps:
+        if taps.lines != 1 or not np.array_equal(taps.nets().reshape(-1), lanes):
+            return None
+    return stage

@@ -12,7 +12,7 @@ from memxc.analysis.layer import Layer, read_layer, without_unread, write_layer
 from memxc.errors import Fault, MemxcError, fail
 from memxc.evaluation.losses import Judge
 from memxc.evaluation.samples import Samples
-from memxc.interfaces import Context, Pass
+from memxc.interfaces import Context, Pass, Result
 from memxc.ir.graph import Graph, Node
 from memxc.ops.lower import lower
 
@@ -24,10 +24,10 @@ _STEPS = 512
 
 def check(
     change: Pass, amounts: tuple[str, ...], choices: Mapping[str, tuple[str, ...]], ctx: Context
-) -> None:
+) -> tuple[str, ...]:
     """MemxcError (usage) unless exactly one of the amounts is given, and all make sense.
 
-    A warning where samples choose that nobody gave.
+    Return a warning if the pruning scores come from generated samples.
     """
     given = {key: value for key, value in change.options().items() if key in amounts and value}
     faults = []
@@ -48,10 +48,11 @@ def check(
     options = change.options()
     by_samples = (options["loss"], options["score"] == "samples", options["rest"] == "refitted")
     if ctx.assumed_inputs and any(by_samples):
-        ctx.warnings.append(
+        return (
             f"{change.name} goes by made-up inputs, which say little of what can go; "
-            "give real ones with --samples"
+            "give real ones with --samples",
         )
+    return ()
 
 
 def layers(graph: Graph) -> dict[int, Layer]:
@@ -81,7 +82,9 @@ def _equal(layer: Layer, other: Layer | None) -> bool:
     return np.array_equal(layer.bias, other.bias)
 
 
-def most(graph: Graph, pruned: Callable[[float], Graph], loss: float, ctx: Context) -> Graph:
+def most(
+    graph: Graph, pruned: Callable[[float], Graph], loss: float, ctx: Context
+) -> Result[Graph]:
     """The graph pruned by the largest share, found by halving, that loses at most `loss`.
 
     A loss may fall where the share grows, so a larger share that also would do can be missed.
@@ -90,7 +93,6 @@ def most(graph: Graph, pruned: Callable[[float], Graph], loss: float, ctx: Conte
         raise fail("usage", "--prune", "a wanted loss needs samples", "give --samples")
     before = lower(graph)
     judge = Judge(ctx.judged or Samples(ctx.samples, None), before)
-    ctx.warnings.extend(filter(None, [judge.too_coarse(loss)]))
     answers = judge.answers(before)
     good, bad, found = 0, _STEPS, graph
     while bad - good > 1:
@@ -101,4 +103,4 @@ def most(graph: Graph, pruned: Callable[[float], Graph], loss: float, ctx: Conte
             good, found = middle, candidate
         else:
             bad = middle
-    return found
+    return Result(found, tuple(filter(None, [judge.too_coarse(loss)])))

@@ -6,11 +6,11 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from memxc.build_folder.read import MANIFEST, SAMPLES, Loaded
 from memxc.compiler import manifest
-from memxc.compiler.options import Options
+from memxc.compiler.declaration import fields_of
+from memxc.compiler.options import Options, Settings
 from memxc.compiler.run import compile_model
 from memxc.errors import fail
 from memxc.ir import store
@@ -39,7 +39,7 @@ def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
     return program
 
 
-def _kept(loaded: Loaded) -> dict[str, Any]:
+def _kept(loaded: Loaded) -> Settings:
     """The options that the folder's manifest keeps."""
     try:
         return manifest.read(loaded.options)
@@ -48,11 +48,15 @@ def _kept(loaded: Loaded) -> dict[str, Any]:
         raise fail("bad-design", where, str(error), "compile the model again") from error
 
 
-def _as_compiled(loaded: Loaded, model: Path, kept: dict[str, Any]) -> Options:
+def _as_compiled(loaded: Loaded, model: Path, kept: Settings) -> Options:
     """The options that give the folder's own design."""
+    # The model of the folder is the part that was compiled, and its shapes are known.
+    known = fields_of(Settings)
+    asked = {name: v for name, v in vars(kept).items() if not known[name].option.of_network}
+    asked["shapes"] = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
     # The samples of the folder are the user's, or were drawn in want of any.
     for samples in (loaded.folder / SAMPLES, None):
-        options = Options(model=model, target=loaded.target, samples=samples, **kept)
+        options = Options(model=model, target=loaded.target, samples=samples, **asked)
         if _same(compile_model(options, check=False).design, loaded.design):
             return options
     raise fail(

@@ -1,19 +1,22 @@
-"""What a report passes: the limits of a budget."""
+"""The limits that a report passes. It imports no library, for `memxc --help` lists budgets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from memxc import units
-from memxc.build_folder.diff import QUANTITIES, at
+from memxc.build_folder.quantities import QUANTITIES
 from memxc.errors import Fault, MemxcError, like
 
-#: What a budget can limit, its unit, and where the report has it.
+if TYPE_CHECKING:
+    from memxc.build_folder.report.document import Report
+
+#: What a budget can limit.
 BUDGETS = {key: QUANTITIES[key] for key in ("crossbars", "memristors", "power", "latency", "loss")}
 
 
-def over(limits: Mapping[str, float], report: Mapping[str, Any]) -> list[str]:
+def over(limits: Mapping[str, float], report: Report) -> list[str]:
     """A sentence for every limit that the report passes, or of which it says nothing.
 
     Raises MemxcError (usage) for keys that are no budget.
@@ -26,8 +29,7 @@ def over(limits: Mapping[str, float], report: Mapping[str, Any]) -> list[str]:
         )
     lines = []
     for key, limit in limits.items():
-        unit, path = BUDGETS[key]
-        value = at(report, path)
+        unit, value = BUDGETS[key].unit, BUDGETS[key].of(report)
         if value is None:
             lines.append(f"over budget: {key} was not measured")
         elif value > limit:

@@ -10,11 +10,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from memxc import __version__, render
+from memxc import __version__, plugins, render, target
 from memxc.backends import netlist
 from memxc.backends.netlist import tables
-from memxc.build_folder import read, report
+from memxc.build_folder import read
 from memxc.build_folder.read import MANIFEST, MODEL, SAMPLES, Loaded, changed, load
+from memxc.build_folder.report.build import build
+from memxc.build_folder.report.document import Report
+from memxc.build_folder.report.text import sizes
 from memxc.compiler.run import Compiled
 from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend.copy import copy
@@ -86,7 +89,7 @@ def _same(path: Path, model: Any) -> bool:
 
 def write(
     compiled: Compiled, out: Path, force: bool = False, dialects: Sequence[str] = ("ngspice",)
-) -> dict[str, Any]:
+) -> Report:
     """Write everything that `compile` promises into `out`, or the report only; returns the report.
 
     Nothing is left behind where it fails. MemxcError: as `check`.
@@ -95,9 +98,9 @@ def write(
     check(out, force, [path for path in inputs if path is not None])
     try:
         with _moved_at_the_end(_real(out)) as place:
-            found = report.build(compiled, read.sha256(compiled.options.model))
+            found = build(compiled, read.sha256(compiled.options.model))
             _fill(compiled, found, place, dialects)
-            _seal(compiled, found, place)
+            _seal(compiled, found, place, dialects)
             _keep_results(_real(out), place)
     except OSError as error:
         raise _cannot_write(out, error) from error
@@ -147,11 +150,10 @@ def write_file(path: Path, data: bytes) -> None:
         raise _cannot_write(path, error) from error
 
 
-def _fill(compiled: Compiled, found: dict[str, Any], place: Path, dialects: Sequence[str]) -> None:
-    (place / "report.json").write_text(store.dumps(found), "ascii")
-    sizes = report.sizes(found)
+def _fill(compiled: Compiled, found: Report, place: Path, dialects: Sequence[str]) -> None:
+    (place / "report.json").write_text(store.dumps(found.tree()), "ascii")
     for page in ("report.md", "report.html"):
-        text = render.report(page, report=found, sizes=sizes)
+        text = render.report(page, report=found, sizes=sizes(found))
         (place / page).write_text(text, "utf-8", newline="\n")
     if not compiled.report_only:
         _fill_design(compiled, place, dialects)
@@ -169,7 +171,7 @@ def _fill_design(compiled: Compiled, place: Path, dialects: Sequence[str]) -> No
     store.save(compiled.design, place)
     _write_lines(place / "mapping.csv", tables.mapping(compiled.design, suffixes[dialects[0]]))
     _write_lines(place / "schedule.csv", tables.schedule(compiled.design))
-    copy(compiled.options.model, place / MODEL)
+    copy(compiled.model, place / MODEL)
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:
@@ -177,19 +179,38 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
         file.writelines(f"{line}\n" for line in lines)
 
 
-def _seal(compiled: Compiled, found: dict[str, Any], place: Path) -> None:
-    kinds = compiled.graph.kinds
+def _seal(compiled: Compiled, found: Report, place: Path, dialects: Sequence[str]) -> None:
+    kinds, versions = compiled.graph.kinds, _plugins(compiled, found, dialects)
     files = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
     manifest = {
         "schema": read.SCHEMA,
         "memxc": __version__,
-        "model": {key: found["model"][key] for key in ("name", "sha256")},
-        "target": found["target"],
-        "options": found["options"],
+        "model": {"name": found.model.name, "sha256": found.model.sha256},
+        "target": found.target.model_dump(),
+        "options": found.tree()["options"],
         "kinds": {name: kinds[name] for name in compiled.design.inputs if name in kinds},
+        **({"plugins": versions} if versions else {}),
         "files": {name: read.sha256(place / name) for name in files},
     }
     (place / MANIFEST).write_text(store.dumps(manifest), "ascii")
+
+
+def _plugins(compiled: Compiled, found: Report, dialects: Sequence[str]) -> dict[str, str]:
+    """The versions of the packages whose plug-ins took part, by their names."""
+    name = compiled.target.name
+    used = [
+        *(("memxc.ops", node.op) for node in compiled.graph.nodes),
+        *(("memxc.passes", record.name) for record in compiled.records),
+        *(("memxc.dialects", dialect) for dialect in dialects),
+        *(("memxc.costs", cost) for cost in found.costs),
+    ]
+    # A file of the user's may have the same name; its values tell the two apart.
+    if plugins.owner("memxc.targets", name) is not None:
+        crossbar = {"crossbar": compiled.target.crossbar}
+        if target.load(name).model_copy(update=crossbar) == compiled.target:
+            used.append(("memxc.targets", name))
+    owners = [plugins.owner(*each) for each in used]
+    return {owner.distribution: owner.version for owner in owners if owner is not None}
 
 
 def _keep_results(old: Path, fresh: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Never
 
 import click  # noqa: TID251
 
-from memxc import __version__
+from memxc import __version__, plugins
 from memxc.cli import _stop, _terminal
 from memxc.errors import MemxcError, like, printable, why
 
@@ -107,6 +107,9 @@ def _run(arguments: list[str]) -> int:
         if as_json:
             _print_faults([("own-fault", "memxc", str(error), where)], _OURS)
         return _OURS
+    finally:
+        for sentence in plugins.left_out():
+            _terminal.warn(f"warning: {sentence}")
 
 
 def _shown(error: click.ClickException) -> str:
@@ -144,6 +147,11 @@ def _own_fault(error: Exception, arguments: list[str], unwritten: str) -> str:
 
     details = _fault.write(error, arguments)
     summary = printable(f"{type(error).__name__}: {error}".rstrip(": "))
+    plugin = plugins.blamed(error)
+    if plugin is not None:
+        _terminal.warn(f"the plug-in {plugin} has failed{unwritten}: {summary}")
+        _terminal.warn(f"{details[0].upper()}{details[1:]}. Please report it to its authors.")
+        return details
     _terminal.warn(f"memxc has failed by a fault of its own{unwritten}: {summary}")
     _terminal.warn(
         f"{details[0].upper()}{details[1:]}. Please report it with that file. It holds versions, "

@@ -1,18 +1,21 @@
-"""Options with a form of their own: --shape, --tile, --stage-set, --mitigate, --budget ..."""
+"""Options of the commands: those that the compiler declares, and those with a form of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.build_folder.diff import Limit
+from memxc.build_folder.quantities import Limit
 from memxc.build_folder.verdict import BUDGETS
-from memxc.compiler.stage_set import parse, tile, whole
+from memxc.compiler.forms import tile
 from memxc.errors import once
+
+if TYPE_CHECKING:
+    from memxc.compiler.declaration import Declared
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,39 +36,13 @@ class _Form(click.ParamType[Any]):
         try:
             return self._parse(value)
         except ValueError as error:
-            self.fail(f"{value!r}: {error}; for example {self._example}", param, ctx)
-
-
-def shape(text: str) -> tuple[str, tuple[int, ...]]:
-    """NAME=1x3x48x192: the name of an input and its shape."""
-    name, equals, sizes = text.rpartition("=")
-    if not equals or not name:
-        raise ValueError("an input's name and its shape, NAME=1x3x48x192, are wanted")
-    return name, tuple(whole(size) for size in sizes.split("x"))
-
-
-def span(text: str) -> tuple[float, float]:
-    """LO,HI: the range of the inputs."""
-    parts = text.split(",")
-    if len(parts) != 2:
-        raise ValueError("two numbers with a comma between them are wanted")
-    low, high = (units.parse(part) for part in parts)
-    if not low < high:
-        raise ValueError("the first number has to be the smaller one")
-    if max(abs(low), abs(high)) > units.FLOAT32:
-        raise ValueError(f"an input is float32, which ends at {units.FLOAT32:.4g}")
-    return low, high
-
-
-def stage_set(text: str) -> str:
-    """STAGE.key=value; the compiler says which stages there are."""
-    parse(text)
-    return text
+            example = f"; for example {self._example}" if self._example else ""
+            self.fail(f"{value!r}: {error}{example}", param, ctx)
 
 
 def budget(text: str) -> dict[str, float]:
     """KEY=LIMIT,...: crossbars, memristors, power, latency, loss."""
-    return {key: units.parse(value, BUDGETS[key][0]) for key, value in _limits(text).items()}
+    return {key: units.parse(value, BUDGETS[key].unit) for key, value in _limits(text).items()}
 
 
 def growth(text: str) -> dict[str, Limit]:
@@ -73,7 +50,7 @@ def growth(text: str) -> dict[str, Limit]:
     found = {}
     for key, value in _limits(text).items():
         relative = value.endswith("%")
-        amount = units.parse(value.removesuffix("%"), "" if relative else BUDGETS[key][0])
+        amount = units.parse(value.removesuffix("%"), "" if relative else BUDGETS[key].unit)
         found[key] = Limit(amount / 100 if relative else amount, relative)
     return found
 
@@ -90,33 +67,6 @@ def _limits(text: str) -> dict[str, str]:
     return found
 
 
-def mitigations(text: str) -> tuple[str, ...]:
-    """NAME,...: passes against wire resistance."""
-    from memxc.compiler.options import MITIGATIONS
-
-    found = tuple(part.strip() for part in text.split(","))
-    for name in found:
-        if name not in MITIGATIONS:
-            raise ValueError(f"no mitigation {name!r}; there are {', '.join(MITIGATIONS)}")
-    return found
-
-
-def prune(text: str) -> str:
-    """METHOD:AMOUNT."""
-    from memxc.compiler import pruning
-
-    pruning.parse(text)
-    return text
-
-
-def ratio(text: str) -> float:
-    """A share of the layers, from 0 to 1."""
-    value = units.parse(text)
-    if not 0 <= value <= 1:
-        raise ValueError("a share from 0 to 1 is wanted")
-    return value
-
-
 def sweep(text: str) -> tuple[str, tuple[str, ...]]:
     """KEY=A,B,C: a key of the target and the values to go through."""
     key, equals, values = text.partition("=")
@@ -126,38 +76,104 @@ def sweep(text: str) -> tuple[str, tuple[str, ...]]:
     return key.strip(), found
 
 
-SHAPE = _Form("NAME=1x3x48x192", shape, "--shape input=1x3x48x192")
 TILE = _Form("R[xC]", tile, "--tile 128 or --tile 256x64")
-SPAN = _Form("LO,HI", span, "--input-range -1,1")
-STAGE_SET = _Form("STAGE.KEY=VALUE", stage_set, "--stage-set conv1.schedule=sequential")
 BUDGET = _Form("KEY=LIMIT,...", budget, "--budget crossbars=200,power=2W,latency=500ns")
 
 GROWTH = _Form("KEY=LIMIT,...", growth, "--budget crossbars=5%,power=0%,loss=0.01")
-PRUNE = _Form("METHOD:AMOUNT", prune, "--prune ckf:0.5")
-RATIO = _Form("RATIO", ratio, "--separate 0.5")
-MITIGATE = _Form("NAME,...", mitigations, "--mitigate both-ends,compensate")
 SWEEP = _Form("KEY=A,B,C", sweep, "--sweep device.sigma=0,0.05,0.1")
 
 
-def shapes(command: F) -> F:
-    """The option --shape: a dictionary by name."""
-    text = "The shape of an input whose size the model leaves open; again for others."
-    return click.option(
-        "--shape", "shapes", type=SHAPE, multiple=True, callback=_by_name, help=text
-    )(command)
+class _Placeholder(click.Option):
+    """Stands among the options of a command where declared ones belong."""
+
+    def __init__(self, of_network: bool) -> None:
+        super().__init__(["--declared"])
+        self.of_network = of_network
 
 
-def _by_name(
-    ctx: click.Context, param: click.Parameter, pairs: Iterable[tuple[str, tuple[int, ...]]]
-) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
-    for name, sizes in pairs:
+class Command(click.Command):
+    """A command with options that the compiler declares.
+
+    Its options are made when a command line is read: they come from the passes, whose import takes
+    longer than the help of all commands may. `begin` is called with the arguments before that.
+    """
+
+    def __init__(
+        self, *args: Any, begin: Callable[[list[str]], None] = lambda args: None, **attrs: Any
+    ) -> None:
+        super().__init__(*args, **attrs)
+        self._begin = begin
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read a command line."""
+        if not set(ctx.help_option_names) & set(args):
+            self._begin(args)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The parameters, each placeholder replaced by the options it stands for."""
+        found: list[click.Parameter] = []
+        for param in super().get_params(ctx):
+            found += _declared(param.of_network) if isinstance(param, _Placeholder) else [param]
+        return found
+
+
+def declared(of_network: bool = False) -> Callable[[F], F]:
+    """The options that compiler.options declares; of_network: those that say which network.
+
+    The command's class has to be `Command`.
+    """
+
+    def placed(command: F) -> F:
+        params = vars(command).setdefault("__click_params__", [])
+        params.append(_Placeholder(of_network))
+        return command
+
+    return placed
+
+
+def _declared(of_network: bool) -> list[click.Option]:
+    from memxc.compiler.declaration import fields_of
+    from memxc.compiler.options import Options
+
+    fields = fields_of(Options).values()
+    return [_option(field) for field in fields if field.option.of_network or not of_network]
+
+
+def _option(field: Declared) -> click.Option:
+    """The option of the command line that a field of Options declares."""
+    option = field.option
+    return click.Option(
+        [option.flag, field.name],
+        help=option.help,
+        metavar=option.metavar or None,
+        type=_kind(field),
+        is_flag=field.kind is bool,
+        multiple=option.repeated,
+        default=field.default,
+        show_default=option.default or (field.default not in (None, ()) and field.kind is not bool),
+        callback=_joined(field) if option.repeated else None,
+    )
+
+
+def _kind(field: Declared) -> click.ParamType[Any] | None:
+    if field.kind is bool:
+        return None
+    if field.choices:
+        return click.Choice(field.choices)
+    if field.kind is Path:
+        return FILE
+    return _Form(field.option.metavar, field.read, field.option.example)
+
+
+def _joined(field: Declared) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(ctx: click.Context, param: click.Parameter, values: Any) -> Any:
         try:
-            once(name, found)
+            return field.joined(values)
         except ValueError as error:
             raise click.BadParameter(str(error), ctx, param) from error
-        found[name] = sizes
-    return found
+
+    return callback
 
 
 def as_json(command: F) -> F:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click  # noqa: TID251
 
@@ -20,19 +20,23 @@ if TYPE_CHECKING:
     from memxc.ops.lower import Row
 
 
-@click.command()
-@click.argument("model", type=MODEL)
-@_options.shapes
-@_options.as_json
-def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> int:
-    """Say what of MODEL becomes crossbars, what stays digital, and what is refused."""
+def _begin(args: list[str]) -> None:
+    """Start the worker: it imports onnx while this process does."""
     from memxc import worker
 
-    # It imports onnx meanwhile, as this process does.
     worker.start("memxc.frontend.native")
+
+
+@click.command(cls=_options.Command, begin=_begin)
+@click.argument("model", type=MODEL)
+@_options.declared(of_network=True)
+@_options.as_json
+def command(model: Path, as_json: bool, **asked: Any) -> int:
+    """Say what of MODEL becomes crossbars, what stays digital, and what is refused."""
+    from memxc.frontend import choose_part
     from memxc.ops.lower import load, survey
 
-    graph = load(model, shapes)
+    graph = load(*choose_part(model, **asked))
     found, faults = survey(graph)
     rows = _folded(found, graph)
     if as_json:
@@ -60,10 +64,18 @@ def command(model: Path, shapes: dict[str, tuple[int, ...]], as_json: bool) -> i
         _terminal.faults(error)
         return error.exit_code
     if not as_json:
-        given = [f"--shape={name}={'x'.join(map(str, s))}" for name, s in shapes.items()]
-        following = pasted("memxc", "compile", model, "-o", f"build/{model.stem}", *given)
+        following = pasted("memxc", "compile", model, "-o", f"build/{model.stem}", *_words(asked))
         _terminal.say(f"Every node can be mapped. Next: {following}")
     return 0
+
+
+def _words(asked: dict[str, Any]) -> Iterator[str]:
+    """The options as another command line takes them."""
+    from memxc.compiler.declaration import fields_of
+    from memxc.compiler.options import Options
+
+    for name, field in fields_of(Options).items():
+        yield from field.words(asked.get(name, ()))
 
 
 def _folded(rows: Iterable[Row], graph: Graph) -> list[Row]:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click  # noqa: TID251
 
 from memxc.cli import _options, _terminal
-from memxc.cli._options import FILE, MODEL
+from memxc.cli._options import MODEL
 from memxc.errors import pasted
 
+if TYPE_CHECKING:
+    from memxc.build_folder.report.document import Report
+    from memxc.target import Target
 
-@click.command()
+
+def _begin(args: list[str]) -> None:
+    """Start the worker: it imports its libraries while this process imports the compiler."""
+    from memxc import worker
+
+    native = [] if "--report-only" in args else ["memxc.evaluation.reference.native"]
+    worker.start("memxc.frontend.native", *native)
+
+
+@click.command(cls=_options.Command, begin=_begin)
 @click.argument("model", type=MODEL)
 @click.option(
     "-o",
@@ -33,112 +45,39 @@ from memxc.errors import pasted
     help="What the circuit is built from (memxc targets).",
 )
 @click.option("--tile", type=_options.TILE, help="Another unit crossbar than the target's.")
-@click.option(
-    "--schedule",
-    type=click.Choice(["parallel", "sequential"]),
-    default="parallel",
-    show_default=True,
-    help="A crossbar for every place, or one that takes turns.",
-)
-@click.option(
-    "--partition",
-    type=click.Choice(["packed", "paper", "paper-rectangular", "none"]),
-    default="packed",
-    show_default=True,
-    help="How sub-images share a crossbar.",
-)
-@click.option(
-    "--signed",
-    type=click.Choice(["differential", "inverted-inputs"]),
-    default="differential",
-    show_default=True,
-    help="How a negative weight is built.",
-)
-@click.option(
-    "--batchnorm",
-    type=click.Choice(["fold", "stage"]),
-    default="fold",
-    show_default=True,
-    help="BatchNormalization in the weights, or as a circuit.",
-)
-@click.option(
-    "--mitigate",
-    type=_options.MITIGATE,
-    default=(),
-    help="Against the resistance of wires: both-ends drives word lines at both ends, reorder puts "
-    "much current near amplifiers and drivers, compensate corrects conductances.",
-)
-@click.option(
-    "--separate",
-    type=_options.RATIO,
-    help="3D kernels made depthwise and pointwise (2D + 1D), in this share of the layers that can.",
-)
-@click.option(
-    "--prune",
-    type=_options.PRUNE,
-    multiple=True,
-    help="Weights, lines or crossbars of little effect go: ckf:0.5, crossbar:0.3, word-line:0.2, "
-    "bit-line:0.2, ckf-loss:0.01 ... (docs/pruning.md); again for others, in this order.",
-)
-@click.option(
-    "--refit",
-    is_flag=True,
-    help="What --prune leaves is fitted to answer on the samples as the whole network did.",
-)
-@click.option(
-    "--zeros",
-    type=click.Choice(["absent", "parked"]),
-    help="A weight of exactly zero is no device, or a pair at g_min. "
-    "Default: absent with --prune, else parked.",
-)
-@click.option("--passes", metavar='"a{x=1},b"', help="The exact pipeline (memxc passes).")
-@click.option(
-    "--samples",
-    type=FILE,
-    help="Inputs for calibration: arrays by input name, or x; labels y. "
-    "Default: MODEL.samples.npz beside the model.",
-)
-@_options.shapes
-@click.option(
-    "--stage-set",
-    type=_options.STAGE_SET,
-    multiple=True,
-    help="One stage otherwise than the rest: schedule, partition, tile; again for others.",
-)
-@click.option(
-    "--input-range",
-    type=_options.SPAN,
-    default="0,1",
-    show_default=True,
-    help="The range of the inputs when there are no samples; 8-bit ones take all their codes.",
-)
+@_options.declared()
 @click.option(
     "--dialect",
     "dialects",
     multiple=True,
     default=["ngspice"],
     show_default=True,
+    metavar="NAME",
     help="The SPICE the netlist is for (memxc dialects); again for more.",
 )
 @click.option(
     "--report-only",
     is_flag=True,
-    help="The report in seconds: the same numbers, unchecked, without baselines; and no netlist.",
+    help="The report in seconds, with the same numbers: no netlist, design or mapping is written, "
+    "no baseline is measured, and the steps are not compared with each other.",
 )
 @click.option(
     "--large",
     is_flag=True,
     help="Also a circuit larger than the model's file can account for: minutes, gigabytes.",
 )
-@click.option("--budget", type=_options.BUDGET, help="Exit with 1 when passed.")
 @click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of the random inputs when there are no samples.",
+    "--budget",
+    type=_options.BUDGET,
+    help="Exit with 1 if the circuit takes more: crossbars, memristors, power, latency, loss (of "
+    "the lossy passes: accuracy where the samples have labels, else relative error). The folder "
+    "is written.",
 )
-@click.option("--force", is_flag=True, help="Replace the folder, whatever is in it but simulate/.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace the folder whatever was added or changed in it, but for simulate/.",
+)
 @click.option("--quiet", is_flag=True, help="Print errors and warnings only.")
 @_options.as_json
 def command(
@@ -152,26 +91,15 @@ def command(
     **asked: Any,
 ) -> int:
     """Compile MODEL to a circuit: netlists, reports and mapping, in a folder."""
-    from memxc import worker
-
-    # It imports its libraries meanwhile, as this process does.
-    worker.start(
-        "memxc.frontend.native", *[] if report_only else ["memxc.evaluation.reference.native"]
-    )
     from memxc.library.compile import compile
 
     with _terminal.progress(quiet) as show:
         build = compile(
-            model,
-            target=target_name,
-            output=out,
-            report_only=report_only,
-            progress=show,
-            **asked,
+            model, target=target_name, output=out, report_only=report_only, progress=show, **asked
         )
     passed = build.over(budget or {})
     if as_json:
-        _terminal.document(build.report)
+        _terminal.document(build.report.tree())
     _say(build.report, out, quiet or as_json, report_only)
     if not build.ok:
         passed.append("failed check: the circuit is not known to compute what the network does")
@@ -180,34 +108,34 @@ def command(
     return 1 if passed else 0
 
 
-def _say(report: dict[str, Any], out: Path, quiet: bool, only: bool) -> None:
-    from memxc.build_folder.report import summary
+def _say(report: Report, out: Path, quiet: bool, only: bool) -> None:
+    from memxc.build_folder.report.text import summary
     from memxc.errors import printable
 
-    for warning in report["warnings"]:
+    for warning in report.warnings:
         _terminal.warn(f"warning: {printable(warning)}")
     if quiet:
         return
-    _terminal.say(f"{printable(report['model']['name'])} for {report['target']['name']}:")
+    _terminal.say(f"{printable(report.model.name)} for {report.target.name}:")
     for line in summary(report):
         _terminal.say(f"  {line}")
     if only:
         _terminal.say(f"Written to {out}: report.md, report.html, report.json.")
         _terminal.say("Next: the same without --report-only, for the netlist and its checks")
         return
-    if _disturbed(report["target"]):
+    if _disturbed(report.target):
         _terminal.say("  all without wires and variation: memxc simulate has them")
     _terminal.say(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
-    wire = ["--wire"] if "compensate" in [done["name"] for done in report["passes"]] else []
+    wire = ["--wire"] if "compensate" in [done.name for done in report.passes] else []
     _terminal.say(f"Next: {pasted('memxc', 'verify', out, *wire)}")
 
 
-def _disturbed(target: dict[str, Any]) -> bool:
+def _disturbed(target: Target) -> bool:
     """Whether the circuit has what no figure of the report knows of."""
     varies = ("sigma", "sigma_v", "read_noise", "stuck_at_lrs", "stuck_at_hrs", "drift_time_s")
     return any(
         value
         for table in ("wire", "device", "amplifier")
-        for key, value in target[table].items()
+        for key, value in getattr(target, table)
         if key != "source" and (table == "wire" or key.endswith(varies) or key == "states")
     )

@@ -11,7 +11,7 @@ from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
 
 if TYPE_CHECKING:
-    from memxc.build_folder.diff import Limit
+    from memxc.build_folder.quantities import Limit
 
 
 @click.command()
@@ -25,22 +25,21 @@ if TYPE_CHECKING:
 @_options.as_json
 def command(folder_a: Path, folder_b: Path, budget: dict[str, Limit] | None, as_json: bool) -> int:
     """Compare the reports of DIR_A and DIR_B: settings, resources, power, latency, stages."""
-    from memxc.build_folder import diff, stored
+    from memxc.build_folder import diff
     from memxc.build_folder.read import manifest
+    from memxc.build_folder.report.read import read
 
     for folder in (folder_a, folder_b):
         manifest(folder)
-    a, b = (stored.built(folder, diff.taken) for folder in (folder_a, folder_b))
-    found = diff.compare(a, b)
-    passed = diff.over(budget or {}, found)
+    a, b = (diff.taken(str(folder), read(folder)) for folder in (folder_a, folder_b))
+    found = diff.compare(a, b, budget or {})
     if as_json:
-        _terminal.document({"a": str(folder_a), "b": str(folder_b), **found, "over": passed})
+        _terminal.document(found.tree())
     else:
         _terminal.say(f"A: {folder_a}\nB: {folder_b}\n")
         _terminal.say(diff.text(found))
-        moved = any(row["a"] != row["b"] for row in found["quantities"])
-        if not (moved or found["settings"] or found["stages"]):
+        if found.same:
             _terminal.say("\nThe same, as far as the reports say.")
-    for line in passed:
+    for line in found.over:
         _terminal.warn(line)
-    return 1 if passed else 0
+    return 1 if found.over else 0

@@ -6,7 +6,7 @@ import platform
 
 import click  # noqa: TID251
 
-from memxc import __version__, units
+from memxc import __version__, plugins, units
 from memxc.cli import _machine, _options, _terminal
 from memxc.errors import MemxcError, printable
 
@@ -15,7 +15,7 @@ from memxc.errors import MemxcError, printable
 @_options.as_json
 def command(as_json: bool) -> int:
     """Check Python, packages, processor, templates, and every SPICE engine by a small circuit."""
-    rows = [*_packages(), *_processor(), *_files(), *_engines()]
+    rows = [*_packages(), *_processor(), *_files(), *_engines(), *_plugins()]
     sound = not any(state == "broken" for _, state, _ in rows)
     if as_json:
         checks = [{"name": n, "state": state, "detail": detail} for n, state, detail in rows]
@@ -68,6 +68,17 @@ def _files() -> list[tuple[str, str, str]]:
         ("templates", "ok" if dialects else "broken", f"dialects: {dialects or 'none found'}"),
         ("targets", "ok", ", ".join(target.load(name).name for name in target.names())),
     ]
+
+
+def _plugins() -> list[tuple[str, str, str]]:
+    """What packages of other people add, or would add if it could be used."""
+    from memxc import ops, passes
+    from memxc.backends.cost import plugged
+
+    for load in (ops.available, passes.available, plugged.available):
+        load()
+    rows = [(f"{p.group} {p.name}", "ok", str(p)) for p in plugins.every()]
+    return [*rows, *(("plug-in", "left out", sentence) for sentence in plugins.left_out())]
 
 
 def _engines() -> list[tuple[str, str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click  # noqa: TID251
 
-from memxc import units
+from memxc import plugins, units
 from memxc.cli import _options, _terminal
 
 
@@ -16,7 +16,20 @@ def command(as_json: bool) -> None:
 
     found = {name: engines.get(name).version() for name in engines.names()}
     if as_json:
-        _terminal.document([{"name": name, "version": v} for name, v in found.items()])
+        _terminal.document(
+            [
+                {
+                    "name": name,
+                    "version": version,
+                    "distribution": plugins.distribution("memxc.engines", name),
+                }
+                for name, version in found.items()
+            ]
+        )
         return
-    _terminal.say(units.table([(name, v or "not installed") for name, v in found.items()]))
+    rows = [
+        (name, f"{version or 'not installed'} {plugins.note('memxc.engines', name)}".rstrip())
+        for name, version in found.items()
+    ]
+    _terminal.say(units.table(rows))
     _terminal.say("\nUse: memxc verify DIR --engine NAME. Do they work? memxc doctor")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click  # noqa: TID251
 
-from memxc import units
+from memxc import plugins, units
 from memxc.cli import _options, _terminal
 
 
@@ -18,13 +18,22 @@ def command(as_json: bool) -> None:
     if as_json:
         _terminal.document(
             [
-                {"name": c.name, "since": c.since, "attributes": list(c.attrs)}
+                {
+                    "name": c.name,
+                    "since": c.since,
+                    "attributes": list(c.attrs),
+                    "distribution": plugins.distribution("memxc.ops", c.name),
+                }
                 for c in columns.values()
             ]
         )
         return
     rows = [
-        (column.name, f"opset {column.since}", ", ".join(column.attrs) or "-")
+        (
+            column.name,
+            f"opset {column.since}",
+            f"{', '.join(column.attrs) or '-'} {plugins.note('memxc.ops', column.name)}".rstrip(),
+        )
         for column in columns.values()
     ]
     _terminal.say(units.table(rows, ("operator", "from", "attributes covered")))

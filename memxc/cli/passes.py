@@ -7,6 +7,7 @@ import inspect
 
 import click  # noqa: TID251
 
+from memxc import plugins
 from memxc.cli import _options, _terminal
 
 
@@ -23,6 +24,7 @@ def command(as_json: bool) -> None:
             "works_on": "graph" if issubclass(kind, GraphPass) else "design",
             "exact": kind.exact,
             "options": {f.name: f.default for f in dataclasses.fields(kind)},  # type: ignore[arg-type]
+            "distribution": plugins.distribution("memxc.passes", kind.name),
             "summary": (inspect.getdoc(kind) or "").splitlines()[0],
         }
 
@@ -37,6 +39,7 @@ def command(as_json: bool) -> None:
         exact = "exact" if found["exact"] else "lossy"
         _terminal.say(
             f"{found['name']}{f'{{{shown}}}' if shown else ''}  ({found['works_on']}, {exact})"
+            f" {plugins.note('memxc.passes', str(found['name']))}".rstrip()
         )
         _terminal.say(f"    {found['summary']}")
     _terminal.say('\nUse: memxc compile MODEL.onnx -o DIR --passes "a{x=1},b"')

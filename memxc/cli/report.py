@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click  # noqa: TID251
 
@@ -11,6 +11,9 @@ from memxc import units
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
 from memxc.errors import pasted
+
+if TYPE_CHECKING:
+    from memxc.build_folder.report.document import Report
 
 #: Formats that stand in the folder as they are.
 _FILES = {"md": "report.md", "html": "report.html"}
@@ -29,37 +32,32 @@ _FILES = {"md": "report.md", "html": "report.html"}
 @_options.as_json
 def command(folder: Path, form: str, as_json: bool) -> None:
     """Print the report of DIR: resources, power, latency, area, fidelity."""
-    from memxc.build_folder import stored
     from memxc.build_folder.read import manifest, report_only
+    from memxc.build_folder.report.read import read, read_text
 
     found = manifest(folder)
     form = "json" if as_json else form
     if form in _FILES:
-        _terminal.say(stored.read(folder, _FILES[form]), end="")
-    elif form in ("json", "csv"):
-        made = stored.built(folder, _json if form == "json" else _csv)
-        _terminal.say(made, end="")
+        _terminal.say(read_text(folder, _FILES[form]), end="")
+        return
+    report = read(folder)
+    if form == "json":
+        _terminal.document(report.tree())
+    elif form == "csv":
+        _terminal.say(_csv(report), end="")
     else:
-        _terminal.say(stored.built(folder, _text))
+        from memxc.build_folder.report.text import text
+
+        _terminal.say(text(report))
         shown = "" if report_only(found) else f", or {pasted('memxc', 'show', folder)}"
         _terminal.say(f"\nMore: {folder / 'report.html'}{shown}")
 
 
-def _text(report: dict[str, Any]) -> str:
-    from memxc.build_folder.report import text
-
-    return text(report)
-
-
-def _json(report: dict[str, Any]) -> str:
-    from memxc.ir.store import dumps
-
-    return dumps(report)
-
-
-def _csv(report: dict[str, Any]) -> str:
-    stages = report["resources"]["stages"]
-    powers = [{k: v for k, v in row.items() if k != "stage"} for row in report["power"]["stages"]]
-    rows = [{**row, **watts} for row, watts in zip(stages, powers, strict=True)]
+def _csv(report: Report) -> str:
+    """The table of stages: each stage's bill of materials, and its watts."""
+    rows = [
+        {**dict(bill), **dict(drawn)}
+        for bill, drawn in zip(report.resources.stages, report.power.stages, strict=True)
+    ]
     head = list(rows[0]) if rows else ["stage"]
-    return units.spreadsheet([[row[key] for key in head] for row in rows], head)
+    return units.spreadsheet([[*row.values()] for row in rows], head)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click  # noqa: TID251
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from memxc.ir.graph import Graph
 
 
-@click.command()
+@click.command(cls=_options.Command)
 @click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="MODEL.onnx|DIR")
 @click.option(
     "--at",
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     help="Default: the graph of a model, the design of a folder.",
 )
 @click.option("--after", metavar="PASS", help="As it stands after this pass of the pipeline.")
-@_options.shapes
+@_options.declared(of_network=True)
 def command(
     path: Path,
     at: str | None,
     after: str | None,
-    shapes: dict[str, tuple[int, ...]],
+    **asked: Any,
 ) -> None:
     """Print what a model or a folder is made of, readably."""
     if path.is_dir():
@@ -44,7 +44,7 @@ def command(
             )
         _terminal.say(_readable(_folder(path, at or "design")))
     else:
-        _terminal.say(_readable(_model(path, at, after, shapes)))
+        _terminal.say(_readable(_model(path, at, after, asked)))
 
 
 def _readable(ir: Graph | Design | Deck) -> str:
@@ -76,7 +76,7 @@ def _folder(path: Path, at: str) -> Design | Deck:
 
 
 def _model(
-    path: Path, at: str | None, after: str | None, shapes: dict[str, tuple[int, ...]]
+    path: Path, at: str | None, after: str | None, asked: dict[str, Any]
 ) -> Graph | Design | Deck:
     from memxc import target
     from memxc.backends import netlist
@@ -85,7 +85,7 @@ def _model(
     from memxc.ir.graph import Graph
     from memxc.ops.lower import lower
 
-    options = Options(path, target.load("hfox-128"), shapes=shapes)
+    options = Options(path, target.load("hfox-128"), **asked)
     if at == "deck":
         if after:
             raise fail("usage", "--after", "a deck is made after the last pass", "leave it out")

@@ -15,8 +15,6 @@ from memxc.errors import pasted
 if TYPE_CHECKING:
     from memxc.simulate import Plan, Scores
 
-SCHEMA = "memxc-simulate/1"
-
 
 @click.command()
 @click.argument("folder", type=FOLDER, metavar="DIR")
@@ -50,6 +48,7 @@ def command(
     from memxc.library.steady import at_work
     from memxc.simulate import Plan
     from memxc.simulate import plot as pictures
+    from memxc.simulate.document import document
 
     plan = Plan(**asked)
     if plot:
@@ -70,7 +69,7 @@ def command(
             f"{plan.draws:,}; try --set device.sigma=0.1"
         )
     if as_json:
-        _terminal.document(_tree(result, plan))
+        _terminal.document(document(result, plan).tree())
     else:
         _say(result, plan, folder, path, picture)
     return 0
@@ -84,29 +83,6 @@ def _picture(folder: Path, result: Scores) -> Path:
     place = folder / RESULTS / "sweep.svg"
     write_file(place, plot.svg(result))
     return place
-
-
-def _tree(result: Scores, plan: Plan) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "metric": result.metric,
-        "count": result.count,
-        "original": result.original,
-        "set": list(plan.settings),
-        "seed": plan.seed,
-        "draw_per": plan.draw_per,
-        "rows": [
-            {
-                "settings": dict(text.split("=", 1) for text in row.settings),
-                "reprogrammed": list(row.reprogrammed),
-                "mean": row.mean,
-                "spread": row.spread,
-                "scores": list(row.scores),
-            }
-            for row in result.rows
-        ],
-        "warnings": list(result.warnings),
-    }
 
 
 def _say(result: Scores, plan: Plan, folder: Path, path: Path, picture: Path | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click  # noqa: TID251
 
-from memxc import units
+from memxc import plugins, units
 from memxc.cli import _options, _terminal
 
 
@@ -16,7 +16,20 @@ def command(as_json: bool) -> None:
 
     found = [target.load(name) for name in target.names()]
     if as_json:
-        _terminal.document([t.model_dump(mode="json") for t in found])
+        _terminal.document(
+            [
+                t.model_dump(mode="json")
+                | {"distribution": plugins.distribution("memxc.targets", t.name)}
+                for t in found
+            ]
+        )
         return
-    _terminal.say(units.table([(t.name, t.summary) for t in found]))
+    _terminal.say(
+        units.table(
+            [
+                (t.name, f"{t.summary} {plugins.note('memxc.targets', t.name)}".rstrip())
+                for t in found
+            ]
+        )
+    )
     _terminal.say("\nA target of your own is a TOML file with the same keys: -t mine.toml")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,8 @@ from memxc.cli._options import FILE, FOLDER
 from memxc.errors import pasted, printable, shortened
 
 if TYPE_CHECKING:
-    from memxc.verify import CellResult, LimiterResult, StageResult, Verification
-
-SCHEMA = "memxc-verify/1"
+    from memxc.verify import CellResult, LimiterResult, Verification
+    from memxc.verify.document import Verified
 
 
 @click.command()
@@ -52,33 +50,29 @@ def command(
     with _terminal.progress() as show:
         found = build.verify(data, progress=show, **asked)
     if as_json:
-        _terminal.document(_tree(found))
+        _terminal.document(_document(found).tree())
     else:
         _say(found)
         _verdict(found, folder, asked["wire"])
     return 0 if found.ok else 1
 
 
-def _tree(found: Verification) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "engine": {"name": found.engine, "version": found.version},
-        "tolerance": found.tolerance,
-        "changed": list(found.changed),
-        "stages": [_stage(stage) for stage in found.stages],
-        "cells": [asdict(cell) for cell in found.cells],
-        "limiters": [asdict(limiter) for limiter in found.limiters],
-        "outputs": None if found.outputs is None else asdict(found.outputs),
-        "differences": found.differences,
-        "warnings": list(found.warnings),
-        "ok": found.ok,
-    }
+def _document(found: Verification) -> Verified:
+    from memxc.verify.document import SCHEMA, Engine, Verified
 
-
-def _stage(stage: StageResult) -> dict[str, Any]:
-    watts = stage.crossbar_w
-    named = None if watts is None else dict(zip(("engine", "report"), watts, strict=True))
-    return {**asdict(stage), "crossbar_w": named}
+    return Verified(
+        schema_=SCHEMA,
+        engine=Engine(name=found.engine, version=found.version),
+        tolerance=found.tolerance,
+        changed=found.changed,
+        stages=found.stages,
+        cells=found.cells,
+        limiters=found.limiters,
+        outputs=found.outputs,
+        differences=found.differences,
+        warnings=found.warnings,
+        ok=found.ok,
+    )
 
 
 def _say(found: Verification) -> None:
@@ -101,7 +95,8 @@ def _say(found: Verification) -> None:
     _say_cells(found)
     watts = [stage.crossbar_w for stage in found.stages if stage.crossbar_w is not None]
     if watts:
-        simulated, computed = (sum(pair[k] for pair in watts) for k in (0, 1))
+        simulated = sum(each.engine for each in watts)
+        computed = sum(each.report for each in watts)
         _terminal.say(
             f"Crossbars: {simulated:.6e} W summed over the devices by {found.engine}, "
             f"{computed:.6e} W by the report's formula on the same volts."

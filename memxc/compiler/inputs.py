@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from memxc.compiler.declaration import fields_of
 from memxc.compiler.options import Options
 from memxc.compiler.stage_set import by_stage
 from memxc.evaluation import losses, samples
+from memxc.frontend import Part, choose_part
 from memxc.interfaces import Context
 from memxc.ir.graph import Graph
 
 #: Numbers that random samples hold in all, and how many samples these are at most and at least.
 _NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
+
+
+def model(options: Options) -> tuple[Path | Part, Mapping[str, tuple[int, ...]]]:
+    """The network that the options ask for, and the shapes of its inputs, as `load` takes them."""
+    known = fields_of(Options).items()
+    asked = {name: getattr(options, name) for name, field in known if field.option.of_network}
+    return choose_part(options.model, **asked)
 
 
 def read(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ...]]:
@@ -33,9 +43,12 @@ def read(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ..
 
 
 def _samples_file(options: Options) -> Path | None:
-    """The samples that were given, else those beside the model; None where there are none."""
+    """The samples that were given, else those beside the model; None where there are none.
+
+    Those beside the model are of its own inputs, and not of tensors inside the network.
+    """
     beside = options.model.with_suffix(".samples.npz")
-    return options.samples or (beside if beside.is_file() else None)
+    return options.samples or (beside if beside.is_file() and not options.inputs else None)
 
 
 def context(options: Options, known: samples.Samples, fits: bool) -> Context:

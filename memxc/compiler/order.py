@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from memxc import passes
-from memxc.compiler import pruning
-from memxc.compiler.options import MITIGATIONS, Options
+from memxc.compiler.declaration import fields_of
+from memxc.compiler.options import Options, Settings
+from memxc.compiler.options import pipeline as default_pipeline
 from memxc.errors import Fault, MemxcError, fail
 from memxc.interfaces import GraphPass, Pass
-
-#: Options that stand for passes, and what takes their place among --passes.
-_SPELLED_OUT = {
-    "prune": "put prune-ckf or prune-lines among the passes",
-    "separate": "put separate among the passes",
-    "schedule": "write schedule{mode=...}",
-    "partition": "write partition{policy=...}",
-    "batchnorm": "leave out fold-batchnorm for a circuit of its own",
-    "mitigate": f"put {', '.join(MITIGATIONS)} among the passes",
-}
 
 
 def asked(options: Options) -> list[Pass]:
@@ -27,7 +18,7 @@ def asked(options: Options) -> list[Pass]:
         hint = "add --prune; in --passes it is prune-ckf{rest=refitted}"
         raise fail("usage", "--refit", "there is nothing pruned to fit the rest of", hint)
     if options.passes is None:
-        return _default(options)
+        return default_pipeline(options)
     pipeline = passes.parse(options.passes)
     names = [change.name for change in pipeline]
     kinds = [isinstance(change, GraphPass) for change in pipeline]
@@ -41,9 +32,10 @@ def asked(options: Options) -> list[Pass]:
         faults.append(Fault("usage", where, "program comes after calibrate"))
     if not faults:
         faults = [Fault("usage", where, what) for what in _misplaced(pipeline)]
-    for name, hint in _SPELLED_OUT.items():
-        if getattr(options, name) != getattr(Options, name):
-            faults.append(Fault("usage", where, f"leaves no place for --{name}", hint))
+    for name, declared in fields_of(Settings).items():
+        if declared.option.instead and getattr(options, name) != declared.default:
+            what = f"leaves no place for {declared.option.flag}"
+            faults.append(Fault("usage", where, what, declared.option.instead))
     if options.target.converter.needed and "convert" not in names:
         what = f"{options.target.name} has converters, which no pass places"
         faults.append(Fault("usage", where, what, "add convert at the end"))
@@ -64,37 +56,3 @@ def _misplaced(pipeline: Sequence[Pass]) -> Iterator[str]:
     later = pipeline[at].options()["levels"] == "later"
     if later and "compensate" not in [change.name for change in pipeline]:
         yield "program{levels=later} leaves the levels to compensate, which is not there"
-
-
-def _default(options: Options) -> list[Pass]:
-    """The pipeline that the options of the command line stand for."""
-    known = passes.available()
-    asked = [name for name in MITIGATIONS if name in options.mitigate]
-    # Where zeros are no devices, what holds nothing but zeros is not built.
-    lean = [known["drop-lines"]()] if options.zeros_are == "absent" else []
-    return [
-        *_graph_passes(options),
-        known["calibrate"](),
-        known["schedule"](mode=options.schedule),  # type: ignore[call-arg]
-        known["partition"](policy=options.partition),  # type: ignore[call-arg]
-        *lean,
-        known["tile"](),
-        *lean,
-        known["program"](levels="later" if "compensate" in asked else "now"),  # type: ignore[call-arg]
-        *(known[name]() for name in (*asked, "share")),
-        *(known[name]() for name in ("convert",) if options.target.converter.needed),
-    ]
-
-
-def _graph_passes(options: Options) -> Iterator[Pass]:
-    """Normalisations folded, kernels separated, then pruned: a fit would fill zeros again."""
-    known, prunes = passes.available(), pruning.asked(options.prune, options.refit)
-    yield from (change for change in prunes if pruning.before_folding(change))
-    if options.batchnorm == "fold":
-        yield known["fold-batchnorm"]()
-    if options.separate is not None:
-        yield known["separate"](ratio=options.separate, partition=options.partition)  # type: ignore[call-arg]
-    yield from (change for change in prunes if not pruning.before_folding(change))
-    # Parked zeros go onto the circuit as it is, but for lines that were pruned whole.
-    if options.zeros_are == "absent" or any(change.name == "prune-lines" for change in prunes):
-        yield known["drop-dead-channels"]()

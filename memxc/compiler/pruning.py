@@ -47,6 +47,12 @@ def parse(text: str, refit: bool = False) -> Pass:
     return passes.available()[name](**{**fixed, key: value, "rest": rest})
 
 
+def checked(text: str) -> str:
+    """METHOD:AMOUNT. Raises ValueError as `parse`."""
+    parse(text)
+    return text
+
+
 def asked(texts: Iterable[str], refit: bool = False) -> list[Pass]:
     """The passes of several. refit: what stays is fitted to the samples.
 

@@ -1,4 +1,4 @@
-"""What a pass did to the size of a network: counted before and after it."""
+"""The record of a pass: the size of the network before and after it, and what it lost."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.evaluation.losses import Loss
 from memxc.interfaces import Zeros
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar, Kernel
@@ -27,7 +28,7 @@ class PassRecord:
     exact: bool
     before: Mapping[str, float]
     after: Mapping[str, float]
-    loss: Mapping[str, float | str]
+    loss: Loss | None
 
 
 _KEYS = ("crossbars", "memristors", "multiplications", "parameters")
@@ -43,7 +44,7 @@ def counts(design: Design, zeros: Zeros = "parked") -> dict[str, int]:
     """
     total = dict.fromkeys(_KEYS, 0)
     for stage in design.stages:
-        if isinstance(stage, (Linear, Array)) and stage.cell != "resistor":
+        if isinstance(stage, (Linear, Array)) and stage.programmable:
             for key, value in _counts(stage, zeros).items():
                 total[key] += value
     return total
@@ -57,7 +58,7 @@ def macs(design: Design) -> int:
     return sum(
         kernel.groups * kernel.places * kernel.devices
         for stage in design.stages
-        if isinstance(stage, Linear) and stage.cell == "memristor"
+        if isinstance(stage, Linear) and stage.tiled
         for kernel in stage.kernels
     )
 
@@ -82,9 +83,9 @@ def _counts(stage: Linear | Array, zeros: Zeros) -> dict[str, int]:
     )
     total = dict.fromkeys(_KEYS, 0)
     for block in found:
-        placed = 1 if stage.schedule == "sequential" else block.places
+        placed = stage.placed(block.places)
         # A kept batch normalisation stands beside the crossbars, as resources counts it.
-        if stage.cell == "memristor":
+        if stage.tiled:
             total["crossbars"] += placed * block.groups
             total["multiplications"] += block.weights * block.places
         total["memristors"] += block.memristors * placed

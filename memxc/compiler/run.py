@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,19 +12,22 @@ from numpy.typing import NDArray
 from memxc.backends.cost import estimate, kernels
 from memxc.compiler import inputs, memory, order
 from memxc.compiler.ladder import Ladder, Rung
+from memxc.compiler.log import Log
+from memxc.compiler.observers import Observer, Step
 from memxc.compiler.options import MITIGATIONS, Options
-from memxc.compiler.record import PassRecord, macs
+from memxc.compiler.record import PassRecord
+from memxc.compiler.scores import Scores
+from memxc.compiler.sizes import LAY_OUT, CountedDesign, Milestones, Sizes, StageByStage
 from memxc.errors import Fault, MemxcError, like
 from memxc.evaluation import losses, samples
-from memxc.interfaces import Context, DesignPass, GraphPass
+from memxc.frontend import Part
+from memxc.interfaces import Context, DesignPass, GraphPass, Pass, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear
 from memxc.ops.lower import load, lower
 from memxc.target import Target
 
-#: The passes that put kernels on crossbars.
-_LAY_OUT = ("partition", "tile", "program")
 _UNCHECKED = (
     "report only: nothing was held against onnxruntime, no baseline was measured, and no netlist, "
     "design or mapping is written; compile without --report-only before you build it"
@@ -38,8 +42,9 @@ __all__ = ["MITIGATIONS", "Compiled", "Options", "compile_model", "steps"]
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A programmed design and how it came about. squares: as Context's.
+    """A programmed design and how it came about.
 
+    model: the file that was compiled, or the part of it that the options ask for.
     unlaid: the design as it stood before it was laid out; context: what its passes could look at.
     bill: where only a report was asked for and `design` has no conductances, what it would take.
     reference: what the first rung is held against, None for nothing; fault: why it does not hold.
@@ -47,12 +52,12 @@ class Compiled:
 
     options: Options
     target: Target
+    model: Path | Part
     graph: Graph
     design: Design
     unlaid: Design
     context: Context
     samples: Mapping[str, NDArray[Any]]
-    squares: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None
     records: tuple[PassRecord, ...]
     reference: str | None
@@ -79,80 +84,97 @@ def compile_model(
 ) -> Compiled:
     """ONNX file -> programmed design. Raises MemxcError with all faults of the user's input.
 
-    check: hold each pass against the one before it; the design is the same without.
-    report_only: for what a report needs, unchecked and in little memory. large: False refuses a
+    check: compare the network after each pass with the one before; the design is the same without.
+    report_only: count what a report needs, unchecked and in little memory. large: False refuses a
     circuit that is larger than the model's file can account for.
     """
-    loaded, lowered = _read(options, progress)
+    progress("reading the model")
+    model, shapes = inputs.model(options)
+    loaded = load(model, shapes)
+    progress("lowering")
+    lowered = lower(loaded)  # its faults show before a sample is drawn or the model is run
     memory.check(loaded, lowered, str(options.model), report_only, large)
     known, warnings = inputs.read(options, loaded)
     pipeline = order.asked(options)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
-    ladder = Ladder(options.model, {} if report_only or not check else ctx.samples, progress)
-    ladder.known = loaded, lowered
-    graph, multiplications, per_kernel = loaded, 0, kernels.measure(lowered)
-    del lowered  # a large one; the ladder lets go of it when a pass has changed the graph
-    for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
-        # Those of the network as it was given, whatever is pruned later.
-        if not graph_pass.exact:
-            multiplications = multiplications or macs(ladder.design(graph))
-        graph = ladder.graph_pass(graph_pass, graph, ctx)
-    design = ladder.design(graph)
-    _check_stages(design, ctx)
-    if not ladder.records:
-        ladder.lowered(design)
-    multiplications = multiplications or macs(design)
-    changes = [p for p in pipeline if isinstance(p, DesignPass)]
-    design, unlaid, bill = _built(ladder, changes, design, ctx, report_only)
+    ladder, scores = Ladder(model, ctx), Scores(ctx)
+    milestones = Milestones()
+    observers: list[Observer] = [milestones, Sizes(ctx.zeros)]
+    if report_only:
+        pipeline = _stage_by_stage(pipeline)
+    elif check:
+        observers += [ladder, scores]
+    log = Log()
+    log.start(observers, lowered)
+    per_kernel = kernels.measure(lowered)
+    steps = _steps(loaded, lowered, pipeline, ctx, progress)
+    del lowered  # a large one
+    for step in steps:
+        log.see(observers, step, ctx)
+    design = step.after
     _check_fits(design, ctx)
     return Compiled(
         options=options,
         target=options.target,
+        model=model,
         graph=loaded,
         design=design,
-        unlaid=unlaid,
+        unlaid=milestones.unlaid or design,
         context=ctx,
         samples=ctx.samples,
-        squares=ctx.squares,
         labels=None if known.labels is None else known.labels[: samples.MOST],
-        records=tuple(ladder.records),
+        records=tuple(log.records),
         reference=ladder.reference,
         fault=ladder.fault,
         rungs=tuple(ladder.rungs),
-        loss=ladder.loss(),
-        warnings=(*warnings, *ladder.warnings, *ctx.warnings, *_left_out(options, report_only)),
-        macs=multiplications,
+        loss=scores.loss(),
+        warnings=(*warnings, *log.observed, *log.told, *_left_out(options, report_only)),
+        macs=milestones.macs or 0,
         per_kernel=per_kernel,
         report_only=report_only,
-        bill=bill,
+        bill=step.result.bill if isinstance(step.result, CountedDesign) else None,
     )
 
 
-def _read(options: Options, progress: Callable[[str], None]) -> tuple[Graph, Design]:
-    """The network, and lowered: its faults show before a sample is drawn or the model is run."""
-    progress("reading the model")
-    loaded = load(options.model, options.shapes)
-    progress("lowering")
-    return loaded, lower(loaded)
+def _steps(
+    graph: Graph,
+    design: Design,
+    pipeline: Iterable[Pass],
+    ctx: Context,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Iterator[Step]:
+    """Run passes over a graph, which lowers to `design`, and then over the design."""
+    result: Result[Graph] | Result[Design]
+    lowered = False
+    for change in pipeline:
+        if isinstance(change, GraphPass):
+            progress(change.name)
+            result = change.run(graph, ctx)
+            result.ir.verify()
+            before, design = design, design if _same(graph, result.ir) else lower(result.ir)
+            graph = result.ir
+        elif isinstance(change, DesignPass):
+            if not lowered:
+                _check_stages(design, ctx)
+                lowered = True
+            progress(change.name)
+            before, result = design, change.run(design, ctx)
+            design = result.ir
+            if not isinstance(
+                result, CountedDesign
+            ):  # no circuit: its crossbars have no lines left
+                design.verify()
+        yield Step(change, before, design, result)
 
 
-def _built(
-    ladder: Ladder, changes: list[DesignPass], design: Design, ctx: Context, report_only: bool
-) -> tuple[Design, Design, estimate.Estimate | None]:
-    """The design after passes, before those that lay it out, and its bill instead where it will do.
-
-    report_only: no conductances are wanted, if it can be.
-    """
-    unlaid, bill = None, None
-    while changes and bill is None:
-        if changes[0].name in _LAY_OUT:
-            unlaid = unlaid or design
-        if report_only and changes[0].name in _LAY_OUT and estimate.possible(changes):
-            bill = ladder.estimate(changes, design, ctx)
-            design = bill.design
-        else:
-            design = ladder.design_pass(changes.pop(0), design, ctx)
-    return design, unlaid or design, bill
+def _stage_by_stage(pipeline: Sequence[Pass]) -> list[Pass]:
+    """The pipeline with the passes that lay out and program joined to one that counts them."""
+    changes = [change for change in pipeline if isinstance(change, DesignPass)]
+    for index, change in enumerate(changes):
+        if change.name in LAY_OUT and estimate.possible(changes[index:]):
+            counted = StageByStage(tuple(changes[index:]))
+            return [*pipeline[: len(pipeline) - len(changes) + index], counted]
+    return list(pipeline)
 
 
 def _left_out(options: Options, report_only: bool) -> Iterator[str]:
@@ -165,19 +187,17 @@ def _left_out(options: Options, report_only: bool) -> Iterator[str]:
 
 def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
     """The network after each pass by its name, nothing measured; "load" and "lower" among them."""
-    graph = load(options.model, options.shapes)
+    graph = load(*inputs.model(options))
     yield "load", graph
     pipeline = order.asked(options)
     known, _ = inputs.read(options, graph)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
-    for graph_pass in (p for p in pipeline if isinstance(p, GraphPass)):
-        graph = graph_pass.run(graph, ctx)
-        yield graph_pass.name, graph
-    design = lower(graph)
-    yield "lower", design
-    for design_pass in (p for p in pipeline if isinstance(p, DesignPass)):
-        design = design_pass.run(design, ctx)
-        yield design_pass.name, design
+    lowered = False
+    for step in _steps(graph, lower(graph), pipeline, ctx):
+        if isinstance(step.change, DesignPass) and not lowered:
+            yield "lower", step.before
+            lowered = True
+        yield step.change.name, step.result.ir
 
 
 def _check_fits(design: Design, ctx: Context) -> None:
@@ -187,7 +207,7 @@ def _check_fits(design: Design, ctx: Context) -> None:
         rows, columns = ctx.tile(array.name)
         words = max(crossbar.word_lines for crossbar in array.crossbars)
         bits = max(crossbar.bit_lines for crossbar in array.crossbars)
-        if array.cell != "resistor" and (words > rows or bits > columns):
+        if array.programmable and (words > rows or bits > columns):
             what = f"takes {words} x {bits} lines, a unit crossbar has {rows} x {columns}"
             faults.append(Fault("does-not-fit", array.name, what, "put tile before program"))
     if faults:
@@ -196,7 +216,7 @@ def _check_fits(design: Design, ctx: Context) -> None:
 
 def _check_stages(design: Design, ctx: Context) -> None:
     linear = (stage for stage in design.stages if isinstance(stage, Linear))
-    stages = {stage.name: stage.cell for stage in linear if stage.cell != "resistor"}
+    stages = {stage.name: stage.cell for stage in linear if stage.programmable}
     faults = []
     for name, settings in ctx.stage_set.items():
         if stages.get(name) == "batchnorm" and {*settings} != {"schedule"}:
@@ -207,3 +227,11 @@ def _check_stages(design: Design, ctx: Context) -> None:
             faults.append(Fault("usage", f"--stage-set {name}", "no such crossbar stage", hint))
     if faults:
         raise MemxcError(faults)
+
+
+def _same(one: Graph, other: Graph) -> bool:
+    """Whether a pass found nothing to do."""
+    held = one.weights.keys() == other.weights.keys() and all(
+        one.weights[name] is other.weights[name] for name in one.weights
+    )
+    return held and one.nodes == other.nodes and one.outputs == other.outputs

@@ -1,36 +1,54 @@
-"""--stage-set STAGE.key=value: one stage otherwise than the rest."""
+"""--stage-set STAGE.key=value: options of a single stage."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from typing import get_args, get_type_hints
 
+from memxc import passes
+from memxc.compiler.forms import tile
 from memxc.errors import Fault, MemxcError, once
+from memxc.interfaces import declared
 
-#: What can be said of a single stage, and the values where these are words.
-KEYS: dict[str, tuple[str, ...]] = {
-    "partition": ("packed", "paper", "paper-rectangular", "none"),
-    "schedule": ("parallel", "sequential"),
-    "tile": (),
-}
+
+@cache
+def keys() -> dict[str, tuple[str, ...]]:
+    """The values that each key may have, as the fields of the passes declare them.
+
+    The size of the unit crossbar, `tile`, is the target's, and has no list of values.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for change in passes.available().values():
+        for name, option in declared(change).items():
+            if option.per_stage:
+                found[option.flag.removeprefix("--")] = get_args(get_type_hints(change)[name])
+    return {**found, "tile": ()}
 
 
 def parse(text: str) -> tuple[str, str, str]:
-    """Stage, key and value of STAGE.key=value. ValueError, in a sentence, where it is none."""
+    """Stage, key and value of STAGE.key=value. Raises ValueError, in a sentence, if it has none."""
     place, equals, value = text.partition("=")
     stage, dot, key = place.rpartition(".")
     if not (equals and dot and stage and value):
         raise ValueError("a stage, a key and a value are wanted, STAGE.key=value")
-    if key not in KEYS:
-        raise ValueError(f"there is no key {key!r}; keys are {', '.join(KEYS)}")
+    if key not in keys():
+        raise ValueError(f"there is no key {key!r}; keys are {', '.join(keys())}")
     if key == "tile":
         tile(value)
-    elif value not in KEYS[key]:
-        raise ValueError(f"{key} is {' or '.join(KEYS[key])}")
+    elif value not in keys()[key]:
+        raise ValueError(f"{key} is {' or '.join(keys()[key])}")
     return stage, key, value
 
 
+def checked(text: str) -> str:
+    """STAGE.key=value. Raises ValueError as `parse`."""
+    parse(text)
+    return text
+
+
 def by_stage(texts: Iterable[str]) -> dict[str, dict[str, str]]:
-    """{stage: {key: value}} of several. MemxcError (usage): all faults."""
+    """{stage: {key: value}} of several texts. Raises MemxcError (usage) with all faults."""
     found: dict[str, dict[str, str]] = {}
     faults, known = [], set[str]()
     for text in texts:
@@ -46,22 +64,3 @@ def by_stage(texts: Iterable[str]) -> dict[str, dict[str, str]]:
     if faults:
         raise MemxcError(faults)
     return found
-
-
-def tile(text: str) -> tuple[int, int]:
-    """R or RxC: rows and columns of the unit crossbar. ValueError where they are none."""
-    sizes = [whole(size) for size in text.split("x")]
-    if len(sizes) > 2:
-        raise ValueError("rows, or rows x columns, are wanted")
-    rows, columns = sizes[0], sizes[-1]
-    if not 3 <= rows <= 65536 or not 2 <= columns <= 65536:
-        raise ValueError("a unit crossbar has 3 to 65536 rows and 2 to 65536 columns")
-    return rows, columns
-
-
-def whole(text: str) -> int:
-    """A positive whole number. ValueError where it is none."""
-    # int() of thousands of digits is refused by Python, with words about its settings.
-    if not text.strip().isdecimal() or len(text) > 20 or not 0 < int(text) <= 2**31:
-        raise ValueError(f"{text[:20]!r} is not a positive whole number")
-    return int(text)

@@ -10,11 +10,12 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc import plugins
 from memxc.errors import fail
 
 Floats = NDArray[np.float64]
@@ -48,7 +49,19 @@ def _all() -> dict[str, Engine]:
     for module in pkgutil.iter_modules(__path__):
         engine: Engine = importlib.import_module(f"{__name__}.{module.name}").ENGINE
         found[engine.name] = engine
+    for name, plugin in plugins.added("memxc.engines", set(found), _no_engine).items():
+        found[name] = plugin.value
     return found
+
+
+def _no_engine(name: str, value: Any) -> str | None:
+    """Why an object is no engine of a name, None where it is one."""
+    lacks = [
+        key for key in ("name", "reports_power", "version", "sweep") if not hasattr(value, key)
+    ]
+    if isinstance(value, type) or lacks:
+        return f"is not an engine: {'it is a class' if not lacks else 'it has no ' + lacks[0]}"
+    return None if value.name == name else f"is called {value.name!r}"
 
 
 def names() -> list[str]:

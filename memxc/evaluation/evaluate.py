@@ -158,29 +158,24 @@ def _linear(stage: Linear, dst: Bus, src: Bus, source: Floats) -> Floats:
 
 def _array(stage: Array, width: int, source: Floats) -> Floats:
     currents = {polarity: np.zeros((len(source), width + 1)) for polarity in (1, -1)}
-    loads = {polarity: np.zeros((1, width + 1)) for polarity in (1, -1)}
     volts = _Source(source)
     for crossbar in stage.crossbars:
         for groups, places in crossbar.taps.pieces(_CHUNK, crossbar.bit_lines, len(source)):
             taps = volts.at(crossbar.taps, groups, places)
             words = word_line_volts(crossbar, taps, stage.v_bias, stage.gain)
-            g = crossbar.conductance(groups)
-            parts, load = words @ g, g.sum(axis=1)[None, :, None, :]
+            parts = words @ crossbar.conductance(groups)
             sinks = crossbar.sinks.nets(groups, places)
             for polarity in (1, -1):
                 bits = np.flatnonzero(crossbar.polarity == polarity)
                 if len(bits):
                     lanes = sinks[..., crossbar.column[bits]]
                     _add(currents[polarity], lanes, parts[..., bits])
-                    _add(
-                        loads[polarity], lanes, np.broadcast_to(load[..., bits], (1, *lanes.shape))
-                    )
     plus, minus = (currents[p][:, :-1] for p in (1, -1))
-    y_plus, y_minus = (loads[p][0, :-1] for p in (1, -1))
-    if stage.signed == "inverted-inputs":
-        return amplifier.single(minus, y_minus, stage.r_f, stage.gain, stage.offset)
+    loads = amplifier.loads(stage.crossbars, width)
+    if stage.single_ended:
+        return amplifier.single(minus, loads[-1], stage.r_f, stage.gain, stage.offset)
     return amplifier.pair(
-        plus, minus, y_plus, y_minus, stage.r_f, stage.r_join, stage.gain, stage.offset
+        plus, minus, loads[1], loads[-1], stage.r_f, stage.r_join, stage.gain, stage.offset
     )
 
 

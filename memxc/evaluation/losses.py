@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from memxc.documents import Count, Number, Part
 from memxc.errors import MemxcError
 from memxc.evaluation import evaluate, metrics
 from memxc.evaluation.samples import Samples
@@ -22,6 +23,7 @@ from memxc.ir.design import Design
 from memxc.ir.stages import Linear
 
 Answers = Mapping[str, NDArray[Any]]
+Measure = Literal["top1", "dice", "error"]
 
 #: Samples that losses are measured on: at most and at least, and multiplications in all.
 MOST, _LEAST, _WORK = 1024, 4, 1 << 30
@@ -32,29 +34,27 @@ MOST, _LEAST, _WORK = 1024, 4, 1 << 30
 DIGITS = 10
 
 
-@dataclass(frozen=True)
-class Loss:
-    """Answers held against earlier ones, over `samples` samples.
+class Loss(Part):
+    """What the outputs lost against the outputs before.
 
-    metric: top1 or dice, the mean score `before` and `after`; or error, where before is 0.
-    The errors are max|a - b| over all outputs and samples, and that over the largest |b|.
+    `top1` and `dice` are mean scores by the labels; `error` is the mean over the samples of
+    max|a-b| / max|b|, of the output where it is largest.
     """
 
-    samples: int
-    max_abs_error: float
-    max_rel_error: float
-    metric: str
-    before: float
-    after: float
-
-    @property
-    def lost(self) -> float:
-        """The loss as one number."""
-        return self.after if self.metric == "error" else self.before - self.after
-
-    def as_dict(self) -> dict[str, float | str]:
-        """The keys of report.json."""
-        return {**vars(self), "lost": self.lost}
+    samples: Count = Field(description="Samples that the loss is measured on.")
+    max_abs_error: Number = Field(
+        description="max|a-b| over all outputs and samples, in units of the outputs."
+    )
+    max_rel_error: Number = Field(description="The same relative to the largest |b|.")
+    metric: Measure = Field(
+        description="What `before`, `after` and `lost` are: accuracy or Dice by the labels, or the "
+        "relative error."
+    )
+    before: Number = Field(description="Score of the network before; 0 where it is an error.")
+    after: Number = Field(description="Score of the network after.")
+    lost: Number = Field(
+        description="What the score fell by, negative for a gain; or the relative error."
+    )
 
 
 class Judge:
@@ -96,7 +96,15 @@ class Judge:
         apart = np.array([distance(after[name], before[name]) for name in after])
         largest, relative = (float(value) for value in apart.max(axis=0))
         was, now = (_mean(self._score(answers, before)) for answers in (before, after))
-        return Loss(self.samples, largest, relative, self.metric, was, now)
+        return Loss(
+            samples=self.samples,
+            max_abs_error=largest,
+            max_rel_error=relative,
+            metric=self.metric,
+            before=was,
+            after=now,
+            lost=now if self.metric == "error" else was - now,
+        )
 
     def _score(self, answers: Answers, before: Answers) -> NDArray[Any]:
         """By the metric, a number a sample."""
@@ -143,13 +151,15 @@ def _mean(scores: NDArray[Any]) -> float:
     return round(float(scores.mean()), DIGITS)
 
 
-def _metric(design: Design, labels: NDArray[Any] | None) -> tuple[str, str]:
+def _metric(design: Design, labels: NDArray[Any] | None) -> tuple[Measure, str]:
     """The metric that the labels are for, and a warning where they are for none."""
     shape = design.buses[design.outputs[0]].sample
     try:
-        return metrics.choose(None, shape, labels, "the samples"), ""
+        chosen = metrics.choose(None, shape, labels, "the samples")
     except MemxcError as error:
         return "error", f"losses are relative errors: {error.faults[0].what}"
+    assert chosen != "iou", "labels do not ask for it"
+    return chosen, ""
 
 
 def _work(design: Design) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from memxc.errors import MemxcError, fail
 
 Array = NDArray[Any]
+Metric = Literal["top1", "dice", "iou", "error"]
 
 
 def _top1(answers: Array, truth: Array) -> Array:
@@ -47,12 +48,14 @@ def _share(part: Array, whole: Array) -> Array:
     return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)
 
 
-METRICS: dict[str, Callable[[Array, Array], Array]] = {
+METRICS: dict[Metric, Callable[[Array, Array], Array]] = {
     "top1": _top1, "dice": _dice, "iou": _iou, "error": _error,
 }  # fmt: skip
 
 
-def choose(asked: str | None, answer: tuple[int, ...], labels: Array | None, where: str) -> str:
+def choose(
+    asked: Metric | None, answer: tuple[int, ...], labels: Array | None, where: str
+) -> Metric:
     """The metric asked for, or the one that the labels are for.
 
     answer: the shape of one answer. Raises MemxcError where the labels do not fit: usage for their

@@ -13,17 +13,19 @@ from onnx import ModelProto, numpy_helper  # noqa: TID251
 from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend import bound, evaluator
 from memxc.frontend.check import check
+from memxc.frontend.choose import choose_part
 from memxc.frontend.convert import convert
 from memxc.frontend.ends import Ends, ends
 from memxc.frontend.fold import fold
 from memxc.frontend.network import network_of
+from memxc.frontend.part import Part
 from memxc.frontend.read import prepared, read
 from memxc.frontend.shapes import fixed_inputs
 from memxc.frontend.unshaped import nodes
 from memxc.ir.graph import Graph, Tensor
 
 
-def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+def load(path: Path | Part, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
     """A network as a Graph: batch 1, static shapes, constants folded, dead nodes gone.
 
     `shapes` are for inputs whose size the model leaves open. Raises MemxcError (broken-model,
@@ -102,6 +104,8 @@ def _located(fault: Fault, path: str) -> Fault:
 __all__ = [
     "Ends",
     "ModelProto",
+    "Part",
+    "choose_part",
     "ends",
     "evaluator",
     "load",

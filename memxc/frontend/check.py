@@ -37,7 +37,7 @@ def check(model: onnx.ModelProto, where: str) -> None:
     if faults:
         raise MemxcError(faults)
     try:
-        native.ask("checked", _without_weights(model), native.allowance(len(model.graph.node)))
+        native.ask("checked", without_weights(model), native.allowance(len(model.graph.node)))
     except worker.Refused as error:
         raise fail("broken-model", where, f"ONNX's checker says: {_short(error)}") from error
     except worker.Died as death:
@@ -108,7 +108,7 @@ def _is_text(kind: str, attribute: onnx.AttributeProto) -> bool:
     return tensor or cast or (kind == "Constant" and attribute.name in _TEXT_VALUES)
 
 
-def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same network with its initialisers as inputs: what the checker copies stays small."""
     graph = onnx.GraphProto(name=model.graph.name)
     graph.node.extend(model.graph.node)

@@ -28,7 +28,7 @@ def convert(network: Network, name: str) -> Graph:
     made = [tensor for node in nodes for tensor in node.outputs if tensor]
     shapes = {tensor: network.shapes[tensor] for tensor in (*network.inputs, *made)}
     shapes |= {key: value.shape for key, value in weights.items()}
-    kinds = {tensor: _kind(network.types[tensor]) for tensor in (*network.inputs, *made)}
+    kinds = {tensor: kind_name(network.types[tensor]) for tensor in (*network.inputs, *made)}
     graph = Graph(
         name,
         tuple(network.inputs),
@@ -43,7 +43,7 @@ def convert(network: Network, name: str) -> Graph:
     return graph
 
 
-def _kind(number: int) -> str:
+def kind_name(number: int) -> str:
     """An element type in ONNX's words and lower case."""
     return str(onnx.TensorProto.DataType.Name(number)).lower()
 

@@ -8,15 +8,19 @@ from pathlib import Path
 from google.protobuf.message import EncodeError
 from onnx import external_data_helper  # noqa: TID251
 
+from memxc.frontend.part import Part
 from memxc.frontend.read import parse, read
 from memxc.frontend.tensors import tensors
 
 
-def copy(path: Path, to: Path) -> bool:
+def copy(path: Path | Part, to: Path) -> bool:
     """Copy a model that `load` has read; the same bytes where it has no external data.
 
     False, and no copy, where the weights do not fit into one file. OSError as shutil.copyfile.
     """
+    if isinstance(path, Part):
+        to.write_bytes(path.data)
+        return True
     bare = parse(path)
     if not any(map(external_data_helper.uses_external_data, tensors(bare))):
         shutil.copyfile(path, to)

@@ -19,6 +19,7 @@ from onnx.reference import ReferenceEvaluator  # noqa: TID251
 from memxc import worker
 from memxc.errors import fail
 from memxc.evaluation.reference.arrays import Described, packed, unpacked
+from memxc.frontend.part import Part
 from memxc.frontend.read import read
 
 _Named = dict[str, NDArray[Any]]
@@ -30,7 +31,7 @@ SECONDS = 60.0
 _MEMORY = 2**31
 
 
-def run(path: Path, inputs: Mapping[str, NDArray[Any]]) -> _Named:
+def run(path: Path | Part, inputs: Mapping[str, NDArray[Any]]) -> _Named:
     """The model's outputs (samples, *shape without batch) for inputs (samples, *shape).
 
     Raises MemxcError (unsupported-model) where the evaluator refuses the model, or takes longer

@@ -56,6 +56,9 @@ def infer(node: onnx.NodeProto, network: Network) -> None:
             network.shapes[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim)
     if node.op_type == "Compress" and node.input[1] in network.constants:
         # Inference has refused an axis that the tensor has not.
+        if network.constants[node.input[1]].ndim != 1:
+            what = "the condition of Compress is not a vector"
+            raise fail("broken-model", node.name, what)
         network.shapes[node.output[0]] = _kept(node, network)
 
 

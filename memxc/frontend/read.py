@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from memxc.errors import fail
 from memxc.frontend import external
 from memxc.frontend.functions import inlined
+from memxc.frontend.part import Part
 from memxc.frontend.subgraphs import walk
 from memxc.frontend.text import check_text
 
@@ -30,11 +31,13 @@ _OTHERS = (
 )
 
 
-def read(path: Path) -> onnx.ModelProto:
+def read(path: Path | Part) -> onnx.ModelProto:
     """The model of a file that stands alone: local functions inlined, external data loaded.
 
     Raises MemxcError (broken-model, unsupported-model).
     """
+    if isinstance(path, Part):
+        return path.model()
     model = prepared(parse(path), str(path))
     external.load(model, path)
     return model

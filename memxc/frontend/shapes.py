@@ -29,7 +29,7 @@ def fixed_inputs(
         faults.append(Fault("broken-model", where, "the network has no inputs"))
     shapes = {}
     for name, value in values.items():
-        found = _kind_fault(value) or _fixed(name, _sizes(value), given.get(name))
+        found = _kind_fault(value) or _fixed(name, sizes(value), given.get(name))
         if isinstance(found, Fault):
             faults.append(found)
         else:
@@ -54,11 +54,12 @@ def _kind_fault(value: onnx.ValueInfoProto) -> Fault | None:
     return None
 
 
-def _sizes(value: onnx.ValueInfoProto) -> _Sizes | None:
-    """Some exporters write -1 for an axis that they leave open."""
+def sizes(value: onnx.ValueInfoProto) -> _Sizes | None:
+    """The declared sizes of a tensor, None for an open axis; None where it has no shape."""
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
         return None
+    # Some exporters write -1 for an axis that they leave open.
     dims = tensor.shape.dim
     return [d.dim_value if d.HasField("dim_value") and d.dim_value != -1 else None for d in dims]
 
@@ -73,12 +74,12 @@ def _fixed(name: str, sizes: _Sizes | None, given: Shape | None) -> Shape | Faul
         axes = [str(i) for i, size in enumerate(sizes) if size is None and i > 0]
         if axes:
             word = "axes" if len(axes) > 1 else "axis"
-            what = f"the model leaves {word} {', '.join(axes)} of {_words(sizes)} open"
+            what = f"the model leaves {word} {', '.join(axes)} of {words(sizes)} open"
             example = "x".join(str(n or "SIZE") for n in given)
             hint = f"say it with {pasted('--shape', f'{name}={example}')}"
             return Fault("unsupported-shape", name, what, hint)
     elif sizes is not None and not _agree(sizes, given):
-        what = f"{_words(given)} does not fit the model's {_words(sizes)}"
+        what = f"{words(given)} does not fit the model's {words(sizes)}"
         return Fault("usage", f"--shape {name}", what)
     return _usable(name, given)
 
@@ -89,13 +90,13 @@ def _usable(name: str, shape: Shape) -> Shape | Fault:
         what = "the input is a single number: it has no batch axis"
         hint = "export the model with a batch axis of 1 first"
     elif min(shape) < 1:
-        what = f"the input has the shape {_words(shape)}, which holds nothing"
+        what = f"the input has the shape {words(shape)}, which holds nothing"
     elif shape[0] != 1:
-        what = f"the input has a fixed batch of {shape[0]} (shape {_words(shape)})"
+        what = f"the input has a fixed batch of {shape[0]} (shape {words(shape)})"
         hint = "a circuit computes one sample at a time: export with batch 1, or with an open batch"
     elif prod(shape) > MOST:
         what = (
-            f"the input claims {_words(shape)}: more than the {MOST:,} nets that a signal may have"
+            f"the input claims {words(shape)}: more than the {MOST:,} nets that a signal may have"
         )
     return Fault("unsupported-shape", name, what, hint) if what else shape
 
@@ -106,5 +107,6 @@ def _agree(sizes: _Sizes, given: Shape) -> bool:
     )
 
 
-def _words(sizes: _Sizes) -> str:
-    return "x".join("?" if size is None else str(size) for size in sizes) or "(no axes)"
+def words(shape: _Sizes) -> str:
+    """A shape for people: 1x?x28."""
+    return "x".join("?" if size is None else str(size) for size in shape) or "(no axes)"

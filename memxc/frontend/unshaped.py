@@ -9,6 +9,7 @@ import onnx  # noqa: TID251
 from memxc.errors import MemxcError
 from memxc.frontend.bound import SHALLOW
 from memxc.frontend.convert import plain
+from memxc.frontend.part import Part
 from memxc.frontend.read import PLAIN_OPSET, opset_of, read
 from memxc.frontend.sequences import KNOWN
 from memxc.frontend.subgraphs import reads
@@ -18,7 +19,7 @@ from memxc.ir.graph import Node
 _RESOLVED = KNOWN | {"If"}
 
 
-def nodes(path: Path) -> tuple[list[Node], int]:
+def nodes(path: Path | Part) -> tuple[list[Node], int]:
     """The nodes that no folding takes away, and the opset they are read as.
 
     They compute with the numbers of the inputs, and an output needs them. Those in the branches of

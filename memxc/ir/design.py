@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf, prod
+
+import numpy as np
+from numpy.typing import NDArray
 
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
 
@@ -18,12 +21,17 @@ class Bus:
 
     scale: volts per unit of activation (None before calibrate, and for what stays digital).
     limit: volts at which the limiter of the driving stage clips, None where there is none.
+    mean_square: squared volts of each net, (width,), averaged over the calibration samples; None
+    where no weights read the bus. It is not stored with the design.
     """
 
     name: str
     shape: tuple[int, ...]
     scale: float | None = None
     limit: float | None = None
+    mean_square: NDArray[np.float64] | None = field(
+        default=None, compare=False, repr=False, metadata={"stored": False}
+    )
 
     @property
     def width(self) -> int:

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+#: The least and the largest value, either of which may be infinite.
+Interval = tuple[float, float]
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": lambda *a: reduce(np.minimum, a),
@@ -96,6 +98,11 @@ def is_sigmoid(tree: ast.expr) -> bool:
     return ast.dump(tree) == ast.dump(parse(SIGMOID))
 
 
+def is_sum(text: str) -> bool:
+    """Whether a lane function adds two signals, and does nothing else."""
+    return ast.dump(parse(text)) == ast.dump(parse("x0+x1"))
+
+
 def fanin(text: str) -> int:
     """One more than the largest k among the x<k> that a lane function reads."""
     names = [part.id for part in ast.walk(parse(text)) if isinstance(part, ast.Name)]
@@ -122,6 +129,55 @@ def evaluate(text: str, inputs: Sequence[Floats]) -> Floats:
         raise AssertionError(f"unparsed tree in {text!r}")
 
     return np.asarray(value(parse(text)), dtype=np.float64)
+
+
+def interval(text: str, inputs: Sequence[Interval]) -> Interval:
+    """Bounds that a lane function never leaves while each input stays within its own.
+
+    They may be wider than need be: a signal that stands in it twice counts as two.
+    """
+
+    def bounds(tree: ast.expr) -> Interval:
+        match tree:
+            case ast.Constant(value=number):
+                found = float(number), float(number)  # type: ignore[arg-type]
+            case ast.Name(id=name):
+                found = inputs[int(name[1:])]
+            case ast.UnaryOp(operand=operand):
+                found = _combined(ast.Sub, (0.0, 0.0), bounds(operand))
+            case ast.BinOp(left=left, op=op, right=right):
+                found = _combined(type(op), bounds(left), bounds(right))
+            case ast.Call(func=ast.Name(id=name), args=args) if name in _WRITTEN:
+                found = interval(_WRITTEN[name], list(map(bounds, args)))
+            case ast.Call(func=ast.Name(id="abs"), args=[arg]):
+                low, high = bounds(arg)
+                found = max(low, -high, 0.0), max(-low, high)
+            case ast.Call(func=ast.Name(id=name), args=args):  # each grows with its arguments
+                lows, highs = zip(*map(bounds, args), strict=True)
+                found = _FUNCTIONS[name](*lows), _FUNCTIONS[name](*highs)
+            case _:
+                raise AssertionError(f"unparsed tree in {text!r}")
+        return found
+
+    with np.errstate(all="ignore"):
+        low, high = map(float, bounds(parse(text)))
+    # Where bounds are infinite there may be no number for their difference.
+    return -np.inf if np.isnan(low) else low, np.inf if np.isnan(high) else high
+
+
+def _combined(op: type[ast.operator], one: Interval, other: Interval) -> Interval:
+    (low, high), (least, most) = one, other
+    if op is ast.Add:
+        return low + least, high + most
+    if op is ast.Sub:
+        return low - most, high - least
+    if op is ast.Div:
+        if least <= 0 <= most:
+            return -np.inf, np.inf
+        least, most = 1 / most, 1 / least
+    # A signal is finite: 0 times it is 0, however large it may be.
+    ends = [a * b if a and b else 0.0 for a in (low, high) for b in (least, most)]
+    return min(ends), max(ends)
 
 
 def spice(text: str, variables: Sequence[str]) -> str:

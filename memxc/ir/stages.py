@@ -28,8 +28,34 @@ Drive = Literal["left", "both"]
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
+class _Weighted:
+    """What Linear and Array are asked alike; `cell` and `schedule` are fields of both."""
+
+    cell: Cell
+    schedule: Schedule
+
+    @property
+    def programmable(self) -> bool:
+        """Whether it is made of memristors, which are programmed, vary and may be nonlinear."""
+        return self.cell != "resistor"
+
+    @property
+    def tiled(self) -> bool:
+        """Whether its memristors stand on unit crossbars, not beside them as batchnorm."""
+        return self.cell == "memristor"
+
+    @property
+    def sequential(self) -> bool:
+        """Whether one crossbar serves all places, one a period."""
+        return self.schedule == "sequential"
+
+    def placed(self, places: int) -> int:
+        """At how many of its places a block has hardware of its own."""
+        return 1 if self.sequential else places
+
+
 @dataclass(frozen=True, eq=False)
-class Linear:
+class Linear(_Weighted):
     """Weights at places. `cell` says what they are made of.
 
     memristor: programmed crossbars; resistor: fixed parts (AveragePool), never counted as
@@ -60,12 +86,12 @@ class Linear:
             kernel.verify(widths[self.src], widths[self.dst])
 
     def __str__(self) -> str:
-        kind = "" if self.cell == "memristor" else f" {self.cell}"
+        kind = "" if self.tiled else f" {self.cell}"
         return f"linear{kind} {self.name}({self.src}) {_listing(self.kernels)}"
 
 
 @dataclass(frozen=True, eq=False)
-class Array:
+class Array(_Weighted):
     """A Linear stage after programming: crossbars and their amplifiers.
 
     r_f:    (dst width,) ohm, feedback of op-amp 2; one value a lane, shared by its row parts.
@@ -93,6 +119,11 @@ class Array:
     drive: Drive = "left"
 
     @property
+    def single_ended(self) -> bool:
+        """Whether a lane has one bit line and one op-amp, its negative weights inverted inputs."""
+        return self.signed == "inverted-inputs"
+
+    @property
     def srcs(self) -> tuple[str, ...]:
         """The source buses."""
         return (self.src,)
@@ -116,7 +147,7 @@ class Array:
         assert self.drive in get_args(Drive), f"no word line is driven at {self.drive!r}"
 
     def __str__(self) -> str:
-        kind = "" if self.cell == "memristor" else f" {self.cell}"
+        kind = "" if self.tiled else f" {self.cell}"
         kind += "" if self.drive == "left" else f" driven at {self.drive} ends"
         return f"array{kind} {self.name}({self.src}) {_listing(self.crossbars)}"
 
@@ -161,6 +192,17 @@ class Lanes:
     circuit: Circuit
     #: The output is never larger in magnitude, and in the same volts per unit, as the inputs.
     keeps_scale: bool = False
+
+    @property
+    def rectifies(self) -> bool:
+        """Whether it is a function of one signal, and 0 wherever that is not above 0."""
+        one = sum(taps.lines for taps in self.taps) == 1
+        return one and expr.interval(self.expr, [(-math.inf, 0.0)]) == (0.0, 0.0)
+
+    @property
+    def adds(self) -> bool:
+        """Whether it adds two signals."""
+        return expr.is_sum(self.expr)
 
     def verify(self, widths: Mapping[str, int]) -> None:
         """Raise AssertionError where taps, buses and expression do not agree."""

@@ -14,10 +14,13 @@ from typing import Any, TypeAlias
 
 from numpy.typing import ArrayLike, NDArray
 
-from memxc.build_folder import read, stored, write
-from memxc.build_folder.report import summary
+from memxc.build_folder import read, write
+from memxc.build_folder.report import read as reports
+from memxc.build_folder.report.document import Report
+from memxc.build_folder.report.text import summary
 from memxc.build_folder.verdict import over
 from memxc.errors import MemxcError, printable
+from memxc.evaluation.metrics import Metric
 from memxc.frontend import ModelProto
 from memxc.library import asked, checks, circuits, data
 from memxc.library.data import Samples
@@ -51,9 +54,9 @@ class Build:
             weakref.finalize(self, _remove, holder, os.getpid())
 
     @cached_property
-    def report(self) -> dict[str, Any]:
-        """The report: every key of report.json, which docs/cli.md describes, in SI units."""
-        return stored.built(self.folder, dict)
+    def report(self) -> Report:
+        """The report, with the keys of report.json as attributes, in SI units."""
+        return reports.read(self.folder)
 
     @cached_property
     def _loaded(self) -> read.Loaded:
@@ -63,7 +66,7 @@ class Build:
     @property
     def name(self) -> str:
         """The name of the network: that of its file, without the suffix."""
-        return str(self.report["model"]["name"])
+        return self.report.model.name
 
     @property
     def target(self) -> Target:
@@ -76,7 +79,7 @@ class Build:
 
         True also where nothing was compared, with `report_only`.
         """
-        return self.report["fidelity"]["passed"] is not False
+        return self.report.fidelity.passed is not False
 
     def over(self, budget: Mapping[str, float]) -> list[str]:
         """A sentence for each limit that the report passes, an empty list where there is none.
@@ -173,7 +176,7 @@ class Build:
         sweep: Mapping[str, Iterable[object]] | None = None,
         draws: int = 1,
         draw_per: DrawPer = "placement",
-        metric: str | None = None,
+        metric: Metric | None = None,
         count: int | None = None,
         seed: int = 0,
         progress: Progress = silent,
@@ -231,8 +234,8 @@ class Build:
 
     def __repr__(self) -> str:
         try:
-            total, target = self.report["resources"]["total"], self.report["target"]["name"]
-            counts = f"{total['crossbars']:,} crossbars, {total['memristors']:,} memristors"
+            total, target = self.report.resources.total, self.report.target.name
+            counts = f"{total.crossbars:,} crossbars, {total.memristors:,} memristors"
             name = printable(self.name, 40)
         except MemxcError:
             return f"<memxc.Build of {str(self.folder)!r}, whose report cannot be read>"
@@ -242,9 +245,7 @@ class Build:
     def _repr_html_(self) -> str:
         """The head of the report, for notebooks."""
         lines = (f"<li>{html.escape(printable(line))}</li>" for line in summary(self.report))
-        title = html.escape(
-            f"{printable(self.name)} for {printable(self.report['target']['name'])}"
-        )
+        title = html.escape(f"{printable(self.name)} for {printable(self.report.target.name)}")
         return f"<p><b>{title}</b></p><ul>{''.join(lines)}</ul>"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -10,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from memxc import render
 from memxc import target as targets
 from memxc.build_folder import write
-from memxc.compiler import manifest, stage_set
-from memxc.compiler.options import Options
+from memxc.compiler.forms import tile as tile_of
+from memxc.compiler.options import Mitigation, Options
 from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError, fail, why
 from memxc.interfaces import Zeros
@@ -26,6 +25,7 @@ from memxc.library.build import Build
 from memxc.library.data import Samples, named
 from memxc.library.model import Model, written
 from memxc.library.steady import Progress, compiling, one_thread, silent
+from memxc.mapping.layout import Policy
 from memxc.target import Target
 
 
@@ -33,16 +33,19 @@ class Keywords(TypedDict, total=False):
     """The options that memxc.Options declares, as keywords of `compile`."""
 
     schedule: Schedule
-    partition: str
+    partition: Policy
     signed: Signed
-    batchnorm: str
-    mitigate: tuple[str, ...]
+    batchnorm: Literal["fold", "stage"]
+    mitigate: tuple[Mitigation, ...]
     separate: float | None
     prune: tuple[str, ...]
     refit: bool
     zeros: Zeros | None
     passes: str | None
     shapes: Mapping[str, tuple[int, ...]]
+    fix: Mapping[str, tuple[float, ...]]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     input_range: tuple[float, float]
     stage_set: tuple[str, ...]
     seed: int
@@ -78,11 +81,7 @@ def compile(
     Compilations take turns: a second one, in another thread, waits. Raises MemxcError with all
     faults of the model, the samples, the target or the options; nothing is written then.
     """
-    for name in dialects:
-        if name not in render.dialects():
-            hint = f"there is {', '.join(render.dialects())}"
-            raise fail("usage", f"--dialect {name}", "no such dialect", hint)
-    _check(options)
+    _check(dialects)
     unit = _target(target, tile)
     with compiling, one_thread, _holder(keep=output is None) as holder:
         given = holder / "given"
@@ -102,12 +101,17 @@ def compile(
     return Build(out, holder if output is None else None)
 
 
-def _check(options: Keywords) -> None:
-    """Raise MemxcError (usage) for options with values that none can have."""
-    try:
-        manifest.read(json.loads(json.dumps(options, default=str)))
-    except ValueError as error:
-        raise fail("usage", "compile", str(error), "docs/library.md has their types") from error
+def _check(dialects: Sequence[str]) -> None:
+    """Raise MemxcError (usage) for an unknown dialect, or two that write the same files."""
+    known = render.dialects()
+    for name in dialects:
+        where = f"--dialect {name}"
+        if name not in known:
+            raise fail("usage", where, "no such dialect", f"there is {', '.join(known)}")
+        same = [other for other in dialects if other != name and known.get(other) == known[name]]
+        if same:
+            what = f"writes .{known[name]} files, as {same[0]} does"
+            raise fail("usage", where, what, "compile once for each of the two")
 
 
 def _target(given: str | Path | Target, tile: int | tuple[int, int] | None) -> Target:
@@ -116,7 +120,7 @@ def _target(given: str | Path | Target, tile: int | tuple[int, int] | None) -> T
         return found
     text = "x".join(map(str, tile if isinstance(tile, tuple) else (tile,)))
     try:
-        return found.with_tile(*stage_set.tile(text))
+        return found.with_tile(*tile_of(text))
     except ValueError as error:
         raise fail("usage", f"--tile {text}", str(error), "for example 128 or (256, 64)") from error
 

@@ -14,6 +14,7 @@ from memxc.build_folder.read import Loaded, sha256
 from memxc.errors import Fault, MemxcError, printable
 from memxc.evaluation import evaluate, samples
 from memxc.ir.design import Design
+from memxc.library.samples import numbers
 from memxc.simulate import Data
 
 #: An .npz file; or inputs (samples, *shape), an array or several by name; or such and labels.
@@ -67,16 +68,12 @@ def named(given: Samples) -> dict[str, NDArray[Any]]:
     parts = dict(inputs) if isinstance(inputs, Mapping) else {"x": inputs}
     if labels:
         parts["y"] = labels[0]
-    found, faults = {}, []
+    found, faults = {}, list[Fault]()
     for name, values in parts.items():
         try:
-            found[name] = np.asarray(values)
-        except ValueError as error:
-            faults.append(Fault("bad-samples", f"samples:{name}", f"is no array: {error}"))
-            continue
-        if found[name].dtype.kind not in "fiub":
-            what = f"holds {found[name].dtype}, not numbers"
-            faults.append(Fault("bad-samples", f"samples:{name}", what))
+            found[name] = numbers(f"samples:{name}", values)
+        except MemxcError as error:
+            faults += error.faults
     if faults:
         raise MemxcError(faults)
     return found

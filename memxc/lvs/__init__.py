@@ -76,7 +76,7 @@ def _compare(design: Design, netlist: Netlist, device: Device | None) -> Compari
     devices, placed = 0, set[str]()
     for stage in design.arrays:
         for crossbar in stage.crossbars:
-            cell = "" if stage.cell == "resistor" else memristor
+            cell = memristor if stage.programmable else ""
             placed |= {cell} - {""}
             differences += cells.differences(crossbar, netlist, cell)
             devices += int(crossbar.present.sum())

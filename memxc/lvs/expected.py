@@ -56,7 +56,7 @@ class Placement:
         self.design, self.s, self.stage = design, s, stage
         self.b = number[stage.dst]
         self.sources = bus_nets(design, number, stage.src)
-        self.sequential = stage.schedule == "sequential"
+        self.sequential = stage.sequential
         self.inverters: dict[str, str] = {}
 
     def cards(self) -> Iterator[Card]:
@@ -124,7 +124,7 @@ class Placement:
         stage, at = self.stage, f"{self.b}_{lane}"
         limit = self.design.buses[stage.dst].limit
         out = f"n{at}" if limit is None else f"r{at}"
-        single = stage.signed == "inverted-inputs"
+        single = stage.single_ended
         cell, nodes = ("tia_single", ()) if single else ("tia", (f"p{at}",))
         params = {"r_f": stage.r_f[lane]}
         if not single:

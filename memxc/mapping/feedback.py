@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from memxc.ir.kernel import Crossbar, Kernel
 from memxc.ir.windows import Windows
+from memxc.physics.network import amplifier
 from memxc.target import Target
 
 Floats = NDArray[np.float64]
@@ -81,11 +82,7 @@ def _joined(sinks: Sequence[Windows], firsts: Indices, width: int) -> Indices:
 
 def joining(crossbars: Sequence[Crossbar], width: int, target: Target) -> Floats:
     """r_join so that op-amp 1 stays within its swing with every plus device at full voltage."""
-    load = np.zeros(width)
-    for crossbar in crossbars:
-        plus = np.flatnonzero(crossbar.polarity > 0)
-        outputs = crossbar.column[plus, None] == np.arange(crossbar.sinks.lines)
-        crossbar.sinks.add(load, crossbar.loads()[:, plus] @ outputs)
+    load = amplifier.loads(crossbars, width)[1]
     ohms = np.full(width, 1.0 / target.device.g_max)
     loaded = load > 0
     ohms[loaded] = target.amplifier.swing_v / (target.device.read_voltage_v * load[loaded])

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from memxc.ir.kernel import Kernel
 from memxc.mapping import subimage
 from memxc.mapping.shape import Rows, Shape, shape
 
-POLICIES = ("packed", "paper", "paper-rectangular", "none")
+Policy = Literal["packed", "paper", "paper-rectangular", "none"]
+POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 
 @dataclass(frozen=True)

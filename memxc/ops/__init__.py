@@ -10,17 +10,21 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from memxc import plugins
 from memxc.errors import Fault, MemxcError
 from memxc.ir.bounds import TooLargeError, one_operator
 from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear, Wires
-from memxc.ops._registry import COLUMNS, REASONS, Call, Column, Parts
+from memxc.ops._nets import each
+from memxc.ops._registry import COLUMNS, REASONS, Call, Column, Parts, operator
+from memxc.ops._traits import Channelwise
 
 #: Attributes that are yes or no. Of any other number runtimes make different things.
 _FLAGS = frozenset(
@@ -39,10 +43,49 @@ for _module in pkgutil.iter_modules(__path__):
     if _module.name != "lower" and not _module.name.startswith("_"):
         importlib.import_module(f"{__name__}.{_module.name}")
 
+#: The operators of this folder: no plug-in replaces one of them.
+_OURS = frozenset(COLUMNS)
+
+
+@cache
+def _add_plugins() -> None:
+    """Import the operators of other packages, which declare themselves as memxc's own do."""
+    known = _OURS.union(plugins.added("memxc.ops", _OURS, _no_operator))
+    modules = plugins.modules("memxc.ops")
+    for name, column in list(COLUMNS.items()):
+        # A module may declare an operator without an entry point, or before its import fails.
+        if name not in known and column.lower.__module__ in modules:
+            del COLUMNS[name]
+
+
+def _no_operator(name: str, value: object) -> str | None:
+    if name in COLUMNS and COLUMNS[name].lower is value:
+        return None
+    return f"is not a function that @operator({name!r}) declares"
+
 
 def available() -> Mapping[str, Column]:
     """Every column by the name of its operator, in alphabetical order."""
+    _add_plugins()
     return MappingProxyType(dict(sorted(COLUMNS.items())))
+
+
+def column(op: str) -> Column:
+    """The column of an operator that has one, with its traits."""
+    return COLUMNS[op]
+
+
+def channelwise(node: Node, graph: Graph) -> Channelwise | None:
+    """How a node works on each channel (axis 1) alone; None where it does not.
+
+    The node has to be one that `lower_node` takes.
+    """
+    column = COLUMNS[node.op]
+    trait = column.channelwise
+    if trait is None or trait.when is None:
+        return trait
+    call = Call(node, graph, {**column.attrs, **node.attrs}, frozenset(node.outputs))
+    return trait if trait.when(call) else None
 
 
 def refusals() -> Mapping[str, str]:
@@ -80,7 +123,10 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
     return parts
 
 
-__all__ = ["Call", "Column", "Parts", "available", "judge", "lower_node", "refusals"]
+__all__ = [
+    "Call", "Channelwise", "Column", "Parts", "available", "channelwise", "column", "each", "judge",
+    "lower_node", "operator", "refusals",
+]  # fmt: skip
 
 
 def _unknown(node: Node) -> Fault:
@@ -95,6 +141,7 @@ def _unknown(node: Node) -> Fault:
 
 def judge(node: Node, opset: int) -> Iterator[Fault]:
     """What can be told of a node without a single shape: its operator and its attributes."""
+    _add_plugins()
     column = COLUMNS.get(node.op)
     if column is None:
         yield _unknown(node)

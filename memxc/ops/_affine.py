@@ -36,10 +36,14 @@ def along(call: Call, index: int, gain: Tensor | None, shift: Tensor | None, axe
 def with_constant(call: Call, index: int, gain: Tensor | None, shift: Tensor | None) -> Linear:
     """y = gain x + shift, with constants of any shape that numpy broadcasts to the output's."""
     rank = len(call.shape)
-    padded = [
-        None if part is None else part.reshape((1,) * (rank - part.ndim) + part.shape)
-        for part in (gain, shift)
-    ]
+    padded = []
+    for part in (gain, shift):
+        if part is not None and part.ndim > rank:
+            what = f"a constant of {part.shape} does not fit an output of {call.shape}"
+            raise call.refuse(what, code="unsupported-shape")
+        padded.append(
+            None if part is None else part.reshape((1,) * (rank - part.ndim) + part.shape)
+        )
     axes = tuple(
         axis
         for axis in range(rank)

@@ -15,6 +15,7 @@ from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node, Tensor
 from memxc.ir.stages import Stage
 from memxc.ir.windows import Ints, ints
+from memxc.ops._traits import Channelwise
 
 #: What a column returns: stages in order, and the buses between them that no tensor stands for.
 Parts = Sequence[Stage | Bus]
@@ -169,6 +170,7 @@ class Column:
 
     integers: whether its circuit is right for signals that are integers or bool.
     infinite: attributes that may be infinite, which is to say absent.
+    channelwise, keeps_order, zero_absorbs: its traits, as `operator` says.
     """
 
     name: str
@@ -177,6 +179,9 @@ class Column:
     outputs: int | None
     integers: bool
     infinite: tuple[str, ...]
+    channelwise: Channelwise | None
+    keeps_order: bool
+    zero_absorbs: bool
     lower: Callable[[Call], Parts]
 
     @property
@@ -201,6 +206,9 @@ def operator(
     outputs: int | None = 1,
     integers: bool = False,
     infinite: tuple[str, ...] = (),
+    channelwise: Channelwise | None = None,
+    keeps_order: bool = False,
+    zero_absorbs: bool = False,
 ) -> Callable[[Callable[[Call], Parts]], Callable[[Call], Parts]]:
     """Declare a column: `attrs` are all attributes it covers, with the defaults of ONNX.
 
@@ -208,16 +216,32 @@ def operator(
     integers: its circuit is right for signals that are integers or bool, too: nothing wraps around
     and nothing is truncated. Where it is not said, only wires may carry them.
     infinite: attributes that may be infinite, which is to say absent; any other has to be finite.
-    Raises ImportError where the operator has a column, or a reason for not having one, already.
+    channelwise: how it works on each channel alone, None where it does not.
+    keeps_order: the output has the elements of the first input in the same order, in another shape.
+    zero_absorbs: where one signal is 0, so is the output, whatever the others are.
+    Raises ImportError where the operator has a column already, or, for a file of memxc's own, a
+    reason for not having one.
     """
 
     def declare(lower: Callable[[Call], Parts]) -> Callable[[Call], Parts]:
-        column = Column(name, since, dict(attrs or {}), outputs, integers, infinite, lower)
+        column = Column(
+            name,
+            since,
+            dict(attrs or {}),
+            outputs,
+            integers,
+            infinite,
+            channelwise,
+            keeps_order,
+            zero_absorbs,
+            lower,
+        )
         if name in COLUMNS:
             raise ImportError(
                 f"operator {name!r} has two columns: {COLUMNS[name].file} and {column.file}"
             )
-        if name in REASONS:
+        # A plug-in may have a circuit where memxc has only a reason for having none.
+        if name in REASONS and lower.__module__.startswith("memxc."):
             raise ImportError(f"operator {name!r} has a column in {column.file} and is refused")
         COLUMNS[name] = column
         return lower

@@ -9,17 +9,24 @@ from memxc.ir.stages import Circuit
 from memxc.ops._blocks import UNBOUNDED
 from memxc.ops._nets import each, rename
 from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._traits import OPERANDS, SETTINGS
 
 _RELU = Circuit("relu", opamps=1, diodes=2)
 
 
-@operator("Relu", integers=True)
+@operator("Relu", integers=True, channelwise=OPERANDS)
 def relu(call: Call) -> Parts:
     """A precision rectifier."""
     return [each(call, "max(x0,0)", _RELU, keeps_scale=True)]
 
 
-@operator("Clip", attrs={"min": None, "max": None}, integers=True, infinite=("min", "max"))
+@operator(
+    "Clip",
+    attrs={"min": None, "max": None},
+    integers=True,
+    infinite=("min", "max"),
+    channelwise=SETTINGS,
+)
 def clip(call: Call) -> Parts:
     """A limiter a bound; no bounds are wires, and a lower bound of 0 alone is a Relu."""
     low, high = (_bound(call, name, index) for index, name in ((1, "min"), (2, "max")))
@@ -33,19 +40,19 @@ def clip(call: Call) -> Parts:
     return [each(call, expr, Circuit("clip", opamps=bounds, diodes=2 * bounds))]
 
 
-@operator("Sigmoid")
+@operator("Sigmoid", channelwise=OPERANDS)
 def sigmoid(call: Call) -> Parts:
     """The logistic function, as the hyperbolic tangent of a differential pair."""
     return [each(call, SIGMOID, Circuit("sigmoid", opamps=2))]
 
 
-@operator("Tanh")
+@operator("Tanh", channelwise=OPERANDS)
 def tanh(call: Call) -> Parts:
     """The transfer function of a differential pair."""
     return [each(call, "tanh(x0)", Circuit("tanh", opamps=2))]
 
 
-@operator("HardSigmoid", attrs={"alpha": 0.2, "beta": 0.5})
+@operator("HardSigmoid", attrs={"alpha": 0.2, "beta": 0.5}, channelwise=OPERANDS)
 def hard_sigmoid(call: Call) -> Parts:
     """A straight line between two limiters."""
     alpha, beta = float(call.attrs["alpha"]), float(call.attrs["beta"])
@@ -53,7 +60,7 @@ def hard_sigmoid(call: Call) -> Parts:
     return [each(call, expr, Circuit("hard_sigmoid", opamps=2, diodes=4))]
 
 
-@operator("HardSwish", since=14)
+@operator("HardSwish", since=14, channelwise=OPERANDS)
 def hard_swish(call: Call) -> Parts:
     """The input times its own hard sigmoid."""
     circuit = Circuit("hard_swish", opamps=2, diodes=4, multipliers=1)

@@ -11,9 +11,10 @@ from memxc.ops._blocks import DIVIDER, NO_DIVISOR, built
 from memxc.ops._nets import each, together
 from memxc.ops._registry import Call, Parts, operator
 from memxc.ops._steps import Steps
+from memxc.ops._traits import OPERANDS
 
 
-@operator("Add")
+@operator("Add", channelwise=OPERANDS)
 def add(call: Call) -> Parts:
     """A constant is a bias; two signals meet in a summing amplifier and an inverter."""
     signal, constant = _operands(call)
@@ -22,7 +23,7 @@ def add(call: Call) -> Parts:
     return [with_constant(call, signal, None, constant)]
 
 
-@operator("Sub")
+@operator("Sub", channelwise=OPERANDS)
 def sub(call: Call) -> Parts:
     """A constant is a bias; two signals meet in a difference amplifier."""
     signal, constant = _operands(call)
@@ -33,7 +34,7 @@ def sub(call: Call) -> Parts:
     return [with_constant(call, 0, None, -_float(constant))]
 
 
-@operator("Mul")
+@operator("Mul", channelwise=OPERANDS, zero_absorbs=True)
 def mul(call: Call) -> Parts:
     """A constant is a weight; two signals meet in an analog multiplier."""
     signal, constant = _operands(call)
@@ -42,7 +43,7 @@ def mul(call: Call) -> Parts:
     return [with_constant(call, signal, constant, None)]
 
 
-@operator("Div")
+@operator("Div", channelwise=OPERANDS)
 def div(call: Call) -> Parts:
     """Division by a constant is a weight; by a signal a divider, which gives 0 where that is 0."""
     signal, constant = _operands(call)
@@ -55,7 +56,7 @@ def div(call: Call) -> Parts:
         return [with_constant(call, 0, 1.0 / _float(constant), None)]
 
 
-@operator("Neg")
+@operator("Neg", channelwise=OPERANDS)
 def neg(call: Call) -> Parts:
     """An inverter."""
     return [each(call, "0-x0", Circuit("neg", inverters=1), keeps_scale=True)]

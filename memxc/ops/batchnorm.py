@@ -6,10 +6,13 @@ import numpy as np
 
 from memxc.ops._affine import along
 from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._traits import VECTORS
 
 
 @operator(
-    "BatchNormalization", attrs={"epsilon": 1e-5, "momentum": 0.9, "spatial": 1, "training_mode": 0}
+    "BatchNormalization",
+    attrs={"epsilon": 1e-5, "momentum": 0.9, "spatial": 1, "training_mode": 0},
+    channelwise=VECTORS,
 )
 def batch_normalization(call: Call) -> Parts:
     """y = (x - mean) scale / sqrt(var + epsilon) + bias, with the statistics of the file."""

@@ -9,33 +9,34 @@ from __future__ import annotations
 from memxc.ops._blocks import COMPARATOR, built
 from memxc.ops._registry import Call, Parts, operator, refused
 from memxc.ops._terms import Terms, near
+from memxc.ops._traits import OPERANDS
 
 
-@operator("Greater", integers=True)
+@operator("Greater", integers=True, channelwise=OPERANDS)
 def greater(call: Call) -> Parts:
     """A comparator; 0 for a tie."""
     return _above(call, 0, 1)
 
 
-@operator("Less", integers=True)
+@operator("Less", integers=True, channelwise=OPERANDS)
 def less(call: Call) -> Parts:
     """A comparator with its inputs swapped; 0 for a tie."""
     return _above(call, 1, 0)
 
 
-@operator("GreaterOrEqual", since=12, integers=True)
+@operator("GreaterOrEqual", since=12, integers=True, channelwise=OPERANDS)
 def greater_or_equal(call: Call) -> Parts:
     """A comparator; 1 for a tie."""
     return _not_below(call, 0, 1)
 
 
-@operator("LessOrEqual", since=12, integers=True)
+@operator("LessOrEqual", since=12, integers=True, channelwise=OPERANDS)
 def less_or_equal(call: Call) -> Parts:
     """A comparator with its inputs swapped; 1 for a tie."""
     return _not_below(call, 1, 0)
 
 
-@operator("Equal", integers=True)
+@operator("Equal", integers=True, channelwise=OPERANDS)
 def equal(call: Call) -> Parts:
     """A window comparator."""
     terms = Terms(call)

@@ -7,14 +7,21 @@ import numpy as np
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ops._registry import Call, Parts, axes_of, lanes, operator
+from memxc.ops._traits import beside_channels
 from memxc.ops._windows import filled, grid, spread
 
 
-@operator("CumSum", since=11, attrs={"exclusive": 0, "reverse": 0})
+def _axes(call: Call) -> tuple[int, ...]:
+    return axes_of(call, "axis", [int(call.single(call.constant(1, "axis"), "axis"))])
+
+
+@operator(
+    "CumSum", since=11, attrs={"exclusive": 0, "reverse": 0}, channelwise=beside_channels(_axes)
+)
 def cumsum(call: Call) -> Parts:
     """Column j adds rows 0 to j, or without row j, or from the other end."""
     shape = call.shape
-    (axis,) = axes_of(call, "axis", [int(call.single(call.constant(1, "axis"), "axis"))])
+    (axis,) = _axes(call)
     adds = np.triu(filled((shape[axis],) * 2, 1.0), k=1 if call.attrs["exclusive"] else 0)
     places = tuple(other for other in range(len(shape)) if other != axis)
     kernel = Kernel(

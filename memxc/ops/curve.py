@@ -26,25 +26,26 @@ from memxc.ops._blocks import (
 from memxc.ops._nets import each, rename, widened
 from memxc.ops._power import power
 from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._traits import OPERANDS
 
 #: ln(1 + exp(x)) without an exponential of anything above zero.
 _SOFTPLUS = "(max(x0,0)+ln(1+exp(-abs(x0))))"
 _GELU_BY_TANH = "0.5*x0*(1+tanh(0.7978845608028654*(x0+0.044715*x0*x0*x0)))"
 
 
-@operator("Exp")
+@operator("Exp", channelwise=OPERANDS)
 def exp(call: Call) -> Parts:
     """A junction in front of an op-amp; a signal above 88.7 gives what 88.7 gives."""
     return [each(call, f"exp(min(x0,{MOST_EXPONENT!r}))", built("exp", EXPONENTIAL))]
 
 
-@operator("Log")
+@operator("Log", channelwise=OPERANDS)
 def log(call: Call) -> Parts:
     """A junction in the feedback of an op-amp; a signal below 1e-38 gives what 1e-38 gives."""
     return [each(call, f"ln(max(x0,{LEAST!r}))", built("log", LOGARITHM))]
 
 
-@operator("Pow")
+@operator("Pow", channelwise=OPERANDS)
 def pow_(call: Call) -> Parts:
     """Multipliers for a whole exponent, else the exponential of a multiple of the logarithm."""
     if call.is_constant(0) or not call.is_constant(1):
@@ -64,51 +65,51 @@ def pow_(call: Call) -> Parts:
     return [each(call, *power(exponent))]
 
 
-@operator("Sqrt")
+@operator("Sqrt", channelwise=OPERANDS)
 def sqrt(call: Call) -> Parts:
     """A squarer in the feedback of an op-amp; a signal below 0 gives 0."""
     return [each(call, *power(0.5))]
 
 
-@operator("Reciprocal")
+@operator("Reciprocal", channelwise=OPERANDS)
 def reciprocal(call: Call) -> Parts:
     """A divider of one; a signal of 0 gives 0."""
     return [each(call, *power(-1.0))]
 
 
-@operator("Erf", since=9)
+@operator("Erf", since=9, channelwise=OPERANDS)
 def erf(call: Call) -> Parts:
     """The error function: a differential pair, its curve trimmed."""
     return [each(call, "erf(x0)", built("erf", PAIR))]
 
 
-@operator("Softplus")
+@operator("Softplus", channelwise=OPERANDS)
 def softplus(call: Call) -> Parts:
     """The logarithm of one more than the exponential."""
     return [each(call, _SOFTPLUS, built("softplus", EXPONENTIAL, LOGARITHM))]
 
 
-@operator("Softsign")
+@operator("Softsign", channelwise=OPERANDS)
 def softsign(call: Call) -> Parts:
     """The signal, divided by one more than its magnitude."""
     return [each(call, "x0/(1+abs(x0))", built("softsign", FULL_WAVE, DIVIDER))]
 
 
-@operator("Swish", since=24, attrs={"alpha": 1.0})
+@operator("Swish", since=24, attrs={"alpha": 1.0}, channelwise=OPERANDS)
 def swish(call: Call) -> Parts:
     """The signal times its own logistic function."""
     half = 0.5 * float(call.attrs["alpha"])
     return [each(call, f"x0*(0.5+0.5*tanh({half!r}*x0))", built("swish", PAIR, MULTIPLIER))]
 
 
-@operator("Mish", since=18)
+@operator("Mish", since=18, channelwise=OPERANDS)
 def mish(call: Call) -> Parts:
     """The signal times the hyperbolic tangent of its softplus."""
     circuit = built("mish", EXPONENTIAL, LOGARITHM, PAIR, MULTIPLIER)
     return [each(call, f"x0*tanh{_SOFTPLUS}", circuit)]
 
 
-@operator("Gelu", since=20, attrs={"approximate": "none"})
+@operator("Gelu", since=20, attrs={"approximate": "none"}, channelwise=OPERANDS)
 def gelu(call: Call) -> Parts:
     """The signal times the normal distribution's integral, or what the model has in its place."""
     match call.attrs["approximate"]:
@@ -122,14 +123,14 @@ def gelu(call: Call) -> Parts:
             raise call.refuse(f"approximate = {other!r} is not one of none, tanh")
 
 
-@operator("Elu", attrs={"alpha": 1.0})
+@operator("Elu", attrs={"alpha": 1.0}, channelwise=OPERANDS)
 def elu(call: Call) -> Parts:
     """A rectifier, and an exponential for what is below zero."""
     alpha = float(call.attrs["alpha"])
     return [each(call, _elu(alpha), _bent("elu"))]
 
 
-@operator("Celu", since=12, attrs={"alpha": 1.0})
+@operator("Celu", since=12, attrs={"alpha": 1.0}, channelwise=OPERANDS)
 def celu(call: Call) -> Parts:
     """An Elu whose slope does not jump."""
     alpha = float(call.attrs["alpha"])
@@ -138,7 +139,11 @@ def celu(call: Call) -> Parts:
     return [each(call, f"max(x0,0)+{alpha!r}*(exp(min(x0,0)/{alpha!r})-1)", _bent("celu"))]
 
 
-@operator("Selu", attrs={"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875})
+@operator(
+    "Selu",
+    attrs={"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875},
+    channelwise=OPERANDS,
+)
 def selu(call: Call) -> Parts:
     """An Elu with a gain."""
     alpha, gamma = float(call.attrs["alpha"]), float(call.attrs["gamma"])

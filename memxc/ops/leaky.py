@@ -9,15 +9,16 @@ from memxc.ops._blocks import MULTIPLIER, RECTIFIER, SUM, built
 from memxc.ops._nets import each, together
 from memxc.ops._registry import Call, Parts, operator
 from memxc.ops._steps import Steps
+from memxc.ops._traits import OPERANDS
 
 
-@operator("LeakyRelu", attrs={"alpha": 0.01})
+@operator("LeakyRelu", attrs={"alpha": 0.01}, channelwise=OPERANDS)
 def leaky_relu(call: Call) -> Parts:
     """Two rectifiers, the negative one with the gain alpha."""
     return _one_slope(call, float(call.attrs["alpha"]))
 
 
-@operator("PRelu")
+@operator("PRelu", channelwise=OPERANDS)
 def prelu(call: Call) -> Parts:
     """One slope for all lanes is a LeakyRelu. Learned slopes are weights: the two polarities of a
     signal are a one and a slope of a memristor pair each, summed. A signal as the slope is

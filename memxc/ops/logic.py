@@ -12,31 +12,32 @@ from memxc.ops._board import Board
 from memxc.ops._nets import each
 from memxc.ops._registry import Call, Parts, operator
 from memxc.ops._terms import Terms
+from memxc.ops._traits import OPERANDS
 
 Bools = NDArray[np.bool_]
 
 
-@operator("Not", since=1, integers=True)
+@operator("Not", since=1, integers=True, channelwise=OPERANDS)
 def not_(call: Call) -> Parts:
     """One less the signal."""
     return [each(call, "1-x0", built("not", DIFFERENCE))]
 
 
-@operator("And", integers=True)
+@operator("And", integers=True, channelwise=OPERANDS, zero_absorbs=True)
 def and_(call: Call) -> Parts:
     """A diode selector: the smaller one."""
     terms = Terms(call)
     return terms.end(f"min({terms.word(0)},{terms.word(1)})", built("and", RECTIFIER, RECTIFIER))
 
 
-@operator("Or", integers=True)
+@operator("Or", integers=True, channelwise=OPERANDS)
 def or_(call: Call) -> Parts:
     """A diode selector: the larger one."""
     terms = Terms(call)
     return terms.end(f"max({terms.word(0)},{terms.word(1)})", built("or", RECTIFIER, RECTIFIER))
 
 
-@operator("Xor", integers=True)
+@operator("Xor", integers=True, channelwise=OPERANDS)
 def xor(call: Call) -> Parts:
     """The difference, rectified."""
     terms = Terms(call)
@@ -44,7 +45,7 @@ def xor(call: Call) -> Parts:
     return terms.end(f"abs({terms.word(0)}-{terms.word(1)})", circuit)
 
 
-@operator("Where", since=9, integers=True)
+@operator("Where", since=9, integers=True, channelwise=OPERANDS)
 def where(call: Call) -> Parts:
     """One of two tensors, lane by lane: wires where a constant says which, else switches."""
     if not call.is_constant(0):

@@ -44,7 +44,7 @@ class _Lowered:
     faults: Mapping[int, tuple[Fault, ...]]
 
 
-def load(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+def load(path: Path | frontend.Part, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
     """The network of a file, as `frontend.load` has it.
 
     Where its shapes cannot be told, MemxcError has the faults of all operators and attributes as

@@ -15,10 +15,29 @@ from memxc.ir.windows import Ints, ints
 from memxc.ops._board import LARGEST, Board
 from memxc.ops._nets import rename
 from memxc.ops._registry import COLUMNS, Call, Parts, axes_of, operator
+from memxc.ops._traits import Channelwise
 from memxc.ops._windows import Sliding, bordered, inside, sliding
 
 #: The lowest number of a network in float16, which no signal in it is below.
 _LOWEST_HALF = float(np.finfo(np.float16).min)
+
+
+def _keeps_channels(call: Call) -> bool:
+    """Whether channels have no border, and a border around the map does not depend on readers."""
+    begin, end = _widths(call, len(call.shape_of(0)))
+    return not any(begin[:2] + end[:2]) and not (
+        call.attrs["mode"] == "constant" and _is_lowest(_value(call))
+    )
+
+
+def _value(call: Call) -> float:
+    given = call.setting("value", 2)
+    return 0.0 if given is None else float(call.single(given, "value"))
+
+
+def _is_lowest(value: float) -> bool:
+    """Whether a border stands for minus infinity, which is no voltage."""
+    return value <= -LARGEST or value == _LOWEST_HALF
 
 
 @operator(
@@ -26,6 +45,7 @@ _LOWEST_HALF = float(np.finfo(np.float16).min)
     attrs={"mode": "constant", "pads": None, "value": None},
     integers=True,
     infinite=("value",),
+    channelwise=Channelwise("settings", _keeps_channels),
 )
 def pad(call: Call) -> Parts:
     """A constant, or the map reflected, repeated or wrapped at its edges; a negative pad cuts."""
@@ -48,13 +68,12 @@ def pad(call: Call) -> Parts:
 
 
 def _constant(call: Call, inner: tuple[slice, ...], widths: list[tuple[int, int]]) -> Parts:
-    given = call.setting("value", 2)
-    value = 0.0 if given is None else float(call.single(given, "value"))
+    value = _value(call)
     board = Board(call)
     nets = ints(board.operand(0)[inner])
     if not any(map(any, widths)):
         return board.wires(nets)
-    if value <= -LARGEST or value == _LOWEST_HALF:
+    if _is_lowest(value):
         return board.wires(_repeated(call, nets, widths, value))
     border = board.constant(np.array(value)).item()
     return board.wires(bordered(nets, widths, border))

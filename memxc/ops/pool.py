@@ -15,6 +15,7 @@ from memxc.ops._nets import rename
 from memxc.ops._power import magnitudes, norm_of, root
 from memxc.ops._registry import Call, Parts, lanes, operator
 from memxc.ops._steps import Steps
+from memxc.ops._traits import SETTINGS
 from memxc.ops._windows import (
     Sliding,
     channels_first,
@@ -39,7 +40,7 @@ _COMMON = {
 }
 
 
-@operator("MaxPool", attrs={**_COMMON, "storage_order": 0}, integers=True)
+@operator("MaxPool", attrs={**_COMMON, "storage_order": 0}, integers=True, channelwise=SETTINGS)
 def max_pool(call: Call) -> Parts:
     """One selector a window. The border repeats one of the window's own taps, for 0 V would win
     over negative signals."""
@@ -63,14 +64,14 @@ def max_pool(call: Call) -> Parts:
     return [_largest(call, taps)]
 
 
-@operator("GlobalMaxPool")
+@operator("GlobalMaxPool", channelwise=SETTINGS)
 def global_max_pool(call: Call) -> Parts:
     """One selector a channel."""
     space = tuple(range(2, len(call.shape_of(0))))
     return [_largest(call, spread(call.nets(0), space, (0, 1), ()))]
 
 
-@operator("LpPool", attrs={**_COMMON, "p": 2})
+@operator("LpPool", attrs={**_COMMON, "p": 2}, channelwise=SETTINGS)
 def lp_pool(call: Call) -> Parts:
     """Powers of magnitudes, summed by resistors, and the root of the sum."""
     steps, p = Steps(call), norm_of(call)
@@ -89,7 +90,7 @@ def lp_pool(call: Call) -> Parts:
     return steps.end(root(steps, total, p))
 
 
-@operator("GlobalLpPool", attrs={"p": 2})
+@operator("GlobalLpPool", attrs={"p": 2}, channelwise=SETTINGS)
 def global_lp_pool(call: Call) -> Parts:
     """Powers of magnitudes, a channel's summed by resistors, and the root of the sum."""
     steps, p = Steps(call), norm_of(call)
@@ -98,7 +99,7 @@ def global_lp_pool(call: Call) -> Parts:
     return steps.end(root(steps, total, p))
 
 
-@operator("AveragePool", attrs={**_COMMON, "count_include_pad": 0})
+@operator("AveragePool", attrs={**_COMMON, "count_include_pad": 0}, channelwise=SETTINGS)
 def average_pool(call: Call) -> Parts:
     """Equal resistors a window. Windows that count fewer taps are a kernel of their own."""
     slide = sliding(call, tuple(call.attrs["kernel_shape"]))
@@ -122,7 +123,7 @@ def average_pool(call: Call) -> Parts:
     return [Linear(call.name, call.bus(0), call.dst, tuple(kernels), cell="resistor")]
 
 
-@operator("GlobalAveragePool")
+@operator("GlobalAveragePool", channelwise=SETTINGS)
 def global_average_pool(call: Call) -> Parts:
     """One resistor a pixel, one column a channel."""
     steps, shape = Steps(call), call.shape_of(0)

@@ -25,10 +25,15 @@ from memxc.ops._codes import (
 from memxc.ops._nets import each, rename
 from memxc.ops._registry import Call, Parts, operator
 from memxc.ops._terms import near
+from memxc.ops._traits import SETTINGS, Channelwise
 
 #: Sums in 32 bits never left the analog side.
 _AMPLIFIER = Circuit("scale", opamps=1)
 _WINDOW = built("not_zero", COMPARATOR, COMPARATOR)
+
+
+def _per_tensor(call: Call) -> bool:
+    return call.constant(1, "scale").size == 1
 
 
 @operator(
@@ -36,6 +41,7 @@ _WINDOW = built("not_zero", COMPARATOR, COMPARATOR)
     since=10,
     attrs={"axis": 1, "block_size": 0, "output_dtype": 0, "precision": 0, "saturate": 1},
     integers=True,
+    channelwise=Channelwise("settings", _per_tensor),
 )
 def quantize_linear(call: Call) -> Parts:
     """An analog-to-digital converter: round(x / scale), half to even, plus zero point, clipped."""
@@ -50,6 +56,7 @@ def quantize_linear(call: Call) -> Parts:
     since=10,
     attrs={"axis": 1, "block_size": 0, "output_dtype": 0},
     integers=True,
+    channelwise=Channelwise("settings", _per_tensor),
 )
 def dequantize_linear(call: Call) -> Parts:
     """A digital-to-analog converter: (code - zero point) scale."""
@@ -60,7 +67,12 @@ def dequantize_linear(call: Call) -> Parts:
     return one_each(call, settings, which, lambda s, z: f"({shifted(z)})*{s!r}", circuit)
 
 
-@operator("Cast", attrs={"round_mode": "up", "saturate": 1, "to": None}, integers=True)
+@operator(
+    "Cast",
+    attrs={"round_mode": "up", "saturate": 1, "to": None},
+    integers=True,
+    channelwise=SETTINGS,
+)
 def cast(call: Call) -> Parts:
     """Wires where every number stays what it is; to bool a window comparator around 0; from float
     to 8 or 16 bits a converter that truncates. What lies outside of them ONNX leaves open: the
@@ -78,7 +90,13 @@ def cast(call: Call) -> Parts:
     return [each(call, f"min(max({towards_zero},{low}),{high})", ADC)]
 
 
-@operator("CastLike", since=15, attrs={"round_mode": "up", "saturate": 1}, integers=True)
+@operator(
+    "CastLike",
+    since=15,
+    attrs={"round_mode": "up", "saturate": 1},
+    integers=True,
+    channelwise=SETTINGS,
+)
 def cast_like(call: Call) -> Parts:
     """Cast to the type of the second input."""
     return cast(call)

@@ -10,12 +10,27 @@ from memxc.ops import _blocks
 from memxc.ops._power import MOST_FACTORS, magnitudes, root
 from memxc.ops._registry import Call, Parts, operator
 from memxc.ops._steps import Signal, Steps
+from memxc.ops._traits import beside_channels
 from memxc.ops._windows import Axes
 
 _ATTRS = {"axes": None, "keepdims": 1, "noop_with_empty_axes": 0}
 
 
-@operator("ReduceMean", attrs=_ATTRS)
+def _axes(call: Call) -> Axes:
+    """The axes to reduce; every one where none are given, or none at all on request."""
+    rank = len(call.shape_of(0))
+    given = call.listed("axes", 1)
+    if not given:
+        return () if call.attrs["noop_with_empty_axes"] else tuple(range(rank))
+    if not all(-rank <= axis < rank for axis in given):
+        raise call.refuse(f"axes = {list(given[:8])} of a tensor of {rank} axes")
+    return tuple(sorted({axis % rank for axis in given}))
+
+
+_PER_CHANNEL = beside_channels(_axes)
+
+
+@operator("ReduceMean", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_mean(call: Call) -> Parts:
     """One resistor for each of the numbers that are averaged."""
     steps, axes = Steps(call), _axes(call)
@@ -23,26 +38,26 @@ def reduce_mean(call: Call) -> Parts:
     return steps.end(_total(steps, steps.given(0), axes, 1.0 / count))
 
 
-@operator("ReduceSum", attrs=_ATTRS)
+@operator("ReduceSum", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_sum(call: Call) -> Parts:
     """One resistor for each of the numbers that are added."""
     steps = Steps(call)
     return steps.end(_total(steps, steps.given(0), _axes(call)))
 
 
-@operator("ReduceMax", attrs=_ATTRS, integers=True)
+@operator("ReduceMax", attrs=_ATTRS, integers=True, channelwise=_PER_CHANNEL)
 def reduce_max(call: Call) -> Parts:
     """A diode selector."""
     return _chosen(call, "max")
 
 
-@operator("ReduceMin", attrs=_ATTRS, integers=True)
+@operator("ReduceMin", attrs=_ATTRS, integers=True, channelwise=_PER_CHANNEL)
 def reduce_min(call: Call) -> Parts:
     """A diode selector with its diodes turned round."""
     return _chosen(call, "min")
 
 
-@operator("ReduceProd", attrs=_ATTRS)
+@operator("ReduceProd", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_prod(call: Call) -> Parts:
     """A chain of multipliers."""
     steps, axes = Steps(call), _axes(call)
@@ -60,21 +75,21 @@ def reduce_prod(call: Call) -> Parts:
     return steps.end(steps.along("product", expr, chain, steps.given(0), axes))
 
 
-@operator("ReduceL1", attrs=_ATTRS)
+@operator("ReduceL1", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_l1(call: Call) -> Parts:
     """A full-wave rectifier for each number, then a sum by resistors."""
     steps = Steps(call)
     return steps.end(_total(steps, magnitudes(steps, steps.given(0), 1), _axes(call)))
 
 
-@operator("ReduceSumSquare", attrs=_ATTRS)
+@operator("ReduceSumSquare", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_sum_square(call: Call) -> Parts:
     """A multiplier for each number, then a sum by resistors."""
     steps = Steps(call)
     return steps.end(_total(steps, magnitudes(steps, steps.given(0), 2), _axes(call)))
 
 
-@operator("ReduceL2", attrs=_ATTRS)
+@operator("ReduceL2", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_l2(call: Call) -> Parts:
     """A multiplier for each number, a sum by resistors, and its root."""
     steps = Steps(call)
@@ -82,7 +97,7 @@ def reduce_l2(call: Call) -> Parts:
     return steps.end(root(steps, total, 2))
 
 
-@operator("ReduceLogSum", attrs=_ATTRS)
+@operator("ReduceLogSum", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_log_sum(call: Call) -> Parts:
     """A sum by resistors, and its logarithm."""
     steps = Steps(call)
@@ -91,7 +106,7 @@ def reduce_log_sum(call: Call) -> Parts:
     return steps.end(steps.lanes("logarithm", expr, circuit, total))
 
 
-@operator("ReduceLogSumExp", attrs=_ATTRS)
+@operator("ReduceLogSumExp", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_log_sum_exp(call: Call) -> Parts:
     """Exponentials of what each number lacks of the largest, so that the volts stay in range."""
     steps, axes = Steps(call), _axes(call)
@@ -124,14 +139,3 @@ def _total(steps: Steps, src: Signal, axes: Axes, weight: float = 1.0) -> Signal
     """The sum along some axes; wires where there is nothing to add."""
     alone = prod(src.nets.shape[axis] for axis in axes) == 1
     return src if alone else steps.sums("sum", src, axes, weight)
-
-
-def _axes(call: Call) -> Axes:
-    """The axes to reduce; every one where none are given, or none at all on request."""
-    rank = len(call.shape_of(0))
-    given = call.listed("axes", 1)
-    if not given:
-        return () if call.attrs["noop_with_empty_axes"] else tuple(range(rank))
-    if not all(-rank <= axis < rank for axis in given):
-        raise call.refuse(f"axes = {list(given[:8])} of a tensor of {rank} axes")
-    return tuple(sorted({axis % rank for axis in given}))

@@ -20,6 +20,7 @@ from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._board import Board, level
 from memxc.ops._registry import Call, Parts, axes_of, lanes, operator
 from memxc.ops._resample import Axis, Floats, Sampling, cubic, linear, nearest
+from memxc.ops._traits import SETTINGS, Channelwise
 from memxc.ops._windows import grid, lattice
 
 _TRANSFORMS = (
@@ -31,7 +32,7 @@ _MODES = ("cubic", "linear", "nearest")
 _POLICIES = ("not_larger", "not_smaller", "stretch")
 
 
-@operator("Upsample", attrs={"mode": "nearest", "scales": None})
+@operator("Upsample", attrs={"mode": "nearest", "scales": None}, channelwise=SETTINGS)
 def upsample(call: Call) -> Parts:
     """Resize as it was up to opset 9."""
     scales = call.setting("scales", 1)
@@ -54,6 +55,7 @@ def upsample(call: Call) -> Parts:
         "mode": "nearest",
         "nearest_mode": "round_prefer_floor",
     },
+    channelwise=Channelwise("settings", lambda call: not call.has(3)),
 )
 def resize(call: Call) -> Parts:
     """Each output picks or mixes the pixels around where it looks."""

@@ -17,8 +17,12 @@ def scatter_nd(call: Call) -> Parts:
     board = Board(call)
     nets, updates = np.array(board.operand(0)), board.operand(2)
     indices = call.constant(1, "indices")
-    depth = indices.shape[-1]
-    if depth > nets.ndim or updates.shape != indices.shape[:-1] + nets.shape[depth:]:
+    depth = indices.shape[-1] if indices.ndim else 0
+    if (
+        not indices.ndim
+        or depth > nets.ndim
+        or updates.shape != indices.shape[:-1] + nets.shape[depth:]
+    ):
         raise call.refuse(
             f"indices of {indices.shape} and updates of {updates.shape} do not fit {nets.shape}",
             code="unsupported-shape",

@@ -14,9 +14,10 @@ from memxc.ops._blocks import SUM, UNBOUNDED, built
 from memxc.ops._nets import widened
 from memxc.ops._registry import Call, Parts, operator
 from memxc.ops._steps import Signal, Steps
+from memxc.ops._traits import OPERANDS
 
 
-@operator("Sum")
+@operator("Sum", channelwise=OPERANDS)
 def sum_(call: Call) -> Parts:
     """One summing amplifier; constants beside a single signal are a bias."""
     signals = [i for i in range(len(call.inputs)) if not call.is_constant(i)]
@@ -25,7 +26,7 @@ def sum_(call: Call) -> Parts:
     return _combined(call, np.add, lambda terms: ("+".join(terms), built("add", SUM)))
 
 
-@operator("Mean")
+@operator("Mean", channelwise=OPERANDS)
 def mean(call: Call) -> Parts:
     """One summing amplifier, its resistors as many times larger as there are inputs."""
     count = len(call.inputs)
@@ -34,13 +35,13 @@ def mean(call: Call) -> Parts:
     )
 
 
-@operator("Max", integers=True)
+@operator("Max", integers=True, channelwise=OPERANDS)
 def max_(call: Call) -> Parts:
     """A diode selector."""
     return _combined(call, np.maximum, lambda terms: _selector("max", terms))
 
 
-@operator("Min", integers=True)
+@operator("Min", integers=True, channelwise=OPERANDS)
 def min_(call: Call) -> Parts:
     """A diode selector with its diodes turned round."""
     return _combined(call, np.minimum, lambda terms: _selector("min", terms))

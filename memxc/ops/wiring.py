@@ -9,15 +9,16 @@ from memxc.ir.windows import ints
 from memxc.ops._board import Board
 from memxc.ops._nets import rename
 from memxc.ops._registry import Call, Parts, axes_of, axis_of, operator
+from memxc.ops._traits import OPERANDS, SETTINGS
 
 
-@operator("Identity")
+@operator("Identity", channelwise=OPERANDS)
 def identity(call: Call) -> Parts:
     """Every lane as it is."""
     return [rename(call, call.nets(0))]
 
 
-@operator("Flatten", attrs={"axis": 1})
+@operator("Flatten", attrs={"axis": 1}, keeps_order=True)
 def flatten(call: Call) -> Parts:
     """The same lanes in the same order."""
     axis, rank = call.attrs["axis"], len(call.shape_of(0))
@@ -26,19 +27,19 @@ def flatten(call: Call) -> Parts:
     return identity(call)
 
 
-@operator("Reshape", attrs={"allowzero": 0})
+@operator("Reshape", attrs={"allowzero": 0}, keeps_order=True)
 def reshape(call: Call) -> Parts:
     """The same lanes in the same order; the new shape is the output's."""
     return identity(call)
 
 
-@operator("Squeeze", attrs={"axes": None})
+@operator("Squeeze", attrs={"axes": None}, keeps_order=True)
 def squeeze(call: Call) -> Parts:
     """The same lanes in the same order."""
     return _ones(call, len(call.shape_of(0)))
 
 
-@operator("Unsqueeze", attrs={"axes": None})
+@operator("Unsqueeze", attrs={"axes": None}, keeps_order=True)
 def unsqueeze(call: Call) -> Parts:
     """The same lanes in the same order."""
     return _ones(call, len(call.shape))
@@ -53,7 +54,7 @@ def _ones(call: Call, rank: int) -> Parts:
     return identity(call)
 
 
-@operator("Dropout", attrs={"ratio": 0.5, "seed": 0})
+@operator("Dropout", attrs={"ratio": 0.5, "seed": 0}, channelwise=SETTINGS)
 def dropout(call: Call) -> Parts:
     """Nothing in inference."""
     if call.has(2) and bool(call.single(call.constant(2, "training_mode"), "training_mode")):

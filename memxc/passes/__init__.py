@@ -9,16 +9,18 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any
 
+from memxc import plugins
 from memxc.errors import Fault, MemxcError, like, once
-from memxc.interfaces import Pass
+from memxc.interfaces import DesignPass, GraphPass, Pass
 
 
 @cache
 def available() -> dict[str, type[Pass]]:
-    """Every pass by name, from the files of this folder."""
+    """Every pass by name, from the files of this folder and from plug-ins."""
     found: dict[str, type[Pass]] = {}
     for module in pkgutil.iter_modules(__path__):
         if module.name.startswith("_"):
@@ -27,7 +29,21 @@ def available() -> dict[str, type[Pass]]:
             if isinstance(value, type) and issubclass(value, Pass) and "name" in vars(value):
                 other = found.setdefault(value.name, value)
                 assert other is value, f"pass {value.name!r} stands in two files"
+    for name, plugin in plugins.added("memxc.passes", set(found), _no_pass).items():
+        found[name] = plugin.value
     return dict(sorted(found.items()))
+
+
+def _no_pass(name: str, value: Any) -> str | None:
+    """Why an object is no pass of a name, None where it is one."""
+    if not (isinstance(value, type) and issubclass(value, GraphPass | DesignPass)):
+        return "is not a class that is a GraphPass or a DesignPass"
+    if getattr(value, "name", None) != name:
+        return f"is called {getattr(value, 'name', None)!r}"
+    if not (is_dataclass(value) and value.__dataclass_params__.frozen):
+        return "is not a frozen dataclass"
+    without = [f.name for f in fields(value) if f.default is MISSING]
+    return f"has options without a default: {', '.join(without)}" if without else None
 
 
 def parse(text: str) -> list[Pass]:

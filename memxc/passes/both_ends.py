@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from memxc.interfaces import Context, DesignPass, wires_of
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Array
 
@@ -21,13 +21,12 @@ class BothEnds(DesignPass):
     programmed = True
     wired = True
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with the second feed lines; itself where the target has no wires."""
-        if wires_of(ctx, self.name) is None:
-            return design
-        return design.with_stages(
-            replace(stage, drive="both")
-            if isinstance(stage, Array) and stage.cell == "memristor"
-            else stage
+        if ctx.target.wire.ideal:
+            return Result(design)
+        stages = (
+            replace(stage, drive="both") if isinstance(stage, Array) and stage.tiled else stage
             for stage in design.stages
         )
+        return Result(design.with_stages(stages))

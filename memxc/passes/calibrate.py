@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from memxc.errors import Fault, MemxcError
 from memxc.evaluation import evaluate
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Digital, Lanes, Linear, Wires
@@ -45,8 +45,8 @@ class Calibrate(DesignPass):
         if not 1 <= self.margin <= _MOST_MARGIN:
             raise ValueError(f"margin = {self.margin:g} is not between 1 and {_MOST_MARGIN:g}")
 
-    def run(self, design: Design, ctx: Context) -> Design:
-        """The design with scales, limits and bias lines; the context with the squares of volts.
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
+        """Return the design with scales, limits, mean squares and bias lines.
 
         Raises MemxcError (bad-samples) where a bus is NaN or infinite on the samples.
         """
@@ -55,13 +55,14 @@ class Calibrate(DesignPass):
         scales = _scales(design, ctx, margin, seen.peaks)
         # No limiter acts on the samples: none is larger than what the scales were made for.
         with np.errstate(invalid="ignore"):  # beyond 1e154 squares are no numbers, nor are watts
-            ctx.squares.update({name: v * scales[name] ** 2 for name, v in seen.squares.items()})
+            squares = {name: v * scales[name] ** 2 for name, v in seen.squares.items()}
         limits = _limited(design) if math.isfinite(ctx.target.device.threshold_v) else set()
         buses = {
             name: replace(
                 bus,
                 scale=scales.get(name),
                 limit=ctx.target.device.threshold_v if name in limits else None,
+                mean_square=squares.get(name),
             )
             for name, bus in design.buses.items()
         }
@@ -69,7 +70,7 @@ class Calibrate(DesignPass):
             _with_bias_lines(stage, buses, ctx) if isinstance(stage, Linear) else stage
             for stage in design.stages
         )
-        return replace(design, buses=buses, stages=stages)
+        return Result(replace(design, buses=buses, stages=stages))
 
 
 def round_up(value: float, digits: int = 3) -> float:
@@ -111,7 +112,7 @@ def _scales(
     design: Design, ctx: Context, margin: float, peak: Mapping[str, float]
 ) -> dict[str, float]:
     # A limiter sits where a signal is made: all of that, not only the lanes that weights read.
-    driving = {stage.srcs[0] for stage in design.stages if _programmable(stage)} | _limited(design)
+    driving = {*_programmed(design)} | _limited(design)
     scales: dict[str, float] = {}
     families = [(family, (family & driving) or family) for family in _families(design)]
     if faults := [fault for _, deciding in families for fault in _endless(deciding, peak)]:
@@ -132,8 +133,11 @@ def _endless(names: set[str], peak: Mapping[str, float]) -> Iterator[Fault]:
         yield Fault("bad-samples", name, what, "give --samples on which the network is finite")
 
 
-def _programmable(stage: object) -> bool:
-    return isinstance(stage, Linear) and stage.cell != "resistor"
+def _programmed(design: Design) -> list[str]:
+    """The buses that memristors read."""
+    return [
+        stage.src for stage in design.stages if isinstance(stage, Linear) and stage.programmable
+    ]
 
 
 def _families(design: Design) -> Iterator[set[str]]:
@@ -159,12 +163,11 @@ def _families(design: Design) -> Iterator[set[str]]:
 
 def _limited(design: Design) -> set[str]:
     """Buses whose driver needs a limiter: those that reach memristors, directly or by wires."""
-    read = [stage.srcs[0] for stage in design.stages if _programmable(stage)]
-    return design.behind_wires(read)
+    return design.behind_wires(_programmed(design))
 
 
 def _with_bias_lines(stage: Linear, buses: dict[str, Bus], ctx: Context) -> Linear:
-    if stage.cell == "resistor":
+    if not stage.programmable:
         return stage
     rows, _ = ctx.lines(stage.name)
     most = max(1, min(_MOST_BIAS_LINES, rows // 4))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from memxc.evaluation import evaluate
 from memxc.evaluation.wire_error import driven
 from memxc.evaluation.wire_error import error as wire_error
-from memxc.interfaces import Context, DesignPass, wires_of
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Array
 from memxc.mapping import feedback as amplifiers
@@ -66,9 +66,9 @@ class Compensate(DesignPass):
         if not 1 <= self.headroom <= 1e3:
             raise ValueError("headroom is 1 to 1000")
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with other conductances and r_f, on the device's levels."""
-        wires = wires_of(ctx, self.name)
+        wires = None if ctx.target.wire.ideal else Wires.of(ctx.target.wire)
         stages, saturated = [], 0
         for stage, volts in driven(design, ctx.samples):
             if isinstance(stage, Array) and wires is not None:
@@ -78,20 +78,21 @@ class Compensate(DesignPass):
             elif isinstance(stage, Array):
                 stage = _rounded(stage, ctx.target.device)  # noqa: PLW2901
             stages.append(stage)
-        if wires is not None:
-            ctx.figures["saturated"] = saturated
-        if saturated:
-            ctx.warnings.append(
-                f"compensate left {saturated:,} pairs of devices at g_max that should give more: "
-                "smaller unit crossbars, both-ends or a larger headroom would help"
-            )
-        return design.with_stages(renumbered(stages))
+        warning = (
+            f"compensate left {saturated:,} pairs of devices at g_max that should give more: "
+            "smaller unit crossbars, both-ends or a larger headroom would help"
+        )
+        return Result(
+            design.with_stages(renumbered(stages)),
+            (warning,) if saturated else (),
+            {} if wires is None else {"saturated": saturated},
+        )
 
     def _tries(self, stage: Array, wires: Wires, target: Target) -> list[_Try]:
         """The stage compensated, each with its number of saturated pairs; where it is not certain
         that this is best, in several ways, the first of them as it was."""
         device = target.device
-        stepped = stage.cell != "resistor" and bool(device.levels or device.states)
+        stepped = stage.programmable and bool(device.levels or device.states)
         growths = [g for g in _GROWTHS if g < self.headroom] if stepped else []
         found = [(_rounded(stage, device), 0)]
         for growth in [*growths, self.headroom]:
@@ -116,7 +117,7 @@ class _Work:
 
     def __init__(self, stage: Array, wires: Wires, target: Target, headroom: float) -> None:
         self.before, self.wires, self.target, self.headroom = stage, wires, target, headroom
-        g_min = 0.0 if stage.cell == "resistor" else target.device.g_min
+        g_min = target.device.g_min if stage.programmable else 0.0
         self.span = target.device.g_max - g_min
         self.pairs = [Pairs.of(crossbar, stage.gain, g_min) for crossbar in stage.crossbars]
         self.u = [pairs.wanted for pairs in self.pairs]
@@ -174,7 +175,7 @@ class _Work:
 
 
 def _rounded(stage: Array, device: Device) -> Array:
-    if stage.cell == "resistor":
+    if not stage.programmable:
         return stage
     return replace(
         stage,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.physics import converters
 
@@ -22,11 +22,13 @@ class Convert(DesignPass):
     exact = False
     programmed = True
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with converters; itself where the target has none."""
-        made = converters.converted(design, ctx.target)
-        for stage in made.stages:
-            # Rounding moves the mean of a square by less than a level.
-            if converters.is_one(stage) and stage.srcs[0] in ctx.squares:
-                ctx.squares.setdefault(stage.dst, ctx.squares[stage.srcs[0]])
-        return made
+        converted = converters.converted(design, ctx.target)
+        buses = dict(converted.buses)
+        for stage in converted.stages:
+            if converters.is_one(stage) and buses[stage.dst].mean_square is None:
+                # Rounding moves the mean of a square by less than a level.
+                mean_square = buses[stage.srcs[0]].mean_square
+                buses[stage.dst] = replace(buses[stage.dst], mean_square=mean_square)
+        return Result(replace(converted, buses=buses))

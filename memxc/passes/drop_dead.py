@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from memxc import ops
 from memxc.analysis import channel_flow
 from memxc.analysis.channel_flow import Floats, Mask
 from memxc.analysis.layer import Layer, fresh_name, read_layer, without_unread, write_layer
 from memxc.analysis.needed import needed_channels, read_by
-from memxc.interfaces import Context, GraphPass
+from memxc.interfaces import Context, GraphPass, Result
 from memxc.ir.graph import Graph, Node, Tensor
 
 
@@ -29,13 +30,13 @@ class DropDeadChannels(GraphPass):
 
     name = "drop-dead-channels"
 
-    def run(self, graph: Graph, ctx: Context) -> Graph:
+    def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """The graph with fewer channels."""
         known = channel_flow.constants(graph)
         changed = _Rewriting(graph, known, needed_channels(graph, known)).run()
         if changed.nodes == graph.nodes:
-            return graph
-        return without_unread(replace(changed, nodes=_read(changed)))
+            return Result(graph)
+        return Result(without_unread(replace(changed, nodes=_read(changed))))
 
 
 def _read(graph: Graph) -> tuple[Node, ...]:
@@ -136,7 +137,10 @@ class _Rewriting:
             dst = fresh_name(self.graph, name, "picked")
             shape = self.graph.shapes[name]
             shapes = {**self.graph.shapes, dst: (shape[0], int(wanted.sum()), *shape[2:])}
-            self.graph = replace(self.graph, shapes=shapes)
+            kinds = {**self.graph.kinds}
+            if name in kinds:
+                kinds[dst] = kinds[name]
+            self.graph = replace(self.graph, shapes=shapes, kinds=kinds)
             self.picked[key] = dst
             self._gather(name, wanted, dst)
         return self.picked[key]
@@ -158,11 +162,15 @@ class _Rewriting:
         """A node with the constants beside its signals cut to the channels that stay."""
         if out.all():
             return node
+        trait = ops.channelwise(node, old)
+        assert trait is not None, "a node of the kind alone is channelwise"
+        if trait.further == "settings":
+            return node
         rank, inputs = len(old.shapes[node.outputs[0]]), []
         for name in node.inputs:
             constant = old.weights.get(name)
-            vector = node.op == "BatchNormalization"
-            axis = 0 if vector else (0 if constant is None else constant.ndim) - rank + 1
+            vectors = trait.further == "vectors"
+            axis = 0 if vectors else (0 if constant is None else constant.ndim) - rank + 1
             if constant is not None and axis >= 0 and constant.shape[axis : axis + 1] == out.shape:
                 name = self._constant(constant.compress(out, axis), name, "cut")  # noqa: PLW2901
             inputs.append(name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
@@ -26,14 +26,15 @@ class DropLines(DesignPass):
 
     name = "drop-lines"
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with fewer word lines and blocks."""
-        return design.with_stages(
+        stages = (
             _dropped(stage, design.buses[stage.dst].width)
-            if isinstance(stage, Linear) and stage.cell == "memristor"
+            if isinstance(stage, Linear) and stage.tiled
             else stage
             for stage in design.stages
         )
+        return Result(design.with_stages(stages))
 
 
 def _dropped(stage: Linear, width: int) -> Linear:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.analysis.layer import Layer, floats, read_layer, without_unread, write_layer
-from memxc.interfaces import Context, GraphPass
+from memxc.interfaces import Context, GraphPass, Result
 from memxc.ir.graph import Graph, Node
 
 Floats = NDArray[np.float64]
@@ -38,9 +38,9 @@ class FoldBatchnorm(GraphPass):
 
     name = "fold-batchnorm"
 
-    def run(self, graph: Graph, ctx: Context) -> Graph:
+    def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """The graph with fewer nodes."""
-        return fold(graph)
+        return Result(fold(graph))
 
 
 def fold(graph: Graph) -> Graph:

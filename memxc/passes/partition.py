@@ -5,12 +5,12 @@ Rules of the policies: docs/partition.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Option, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
-from memxc.mapping.layout import lay_out, plan_layout
+from memxc.mapping.layout import Policy, lay_out, plan_layout
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,31 @@ class Partition(DesignPass):
     """
 
     name = "partition"
-    policy: str = "packed"
+    policy: Policy = field(
+        default="packed",
+        metadata={
+            "option": Option(
+                "--partition",
+                "How sub-images share a crossbar.",
+                page="partition.md",
+                per_stage=True,
+            )
+        },
+    )
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with merged kernels."""
-        return design.with_stages(
+        stages = (
             _partitioned(stage, ctx, ctx.option(stage.name, "partition", self.policy))
-            if isinstance(stage, Linear) and stage.cell == "memristor"
+            if isinstance(stage, Linear) and stage.tiled
             else stage
             for stage in design.stages
         )
+        return Result(design.with_stages(stages))
 
 
 def _partitioned(stage: Linear, ctx: Context, policy: str) -> Linear:
-    lines, sequential = ctx.lines(stage.name), stage.schedule == "sequential"
+    lines, sequential = ctx.lines(stage.name), stage.sequential
     return replace(
         stage,
         kernels=tuple(

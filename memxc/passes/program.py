@@ -18,7 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from memxc.errors import fail
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar, Kernel, blocks
 from memxc.ir.stages import Array, Linear, Signed
@@ -48,7 +48,7 @@ class Program(DesignPass):
     exact = False
     levels: str = "now"
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with every Linear stage programmed."""
         if self.levels not in LEVELS:
             what = f"no levels {self.levels!r}"
@@ -60,7 +60,7 @@ class Program(DesignPass):
                 stage = made.array(list(made.crossbars(first)))  # noqa: PLW2901
                 first += sum(crossbar.groups for crossbar in stage.crossbars)
             stages.append(stage)
-        return design.with_stages(stages)
+        return Result(design.with_stages(stages))
 
     def plan(self, stage: Linear, design: Design, ctx: Context) -> Plan:
         """How a stage of a calibrated design is programmed."""
@@ -97,7 +97,7 @@ class Plan:
             biased = 0 if kernel.bias is None else kernel.columns
             step = blocks(2 * (kernel.values.shape[1] + biased))
             # All blocks of fixed resistors say which of them are left out.
-            whole = self.stage.cell == "resistor" or step >= kernel.groups
+            whole = not self.stage.programmable or step >= kernel.groups
             for start in range(0, kernel.groups, kernel.groups if whole else step):
                 some = slice(start, None if whole else start + step)
                 yield self._made(subimage.some_groups(kernel, some), peak[some], first + start)
@@ -105,7 +105,7 @@ class Plan:
 
     def _made(self, kernel: Kernel, peak: Floats, first: int) -> Crossbar:
         made = _crossbar(kernel, peak, self.bias_unit, self.stage, self.ctx, self.signed, first)
-        if self.stage.cell == "resistor":
+        if not self.stage.programmable:
             return made
         return replace(made, g=levels.nearest(made.g, self.known))
 
@@ -114,7 +114,7 @@ class Plan:
         assert self.src.scale is not None, "calibrate comes before program"
         assert self.dst.scale is not None, "calibrate comes before program"
         target, stage = self.ctx.target, self.stage
-        span = target.device.g_max - (0.0 if stage.cell == "resistor" else target.device.g_min)
+        span = target.device.g_max - (target.device.g_min if stage.programmable else 0.0)
         unit = self.dst.scale / self.src.scale / span
         return replace(
             self.bare(),
@@ -143,7 +143,7 @@ class Plan:
     @property
     def signed(self) -> Signed:
         """How a negative weight is built."""
-        return self.ctx.signed if self.stage.cell != "resistor" else "differential"
+        return self.ctx.signed if self.stage.programmable else "differential"
 
     @property
     def bias_unit(self) -> float:
@@ -195,7 +195,7 @@ def _crossbar(
     signed: str,
     first: int,
 ) -> Crossbar:
-    fixed, device = stage.cell == "resistor", ctx.target.device
+    fixed, device = not stage.programmable, ctx.target.device
     g_min = 0.0 if fixed else device.g_min
     span = device.g_max - g_min
     slope = span / peak

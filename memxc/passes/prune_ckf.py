@@ -19,7 +19,7 @@ from memxc.analysis import prune, refit
 from memxc.analysis.importance import Importance, measured_importance
 from memxc.analysis.layer import Layer
 from memxc.errors import fail
-from memxc.interfaces import Context, GraphPass
+from memxc.interfaces import Context, GraphPass, Result
 from memxc.ir.graph import Graph
 
 Keep = dict[str, NDArray[np.bool_]]
@@ -61,16 +61,17 @@ class PruneCkf(GraphPass):
         """Where the weights that stay are refitted."""
         return self.rest == "refitted"
 
-    def run(self, graph: Graph, ctx: Context) -> Graph:
+    def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """The graph with zeros in its weights."""
-        prune.check(self, ("share", "threshold", "loss"), CHOICES, ctx)
+        warnings = prune.check(self, ("share", "threshold", "loss"), CHOICES, ctx)
         layers = prune.layers(graph)
         if not layers:
             raise fail("usage", self.name, "the network has no layer of constant weights")
         values = {str(index): layer.weight for index, layer in layers.items()}
         if self.threshold:
             keep = {name: np.abs(value) > self.threshold for name, value in values.items()}
-            return refit.rest(self.rest, graph, _zeroed(graph, layers, keep, None), ctx)
+            zeroed = _zeroed(graph, layers, keep, None)
+            return Result(refit.rest(self.rest, graph, zeroed, ctx), warnings)
         uses = None
         if self.count == "multiplications":
             uses = {str(index): _uses(layer, graph) for index, layer in layers.items()}
@@ -87,7 +88,10 @@ class PruneCkf(GraphPass):
             keep = choose(values, share, self.scope, uses)
             return refit.rest(self.rest, graph, _zeroed(graph, layers, keep, importance), ctx)
 
-        return pruned(self.share) if self.share else prune.most(graph, pruned, self.loss, ctx)
+        if self.share:
+            return Result(pruned(self.share), warnings)
+        most = prune.most(graph, pruned, self.loss, ctx)
+        return Result(most.ir, (*warnings, *most.warnings))
 
 
 def masks(

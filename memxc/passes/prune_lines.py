@@ -20,7 +20,7 @@ from memxc.analysis.importance import Importance, measured_importance
 from memxc.analysis.layer import Layer, floats
 from memxc.analysis.needed import needed_channels
 from memxc.errors import fail
-from memxc.interfaces import Context, GraphPass
+from memxc.interfaces import Context, GraphPass, Result
 from memxc.ir.graph import Graph
 
 Floats = NDArray[np.float64]
@@ -59,9 +59,9 @@ class PruneLines(GraphPass):
         """Where the weights that stay are refitted."""
         return self.rest == "refitted"
 
-    def run(self, graph: Graph, ctx: Context) -> Graph:
+    def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """The graph with zeros in its weights."""
-        prune.check(self, ("share", "loss"), CHOICES, ctx)
+        warnings = prune.check(self, ("share", "loss"), CHOICES, ctx)
         units = _units(graph, self.unit)
         if not units:
             words = "depthwise convolution" if self.unit == "crossbar" else "layer"
@@ -81,13 +81,14 @@ class PruneLines(GraphPass):
             return refit.rest(self.rest, graph, zeroed, ctx)
 
         if not self.share:
-            return prune.most(graph, pruned, self.loss, ctx)
+            most = prune.most(graph, pruned, self.loss, ctx)
+            return Result(most.ir, (*warnings, *most.warnings))
         if round(self.share * total) > len(order):
-            ctx.warnings.append(
+            warnings += (
                 f"--prune {self.unit}: {len(order)} of {total} can go, fewer than the share of "
-                f"{self.share:g} asked for; the others are tied to what stays"
+                f"{self.share:g} asked for; the others are tied to what stays",
             )
-        return pruned(self.share)
+        return Result(pruned(self.share), warnings)
 
     def _scores(
         self,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from memxc.evaluation import evaluate
 from memxc.evaluation.wire_error import driven
 from memxc.evaluation.wire_error import error as wire_error
-from memxc.interfaces import Context, DesignPass, wires_of
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array
@@ -37,17 +37,16 @@ class Reorder(DesignPass):
     programmed = True
     wired = True
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with its lines in another order; itself where the target has no wires."""
-        wires = wires_of(ctx, self.name)
-        if wires is None:
-            return design
-        return design.with_stages(
-            renumbered(
-                _best(design, stage, wires, volts) if isinstance(stage, Array) else stage
-                for stage, volts in driven(design, ctx.samples)
-            )
+        if ctx.target.wire.ideal:
+            return Result(design)
+        wires = Wires.of(ctx.target.wire)
+        stages = (
+            _best(design, stage, wires, volts) if isinstance(stage, Array) else stage
+            for stage, volts in driven(design, ctx.samples)
         )
+        return Result(design.with_stages(renumbered(stages)))
 
 
 def _best(design: Design, stage: Array, wires: Wires, volts: Floats) -> Array:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import get_args
 
 from memxc.errors import fail
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Option, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
+from memxc.ir.stages import Schedule as Mode
 
-MODES = ("parallel", "sequential")
+MODES = get_args(Mode)
 
 
 @dataclass(frozen=True)
@@ -20,16 +22,26 @@ class Schedule(DesignPass):
     """
 
     name = "schedule"
-    mode: str = "parallel"
+    mode: Mode = field(
+        default="parallel",
+        metadata={
+            "option": Option(
+                "--schedule",
+                "A crossbar for every place, or one that takes turns.",
+                per_stage=True,
+            )
+        },
+    )
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with the schedule of each programmable stage set."""
-        return design.with_stages(
+        stages = (
             _scheduled(stage, ctx.option(stage.name, "schedule", self.mode))
-            if isinstance(stage, Linear) and stage.cell != "resistor"
+            if isinstance(stage, Linear) and stage.programmable
             else stage
             for stage in design.stages
         )
+        return Result(design.with_stages(stages))
 
 
 def _scheduled(stage: Linear, mode: str) -> Linear:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from memxc import units
 from memxc.analysis.layer import read_layer
 from memxc.analysis.moments import fitted_stage, measured_moments, refit_stages
 from memxc.analysis.separable import Moments, Pair, fit
 from memxc.evaluation import evaluate, losses, samples
-from memxc.interfaces import Context, GraphPass
+from memxc.interfaces import Context, GraphPass, Option, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear
-from memxc.mapping.layout import POLICIES, plan_layout
+from memxc.mapping.layout import POLICIES, Policy, plan_layout
 from memxc.ops.lower import lower
 
 Inputs = Mapping[str, NDArray[Any]]
@@ -47,10 +48,23 @@ class Separate(GraphPass):
 
     name = "separate"
     exact = False
-    ratio: float = 1.0
+    ratio: float = field(
+        default=1.0,
+        metadata={
+            "option": Option(
+                "--separate",
+                "3D kernels made depthwise and pointwise (2D + 1D), in this share of the layers "
+                "that can be.",
+                metavar="RATIO",
+                read=units.parse,
+                example="--separate 0.5",
+                page="separate.md",
+            )
+        },
+    )
     loss: float = math.inf
     rank: int = 1
-    partition: str = "packed"
+    partition: Policy = "packed"
 
     def __post_init__(self) -> None:
         if not 0 <= self.ratio <= 1:
@@ -67,12 +81,12 @@ class Separate(GraphPass):
         """Always."""
         return True
 
-    def run(self, graph: Graph, ctx: Context) -> Graph:
+    def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """The graph with two nodes for each separated one."""
         nodes = _candidates(graph, self.rank)
         most = math.floor(self.ratio * len(nodes) + 1e-9)
         if not most:
-            return graph
+            return Result(graph)
         # One thread: how a sum is cut up would show in its last bits.
         with threadpool_limits(1, user_api="blas"):
             work = _Work(graph, nodes, self.rank, ctx)
@@ -81,8 +95,8 @@ class Separate(GraphPass):
             else:
                 order = list(nodes)
             pairs = work.within(order[:most], self.loss)
-            ctx.warnings.extend(work.in_vain(pairs, self.partition))
-            return work.changed(pairs)
+            warnings = (*work.too_coarse(self.loss), *work.in_vain(pairs, self.partition))
+            return Result(work.changed(pairs), warnings)
 
 
 def _candidates(graph: Graph, rank: int) -> dict[str, Node]:
@@ -178,12 +192,15 @@ class _Work:
             f"unit crossbars as depthwise and pointwise kernels: {some}"
         ]
 
+    def too_coarse(self, loss: float) -> list[str]:
+        """Warn where the samples cannot tell so small a loss."""
+        return [] if loss == math.inf else list(filter(None, [self.judge.too_coarse(loss)]))
+
     def within(self, order: list[str], loss: float) -> Pairs:
         """Pairs for as many layers of an order as lose no more than that on the samples."""
         pairs = self.pairs(order)
         if loss == math.inf:
             return pairs
-        self.ctx.warnings.extend(filter(None, [self.judge.too_coarse(loss)]))
         right = self.judge.answers(self.design)
         low, high, kept = 0, len(order), dict[str, Pair]()
         # The loss grows with the layers: halve what is not decided, beginning with all of them.
@@ -268,5 +285,5 @@ def _crossbars(design: Design, policy: str, ctx: Context) -> dict[str, int]:
             plan_layout(kernel, policy, ctx.lines(stage.name)).crossbars for kernel in stage.kernels
         )
         for stage in design.stages
-        if isinstance(stage, Linear) and stage.cell == "memristor"
+        if isinstance(stage, Linear) and stage.tiled
     }

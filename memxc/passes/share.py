@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
@@ -21,15 +21,16 @@ class Share(DesignPass):
     name = "share"
     programmed = True
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with shared definition numbers, counted in order of first use."""
         numbers: dict[bytes, int] = {}
-        return design.with_stages(
+        stages = (
             replace(stage, crossbars=tuple(numbered(c, numbers) for c in stage.crossbars))
             if isinstance(stage, Array)
             else stage
             for stage in design.stages
         )
+        return Result(design.with_stages(stages))
 
 
 def numbered(crossbar: Crossbar, numbers: dict[bytes, int]) -> Crossbar:

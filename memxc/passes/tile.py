@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from memxc.errors import fail
-from memxc.interfaces import Context, DesignPass
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
@@ -25,12 +25,13 @@ class Tile(DesignPass):
 
     name = "tile"
 
-    def run(self, design: Design, ctx: Context) -> Design:
+    def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with kernels of at most one unit crossbar each."""
-        return design.with_stages(
-            _tiled(stage, ctx) if isinstance(stage, Linear) and stage.cell == "memristor" else stage
+        stages = (
+            _tiled(stage, ctx) if isinstance(stage, Linear) and stage.tiled else stage
             for stage in design.stages
         )
+        return Result(design.with_stages(stages))
 
 
 def _tiled(stage: Linear, ctx: Context) -> Linear:

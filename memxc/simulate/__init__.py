@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from memxc import __version__
 from memxc.errors import fail
 from memxc.evaluation import metrics, reference
+from memxc.evaluation.metrics import Metric
 from memxc.ir.design import Design
 from memxc.physics.device import variation
 from memxc.simulate.circuit import answers, circuit
@@ -74,7 +75,7 @@ class Scores:
     results that were kept before.
     """
 
-    metric: str
+    metric: Metric
     count: int
     original: float | None
     rows: tuple[Row, ...]
@@ -152,7 +153,7 @@ def run(bench: Bench, data: Data, plan: Plan) -> Scores:
     return _Run(bench, data, plan, right, metric, todo).result()
 
 
-def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, str]:
+def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, Metric]:
     """What answers are compared with, and by which metric."""
     name = bench.design.outputs[0]
     shape = bench.design.buses[name].sample
@@ -172,7 +173,7 @@ class _Run:
     """The points and draws of a plan, one after the other."""
 
     def __init__(
-        self, bench: Bench, data: Data, plan: Plan, right: Array, metric: str, todo: list[Point]
+        self, bench: Bench, data: Data, plan: Plan, right: Array, metric: Metric, todo: list[Point]
     ) -> None:
         self.bench, self.data, self.plan = bench, data, plan
         self.right, self.metric, self.todo = right, metric, todo

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from memxc.errors import Fault, MemxcError, fail
+from memxc.evaluation.metrics import Metric
 from memxc.ir.design import Design
 from memxc.physics.device import variation
 from memxc.target import Target
@@ -30,7 +31,7 @@ class Plan:
     sweep: tuple[tuple[str, tuple[str, ...]], ...] = ()
     draws: int = 1
     draw_per: variation.DrawPer = "placement"
-    metric: str | None = None
+    metric: Metric | None = None
     seed: int = 0
 
 

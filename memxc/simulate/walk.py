@@ -18,7 +18,7 @@ from memxc.evaluation import evaluate
 from memxc.ir.design import Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Stage
-from memxc.physics.device import iv_laws, newton, nonlinear_lanes
+from memxc.physics.device import iv_laws, newton
 from memxc.physics.device.iv_laws import Law
 from memxc.physics.network import amplifier
 from memxc.physics.network.nodal import Wires
@@ -59,7 +59,7 @@ def step(design: Design, stage: Stage, target: Target, sources: Sequence[Floats]
     """What one stage puts on its bus, (samples, width), with the target's cells and wires."""
     if not isinstance(stage, Array):
         return evaluate.step(stage, design.buses, sources)
-    law = iv_laws.Linear() if stage.cell == "resistor" else iv_laws.law(target.device)
+    law = iv_laws.law(target.device) if stage.programmable else iv_laws.Linear()
     dst = design.buses[stage.dst]
     volts = _Lines(stage, law, Wires.of(target.wire), sources[0]).volts()
     return volts if dst.limit is None else np.clip(volts, -dst.limit, dst.limit)
@@ -80,7 +80,7 @@ class _Lines:
         offset = np.zeros((2, self.width)) if stage.offset is None else stage.offset
         shape = len(self.source), self.width
         ends = {1: np.broadcast_to(offset[0], shape), -1: np.broadcast_to(offset[1], shape)}
-        loads = nonlinear_lanes.loads(stage)
+        loads = amplifier.loads(stage.crossbars, self.width)
         currents = self._opened(ends, loads)
         if np.isfinite(stage.gain):
             ends = self._ends(currents, loads, offset)
@@ -94,7 +94,7 @@ class _Lines:
 
     def _out(self, currents: dict[int, Floats], loads: dict[int, Floats]) -> Floats:
         stage = self.stage
-        if stage.signed == "inverted-inputs":
+        if stage.single_ended:
             return amplifier.single(currents[-1], loads[-1], stage.r_f, stage.gain, stage.offset)
         ohms, own = (loads[1], loads[-1], stage.r_f, stage.r_join), (stage.gain, stage.offset)
         return amplifier.pair(currents[1], currents[-1], *ohms, *own)
@@ -105,7 +105,7 @@ class _Lines:
         """Volts that the op-amps leave on their nodes: the offset less the output by the gain."""
         stage = self.stage
         ends = {-1: offset[1] - self._out(currents, loads) / stage.gain}
-        if stage.signed == "inverted-inputs":
+        if stage.single_ended:
             return {1: np.zeros_like(ends[-1]), **ends}
         own = offset[::-1]  # op-amp 1 as a lane with one op-amp
         first = amplifier.single(currents[1], loads[1], stage.r_join, stage.gain, own)

@@ -14,8 +14,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from memxc import documents, plugins
 from memxc.errors import Fault, MemxcError, fail, like, why
-from memxc.target import _setting, _words
+from memxc.target import _setting
 from memxc.target._curves import Curve
 from memxc.target._device import Device, State
 from memxc.target._tables import Amplifier, Converter, Unit, Wire
@@ -68,22 +69,42 @@ class Target(BaseModel):
 
 
 def names() -> list[str]:
-    """The targets that come with memxc."""
+    """The targets that come with memxc and with plug-ins."""
+    return sorted(_files())
+
+
+def _files() -> dict[str, Any]:
+    """The TOML file of each target that has a name."""
     folder = resources.files("memxc") / "targets"
-    return sorted(
-        p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")
-    )
+    ours = {p.name.removesuffix(".toml"): p for p in folder.iterdir() if p.name.endswith(".toml")}
+    plugged = plugins.added("memxc.targets", ours, _no_target)
+    return ours | {name: plugin.value for name, plugin in plugged.items()}
+
+
+def _no_target(name: str, value: Any) -> str | None:
+    """Why an object is no target of a name, None where it is one."""
+    if not (isinstance(value, Path) and value.name == f"{name}.toml"):
+        return f"is not the pathlib.Path of a file {name}.toml"
+    try:
+        found = _parsed(str(value), _read(str(value)))
+    except MemxcError as error:
+        return f"is no target: {error.faults[0].where}: {error.faults[0].what}"
+    return None if found.name == name else f"is called {found.name!r} in its file"
 
 
 def load(name: str) -> Target:
-    """A shipped target by name, or a TOML file by path.
+    """A target by its name, or a TOML file by path.
 
     Raises MemxcError (bad-target) with one fault for each key that is wrong.
     """
-    if name in names():
-        text = (resources.files("memxc") / "targets" / f"{name}.toml").read_text("utf-8")
-    else:
-        text = _read(name)
+    files = _files()
+    if name in files:
+        return _parsed(str(files[name]), files[name].read_text("utf-8"))
+    return _parsed(name, _read(name))
+
+
+def _parsed(name: str, text: str) -> Target:
+    """The target of a TOML file. Raises MemxcError (bad-target) as `load` does."""
     try:
         data = tomllib.loads(text)
     # Brackets in brackets end at the depth of Python's stack.
@@ -115,11 +136,11 @@ def _read(name: str) -> str:
 
 
 def _fault(name: str, error: dict[str, Any]) -> Fault:
-    where = ".".join(str(part) for part in error["loc"])
+    where = documents.place(error["loc"])
     hint = ""
     if error["type"] == "extra_forbidden":
         hint = like(str(error["loc"][-1]), _keys(error["loc"]))
-    return Fault("bad-target", f"{name}: {where}" if where else name, _words.said(error), hint)
+    return Fault("bad-target", f"{name}: {where}" if where else name, documents.said(error), hint)
 
 
 def _keys(loc: tuple[Any, ...]) -> list[str]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-Positive = Annotated[float, Field(gt=0)]
+#: JSON has the word "inf" where it is infinite.
+Positive = Annotated[
+    float,
+    Field(gt=0),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "inf"}]}),
+]
 #: What a circuit has more than nothing of, and what it may have: no product of them overflows.
 Some = Annotated[float, Field(ge=1e-15, le=1e12)]
 Amount = Annotated[float, Field(ge=0, le=1e12)]

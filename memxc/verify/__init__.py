@@ -30,10 +30,10 @@ from memxc.physics.network.effective import effective
 from memxc.simulate import walk
 from memxc.target import Target
 from memxc.verify import alone
-from memxc.verify.alone import CellResult, LimiterResult
 from memxc.verify.bench import Bench
+from memxc.verify.document import CellResult, CrossbarWatts, LimiterResult, Outputs, StageResult
 from memxc.verify.library import Library
-from memxc.verify.outputs import Outputs, compare
+from memxc.verify.outputs import compare
 from memxc.verify.simulate import Sweep, simulate
 from memxc.verify.size import relative
 from memxc.verify.task import Task
@@ -41,24 +41,6 @@ from memxc.verify.task import Task
 Floats = NDArray[np.float64]
 
 _NO_WIRES = [f"wire.{name}=0" for name in ("r_source", "r_word_line", "r_bit_line", "r_neuron")]
-
-
-@dataclass(frozen=True)
-class StageResult:
-    """One stage: what was simulated, and how far it is from evaluate on the same input volts.
-
-    crossbar_w: watts of the crossbars, as the engine summed them over the devices and as the report
-    computes them from the same volts; None unless asked for.
-    """
-
-    name: str
-    decks: int
-    devices: int
-    seconds: float
-    max_abs_error_v: float
-    max_rel_error: float
-    ok: bool
-    crossbar_w: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -214,14 +196,14 @@ def _stage(
     apart = float(np.abs(found.volts - expected).max(initial=0.0))
     error = relative(apart, expected)
     return found.volts, StageResult(
-        todo.stage.name,
-        found.decks,
-        todo.devices,
-        time.perf_counter() - start,
-        apart,
-        error,
-        bool(np.isfinite(found.volts).all()) and error <= tolerance,
-        (found.watts, _watts(todo)) if todo.power else None,
+        name=todo.stage.name,
+        decks=found.decks,
+        devices=todo.devices,
+        seconds=time.perf_counter() - start,
+        max_abs_error_v=apart,
+        max_rel_error=error,
+        ok=bool(np.isfinite(found.volts).all()) and error <= tolerance,
+        crossbar_w=CrossbarWatts(engine=found.watts, report=_watts(todo)) if todo.power else None,
     )
 
 

@@ -21,6 +21,7 @@ from memxc.physics.device import iv_laws
 from memxc.physics.network import amplifier
 from memxc.verify import decks, loads, units
 from memxc.verify.bench import Run, benches, cut
+from memxc.verify.document import CellResult, LimiterResult
 from memxc.verify.simulate import Sweep
 from memxc.verify.size import relative
 from memxc.verify.task import Task, answers
@@ -31,29 +32,6 @@ Floats = NDArray[np.float64]
 _VOLTS, _FEWEST = 2_000, 40
 #: Points over the range of a cell of one input.
 _POINTS = 400
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """A cell alone, its inputs (an amplifier's output) up to `range_v` of either sign; relative to
-    the largest volts that it should have given."""
-
-    name: str
-    range_v: float
-    max_abs_error_v: float
-    max_rel_error: float
-    ok: bool
-
-
-@dataclass(frozen=True)
-class LimiterResult:
-    """The limiter of `clip_v` volts: how far it is from what it should be; relative to the clip."""
-
-    clip_v: float
-    range_v: float
-    max_abs_error_v: float
-    max_rel_error: float
-    ok: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +74,13 @@ def check(
         results.append(_result(own, _errors(tasks[0], own, sweep), tolerance))
     limiters = [clips[clip] for clip in sorted(clips)]
     limited = [
-        LimiterResult(clip, probe.range_v, apart, apart / clip, apart / clip <= tolerance)
+        LimiterResult(
+            clip_v=clip,
+            range_v=probe.range_v,
+            max_abs_error_v=apart,
+            max_rel_error=apart / clip,
+            ok=apart / clip <= tolerance,
+        )
         for clip, probe, apart in zip(
             sorted(clips), limiters, _errors(tasks[0], limiters, sweep), strict=True
         )
@@ -129,7 +113,13 @@ def _result(probes: Sequence[_Probe], apart: Sequence[float], tolerance: float) 
     # numpy's maximum keeps what is no number, and a comparison with that says no.
     worst = float(np.max(errors))
     reach = max(probe.range_v for probe in probes)
-    return CellResult(probes[0].name, reach, float(np.max(apart)), worst, worst <= tolerance)
+    return CellResult(
+        name=probes[0].name,
+        range_v=reach,
+        max_abs_error_v=float(np.max(apart)),
+        max_rel_error=worst,
+        ok=worst <= tolerance,
+    )
 
 
 def _errors(task: Task, probes: Sequence[_Probe], sweep: Sweep) -> list[float]:
@@ -222,7 +212,7 @@ def _array(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
     for unit, siemens in _amplifiers(stage, task.units):
         probe = replace(_amplifier(task, unit, siemens, reach), load=load)
         yield (stage.name, float(unit.r_f[0]), *siemens.tolist()), probe
-    if stage.signed == "inverted-inputs":
+    if stage.single_ended:
         volts = _spread(reach, _POINTS)
         expected = amplifier.inverter(volts, stage.gain)
         probe = _Probe("inverter", reach, volts[:, None], expected, decks.inverter_cards)
@@ -251,7 +241,7 @@ def _amplifiers(stage: Array, every: Sequence[Unit]) -> Iterator[tuple[Unit, Flo
 
 def _amplifier(task: Task, own: Unit, load: Floats, reach: float) -> _Probe:
     """An amplifier behind one resistor for all devices of each of its bit lines."""
-    stage, single = own.stage, own.stage.signed == "inverted-inputs"
+    stage, single = own.stage, own.stage.single_ended
     most = load * max(reach, abs(stage.v_bias))
     # Op-amp 1 gives r_join times the plus current.
     plus = 0.0 if single else min(most[0], task.swing / own.r_join[0])

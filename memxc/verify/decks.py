@@ -104,13 +104,13 @@ def amplifier_cards(unit: Unit, load: NDArray[np.float64], prefix: str) -> str:
 
 def amplifier_cell(unit: Unit) -> str:
     """The cell of a unit's amplifiers."""
-    cell = "tia_single" if unit.stage.signed == "inverted-inputs" else "tia"
+    cell = "tia_single" if unit.stage.single_ended else "tia"
     return cell if unit.offset is None else f"{cell}_offset"
 
 
 def _amplifier(unit: Unit, lane: int, limit: float | None, prefix: str) -> str:
     out = f"{prefix}{'o' if limit is None else 'r'}{lane}"
-    single = unit.stage.signed == "inverted-inputs"
+    single = unit.stage.single_ended
     nodes = f"{prefix}m{lane}" if single else f"{prefix}p{lane} {prefix}m{lane}"
     params = f"r_f={unit.r_f[lane]:.9e}"
     if not single:

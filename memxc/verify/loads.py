@@ -21,7 +21,7 @@ def heaviest(design: Design) -> dict[str, float]:
     for stage in reversed(design.stages):
         if isinstance(stage, Array):
             for crossbar in stage.crossbars:
-                _add(lanes[stage.src], crossbar, stage.schedule == "sequential")
+                _add(lanes[stage.src], crossbar, stage.sequential)
         elif isinstance(stage, Wires):
             whole = np.zeros(sum(design.buses[src].width for src in stage.srcs))
             there = stage.index >= 0

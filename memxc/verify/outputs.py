@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,30 +10,12 @@ from numpy.typing import NDArray
 
 from memxc.errors import MemxcError
 from memxc.evaluation import evaluate
-from memxc.evaluation.metrics import METRICS, choose
+from memxc.evaluation.metrics import METRICS, Metric, choose
 from memxc.ir.design import Design
+from memxc.verify.document import Outputs
 from memxc.verify.size import FAINT, RESOLVED, relative
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The simulated network against onnxruntime, and against evaluate from the inputs on.
-
-    argmax_agree: samples whose largest number is at the same place in every output. score, and
-    the original's: what the first output scores on the labels, by `metric`; None without labels.
-    """
-
-    count: int
-    max_abs_error: float
-    max_rel_error: float
-    argmax_agree: int
-    evaluate_max_rel_error: float
-    evaluate_argmax_agree: int
-    metric: str | None = None
-    score: float | None = None
-    original_score: float | None = None
 
 
 def compare(
@@ -49,11 +30,20 @@ def compare(
     found = {name: evaluate.read(design.buses[name], buses[name]) for name in design.outputs}
     own = {name: evaluate.read(design.buses[name], meant[name]) for name in design.outputs}
     count = len(next(iter(found.values())))
+    first = design.outputs[0]
+    apart, relative_apart, agree = _distance(design, found, reference)
+    _, own_apart, own_agree = _distance(design, found, own)
+    metric, score, original = _scores(found[first], np.asarray(reference[first]), labels)
     return Outputs(
-        count,
-        *_distance(design, found, reference),
-        *_distance(design, found, own)[1:],
-        *_scores(found[design.outputs[0]], np.asarray(reference[design.outputs[0]]), labels),
+        count=count,
+        max_abs_error=apart,
+        max_rel_error=relative_apart,
+        argmax_agree=agree,
+        evaluate_max_rel_error=own_apart,
+        evaluate_argmax_agree=own_agree,
+        metric=metric,
+        score=score,
+        original_score=original,
     )
 
 
@@ -77,13 +67,13 @@ def _distance(
 
 def _scores(
     answers: Floats, original: NDArray[Any], labels: NDArray[Any] | None
-) -> tuple[str, float, float] | tuple[()]:
+) -> tuple[Metric | None, float | None, float | None]:
     """The metric that the labels are for, the circuit's score and the original network's."""
     if labels is None:
-        return ()
+        return None, None, None
     try:
         metric = choose(None, answers.shape[1:], labels, "")
     except MemxcError:
-        return ()  # labels of something else
+        return None, None, None  # labels of something else
     score = METRICS[metric]
     return metric, float(score(answers, labels).mean()), float(score(original, labels).mean())

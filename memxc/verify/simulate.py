@@ -89,7 +89,7 @@ def _gathered(task: Task, sweep: Sweep, todo: Sequence[Run]) -> tuple[list[Float
         found[run.unit][run.first : run.first + len(volts)] = volts
         unit = task.units[run.unit]
         # Parallel places draw at the same time, sequential ones in turn.
-        at_once = 1 if unit.stage.schedule == "parallel" else len(unit.lanes)
+        at_once = len(unit.lanes) if unit.stage.sequential else 1
         watts += float(power.sum()) / task.pictures / at_once
     return found, watts, len(made)
 

@@ -63,7 +63,7 @@ class Task:
     def linear(self) -> bool:
         """Whether the units are linear circuits before their limiters."""
         assert isinstance(self.stage, Array)
-        return self.stage.cell == "resistor" or self.target.device.iv == "linear"
+        return not self.stage.programmable or self.target.device.iv == "linear"
 
     @property
     def limit(self) -> float | None:

@@ -9,7 +9,7 @@ import pytest
 
 from memxc import target
 from memxc.backends.cost import baselines, paper_rule
-from memxc.build_folder import report
+from memxc.build_folder.report.build import build
 from memxc.compiler.options import Options
 from memxc.compiler.run import compile_model
 
@@ -23,11 +23,11 @@ def compiled(**options):
 
 @pytest.fixture(scope="module")
 def packed():
-    return report.build(compiled(), "0")
+    return build(compiled(), "0" * 64)
 
 
 def row(found, name):
-    (one,) = [row for row in found["baselines"] if row["name"] == name]
+    (one,) = [row for row in found.baselines if row.name == name]
     return one
 
 
@@ -40,37 +40,37 @@ def row(found, name):
     ],
 )
 def test_a_baseline_is_the_network_compiled_so(packed, name, options):
-    wanted, found = report.build(compiled(**options), "0"), row(packed, name)
-    assert found["resources"] == wanted["resources"]["total"]
-    assert found["latency"] == wanted["latency"]
-    for key, watts in found["power"].items():
-        assert watts == pytest.approx(wanted["power"][key], rel=1e-12), key
-    assert found["resources"] != packed["resources"]["total"]
+    wanted, found = build(compiled(**options), "0" * 64), row(packed, name)
+    assert found.resources == wanted.resources.total
+    assert found.latency == wanted.latency
+    for key, watts in found.power:
+        assert watts == pytest.approx(getattr(wanted.power, key), rel=1e-12), key
+    assert found.resources != packed.resources.total
 
 
 def test_all_three_are_there_in_order(packed):
-    names = [row["name"] for row in packed["baselines"]]
+    names = [row.name for row in packed.baselines]
     assert names == ["inverted inputs", "paper rule", "im2col"]
-    assert [row["resources"]["crossbars"] for row in packed["baselines"]] == [760, 839, 15289]
+    assert [row.resources.crossbars for row in packed.baselines] == [760, 839, 15289]
 
 
 def test_the_paper_rule_is_parallel_whatever_was_asked(packed):
-    found = report.build(compiled(schedule="sequential"), "0")
+    found = build(compiled(schedule="sequential"), "0" * 64)
     assert row(found, "paper rule") == row(packed, "paper rule")
-    assert row(found, "im2col")["latency"]["periods"] > row(packed, "im2col")["latency"]["periods"]
+    assert row(found, "im2col").latency.periods > row(packed, "im2col").latency.periods
 
 
 def test_what_was_set_for_a_stage_is_not_in_the_way(packed):
-    found = report.build(compiled(stage_set=("/stem/conv/Conv.partition=none",)), "0")
+    found = build(compiled(stage_set=("/stem/conv/Conv.partition=none",)), "0" * 64)
     assert row(found, "paper rule") == row(packed, "paper rule")
-    assert row(found, "inverted inputs")["resources"]["crossbars"] > 760
+    assert row(found, "inverted inputs").resources.crossbars > 760
 
 
 def test_a_pipeline_of_the_users_own_has_them_too(packed):
-    found = report.build(compiled(passes="fold-batchnorm,calibrate,tile,program,share"), "0")
+    found = build(compiled(passes="fold-batchnorm,calibrate,tile,program,share"), "0" * 64)
     assert row(found, "paper rule") == row(packed, "paper rule")
-    assert found["resources"]["total"] == row(packed, "im2col")["resources"]
-    assert {one["patch"] for one in found["resources"]["layouts"]} == {()}
+    assert found.resources.total == row(packed, "im2col").resources
+    assert {one.patch for one in found.resources.layouts} == {()}
 
 
 def test_one_that_cannot_be_built_is_a_warning():
@@ -80,19 +80,21 @@ def test_one_that_cannot_be_built_is_a_warning():
     small = replace(
         done.context, target=done.target.model_copy(update={"crossbar": crossbar}), stage_set={}
     )
-    found = list(baselines.measure(done.unlaid, "none", small))
-    assert [one.name for one in found if one.fault] == ["inverted inputs"]
-    assert "holds no input" in found[0].fault
+    found, warnings = baselines.measure(done.unlaid, "none", small)
+    assert [one.name for one in found] == ["paper rule", "im2col"]
+    (warning,) = warnings
+    assert warning.startswith("no baseline inverted inputs: ")
+    assert "holds no input" in warning
 
 
 def test_layouts_say_what_is_placed(packed):
     # Every layout is built as it says; only a bias line without room may add to it.
-    rows = packed["resources"]["layouts"]
-    said = {one["stage"]: one["crossbars"] for one in rows}
+    rows = packed.resources.layouts
+    said = {one.stage: one.crossbars for one in rows}
     built = {
-        stage["stage"]: stage["crossbars"]
-        for stage in packed["resources"]["stages"]
-        if stage["kind"] == "memristor"
+        stage.stage: stage.crossbars
+        for stage in packed.resources.stages
+        if stage.kind == "memristor"
     }
     assert said == built
 
@@ -101,7 +103,7 @@ def test_pairs_with_a_function_between_them_are_one_layer(packed):
     # The five blocks are 2D, Relu, 1D; as 3D kernels of 16, 32, 64, 64, 64 channels on 14 x 14
     # (four patches of 8 x 8) and on 7 x 7 (one): 16 * 32 * 4 + 32 * 64 + 3 * 64 * 64; the stem
     # is 3D, 16 filters on 28 x 28, 16 patches.
-    rule = packed["resources"]["sub_images"]["square"]
-    assert rule["as_3d"] == 16 * 16 + 16 * 32 * 4 + 32 * 64 + 3 * 64 * 64
-    assert (rule["3d"], rule["2d"]) == (256, 16 * 4 + 32 + 3 * 64)
-    assert paper_rule.measure(compiled().unlaid, compiled().context)["square"] == rule
+    rule = packed.resources.sub_images.square
+    assert rule.as_3d == 16 * 16 + 16 * 32 * 4 + 32 * 64 + 3 * 64 * 64
+    assert (rule.kernels_3d, rule.kernels_2d) == (256, 16 * 4 + 32 + 3 * 64)
+    assert paper_rule.measure(compiled().unlaid, compiled().context).square == rule

@@ -115,7 +115,7 @@ def test_no_port_of_a_phase_that_has_finished_floats(tmp_path):
     made = lower(graph)
     ctx = Context(target.load("hfox-128"), {"x": rng.uniform(0, 1, (2, 1, 1, 3))})
     for change in parse("calibrate,schedule{mode=sequential},partition,tile,program,share"):
-        made = change.run(made, ctx)
+        made = change.run(made, ctx).ir
     assert [crossbar.places for crossbar in made.arrays[0].crossbars] == [4, 3]
     top = netlist.write(made, tmp_path / "netlist", "net")[0].read_text()
     ports = set(re.findall(r"\bq\d+_\d+_\d+_\d+\b", top))

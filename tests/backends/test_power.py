@@ -25,7 +25,14 @@ def samples():
 def measure(design, samples, amplifier_w=1e-5):
     bills = resources.measure(design, 1e-6, lambda stage: (32, 16))
     squares = {name: np.square(v).mean(axis=0) for name, v in evaluate.run(design, samples).items()}
-    return {row.stage: row.power for row in power.measure(design, bills, amplifier_w, squares)}
+    found = power.measure(with_squares(design, squares), bills, amplifier_w)
+    return {row.stage: row for row in found}
+
+
+def with_squares(design, squares):
+    """The design with the mean squares of volts on its buses."""
+    buses = {n: replace(bus, mean_square=squares[n]) for n, bus in design.buses.items()}
+    return replace(design, buses=buses)
 
 
 def every_device(stage, volts):
@@ -67,7 +74,7 @@ def test_the_last_digits_of_sums_do_not_show(design, samples):
     squares = {name: np.square(v).mean(axis=0) for name, v in evaluate.run(design, samples).items()}
     others = {name: values * (1 + 4e-16) for name, values in squares.items()}
     assert any((others[name] != squares[name]).any() for name in others)
-    found = [power.measure(design, bills, 1e-5, some) for some in (squares, others)]
+    found = [power.measure(with_squares(design, some), bills, 1e-5) for some in (squares, others)]
     assert found[0] == found[1]
 
 
@@ -135,10 +142,10 @@ def test_amplifiers_draw_what_the_target_says(design, samples):
 
 
 def test_watts_add_up_and_the_largest_neuron_stays(design, samples):
-    rows = [power.Row(name, p) for name, p in measure(design, samples).items()]
+    rows = [*measure(design, samples).values()]
     total = power.total(rows)
-    assert total.total_w == pytest.approx(sum(row.power.total_w for row in rows))
-    assert total.neuron_max_w == max(row.power.neuron_max_w for row in rows)
+    assert total.total_w == pytest.approx(sum(row.total_w for row in rows))
+    assert total.neuron_max_w == max(row.neuron_max_w for row in rows)
 
 
 @pytest.mark.spice

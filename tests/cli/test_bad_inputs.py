@@ -17,7 +17,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from memxc.cli import _options
+from memxc.compiler.declaration import fields_of
+from memxc.compiler.options import Options
 
 TRAP = "x\n.control\nshell touch pwned\n.endc\n*"
 
@@ -182,9 +183,10 @@ def test_usage(memxc, model, tmp_path, args):
 
 def test_inputs_up_to_the_end_of_float32():
     largest = float(np.finfo(np.float32).max)
-    assert _options.span(f"{-largest!r},{largest!r}") == (-largest, largest)
+    read = fields_of(Options)["input_range"].read
+    assert read(f"{-largest!r},{largest!r}") == (-largest, largest)
     with pytest.raises(ValueError, match="float32"):
-        _options.span(f"0,{math.nextafter(largest, math.inf)!r}")
+        read(f"0,{math.nextafter(largest, math.inf)!r}")
 
 
 def test_the_output_is_a_file(memxc, model, tmp_path):

@@ -15,7 +15,8 @@ import onnx
 import pytest
 
 from memxc import render
-from memxc.build_folder import report
+from memxc.build_folder.report.document import Report
+from memxc.build_folder.report.text import sizes, text
 from memxc.netlist_reader import read
 
 
@@ -313,8 +314,9 @@ def test_what_was_gained_is_not_lost(memxc, out, lost, points, shares):
     loss = {"samples": 7, "max_abs_error": 0.1, "max_rel_error": 0.2, "metric": "top1"}
     loss |= {"before": 0.5, "after": 0.5 - lost, "lost": lost}
     tree["fidelity"]["loss"] = tree["passes"][0]["loss"] = loss
-    assert f", {points}, over 7 samples" in report.text(tree)
-    pages = {"report": tree, "sizes": report.sizes(tree)}
+    report = Report.model_validate(tree)
+    assert f", {points}, over 7 samples" in text(report)
+    pages = {"report": report, "sizes": sizes(report)}
     assert f" {shares} |" in render.report("report.md", **pages)
     assert f"<td>{shares}</td>" in render.report("report.html", **pages)
 
@@ -327,10 +329,56 @@ def test_op_amps_are_called_so_wherever_users_read(memxc, out):
 
 
 def test_report_of_a_file_changed_by_hand(memxc, out):
-    for text in ("{}", "[]", '{"schema": "memxc-report/1"}', "nonsense"):
-        (out / "report.json").write_text(text)
+    for wrong in ("{}", "[]", '{"schema": "memxc-report/1"}', "nonsense"):
+        (out / "report.json").write_text(wrong)
         for form in ("text", "csv"):
             assert memxc("report", out, "--format", form).code == 3
+
+
+def changed(folder, change):
+    """The report of a folder, changed by hand."""
+    tree = json.loads((folder / "report.json").read_text())
+    change(tree)
+    (folder / "report.json").write_text(json.dumps(tree))
+
+
+def test_every_key_of_a_report_that_is_wrong_is_named(memxc, out):
+    def change(tree):
+        tree["resources"]["total"]["crossbars"] = "12"
+        tree["power"]["volts"] = 1.0
+        del tree["area"]["total_m2"]
+        tree["target"]["device"]["levels"] = 1
+
+    changed(out, change)
+    done = memxc("report", out)
+    assert (done.code, done.out) == (3, "")
+    for words in (
+        "report.json: resources.total.crossbars: cannot be read: is no whole number",
+        "report.json: power.volts: cannot be read: unknown key",
+        "report.json: area.total_m2: cannot be read: is missing",
+        "report.json: target.device: cannot be read: levels = 1 leaves nothing to program",
+    ):
+        assert f"error[bad-design] {out}/{words}" in done.err
+    assert "written by memxc" not in done.err
+
+
+def test_a_report_that_another_version_wrote(memxc, out):
+    def older(tree):
+        tree["memxc"] = "0.0.1"
+        del tree["resources"]["total"]["driven_ends"]
+
+    changed(out, older)
+    done = memxc("report", out)
+    assert done.code == 3
+    assert "hint: compile the model again: the report was written by memxc 0.0.1" in done.err
+
+
+@pytest.mark.parametrize("options", [{"stage_set": ["nonsense"]}, {"stage_set": 5}])
+def test_options_of_a_report_that_are_none(memxc, out, options):
+    changed(out, lambda tree: tree["options"].update(options))
+    done = memxc("report", out)
+    assert (done.code, done.out) == (3, "")
+    assert "error[bad-design]" in done.err
 
 
 def test_check_says_what_becomes_of_each_node(memxc, model):

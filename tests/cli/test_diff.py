@@ -14,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc.build_folder import diff
+from memxc.build_folder.diff.document import Devices
 from memxc.build_folder.diff.matching import Part, pairs
 
 
@@ -195,15 +196,14 @@ def test_two_numbers_beside_each_other(unit, a, b, shown):
 
 
 def stage(**other):
-    return {
-        "crossbars": 1, "memristors": 2_000_000, "opamps": 3, "periods": 4, "total_w": 0.5, **other
-    }  # fmt: skip
+    counts = {"crossbars": 1, "memristors": 2_000_000, "opamps": 3, "periods": 4, "total_w": 0.5}
+    return Devices(**counts | other)
 
 
 def tables(a, b):
     """The tables of stages, each as its rows of cells."""
     quantities = dict.fromkeys(diff.QUANTITIES, 0.0)
-    found = diff.compare(*(diff.Taken({}, quantities, stages) for stages in (a, b)))
+    found = diff.compare(*(diff.Taken("out", {}, quantities, stages) for stages in (a, b)))
     parts = [part for part in diff.text(found).split("\n\n") if part.startswith("stage")]
     return [[re.split("  +", line) for line in part.splitlines()] for part in parts]
 
@@ -288,8 +288,8 @@ def test_a_stage_that_has_two_names_shows_both():
     kinds = {"fc": "memristor", "dense": "memristor"}
     a, b = ({name: stage(periods=n)} for name, n in (("fc", 4), ("dense", 5)))
     quantities = dict.fromkeys(diff.QUANTITIES, 0.0)
-    found = diff.compare(*(diff.Taken({}, quantities, stages, kinds) for stages in (a, b)))
-    assert [(row["stage"], row["stage_b"]) for row in found["stages"]] == [("fc", "dense")]
+    found = diff.compare(*(diff.Taken("out", {}, quantities, stages, kinds) for stages in (a, b)))
+    assert [(row.stage, row.stage_b) for row in found.stages] == [("fc", "dense")]
     assert "\nfc | dense  " in diff.text(found)
 
 

@@ -70,8 +70,8 @@ def test_a_second_simulate_waits_for_the_first(out, data):
 
 def test_a_lock_ends_with_its_process(out):
     code = (
-        "import sys, time; from pathlib import Path; from memxc import folder\n"
-        "with folder.alone(Path(sys.argv[1]), print): print('in', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from memxc.build_folder import read\n"
+        "with read.alone(Path(sys.argv[1]), print): print('in', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:

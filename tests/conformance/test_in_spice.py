@@ -33,7 +33,7 @@ def programmed(circuit, chosen):
     samples = {name: value[None] for name, value in circuit.signals.items()}
     design = circuit.design
     for name in PIPELINE:
-        design = passes.available()[name]().run(design, Context(chosen, samples))
+        design = passes.available()[name]().run(design, Context(chosen, samples)).ir
     return design, samples
 
 

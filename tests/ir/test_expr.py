@@ -34,6 +34,38 @@ def test_is_pythons_own(text, wanted, points):
     np.testing.assert_allclose(found, list(map(wanted, points)), rtol=1e-14, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("text", "inputs", "wanted"),
+    [
+        ("x0*2-3", [(-1, 4)], (-5, 5)),
+        ("x0-x1", [(0, 2), (-5, 7)], (-7, 7)),
+        ("-x0*x1", [(-2, 3), (-1, 5)], (-15, 10)),
+        ("x0/x1", [(-2, 6), (2, 4)], (-1, 3)),
+        ("1/x0", [(-1, 1)], (-math.inf, math.inf)),
+        ("abs(x0)", [(-3, 2)], (0, 3)),
+        ("abs(x0)", [(-3, -2)], (2, 3)),
+        ("max(x0,x1,1)", [(-3, 2), (0, 5)], (1, 5)),
+        ("exp(min(x0,0))", [(-math.inf, math.inf)], (0, 1)),
+        ("0*x0", [(-math.inf, 0)], (0, 0)),
+        ("round(x0)", [(-0.4, 2.6)], (0, 3)),
+        ("exp(x0)-exp(x1)", [(0, math.inf)] * 2, (-math.inf, math.inf)),
+        ("exp(x0)-exp(x1)", [(800, math.inf)] * 2, (-math.inf, math.inf)),
+    ],
+)
+def test_bounds_by_hand(text, inputs, wanted):
+    assert expr.interval(text, inputs) == pytest.approx(wanted)
+
+
+@given(st.floats(-5, 5), st.floats(0, 4), st.sampled_from(FUNCTIONS))
+def test_no_value_is_outside_the_bounds(low, width, function):
+    text, _, points = function
+    low = low if min(points) < 0 else abs(low) + 1e-6
+    found = expr.evaluate(text, [np.linspace(low, low + width, 37)])
+    least, most = expr.interval(text, [(low, low + width)])
+    assert least - 1e-12 <= found.min()
+    assert found.max() <= most + 1e-12
+
+
 @pytest.mark.spice
 @pytest.mark.parametrize("engine", ["neospice", "ngspice"])
 @pytest.mark.parametrize(("text", "wanted", "points"), FUNCTIONS)

@@ -147,7 +147,7 @@ def test_keywords_that_make_no_sense(build, method, keywords, places):
 
 
 def test_budgets(build):
-    crossbars = build.report["resources"]["total"]["crossbars"]
+    crossbars = build.report.resources.total.crossbars
     assert build.over({"crossbars": crossbars, "power": 1.0}) == []
     assert build.over({"crossbars": crossbars - 1, "loss": 1.0}) == [
         f"over budget: crossbars {crossbars} where {crossbars - 1} is allowed"
@@ -215,7 +215,7 @@ def test_a_folder_of_another_version(build):
 def test_a_report_alone_has_no_circuit(model, inputs):
     build = memxc.compile(model, report_only=True)
     assert build.ok
-    assert build.report["fidelity"]["passed"] is None
+    assert build.report.fidelity.passed is None
     for call in (build.lvs, build.verify, build.twin, lambda: build.predict(inputs[0])):
         assert "holds a report and no design" in faults(call)[0][2]
 

@@ -14,6 +14,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 import memxc
+from memxc.documents import Part
 from memxc.library.compile import Keywords
 
 PAGE = (Path(memxc.__file__).parent.parent / "docs" / "library.md").read_text("utf-8")
@@ -44,29 +45,36 @@ def classes(hint):
 
 
 def results():
-    """The records that methods of a Build return, and all that stand in their fields."""
+    """The records that methods of a Build return, and all that stand in their fields.
+
+    The fields of a `Part` are described where they stand, and so in the schemas.
+    """
     methods = map(function, own(memxc.Build).values())
     todo = [get_type_hints(method)["return"] for method in methods if method]
     found = {}
     while todo:
         for kind in classes(todo.pop()):
-            if dataclasses.is_dataclass(kind) and kind not in found:
+            if (dataclasses.is_dataclass(kind) or issubclass(kind, Part)) and kind not in found:
                 found[kind] = None
                 todo += get_type_hints(kind).values()
     return list(found)
 
 
 def members():
-    """(name in the page, name of the place, what it is) of all that is public."""
+    """(name in the page or None, name of the place, what it is) of all that is public."""
     for name in set(memxc.__all__) - {"__version__"}:
         yield name, f"memxc.{name}", getattr(memxc, name)
+    for name in memxc.samples.__all__:
+        yield name, f"samples.{name}", getattr(memxc.samples, name)
     for name, member in own(memxc.Build).items():
         yield name, f"Build.{name}", function(member)
     for kind in results():
-        for name, member in own(kind).items():
-            yield name, f"{kind.__name__}.{name}", function(member)
-        for field in dataclasses.fields(kind):
-            yield field.name, f"{kind.__name__}.{field.name}", None
+        yield None, kind.__name__, kind
+        if not issubclass(kind, Part):
+            for name, member in own(kind).items():
+                yield name, f"{kind.__name__}.{name}", function(member)
+            for field in dataclasses.fields(kind):
+                yield field.name, f"{kind.__name__}.{field.name}", None
 
 
 MEMBERS = sorted({place: (name, what) for name, place, what in members()}.items())
@@ -74,19 +82,25 @@ MEMBERS = sorted({place: (name, what) for name, place, what in members()}.items(
 
 def test_the_walk_comes_to_the_end_of_results():
     places = dict(MEMBERS)
-    for place in ("memxc.load", "Build.twin", "Scores.to_pandas", "Row.mean", "CellResult.range_v"):
+    for place in ("memxc.load", "Build.twin", "Scores.to_pandas", "Row.mean", "UserCell.line"):
         assert place in places
 
 
-@pytest.mark.parametrize(("place", "found"), MEMBERS, ids=[place for place, _ in MEMBERS])
-def test_a_public_name_is_in_the_page(place, found):
-    assert re.search(rf"`(memxc\.)?{found[0]}\b", PAGE), f"{place} is not in docs/library.md"
+@pytest.mark.parametrize(
+    ("place", "name"), [(place, name) for place, (name, _) in MEMBERS if name is not None]
+)
+def test_a_public_name_is_in_the_page(place, name):
+    assert re.search(rf"`(\w+\.)?{name}\b", PAGE), f"{place} is not in docs/library.md"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in results() if issubclass(kind, Part)])
+def test_every_field_of_a_document_is_described(kind):
+    assert [name for name, field in kind.model_fields.items() if not field.description] == []
 
 
 @pytest.mark.parametrize(
     ("place", "what"),
     [(place, what) for place, (_, what) in MEMBERS if what is not None],
-    ids=[place for place, (_, what) in MEMBERS if what is not None],
 )
 def test_a_public_name_is_documented_and_typed(place, what):
     assert inspect.getdoc(what), f"{place} has no docstring"

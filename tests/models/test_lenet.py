@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+
 from memxc.evaluation import reference
 
 MODELS = Path(__file__).parents[2] / "models"

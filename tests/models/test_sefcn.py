@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from memxc.evaluation import reference
 import pytest
+
+from memxc.evaluation import reference
 
 MODELS = Path(__file__).parents[2] / "models"
 CARD = (MODELS / "sefcn_nuclei.md").read_text(encoding="utf-8")

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-from memxc.evaluation import reference
 import pytest
 
 from memxc.cli import _main
+from memxc.evaluation import reference
 
 MODELS = Path(__file__).parents[2] / "models"
 WIDTHS = ("x05", "x10")
@@ -149,7 +149,9 @@ def test_batch_normalization_is_folded_or_kept(width: str) -> None:
 def test_both_files_are_one_network(width: str) -> None:
     x = np.random.default_rng(4).random((3, 1, 48, 48), dtype=np.float32)
     answers = [
-        reference.session(MODELS / f"shufflenetv2_{width}_fer2013{suffix}.onnx").run(["logits"], {"x": x})[0]
+        reference.session(MODELS / f"shufflenetv2_{width}_fer2013{suffix}.onnx").run(
+            ["logits"], {"x": x}
+        )[0]
         for suffix in ("", "_bn")
     ]
     assert answers[0].shape == (3, 7)

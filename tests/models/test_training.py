@@ -16,7 +16,7 @@ MODELS = Path(__file__).parents[2] / "models"
     ("script", "picture"), [("train_shufflenet", (1, 48, 48)), ("train_resnet20", (3, 32, 32))]
 )
 def test_pictures_are_changed_where_they_are(script, picture, monkeypatch):
-    """On another device than the generator's; `meta` mixes with no other, and is on every machine."""
+    """On another device than the generator's; `meta` mixes with no other and is everywhere."""
     monkeypatch.syspath_prepend(MODELS)
     augment = importlib.import_module(script).augment
     x = torch.zeros(5, *picture, dtype=torch.uint8, device="meta")

@@ -99,7 +99,7 @@ def test_on_crossbars(policy, tile, signed, strides):
     design = _design(weight, bias, x, wanted, attrs)
     ctx = Context(target.load("ideal").with_tile(*tile), {"x": x}, signed=signed)
     for change in parse(f"calibrate,partition{{policy={policy}}},tile,program,share"):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
         design.verify()
     assert evaluate.outputs(design, {"x": x})["y"] == pytest.approx(wanted, rel=1e-4, abs=1e-5)
 

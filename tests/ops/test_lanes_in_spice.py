@@ -145,7 +145,7 @@ def programmed(request, case_graph, tmp_path_factory):
     chosen = target.load("ideal").with_tile(24, 16)
     design, ctx = lower(case_graph(model, {})), Context(chosen, x)
     for change in parse(PASSES):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
         design.verify()
     top = netlist.write(design, tmp_path_factory.mktemp("case"), "net")[0]
     return SimpleNamespace(

@@ -70,7 +70,7 @@ def test_columns_import_the_ir_and_nothing_heavy():
     loaded = set(done.stdout.split())
     assert not loaded & {"onnx", "onnxruntime", "scipy", "pydantic", "jinja2", "click", "neospice"}
     rooms = {name.split(".")[1] for name in loaded if name.startswith("memxc.")}
-    assert rooms == {"errors", "ir", "ops"}
+    assert rooms == {"errors", "ir", "ops", "plugins"}
 
 
 def test_every_column_says_what_it_does():

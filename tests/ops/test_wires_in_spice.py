@@ -3,6 +3,8 @@ what resamples, what compares and chooses."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -152,7 +154,7 @@ def programmed(design, x, name, tile=(24, 16), signed="differential"):
     chosen = target.load(name).with_tile(*tile)
     ctx = Context(chosen, {"x": x}, signed=signed)
     for change in parse(PASSES):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
         design.verify()
     return design, chosen
 
@@ -178,10 +180,13 @@ def test_in_spice(tmp_path, case, case_graph, ngspice):
         assert found.ok, found.stages
         assert found.outputs.max_rel_error < 1e-5
     bills = resources.measure(design, chosen.device.g_min, lambda stage: (24, 16))
-    squares = {
-        name: np.square(v).mean(axis=0) for name, v in evaluate.run(design, {"x": x}).items()
+    volts = evaluate.run(design, {"x": x})
+    buses = {
+        name: replace(bus, mean_square=np.square(volts[name]).mean(axis=0))
+        for name, bus in design.buses.items()
     }
-    assert all(row.power.crossbar_w >= 0 for row in power.measure(design, bills, 1e-3, squares))
+    found = power.measure(replace(design, buses=buses), bills, 1e-3)
+    assert all(row.crossbar_w >= 0 for row in found)
 
 
 @pytest.mark.parametrize("case", ["conv behind a concat", "deconv with empty phases", "crop"])

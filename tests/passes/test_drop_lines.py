@@ -43,29 +43,29 @@ def rows(design: Design) -> list[int]:
 @pytest.mark.parametrize("policy", ["none", "packed"])
 def test_word_lines_of_zeros(convolution, policy):
     design = with_zeros(convolution(3, 4, 7, 5), [0, 1, 2, 7, 13, 20, 26])
-    laid = Partition(policy).run(design, CTX)
-    done = DropLines().run(laid, CTX)
+    laid = Partition(policy).run(design, CTX).ir
+    done = DropLines().run(laid, CTX).ir
     assert same(done, design)
     if policy == "none":
         assert rows(done) == [20]
         # 27 rows and a bias on 12 lines are three tiles, 20 and a bias two.
-        parts = [Tile().run(d, CTX).stages[0].kernels for d in (laid, done)]
+        parts = [Tile().run(d, CTX).ir.stages[0].kernels for d in (laid, done)]
         assert [sum(k.groups for k in part) for part in parts] == [3, 2]
 
 
 def test_blocks_of_zeros(convolution):
     """A tile that is all zeros goes where the bias of another drives its lanes."""
     zeros = with_zeros(convolution(3, 4, 7, 5), slice(0, 12))
-    tiled = Tile().run(zeros, CTX)
-    done = DropLines().run(tiled, CTX)
+    tiled = Tile().run(zeros, CTX).ir
+    done = DropLines().run(tiled, CTX).ir
     assert [sum(k.groups for k in d.stages[0].kernels) for d in (tiled, done)] == [3, 2]
     assert same(done, zeros)
 
 
 def test_lanes_without_a_bias_stay_driven(convolution):
     zeros = with_zeros(convolution(3, 4, 7, 5, bias=False), slice(None))
-    for design in (zeros, Tile().run(zeros, CTX)):
-        done = DropLines().run(design, CTX)
+    for design in (zeros, Tile().run(zeros, CTX).ir):
+        done = DropLines().run(design, CTX).ir
         driven = np.concatenate([k.sinks.nets().ravel() for k in done.stages[0].kernels])
         assert set(driven.tolist()) == set(range(4 * 35))
         assert same(done, zeros)
@@ -74,7 +74,7 @@ def test_lanes_without_a_bias_stay_driven(convolution):
 def test_depthwise_blocks_with_a_bias_keep_their_place(convolution):
     """Rows go only where every block of the stack has zeros."""
     design = with_zeros(convolution(3, 3, 7, 5, groups=3), [1, 4])
-    done = DropLines().run(design, CTX)
+    done = DropLines().run(design, CTX).ir
     assert rows(done) == [7]
     assert same(done, design)
     (stage,) = design.stages
@@ -82,11 +82,11 @@ def test_depthwise_blocks_with_a_bias_keep_their_place(convolution):
     values[0, 1] = 1.0
     kernel = replace(stage.kernels[0], values=values)
     other = design.with_stages([replace(stage, kernels=(kernel,))])
-    assert rows(DropLines().run(other, CTX)) == [8]
+    assert rows(DropLines().run(other, CTX).ir) == [8]
 
 
 def test_nothing_but_a_bias(convolution):
     design = with_zeros(convolution(3, 4, 7, 5), slice(None))
-    done = DropLines().run(design, CTX)
+    done = DropLines().run(design, CTX).ir
     assert rows(done) == [0]
     assert same(done, design)

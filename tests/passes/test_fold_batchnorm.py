@@ -96,7 +96,7 @@ def test_the_pass_is_found_and_exact():
     graph = network([node("Conv", "x w", "a"), node("Add", "a c", "y")], CHANNELS)
     assert FoldBatchnorm.exact
     ctx = Context(target=target.load("ideal"), samples={})
-    assert [n.op for n in FoldBatchnorm().run(graph, ctx).nodes] == ["Conv"]
+    assert [n.op for n in FoldBatchnorm().run(graph, ctx).ir.nodes] == ["Conv"]
 
 
 CHANNELS = {**weights(w=(6, 4, 2, 3), b=(6,), c=(6, 1, 1), d=(1, 6, 1, 1), one=()), **norm(6)}

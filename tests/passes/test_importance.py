@@ -56,7 +56,7 @@ BACK = node("Reshape", ["m", "back"], ["y"])
 )  # fmt: skip
 def test_what_never_changes_goes_first(tmp_path, nodes, more):
     net = load(tmp_path, nodes, {"w": W, **more})
-    (layer,) = prune.layers(PruneCkf(share=1 / 3, score="samples").run(net, CTX)).values()
+    (layer,) = prune.layers(PruneCkf(share=1 / 3, score="samples").run(net, CTX).ir).values()
     gone = (layer.weight == 0).all(axis=1)
     np.testing.assert_array_equal(gone, [False, True, False, False, True, False])
     assert np.count_nonzero(layer.weight) == 4 * 3
@@ -88,7 +88,7 @@ def test_a_layer_without_a_place_for_a_bias_stays_as_pruned_and_the_next_is_fitt
     u = RNG.normal(size=(15, 2)).astype(np.float32)
     weights = {"w": W, "flat": np.array([1, 15]), "u": u, "b": np.zeros(2, np.float32)}
     net = load(tmp_path, nodes, weights)
-    pruned = PruneCkf(share=0.3, scope="layer").run(net, CTX)
+    pruned = PruneCkf(share=0.3, scope="layer").run(net, CTX).ir
     fitted = refit.refitted(net, pruned, CTX)
     first, second = (list(prune.layers(graph).values()) for graph in (pruned, fitted))
     np.testing.assert_array_equal(first[0].weight, second[0].weight)

@@ -25,7 +25,7 @@ def _run(design, tile, policy, signed, schedule="parallel", name="ideal"):
     wanted = evaluate.outputs(design, {"x": x})["y"]
     apart = {}
     for change in (Calibrate(), Schedule(schedule), Partition(policy), Tile(), Program(), Share()):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
         design.verify()
         found = evaluate.outputs(design, {"x": x})["y"]
         apart[change.name] = np.abs(found - wanted).max() / np.abs(wanted).max()

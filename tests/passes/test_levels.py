@@ -43,7 +43,7 @@ def test_a_network_is_programmed_to_levels(convolution):
     chosen = target.load("ideal").with_set("device.levels=5")
     x = np.random.default_rng(0).uniform(0, 1, (2, 3, 7, 9))
     for change in parse("calibrate,schedule,partition,tile,program"):
-        design = change.run(design, Context(chosen, {"x": x}))
+        design = change.run(design, Context(chosen, {"x": x})).ir
     (array,) = (stage for stage in design.stages if isinstance(stage, Array))
     g = np.unique(np.concatenate([c.conductance().ravel() for c in array.crossbars]))
     low, high = chosen.device.g_min, chosen.device.g_max

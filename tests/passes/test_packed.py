@@ -61,7 +61,7 @@ def test_no_layout_takes_fewer(convolution, net, tile):
     design, lines = convolution(*sizes, **rest), (tile[0], tile[1] // 2)
     ctx = Context(target.load("ideal").with_tile(*tile), {})
     (kernel,) = design.stages[0].kernels
-    done = Tile().run(Partition("packed").run(design, ctx), ctx).stages[0].kernels
+    done = Tile().run(Partition("packed").run(design, ctx).ir, ctx).ir.stages[0].kernels
     placed = sum(k.groups * k.places for k in done)
     layout = plan_layout(kernel, "packed", lines)
     assert placed == cheapest(kernel, lines)

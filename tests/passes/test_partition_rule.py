@@ -24,7 +24,7 @@ def context(rows, columns=None):
 def built(design, ctx, policy):
     """Unit crossbars that a design really has, by stage."""
     for change in (Partition(policy), Tile()):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
         design.verify()
     stages = [stage for stage in design.stages if isinstance(stage, Linear)]
     return {stage.name: sum(k.groups * k.places for k in stage.kernels) for stage in stages}
@@ -63,7 +63,7 @@ def test_2d_kernels_take_a_crossbar_a_channel(convolution, tile, crossbars):
     design = convolution(7, 7, 33, 44, groups=7, bias=False)
     assert built(design, context(tile), "paper") == {"conv": crossbars}
     (layout,) = paper_rule.layouts(design, "paper", context(tile))
-    assert (layout["kind"], layout["crossbars"]) == ("2D", crossbars)
+    assert (layout.kind, layout.crossbars) == ("2D", crossbars)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_1d_kernels_have_pixels_side_by_side(convolution, channels, filters, til
     wanted = -(-9 * 13 // pixels) * parts
     assert built(design, context(tile), "paper") == {"conv": wanted}
     (layout,) = paper_rule.layouts(design, "paper", context(tile))
-    assert (layout["kind"], layout["patch"], layout["crossbars"]) == ("1D", (pixels,), wanted)
+    assert (layout.kind, layout.patch, layout.crossbars) == ("1D", (pixels,), wanted)
 
 
 @pytest.mark.parametrize(("filters", "kind"), [(1, "2D"), (4, "3D")])
@@ -91,7 +91,7 @@ def test_one_channel_is_2d_where_it_has_one_filter(convolution, filters, kind):
     """As `separate` leaves the depthwise half of a layer with one channel."""
     design = convolution(1, filters, 9, 7)
     (layout,) = paper_rule.layouts(design, "paper", context(128))
-    assert layout["kind"] == kind
+    assert layout.kind == kind
 
 
 @pytest.mark.parametrize("policy", ["packed", "paper", "paper-rectangular", "none"])
@@ -104,7 +104,7 @@ def test_a_kernel_that_only_reads_the_border(convolution, policy):
 def test_a_bias_line_without_room_is_built_but_not_in_the_rule(convolution):
     # 128 inputs fill the word lines: each pixel's bias gets a crossbar of its own.
     design, ctx = convolution(128, 7, 5, 4, k=1, pad=0), context(128)
-    assert paper_rule.measure(design, ctx)["square"]["total"] == 20
+    assert paper_rule.measure(design, ctx).square.total == 20
     assert built(design, ctx, "paper") == {"conv": 40}
 
 
@@ -153,13 +153,13 @@ def resnet20(separable):
 )
 def test_resnet20_as_in_the_paper(tile, as_3d, as_2d, as_1d):
     ctx = context(tile)
-    full, pairs = (paper_rule.measure(resnet20([which] * 19), ctx)["square"] for which in (0, 1))
-    assert (full["3d"], full["2d"], full["1d"], full["total"]) == (as_3d, 0, 0, as_3d)
-    assert (pairs["3d"], pairs["2d"], pairs["1d"]) == (0, as_2d, as_1d)
-    assert round(100 * (1 - pairs["total"] / full["total"]), 1) == {128: 92.9, 256: 94.7}[tile]
+    full, pairs = (paper_rule.measure(resnet20([which] * 19), ctx).square for which in (0, 1))
+    assert (full.kernels_3d, full.kernels_2d, full.kernels_1d, full.total) == (as_3d, 0, 0, as_3d)
+    assert (pairs.kernels_3d, pairs.kernels_2d, pairs.kernels_1d) == (0, as_2d, as_1d)
+    assert round(100 * (1 - pairs.total / full.total), 1) == {128: 92.9, 256: 94.7}[tile]
     # Each network says what the other would take.
-    assert (full["as_3d"], full["as_2d_1d"]) == (as_3d, as_2d + as_1d)
-    assert (pairs["as_3d"], pairs["as_2d_1d"]) == (as_3d, as_2d + as_1d)
+    assert (full.as_3d, full.as_2d_1d) == (as_3d, as_2d + as_1d)
+    assert (pairs.as_3d, pairs.as_2d_1d) == (as_3d, as_2d + as_1d)
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -168,17 +168,17 @@ def test_resnet20_is_built_as_it_is_counted(which):
     head = -(-64 * 8 * 8 // 128)
     done = built(design, ctx, "paper")
     assert done.pop("head") == head
-    assert sum(done.values()) == paper_rule.measure(design, ctx)["square"]["total"]
+    assert sum(done.values()) == paper_rule.measure(design, ctx).square.total
 
 
 def test_half_of_resnet20_takes_about_half():
     # Every second layer, as the trained networks have it: the first layers of all blocks.
     ctx = context(128)
     full, half = (
-        paper_rule.measure(resnet20([which and n % 2 == 1 for n in range(19)]), ctx)["square"]
+        paper_rule.measure(resnet20([which and n % 2 == 1 for n in range(19)]), ctx).square
         for which in (False, True)
     )
-    assert 0.45 < half["total"] / full["total"] < 0.55
+    assert 0.45 < half.total / full.total < 0.55
 
 
 def test_a_policy_that_does_not_exist(convolution):

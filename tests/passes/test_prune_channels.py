@@ -40,7 +40,7 @@ def save(path, nodes, weights, shape=(1, 3, 7, 5), outputs=("y",)):
 def dropped(path):
     """The graph without its dead channels, which does what onnxruntime makes of the file."""
     graph = frontend.load(path, {})
-    changed = DropDeadChannels().run(graph, CTX)
+    changed = DropDeadChannels().run(graph, CTX).ir
     changed.verify()
     shape = graph.shapes["x"][1:]
     x = {"x": np.random.default_rng(4).normal(size=(3, *shape)).astype(np.float32)}
@@ -86,6 +86,72 @@ def test_dead_depthwise_channels(tmp_path, activation):
     changed = dropped(save(tmp_path / "n.onnx", nodes, weights))
     assert shapes(changed) == [(4, 3, 1, 1), (4, 1, 3, 2), (4, 4, 1, 1)]
     assert [n.op for n in changed.nodes].count("Gather") == 0
+
+
+SAME = {"two": np.float32(2.0), "tenth": np.float32(0.1), "nine": np.uint8(9)}
+PADS = {"around": np.array([0, 0, 1, 0, 0, 0, 0, 2])}
+HALVES = {"halves": np.array([1, 1, 0.5, 0.5], np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "more"),
+    [
+        *(([node(op, ["s"], ["t"])], {}) for op in ("Ceil", "Floor", "Round", "Shrink", "Sign")),
+        ([node("Abs", ["s"], ["u"]), node("Sqrt", ["u"], ["t"])], {}),
+        ([node("Exp", ["s"], ["u"]), node("Log", ["u"], ["t"])], {}),
+        ([node("Exp", ["s"], ["u"]), node("Reciprocal", ["u"], ["t"])], {}),
+        ([node("Pow", ["s", "two"], ["t"])], SAME),
+        ([node("PRelu", ["s", "q0"], ["t"])], {}),
+        ([node("LpPool", ["s"], ["t"], kernel_shape=[2, 1])], {}),
+        ([node("GlobalLpPool", ["s"], ["t"])], {}),
+        ([node("ReduceMean", ["s"], ["t"], axes=[3])], {}),
+        ([node("ReduceMax", ["s"], ["t"], axes=[2, 3])], {}),
+        ([node("Pad", ["s", "around"], ["t"], mode="edge")], PADS),
+        ([node("Resize", ["s", "", "halves"], ["t"])], HALVES),
+        (
+            [
+                node("QuantizeLinear", ["s", "tenth", "nine"], ["u"]),
+                node("DequantizeLinear", ["u", "tenth", "nine"], ["t"]),
+            ],
+            SAME,
+        ),
+        (
+            [node("Greater", ["s", "tenth"], ["u"]), node("Where", ["u", "s", "q0"], ["t"])],
+            SAME,
+        ),
+        (
+            [
+                node("Greater", ["s", "tenth"], ["u"]),
+                node("Not", ["u"], ["v"]),
+                node("Cast", ["v"], ["t"], to=TensorProto.FLOAT),
+            ],
+            SAME,
+        ),
+    ],
+    ids=lambda value: "-".join(part.op_type for part in value) if isinstance(value, list) else "",
+)
+def test_dead_channels_go_through_what_works_on_each_channel(tmp_path, nodes, more):
+    nodes, weights = separable("Tanh", behind=nodes, src="t", **more)
+    # As large as the depthwise convolution's output, for what takes two signals.
+    nodes.insert(2, node("Conv", ["q", "g"], ["q0"], name="g", group=6, pads=[1, 0, 1, 1]))
+    weights["g"] = weight(6, 1, 3, 2, seed=8)
+    weights["d"][[1, 4]] = weights["g"][[1, 4]] = 0
+    changed = dropped(save(tmp_path / "n.onnx", nodes, weights))
+    assert shapes(changed)[-1] == (4, 4, 1, 1)
+    assert (4, 1, 3, 2) in shapes(changed)
+
+
+def test_what_a_mean_over_the_map_leaves_out(tmp_path):
+    """The mean without its axes, as torch writes it, in front of the last layer."""
+    nodes, weights = separable("HardSwish")
+    nodes[-1:] = [
+        node("ReduceMean", ["s"], ["t"], axes=[2, 3], keepdims=0),
+        node("Gemm", ["t", "c"], ["y"]),
+    ]
+    weights["c"] = weight(6, 4)
+    weights["d"][[1, 4]] = 0
+    changed = dropped(save(tmp_path / "n.onnx", nodes, weights))
+    assert shapes(changed) == [(4, 3, 1, 1), (4, 1, 3, 2), (4, 4)]
 
 
 def test_a_border_takes_no_constant_but_zero(tmp_path):
@@ -244,6 +310,23 @@ def test_a_transposed_convolution(tmp_path):
     assert shapes(changed) == [(5, 3, 1, 1), (5, 4, 3, 2), (2, 4, 1, 1)]
 
 
+def test_a_part_of_a_signal_of_bools_is_one_of_bools(tmp_path):
+    """Two readers of one comparison that need different channels of it."""
+    nodes = [
+        node("Conv", ["x", "a"], ["p"], name="a"),
+        node("Greater", ["p", "zero"], ["u"]),
+        *(node("Cast", ["u"], [f"f{i}"], to=TensorProto.FLOAT) for i in (1, 2)),
+        *(node("Conv", [f"f{i}", f"c{i}"], [f"y{i}"], name=f"c{i}") for i in (1, 2)),
+    ]
+    weights = {"a": weight(6, 3, 1, 1), "zero": np.float32(0.0)}
+    weights |= {"c1": weight(2, 6, 1, 1), "c2": weight(5, 6, 1, 1)}
+    weights["c1"][:, [0, 3]] = weights["c2"][:, [3, 4]] = 0
+    changed = dropped(save(tmp_path / "n.onnx", nodes, weights, outputs=("y1", "y2")))
+    assert shapes(changed) == [(5, 3, 1, 1), (2, 4, 1, 1), (5, 4, 1, 1)]
+    parts = [n.outputs[0] for n in changed.nodes if n.op == "Gather"]
+    assert [changed.kinds[name] for name in parts] == ["bool", "bool"]
+
+
 def test_what_nobody_reads(tmp_path):
     """Rows of zeros: the columns that lead there are not needed."""
     nodes, weights = separable("Relu")
@@ -273,7 +356,7 @@ def test_a_shuffle_is_not_crossed(tmp_path):
 
 def test_nothing_dead_is_left_alone(tmp_path):
     graph = frontend.load(save(tmp_path / "n.onnx", *separable("Relu")), {})
-    assert DropDeadChannels().run(graph, CTX) is graph
+    assert DropDeadChannels().run(graph, CTX).ir is graph
 
 
 def test_all_dead(tmp_path):

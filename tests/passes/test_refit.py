@@ -48,7 +48,7 @@ def answers(net, x=X):
 
 
 def zeroed(net, share=0.5):
-    return PruneCkf(share=share).run(net, CTX)
+    return PruneCkf(share=share).run(net, CTX).ir
 
 
 def layer(net, number=0):
@@ -76,6 +76,47 @@ def test_each_filter_is_the_least_squares_of_what_it_has_left(tmp_path):
         was = np.append(weights, layer(pruned).bias[number])
         before, after = before + np.square(patches @ was - right).mean(), after + least
     assert before > 1.5 * after
+
+
+RECTIFIERS = {
+    "relu": [node("Relu", ["p"], ["y"])],
+    "relu6": [node("Clip", ["p", "zero", "six"], ["y"])],
+    "thresholded": [node("ThresholdedRelu", ["p"], ["y"], alpha=0.2)],
+    "leaky with no slope": [node("LeakyRelu", ["p"], ["y"], alpha=0.0)],
+    "codes from zero": [
+        node("QuantizeLinear", ["p", "step", "none"], ["q"]),
+        node("DequantizeLinear", ["q", "step", "none"], ["y"]),
+    ],
+    "from another number": [node("Clip", ["p", "tenth", "six"], ["y"])],
+    "hard swish": [node("HardSwish", ["p"], ["y"])],
+}
+
+
+@pytest.mark.parametrize("name", RECTIFIERS)
+def test_what_a_rectifier_takes_off_need_not_be_met(tmp_path, name):
+    """Behind one the fit is better than numpy's least squares, which meets negative numbers too."""
+    numbers = {"zero": 0.0, "six": 6.0, "tenth": -0.1, "step": 0.01}
+    weights = {
+        "w": weight(5, 3, 3, 2), "b": np.zeros(5, np.float32),
+        **{key: np.float32(value) for key, value in numbers.items()}, "none": np.uint8(0),
+    }  # fmt: skip
+    net = graph(tmp_path, [node("Conv", ["x", "w", "b"], ["p"]), *RECTIFIERS[name]], weights)
+    pruned = zeroed(net, 0.7)
+    found = layer(refit.refitted(net, pruned, CTX))
+    windows = sliding_window_view(X.astype(float), (3, 2), axis=(2, 3)).transpose(0, 2, 3, 1, 4, 5)
+    patches = np.concatenate([windows.reshape(-1, 18), np.ones((len(X) * 16, 1))], axis=1)
+    ours = plain = 0.0
+    for number, weights in enumerate(layer(pruned).weight.reshape(5, 18)):
+        taps = np.append(weights != 0, True)
+        right = patches[:, :18] @ layer(net).weight[number].reshape(-1)
+        best, *_ = np.linalg.lstsq(patches[:, taps], right, rcond=None)
+        fitted = np.append(found.weight[number].reshape(-1), found.bias[number])
+        for answer, add in ((patches[:, taps] @ best, 0), (patches @ fitted, 1)):
+            error = np.square(np.maximum(answer, 0) - np.maximum(right, 0)).sum()
+            ours, plain = ours + error * add, plain + error * (1 - add)
+    rectifies = name not in ("from another number", "hard swish")
+    assert (ours < 0.97 * plain) == rectifies
+    assert ours < 1.03 * plain
 
 
 @pytest.mark.parametrize(
@@ -115,7 +156,7 @@ WEIGHTS = {
 def test_layers_behind_a_pruned_crossbar_make_up_for_it(tmp_path):
     net = graph(tmp_path, NODES, WEIGHTS)
     asked = PruneLines(unit="crossbar", share=0.4, score="samples")
-    pruned, found = asked.run(net, CTX), replace(asked, rest="refitted").run(net, CTX)
+    pruned, found = asked.run(net, CTX).ir, replace(asked, rest="refitted").run(net, CTX).ir
     right = answers(net)
     assert (
         np.square(answers(found) - right).mean() < 0.85 * np.square(answers(pruned) - right).mean()
@@ -149,9 +190,9 @@ def test_samples_that_hardly_differ_can_be_fitted_to(tmp_path, spread):
     same = np.float32(0.37) + np.float32(spread) * RNG.normal(size=X.shape).astype(np.float32)
     ctx = Context(target.load("ideal"), {"x": same})
     net = graph(tmp_path, NODES, WEIGHTS)
-    pruned = PruneCkf(share=0.3).run(net, ctx)
+    pruned = PruneCkf(share=0.3).run(net, ctx).ir
     found, right = refit.refitted(net, pruned, ctx), answers(net, same)
     before, after = (np.square(answers(g, same) - right).mean() for g in (pruned, found))
     assert after < 1.5 * before
-    separated = Separate(ratio=1.0).run(net, ctx)
+    separated = Separate(ratio=1.0).run(net, ctx).ir
     assert np.isfinite(answers(separated, same)).all()

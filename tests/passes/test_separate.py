@@ -92,7 +92,7 @@ def test_kernels_of_that_rank_are_found_exactly(slide, bias, rank):
     weight = low_rank(5, 3, (3, 2), rank)
     graph = network([(weight, RNG(5).normal(size=5) if bias else None, slide)])
     x = images(20, 3)
-    changed = Separate(rank=rank).run(graph, context(x))
+    changed = Separate(rank=rank).run(graph, context(x)).ir
     depthwise, pointwise = changed.nodes
     assert (depthwise.attrs["group"], changed.weights[depthwise.inputs[1]].shape) == (
         3,
@@ -107,7 +107,7 @@ def test_kernels_of_that_rank_are_found_exactly(slide, bias, rank):
 def test_a_layer_of_higher_rank_is_not_found_by_a_lower_one():
     graph = network([(low_rank(5, 3, (3, 2), 2), None, {})])
     x = images(20, 3)
-    assert error(graph, Separate(rank=1).run(graph, context(x)), x) > 1e-3
+    assert error(graph, Separate(rank=1).run(graph, context(x)).ir, x) > 1e-3
 
 
 def weights_alone(weight):
@@ -131,7 +131,7 @@ def test_activations_say_more_than_weights(seed):
     # A third of the error gone at least, on pictures of the same kind that were not fitted to.
     weight = near_low_rank(8, 6, (3, 3), seed)
     graph, plain = network([(weight, None, {})]), network([(weights_alone(weight), None, {})])
-    changed = Separate().run(graph, context(images(60, 6, seed=seed)))
+    changed = Separate().run(graph, context(images(60, 6, seed=seed))).ir
     fresh = images(40, 6, seed=seed + 50)
     assert error(graph, changed, fresh) < error(graph, plain, fresh) / 1.5
 
@@ -140,10 +140,10 @@ def test_later_layers_make_up_for_earlier_ones():
     # The second layer as it would be behind the first one's true answers does worse.
     layers = [(near_low_rank(6, 6, (3, 3), seed), None, {}) for seed in range(2)]
     graph, x = network(layers), images(80, 6)
-    both = Separate().run(graph, context(x))
-    first = Separate().run(network(layers[:1]), context(x))
+    both = Separate().run(graph, context(x)).ir
+    first = Separate().run(network(layers[:1]), context(x)).ir
     middle = np.maximum(answers(network(layers[:1]), x), 0).astype(np.float32)
-    second = Separate().run(network(layers[1:]), context(middle))
+    second = Separate().run(network(layers[1:]), context(middle)).ir
     alone = answers(second, np.maximum(answers(first, x), 0).astype(np.float32))
     right = answers(graph, x)
     assert error(graph, both, x) < 0.95 * np.square(alone - right).mean() / right.var()
@@ -152,7 +152,7 @@ def test_later_layers_make_up_for_earlier_ones():
 def test_a_bias_is_kept_and_one_comes_where_the_mean_needs_it():
     graph = network([(RNG(3).normal(size=(7, 4, 3, 3)), None, {})])
     x = images(50, 4) + 3
-    changed = Separate().run(graph, context(x))
+    changed = Separate().run(graph, context(x)).ir
     apart = answers(changed, x) - answers(graph, x)
     assert abs(apart.mean()) < 1e-9 * np.abs(apart).max()
     assert np.abs(apart.mean(axis=(0, 2, 3))).max() < 1e-9 * np.abs(apart).max()
@@ -169,8 +169,8 @@ def test_a_sum_takes_up_the_error_of_what_it_is_added_to():
     weights = {**graph.weights, "w1": 0 * first}
     summed = Graph("net", ("x",), ("z",), nodes, shapes, weights, 17)
     x = images(30, 3)
-    alone = error(graph, Separate().run(graph, context(x)), x)
-    assert error(summed, Separate().run(summed, context(x)), x) < alone / 3
+    alone = error(graph, Separate().run(graph, context(x)).ir, x)
+    assert error(summed, Separate().run(summed, context(x)).ir, x) < alone / 3
 
 
 def rectified(graph):
@@ -195,25 +195,23 @@ def test_what_a_rectifier_hides_is_not_fitted(seed):
     x[30:, 1] = 1
     plain, ctx = network([(weight, None, {"pads": (0, 0, 0, 0)})]), context(x)
     graph = rectified(plain)
-    found = error(graph, Separate().run(graph, ctx), x)
-    assert found < 0.75 * error(graph, rectified(Separate().run(plain, ctx)), x)
+    found = error(graph, Separate().run(graph, ctx).ir, x)
+    assert found < 0.75 * error(graph, rectified(Separate().run(plain, ctx).ir), x)
 
 
 def test_layers_that_save_nothing_are_told():
     graph, ctx = chain(), context(images(10, 6))
-    Separate(ratio=0.5).run(graph, ctx)
-    (warning,) = ctx.warnings
+    (warning,) = Separate(ratio=0.5).run(graph, ctx).warnings
     assert "2 of 2 layers take no fewer unit crossbars" in warning
     ctx = context(images(10, 6))
-    Separate(ratio=0.5, partition="paper").run(graph, ctx)
-    assert ctx.warnings == []
+    assert Separate(ratio=0.5, partition="paper").run(graph, ctx).warnings == ()
 
 
 def test_nothing_changes_without_a_share_or_a_layer_that_can_be():
     graph = network([(low_rank(5, 3, (3, 3), 1), None, {})])
     x = images(4, 3)
-    assert Separate(ratio=0.0).run(graph, context(x)) is graph
-    assert Separate(rank=5).run(graph, context(x)) is graph
+    assert Separate(ratio=0.0).run(graph, context(x)).ir is graph
+    assert Separate(rank=5).run(graph, context(x)).ir is graph
 
 
 def test_pairs_that_are_there_stay_exactly():
@@ -228,7 +226,7 @@ def test_pairs_that_are_there_stay_exactly():
         graph.name, graph.inputs, graph.outputs, graph.nodes,
         {**graph.shapes, "x": (1, 4, 9, 7)}, graph.weights, 17,
     )  # fmt: skip
-    changed = Separate().run(graph, context(images(20, 4)))
+    changed = Separate().run(graph, context(images(20, 4))).ir
     assert changed.nodes[:4] == graph.nodes[:4]
     assert all(changed.weights[name] is graph.weights[name] for name in ("w0", "w1", "b1"))
     assert [node.name for node in changed.nodes[4:]] == ["conv2/depthwise", "conv2/pointwise"]
@@ -248,13 +246,13 @@ def chain(count=4, easy=2):
 
 def test_the_layer_of_least_error_comes_first():
     graph, x = chain(), images(30, 6)
-    found = separated(Separate(ratio=0.25, partition="paper").run(graph, context(x)))
+    found = separated(Separate(ratio=0.25, partition="paper").run(graph, context(x)).ir)
     assert found == ["conv2/depthwise"]
 
 
 @pytest.mark.parametrize(("ratio", "layers"), [(0.24, 0), (0.5, 2), (0.74, 2), (1.0, 4)])
 def test_a_share_of_the_layers(ratio, layers):
-    changed = Separate(ratio=ratio).run(chain(), context(images(10, 6)))
+    changed = Separate(ratio=ratio).run(chain(), context(images(10, 6))).ir
     assert len(separated(changed)) == layers
 
 
@@ -263,7 +261,9 @@ def test_of_equal_error_the_one_that_saves_more_crossbars_comes_first():
     weight = RNG(0).normal(size=(6, 6, 3, 3))
     graph = network([(weight, None, {}), (weight, None, {"strides": (2, 2)})], size=(21, 18))
     ctx = context(images(10, 6, (21, 18)))
-    assert separated(Separate(ratio=0.5, partition="paper").run(graph, ctx)) == ["conv0/depthwise"]
+    assert separated(Separate(ratio=0.5, partition="paper").run(graph, ctx).ir) == [
+        "conv0/depthwise"
+    ]
 
 
 def test_no_more_is_lost_than_wanted():
@@ -271,7 +271,7 @@ def test_no_more_is_lost_than_wanted():
     right = answers(graph, x)
     worst = 0
     for loss, least, most in ((1e-6, 0, 0), (0.2, 1, 3), (1e9, 4, 4)):
-        changed = Separate(loss=loss, partition="paper").run(graph, context(x))
+        changed = Separate(loss=loss, partition="paper").run(graph, context(x)).ir
         apart = np.abs(answers(changed, x) - right).reshape(len(x), -1).max(axis=1)
         lost = (apart / np.abs(right).reshape(len(x), -1).max(axis=1)).mean()
         assert lost <= loss
@@ -282,7 +282,7 @@ def test_no_more_is_lost_than_wanted():
 
 def test_the_same_bytes_twice():
     graph, x = chain(), images(12, 6)
-    one, two = (Separate(ratio=0.5).run(graph, context(x)) for _ in range(2))
+    one, two = (Separate(ratio=0.5).run(graph, context(x)).ir for _ in range(2))
     assert one.weights.keys() == two.weights.keys()
     assert all(one.weights[n].tobytes() == two.weights[n].tobytes() for n in one.weights)
 
@@ -290,7 +290,7 @@ def test_the_same_bytes_twice():
 def test_samples_that_excite_nothing_leave_the_weights_to_decide():
     weight = low_rank(5, 3, (3, 2), 1)
     graph = network([(weight, None, {})])
-    changed = Separate().run(graph, context(np.zeros((2, 3, 9, 7), np.float32)))
+    changed = Separate().run(graph, context(np.zeros((2, 3, 9, 7), np.float32))).ir
     assert error(graph, changed, images(4, 3)) < 1e-10
 
 
@@ -303,7 +303,7 @@ def test_names_that_are_taken():
     shapes = {_taken(name): shape for name, shape in graph.shapes.items()}
     graph = Graph("n", ("x",), ("y1",), tuple(nodes), shapes, graph.weights, 17)
     x = images(6, 3)
-    assert error(graph, Separate().run(graph, context(x)), x) < 1e-10
+    assert error(graph, Separate().run(graph, context(x)).ir, x) < 1e-10
 
 
 def _taken(name):

@@ -44,7 +44,7 @@ def _compiled(folder, name="hfox-128", signed="differential", **device):
         chosen = chosen.with_set(*(f"device.{key}={value}" for key, value in device.items()))
     ctx = Context(chosen, {"x": X}, signed=signed)
     for change in parse("calibrate,schedule,partition,tile,program,share"):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
     netlist.write(design, folder, "net", device=chosen.device)
     return design, chosen, wanted
 
@@ -185,7 +185,7 @@ def test_zeros_are_no_error(tmp_path):
     wanted = evaluate.outputs(design, {"x": X})
     ctx = Context(chosen, {"x": X})
     for change in parse("calibrate,schedule,partition,tile,program,share"):
-        design = change.run(design, ctx)
+        design = change.run(design, ctx).ir
     netlist.write(design, tmp_path, "net")
     found = _verified(tmp_path, design, chosen, wanted)
     assert found.ok, found

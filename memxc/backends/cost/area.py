@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from memxc.backends.cost.resources import Resources
+from memxc.backends.cost.rows import Area
 from memxc.target import Target
 
 
-@dataclass(frozen=True)
-class Area:
-    """Square metres; `+` adds them."""
-
-    crossbar_m2: float = 0.0
-    amplifier_m2: float = 0.0
-
-    def __add__(self, other: Area) -> Area:
-        return Area(self.crossbar_m2 + other.crossbar_m2, self.amplifier_m2 + other.amplifier_m2)
-
-    @property
-    def total_m2(self) -> float:
-        """Crossbars and amplifiers."""
-        return self.crossbar_m2 + self.amplifier_m2
-
-
-def measure(resources: Resources, target: Target) -> Area:
-    """What a bill of materials covers: a placed unit crossbar takes its whole rows x columns."""
-    beside = resources.memristors - resources.places_used
-    return Area(
-        (resources.places_available + beside) * target.crossbar.cell_area_m2,
-        resources.opamps * target.amplifier.area_m2,
-    )
+def measure(bills: Iterable[Resources], target: Target) -> Area:
+    """What bills of materials cover: a placed unit crossbar takes its whole rows x columns."""
+    crossbars = amplifiers = 0.0
+    for bill in bills:
+        beside = bill.memristors - bill.places_used
+        crossbars += (bill.places_available + beside) * target.crossbar.cell_area_m2
+        amplifiers += bill.opamps * target.amplifier.area_m2
+    return Area(total_m2=crossbars + amplifiers, crossbar_m2=crossbars, amplifier_m2=amplifiers)

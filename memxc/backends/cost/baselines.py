@@ -6,26 +6,16 @@ inverted inputs: (2M+1) x 1 kernels and the layout that was asked for. paper rul
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from memxc import passes
 from memxc.backends.cost import estimate, latency, power, resources
+from memxc.backends.cost.rows import Baseline, Consumption
 from memxc.errors import MemxcError
 from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
 from memxc.ir.stages import Signed
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What an older way of building costs; `fault` says why it cannot be, and costs nothing."""
-
-    name: str
-    resources: resources.Resources
-    power: power.Power
-    latency: latency.Latency
-    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,23 +34,23 @@ _WAYS = (
 )
 
 
-def measure(design: Design, partition: str, ctx: Context) -> Iterator[Baseline]:
-    """Every older way of a design that is not laid out yet.
+def measure(design: Design, partition: str, ctx: Context) -> tuple[list[Baseline], list[str]]:
+    """Every older way of a design that is not laid out yet, and a warning of each that cannot be.
 
     partition: the layout asked for. The volts are those that calibrate saw: they are the same.
     """
+    found, warnings = [], []
     for way in _WAYS:
         try:
-            yield _measured(way, design, partition, ctx)
+            found.append(_measured(way, design, partition, ctx))
         except MemxcError as error:
-            nothing = latency.Latency(0, 0, 0.0)
-            what = error.faults[0].what
-            yield Baseline(way.name, resources.Resources(), power.Power(), nothing, what)
+            warnings.append(f"no baseline {way.name}: {error.faults[0].what}")
+    return found, warnings
 
 
 def _measured(way: _Way, design: Design, partition: str, ctx: Context) -> Baseline:
     stages = _without(ctx, way.stages)
-    ctx = replace(ctx, signed=way.signed, stage_set=stages, warnings=[], figures={})
+    ctx = replace(ctx, signed=way.signed, stage_set=stages)
     known = passes.available()
     scaled = any(bus.scale is not None for bus in design.buses.values())
     pipeline = [
@@ -69,11 +59,16 @@ def _measured(way: _Way, design: Design, partition: str, ctx: Context) -> Baseli
         *(known[name]() for name in ("tile", "program", "share")),
     ]
     if not scaled:
-        design = known["calibrate"]().run(design, ctx)  # type: ignore[attr-defined]
+        design = known["calibrate"]().run(design, ctx).ir  # type: ignore[attr-defined]
     changes = [change for change in pipeline if isinstance(change, DesignPass)]
     found = estimate.estimate(design, changes, ctx)
     time = latency.measure(found.design, ctx.target.crossbar.stage_time_s)
-    return Baseline(way.name, resources.total(found.resources), power.total(found.power), time)
+    return Baseline(
+        name=way.name,
+        resources=resources.total(found.resources).bill(),
+        power=Consumption.over(power.total(found.power), time.inference_s),
+        latency=time,
+    )
 
 
 def _without(ctx: Context, keys: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from memxc.backends.cost import power, resources
+from memxc.backends.cost.rows import Power, StagePower
 from memxc.backends.netlist.nets import Nets
 from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
@@ -34,7 +35,7 @@ class Estimate:
 
     design: Design
     resources: tuple[resources.Row, ...]
-    power: tuple[power.Row, ...]
+    power: tuple[StagePower, ...]
 
 
 def possible(changes: Sequence[DesignPass]) -> bool:
@@ -69,7 +70,7 @@ class _Bench:
         self._blocks = 0
         self._defined: set[int] = set()
         self.bills: list[resources.Row] = []
-        self.watts: list[power.Row] = []
+        self.watts: list[StagePower] = []
 
     def stage(self, stage: Stage) -> Stage:
         """What a stage becomes; its bill and its watts are one more row."""
@@ -77,15 +78,17 @@ class _Bench:
             return self._programmed(stage)
         if isinstance(stage, Lanes):
             bill = resources.lanes(stage, self._design.buses[stage.dst])
-            self._row(bill, power.Power())
+            self._row(bill, Power.of())
         return stage
 
     def _programmed(self, stage: Linear) -> Array:
         made = self._plan(stage)
         array, bus = made.bare(), self._design.buses[stage.dst]
         most = power.most_volts(self._design, array)
-        meter = power.Meter(array, self._ctx.squares[stage.src], bus.width, most)
-        found, left = resources.Resources(), []
+        mean_square = self._design.buses[stage.src].mean_square
+        assert mean_square is not None, f"{stage.src} was not calibrated"
+        meter = power.Meter(array, mean_square, bus.width, most)
+        found, left = resources.Resources.of(), []
         for crossbar in made.parts(self._blocks):
             self._blocks += crossbar.groups
             meter.add(crossbar)
@@ -109,16 +112,16 @@ class _Bench:
             if isinstance(change, Program):
                 stage.verify({name: bus.width for name, bus in self._design.buses.items()})
                 return change.plan(stage, self._design, self._ctx)
-            part = change.run(replace(self._design, stages=(stage,)), self._ctx)
+            part = change.run(replace(self._design, stages=(stage,)), self._ctx).ir
             self._watch(change.name, part)
             (stage,) = part.stages  # type: ignore[assignment]
         raise AssertionError("nothing is programmed")
 
-    def _row(self, bill: resources.Row, drawn: power.Power) -> None:
+    def _row(self, bill: resources.Row, drawn: Power) -> None:
         amplifier_w = self._ctx.target.amplifier.power_w
-        static = power.Power(amplifier_w=bill.resources.opamps * amplifier_w)
+        static = Power.of(amplifier_w=bill.resources.opamps * amplifier_w)
         self.bills.append(bill)
-        self.watts.append(power.Row(bill.stage, static + drawn))
+        self.watts.append(StagePower.on(bill.stage, static + drawn))
 
 
 def _hollow(crossbar: Crossbar) -> Crossbar:

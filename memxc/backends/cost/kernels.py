@@ -9,17 +9,11 @@ op-amp 1 of a differential pair cannot be shared. Source: docs/papers.md, the Sh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from memxc.backends.cost.rows import KernelBill, PerKernel
 from memxc.ir.design import Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-
-#: Keys of a bill of materials that this way of counting says nothing about.
-_NOT_COUNTED = (
-    "memristors_off", "driven_ends", "diodes", "limiters", "multipliers", "converters",
-    "resistors", "periods", "utilisation",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,11 +34,11 @@ class Kernels:
             self.layer_inputs + other.layer_inputs,
         )
 
-    def as_dict(self) -> dict[str, dict[str, Any]]:
-        """Both schemes, with the keys of a bill of materials; None where nothing is said."""
+    def bills(self) -> PerKernel:
+        """The bills of materials of both ways to build a signed weight."""
         n, m = self.kernels, self.inputs
-        return {
-            "differential": self._bill(
+        return PerKernel(
+            differential=self._bill(
                 memristors=2 * (m + n),
                 word_lines=m + n,
                 bit_lines=2 * n,
@@ -52,7 +46,7 @@ class Kernels:
                 inverters=n,
                 inverters_shared=n,
             ),
-            "inverted_inputs": self._bill(
+            inverted_inputs=self._bill(
                 memristors=2 * m + n,
                 word_lines=2 * m + n,
                 bit_lines=n,
@@ -60,12 +54,13 @@ class Kernels:
                 inverters=m,
                 inverters_shared=self.layer_inputs,
             ),
-        }
+        )
 
-    def _bill(self, **counts: int) -> dict[str, Any]:
-        own = {"kernels": self.kernels, "crossbars": self.kernels, **counts}
-        defined = {"memristors_defined": counts["memristors"]}
-        return {**own, **defined, **dict.fromkeys(_NOT_COUNTED)}
+    def _bill(self, memristors: int, **counts: int) -> KernelBill:
+        blank = dict.fromkeys(KernelBill.model_fields)
+        own = {"kernels": self.kernels, "crossbars": self.kernels, "memristors": memristors}
+        own["memristors_defined"] = memristors
+        return KernelBill.model_validate({**blank, **own, **counts})
 
 
 def measure(lowered: Design) -> Kernels:
@@ -73,7 +68,7 @@ def measure(lowered: Design) -> Kernels:
     layers = (
         _layer(stage.kernels)
         for stage in lowered.stages
-        if isinstance(stage, Linear) and stage.cell == "memristor"
+        if isinstance(stage, Linear) and stage.tiled
     )
     return sum(layers, Kernels())
 

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from memxc.backends.cost.resources import periods
+from memxc.backends.cost.rows import Latency
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes
-
-
-@dataclass(frozen=True)
-class Latency:
-    """The critical path. Wires and what stays digital take no time; a limiter is no stage."""
-
-    critical_path_stages: int
-    periods: int
-    stage_time_s: float
-
-    @property
-    def inference_s(self) -> float:
-        """Seconds from input to output."""
-        return self.periods * self.stage_time_s
 
 
 def measure(design: Design, stage_time_s: float) -> Latency:
@@ -32,4 +17,9 @@ def measure(design: Design, stage_time_s: float) -> Latency:
             spent, passed = spent + periods(stage), passed + 1
         longest[stage.dst] = (spent, passed)
     spent, passed = max((longest[name] for name in design.outputs), default=(0, 0))
-    return Latency(passed, spent, stage_time_s)
+    return Latency(
+        critical_path_stages=passed,
+        periods=spent,
+        stage_time_s=stage_time_s,
+        inference_s=spent * stage_time_s,
+    )

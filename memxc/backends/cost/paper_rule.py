@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from memxc.backends.cost.rows import RuleCounts, StageLayout, SubImages
 from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.ir.stages import Lanes, Linear, Stage
@@ -33,30 +33,26 @@ class Counted:
     as_2d_1d: int
 
 
-def layouts(design: Design, policy: str, ctx: Context) -> list[dict[str, Any]]:
+def layouts(design: Design, policy: str, ctx: Context) -> tuple[StageLayout, ...]:
     """How the kernels of each crossbar stage are laid out, one entry a kernel."""
     found = []
     for stage in _stages(design):
         own = ctx.option(stage.name, "partition", policy)
         for kernel in stage.kernels:
-            layout = plan_layout(kernel, own, ctx.lines(stage.name), stage.schedule == "sequential")
-            found.append({"stage": stage.name, **asdict(layout)})
-    return found
+            layout = plan_layout(kernel, own, ctx.lines(stage.name), stage.sequential)
+            found.append(StageLayout.model_validate({"stage": stage.name, **asdict(layout)}))
+    return tuple(found)
 
 
-def measure(design: Design, ctx: Context) -> dict[str, dict[str, int]]:
-    """Crossbars by kind of kernel and in all, for square patches and for rectangles.
-
-    3d, 2d, 1d: convolutions; their sum is total. as_3d: of the same network if every pair of 2D
-    and 1D kernels were one 3D kernel; as_2d_1d: if every 3D kernel were such a pair.
-    """
-    return {
-        "square": _sums(_counted(design, "paper", ctx)),
-        "rectangular": _sums(_counted(design, "paper-rectangular", ctx)),
-    }
+def measure(design: Design, ctx: Context) -> SubImages:
+    """Crossbars by kind of kernel and in all, for square patches and for rectangles."""
+    return SubImages(
+        square=_sums(_counted(design, "paper", ctx)),
+        rectangular=_sums(_counted(design, "paper-rectangular", ctx)),
+    )
 
 
-def _sums(rows: Iterable[Counted]) -> dict[str, int]:
+def _sums(rows: Iterable[Counted]) -> RuleCounts:
     found = list(rows)
     kinds = {
         which.lower(): sum(row.layout.crossbars for row in found if row.layout.kind == which)
@@ -64,12 +60,12 @@ def _sums(rows: Iterable[Counted]) -> dict[str, int]:
     }
     total = kinds["3d"] + kinds["2d"] + kinds["1d"]
     convolutions = [row for row in found if row.layout.kind in ("3D", "2D", "1D")]
-    return {
-        **kinds,
+    sums = {
         "total": total,
         "as_3d": sum(row.as_3d for row in convolutions),
         "as_2d_1d": sum(row.as_2d_1d for row in convolutions),
     }
+    return RuleCounts.model_validate({**kinds, **sums})
 
 
 def _counted(design: Design, policy: str, ctx: Context) -> Iterator[Counted]:
@@ -93,7 +89,7 @@ def _counted(design: Design, policy: str, ctx: Context) -> Iterator[Counted]:
 
 def _stages(design: Design) -> Iterator[Linear]:
     for stage in design.stages:
-        if isinstance(stage, Linear) and stage.cell == "memristor":
+        if isinstance(stage, Linear) and stage.tiled:
             yield stage
 
 

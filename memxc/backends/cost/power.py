@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memxc import units
 from memxc.backends.cost import resources
+from memxc.backends.cost.rows import Power, StagePower
 from memxc.backends.netlist.nets import chunks
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
@@ -41,61 +42,31 @@ ASSUMPTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Power:
-    """Watts of a stage; `+` adds them, and keeps the larger neuron."""
-
-    crossbar_w: float = 0.0
-    amplifier_w: float = 0.0
-    neuron_max_w: float = 0.0
-
-    def __add__(self, other: Power) -> Power:
-        return Power(
-            self.crossbar_w + other.crossbar_w,
-            self.amplifier_w + other.amplifier_w,
-            max(self.neuron_max_w, other.neuron_max_w),
-        )
-
-    @property
-    def total_w(self) -> float:
-        """Crossbars and amplifiers."""
-        return self.crossbar_w + self.amplifier_w
-
-
-@dataclass(frozen=True)
-class Row:
-    """One stage of the report."""
-
-    stage: str
-    power: Power
-
-
-def total(rows: Iterable[Row]) -> Power:
+def total(rows: Iterable[Power]) -> Power:
     """The sum over stages."""
-    return sum((row.power for row in rows), Power())
+    return sum(rows, Power.of())
 
 
 def measure(
     design: Design,
     bills: Iterable[resources.Row],
     amplifier_w: float,
-    squares: Mapping[str, Floats],
-) -> tuple[Row, ...]:
-    """Watts of the stages of `bills`. amplifier_w: of one op-amp.
-
-    squares: of each bus that arrays read, the mean over the samples of the squared volts, (width,).
-    """
+) -> tuple[StagePower, ...]:
+    """Watts of the stages of `bills`, from the mean squares of volts that calibrate left on the
+    buses. amplifier_w: of one op-amp."""
     hardware = [stage for stage in design.stages if isinstance(stage, Array | Lanes)]
     rows = []
     for stage, bill in zip(hardware, bills, strict=True):
-        found = Power(amplifier_w=bill.resources.opamps * amplifier_w)
+        found = Power.of(amplifier_w=bill.resources.opamps * amplifier_w)
         if isinstance(stage, Array):
             width = design.buses[stage.dst].width
-            meter = Meter(stage, squares[stage.src], width, most_volts(design, stage))
+            mean_square = design.buses[stage.src].mean_square
+            assert mean_square is not None, f"{stage.src} was not calibrated"
+            meter = Meter(stage, mean_square, width, most_volts(design, stage))
             for crossbar in stage.crossbars:
                 meter.add(crossbar)
             found += meter.power()
-        rows.append(Row(stage.name, found))
+        rows.append(StagePower.on(stage.name, found))
     return tuple(rows)
 
 
@@ -121,7 +92,7 @@ class Meter:
             drains = part.drains()
             self._bias += float(drains[:, bias].sum()) * places
             self._read.put(part.taps, _on_lines(drains[:, ~bias], crossbar.line[~bias], part.taps))
-            if self._stage.cell != "resistor":
+            if self._stage.programmable:
                 watts = part.loads(~bias) * self._most**2
                 watts += part.loads(bias) * self._stage.v_bias**2
                 self._driven.put(part.sinks, _on_lines(watts, crossbar.column, part.sinks))
@@ -137,11 +108,11 @@ class Meter:
         for sinks, drawn in self._driven.once():
             sinks.add(lanes, drawn)
         neuron = float(lanes.max(initial=0.0))
-        return Power(units.rounded(watts, DIGITS), neuron_max_w=units.rounded(neuron, DIGITS))
+        return Power.of(units.rounded(watts, DIGITS), neuron_max_w=units.rounded(neuron, DIGITS))
 
     def _at_once(self, windows: Windows) -> float:
         """The share of its places that a crossbar stands at, over time."""
-        return 1.0 if self._stage.schedule == "parallel" else 1.0 / windows.places
+        return 1.0 / windows.places if self._stage.sequential else 1.0
 
 
 def _on_lines(siemens: Floats, line: Ints, windows: Windows) -> Floats:

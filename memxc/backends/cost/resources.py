@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.backends.cost.rows import Bill, Counts, StageBill
 from memxc.backends.netlist import body
 from memxc.backends.netlist.nets import Nets, chunks
+from memxc.documents import Count
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Lanes, Stage
@@ -20,59 +21,41 @@ from memxc.ir.stages import Array, Lanes, Stage
 Tile = Callable[[str], tuple[int, int]]
 
 
-@dataclass(frozen=True)
-class Resources:
-    """A bill of materials. All are counts; `+` adds them, Resources() is nothing.
+class Resources(Counts):
+    """A bill of materials while it is counted: `+` adds them.
 
-    crossbars: unit crossbars placed; places_available: their rows x columns; places_used: those
-    that hold a device.
-    memristors: devices over all placed crossbars; memristors_defined: once a definition;
-    memristors_off: those of `memristors` that the netlist writes with the digits of g_min. A kept
-    BatchNormalization has memristors beside its amplifiers, on no unit crossbar.
-    driven_ends: ends of word lines with a feed line from a driver; two where both are driven.
-    converters: analog-to-digital and digital-to-analog (quantised networks).
-    resistors: fixed parts in place of weights (average pooling).
-    opamps: all of them, those that work as inverters too.
-    periods: evaluations until every lane of a stage is known, one after the other.
+    places_available: rows x columns of the unit crossbars placed; places_used: those of them that
+    hold a device.
     """
 
-    crossbars: int = 0
-    memristors: int = 0
-    memristors_defined: int = 0
-    memristors_off: int = 0
-    word_lines: int = 0
-    bit_lines: int = 0
-    driven_ends: int = 0
-    opamps: int = 0
-    inverters: int = 0
-    diodes: int = 0
-    limiters: int = 0
-    multipliers: int = 0
-    converters: int = 0
-    resistors: int = 0
-    periods: int = 0
-    places_available: int = 0
-    places_used: int = 0
+    places_available: Count
+    places_used: Count
+
+    @classmethod
+    def of(cls, **counts: int) -> Self:
+        """These counts, and 0 of everything else."""
+        return cls(**dict.fromkeys(cls.model_fields, 0) | counts)
 
     def __add__(self, other: Resources) -> Resources:
-        mine, theirs = vars(self), vars(other)
-        return Resources(**{key: mine[key] + theirs[key] for key in mine})
+        return Resources(**{key: mine + getattr(other, key) for key, mine in self})
 
-    @property
-    def utilisation(self) -> float | None:
-        """Share of the places of the unit crossbars that hold a device; None without crossbars."""
-        return self.places_used / self.places_available if self.places_available else None
+    def bill(self) -> Bill:
+        """The counts as the report has them."""
+        return Bill.model_validate(self._bill())
 
-    def as_dict(self) -> dict[str, Any]:
-        """The keys of report.json."""
-        counts = dataclasses.asdict(self)
-        del counts["places_available"], counts["places_used"]
-        return {**counts, "utilisation": self.utilisation}
+    def stage_bill(self, stage: str, kind: str) -> StageBill:
+        """The same as a row of the report."""
+        return StageBill.model_validate({"stage": stage, "kind": kind, **self._bill()})
+
+    def _bill(self) -> dict[str, float | None]:
+        counts = {key: getattr(self, key) for key in Counts.model_fields}
+        used, available = self.places_used, self.places_available
+        return {**counts, "utilisation": used / available if available else None}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One stage of the report."""
+    """What one stage is built of."""
 
     stage: str
     kind: str
@@ -81,7 +64,7 @@ class Row:
 
 def total(rows: Iterable[Row]) -> Resources:
     """The sum over stages."""
-    return sum((row.resources for row in rows), Resources())
+    return sum((row.resources for row in rows), Resources.of())
 
 
 def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
@@ -103,12 +86,12 @@ def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
 
 def placed(stage: Array, crossbar: Crossbar) -> int:
     """How many arrays are built of a stack: one a place, or one for all places."""
-    return crossbar.groups * (crossbar.places if stage.schedule == "parallel" else 1)
+    return crossbar.groups * stage.placed(crossbar.places)
 
 
 def periods(stage: Stage) -> int:
     """Calculation periods until every lane of the stage is known."""
-    if isinstance(stage, Array) and stage.schedule == "sequential":
+    if isinstance(stage, Array) and stage.sequential:
         return max(crossbar.places for crossbar in stage.crossbars)
     return 1
 
@@ -117,17 +100,17 @@ def amplifiers(stage: Array, bus: Bus, nets: Nets) -> Resources:
     """Amplifiers, inverters and limiters of a stage, and its calculation periods."""
     driven = _amplified(stage, bus.width)
     limiters = driven if bus.limit is not None else 0
-    found = Resources(limiters=limiters, periods=periods(stage))
-    if stage.signed == "inverted-inputs":
+    found = Resources.of(limiters=limiters, periods=periods(stage))
+    if stage.single_ended:
         inverters = _inverted(stage, nets)
-        return found + Resources(opamps=driven + inverters, inverters=inverters)
+        return found + Resources.of(opamps=driven + inverters, inverters=inverters)
     # Op-amp 1 of a differential pair is the one inverter.
-    return found + Resources(opamps=2 * driven, inverters=driven)
+    return found + Resources.of(opamps=2 * driven, inverters=driven)
 
 
 def _amplified(stage: Array, width: int) -> int:
     """Lanes with an amplifier of their own: all, or those of the first places that take turns."""
-    if stage.schedule == "parallel":
+    if not stage.sequential:
         return width
     first = slice(0, 1)
     lanes = [crossbar.sinks.nets(places=first).reshape(-1) for crossbar in stage.crossbars]
@@ -137,7 +120,7 @@ def _amplified(stage: Array, width: int) -> int:
 
 def _inverted(stage: Array, nets: Nets) -> int:
     """Inverters: one a net that the stage reads, or one a port where places take turns."""
-    if stage.schedule == "sequential":
+    if stage.sequential:
         return sum(c.groups * int(_inverse_lines(c).sum()) for c in stage.crossbars)
     source = nets.of[stage.src]
     wanted = np.zeros(int(source.max(initial=0)) + 1, dtype=bool)
@@ -162,15 +145,15 @@ def placed_crossbars(
     arrays = placed(stage, crossbar)
     times = arrays // crossbar.groups
     there = int(crossbar.present.sum())
-    if stage.cell == "resistor":
-        return Resources(resistors=times * there)
+    if not stage.programmable:
+        return Resources.of(resistors=times * there)
     first = dict(zip(crossbar.definition.tolist(), crossbar.present.tolist(), strict=True))
     new = first.keys() - defined
     defined |= new
     parked = body.alike(crossbar.g, g_min)
     once = (crossbar.uses == 1).all()
     off = int(parked.sum() if once else np.count_nonzero(parked, axis=0) @ crossbar.uses)
-    found = Resources(
+    found = Resources.of(
         memristors=times * there,
         memristors_defined=sum(first[number] for number in new),
         memristors_off=times * off,
@@ -178,7 +161,7 @@ def placed_crossbars(
     if stage.cell == "batchnorm":
         return found
     rows, columns = tile(stage.name)
-    return found + Resources(
+    return found + Resources.of(
         crossbars=arrays,
         word_lines=arrays * crossbar.word_lines,
         bit_lines=arrays * crossbar.bit_lines,
@@ -191,7 +174,7 @@ def placed_crossbars(
 def lanes(stage: Lanes, bus: Bus) -> Row:
     """What a stage of lane functions takes."""
     circuit = stage.circuit
-    one = Resources(
+    one = Resources.of(
         opamps=circuit.opamps,
         inverters=circuit.inverters,
         diodes=circuit.diodes,
@@ -199,6 +182,5 @@ def lanes(stage: Lanes, bus: Bus) -> Row:
         converters=circuit.converters,
         limiters=1 if bus.limit is not None else 0,
     )
-    counts = dataclasses.asdict(one)
-    all_lanes = {key: value * bus.width for key, value in counts.items()}
+    all_lanes = {key: value * bus.width for key, value in one}
     return Row(stage.name, circuit.name, Resources(**all_lanes | {"periods": 1}))

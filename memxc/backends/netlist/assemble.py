@@ -97,9 +97,9 @@ class _Assembly:
         inverted = self._inverted_nets(index, stage)
         instances, grids = [], []
         for k, crossbar in enumerate(stage.crossbars):
-            grids += self._grids(crossbar, "" if stage.cell == "resistor" else self.memristor)
+            grids += self._grids(crossbar, self.memristor if stage.programmable else "")
             words = self._word_nets(index, k, stage, crossbar, inverted, supplies)
-            if stage.schedule == "sequential":
+            if stage.sequential:
                 back = (crossbar.sign < 0) & (crossbar.line != BIAS)
                 fed = words[:, 0, np.roll(back, -1)].reshape(-1).tolist()
                 inverted |= dict(zip(fed, words[:, 0, back].reshape(-1).tolist(), strict=True))
@@ -127,7 +127,7 @@ class _Assembly:
 
     def _inverted_nets(self, index: int, stage: Array) -> dict[int, int]:
         """Nets of the shared input inverters: {net of the input: net of its inverse}."""
-        if stage.signed != "inverted-inputs" or stage.schedule == "sequential":
+        if not stage.single_ended or stage.sequential:
             return {}
         used: set[int] = set()
         source = self.lanes[stage.src]
@@ -156,10 +156,10 @@ class _Assembly:
         supplies: Ints,
     ) -> Ints:
         """Nets of the word lines, (groups, places, word lines)."""
-        shape = (crossbar.groups, _instances(stage, crossbar), crossbar.word_lines)
+        shape = (crossbar.groups, stage.placed(crossbar.places), crossbar.word_lines)
         nets = np.zeros(shape, dtype=np.int32)
         bias = crossbar.line == BIAS
-        if stage.schedule == "sequential":
+        if stage.sequential:
             # An inverted line stands behind an inverter, next to the port that feeds it.
             kinds = ["q" if sign > 0 else "i" for sign in crossbar.sign]
             names = [
@@ -182,7 +182,7 @@ class _Assembly:
 
     def _bit_nets(self, stage: Array, crossbar: Crossbar, plus: Ints, minus: Ints) -> Ints:
         """Nets of the bit lines, (groups, places, bit lines); a discarded one is grounded."""
-        places = slice(0, _instances(stage, crossbar))
+        places = slice(0, stage.placed(crossbar.places))
         lanes = crossbar.sinks.nets(places=places)[..., crossbar.column]
         nodes = np.where(
             crossbar.polarity > 0, plus[np.maximum(lanes, 0)], minus[np.maximum(lanes, 0)]
@@ -194,7 +194,7 @@ class _Assembly:
     ) -> Instances:
         names = tuple(f"xa{self.nets[n][1:]}" for n in minus[lanes])
         params = [("r_f", stage.r_f[lanes])]
-        single = stage.signed == "inverted-inputs"
+        single = stage.single_ended
         cell = "tia_single" if single else "tia"
         ports = [minus[lanes], out] if single else [plus[lanes], minus[lanes], out]
         if not single:
@@ -274,13 +274,9 @@ def lane_function(stage: Lanes, buses: Mapping[str, Bus]) -> str:
     return f"{out:.15e}*{expr.spice(stage.expr, words)}"
 
 
-def _instances(stage: Array, crossbar: Crossbar) -> int:
-    return crossbar.places if stage.schedule == "parallel" else 1
-
-
 def _amplified(stage: Array, width: int) -> NDArray[np.intp]:
     """Lanes that have an amplifier: all, or those of the first place where places take turns."""
-    if stage.schedule == "parallel":
+    if not stage.sequential:
         return np.arange(width)
     lanes = [crossbar.sinks.nets(places=slice(0, 1)) for crossbar in stage.crossbars]
     found = np.unique(np.concatenate([lane.reshape(-1) for lane in lanes]))

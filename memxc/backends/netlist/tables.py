@@ -47,7 +47,7 @@ def schedule(design: Design) -> Iterator[str]:
     yield SCHEDULE_HEAD
     nets = Nets(design)
     for index, stage in _arrays(design):
-        if stage.schedule == "sequential":
+        if stage.sequential:
             name = stage_id(design, index)
             for period in range(max(c.places for c in stage.crossbars)):
                 for line in _turn(stage, index, period, nets):
@@ -64,8 +64,8 @@ def _firsts(
     stage: Array, index: int, k: int, crossbar: Crossbar, nets: Nets, bus: int
 ) -> Iterator[tuple[int, int, str, str]]:
     """Group, place, nets of the first word line and bit line of each placed crossbar."""
-    sequential = stage.schedule == "sequential"
-    places = 1 if sequential else crossbar.places
+    sequential = stage.sequential
+    places = stage.placed(crossbar.places)
     bias, sign = int(crossbar.line[0]) == BIAS, int(crossbar.sign[0])
     side = "p" if crossbar.polarity[0] > 0 else "m"
     for g in range(crossbar.groups):

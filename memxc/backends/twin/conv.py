@@ -123,6 +123,7 @@ def _laid_out(sheet: Sheet, merged: Merged, y: Signal) -> tuple[Signal, Nets]:
             y = sheet.transpose(y, (0, 2, 1, 3))
     y = sheet.reshape(y, (len(channels), *(n * t for n, t in zip(count, lanes, strict=True))))
     if (np.diff(channels) < 0).any():
+        # Any order is right; with this one `linear` needs no gather of single nets.
         order = np.argsort(channels)
         y = gather.take(sheet, y, np.arange(y.width).reshape(y.shape)[order])
         channels = channels[order]

@@ -2,167 +2,156 @@
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from memxc import units
+from memxc.build_folder.diff.document import SCHEMA, Comparison, Devices, Quantity, Setting, Stage
+from memxc.build_folder.diff.matching import Part, pairs
+from memxc.build_folder.quantities import QUANTITIES, Limit
+from memxc.build_folder.report.document import Report
 from memxc.errors import printable
+from memxc.ir.store import dumps
 
-SCHEMA = "memxc-diff/1"
-
-#: The quantities of a report by name: unit, and where they stand.
-QUANTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "crossbars": ("", ("resources", "total", "crossbars")),
-    "memristors": ("", ("resources", "total", "memristors")),
-    "word lines": ("", ("resources", "total", "word_lines")),
-    "bit lines": ("", ("resources", "total", "bit_lines")),
-    "op-amps": ("", ("resources", "total", "opamps")),
-    "inverters": ("", ("resources", "total", "inverters")),
-    "power": ("W", ("power", "total_w")),
-    "power of crossbars": ("W", ("power", "crossbar_w")),
-    "energy": ("J", ("power", "energy_per_inference_j")),
-    "stages on the critical path": ("", ("latency", "critical_path_stages")),
-    "periods": ("", ("latency", "periods")),
-    "latency": ("s", ("latency", "inference_s")),
-    "area": ("m2", ("area", "total_m2")),
-    "loss": ("", ("fidelity", "loss", "lost")),
+#: What is compared of a stage: its name, and its unit.
+_STAGE = {
+    "crossbars": ("crossbars", ""),
+    "memristors": ("memristors", ""),
+    "opamps": ("op-amps", ""),
+    "periods": ("periods", ""),
+    "total_w": ("power", "W"),
 }
-#: What is compared of a stage: its key, its name, its unit, and the table of the report.
-_STAGE = (
-    ("crossbars", "crossbars", "", "resources"),
-    ("memristors", "memristors", "", "resources"),
-    ("opamps", "op-amps", "", "resources"),
-    ("periods", "periods", "", "resources"),
-    ("total_w", "power", "W", "power"),
-)
 #: Settings that say where a number comes from, not what it is.
 _WORDS = ("summary", "source")
+_NO_LIMITS: Mapping[str, Limit] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What is compared of a report. A loss that was not measured is None; kinds: of the stages."""
+    """What is compared of the report of a folder. A loss that was not measured is None.
 
+    kinds: what each stage is built of.
+    """
+
+    folder: str
     settings: Mapping[str, Any]
     quantities: Mapping[str, float | None]
-    stages: Mapping[str, Mapping[str, float]]
+    stages: Mapping[str, Devices]
     kinds: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Limit:
-    """How much the second report may have more: an amount, or a share of the first's."""
-
-    more: float
-    relative: bool
-
-    def allows(self, before: float, after: float) -> bool:
-        """Whether it has no more than that."""
-        return after - before <= self.more * (abs(before) if self.relative else 1.0)
-
-
-def taken(report: Mapping[str, Any]) -> Taken:
-    """What is compared of report.json. KeyError, TypeError, ValueError where it is not one."""
+def taken(folder: str, report: Report) -> Taken:
+    """What is compared of a report."""
+    # As JSON has it: a tuple that was just built and a list that was read are one setting.
+    tree = json.loads(dumps(report.tree()))
     settings = {
         key: value
         for part in ("model", "target", "options")
-        for key, value in _flat(report[part], part)
+        for key, value in _flat(tree[part], part)
         if key.rpartition(".")[2] not in _WORDS
     }
-    # Losses of two kinds, or over other samples, are two quantities of one name.
-    loss = report["fidelity"]["loss"] or {}
-    settings |= {f"loss.{key}": loss[key] for key in ("metric", "samples") if key in loss}
-    stages: dict[str, dict[str, float]] = {}
-    for key, _, _, table in _STAGE:
-        for row in report[table]["stages"]:
-            stages.setdefault(row["stage"], {})[key] = _number(row[key])
-    for name, found in stages.items():
-        if not isinstance(name, str) or len(found) < len(_STAGE):
-            raise ValueError(f"resources and power have not the same stages: {name}")
-    quantities = {name: at(report, path) for name, (_, path) in QUANTITIES.items()}
-    kinds = {row["stage"]: str(row["kind"]) for row in report["resources"]["stages"]}
-    return Taken(settings, quantities, stages, kinds)
+    loss = report.fidelity.loss
+    if loss is not None:
+        # Losses of two kinds, or over other samples, are two quantities of one name.
+        settings |= {"loss.metric": loss.metric, "loss.samples": loss.samples}
+    stages = {
+        row.stage: Devices(
+            crossbars=row.crossbars,
+            memristors=row.memristors,
+            opamps=row.opamps,
+            periods=row.periods,
+            total_w=drawn.total_w,
+        )
+        for row, drawn in zip(report.resources.stages, report.power.stages, strict=True)
+    }
+    quantities = {name: quantity.of(report) for name, quantity in QUANTITIES.items()}
+    kinds = {row.stage: row.kind for row in report.resources.stages}
+    return Taken(folder, settings, quantities, stages, kinds)
 
 
-def compare(a: Taken, b: Taken) -> dict[str, Any]:
-    """The document of schema memxc-diff/1: what is not the same, and the quantities in any case."""
-    from memxc.build_folder.diff.matching import Part, pairs  # noqa: PLC0415 - numpy, which --help never needs
-
+def compare(a: Taken, b: Taken, limits: Mapping[str, Limit] = _NO_LIMITS) -> Comparison:
+    """What is not the same in two reports, the quantities in any case, and the limits passed."""
     parts, others = (
         {
-            name: Part(side.kinds.get(name, ""), tuple(found.values()))
+            name: Part(side.kinds.get(name, ""), tuple(number for _, number in found))
             for name, found in side.stages.items()
         }
         for side in (a, b)
     )
-    return {
-        "schema": SCHEMA,
-        "settings": [
-            {"key": key, "a": a.settings.get(key), "b": b.settings.get(key)}
+    quantities = tuple(
+        Quantity(name=name, unit=known.unit, a=a.quantities[name], b=b.quantities[name])
+        for name, known in QUANTITIES.items()
+    )
+    return Comparison(
+        a=a.folder,
+        b=b.folder,
+        schema_=SCHEMA,
+        settings=tuple(
+            Setting(key=key, a=a.settings.get(key), b=b.settings.get(key))
             for key in dict.fromkeys([*a.settings, *b.settings])
             if a.settings.get(key) != b.settings.get(key)
-        ],
-        "quantities": [
-            {"name": name, "unit": unit, "a": a.quantities[name], "b": b.quantities[name]}
-            for name, (unit, _) in QUANTITIES.items()
-        ],
-        "stages": [
-            {
-                "stage": theirs if mine is None else mine,
-                "stage_b": theirs,
-                "a": a.stages.get(mine) if mine is not None else None,
-                "b": b.stages.get(theirs) if theirs is not None else None,
-            }
+        ),
+        quantities=quantities,
+        stages=tuple(
+            Stage(
+                stage=mine if mine is not None else str(theirs),
+                stage_b=theirs,
+                a=a.stages.get(mine) if mine is not None else None,
+                b=b.stages.get(theirs) if theirs is not None else None,
+            )
             for mine, theirs in pairs(parts, others)
             if mine is None or theirs is None or not parts[mine].like(others[theirs])
-        ],
-    }
+        ),
+        over=tuple(_over(quantities, limits)),
+    )
 
 
-def over(limits: Mapping[str, Limit], found: Mapping[str, Any]) -> list[str]:
+def _over(rows: tuple[Quantity, ...], limits: Mapping[str, Limit]) -> Iterator[str]:
     """A sentence for every quantity that grows by more than its limit."""
-    lines = []
-    for row in found["quantities"]:
-        limit, before, after = limits.get(row["name"]), row["a"], row["b"]
+    for row in rows:
+        limit = limits.get(row.name)
         if limit is None:
             continue
-        if before is None or after is None:
-            lines.append(f"over budget: {row['name']} was not measured in both")
-        elif not limit.allows(before, after):
-            more = f"{limit.more:.4g}" if not row["unit"] else units.text(limit.more, row["unit"])
+        if row.a is None or row.b is None:
+            yield f"over budget: {row.name} was not measured in both"
+        elif not limit.allows(row.a, row.b):
+            more = f"{limit.more:.4g}" if not row.unit else units.text(limit.more, row.unit)
             allowed = f"{100 * limit.more:.4g} %" if limit.relative else more
-            shown = " to ".join(beside(row["unit"], before, after))
-            lines.append(f"over budget: {row['name']} {shown} where {allowed} more is allowed")
-    return lines
+            shown = " to ".join(beside(row.unit, row.a, row.b))
+            yield f"over budget: {row.name} {shown} where {allowed} more is allowed"
 
 
-def text(found: Mapping[str, Any]) -> str:
+def text(found: Comparison) -> str:
     """A comparison for people, in plain lines and tables."""
     parts = []
-    if found["settings"]:
-        settings = [(printable(r["key"], 60), *words(r["a"], r["b"])) for r in found["settings"]]
+    if found.settings:
+        settings = [(printable(row.key, 60), *words(row.a, row.b)) for row in found.settings]
         parts.append(units.table(settings, ("setting", "A", "B")))
     rows = [
-        (r["name"], *beside(r["unit"], r["a"], r["b"]), _change(r["a"], r["b"]))
-        for r in found["quantities"]
+        (row.name, *beside(row.unit, row.a, row.b), _change(row.a, row.b))
+        for row in found.quantities
     ]
     parts.append(units.table(rows, ("quantity", "A", "B", "change")))
     return "\n\n".join([*parts, *_stages(found)])
 
 
-def _stages(found: Mapping[str, Any]) -> Iterator[str]:
+def _stages(found: Comparison) -> Iterator[str]:
     """The table of the stages that differ, with the columns in which any does; none where only
     rounding differs."""
     cells = [
-        [beside(unit, *(side and side[key] for side in (row["a"], row["b"])))
-         for key, _, unit, _ in _STAGE]
-        for row in found["stages"]
-    ]  # fmt: skip
-    names = units.names(map(_title, found["stages"]), 60)
-    told = [k for k in range(len(_STAGE)) if any(row[k][0] != row[k][1] for row in cells)]
+        [
+            beside(unit, *(None if side is None else getattr(side, key) for side in (row.a, row.b)))
+            for key, (_, unit) in _STAGE.items()
+        ]
+        for row in found.stages
+    ]
+    names = units.names(map(_title, found.stages), 60)
+    heads = [name for name, _ in _STAGE.values()]
+    told = [k for k in range(len(heads)) if any(row[k][0] != row[k][1] for row in cells)]
     if told:
         yield units.table(
             [
@@ -170,13 +159,13 @@ def _stages(found: Mapping[str, Any]) -> Iterator[str]:
                 for name, pairs in zip(names, cells, strict=True)
                 if any(a != b for a, b in pairs)
             ],
-            ("stage that differs", *chain(*((f"{_STAGE[k][1]} A", "B") for k in told))),
+            ("stage that differs", *chain(*((f"{heads[k]} A", "B") for k in told))),
         )
 
 
-def _title(row: Mapping[str, Any]) -> str:
+def _title(row: Stage) -> str:
     """The name of a stage, or both where they differ."""
-    names = dict.fromkeys(name for name in (row["stage"], row["stage_b"]) if name is not None)
+    names = dict.fromkeys(name for name in (row.stage, row.stage_b) if name is not None)
     return " | ".join(names)
 
 
@@ -239,22 +228,3 @@ def _flat(tree: Any, key: str) -> Iterator[tuple[str, Any]]:
         return
     for name, value in tree.items():
         yield from _flat(value, f"{key}.{name}")
-
-
-def at(report: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
-    """A number of a report; None where it was not measured, infinite where it is none."""
-    value: Any = report
-    for part in path:
-        if value is None:
-            return None
-        value = value[part]
-    return float(_number(value))
-
-
-def _number(value: Any) -> float:
-    """A number of a report. TypeError, ValueError where it is none."""
-    if isinstance(value, int):
-        return value
-    # It stands as a word in JSON, and is more than any limit.
-    found = float(value)
-    return math.inf if math.isnan(found) else found

@@ -29,7 +29,14 @@ _TYPES: dict[str, type[Any]] = {
 }  # fmt: skip
 #: Whole numbers end here; no field of a design comes near it.
 _HUGE = 1 << 63
-_HINTS = {kind: get_type_hints(kind) for kind in _TYPES.values()}
+_STORED = {
+    kind: [f.name for f in dataclasses.fields(kind) if f.metadata.get("stored", True)]
+    for kind in _TYPES.values()
+}
+_HINTS = {
+    kind: {name: hint for name, hint in get_type_hints(kind).items() if name in _STORED[kind]}
+    for kind in _TYPES.values()
+}
 
 
 class Encoder:
@@ -58,7 +65,7 @@ class Encoder:
                 return {"map": [[self.encode(k), self.encode(v)] for k, v in value.items()]}
         if type(value) not in _TYPES.values():
             raise TypeError(f"a {type(value).__name__} cannot be stored")
-        fields = {f.name: self.encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {name: self.encode(getattr(value, name)) for name in _STORED[type(value)]}
         return {"type": type(value).__name__, **fields}
 
     def _name(self, array: NDArray[Any]) -> str:

@@ -21,6 +21,7 @@ from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Circuit, Lanes, Stage, Wires
 from memxc.ir.windows import Windows, ints, lanewise
 from memxc.physics.device.iv_laws import Law, Linear
+from memxc.physics.network import amplifier
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +49,7 @@ def straight(design: Design, law: Law) -> Design:
     buses = dict(design.buses)
     stages: list[Stage] = []
     for stage in design.stages:
-        if isinstance(stage, Array) and _bends(stage):
+        if isinstance(stage, Array) and stage.programmable:
             stages += _stages(stage, law, buses)
         else:
             stages.append(stage)
@@ -78,21 +79,6 @@ def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
     yield replace(stage, src=whole, crossbars=tuple(crossbars))
 
 
-def loads(stage: Array) -> dict[int, Floats]:
-    """Siemens that end at the plus (1) and minus (-1) node of each lane, of small volts."""
-    width = len(stage.r_f)
-    found = {polarity: np.zeros(width + 1) for polarity in (1, -1)}
-    for crossbar in stage.crossbars:
-        lanes = crossbar.sinks.nets()[..., crossbar.column]
-        lanes = np.where(lanes < 0, width, lanes)
-        siemens = np.broadcast_to(crossbar.loads()[:, None, :], lanes.shape)
-        for polarity, load in found.items():
-            bits = crossbar.polarity == polarity
-            # Flat and of one length: numpy's at() reads past the end of what it would spread.
-            np.add.at(load, lanes[..., bits].reshape(-1), siemens[..., bits].reshape(-1))
-    return {polarity: load[:-1] for polarity, load in found.items()}
-
-
 def _bounds(design: Design) -> dict[str, float]:
     """The most volts on each bus: of its limiter, or of what it is made of; else infinity."""
     found: dict[str, float] = {}
@@ -104,8 +90,9 @@ def _bounds(design: Design) -> dict[str, float]:
         most = max(found[src] for src in stage.srcs)
         if limit is not None:
             most = limit
-        elif isinstance(stage, Array) and stage.cell == "resistor":
-            most *= float((stage.r_f * sum(loads(stage).values())).max())
+        elif isinstance(stage, Array) and not stage.programmable:
+            siemens = sum(amplifier.loads(stage.crossbars, len(stage.r_f)).values())
+            most *= float((stage.r_f * siemens).max())
         elif not (isinstance(stage, Wires) or (isinstance(stage, Lanes) and stage.keeps_scale)):
             most = np.inf
         found[stage.dst] = most
@@ -118,7 +105,7 @@ def _check_reach(design: Design, law: Law) -> None:
     if np.isinf(reach):
         return
     bounds, faults = _bounds(design), []
-    for stage in filter(_bends, design.arrays):
+    for stage in (array for array in design.arrays if array.programmable):
         most = max(bounds[stage.src], abs(stage.v_bias))
         if most > reach * (1 + 1e-6):
             what = f"measured from {low:g} to {high:g} V, and {stage.name} may see {most:g} V"
@@ -126,10 +113,6 @@ def _check_reach(design: Design, law: Law) -> None:
             faults.append(Fault("bad-target", "device.iv_csv", what, hint))
     if faults:
         raise MemxcError(faults)
-
-
-def _bends(stage: Array) -> bool:
-    return stage.cell != "resistor"
 
 
 def _parts(stage: Array, law: Law) -> list[_Part]:

@@ -58,14 +58,14 @@ def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> D
     if not active(target.device, target.wire):
         return design
     arrays = [stage for stage in design.stages if isinstance(stage, Array)]
-    _check_memory([stage for stage in arrays if _varies(stage)], draw_per)
-    _check_device([stage for stage in arrays if _varies(stage)], target.device)
+    _check_memory([stage for stage in arrays if stage.programmable], draw_per)
+    _check_device([stage for stage in arrays if stage.programmable], target.device)
     numbers = _Numbers()
     stages: list[Stage] = []
     for (stage, name), other in zip(offsets.named(design), design.stages, strict=True):
         if stage is None:
             stages.append(other)
-        elif _varies(stage):
+        elif stage.programmable:
             stages.append(_array(stage, target, seed, name, draw_per, numbers))
         else:
             crossbars = tuple(map(numbers.kept, stage.crossbars))
@@ -74,18 +74,14 @@ def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> D
 
 
 def _noisy(sigma: float, stage: Stage) -> Stage:
-    if isinstance(stage, Array) and _varies(stage):
+    if isinstance(stage, Array) and stage.programmable:
         return replace(stage, read_noise=sigma)
     return stage
 
 
-def _varies(stage: Array) -> bool:
-    return stage.cell != "resistor"
-
-
 def _places(stage: Array, crossbar: Crossbar, draw_per: DrawPer) -> int:
     """Placed crossbars of one group that have devices of their own."""
-    return crossbar.places if draw_per == "placement" and stage.schedule == "parallel" else 1
+    return stage.placed(crossbar.places) if draw_per == "placement" else 1
 
 
 class _Numbers:

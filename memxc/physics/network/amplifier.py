@@ -12,10 +12,26 @@ that ends there draws a current the more, feedback and joining resistor among it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.ir.kernel import Crossbar
+
 Floats = NDArray[np.float64]
+
+
+def loads(crossbars: Sequence[Crossbar], width: int) -> dict[int, Floats]:
+    """Siemens (width,) that end at the plus (1) and at the minus (-1) node of each lane."""
+    found = {polarity: np.zeros(width) for polarity in (1, -1)}
+    for crossbar in crossbars:
+        siemens = crossbar.loads()
+        for polarity, load in found.items():
+            bits = np.flatnonzero(crossbar.polarity == polarity)
+            outputs = crossbar.column[bits, None] == np.arange(crossbar.sinks.lines)
+            crossbar.sinks.add(load, siemens[:, bits] @ outputs)
+    return found
 
 
 def pair(

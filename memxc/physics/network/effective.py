@@ -101,19 +101,10 @@ def _shift(units: Floats) -> Kernel:
 
 
 def _closing(stage: Array, width: int) -> _Closing:
-    loads = {1: np.zeros(width + 1), -1: np.zeros(width + 1)}
-    for crossbar in stage.crossbars:
-        for groups in _chunks(crossbar):
-            sums = crossbar.conductance(groups).sum(axis=1)
-            lanes = crossbar.sinks.nets(groups)
-            for polarity, load in loads.items():
-                bits = np.flatnonzero(crossbar.polarity == polarity)
-                at = lanes[..., crossbar.column[bits]]
-                drawn = np.broadcast_to(sums[:, None, bits], at.shape)
-                np.add.at(load, np.where(at < 0, width, at), drawn)
-    y_plus, y_minus = loads[1][:-1], loads[-1][:-1]
+    loads = amplifier.loads(stage.crossbars, width)
+    y_plus, y_minus = loads[1], loads[-1]
     one, none = np.ones((1, width)), np.zeros((1, width))
-    if stage.signed == "inverted-inputs":
+    if stage.single_ended:
         minus = amplifier.single(one, y_minus, stage.r_f, stage.gain)
         plus = none
         offset = amplifier.single(none, y_minus, stage.r_f, stage.gain, stage.offset)

@@ -45,7 +45,7 @@ def _offset(stage: Array, name: str, sigma_v: float, seed: int) -> Floats:
     width = len(stage.r_f)
     uniform = Stream(seed, "offset", name, 0).uniform(0, slice(0, width), 2)
     volts = sigma_v * streams.normal(uniform).T
-    if stage.schedule == "sequential":
+    if stage.sequential:
         owner = np.arange(width)
         for crossbar in stage.crossbars:
             lanes = crossbar.sinks.nets()

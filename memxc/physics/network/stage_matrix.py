@@ -138,7 +138,7 @@ def _shift(stage: Array, lanes: Ints, added: Floats, offset: Floats) -> None:
     assert stage.offset is not None, "no offsets"
     own = np.where(lanes >= 0, stage.offset[:, lanes], 0.0)
     # Node c is that of op-amp 1 of column c where there are two, that of op-amp 2 comes behind.
-    volts = own[1] if stage.signed == "inverted-inputs" else np.concatenate(own, axis=2)
+    volts = own[1] if stage.single_ended else np.concatenate(own, axis=2)
     made = volts @ added
     offset[lanes[lanes >= 0]] = made[lanes >= 0]
 
@@ -152,7 +152,7 @@ def _amplifiers(stage: Array, lanes: Ints) -> tuple[nodal.Amplifiers, int]:
     # Of the places any will do whose lane is wanted; 1 ohm where none is.
     lane = lanes.max(axis=1)
     r_f, r_join = (np.where(lane >= 0, ohms[lane], 1.0) for ohms in (stage.r_f, stage.r_join))
-    single = stage.signed == "inverted-inputs"
+    single = stage.single_ended
     plus = np.full(columns, -1) if single else np.arange(columns)
     first_minus = 0 if single else columns
     minus = np.arange(columns) + first_minus

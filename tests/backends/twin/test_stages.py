@@ -359,3 +359,17 @@ def test_discarded_lanes_of_any_place(apart):
                     Windows(ints(np.arange(6)), ints([0, 1, 2]), ints([0]), ints([0, 1, 2, 3])),
                     Windows(frame, ints([0, 1, 2]), ints([0]), ints([0, 3])), (3,))  # fmt: skip
     assert apart(linear((kernel,), (6,), (4,)), {"u": drawn(4, 6)}) < CLOSE
+
+
+def test_biases_of_two_places_add_up_on_one_lane(apart):
+    """A pruned kernel has no rows left; its two places reach lanes 0, 1 and 1, 2."""
+    taps = Windows(ints([GROUND]), ints([0, 0]), ints([0]), ints([]))
+    sinks = Windows(ints(range(3)), ints([0, 1]), ints([0]), ints([0, 1]))
+    bias = np.array([[0.5, -0.25]])
+    kernel = Kernel(np.zeros((1, 0)), None, bias, taps, sinks, (2,))
+    stage = Linear("dense", "x", "y", (kernel,))
+    buses = {"x": Bus("x", (1, 4)), "y": Bus("y", (1, 3))}
+    design = Design("net", ("x",), ("y",), buses, (stage,))
+    x = drawn(2, 4)
+    assert evaluate.outputs(design, {"x": x})["y"][0].tolist() == [0.5, 0.25, -0.25]
+    assert apart(design, {"x": x}) < CLOSE

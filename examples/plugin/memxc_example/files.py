@@ -1,0 +1,6 @@
+"""The files that are plug-ins by themselves: the template of a dialect, and a target."""
+
+from pathlib import Path
+
+HSPICE = Path(__file__).parent / "hspice.sp.j2"
+COARSE_64 = Path(__file__).parent / "coarse-64.toml"

@@ -1,0 +1,80 @@
+"""A test bench for a whole netlist: ngspice, without memxc, computes the outputs of one sample.
+
+A sequential stage uses one crossbar for all its places, one place a period. In each period the
+bench puts the volts of other nets on the ports of the crossbar, and holds what its amplifiers give:
+
+    source's nets --(alter)--> ports q.. -- crossbar -- amplifiers, nets n.. of place 0
+                                                            |
+                               held nets n.. of place p <--(alter)
+
+Amplifiers drive the nets of place 0 themselves. So period 0 is the last of a stage, and the stage
+stays in it: then all nets of its output have their volts, and the next stage can begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby, islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.backends.netlist import tables
+from memxc.backends.netlist.assemble import assemble
+from memxc.backends.netlist.write import ports
+from memxc.ir.design import Design
+
+
+def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[str]:
+    """The lines of the bench; it prints every output in units of activation.
+
+    sample: one value for each lane of each input, in units of activation, in any shape.
+    top: the path of the netlist's top file, as ngspice finds it.
+    """
+    deck = assemble(design)
+    values = [np.asarray(array, dtype=np.float64).reshape(-1) for array in sample]
+    yield f"* test bench for {deck.name}: one sample"
+    yield f'.include "{top}"'
+    yield from (f"v{net} {net} 0 {volts:.9e}" for net, volts in deck.supplies)
+    prints = []
+    for what, first, last, _, _, port in ports(deck):
+        kind, number = what.split()
+        names = [deck.nets[net] for net in port.nets[first : last + 1]]
+        if kind == "input":
+            limit = np.inf if port.limit is None else port.limit
+            volts = np.clip(values[int(number) - 1][first : last + 1] * port.scale, -limit, limit)
+            yield from (f"v{n} {n} 0 {v:.9e}" for n, v in zip(names, volts.tolist(), strict=True))
+            continue
+        if port.before:
+            yield f"* {what} is computed by {port.before}: what is printed are its inputs"
+        prints += [f"print {_volts(name)}/{port.scale:.9e}" for name in names]
+    rows = [line.split(",") for line in islice(tables.schedule(design), 1, None)]
+    driven = dict.fromkeys(_driven(port, net) for _, _, port, net in rows)
+    yield from (f"v{name} {name} 0 0" for name in driven if name)
+    yield from (".control", "op", *_periods(rows), *prints, "quit", ".endc", ".end")
+
+
+def _periods(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Commands that take each sequential stage through its periods; rows as in schedule.csv."""
+    for stage, some in groupby(rows, key=lambda row: row[0]):
+        periods = [list(turn) for _, turn in groupby(some, key=lambda row: row[1])]
+        for turn in reversed(periods):
+            yield f"* {stage}, period {turn[0][1]}"
+            ports = [(port, net) for _, _, port, net in turn if port.startswith("q")]
+            yield from (f"alter v{port} = {_volts(net)}" for port, net in ports)
+            # The operating point before this one is not needed any more.
+            yield from ("destroy all", "op")
+            held = [(port, net) for _, _, port, net in turn if _driven(port, net) == net]
+            yield from (f"alter v{net} = {_volts(port)}" for port, net in held)
+
+
+def _driven(port: str, net: str) -> str:
+    """The net of a row of schedule.csv that the bench drives, "" where an amplifier drives it."""
+    if port.startswith("q"):
+        return port
+    return "" if net == port else net
+
+
+def _volts(net: str) -> str:
+    return "0" if net == "0" else f"v({net})"

@@ -1,0 +1,74 @@
+"""The model of `memxc diff --json`."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from memxc.build_folder.quantities import Unit
+from memxc.documents import Amount, Count, Number, Part
+
+SCHEMA: Final = "memxc-diff/1"
+
+
+class Setting(Part):
+    """A key of the model, the target or the options that is not the same in both reports."""
+
+    key: str = Field(description="The key, with dots between its parts.")
+    a: Any = Field(description="Its value in A; null where A has none.")
+    b: Any = Field(description="Its value in B; null where B has none.")
+
+
+class Quantity(Part):
+    """A quantity of both reports, whether it differs or not."""
+
+    name: str = Field(description="Its name, as `--budget` has it.")
+    unit: Unit = Field(description="W, J, s or m2; empty for a count or a share.")
+    a: Number | None = Field(description="null where it was not measured.")
+    b: Number | None = Field(description="null where it was not measured.")
+
+
+class Devices(Part):
+    """What is compared of a stage: counts as `resources` has them, and watts as `power`."""
+
+    crossbars: Count = Field(description="Unit crossbars.")
+    memristors: Count = Field(description="Memristors.")
+    opamps: Count = Field(description="Op-amps.")
+    periods: Count = Field(description="Calculation periods.")
+    total_w: Amount = Field(description="Watts of the stage.")
+
+
+class Stage(Part):
+    """A stage that is not the same, with the stage that stands for it in the other report."""
+
+    stage: str = Field(description="Its name in A, or in B where A has none.")
+    stage_b: str | None = Field(description="Its name in B; null where B has none.")
+    a: Devices | None = Field(description="The stage in A; null where A has none.")
+    b: Devices | None = Field(description="The stage in B; null where B has none.")
+
+
+class Comparison(Part):
+    """Two reports compared."""
+
+    a: str = Field(description="The first folder, as it was given.")
+    b: str = Field(description="The second folder, as it was given.")
+    schema_: Literal["memxc-diff/1"] = Field(
+        validation_alias="schema",
+        serialization_alias="schema",
+        description="Name and version of this schema.",
+    )
+    settings: tuple[Setting, ...] = Field(
+        description="Keys of the model, the target and the options that are not the same."
+    )
+    quantities: tuple[Quantity, ...] = Field(
+        description="All quantities that are compared, whether they differ or not."
+    )
+    stages: tuple[Stage, ...] = Field(description="The stages that are not the same.")
+    over: tuple[str, ...] = Field(description="A sentence for each budget that is passed.")
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing that is compared differs."""
+        moved = any(row.a != row.b for row in self.quantities)
+        return not (moved or self.settings or self.stages)

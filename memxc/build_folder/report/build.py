@@ -1,0 +1,139 @@
+"""The report of a compiled network: what it takes, what it lost, what it takes in older ways."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+
+from memxc import __version__
+from memxc.backends.cost import area, baselines, latency, paper_rule, plugged, power, resources
+from memxc.backends.cost.rows import Baseline, Consumption, Latency, StagePower
+from memxc.build_folder.report.document import (
+    SCHEMA,
+    Digital,
+    Fidelity,
+    Model,
+    Nothing,
+    PassRow,
+    Power,
+    Report,
+    Resources,
+    Tensor,
+)
+from memxc.compiler.options import Settings
+from memxc.compiler.record import PassRecord
+from memxc.compiler.run import Compiled
+from memxc.ir import stages
+from memxc.ir.design import Design
+from memxc.ir.graph import Graph
+
+#: Types of shapes, axes and indices in ONNX: constants that say how to compute, not what with.
+_NO_PARAMETERS = ("int64", "bool")
+
+
+def build(compiled: Compiled, sha256: str) -> Report:
+    """The report of a compiled network. `sha256`: of the model's file."""
+    design, target = compiled.design, compiled.target
+    ctx, policy = compiled.context, _policy(compiled)
+    if compiled.bill:
+        bills, watts = compiled.bill.resources, compiled.bill.power
+    else:
+        bills = resources.measure(design, target.device.g_min, ctx.tile)
+        watts = power.measure(design, bills, target.amplifier.power_w)
+    time = latency.measure(design, target.crossbar.stage_time_s)
+    older, missing = list[Baseline](), list[str]()
+    if not compiled.report_only:  # each is the whole network once more
+        older, missing = baselines.measure(compiled.unlaid, policy, ctx)
+    # An estimate has no conductances, which a plug-in may look at.
+    costs = {} if compiled.bill else plugged.measure(design, ctx)
+    if compiled.bill:
+        missing += [
+            f"no cost {name}: it is measured without --report-only only"
+            for name in plugged.available()
+        ]
+    return Report(
+        schema_=SCHEMA,
+        memxc=__version__,
+        model=_model(compiled, sha256),
+        target=target,
+        # No path is part of a result: the same model elsewhere gives the same bytes.
+        options={f.name: getattr(compiled.options, f.name) for f in dataclasses.fields(Settings)},
+        samples=len(next(iter(compiled.samples.values()))),
+        fidelity=_fidelity(compiled),
+        passes=tuple(map(_pass, compiled.records)),
+        resources=Resources(
+            total=resources.total(bills).bill(),
+            stages=tuple(row.resources.stage_bill(row.stage, row.kind) for row in bills),
+            per_kernel=compiled.per_kernel.bills(),
+            layouts=paper_rule.layouts(compiled.unlaid, policy, ctx),
+            sub_images=paper_rule.measure(compiled.unlaid, ctx),
+        ),
+        power=_power(watts, time),
+        latency=time,
+        area=area.measure((bill.resources for bill in bills), target),
+        baselines=tuple(older),
+        costs=costs,
+        digital=tuple(_digital(design)),
+        warnings=(*compiled.warnings, *missing),
+    )
+
+
+def _fidelity(compiled: Compiled) -> Fidelity:
+    """How far the circuit is from the network. `passed` is None where nobody looked."""
+    looked = compiled.reference is not None or compiled.fault is not None
+    return Fidelity.model_validate(
+        {
+            "reference": compiled.reference,
+            "passed": compiled.fault is None if looked else None,
+            "rungs": [dataclasses.asdict(rung) for rung in compiled.rungs],
+            "loss": compiled.loss,
+        }
+    )
+
+
+def _model(compiled: Compiled, sha256: str) -> Model:
+    graph = compiled.graph
+    return Model(
+        name=compiled.options.model.stem,
+        sha256=sha256,
+        opset=graph.opset,
+        parameters=_parameters(graph),
+        macs=compiled.macs,
+        inputs=_tensors(graph, graph.inputs),
+        outputs=_tensors(graph, graph.outputs),
+    )
+
+
+def _parameters(graph: Graph) -> int:
+    """Numbers in the constant tensors: weights, biases, statistics of normalisations, zeros too.
+
+    Each tensor once; of quantised networks the integers of up to 32 bits, too. Those of int64 and
+    bool are none.
+    """
+    return sum(a.size for a in graph.weights.values() if a.dtype.name not in _NO_PARAMETERS)
+
+
+def _tensors(graph: Graph, names: Iterable[str]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(name=name, shape=graph.shapes[name]) for name in names)
+
+
+def _pass(record: PassRecord) -> PassRow:
+    fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+    return PassRow.model_validate({**fields, "loss": record.loss or Nothing()})
+
+
+def _power(rows: Sequence[StagePower], time: Latency) -> Power:
+    total = Consumption.over(power.total(rows), time.inference_s)
+    return Power(**dict(total), assumptions=power.ASSUMPTIONS, stages=tuple(rows))
+
+
+def _policy(compiled: Compiled) -> str:
+    """How kernels were laid out: im2col, where a pipeline of the user's own has no partition."""
+    policies = [r.options["policy"] for r in compiled.records if r.name == "partition"]
+    return str(policies[0]) if policies else "none"
+
+
+def _digital(design: Design) -> Iterator[Digital]:
+    for stage in design.stages:
+        if isinstance(stage, stages.Digital):
+            yield Digital(stage=stage.name, function=stage.function, options=dict(stage.options))

@@ -1,0 +1,236 @@
+"""The model of report.json. The rows of costs stand with what measures them, in backends/cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from memxc.backends.cost.rows import (
+    Area,
+    Baseline,
+    Bill,
+    Consumption,
+    Latency,
+    PerKernel,
+    StageBill,
+    StageLayout,
+    StagePower,
+    SubImages,
+)
+from memxc.documents import Count, Number, OfStage, Part, Share
+from memxc.errors import fail
+from memxc.evaluation.losses import Loss
+from memxc.target import Target
+
+if TYPE_CHECKING:
+    from memxc.compiler.options import Settings
+
+SCHEMA: Final = "memxc-report/1"
+
+
+class Tensor(Part):
+    """An input or an output of the network."""
+
+    name: str = Field(description="Its name in the model.")
+    shape: tuple[Count, ...] = Field(description="Its shape, the batch first.")
+
+
+class Model(Part):
+    """The network that was compiled."""
+
+    name: str = Field(description="The name of the model's file, without `.onnx`.")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the model's file.")
+    opset: Count = Field(description="Version of ONNX's operators that the model asks for.")
+    parameters: Count = Field(
+        description="Numbers in the model's constant tensors, each tensor once, zeros too. Shapes, "
+        "axes and indices (int64, bool) are none."
+    )
+    macs: Count = Field(
+        description="Multiplications of an inference before pruning, those by zero too."
+    )
+    inputs: tuple[Tensor, ...] = Field(description="Inputs of the network.")
+    outputs: tuple[Tensor, ...] = Field(description="Outputs of the network.")
+
+
+class Rung(Part):
+    """How far a step of the compilation is from the step before it, on the network's outputs."""
+
+    start: str = Field(
+        validation_alias="from", serialization_alias="from", description="The step before."
+    )
+    end: str = Field(validation_alias="to", serialization_alias="to", description="The step.")
+    max_abs_error: Number = Field(
+        description="max|a-b| over all outputs and samples, in units of the outputs."
+    )
+    max_rel_error: Number = Field(description="The same relative to the largest |b|.")
+
+
+class Fidelity(Part):
+    """How far the circuit is from the network."""
+
+    reference: Literal["onnxruntime", "onnx.reference"] | None = Field(
+        description="Program that answered for the original network; null where none did or none "
+        "was asked."
+    )
+    passed: bool | None = Field(
+        description="Whether the first rung was measured and is no longer than 1e-3; null with "
+        "--report-only."
+    )
+    rungs: tuple[Rung, ...] = Field(
+        description="How far each step of the compilation is from the step before it; the first is "
+        "the lowered network against `reference`. Empty with --report-only."
+    )
+    loss: Loss | None = Field(
+        description="What all lossy passes lost together; null where there was none, or none was "
+        "measured."
+    )
+
+
+class Nothing(Part):
+    """An object without keys, in place of a loss that was not measured."""
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+class Size(Part):
+    """The size of a network before or after a pass, and figures that the pass adds by name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Number]
+
+    crossbars: Count = Field(description="Unit crossbars.")
+    memristors: Count = Field(description="Memristors; before programming, those it will take.")
+    multiplications: Count = Field(
+        description="Multiplications of an inference by weights other than zero, over all places."
+    )
+    parameters: Count = Field(
+        description="Weights and biases other than zero, once a definition; of a batch "
+        "normalization a scale and a bias a channel."
+    )
+    saturated: Count | None = Field(
+        default=None, description="Pairs that `compensate` left at a limit of their range."
+    )
+    circuit_error: Number | None = Field(
+        default=None,
+        description="Error of the circuit with its wires, relative to the largest output; only of "
+        "passes against wire resistance.",
+    )
+    circuit_top1: Share | None = Field(default=None, description="Its accuracy by the labels.")
+    circuit_dice: Share | None = Field(default=None, description="Its Dice score by the labels.")
+
+    @model_serializer(mode="wrap")
+    def _measured(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was not measured has no key."""
+        return {key: value for key, value in whole(self).items() if value is not None}
+
+
+class PassRow(Part):
+    """What a pass did."""
+
+    name: str = Field(description="Name of the pass: `memxc passes` lists them.")
+    options: dict[str, Any] = Field(description="Options of the pass.")
+    exact: bool = Field(description="Whether the pass keeps the outputs.")
+    before: Size = Field(description="Size of the network before the pass.")
+    after: Size = Field(
+        description="Size after the pass, and the figures of the pass by their names."
+    )
+    loss: Loss | Nothing = Field(
+        description="What a lossy pass lost; a table without keys where nothing was measured."
+    )
+
+
+class Resources(Part):
+    """What the circuit is built of, as it was compiled and as the papers count it."""
+
+    total: Bill = Field(description="Bill of materials of the circuit.")
+    stages: tuple[StageBill, ...] = Field(description="Bill of materials of each stage.")
+    layouts: tuple[StageLayout, ...] = Field(description="How each kernel is laid out.")
+    per_kernel: PerKernel = Field(
+        description="The network counted as the papers count: each kernel of M inputs on its own, "
+        "as the network was given, whatever is pruned or separated later."
+    )
+    sub_images: SubImages = Field(
+        description="Unit crossbars by the sub-image rule of Oh, An and Min (2023): docs/papers.md."
+    )
+
+
+class Power(Consumption):
+    """The watts of the circuit."""
+
+    assumptions: tuple[str, ...] = Field(description="What the watts take for granted.")
+    stages: tuple[StagePower, ...] = Field(description="Watts of each stage.")
+
+
+class Digital(OfStage):
+    """A stage at the edge of the network that stays digital."""
+
+    function: str = Field(description="What it computes, such as softmax.")
+    options: dict[str, Any] = Field(description="Attributes of the function.")
+
+
+class Report(Part):
+    """The report of a compilation: report.json."""
+
+    schema_: Literal["memxc-report/1"] = Field(
+        validation_alias="schema",
+        serialization_alias="schema",
+        description="Name and version of this schema.",
+    )
+    memxc: str = Field(description="Version of memxc that wrote the report.")
+    model: Model = Field(description="The network that was compiled.")
+    target: Target = Field(description="What the circuit is built from.")
+    options: dict[str, Any] = Field(
+        description="Options of the compilation, as `settings` has them with their types."
+    )
+    samples: Count = Field(description="Inputs that calibration, losses and power are measured on.")
+    fidelity: Fidelity = Field(description="How far the circuit is from the network.")
+    passes: tuple[PassRow, ...] = Field(description="All passes in their order.")
+    resources: Resources = Field(description="What the circuit is built of.")
+    power: Power = Field(description="Watts of the circuit.")
+    latency: Latency = Field(description="Periods and seconds of the critical path.")
+    area: Area = Field(description="Square metres of the circuit.")
+    baselines: tuple[Baseline, ...] = Field(
+        description="The same network in the older ways; empty with --report-only."
+    )
+    costs: Mapping[str, Mapping[str, bool | int | float | str | None]] = Field(
+        default_factory=dict,
+        exclude_if=lambda costs: not costs,
+        description="Figures of plug-ins, by the names of the cost and the figure; absent without.",
+    )
+    digital: tuple[Digital, ...] = Field(
+        description="Stages at the edge of the network that stay digital."
+    )
+    warnings: tuple[str, ...] = Field(description="What the user has to know of the figures.")
+
+    @property
+    def settings(self) -> Settings:
+        """The options by their types, with their defaults where an older report has none.
+
+        Raises MemxcError (bad-design) with the names of those that have no such value.
+        """
+        from memxc.compiler import manifest, stage_set  # noqa: PLC0415 - they import all passes
+
+        try:
+            found = manifest.read(self.options)
+            for text in found.stage_set:
+                stage_set.parse(text)
+        except ValueError as error:
+            hint = "compile the model again"
+            raise fail("bad-design", "report.json", f"options: {error}", hint) from error
+        return found
+
+    @model_validator(mode="after")
+    def _same_stages(self) -> Self:
+        names = [[row.stage for row in part.stages] for part in (self.resources, self.power)]
+        if names[0] != names[1]:
+            raise ValueError("resources and power have not the same stages")
+        return self

@@ -1,0 +1,99 @@
+"""The report for a terminal: a few lines and a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from memxc import units
+from memxc.build_folder.report.document import Report
+from memxc.compiler.forms import tile
+from memxc.compiler.stage_set import parse
+from memxc.errors import escaped
+from memxc.evaluation.losses import Loss
+
+
+def text(report: Report) -> str:
+    """The report in a few plain lines and one table."""
+    return "\n".join([*summary(report), "", _table(report), *_notes(report)])
+
+
+def summary(report: Report) -> list[str]:
+    """What a user wants to know first, a line each."""
+    total, watts, time = report.resources.total, report.power, report.latency
+    used = "" if total.utilisation is None else f", {total.utilisation:.1%} of their places"
+    return [
+        f"{total.crossbars:,} unit crossbars of {sizes(report)}, "
+        f"{total.memristors:,} memristors{used}",
+        f"{total.opamps:,} op-amps, {total.inverters:,} of them inverters; "
+        f"{units.area(report.area.total_m2)}",
+        f"{units.text(watts.total_w, 'W')}: crossbars {units.text(watts.crossbar_w, 'W')}, "
+        f"amplifiers {units.text(watts.amplifier_w, 'W')}",
+        f"{units.text(time.inference_s, 's')} an inference: {time.critical_path_stages} "
+        f"stages on the critical path, {time.periods} periods, "
+        f"{units.text(watts.energy_per_inference_j, 'J')}",
+        *_distance(report),
+        *_lost(report.fidelity.loss),
+    ]
+
+
+def sizes(report: Report) -> str:
+    """The sizes of the unit crossbars, the largest first: "128x128 and 16x8".
+
+    They are those of the stages on crossbars; the target's where there is no such stage.
+    """
+    unit = report.target.crossbar
+    own = {
+        stage: tile(value) for stage, key, value in map(parse, _stage_set(report)) if key == "tile"
+    }
+    usual = unit.rows, unit.columns
+    found = {own.get(row.stage, usual) for row in report.resources.stages if row.crossbars}
+    *most, last = (f"{rows}x{columns}" for rows, columns in sorted(found or {usual}, reverse=True))
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _stage_set(report: Report) -> tuple[str, ...]:
+    # Most reports have none; only where there are some do all passes have to be imported.
+    return report.settings.stage_set if report.options.get("stage_set") else ()
+
+
+def _distance(report: Report) -> Iterator[str]:
+    rungs = report.fidelity.rungs
+    if rungs:
+        # A step to NaN is worse than a step to any number.
+        worst = max(rungs, key=lambda r: (math.isnan(r.max_rel_error), r.max_rel_error))
+        yield f"largest relative error of a step: {worst.max_rel_error:.1e} ({worst.end})"
+
+
+def _lost(loss: Loss | None) -> list[str]:
+    """What all lossy passes together cost."""
+    if loss is None:
+        return []
+    over = f"over {loss.samples} samples, all passes together"
+    if loss.metric == "error":
+        return [f"relative error of the outputs: {units.small(loss.after)} {over}"]
+    name = {"top1": "accuracy", "dice": "Dice"}[loss.metric]
+    points = f"{100 * abs(loss.lost):.2f} points {'gained' if round(loss.lost, 4) < 0 else 'lost'}"
+    return [f"{name}: {loss.before:.2%} before, {loss.after:.2%} after, {points}, {over}"]
+
+
+def _table(report: Report) -> str:
+    stages = report.resources.stages
+    shown = units.names(row.stage for row in stages)
+    rows = [
+        [
+            name,
+            row.kind,
+            *(f"{count:,}" for count in (row.crossbars, row.memristors, row.opamps, row.periods)),
+            units.text(drawn.total_w, "W"),
+        ]
+        for name, row, drawn in zip(shown, stages, report.power.stages, strict=True)
+    ]
+    head = ["stage", "kind", "crossbars", "memristors", "op-amps", "periods", "power"]
+    return units.table(rows, head)
+
+
+def _notes(report: Report) -> list[str]:
+    lines = [f"stays digital: {row.stage} ({row.function})" for row in report.digital]
+    lines += [f"warning: {warning}" for warning in report.warnings]
+    return ["", *map(escaped, lines)] if lines else []

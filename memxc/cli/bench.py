@@ -1,0 +1,48 @@
+"""memxc bench: a test bench for the netlist of a folder, to be run in ngspice without memxc."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click  # noqa: TID251
+
+from memxc.cli import _terminal
+from memxc.cli._options import FOLDER
+from memxc.errors import fail
+
+
+@click.command()
+@click.argument("folder", type=FOLDER, metavar="DIR")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Which of DIR's samples goes in.",
+)
+def command(folder: Path, sample: int) -> int:
+    """Print a test bench for the netlist in DIR, which ngspice runs without memxc.
+
+    It drives the supplies and the inputs, takes sequential stages through their periods, and prints
+    the outputs in units of the model.
+    """
+    from memxc import netlist_reader
+    from memxc.backends.netlist import bench
+    from memxc.build_folder import read
+    from memxc.library.steady import at_work
+
+    with at_work(folder):
+        loaded = read.load(folder)
+        # ngspice obeys its input, so no bench is written for a netlist that holds more than
+        # circuits.
+        top = (folder / "netlist" / netlist_reader.read_folder(folder / "netlist").file).resolve()
+        if '"' in str(top) or not str(top).isprintable():
+            what = "ngspice cannot read a path with quotes or control characters"
+            raise fail("usage", str(folder), what, "rename the folder")
+        count = len(next(iter(loaded.samples.values())))
+        if sample > count:
+            raise fail("usage", f"--sample {sample}", f"{folder} holds {count} samples")
+        inputs = [values[sample - 1] for values in loaded.samples.values()]
+        for line in bench.bench(loaded.design, inputs, str(top)):
+            _terminal.say(line)
+        return 0

@@ -1,0 +1,56 @@
+"""Texts of the command line read as values: sizes, shapes, ranges, lists of names."""
+
+from __future__ import annotations
+
+from memxc import units
+
+
+def whole(text: str) -> int:
+    """A positive whole number. Raises ValueError if the text is none."""
+    # int() of thousands of digits is refused by Python, with words about its settings.
+    if not text.strip().isdecimal() or len(text) > 20 or not 0 < int(text) <= 2**31:
+        raise ValueError(f"{text[:20]!r} is not a positive whole number")
+    return int(text)
+
+
+def tile(text: str) -> tuple[int, int]:
+    """R or RxC: rows and columns of the unit crossbar. Raises ValueError if it cannot be one."""
+    sizes = [whole(size) for size in text.split("x")]
+    if len(sizes) > 2:
+        raise ValueError("rows, or rows x columns, are wanted")
+    rows, columns = sizes[0], sizes[-1]
+    if not 3 <= rows <= 65536 or not 2 <= columns <= 65536:
+        raise ValueError("a unit crossbar has 3 to 65536 rows and 2 to 65536 columns")
+    return rows, columns
+
+
+def shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """NAME=1x3x48x192: the name of an input and its shape. Raises ValueError."""
+    name, equals, sizes = text.rpartition("=")
+    if not equals or not name:
+        raise ValueError("an input's name and its shape, NAME=1x3x48x192, are wanted")
+    return name, tuple(whole(size) for size in sizes.split("x"))
+
+
+def constant(text: str) -> tuple[str, tuple[float, ...]]:
+    """NAME=VALUE[,VALUE...]: the name of an input and its numbers. Raises ValueError."""
+    name, equals, numbers = text.rpartition("=")
+    if not equals or not name:
+        raise ValueError("an input's name and its value, NAME=VALUE, are wanted")
+    return name, tuple(map(units.parse, numbers.split(",")))
+
+
+def span(text: str) -> tuple[float, ...]:
+    """LO,HI: two numbers. Raises ValueError."""
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise ValueError("two numbers with a comma between them are wanted")
+    return tuple(map(units.parse, parts))
+
+
+def words(text: str) -> tuple[str, ...]:
+    """A,B,C: words with commas between them. Raises ValueError."""
+    found = tuple(part.strip() for part in text.split(","))
+    if not all(found):
+        raise ValueError("names with commas between them are wanted")
+    return found

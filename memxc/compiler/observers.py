@@ -1,0 +1,42 @@
+"""What looks on while passes run: each step of a run, and what an observer tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from memxc.evaluation.losses import Loss
+from memxc.interfaces import Pass, Result
+from memxc.ir.design import Design
+from memxc.ir.graph import Graph
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A pass that has run. before, after: the network, lowered where the pass is over the graph."""
+
+    change: Pass
+    before: Design
+    after: Design
+    result: Result[Graph] | Result[Design]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What an observer tells of a step: figures of the network before and after, and the loss."""
+
+    before: Mapping[str, float] = field(default_factory=dict)
+    after: Mapping[str, float] = field(default_factory=dict)
+    loss: Loss | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Observer(Protocol):
+    """Looks at the steps of a run and changes nothing."""
+
+    def start(self, design: Design) -> tuple[str, ...]:
+        """Look at the lowered network before the first pass; return warnings."""
+
+    def see(self, step: Step) -> Observed:
+        """Look at one step."""

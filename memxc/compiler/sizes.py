@@ -1,0 +1,100 @@
+"""The size of the network before and after each pass, and passes that are only counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memxc.backends.cost import estimate
+from memxc.compiler.observers import Observed, Step
+from memxc.compiler.record import PassRecord, counts, macs
+from memxc.interfaces import Context, DesignPass, Result, Zeros
+from memxc.ir.design import Design
+
+#: The passes that put kernels on crossbars.
+LAY_OUT = ("partition", "tile", "program")
+
+
+@dataclass(frozen=True)
+class CountedDesign(Result[Design]):
+    """A design without conductances, its bill of materials, and the records of its passes."""
+
+    bill: estimate.Estimate | None = None
+    records: tuple[PassRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class StageByStage(DesignPass):
+    """Passes that lay out and program one stage at a time: each stage is counted and dropped."""
+
+    name = "counting stage by stage"
+    exact = False
+    changes: tuple[DesignPass, ...] = ()
+
+    def run(self, design: Design, ctx: Context) -> CountedDesign:
+        """Return what the passes would build."""
+        sizes = {change.name: dict.fromkeys(counts(design), 0) for change in self.changes}
+
+        def watch(name: str, part: Design) -> None:
+            for key, value in counts(part, ctx.zeros).items():
+                sizes[name][key] += value
+
+        bill = estimate.estimate(design, self.changes, ctx, watch)
+        before, records = counts(design, ctx.zeros), []
+        for change in self.changes:
+            # Sharing changes no count.
+            after = before if change.name == "share" else sizes[change.name]
+            records.append(
+                PassRecord(change.name, change.options(), change.exact, before, after, None)
+            )
+            before = after
+        return CountedDesign(bill.design, bill=bill, records=tuple(records))
+
+
+class Sizes:
+    """Counts the network before and after each step."""
+
+    def __init__(self, zeros: Zeros) -> None:
+        self._zeros: Zeros = zeros
+        #: The last network that was counted: passes follow each other.
+        self._last: tuple[Design, dict[str, int]] | None = None
+
+    def start(self, design: Design) -> tuple[str, ...]:
+        """Nothing is counted before the first pass."""
+        return ()
+
+    def see(self, step: Step) -> Observed:
+        """The counts before and after, and what the pass counted itself."""
+        if isinstance(step.result, CountedDesign):
+            return Observed()
+        before = self._counts(step.before)
+        return Observed(before, {**self._counts(step.after), **step.result.figures})
+
+    def _counts(self, design: Design) -> dict[str, int]:
+        if self._last is None or self._last[0] is not design:
+            self._last = design, counts(design, self._zeros)
+        return self._last[1]
+
+
+class Milestones:
+    """Keeps what the report needs of the network before it is pruned, and before it is laid out.
+
+    macs: multiplications before the first lossy pass over the graph. unlaid: the design before the
+    first pass that puts kernels on crossbars.
+    """
+
+    def __init__(self) -> None:
+        self.macs: int | None = None
+        self.unlaid: Design | None = None
+
+    def start(self, design: Design) -> tuple[str, ...]:
+        """Nothing is kept before the first pass."""
+        return ()
+
+    def see(self, step: Step) -> Observed:
+        """Keep the network before the pass where it is a milestone."""
+        if self.macs is None and (isinstance(step.change, DesignPass) or not step.change.exact):
+            self.macs = macs(step.before)
+        lays_out = step.change.name in LAY_OUT or isinstance(step.change, StageByStage)
+        if self.unlaid is None and lays_out:
+            self.unlaid = step.before
+        return Observed()

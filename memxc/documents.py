@@ -1,0 +1,99 @@
+"""JSON documents: the base of their models, the types of their numbers, and their JSON schemas.
+
+A document is a tree of frozen pydantic models. Each model stands in the room that fills it, and
+each field says what it is. JSON has no infinite number and no NaN: they stand there as words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, SupportsIndex
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
+
+
+class Part(BaseModel):
+    """A part of a document: its fields are all the keys that it has, and it does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    def tree(self) -> dict[str, Any]:
+        """The part as plain values under the keys of the JSON, for `ir.store.dumps`."""
+        return self.model_dump(by_alias=True)
+
+
+class OfStage(Part):
+    """The first column of a table of stages."""
+
+    stage: str = Field(description="Name of the stage.")
+
+
+def _whole(value: object) -> object:
+    """A whole number of numpy's as Python's; anything else as it is."""
+    whole = isinstance(value, SupportsIndex) and not isinstance(value, bool)
+    return value.__index__() if whole else value  # type: ignore[attr-defined]
+
+
+def _from_word(value: object) -> object:
+    """The number that a word of JSON stands for; anything else as it is."""
+    return float(value) if isinstance(value, str) and value in _NO_NUMBERS else value
+
+
+_NO_NUMBERS = ("inf", "-inf", "nan")
+_WORDED = {"anyOf": [{"type": "number"}, {"enum": [*_NO_NUMBERS]}]}
+
+#: How many there are of a thing. The bound is far above any circuit, and below what floats end at.
+Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 63), BeforeValidator(_whole)]
+#: A finite number that is not negative: watts, seconds, square metres.
+Amount = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+#: A share of a whole, 0 to 1.
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+#: Any number. JSON has the words "inf", "-inf" and "nan" where it is infinite or none.
+Number = Annotated[float, Field(strict=True), BeforeValidator(_from_word), WithJsonSchema(_WORDED)]
+
+
+class _Generator(GenerateJsonSchema):
+    """pydantic's schemas without a title for each field: a title would only repeat the key."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def schema(model: type[Part], title: str) -> dict[str, Any]:
+    """The JSON schema of a document. `title` says which command or file has the document."""
+    found = model.model_json_schema(schema_generator=_Generator)
+    return {"$schema": _Generator.schema_dialect, **found, "title": title}
+
+
+#: pydantic's kinds of errors, in words that stand behind the name of the key.
+_WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "unknown key",
+    "float_type": "is no number",
+    "float_parsing": "is no number",
+    "int_type": "is no whole number",
+    "int_parsing": "is no whole number",
+    "int_parsing_size": "is no whole number",
+    "int_from_float": "is no whole number",
+    "string_type": "is no text",
+    "string_too_short": "is empty",
+    "bool_type": "is neither true nor false",
+    "bool_parsing": "is neither true nor false",
+    "model_type": "is no table",
+    "dict_type": "is no table",
+    "tuple_type": "is no list",
+}
+
+
+def said(error: Mapping[str, Any]) -> str:
+    """The sentence of one of pydantic's errors, to stand behind the name of the key."""
+    text = str(error["msg"]).removeprefix("Value error, ")
+    # Bounds, finite numbers and the words that a key may have are told well, but for their subject.
+    return _WORDS.get(error["type"]) or re.sub("^(Input|String|Tuple) should ", "has to ", text)
+
+
+def place(loc: Iterable[object]) -> str:
+    """Where one of pydantic's errors is, as keys and numbers with dots between them."""
+    return ".".join(map(str, loc))

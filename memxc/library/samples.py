@@ -1,0 +1,166 @@
+"""Files of samples: what `--samples`, `--data` and the keyword `samples` of memxc.compile take.
+
+    x, y = samples.dataset(test_set, 64)          # as torch's data sets are
+    x = samples.images(pictures, mean=0.5, std=0.25)
+    samples.save("net.samples.npz", x, y)
+
+A file holds an array for each input of the network and, if they are known, the labels `y`; the
+first axis of each array counts the samples. docs/simulate.md says what labels may be.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from memxc.build_folder.write import write_file
+from memxc.errors import Fault, MemxcError, fail
+from memxc.evaluation.samples import read
+from memxc.ir import store
+
+__all__ = ["dataset", "images", "save"]
+
+
+def save(
+    path: str | Path,
+    inputs: ArrayLike | Mapping[str, ArrayLike],
+    labels: ArrayLike | None = None,
+) -> None:
+    """Write samples to an .npz file; equal samples give equal bytes.
+
+    inputs: an array (samples, *shape without batch) for a network of one input, or arrays by the
+    names of the inputs. labels: (samples,) classes from 0 on, or (samples, *shape) masks.
+    The file is written whole or not at all, with the folders above it.
+
+    Raises MemxcError: bad-samples, with everything that the commands would refuse whatever the
+    model is; usage for a name that cannot be; cannot-write.
+    """
+    arrays = {
+        name: numbers(f"{path}:{name}", values)
+        for name, values in (inputs if isinstance(inputs, Mapping) else {"x": inputs}).items()
+    }
+    if not arrays or (labels is not None and "y" in arrays):
+        what = "an input is called y, as the labels are" if arrays else "there are no inputs"
+        raise fail("usage", str(path), what)
+    shapes = {name: (1, *values.shape[1:]) for name, values in arrays.items()}
+    if labels is not None:
+        arrays["y"] = numbers(f"{path}:y", labels)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "samples.npz"
+        store.write_npz(made, arrays)
+        try:
+            # What can be read now can be read later: there is one reader, and it has the rules.
+            read(made, shapes)
+        except MemxcError as error:
+            raise MemxcError(
+                replace(fault, where=fault.where.replace(str(made), str(path)))
+                for fault in error.faults
+            ) from None
+        write_file(Path(path), made.read_bytes())
+
+
+def images(
+    pictures: Iterable[Any], mean: ArrayLike = 0.0, std: ArrayLike = 1.0
+) -> NDArray[np.float32]:
+    """Return pictures as a network takes them: (pictures, channels, height, width), float32.
+
+    pictures: arrays (height, width) or (height, width, channels), or pictures of Pillow, all of one
+    size. Whole numbers of 8 bits are divided by 255; other numbers stay as they are. Then `mean` is
+    taken off and the rest divided by `std`: a number, or one for each channel.
+
+    Raises MemxcError (bad-samples) with everything that is no such picture.
+    """
+    found: list[NDArray[Any]] = []
+    faults: list[Fault] = []
+    for number, picture in enumerate(pictures, 1):
+        where = f"picture {number}"
+        array = numbers(where, picture)
+        if array.ndim not in (2, 3):
+            what = f"has {array.ndim} axes, not height and width, with or without channels"
+            faults.append(Fault("bad-samples", where, what))
+        elif found and (array.shape, array.dtype) != (found[0].shape, found[0].dtype):
+            first = f"picture 1 is {found[0].dtype} {found[0].shape}"
+            what = f"is {array.dtype} {array.shape}, and {first}"
+            faults.append(Fault("bad-samples", where, what, "bring all to one size and type first"))
+        else:
+            found.append(array)
+    if faults or not found:
+        raise MemxcError(faults or Fault("bad-samples", "pictures", "there are none"))
+    stacked = np.stack(found)
+    values = stacked.astype(np.float64) / (255 if stacked.dtype == np.uint8 else 1)
+    values = values[:, None] if values.ndim == 3 else np.moveaxis(values, 3, 1)
+    values -= _per_channel("mean", mean, values)
+    values /= _per_channel("std", std, values)
+    return np.asarray(values, dtype=np.float32)
+
+
+def dataset(data: Any, count: int = 64) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return some samples of a data set as torch has them, and their labels if it has any.
+
+    data: an object with a length and items by number, of which `count` are taken at equal
+    distances, since data sets often are in the order of their classes; or an iterable, of which the
+    first are taken. An item is an input without its batch axis, or a pair of such an input and its
+    label.
+
+    Raises MemxcError: bad-samples where items are no numbers, or differ in shape; usage for a count
+    below 1.
+    """
+    if count < 1:
+        raise fail("usage", f"count = {count}", "at least one sample is wanted")
+    items = list(_items(data, count))
+    if not items:
+        raise fail("bad-samples", "data set", "it holds no items")
+    pairs = [isinstance(item, tuple | list) and len(item) == 2 for item in items]
+    if any(pairs) and not all(pairs):
+        raise fail("bad-samples", "data set", "some items have a label, and some have none")
+    inputs = [item[0] if pair else item for item, pair in zip(items, pairs, strict=True)]
+    labels = [item[1] for item in items] if pairs[0] else None
+    return _stacked("input", inputs), None if labels is None else _stacked("label", labels)
+
+
+def _items(data: Any, count: int) -> Iterable[Any]:
+    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+        return islice(data, count)
+    return (data[index] for index in _spread(len(data), count))
+
+
+def _spread(size: int, count: int) -> Sequence[int]:
+    """So many numbers below `size`, at equal distances, the first one 0; all where they are few."""
+    return [place * size // count for place in range(count)] if size > count else range(size)
+
+
+def _stacked(kind: str, values: Sequence[Any]) -> NDArray[Any]:
+    arrays = [numbers(f"{kind} {number}", value) for number, value in enumerate(values, 1)]
+    for number, array in enumerate(arrays, 1):
+        if array.shape != arrays[0].shape:
+            what = f"has the shape {array.shape}, and {kind} 1 has {arrays[0].shape}"
+            raise fail("bad-samples", f"{kind} {number}", what)
+    return np.stack(arrays)
+
+
+def numbers(where: str, value: Any) -> NDArray[Any]:
+    """Numbers as an array. MemxcError (bad-samples) where they are none."""
+    try:
+        array = np.asarray(value)
+    # A tensor of torch says with a RuntimeError or a TypeError that it cannot be an array as it is.
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise fail("bad-samples", where, f"is no array: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise fail("bad-samples", where, f"holds {array.dtype}, not numbers")
+    return array
+
+
+def _per_channel(name: str, value: ArrayLike, pictures: NDArray[Any]) -> NDArray[Any]:
+    """A number, or one for each channel, to be broadcast to (pictures, channels, height, width)."""
+    array, channels = numbers(name, value), pictures.shape[1]
+    if array.shape not in ((), (1,), (channels,)) or (name == "std" and (array == 0).any()):
+        what = f"= {array.tolist()} has to be a number, or one for each of {channels} channels"
+        raise fail("bad-samples", name, f"{what}{', not 0' * (name == 'std')}")
+    return array.reshape(-1, 1, 1)

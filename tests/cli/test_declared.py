@@ -1,0 +1,67 @@
+"""Options are declared once: the command line, the manifest and docs/cli.md say the same."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import get_type_hints
+
+import click
+import pytest
+
+from memxc import passes, target
+from memxc.cli import _page, compile
+from memxc.compiler import manifest
+from memxc.compiler.declaration import fields_of
+from memxc.compiler.options import MITIGATIONS, Options, Settings
+from memxc.errors import MemxcError
+from memxc.interfaces import declared
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+
+
+def test_the_page_has_the_options_of_today():
+    text = PAGE.read_text("utf-8")
+    assert _page.page(text) == text, "run: python -m memxc.cli._page docs/cli.md"
+    assert text.count("| `--schedule parallel\\|sequential` | `parallel` |") == 1
+
+
+def test_every_option_of_a_pass_is_one_of_a_compilation():
+    """A field that a pass declares has its line in Options, of the same type."""
+    known = {field.option.flag: field for field in fields_of(Options).values()}
+    seen = set()
+    for change in passes.available().values():
+        for name, option in declared(change).items():
+            field = known[option.flag]
+            seen.add(option.flag)
+            assert (field.option.help, field.option.page) == (option.help, option.page)
+            assert field.choices == getattr(get_type_hints(change)[name], "__args__", ())
+    assert {"--schedule", "--partition", "--separate"} <= seen
+
+
+def test_all_options_are_declared_and_on_the_command_line():
+    names = {part.name for part in fields(Options)} - {"model", "target"}
+    assert names == set(fields_of(Options))
+    flags = {p.name for p in compile.command.get_params(click.Context(compile.command))}
+    assert names <= flags
+
+
+def test_mitigations_are_passes():
+    assert set(MITIGATIONS) <= set(passes.available())
+
+
+def test_the_library_names_every_wrong_value_by_its_flag():
+    with pytest.raises(MemxcError) as caught:
+        Options(
+            "net.onnx", target.load("ideal"), schedule="often", seed=-1, separate=2, stage_sets=()
+        )
+    assert [(f.code, f.where) for f in caught.value.faults] == [
+        ("usage", "--schedule"), ("usage", "--separate"), ("usage", "--seed"),
+        ("usage", "stage_sets"),
+    ]  # fmt: skip
+
+
+def test_a_manifest_gives_typed_options():
+    tree = {"shapes": {"x": [1, 3]}, "input_range": [-1, 2], "mitigate": ["reorder"], "old": 5}
+    wanted = Settings(shapes={"x": (1, 3)}, input_range=(-1.0, 2.0), mitigate=("reorder",))
+    assert manifest.read(tree) == wanted
