@@ -23,13 +23,13 @@ from scipy.sparse.linalg import splu
 from threadpoolctl import threadpool_limits
 
 from memxc.physics.network import admittance
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.verify.library import wired
 
 Floats = NDArray[np.float64]
 
 #: badcrossbar's circuit: segments only; driven at the first column, read past the last row.
-WIRES = Wires(source=0.0, word_line=1.0, bit_line=1.0, neuron=0.0)
+WIRES = WireResistance(source=0.0, word_line=1.0, bit_line=1.0, neuron=0.0)
 ROUNDS, SECONDS, TILES = 15, 3.0, 16
 
 
@@ -43,10 +43,10 @@ def main() -> None:
 
 
 def one_core(size: int, g: Floats) -> None:
-    ours = least(lambda: admittance.ports(g[None], WIRES, threads=1))
+    ours = least(lambda: admittance.port_admittance(g[None], WIRES, threads=1))
     print(f"{size} x {size}, 1 ohm a segment, one core, least of up to {ROUNDS} rounds")
     row("memxc: t, y_in and y_out", ours, ours)
-    t = admittance.ports(g[None], WIRES).t[0]
+    t = admittance.port_admittance(g[None], WIRES).t[0]
     for name, way in others(g):
         error = np.abs(way() - t).max() / np.abs(t).max()
         row(name, least(way), ours, f"  t differs by {error:.0e}")
@@ -58,7 +58,9 @@ def one_core(size: int, g: Floats) -> None:
 
 def all_cores(size: int, g: Floats) -> None:
     seconds = {
-        threads: least(lambda n=threads: admittance.ports(g, WIRES, threads=n), time.perf_counter)
+        threads: least(
+            lambda n=threads: admittance.port_admittance(g, WIRES, threads=n), time.perf_counter
+        )
         for threads in (1, None)
     }
     print(

@@ -31,12 +31,12 @@ from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import ints
 from memxc.physics.network.effective import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 Values = NDArray[Any]
 
 TARGET = target.load("hfox-128")
-WIRES = Wires.of(TARGET.wire)
+WIRES = WireResistance.of(TARGET.wire)
 
 
 def main() -> None:

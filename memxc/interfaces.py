@@ -28,19 +28,19 @@ __all__ = [
 ]  # fmt: skip
 
 Network = TypeVar("Network", Graph, Design)
-#: What stands for a weight of exactly zero: no device at all, or a pair at g_min.
+#: How a weight of exactly zero is built: as no device, or as a pair at g_min.
 Zeros = Literal["absent", "parked"]
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a pass may look at besides the network. It is read-only: a pass tells by its Result.
+    """What a pass may look at besides the network. It is read-only: a pass answers by its Result.
 
     samples: input tensors by name, (samples, *shape without batch).
-    assumed_inputs: the samples were drawn from a range, so calibrate keeps a margin.
+    assumed_inputs: the samples are random, so calibrate keeps a margin.
     stage_set: options of single stages, {stage: {key: value}}.
-    judged: samples, and their labels, on which losses are measured; None where none are measured.
-    fitted: other samples, to which weights are fitted; None where none are.
+    judged: the samples, with labels, on which losses are measured; None if none are measured.
+    fitted: the samples to which weights are fitted, other than `judged`; None if none are.
     """
 
     target: Target
@@ -53,24 +53,24 @@ class Context:
     fitted: Samples | None = None
 
     def option(self, stage: str, key: str, default: str) -> str:
-        """An option of one stage, or what the rest has."""
+        """Return an option of one stage, or `default` if the stage has none of its own."""
         return self.stage_set.get(stage, {}).get(key, default)
 
     def fit_to(self) -> Mapping[str, NDArray[Any]]:
-        """The inputs that weights are fitted to."""
-        found = self.fitted or self.judged
-        return self.samples if found is None else found.inputs
+        """Return the inputs to which weights are fitted."""
+        chosen = self.fitted or self.judged
+        return self.samples if chosen is None else chosen.inputs
 
     def tile(self, stage: str) -> tuple[int, int]:
-        """Rows and columns of the unit crossbar of a stage."""
-        own = self.stage_set.get(stage, {}).get("tile")
-        if own is None:
+        """Return rows and columns of the unit crossbar of a stage."""
+        size = self.stage_set.get(stage, {}).get("tile")
+        if size is None:
             return self.target.crossbar.rows, self.target.crossbar.columns
-        rows, _, columns = own.partition("x")
+        rows, _, columns = size.partition("x")
         return int(rows), int(columns or rows)
 
     def lines(self, stage: str) -> tuple[int, int]:
-        """Inputs (bias lines among them) and signed outputs that one unit crossbar holds."""
+        """Return how many inputs (with bias lines) and signed outputs one unit crossbar holds."""
         rows, columns = self.tile(stage)
         return (rows, columns // 2) if self.signed == "differential" else (rows // 2, columns)
 
@@ -107,7 +107,7 @@ class Option:
 
 
 def declared(kind: type) -> dict[str, Option]:
-    """The options that a dataclass declares, by the names of their fields."""
+    """Return the options that a dataclass declares, by the names of their fields."""
     return {
         f.name: f.metadata["option"] for f in dataclasses.fields(kind) if "option" in f.metadata
     }
@@ -117,8 +117,9 @@ def declared(kind: type) -> dict[str, Option]:
 class Result(Generic[Network]):
     """What a pass returns.
 
-    ir: the changed network. warnings: sentences for the user. figures: numbers that the pass
-    counted, by name; they stand in its record beside the size of the network after it.
+    ir: the changed network. warnings: sentences for the user.
+    figures: numbers that the pass counted, by name. In its record they stand beside the size of the
+    network after it.
     """
 
     ir: Network
@@ -127,39 +128,39 @@ class Result(Generic[Network]):
 
 
 class Pass:
-    """A named change with its options as fields."""
+    """A named change. Its options are its fields."""
 
     name: ClassVar[str]
-    #: Keeps the meaning to 1e-9; a pass that is not exact has its loss measured.
+    #: Whether the outputs stay the same to 1e-9. The loss of any other pass is measured.
     exact: ClassVar[bool] = True
-    #: Works on crossbars: has its place after program, and no other pass has.
+    #: Whether it works on crossbars. Such passes, and no others, come after program.
     programmed: ClassVar[bool] = False
-    #: What it is for shows with the wires of the target only: the circuit is measured with them.
+    #: Whether it is about wires. Then the circuit is measured with the wires of the target.
     wired: ClassVar[bool] = False
 
     @property
     def fits(self) -> bool:
-        """Whether weights are fitted to samples: what is lost is measured on others then."""
+        """Whether it fits weights to samples. Then losses are measured on other samples."""
         return False
 
     def options(self) -> dict[str, object]:
-        """The fields by name."""
+        """Return the fields by name."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
 
 
 class GraphPass(Pass):
-    """Graph -> Graph."""
+    """A pass over the graph, before the network is lowered."""
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
-        """Return the changed graph; the graph that was given stays as it is."""
+        """Return the changed graph. The given graph stays as it is."""
         raise NotImplementedError
 
 
 class DesignPass(Pass):
-    """Design -> Design."""
+    """A pass over the design, after the network is lowered."""
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
-        """Return the changed design; the design that was given stays as it is."""
+        """Return the changed design. The given design stays as it is."""
         raise NotImplementedError
 
 

@@ -17,8 +17,8 @@ from memxc import jobs
 from memxc.evaluation import reference
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Circuit, Digital, Lanes, Wires
-from memxc.ir.windows import GROUND, Windows, identity, ints, lanewise
+from memxc.ir.stages import Array, Circuit, Digital, Lanes, Rename
+from memxc.ir.windows import GROUND, Windows, identity_windows, ints, lanewise
 
 REQUIRED = os.environ.get("MEMXC_REQUIRE_NGSPICE") == "1"
 
@@ -105,8 +105,8 @@ def design() -> Design:
         g=rng.uniform(1e-6, 1e-4, (2, 10)), **differential(4, 1, True),
         definition=ints([0, 1]), taps=taps, sinks=sinks, grid=(2, 3),
     )  # fmt: skip
-    whole = identity(12)
-    five = identity(5)
+    whole = identity_windows(12)
+    five = identity_windows(5)
     upper = Crossbar(
         g=rng.uniform(1e-6, 1e-4, (1, 80)), **differential(7, 5, True),
         definition=ints([2]), taps=whole.cut(slice(0, 7)), sinks=five, grid=(1,),
@@ -122,7 +122,7 @@ def design() -> Design:
     ohms = lambda n: np.linspace(1e4, 2e4, n)  # noqa: E731
     array = {"v_bias": 0.2, "gain": float("inf")}
     stages = (
-        Wires("turn", ("x",), "t", ints(order)),
+        Rename("turn", ("x",), "t", ints(order)),
         Array("depthwise", "t", "a", (depthwise,), ohms(12), ohms(12), **array),
         Lanes("relu", ("a",), "b", (lanewise(np.arange(12)),), "max(x0,0)",
               Circuit("relu", opamps=1, diodes=2), keeps_scale=True),

@@ -10,7 +10,7 @@ import pytest
 from memxc.evaluation import evaluate
 from memxc.ir.design import Bus
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.windows import Windows, identity, ints
+from memxc.ir.windows import Windows, identity_windows, ints
 
 INF = float("inf")
 
@@ -21,7 +21,7 @@ def _words(lines, signs) -> Crossbar:
     return Crossbar(
         g=np.full((1, rows * 2), 1e-5), cell=ints(np.arange(rows * 2).reshape(rows, 2)),
         line=ints(lines), sign=ints(signs), column=ints([0, 1]), polarity=ints([-1, -1]),
-        definition=ints([0]), taps=identity(3), sinks=identity(2), grid=(1,),
+        definition=ints([0]), taps=identity_windows(3), sinks=identity_windows(2), grid=(1,),
     )  # fmt: skip
 
 

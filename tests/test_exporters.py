@@ -17,7 +17,7 @@ from memxc import target
 from memxc.backends.cost import resources
 from memxc.compiler.options import Options
 from memxc.compiler.run import Compiled, compile_model
-from memxc.ir.stages import Array, Lanes, Wires
+from memxc.ir.stages import Array, Lanes, Rename
 
 FILES = Path(__file__).parent / "exporters"
 NETWORKS = ("shufflenet", "sefcn")
@@ -41,7 +41,7 @@ def parts(network: str, exporter: str) -> list[str]:
                 found.append(f"{stage.cell} {' '.join(map(str, stage.crossbars))}")
             case Lanes():
                 found.append(f"{stage.circuit.name} {stage.expr}")
-            case Wires():
+            case Rename():
                 pass
             case _:
                 found.append(str(type(stage)))

@@ -9,7 +9,7 @@ import pytest
 
 from memxc.errors import MemxcError
 from memxc.ir.graph import Graph, Node
-from memxc.ops.lower import Row, lower, survey
+from memxc.ops.lower import NodeRow, lower, survey
 
 W = np.arange(12, dtype=np.float32).reshape(3, 4)
 
@@ -91,12 +91,12 @@ def test_a_survey_says_what_becomes_of_each_node():
     )
     assert faults == []
     assert rows == [
-        Row("the ReduceMean", "ReduceMean", "fixed resistors", "3x1@1"),
-        Row("the MatMul", "MatMul", "crossbar", "3x4@1"),
-        Row("the Split", "Split", "wires", ""),
-        Row("the Mul", "Mul", "lanes", "mul"),
-        Row("the Add", "Add", "lanes", "add"),
-        Row("the Softmax", "Softmax", "digital", "softmax"),
+        NodeRow("the ReduceMean", "ReduceMean", "fixed resistors", "3x1@1"),
+        NodeRow("the MatMul", "MatMul", "crossbar", "3x4@1"),
+        NodeRow("the Split", "Split", "wires", ""),
+        NodeRow("the Mul", "Mul", "lanes", "mul"),
+        NodeRow("the Add", "Add", "lanes", "add"),
+        NodeRow("the Softmax", "Softmax", "digital", "softmax"),
     ]
 
 
@@ -114,7 +114,7 @@ def test_wires_and_digital_stages_may_follow_a_digital_one():
             d=(1, 1),
         )
     )
-    assert [type(s).__name__ for s in design.stages] == ["Linear", "Digital", "Wires", "Digital"]
+    assert [type(s).__name__ for s in design.stages] == ["Linear", "Digital", "Rename", "Digital"]
 
 
 @pytest.mark.parametrize("between", [None, "Transpose"])

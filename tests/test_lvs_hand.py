@@ -10,8 +10,8 @@ from memxc.backends import netlist
 from memxc.backends.netlist import tables
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Circuit, Lanes, Wires
-from memxc.ir.windows import DISCARD, GROUND, Windows, identity, ints, lanewise
+from memxc.ir.stages import Array, Circuit, Lanes, Rename
+from memxc.ir.windows import DISCARD, GROUND, Windows, identity_windows, ints, lanewise
 from memxc.lvs import compare, compare_folder
 
 CELLS = """\
@@ -71,10 +71,10 @@ def _parallel() -> Design:
         cell=ints([[1, 2, -1, 3], [-1, -1, 4, -1], [5, -1, -1, -1], [-1, 0, -1, -1]]),
         line=ints([0, 1, 2, BIAS]), sign=ints([1, 1, 1, 1]),
         column=ints([0, 0, 1, 1]), polarity=ints([1, -1, 1, -1]), definition=ints([0]),
-        taps=identity(3), sinks=identity(2), grid=(1,),
+        taps=identity_windows(3), sinks=identity_windows(2), grid=(1,),
     )  # fmt: skip
     stages = (
-        Wires("turn", ("x",), "t", ints([2, GROUND, 0])),
+        Rename("turn", ("x",), "t", ints([2, GROUND, 0])),
         Array("dense", "t", "y", (crossbar,), np.array([5e3, 6e3]), np.array([1e3, 2e3]),
               v_bias=0.2, gain=1e4),
         Lanes("relu", ("y",), "z", (lanewise([1, 0]),), "max(x0,0)", Circuit("relu"),
@@ -288,7 +288,7 @@ def test_a_supply_that_is_not_named(tmp_path):
 
 def test_a_limited_input_in_parts_by_hand(tmp_path):
     """Outputs are the input turned round and grounded in the middle: each lane is on its own."""
-    wires = Wires("turn", ("x",), "y", ints([2, GROUND, 0, 1]))
+    wires = Rename("turn", ("x",), "y", ints([2, GROUND, 0, 1]))
     buses = {"x": Bus("x", (1, 3), 0.2, 0.25), "y": Bus("y", (1, 4), 0.2, 0.25)}
     design = _verified(Design("hand", ("x",), ("y",), buses, (wires,)))
     top = """\

@@ -117,7 +117,8 @@ def test_the_operator_that_is_shown_is_the_file():
 def test_pages_that_the_code_cites_exist():
     for path in sorted((ROOT / "memxc").rglob("*.py")):
         for page in re.findall(r"[\w/-]+\.md\b", path.read_text("utf-8")):
-            places = (ROOT / page, ROOT / "docs" / page)
+            template = ROOT / "templates" / "report" / f"{page}.j2"
+            places = (ROOT / page, ROOT / "docs" / page, template)
             # What memxc itself writes.
             assert page == "report.md" or any(p.is_file() for p in places), f"{path}: {page}"
 

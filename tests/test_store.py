@@ -15,7 +15,7 @@ from memxc.ir import store
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ir.windows import identity
+from memxc.ir.windows import identity_windows
 
 
 def same(a, b):
@@ -47,7 +47,7 @@ def test_a_design_comes_back_exactly(design, tmp_path):
 
 def test_a_lowered_design_with_float16_weights_comes_back(tmp_path):
     values = np.arange(6, dtype=np.float16).reshape(1, 6)
-    kernel = Kernel(values, None, None, identity(3), identity(2), (1,))
+    kernel = Kernel(values, None, None, identity_windows(3), identity_windows(2), (1,))
     buses = {"x": Bus("x", (1, 3)), "y": Bus("y", (1, 2))}
     lowered = Design("l", ("x",), ("y",), buses, (Linear("fc", "x", "y", (kernel,)),))
     store.save(lowered, tmp_path)

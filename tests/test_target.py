@@ -12,7 +12,7 @@ from memxc.errors import MemxcError
 from memxc.interfaces import Context
 from memxc.ir.design import Bus, Design, Linear
 from memxc.ir.kernel import Kernel
-from memxc.ir.windows import identity
+from memxc.ir.windows import identity_windows
 from memxc.passes.program import Program
 from memxc.target import Target
 
@@ -284,7 +284,7 @@ def test_program_takes_the_nearest_state(tmp_path, convolution_design):
 @pytest.fixture
 def convolution_design():
     values = np.random.default_rng(2).normal(size=(1, 35))
-    kernel = Kernel(values, None, None, identity(5), identity(7), (1,))
+    kernel = Kernel(values, None, None, identity_windows(5), identity_windows(7), (1,))
     buses = {"x": Bus("x", (1, 5), 0.1), "y": Bus("y", (1, 7), 0.1)}
     return Design("net", ("x",), ("y",), buses, (Linear("fc", "x", "y", (kernel,)),))
 

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-def kind(node: Node, graph: Graph) -> str:
+def channel_kind(node: Node, graph: Graph) -> str:
     """How channels go through a node.
 
     dense: a layer that mixes all of them; depthwise: one kernel, or a block of them, a channel;
@@ -92,12 +92,12 @@ def constants(graph: Graph) -> dict[str, Floats]:
     return found
 
 
-def blocks(mask: Mask, channels: int) -> Mask:
+def any_of_block(mask: Mask, channels: int) -> Mask:
     """Whether any of what each channel becomes is in a mask of as many equal blocks."""
     return np.asarray(mask.reshape(channels, -1).any(axis=1))
 
 
-def of(name: str, graph: Graph, known: Mapping[str, Floats]) -> Floats:
+def constants_of(name: str, graph: Graph, known: Mapping[str, Floats]) -> Floats:
     """The constants of a signal, (channels,), NaN for each that has none."""
     return known.get(name, np.full(graph.shapes[name][1], np.nan))
 
@@ -138,11 +138,11 @@ def bias(layer: Layer, channels: int) -> Floats:
 
 
 def _through(node: Node, graph: Graph, known: Mapping[str, Floats]) -> list[Floats]:
-    if kind(node, graph) == "other":
+    if channel_kind(node, graph) == "other":
         return []
     signals = [name for name in node.inputs if name and name not in graph.weights]
-    ins = [of(name, graph, known) for name in signals]
-    match kind(node, graph):
+    ins = [constants_of(name, graph, known) for name in signals]
+    match channel_kind(node, graph):
         case "dense" | "depthwise":
             return [_of_layer(node, graph, ins[0])]
         case "flat":

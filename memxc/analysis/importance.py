@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class ChannelMoments:
     """Mean and variance of each channel of a signal, over samples and map."""
 
     mean: Floats
@@ -44,8 +44,8 @@ class Importance:
     """
 
     graph: Graph
-    moments: Mapping[str, Moments]
-    sources: Mapping[str, Moments]
+    moments: Mapping[str, ChannelMoments]
+    sources: Mapping[str, ChannelMoments]
 
     @cached_property
     def channels(self) -> dict[str, Floats]:
@@ -105,7 +105,7 @@ class Importance:
         outs = [found.get(name, np.zeros(1)) for name in node.outputs if name in self.moments]
         if not signals or not any(out.any() for out in outs):
             return []
-        kind = channel_flow.kind(node, self.graph)
+        kind = channel_flow.channel_kind(node, self.graph)
         if kind == "alone":
             return self._shared(signals, outs[0])
         if kind == "concat":
@@ -152,7 +152,7 @@ def measured_importance(graph: Graph, ctx: Context) -> Importance:
     for (name, axis), (first, second) in sums.items():
         size = count * max(1, prod(graph.shapes[name])) // len(first)
         mean = first / size
-        found[name, axis] = Moments(mean, np.maximum(second / size - mean**2, 0.0))
+        found[name, axis] = ChannelMoments(mean, np.maximum(second / size - mean**2, 0.0))
     moments = {
         name: each for (name, axis), each in found.items() if axis == _axis(graph.shapes[name])
     }

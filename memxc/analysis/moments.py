@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.analysis.separable import Moments
+from memxc.analysis.separable import PatchMoments
 from memxc.evaluation import evaluate
 from memxc.ir.design import Design
 from memxc.ir.stages import Lanes, Linear, Stage
@@ -41,7 +41,7 @@ def refit_stages(
     design: Design,
     inputs: Mapping[str, NDArray[Any]],
     layers: Collection[str],
-    fit: Callable[[Linear, Moments], F],
+    fit: Callable[[Linear, PatchMoments], F],
     changed: Mapping[str, Stage] = MappingProxyType({}),
 ) -> dict[str, F]:
     """A kernel for each of `layers` (by bus), from the first to the last.
@@ -78,7 +78,7 @@ def _refitted(
     right: Floats,
     truth: Mapping[str, Floats],
     now: Mapping[str, Floats],
-    fit: Callable[[Linear, Moments], F],
+    fit: Callable[[Linear, PatchMoments], F],
 ) -> F:
     known = use.other in now
     other = now[use.other] if known else 0.0
@@ -93,7 +93,7 @@ def _refitted(
     return kernel
 
 
-def measured_moments(stage: Linear, source: Floats, wanted: Floats) -> Moments:
+def measured_moments(stage: Linear, source: Floats, wanted: Floats) -> PatchMoments:
     """Moments of a convolution of one group: patches of `source`, lanes of `wanted`."""
     (kernel,) = stage.kernels
     rng, taps, sinks = np.random.default_rng(0), kernel.taps.nets()[0], kernel.sinks.nets()[0]
@@ -110,7 +110,7 @@ def measured_moments(stage: Linear, source: Floats, wanted: Floats) -> Moments:
         count, first, second = count + len(x), first + both.sum(axis=0), second + both.T @ x
     mean = first / count
     second = second / count - np.outer(mean, mean[: kernel.rows])
-    return Moments(
+    return PatchMoments(
         mean[: kernel.rows], mean[kernel.rows :], second[: kernel.rows], second[kernel.rows :]
     )
 

@@ -21,7 +21,7 @@ def needed_channels(graph: Graph, known: Mapping[str, Floats]) -> dict[str, Mask
     for name in graph.outputs:
         _need(masks, name, graph, True)
     for node in reversed(graph.nodes):
-        kind = channel_flow.kind(node, graph)
+        kind = channel_flow.channel_kind(node, graph)
         if kind in ("other", "concat", "split"):
             # What is not known makes all of its channels; wires can leave out any.
             for name in filter(None, node.outputs):
@@ -32,7 +32,7 @@ def needed_channels(graph: Graph, known: Mapping[str, Floats]) -> dict[str, Mask
             # All that one channel becomes stays or goes together.
             channels = graph.shapes[node.inputs[0]][1]
             mask = masks[node.outputs[0]]
-            whole = np.repeat(channel_flow.blocks(mask, channels), len(mask) // channels)
+            whole = np.repeat(channel_flow.any_of_block(mask, channels), len(mask) // channels)
             masks[node.outputs[0]] = whole
         for name, wanted in _wanted(node, kind, graph, known, masks):
             _need(masks, name, graph, wanted)
@@ -63,10 +63,10 @@ def _wanted(
     channels = [graph.shapes[name][1] for name in signals]
     match kind:
         case "dense":
-            values = channel_flow.of(signals[0], graph, known)
+            values = channel_flow.constants_of(signals[0], graph, known)
             return [(signals[0], read_by(node, graph, values, outs[0]))]
         case "depthwise" | "flat":
-            return [(signals[0], channel_flow.blocks(outs[0], channels[0]))]
+            return [(signals[0], channel_flow.any_of_block(outs[0], channels[0]))]
         case "concat":
             parts = np.split(outs[0], np.cumsum(channels)[:-1])
             return list(zip(signals, parts, strict=True))

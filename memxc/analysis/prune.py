@@ -22,7 +22,7 @@ REST = ("kept", "refitted")
 _STEPS = 512
 
 
-def check(
+def check_amounts(
     change: Pass, amounts: tuple[str, ...], choices: Mapping[str, tuple[str, ...]], ctx: Context
 ) -> tuple[str, ...]:
     """MemxcError (usage) unless exactly one of the amounts is given, and all make sense.

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from memxc.analysis import prune
 from memxc.analysis.layer import Layer, takes_bias
 from memxc.analysis.moments import refit_stages
-from memxc.analysis.separable import Moments
+from memxc.analysis.separable import PatchMoments
 from memxc.errors import fail
 from memxc.interfaces import Context
 from memxc.ir.design import Design
@@ -91,7 +91,7 @@ def _filters_first(layer: Layer) -> bool:
     return layer.node.op == "Conv" or bool(layer.node.attrs.get("transB"))
 
 
-def _fit(stage: Linear, moments: Moments) -> _Dense:
+def _fit(stage: Linear, moments: PatchMoments) -> _Dense:
     """The kernel whose zeros stay, and what is fitted else."""
     (kernel,) = stage.kernels
     weight = kernel.weight()[0].T.copy()

@@ -27,7 +27,7 @@ _MOST = 3072
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class PatchMoments:
     """Of `count` patches: means, and second moments about them.
 
     x: (taps of all channels,). y: (filters,). xx: (taps, taps). yx: (filters, taps).
@@ -62,7 +62,7 @@ class Pair:
         return np.asarray(np.einsum("ncr,crt->nct", self.pointwise, self.depthwise))
 
 
-def fit(weight: Floats, moments: Moments, rank: int) -> Pair:
+def fit(weight: Floats, moments: PatchMoments, rank: int) -> Pair:
     """The pair nearest to a kernel (filters, channels, taps) on what the moments are of."""
     filters, channels, taps = weight.shape
     power = moments.power(_RIDGE)

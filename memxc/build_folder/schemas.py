@@ -45,7 +45,7 @@ def files() -> Iterator[tuple[Path, str]]:
     for name, schema in made.items():
         yield Path("memxc", "schemas", name), json.dumps(schema, indent=1) + "\n"
     rows = list(_keys(report, report["$defs"], "", {"Target": "docs/targets.md"}))
-    yield Path("docs", "report.md"), render.report("keys.md", rows=rows)
+    yield Path("docs", "report-keys.md"), render.report("report-keys.md", rows=rows)
 
 
 def _keys(

@@ -94,7 +94,8 @@ def write(
 
     Nothing is left behind where it fails. MemxcError: as `check`.
     """
-    inputs = [compiled.options.model, compiled.options.samples]
+    options = compiled.options
+    inputs = [options.model, options.samples, options.cells.folder if options.cells else None]
     check(out, force, [path for path in inputs if path is not None])
     try:
         with _moved_at_the_end(_real(out)) as place:
@@ -163,7 +164,8 @@ def _fill_design(compiled: Compiled, place: Path, dialects: Sequence[str]) -> No
     suffixes = render.dialects()
     for dialect in dialects:
         name, device = compiled.options.model.stem, compiled.target.device
-        netlist.write(compiled.design, place / "netlist", name, dialect, device)
+        own = compiled.options.cells
+        netlist.write(compiled.design, place / "netlist", name, dialect, device, own)
     arrays = dict(compiled.samples)
     if compiled.labels is not None:
         arrays.setdefault("y", compiled.labels)
@@ -181,6 +183,7 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 
 def _seal(compiled: Compiled, found: Report, place: Path, dialects: Sequence[str]) -> None:
     kinds, versions = compiled.graph.kinds, _plugins(compiled, found, dialects)
+    own = compiled.options.cells
     files = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
     manifest = {
         "schema": read.SCHEMA,
@@ -190,6 +193,7 @@ def _seal(compiled: Compiled, found: Report, place: Path, dialects: Sequence[str
         "options": found.tree()["options"],
         "kinds": {name: kinds[name] for name in compiled.design.inputs if name in kinds},
         **({"plugins": versions} if versions else {}),
+        **({"cells": dict(own.sha256)} if own is not None else {}),
         "files": {name: read.sha256(place / name) for name in files},
     }
     (place / MANIFEST).write_text(store.dumps(manifest), "ascii")

@@ -17,7 +17,7 @@ from memxc.errors import MemxcError, pasted, printable
 
 if TYPE_CHECKING:
     from memxc.ir.graph import Graph
-    from memxc.ops.lower import Row
+    from memxc.ops.lower import NodeRow
 
 
 def _begin(args: list[str]) -> None:
@@ -34,9 +34,9 @@ def _begin(args: list[str]) -> None:
 def command(model: Path, as_json: bool, **asked: Any) -> int:
     """Say what of MODEL becomes crossbars, what stays digital, and what is refused."""
     from memxc.frontend import choose_part
-    from memxc.ops.lower import load, survey
+    from memxc.ops.lower import load_graph, survey
 
-    graph = load(*choose_part(model, **asked))
+    graph = load_graph(*choose_part(model, **asked))
     found, faults = survey(graph)
     rows = _folded(found, graph)
     if as_json:
@@ -78,7 +78,7 @@ def _words(asked: dict[str, Any]) -> Iterator[str]:
         yield from field.words(asked.get(name, ()))
 
 
-def _folded(rows: Iterable[Row], graph: Graph) -> list[Row]:
+def _folded(rows: Iterable[NodeRow], graph: Graph) -> list[NodeRow]:
     """The rows as compile goes on from them: what fold-batchnorm takes away is no circuit."""
     from memxc.passes.fold_batchnorm import fold
 

@@ -13,7 +13,7 @@ from memxc.cli._options import FOLDER
 from memxc.errors import pasted, printable
 
 if TYPE_CHECKING:
-    from memxc.lvs import Comparison
+    from memxc.lvs import NetlistComparison
 
 #: Differences shown on a terminal; --json has all of them.
 _SHOWN = 20
@@ -35,7 +35,7 @@ def command(folder: Path, as_json: bool) -> int:
     return 0 if found.ok else 1
 
 
-def _say(found: Comparison, folder: Path) -> None:
+def _say(found: NetlistComparison, folder: Path) -> None:
     for name in found.changed:
         _terminal.warn(f"changed since it was compiled: {printable(name)}")
     for each in found.differences[:_SHOWN]:

@@ -13,7 +13,7 @@ from memxc.cli._options import FILE, FOLDER, SWEEP
 from memxc.errors import pasted
 
 if TYPE_CHECKING:
-    from memxc.simulate import Plan, Scores
+    from memxc.simulate import SweepPlan, SweepScores
 
 
 @click.command()
@@ -46,11 +46,11 @@ def command(
     from memxc.build_folder import read as folders
     from memxc.library import circuits, data
     from memxc.library.steady import at_work
-    from memxc.simulate import Plan
+    from memxc.simulate import SweepPlan
     from memxc.simulate import plot as pictures
     from memxc.simulate.document import document
 
-    plan = Plan(**asked)
+    plan = SweepPlan(**asked)
     if plot:
         pictures.check()
     with at_work(folder):
@@ -75,7 +75,7 @@ def command(
     return 0
 
 
-def _picture(folder: Path, result: Scores) -> Path:
+def _picture(folder: Path, result: SweepScores) -> Path:
     from memxc.build_folder.read import RESULTS
     from memxc.build_folder.write import write_file
     from memxc.simulate import plot
@@ -85,7 +85,9 @@ def _picture(folder: Path, result: Scores) -> Path:
     return place
 
 
-def _say(result: Scores, plan: Plan, folder: Path, path: Path, picture: Path | None) -> None:
+def _say(
+    result: SweepScores, plan: SweepPlan, folder: Path, path: Path, picture: Path | None
+) -> None:
     given = ", ".join(plan.settings)
     with_given = f", with {given}" if given else ""
     _terminal.say(f"{result.metric} of {result.count:,} samples of {path.name}{with_given}:")

@@ -17,21 +17,18 @@ from memxc.errors import once
 from memxc.interfaces import Option, Pass, declared
 
 
-def metadata(words: Option) -> dict[str, Any]:
-    """What a field keeps of its option. pydantic puts the description into the JSON schema."""
-    return {"option": words, "description": words.help}
-
-
 def own(default: Any, words: Option) -> Any:
-    """A field that stands for no field of a pass."""
-    return field(default=default, metadata=metadata(words))
+    """A field that stands for no field of a pass; the default `dict` is an empty one."""
+    if default is dict:
+        return field(default_factory=dict, metadata={"option": words})
+    return field(default=default, metadata={"option": words})
 
 
 def of(change: type[Pass], name: str, *default: Any) -> Any:
     """A field that stands for a field of a pass: its words, its default unless another is given."""
     option = replace(declared(change)[name], instead=f"write {change.name}{{{name}=...}}")
     found = default[0] if default else getattr(change, name)
-    return field(default=found, metadata=metadata(option))
+    return field(default=found, metadata={"option": option})
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,9 @@
-"""The ladder of oracles: the outputs after each pass are compared with those before it."""
+"""The ladder of oracles: the outputs after each step are compared with the outputs before it.
+
+original model --- lowered --- pass 1 --- pass 2 --- ...
+  (onnxruntime)  |           |          |
+                rung        rung       rung: the largest distance of the outputs
+"""
 
 from __future__ import annotations
 
@@ -20,23 +25,24 @@ from memxc.frontend import Part, evaluator
 from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.physics.network.effective import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
-#: Samples on which every pass is checked, and numbers in all of a network with a wide input; more
+#: Each pass is checked on so many samples, and on so many numbers in all if the input is wide; more
 #: would only cost time.
 _CHECKED, _NUMBERS = 4, 1 << 17
-#: A lowered network further than this from onnxruntime, relative to its outputs, computes another
-#: thing; float32 alone gives 1e-6.
+#: A lowered network that differs from onnxruntime by more than this, relative to its outputs,
+#: computes something else. Rounding to float32 gives 1e-6.
 _SAME = 1e-3
-#: Decimals of that distance, rounded up: onnxruntime's sums in float32 are the processor's, too.
+#: Digits of that distance, rounded up: the last bits of onnxruntime's float32 sums depend on the
+#: processor, and a report must not.
 _FLOAT32_DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Rung:
-    """The distance of two neighbours on the ladder of oracles, on the network's outputs.
+    """The distance of two neighbours on the ladder: of the network's outputs, over the samples.
 
-    NaN where one of them gives NaN.
+    It is NaN if one of the outputs is NaN.
     """
 
     start: str
@@ -46,10 +52,12 @@ class Rung:
 
 
 class Ladder:
-    """Compares the outputs after each step with those before it, the first with the original model.
+    """Compares the outputs after each step with those before it; the original model is first.
 
-    rungs: the distances. reference: what the first rung compares with, None for nothing. fault: why
-    the lowered network is not known to compute what the original does.
+    rungs: the distances so far.
+    reference: the name of what the first rung compares with, or None if nothing could run the
+    model.
+    fault: why it is not known whether the lowered network computes what the original computes.
     """
 
     def __init__(self, model: Path | Part, ctx: Context) -> None:
@@ -62,7 +70,7 @@ class Ladder:
         self._values: Mapping[str, NDArray[Any]] | None = None
 
     def start(self, design: Design) -> tuple[str, ...]:
-        """Compare the lowered network with the original one."""
+        """Compare the lowered network with the original one, and return warnings."""
         warnings = self._run_original()
         rung = self._rung("lowered", design, _FLOAT32_DIGITS, up=True)
         if rung is not None and not rung.max_rel_error <= _SAME:
@@ -73,25 +81,25 @@ class Ladder:
     def see(self, step: Step) -> Observed:
         """Compare the network after a pass with the network before it.
 
-        An exact pass that moves the outputs is a fault of memxc's own: AssertionError.
+        Raises AssertionError if an exact pass moves the outputs: that is a fault of memxc.
         """
         change, compared = step.change, step.after
         if change.wired and not change.exact:
-            compared = effective(step.after, Wires.of(self._wire))
+            compared = effective(step.after, WireResistance.of(self._wire))
         rung = self._rung(change.name, compared)
-        # No limiter acts on the samples that calibrate scaled by, so it is exact on them, too.
-        # Outputs that were NaN before stay NaN, as `start` has said.
+        # calibrate adds limiters and is exact all the same: it chose the volts such that none of
+        # them clips on these samples. Outputs that were NaN stay NaN; `start` has warned of that.
         if change.exact and not self._undefined:
             assert rung is None or rung.max_rel_error < 1e-9, (
                 f"the exact pass {change.name} moved the outputs by {rung.max_rel_error:.1e}"
             )
         if compared is not step.after:
-            # The next pass is compared with the conductances by themselves.
+            # The next pass is compared with the design itself, without its wires.
             self._values = evaluate.outputs(step.after, self._inputs)
         return Observed()
 
     def _run_original(self) -> list[str]:
-        """Run the original network in onnxruntime, or else in onnx.reference; return warnings."""
+        """Run the original network in onnxruntime, or else in onnx.reference. Return warnings."""
         warnings = []
         model = self._model
         data = model.data if isinstance(model, Part) else model
@@ -119,10 +127,12 @@ class Ladder:
         values = evaluate.outputs(design, self._inputs)
         rung = None
         if self._values is not None:
-            known = self._values
-            apart = np.array([distance(values[key], known[key], digits, up) for key in values])
-            # numpy's maximum keeps what is no number, Python's loses it.
-            rung = Rung(self._name, name, *map(float, apart.max(axis=0)))
+            expected = self._values
+            distances = np.array(
+                [distance(values[key], expected[key], digits, up) for key in values]
+            )
+            # numpy's maximum keeps NaN, Python's may lose it.
+            rung = Rung(self._name, name, *map(float, distances.max(axis=0)))
             self._undefined = any(np.isnan(before).any() for before in self._values.values())
             self.rungs.append(rung)
         self._name, self._values = name, values
@@ -130,7 +140,7 @@ class Ladder:
 
 
 def _far(error: float, start: str) -> str:
-    """What the user is told where the first rung is too long."""
+    """Return the warning for a first rung that is too long."""
     if not math.isfinite(error):
         return (
             "outputs are NaN or infinite on the samples, so the circuit cannot be compared with "

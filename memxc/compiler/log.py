@@ -1,4 +1,4 @@
-"""What is kept of a run of passes: records and warnings."""
+"""The log of a run of passes: their records and all warnings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from memxc.ir.design import Design
 
 @dataclass
 class Log:
-    """What is kept of a run: the records of its passes, and the warnings.
+    """The records of the passes of a run, and the warnings.
 
-    observed: warnings of observers. told: warnings of passes, and of passes that changed nothing.
+    observed: warnings of observers, and of graph passes that found nothing to change.
+    told: warnings of passes, and of passes about wires where the target's wires are ideal.
     """
 
     records: list[PassRecord] = field(default_factory=list)
@@ -24,12 +25,12 @@ class Log:
     told: list[str] = field(default_factory=list)
 
     def start(self, observers: Sequence[Observer], design: Design) -> None:
-        """Let observers look at the lowered network."""
+        """Show the lowered network to the observers."""
         for observer in observers:
             self.observed += observer.start(design)
 
     def see(self, observers: Sequence[Observer], step: Step, ctx: Context) -> None:
-        """Let observers look at a step, and keep its record."""
+        """Show a step to the observers, and keep its record."""
         change = step.change
         if step.after is step.before and isinstance(change, GraphPass) and not change.exact:
             self.observed.append(f"{change.name} found nothing to change")

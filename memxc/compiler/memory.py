@@ -1,4 +1,4 @@
-"""Whether a full compile is too large, for its file or for this machine: told before it begins."""
+"""Limits of memory and size: a compilation that is too large is refused before it begins."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from memxc.ir.graph import Graph
 from memxc.ir.sizes import Size
 from memxc.ir.stages import Linear
 
-#: Bytes that a full compile takes for each connection and each weight, rounded up from 262 (ReLU),
-#: 103 (Conv), 147 (MaxPool) and 83 (Gemm).
+#: Bytes that a full compile takes for each connection and each weight, rounded up from what was
+#: measured: 262 (ReLU), 103 (Conv), 147 (MaxPool) and 83 (Gemm).
 _CONNECTION, _WEIGHT = 270, 90
 #: Bytes that a report takes for each net of the widest signal (200: ReLU), and each weight.
 _NET, _REPORTED = 210, 10
-#: Connections of a full compile: so many, and so many more for each number that the file holds, so
-#: that a hundred bytes cannot ask for minutes and gigabytes. A ResNet-50 has 3 for each weight, a
-#: DenseNet-121 21, an SE-FCN 100 on pictures of 128 x 128.
+#: The connections that a full compile takes: so many, and so many more for each number in the file.
+#: A file of a hundred bytes must not take minutes and gigabytes. A ResNet-50 has 3 connections for
+#: each weight, a DenseNet-121 has 21, and an SE-FCN on pictures of 128 x 128 has 100.
 _MOST, _A_WEIGHT = 2**23, 32
-#: The limit that a container sets, as Linux tells it to those inside.
+#: The file in which Linux gives the limit of a container.
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
 def check(graph: Graph, design: Design, model: str, report_only: bool, large: bool) -> None:
-    """Raise MemxcError (unsupported-model) where there is less memory than compile takes; and, if
-    not `large`, where a full compile would be larger than the model's file can account for."""
+    """Raise MemxcError (unsupported-model) if compiling takes more memory than there is.
+
+    Without `large`, also raise it if a full compile would be larger than the model's file allows.
+    report_only: whether only a report is made.
+    """
     size = Size()
     size.add(design.stages)
-    # A view of one number that stands for many holds one.
-    held = sum(value.size for value in graph.weights.values() if 0 not in value.strides)
-    most = _MOST + _A_WEIGHT * held
-    if size.connections > most and not (report_only or large):
+    # A broadcast view of one number is one number in the file.
+    numbers = sum(value.size for value in graph.weights.values() if 0 not in value.strides)
+    limit = _MOST + _A_WEIGHT * numbers
+    if size.connections > limit and not (report_only or large):
         what = (
-            f"its circuit has {size.connections:,} connections, and a full compile takes {most:,} "
-            f"for a model that holds {held:,} numbers"
+            f"its circuit has {size.connections:,} connections, and a full compile takes {limit:,} "
+            f"for a model that holds {numbers:,} numbers"
         )
         hint = "--large compiles it all the same, --report-only says what it costs"
         raise fail("unsupported-model", model, what, hint)
@@ -47,22 +50,22 @@ def check(graph: Graph, design: Design, model: str, report_only: bool, large: bo
     report = _NET * widest + _REPORTED * weights
     needed = report if report_only else max(report, _CONNECTION * size.connections)
     needed += 0 if report_only else _WEIGHT * weights
-    there = available()
-    if needed > there:
+    memory = available()
+    if needed > memory:
         what = (
             f"its circuit of {size.connections:,} connections and {weights:,} weights takes up to "
-            f"{needed / 1e9:.1f} GB to compile, and {there / 1e9:.1f} GB are there"
+            f"{needed / 1e9:.1f} GB to compile, and {memory / 1e9:.1f} GB are there"
         )
         hint = "" if report_only else f"--report-only takes up to {report / 1e9:.1f} GB"
         raise fail("unsupported-model", model, what, hint)
 
 
 def available() -> int:
-    """Bytes of memory that this process may have: the machine's, or a limit that was set."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    """Return the bytes of memory that this process may use: the machine's, or a set limit."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
-        found.append(soft)
+        limits.append(soft)
     with suppress(OSError, ValueError):  # no such file, or the word max
-        found.append(int(_CONTAINER.read_text("ascii")))
-    return min(found)
+        limits.append(int(_CONTAINER.read_text("ascii")))
+    return min(limits)

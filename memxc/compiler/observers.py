@@ -1,4 +1,4 @@
-"""What looks on while passes run: each step of a run, and what an observer tells of it."""
+"""Observers: they look at each step of a run, report figures and warnings, and change nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from memxc.ir.graph import Graph
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A pass that has run. before, after: the network, lowered where the pass is over the graph."""
+    """A pass that has run.
+
+    before, after: the network around it. If the pass is over the graph, this is the lowered graph.
+    """
 
     change: Pass
     before: Design
@@ -24,7 +27,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Observed:
-    """What an observer tells of a step: figures of the network before and after, and the loss."""
+    """What an observer reports of a step: figures before and after it, its loss, and warnings."""
 
     before: Mapping[str, float] = field(default_factory=dict)
     after: Mapping[str, float] = field(default_factory=dict)
@@ -33,10 +36,10 @@ class Observed:
 
 
 class Observer(Protocol):
-    """Looks at the steps of a run and changes nothing."""
+    """Looks at the steps of a run, and changes nothing."""
 
     def start(self, design: Design) -> tuple[str, ...]:
-        """Look at the lowered network before the first pass; return warnings."""
+        """Look at the lowered network before the first pass. Return warnings."""
 
     def see(self, step: Step) -> Observed:
-        """Look at one step."""
+        """Look at one step. Return figures, loss and warnings."""

@@ -6,15 +6,16 @@ An option is declared once: at the field of its pass, or here where it belongs t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     FiniteFloat,
+    InstanceOf,
     ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
@@ -23,11 +24,12 @@ from pydantic.dataclasses import dataclass
 
 from memxc import passes, units
 from memxc.compiler import forms, pruning, stage_set
-from memxc.compiler.declaration import faults, fields_of, metadata, of, own
+from memxc.compiler.declaration import faults, fields_of, of, own
 from memxc.errors import Fault, MemxcError, like
 from memxc.interfaces import Option, Pass, Zeros
 from memxc.ir.stages import Schedule, Signed
 from memxc.mapping.layout import Policy
+from memxc.netlist_reader import Cells, read_cells
 from memxc.passes.calibrate import Calibrate
 from memxc.passes.convert import Convert
 from memxc.passes.drop_dead import DropDeadChannels
@@ -59,6 +61,7 @@ def _share(ratio: float) -> float:
     return Separate(ratio=ratio).ratio
 
 
+_Cells = Annotated[InstanceOf[Cells], BeforeValidator(read_cells)]
 _Size = Annotated[int, Field(gt=0, le=2**31)]
 
 
@@ -134,34 +137,30 @@ class Settings:
             metavar='"a{x=1},b"',
         ),
     )
-    shapes: Mapping[str, tuple[_Size, ...]] = field(
-        default_factory=dict,
-        metadata=metadata(
-            Option(
-                "--shape",
-                "The shape of an input whose size the model leaves open; again for others.",
-                metavar="NAME=1x3x48x192",
-                read=forms.shape,
-                separator="x",
-                example="--shape input=1x3x48x192",
-                repeated=True,
-                of_network=True,
-            )
+    shapes: Mapping[str, tuple[_Size, ...]] = own(
+        dict,
+        Option(
+            "--shape",
+            "The shape of an input whose size the model leaves open; again for others.",
+            metavar="NAME=1x3x48x192",
+            read=forms.shape,
+            separator="x",
+            example="--shape input=1x3x48x192",
+            repeated=True,
+            of_network=True,
         ),
     )
-    fix: Mapping[str, tuple[FiniteFloat, ...]] = field(
-        default_factory=dict,
-        metadata=metadata(
-            Option(
-                "--fix",
-                "An input of the model becomes a constant: a number, or all numbers of a small "
-                "tensor; again for others.",
-                metavar="NAME=VALUE,...",
-                read=forms.constant,
-                example="--fix threshold=0.5",
-                repeated=True,
-                of_network=True,
-            )
+    fix: Mapping[str, tuple[FiniteFloat, ...]] = own(
+        dict,
+        Option(
+            "--fix",
+            "An input of the model becomes a constant: a number, or all numbers of a small "
+            "tensor; again for others.",
+            metavar="NAME=VALUE,...",
+            read=forms.constant,
+            example="--fix threshold=0.5",
+            repeated=True,
+            of_network=True,
         ),
     )
     inputs: tuple[str, ...] = own(
@@ -245,10 +244,15 @@ class Options(Settings):
         ),
     )
 
-    @property
-    def settings(self) -> Settings:
-        """What a report keeps: no path, so that a model compiled elsewhere gives the same bytes."""
-        return Settings(**{name: getattr(self, name) for name in fields_of(Settings)})
+    cells: _Cells | None = own(
+        None,
+        Option(
+            "--cells",
+            "Cells of your own, from the .cir files of a folder, in place of memxc's.",
+            metavar="DIR",
+            page="netlist.md",
+        ),
+    )
 
     @model_validator(mode="wrap")
     @classmethod

@@ -1,4 +1,4 @@
-"""The record of a pass: the size of the network before and after it, and what it lost."""
+"""The record of a pass: the size of the network before and after it, and what the pass lost."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from memxc.ir.stages import Array, Linear
 
 @dataclass(frozen=True)
 class PassRecord:
-    """One pass in a report: its options, the network before and after, what it lost.
+    """One pass in a report: its options, figures before and after it, and its loss.
 
-    A pass that is about wires has there what the circuit with its wires is worth, too.
+    If the pass is about wires, the figures also say how well the circuit with its wires answers.
     """
 
     name: str
@@ -35,12 +35,12 @@ _KEYS = ("crossbars", "memristors", "multiplications", "parameters")
 
 
 def counts(design: Design, zeros: Zeros = "parked") -> dict[str, int]:
-    """Crossbars, memristors, multiplications and parameters of the programmable stages.
+    """Return the crossbars, memristors, multiplications and parameters of the programmable stages.
 
-    Multiplications are weights other than zero times the places each is used at: a weight of zero
-    needs none (kernel elements first). Parameters are weights and biases other than zero. Before
-    programming each counts as the pair of memristors it will become, those of zero where they are
-    `parked`.
+    A multiplication is a weight other than zero at one of its places: a weight of zero needs none
+    (kernel elements first, CKF). A parameter is a weight or bias other than zero. Before
+    programming, each weight and bias counts as the pair of memristors that it will become; a weight
+    of zero counts if zeros are `parked`.
     """
     total = dict.fromkeys(_KEYS, 0)
     for stage in design.stages:
@@ -51,9 +51,9 @@ def counts(design: Design, zeros: Zeros = "parked") -> dict[str, int]:
 
 
 def macs(design: Design) -> int:
-    """Multiplications with weights before programming, those of zero among them.
+    """Return the multiplications with weights before programming. Weights of zero count.
 
-    A batch normalisation that is kept has none: it is the same network.
+    A batch normalisation that is a stage does not count: folded or not, the network is the same.
     """
     return sum(
         kernel.groups * kernel.places * kernel.devices
@@ -65,8 +65,10 @@ def macs(design: Design) -> int:
 
 @dataclass(frozen=True)
 class _Block:
-    """A stack: its groups and places, and over all groups the weights and biases other than zero,
-    and the memristors."""
+    """The counts of a stack of blocks.
+
+    weights and biases (without zeros) and memristors are sums over all groups, at one place.
+    """
 
     groups: int
     places: int
@@ -76,15 +78,15 @@ class _Block:
 
 
 def _counts(stage: Linear | Array, zeros: Zeros) -> dict[str, int]:
-    found = (
+    stacks = (
         [_kernel(kernel, zeros) for kernel in stage.kernels]
         if isinstance(stage, Linear)
         else [_crossbar(crossbar) for crossbar in stage.crossbars]
     )
     total = dict.fromkeys(_KEYS, 0)
-    for block in found:
+    for block in stacks:
         placed = stage.placed(block.places)
-        # A kept batch normalisation stands beside the crossbars, as resources counts it.
+        # A batch normalisation that is a stage is on no crossbar; `resources` counts it so, too.
         if stage.tiled:
             total["crossbars"] += placed * block.groups
             total["multiplications"] += block.weights * block.places
@@ -108,7 +110,7 @@ def _kernel(kernel: Kernel, zeros: Zeros) -> _Block:
 
 
 def _crossbar(crossbar: Crossbar) -> _Block:
-    """A pair whose two conductances are equal is a weight of zero, whether it is there or not."""
+    """Count a programmed stack. A pair of equal conductances is a weight of zero."""
     bias = crossbar.line == BIAS
     weights, biases = (_pairs(crossbar, lines) for lines in (~bias, bias))
     there = int(crossbar.present.sum())
@@ -116,21 +118,21 @@ def _crossbar(crossbar: Crossbar) -> _Block:
 
 
 def _pairs(crossbar: Crossbar, lines: NDArray[np.bool_]) -> int:
-    """Pairs of different conductances on some of the word lines."""
+    """Return how many pairs of different conductances there are on some of the word lines."""
     cell = crossbar.cell[lines]
     if (crossbar.polarity > 0).any():
-        one, other = (cell[:, crossbar.polarity == sign] for sign in (1, -1))
+        plus, minus = (cell[:, crossbar.polarity == sign] for sign in (1, -1))
     else:
-        one, other = (cell[crossbar.sign[lines] == sign] for sign in (1, -1))
-    there = (one >= 0) & (other >= 0)
+        plus, minus = (cell[crossbar.sign[lines] == sign] for sign in (1, -1))
+    both = (plus >= 0) & (minus >= 0)
     first, which = crossbar.equal
     g = crossbar.g[first]
-    differ = g.take(one[there], axis=1) != g.take(other[there], axis=1)
+    differ = g.take(plus[both], axis=1) != g.take(minus[both], axis=1)
     return int(np.count_nonzero(differ, axis=1) @ np.bincount(which))
 
 
 def _nonzero(values: NDArray[Any], uses: NDArray[np.intp]) -> int:
-    """Entries of (groups, devices) other than zero, each as often as its device is used."""
+    """Return how many values (groups, devices) are not zero; each counts as often as it is used."""
     if (uses == 1).all():
         return int(np.count_nonzero(values))
     return int(np.count_nonzero(values, axis=0) @ uses)

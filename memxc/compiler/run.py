@@ -1,4 +1,4 @@
-"""The compiler on one screen: load, graph passes, lower, design passes."""
+"""The compiler on one screen: read the model, lower it, run the passes, observe each step."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from memxc.compiler.options import MITIGATIONS, Options
 from memxc.compiler.record import PassRecord
 from memxc.compiler.scores import Scores
 from memxc.compiler.sizes import LAY_OUT, CountedDesign, Milestones, Sizes, StageByStage
-from memxc.errors import Fault, MemxcError, like
+from memxc.errors import Fault, MemxcError, fail, like, printable
 from memxc.evaluation import losses, samples
 from memxc.frontend import Part
 from memxc.interfaces import Context, DesignPass, GraphPass, Pass, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.ir.stages import Linear
-from memxc.ops.lower import load, lower
+from memxc.ops.lower import load_graph, lower
 from memxc.target import Target
 
 _UNCHECKED = (
@@ -37,17 +37,24 @@ _STRAIGHT = (
     "(device.iv = {}): memxc verify and memxc simulate have their volts"
 )
 
+_OWN_CELLS = (
+    "cells of your own are in the netlist: the figures of this report are those of memxc's cells; "
+    "memxc verify simulates yours"
+)
+
 __all__ = ["MITIGATIONS", "Compiled", "Options", "compile_model", "steps"]
 
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A programmed design and how it came about.
+    """A programmed design, and how it came about.
 
     model: the file that was compiled, or the part of it that the options ask for.
-    unlaid: the design as it stood before it was laid out; context: what its passes could look at.
-    bill: where only a report was asked for and `design` has no conductances, what it would take.
-    reference: what the first rung is held against, None for nothing; fault: why it does not hold.
+    unlaid: the design before it was laid out.
+    context: what its passes could look at.
+    bill: what the design would take, if only a report was asked for; `design` has no conductances.
+    reference: the name of what the first rung compares with, or None.
+    fault: why it is not known whether the network computes what the model computes, or None.
     """
 
     options: Options
@@ -82,17 +89,18 @@ def compile_model(
     report_only: bool = False,
     large: bool = True,
 ) -> Compiled:
-    """ONNX file -> programmed design. Raises MemxcError with all faults of the user's input.
+    """Compile an ONNX file to a programmed design.
 
-    check: compare the network after each pass with the one before; the design is the same without.
-    report_only: count what a report needs, unchecked and in little memory. large: False refuses a
-    circuit that is larger than the model's file can account for.
+    check: compare the network after each pass with the network before it. The design is the same
+    without.
+    report_only: count what a report needs, in little memory and without the checks.
+    large: if False, refuse a circuit that is much larger than its model's file.
+
+    Raises MemxcError with all faults of the user's input.
     """
-    progress("reading the model")
-    model, shapes = inputs.model(options)
-    loaded = load(model, shapes)
-    progress("lowering")
-    lowered = lower(loaded)  # its faults show before a sample is drawn or the model is run
+    if report_only and options.cells is not None:
+        raise fail("usage", "--cells", "--report-only writes no netlist that could hold cells")
+    model, loaded, lowered = _read(options, progress)
     memory.check(loaded, lowered, str(options.model), report_only, large)
     known, warnings = inputs.read(options, loaded)
     pipeline = order.asked(options)
@@ -108,7 +116,7 @@ def compile_model(
     log.start(observers, lowered)
     per_kernel = kernels.measure(lowered)
     steps = _steps(loaded, lowered, pipeline, ctx, progress)
-    del lowered  # a large one
+    del lowered  # it may be large
     for step in steps:
         log.see(observers, step, ctx)
     design = step.after
@@ -136,6 +144,15 @@ def compile_model(
     )
 
 
+def _read(options: Options, progress: Callable[[str], None]) -> tuple[Path | Part, Graph, Design]:
+    """The model to compare with, and the network: its faults show before anything is drawn."""
+    progress("reading the model")
+    model, shapes = inputs.model(options)
+    graph = load_graph(model, shapes)
+    progress("lowering")
+    return model, graph, lower(graph)
+
+
 def _steps(
     graph: Graph,
     design: Design,
@@ -143,7 +160,7 @@ def _steps(
     ctx: Context,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Step]:
-    """Run passes over a graph, which lowers to `design`, and then over the design."""
+    """Run the passes over a graph, which lowers to `design`, and then over the design."""
     result: Result[Graph] | Result[Design]
     lowered = False
     for change in pipeline:
@@ -168,7 +185,7 @@ def _steps(
 
 
 def _stage_by_stage(pipeline: Sequence[Pass]) -> list[Pass]:
-    """The pipeline with the passes that lay out and program joined to one that counts them."""
+    """Return the pipeline with its last passes joined to one that only counts, if possible."""
     changes = [change for change in pipeline if isinstance(change, DesignPass)]
     for index, change in enumerate(changes):
         if change.name in LAY_OUT and estimate.possible(changes[index:]):
@@ -178,16 +195,25 @@ def _stage_by_stage(pipeline: Sequence[Pass]) -> list[Pass]:
 
 
 def _left_out(options: Options, report_only: bool) -> Iterator[str]:
-    """What the figures of this compilation do not know of."""
+    """Yield warnings about what the figures of this compilation leave out."""
     if options.target.device.iv != "linear":
         yield _STRAIGHT.format(options.target.device.iv)
+    if options.cells is not None:
+        yield _OWN_CELLS
+        unread = [printable(name, 40) for name in options.cells.unread[:3]]
+        if unread:
+            more = " ..." * (len(options.cells.unread) > 3)
+            yield f"--cells: not read, for no .cir file includes it: {', '.join(unread)}{more}"
     if report_only:
         yield _UNCHECKED
 
 
 def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
-    """The network after each pass by its name, nothing measured; "load" and "lower" among them."""
-    graph = load(*inputs.model(options))
+    """Yield the name of each step and the network after it: "load", "lower", and each pass.
+
+    Nothing is measured.
+    """
+    graph = load_graph(*inputs.model(options))
     yield "load", graph
     pipeline = order.asked(options)
     known, _ = inputs.read(options, graph)
@@ -201,7 +227,10 @@ def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
 
 
 def _check_fits(design: Design, ctx: Context) -> None:
-    """A pipeline of the user's own may have left out tile."""
+    """Raise MemxcError if a crossbar is larger than its unit crossbar.
+
+    A pipeline that the user wrote may have no `tile`.
+    """
     faults = []
     for array in design.arrays:
         rows, columns = ctx.tile(array.name)
@@ -215,6 +244,7 @@ def _check_fits(design: Design, ctx: Context) -> None:
 
 
 def _check_stages(design: Design, ctx: Context) -> None:
+    """Raise MemxcError if --stage-set names a stage that has no crossbars."""
     linear = (stage for stage in design.stages if isinstance(stage, Linear))
     stages = {stage.name: stage.cell for stage in linear if stage.programmable}
     faults = []
@@ -230,8 +260,8 @@ def _check_stages(design: Design, ctx: Context) -> None:
 
 
 def _same(one: Graph, other: Graph) -> bool:
-    """Whether a pass found nothing to do."""
-    held = one.weights.keys() == other.weights.keys() and all(
+    """Return whether a pass changed nothing."""
+    same_weights = one.weights.keys() == other.weights.keys() and all(
         one.weights[name] is other.weights[name] for name in one.weights
     )
-    return held and one.nodes == other.nodes and one.outputs == other.outputs
+    return same_weights and one.nodes == other.nodes and one.outputs == other.outputs

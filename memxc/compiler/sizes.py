@@ -1,4 +1,4 @@
-"""The size of the network before and after each pass, and passes that are only counted."""
+"""The size of the network before and after each pass, and counting without building."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAY_OUT = ("partition", "tile", "program")
 
 @dataclass(frozen=True)
 class CountedDesign(Result[Design]):
-    """A design without conductances, its bill of materials, and the records of its passes."""
+    """A design without conductances, with its bill of materials and the records of its passes."""
 
     bill: estimate.Estimate | None = None
     records: tuple[PassRecord, ...] = ()
@@ -24,14 +24,14 @@ class CountedDesign(Result[Design]):
 
 @dataclass(frozen=True)
 class StageByStage(DesignPass):
-    """Passes that lay out and program one stage at a time: each stage is counted and dropped."""
+    """Several passes as one: each stage is laid out, programmed, counted and dropped by itself."""
 
     name = "counting stage by stage"
     exact = False
     changes: tuple[DesignPass, ...] = ()
 
     def run(self, design: Design, ctx: Context) -> CountedDesign:
-        """Return what the passes would build."""
+        """Return the design and the bill of materials that the passes would build."""
         sizes = {change.name: dict.fromkeys(counts(design), 0) for change in self.changes}
 
         def watch(name: str, part: Design) -> None:
@@ -55,15 +55,15 @@ class Sizes:
 
     def __init__(self, zeros: Zeros) -> None:
         self._zeros: Zeros = zeros
-        #: The last network that was counted: passes follow each other.
+        #: The last network and its counts: the next pass begins with the same network.
         self._last: tuple[Design, dict[str, int]] | None = None
 
     def start(self, design: Design) -> tuple[str, ...]:
-        """Nothing is counted before the first pass."""
+        """Do nothing: nothing is counted before the first pass."""
         return ()
 
     def see(self, step: Step) -> Observed:
-        """The counts before and after, and what the pass counted itself."""
+        """Return the counts before and after a pass, and the figures of the pass itself."""
         if isinstance(step.result, CountedDesign):
             return Observed()
         before = self._counts(step.before)
@@ -78,8 +78,8 @@ class Sizes:
 class Milestones:
     """Keeps what the report needs of the network before it is pruned, and before it is laid out.
 
-    macs: multiplications before the first lossy pass over the graph. unlaid: the design before the
-    first pass that puts kernels on crossbars.
+    macs: the multiplications before the first lossy pass over the graph.
+    unlaid: the design before the first pass that puts kernels on crossbars.
     """
 
     def __init__(self) -> None:
@@ -87,11 +87,11 @@ class Milestones:
         self.unlaid: Design | None = None
 
     def start(self, design: Design) -> tuple[str, ...]:
-        """Nothing is kept before the first pass."""
+        """Do nothing: nothing is kept before the first pass."""
         return ()
 
     def see(self, step: Step) -> Observed:
-        """Keep the network before the pass where it is a milestone."""
+        """Keep the network before the pass if it is a milestone."""
         if self.macs is None and (isinstance(step.change, DesignPass) or not step.change.exact):
             self.macs = macs(step.before)
         lays_out = step.change.name in LAY_OUT or isinstance(step.change, StageByStage)

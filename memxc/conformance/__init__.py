@@ -1,5 +1,5 @@
 """memxc against ONNX's own backend test suite; `python -m memxc.conformance` runs it."""
 
-from memxc.conformance.backend import Circuit, MemxcBackend, circuit
+from memxc.conformance.backend import CompiledCase, MemxcBackend, circuit
 
-__all__ = ["Circuit", "MemxcBackend", "circuit"]
+__all__ = ["CompiledCase", "MemxcBackend", "circuit"]

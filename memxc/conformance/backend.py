@@ -27,7 +27,7 @@ Values = Mapping[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
-class Circuit:
+class CompiledCase:
     """A case as a circuit. `signals` are the values of the inputs that were not bound."""
 
     graph: Graph
@@ -40,7 +40,7 @@ class Circuit:
         return {n: buses[n].reshape(self.graph.shapes[n]) for n in self.graph.outputs}
 
 
-def circuit(model: bytes, values: Values) -> Circuit:
+def circuit(model: bytes, values: Values) -> CompiledCase:
     """The case with as many signals as it can have.
 
     Raises MemxcError (why the first input alone is no signal) where there is no circuit, or an
@@ -55,7 +55,7 @@ def circuit(model: bytes, values: Values) -> Circuit:
             graph = frontend.load_whole(model, signals, constants)
             design = lower(graph)
             _check_answers(design)
-            return Circuit(graph, design, signals)
+            return CompiledCase(graph, design, signals)
         except MemxcError as error:
             reason = error if names == alone else reason
     raise reason
@@ -100,7 +100,7 @@ class MemxcRep(BackendRep):
             answers.append(found[value.name].astype(kind))
         return tuple(answers)
 
-    def circuit(self, inputs: Sequence[Any]) -> Circuit:
+    def circuit(self, inputs: Sequence[Any]) -> CompiledCase:
         """The circuit for inputs in the model's order. Raises MemxcError."""
         bound = {tensor.name for tensor in self._model.graph.initializer}
         names = [v.name for v in self._model.graph.input if v.name not in bound]

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 import onnx  # noqa: TID251
 from onnx.backend.test import BackendTest  # noqa: TID251
 
-from memxc.conformance.backend import Circuit, MemxcBackend, MemxcRep
+from memxc.conformance.backend import CompiledCase, MemxcBackend, MemxcRep
 from memxc.errors import MemxcError
 
 #: Cases whose answer no circuit has.
@@ -40,13 +40,13 @@ class Case:
     operators: frozenset[str]
     outcome: Literal["passed", "skipped", "failed"]
     reason: str
-    circuit: Circuit | None
+    circuit: CompiledCase | None
 
 
 class _Rep(MemxcRep):
     """A model without a circuit is skipped, in the words of the fault."""
 
-    def circuit(self, inputs: Any) -> Circuit:
+    def circuit(self, inputs: Any) -> CompiledCase:
         try:
             _Suite.last = super().circuit(inputs)
         except MemxcError as error:
@@ -58,7 +58,7 @@ class _Suite(MemxcBackend):
     """Notes the model and the circuit of the case that runs."""
 
     model: ClassVar[onnx.ModelProto | None] = None
-    last: ClassVar[Circuit | None] = None
+    last: ClassVar[CompiledCase | None] = None
 
     @classmethod
     def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **_: Any) -> MemxcRep:

@@ -18,7 +18,7 @@ from memxc.evaluation import digital
 from memxc.ir import expr
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
+from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
 from memxc.ir.windows import Ints, Windows
 from memxc.physics.network import amplifier
 
@@ -97,7 +97,7 @@ def step(stage: Stage, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Fl
             return _limited(dst, _array(stage, dst.width, values[0]))
         case Lanes():
             return _limited(dst, _lanes(stage, dst, buses, values))
-        case Wires():
+        case Rename():
             return _take(np.concatenate(values, axis=1), stage.index)
         case Digital():
             tensors = [read(buses[src], v) for src, v in zip(stage.srcs, values, strict=True)]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from memxc.errors import Fault, MemxcError, fail, printable, why
 from memxc.ir import store
-from memxc.ir.kinds import bits, span
+from memxc.ir.kinds import bits, code_range
 
 #: More than these are read but not used: calibration gains nothing from more.
 MOST = 64
@@ -163,7 +163,7 @@ def extent(kind: str, low: float, high: float) -> tuple[float, float]:
     """What is drawn from: a range, or everything that an integer of few bits can be."""
     if not bits(kind):
         return low, high
-    least, largest = span(kind)
+    least, largest = code_range(kind)
     if bits(kind) <= _FEW_BITS:
         return least, largest
     least = max(least, math.ceil(low))
@@ -191,7 +191,7 @@ def _faults(where: str, array: NDArray[Any], shape: tuple[int, ...], kind: str) 
     if not finite:
         return [Fault("bad-samples", where, "holds NaN, or what float32 has no number for")]
     if bits(kind):
-        low, high = span(kind)
+        low, high = code_range(kind)
         wrong = array[(array != np.floor(array)) | (array < low) | (array > high)]
         if wrong.size:
             what = f"holds {float(wrong.flat[0]):g}, the model takes {kind}"

@@ -12,7 +12,7 @@ from memxc.evaluation import evaluate, samples
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Stage
 from memxc.physics.network.effective import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +27,9 @@ def driven(design: Design, inputs: Mapping[str, NDArray[Any]]) -> Iterator[tuple
         yield stage, buses[stage.src] if isinstance(stage, Array) else np.zeros((0, 0))
 
 
-def error(design: Design, stage: Array, wires: Wires, volts: Floats, wanted: Floats) -> float:
+def error(
+    design: Design, stage: Array, wires: WireResistance, volts: Floats, wanted: Floats
+) -> float:
     """How far a stage with wires is from what is wanted of it, (samples, width) volts each: the
     root of the mean square, relative to that of what is wanted."""
     made = effective(design.with_stages([stage]), wires).stages[0]

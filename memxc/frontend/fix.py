@@ -62,7 +62,7 @@ def _constant(value: onnx.ValueInfoProto, numbers: Sequence[float]) -> Array:
         raise fail("usage", where, f"{what} (shape {words(dims)})", hint)
     kind = kind_name(tensor.elem_type)
     wide, given = kinds.bits(kind), np.array(numbers, np.float64)
-    low, high = kinds.span(kind) if wide else (-np.inf, np.inf)
+    low, high = kinds.code_range(kind) if wide else (-np.inf, np.inf)
     if wide and not ((given == np.trunc(given)) & (given >= low) & (given <= high)).all():
         raise fail("usage", where, f"the input takes whole numbers from {low} to {high} ({kind})")
     if wide and (np.abs(given) > 2.0**53).any():

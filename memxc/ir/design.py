@@ -9,7 +9,7 @@ from math import inf, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
+from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
 
 #: Nets of a bus: what int32 counts.
 MOST = 1 << 31
@@ -100,7 +100,7 @@ class Design:
         todo, found = list(buses), set[str]()
         while todo:
             driver = drivers.get(name := todo.pop())
-            if isinstance(driver, Wires):
+            if isinstance(driver, Rename):
                 todo.extend(driver.srcs)
             else:
                 found.add(name)
@@ -121,4 +121,4 @@ class Design:
         return "\n".join([head, *lines, f"  return {', '.join(self.outputs)}"])
 
 
-__all__ = ["Array", "Bus", "Design", "Digital", "Lanes", "Linear", "Stage", "Wires"]
+__all__ = ["Array", "Bus", "Design", "Digital", "Lanes", "Linear", "Rename", "Stage"]

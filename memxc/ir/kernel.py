@@ -183,7 +183,7 @@ class Crossbar:
 
     def parts(self) -> Iterator[Crossbar]:
         """The stack a few blocks at a time: as many as stay near the processor."""
-        step = blocks(self.g.shape[1])
+        step = blocks_at_once(self.g.shape[1])
         if step >= self.groups:
             yield self
             return
@@ -245,7 +245,7 @@ def _placed(
     assert taps.places == sinks.places == math.prod(grid), "places differ"
 
 
-def blocks(devices: int) -> int:
+def blocks_at_once(devices: int) -> int:
     """How many blocks of so many conductances are worked on together."""
     return max(1, _CHUNK // max(1, devices))
 
@@ -256,7 +256,7 @@ def _sums(g: Floats, cell: Ints) -> Floats:
     sums = np.zeros((len(g), len(cell)))
     if len(rows):
         index, (lines, firsts) = cell[rows, columns], np.unique(rows, return_index=True)
-        step = blocks(len(rows))
+        step = blocks_at_once(len(rows))
         for first in range(0, len(g), step):
             devices = g[first : first + step].take(index, axis=1)
             sums[first : first + step, lines] = np.add.reduceat(devices, firsts, axis=1)

@@ -11,7 +11,7 @@ def bits(kind: str) -> int:
     return int(found[1]) if found else int(kind == "bool")
 
 
-def span(kind: str) -> tuple[int, int]:
+def code_range(kind: str) -> tuple[int, int]:
     """The least and the largest number of an integer type, or of bool."""
     wide = bits(kind)
     if kind.startswith("int"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from memxc.ir.stages import Array, Lanes, Linear, Stage, Wires
+from memxc.ir.stages import Array, Lanes, Linear, Rename, Stage
 from memxc.ir.windows import Windows
 
 
@@ -28,7 +28,7 @@ class Size:
     def add(self, stages: Iterable[Stage]) -> None:
         """Count some stages in."""
         for stage in stages:
-            if isinstance(stage, Wires):
+            if isinstance(stage, Rename):
                 self.tables += len(stage.index)
             for windows in _windows(stage):
                 self.tables += windows.frame.size + windows.places + windows.groups + windows.lines

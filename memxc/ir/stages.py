@@ -1,4 +1,4 @@
-"""The narrow waist: Linear (and Array, its programmed form), Lanes, Wires, and what stays digital.
+"""The narrow waist: Linear (and Array, its programmed form), Lanes, Rename, and what stays digital.
 
 After `lower`, nothing knows the name of an operator.
 """
@@ -19,7 +19,7 @@ from memxc.ir.kernel import Crossbar, Kernel
 from memxc.ir.windows import GROUND, Ints, Windows
 
 Floats = NDArray[np.float64]
-Cell = Literal["memristor", "resistor", "batchnorm"]
+DeviceKind = Literal["memristor", "resistor", "batchnorm"]
 Schedule = Literal["parallel", "sequential"]
 Signed = Literal["differential", "inverted-inputs"]
 #: The ends of a word line that its driver is wired to: the first column's, or the last's as well.
@@ -31,7 +31,7 @@ _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 class _Weighted:
     """What Linear and Array are asked alike; `cell` and `schedule` are fields of both."""
 
-    cell: Cell
+    cell: DeviceKind
     schedule: Schedule
 
     @property
@@ -69,7 +69,7 @@ class Linear(_Weighted):
     src: str
     dst: str
     kernels: tuple[Kernel, ...]
-    cell: Cell = "memristor"
+    cell: DeviceKind = "memristor"
     schedule: Schedule = "parallel"
     noise: tuple[Kernel, ...] = ()
 
@@ -111,7 +111,7 @@ class Array(_Weighted):
     r_join: Floats
     v_bias: float
     gain: float
-    cell: Cell = "memristor"
+    cell: DeviceKind = "memristor"
     schedule: Schedule = "parallel"
     signed: Signed = "differential"
     offset: Floats | None = None
@@ -219,7 +219,7 @@ class Lanes:
 
 
 @dataclass(frozen=True, eq=False)
-class Wires:
+class Rename:
     """Renaming: lane i of `dst` is lane index[i] of the sources laid end to end, or GROUND."""
 
     name: str
@@ -260,11 +260,11 @@ class Digital:
         return f"digital {self.function} {self.name}({', '.join(self.srcs)}){options}"
 
 
-Stage = Linear | Array | Lanes | Wires | Digital
+Stage = Linear | Array | Lanes | Rename | Digital
 
 
 def _known(cell: str, schedule: str) -> None:
-    assert cell in get_args(Cell), f"no cell is {cell!r}"
+    assert cell in get_args(DeviceKind), f"no cell is {cell!r}"
     assert schedule in get_args(Schedule), f"no schedule is {schedule!r}"
 
 

@@ -147,7 +147,7 @@ class Windows:
         )
 
 
-def identity(width: int) -> Windows:
+def identity_windows(width: int) -> Windows:
     """One place, one group, every lane of a bus in order."""
     lanes = ints(np.arange(width))
     return Windows(lanes, ints([0]), ints([0]), lanes)

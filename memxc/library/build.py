@@ -25,13 +25,12 @@ from memxc.frontend import ModelProto
 from memxc.library import asked, checks, circuits, data
 from memxc.library.data import Samples
 from memxc.library.steady import Progress, at_work, silent
-from memxc.lvs import Comparison, compare_folder
+from memxc.lvs import NetlistComparison, compare_folder
 from memxc.physics.device.variation import DrawPer
-from memxc.simulate import Data, Plan, Scores
+from memxc.simulate import Data, SweepPlan, SweepScores
 from memxc.simulate.circuit import answers
 from memxc.target import Target
-from memxc.verify import Plan as Verify
-from memxc.verify import Verification
+from memxc.verify import Plan, Verification
 
 #: Values of the target by TABLE.KEY, as text or as numbers in the units of the target's file; or
 #: texts TABLE.KEY=VALUE.
@@ -127,11 +126,11 @@ class Build:
         """
         asked.check(count=count, tolerance=tolerance, jobs=jobs)
         given = self.data(samples, count)
-        plan = Verify(engine, stage, wire, power, tolerance, jobs)
+        plan = Plan(engine, stage, wire, power, tolerance, jobs)
         with at_work(self.folder):
             return checks.verified(self._loaded, given, plan, progress)
 
-    def lvs(self) -> Comparison:
+    def lvs(self) -> NetlistComparison:
         """Read the netlist and its tables back and compare every number and every connection."""
         loaded = self._loaded
         with at_work(self.folder):
@@ -180,14 +179,14 @@ class Build:
         count: int | None = None,
         seed: int = 0,
         progress: Progress = silent,
-    ) -> Scores:
+    ) -> SweepScores:
         """Score the circuit on a data set: wires, amplifiers and draws of its devices.
 
         samples, count: as in `data`; labels: a class a sample (samples,), or masks of the output's
         shape. settings: other values of the target. sweep: values to go through, all combinations
         of several keys. draws: of the devices at each point; one where the target has no variation.
         draw_per: placement or definition. metric: top1, dice, iou or error; None chooses by the
-        labels. Scores are kept in folder/simulate as they come, and none is computed twice.
+        labels. SweepScores are kept in folder/simulate as they come, and none is computed twice.
         Raises MemxcError: usage, bad-samples, cannot-write.
         """
         asked.check(draws=draws, draw_per=draw_per, metric=metric, count=count, seed=seed)
@@ -195,7 +194,7 @@ class Build:
             samples = (samples, labels)  # type: ignore[assignment]
         given = self.data(samples, count)
         pairs = tuple((key, tuple(map(str, values))) for key, values in (sweep or {}).items())
-        plan = Plan(_texts(settings), pairs, draws, draw_per, metric, seed)
+        plan = SweepPlan(_texts(settings), pairs, draws, draw_per, metric, seed)
         with at_work(self.folder):
             return circuits.scores(
                 self._loaded, given, plan,

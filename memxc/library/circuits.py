@@ -17,11 +17,11 @@ from memxc.ir.design import Design
 from memxc.library.steady import Progress, compiling
 from memxc.physics.device.variation import DrawPer
 from memxc.simulate import (
-    Bench,
     Data,
-    Plan,
     Point,
-    Scores,
+    SweepPlan,
+    SweepScores,
+    UnderTest,
     circuit,
     draw_seed,
     points,
@@ -63,10 +63,10 @@ class Twin:
 def scores(
     loaded: Loaded,
     data: Data,
-    plan: Plan,
+    plan: SweepPlan,
     progress: Callable[[str, float], None],
     tell: Callable[[str], None],
-) -> Scores:
+) -> SweepScores:
     """The scores of a plan; each is kept in the folder as it comes, and none is computed twice.
 
     progress: told what is done, and the share of the work behind it. tell: told that another memxc
@@ -79,7 +79,7 @@ def scores(
         spoilt = _spoilt(journal)
         for warning in spoilt:
             tell(f"warning: {warning}")
-        bench = Bench(
+        bench = UnderTest(
             loaded.design, loaded.target, original, digest, journal, programmer(loaded), progress
         )
         found = run(bench, data, plan)
@@ -110,7 +110,7 @@ def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
 
 def point_of(loaded: Loaded, draw: Draw) -> tuple[Point, Design]:
     """The target of a circuit, and the network programmed for it. Raises MemxcError (usage)."""
-    (point,) = points(Plan(draw.settings), loaded.target)
+    (point,) = points(SweepPlan(draw.settings), loaded.target)
     return point, programmed(point, loaded.design, programmer(loaded))
 
 

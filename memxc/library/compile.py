@@ -26,6 +26,7 @@ from memxc.library.data import Samples, named
 from memxc.library.model import Model, written
 from memxc.library.steady import Progress, compiling, one_thread, silent
 from memxc.mapping.layout import Policy
+from memxc.netlist_reader import Cells, read_cells
 from memxc.target import Target
 
 
@@ -57,6 +58,7 @@ def compile(
     target: str | Path | Target = "hfox-128",
     samples: Samples | None = None,
     example: Any = None,
+    cells: str | Path | Cells | None = None,
     tile: int | tuple[int, int] | None = None,
     dialects: Sequence[str] = ("ngspice",),
     report_only: bool = False,
@@ -73,10 +75,11 @@ def compile(
     target: a name (`memxc targets`), the path of a TOML file, or a Target. samples: a path, inputs
     (samples, *shape), inputs by name, or a pair of inputs and labels. Without samples,
     MODEL.samples.npz beside the model's file is taken, else inputs are drawn from `input_range`.
-    tile: rows, or (rows, columns), of the unit crossbar in place of the target's. output: the
-    folder to write, and `force` replaces whatever is in it; without `output` the build is in a
-    temporary folder that is removed with the Build (`Build.save` copies it). progress: called with
-    a few words for each step. The other keywords are the options of the command line.
+    cells: a folder with cells of your own. tile: rows, or (rows, columns), of the unit crossbar in
+    place of the target's. output: the folder to write, and `force` replaces everything in it but
+    simulate/; without `output` the build is in a temporary folder that is removed with the Build
+    (`Build.save` copies it). progress: called with a few words for each step. The other keywords
+    are the options of the command line.
 
     Compilations take turns: a second one, in another thread, waits. Raises MemxcError with all
     faults of the model, the samples, the target or the options; nothing is written then.
@@ -89,11 +92,13 @@ def compile(
             asked = Options(
                 model=written(model, example, given / "model.onnx"),
                 target=unit,
+                cells=None if cells is None else read_cells(cells),
                 samples=None if samples is None else _samples(samples, given / "samples.npz"),
                 **options,
             )
             out = holder / "build" if output is None else Path(output)
             inputs = [asked.model, asked.samples, _file(target)]
+            inputs += [asked.cells.folder] if asked.cells else []
             write.check(out, force, [path for path in inputs if path is not None])
             compiled = compile_model(asked, progress, report_only=report_only, large=large)
             progress("writing")

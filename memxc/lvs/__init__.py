@@ -21,7 +21,7 @@ from memxc.target import Device
 
 
 @dataclass(frozen=True)
-class Comparison:
+class NetlistComparison:
     """What was compared and where it differs; clean where `differences` is empty.
 
     user_cells: what no design says, for verify to judge. rows: of the tables; 0 where the netlist
@@ -47,7 +47,7 @@ def compare_folder(
     folder: Path,
     device: Device | None = None,
     netlist: Netlist | None = None,
-) -> Comparison:
+) -> NetlistComparison:
     """Hold the netlist and the tables of an output folder against its design; as `compare`.
 
     netlist: where it was read already. Raises MemxcError (bad-design) where one of them cannot be
@@ -61,7 +61,7 @@ def compare_folder(
     return replace(found, differences=(*found.differences, *differences), rows=rows)
 
 
-def compare(design: Design, top: Path, device: Device | None = None) -> Comparison:
+def compare(design: Design, top: Path, device: Device | None = None) -> NetlistComparison:
     """Hold the netlist of a top file against a programmed design.
 
     device: what the memristors are; None for linear ones, which are resistors.
@@ -69,7 +69,7 @@ def compare(design: Design, top: Path, device: Device | None = None) -> Comparis
     return _compare(design, netlist_reader.read(top), device)
 
 
-def _compare(design: Design, netlist: Netlist, device: Device | None) -> Comparison:
+def _compare(design: Design, netlist: Netlist, device: Device | None) -> NetlistComparison:
     memristor = "" if device is None or device.iv == "linear" else "memristor"
     differences = [_not(part, "once", "a second time") for part in netlist.twice]
     differences += head.differences(design, netlist)
@@ -93,7 +93,7 @@ def _compare(design: Design, netlist: Netlist, device: Device | None) -> Compari
     differences += wrong
     extra = [netlist.instances[name] for name in sorted(unknown)]
     differences += [_not(part, "no such instance", "placed") for part in extra]
-    return Comparison(
+    return NetlistComparison(
         tuple(dict.fromkeys(differences)), devices, instances, connections, tuple(own)
     )
 
@@ -134,4 +134,4 @@ def _words(params: tuple[tuple[str, str], ...]) -> str:
     return " ".join(f"{key}={value}" for key, value in params) or "none"
 
 
-__all__ = ["Comparison", "Difference", "UserCell", "compare", "compare_folder"]
+__all__ = ["Difference", "NetlistComparison", "UserCell", "compare", "compare_folder"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Digital, Lanes, Wires
+from memxc.ir.stages import Array, Digital, Lanes, Rename
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def cards(design: Design, lane_cells: Mapping[str, str]) -> Iterator[Card]:
 def bus_nets(design: Design, number: dict[str, int], bus: str) -> list[str]:
     """The nets of a bus, lane by lane; those of wires are their sources'."""
     stage = design.driver(bus)
-    if isinstance(stage, Wires):
+    if isinstance(stage, Rename):
         sources = [net for src in stage.srcs for net in bus_nets(design, number, src)]
         return ["0" if lane < 0 else sources[lane] for lane in stage.index.tolist()]
     assert not isinstance(stage, Digital), f"{bus} is digital"

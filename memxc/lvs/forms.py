@@ -72,9 +72,9 @@ def is_memristor(found: Definition, device: Device) -> bool:
 
 def _currents(law: iv_laws.Law) -> Iterator[str]:
     """The current sources of such a cell, without blanks."""
-    if isinstance(law, iv_laws.Sinh):
+    if isinstance(law, iv_laws.SinhLaw):
         yield f"b1abi={law.v0:.9e}/{{r}}*sinh(v(a,b)/{law.v0:.9e})"
-    if isinstance(law, iv_laws.Table):
+    if isinstance(law, iv_laws.TableLaw):
         g = law.g.tolist()
         for k, (low, own) in enumerate(pairwise(g), 1):
             rise = f"(1/{{r}}-{low:.9e})/{own - low:.9e}"

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS
-from memxc.ir.stages import Array, Digital, Wires
+from memxc.ir.stages import Array, Digital, Rename
 from memxc.lvs.difference import Difference
 from memxc.lvs.expected import bus_nets
 from memxc.netlist_reader import NUMBER, Netlist
@@ -114,6 +114,6 @@ def _next(net: str) -> str:
 
 def _digital(design: Design, bus: str) -> bool:
     stage = design.driver(bus)
-    if isinstance(stage, Wires):
+    if isinstance(stage, Rename):
         return any(_digital(design, src) for src in stage.srcs)
     return isinstance(stage, Digital)

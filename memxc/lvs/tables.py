@@ -22,7 +22,7 @@ from memxc.netlist_reader import Netlist, Row
 
 
 @dataclass
-class Table:
+class CsvTable:
     """A table under comparison; key: the cells that name a row, where: these in words.
 
     count: rows that were wanted.
@@ -70,13 +70,13 @@ class Table:
         self.differences.append(Difference(self.name, line, where, expected, found))
 
 
-def mapping(design: Design, netlist: Netlist, folder: Path) -> Table:
+def mapping(design: Design, netlist: Netlist, folder: Path) -> CsvTable:
     """mapping.csv of an output folder, compared."""
     head = (
         "stage", "tile", "made_of", "rows", "columns", "first_row_net", "first_column_net", "file",
         "subckt", "driven",
     )  # fmt: skip
-    table = Table("mapping.csv", head, slice(1, 2), "{0}")
+    table = CsvTable("mapping.csv", head, slice(1, 2), "{0}")
     suffixes = {path.suffix for path in (folder / "netlist").glob("*.*")}
     files = {
         name: _plain(f"netlist/{definition.file}", suffixes)
@@ -91,10 +91,10 @@ def mapping(design: Design, netlist: Netlist, folder: Path) -> Table:
     return table
 
 
-def schedule(design: Design, folder: Path) -> Table:
+def schedule(design: Design, folder: Path) -> CsvTable:
     """schedule.csv of an output folder, compared."""
     head = ("stage", "period", "port", "net")
-    table = Table("schedule.csv", head, slice(0, 3), "{0} period {1} {2}")
+    table = CsvTable("schedule.csv", head, slice(0, 3), "{0} period {1} {2}")
     table.compare(_turns(design), netlist_reader.rows(folder / table.name, head))
     return table
 

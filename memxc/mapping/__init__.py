@@ -1,5 +1,5 @@
-"""How kernels lie on crossbars: shapes, layouts, sub-images, conductances, pairs and feedback.
+"""The mapping of kernels to crossbars: shapes, layouts, sub-images, conductances and feedback.
 
-It knows kernels, targets and devices, and nothing of networks or samples. It may import interfaces,
-physics, target, ir and errors, and is asked by passes and by the costs.
+This room knows kernels, targets and devices, and nothing of networks or samples. It may import
+interfaces, physics, target, ir and errors. Passes and costs call it.
 """

@@ -1,4 +1,27 @@
-"""The devices of a crossbar: their conductances, and the lines that they stand on."""
+"""Two ways to build a signed weight out of positive conductances. M inputs, one output.
+
+Differential pair, (M+1) x 2: two bit lines an output, the bias on the last word lines.
+
+               c+         c-                 weight > 0: G+ = g_min + |w|, G- = g_min
+     x_0 ---- G+_0 ----- G-_0                weight < 0: G+ = g_min, G- = g_min + |w|
+     x_1 ---- G+_1 ----- G-_1
+     v_bias - G+_b ----- G-_b                v_out = r_f (i+ - i-)
+
+Inverted inputs, (2M+2) x 1: one bit line an output, two word lines an input.
+
+                c
+      x_0 ---- G-_0                          v_out = -r_f i
+     -x_0 ---- G+_0
+      x_1 ---- G-_1
+     -x_1 ---- G+_1
+     v_bias -- G-_b
+    -v_bias -- G+_b
+
+`sloped` turns weights into siemens with a sign, `differential_pairs` splits them into the
+conductances of G+ and G-, and `differential` and `inverted` say where these stand. Source:
+docs/papers.md, the ShuffleNetV2 circuits. There, the inverted inputs need one bias line only; here
+a bias has a line of either sign, so that it can have either sign.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +37,10 @@ Floats = NDArray[np.float64]
 
 
 def sloped(kernel: Kernel, slope: Floats) -> Floats:
-    """Siemens of each weight, (groups, devices), by the slope of its device's column."""
+    """Return each weight in siemens with its sign, (groups, devices): G+ - G- of its pair.
+
+    slope: (groups, columns), siemens per unit of weight in each column of the kernel.
+    """
     values = np.asarray(kernel.values, dtype=np.float64)
     if kernel.cell is None:
         weights = values.reshape(kernel.groups, kernel.rows, kernel.columns)
@@ -25,23 +51,40 @@ def sloped(kernel: Kernel, slope: Floats) -> Floats:
     return values * spread
 
 
-def pairs(values: Floats, bias: Floats, g_min: float, span: float, zeros: Zeros) -> Floats:
-    """Conductances of the plus devices of the weights, the minus ones, and those of the bias."""
-    parts = (values, -values, bias, -bias)
-    ends = np.cumsum([0, *(part.shape[1] for part in parts)])
+def differential_pairs(
+    values: Floats, bias: Floats, g_min: float, span: float, zeros: Zeros
+) -> Floats:
+    """Return the conductances of a stack, (groups, devices), in siemens, in four runs.
+
+    The runs are G+ of the weights, G- of the weights, G+ of the biases and G- of the biases:
+    `differential` and `inverted` count on this order. Only one device of a pair is used; the other
+    one stays at g_min, or is left out (0 S) if `zeros` is "absent".
+
+    values: (groups, weights), bias: (groups, biases), both G+ - G- in siemens.
+    g_min: siemens of an unused device. span: the largest siemens above it (g_max - g_min).
+    """
+    runs = (values, -values, bias, -bias)
+    ends = np.cumsum([0, *(wanted.shape[1] for wanted in runs)])
     g = np.empty((len(values), ends[-1]))
-    for part, first, end in zip(parts, ends, ends[1:], strict=False):
-        own = g[:, first:end]
-        np.clip(part, 0.0, span, out=own)
-        own += g_min
+    for wanted, start, end in zip(runs, ends, ends[1:], strict=False):
+        run = g[:, start:end]
+        np.clip(wanted, 0.0, span, out=run)
+        run += g_min
         if zeros == "absent":
             # 0 S is no device.
-            own[part == 0] = 0.0
+            run[wanted == 0] = 0.0
     return g
 
 
 def differential(pattern: NDArray[np.int32], devices: int, bias: int) -> tuple[NDArray[Any], ...]:
-    """(M+1) x 2: plus and minus bit lines interleaved, the bias on the last word lines."""
+    """Return the wiring of differential pairs, (M+1) x 2: plus and minus bit lines interleaved.
+
+    pattern: (rows, columns), the index of each weight, -1 at an empty place.
+    devices: weights of a block. bias: word lines that carry the bias, behind the inputs.
+
+    The result is cell, line, sign, column and polarity of `memxc.ir.kernel.Crossbar`; cell counts
+    in the order of `differential_pairs`.
+    """
     rows, columns = pattern.shape
     cell = np.full((rows + bias, 2 * columns), -1, dtype=np.int32)
     cell[:rows, 0::2] = pattern
@@ -54,9 +97,10 @@ def differential(pattern: NDArray[np.int32], devices: int, bias: int) -> tuple[N
 
 
 def inverted(pattern: NDArray[np.int32], devices: int, bias: int) -> tuple[NDArray[Any], ...]:
-    """(2M+2) x 1: each input and its inverse on neighbouring word lines, one bit line an output.
+    """Return the wiring of inverted inputs, (2M+2) x 1: each input next to its inverse.
 
-    One op-amp inverts, so a positive weight stands on the inverted line.
+    The arguments and the result are those of `differential`. The output's only op-amp inverts, so a
+    positive weight stands on the inverted word line.
     """
     rows, columns = pattern.shape
     cell = np.full((2 * (rows + bias), columns), -1, dtype=np.int32)

@@ -1,4 +1,4 @@
-"""Which crossbars are built from one definition."""
+"""The numbers of crossbar definitions: crossbars with one number share one subcircuit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from memxc.ir.windows import ints
 
 
 def renumbered(stages: Iterable[Stage]) -> Iterator[Stage]:
-    """Stages whose crossbars are definitions of their own, numbered from 0; share joins equals."""
+    """Yield the stages with a number of its own for every crossbar definition, counted from 0.
+
+    A pass that changes conductances calls this, because equal crossbars may then differ. The pass
+    `share` joins those that are still equal.
+    """
     first = 0
     for stage in stages:
         if not isinstance(stage, Array):
@@ -20,7 +24,7 @@ def renumbered(stages: Iterable[Stage]) -> Iterator[Stage]:
             continue
         crossbars = []
         for crossbar in stage.crossbars:
-            own = ints(np.arange(first, first + crossbar.groups))
-            crossbars.append(replace(crossbar, definition=own))
+            numbers = ints(np.arange(first, first + crossbar.groups))
+            crossbars.append(replace(crossbar, definition=numbers))
             first += crossbar.groups
         yield replace(stage, crossbars=tuple(crossbars))

@@ -1,7 +1,19 @@
-"""How a kernel lies on unit crossbars: what one crossbar holds, and how many of them there are.
+"""Layouts: what one unit crossbar holds of a kernel, and how many crossbars the kernel takes.
 
 `paper` is the counting rule of Oh, An, Min, Micromachines 14(2):309 (2023), as docs/papers.md
-derives it; `packed` the layout with the fewest placed unit crossbars.
+derives it. `packed` is the layout with the fewest placed unit crossbars; docs/partition.md says
+over which choices. `none` is im2col: one place a crossbar.
+
+One unit crossbar of R word lines and C / 2 signed outputs (differential pairs), for a patch of t x
+t places, c channels and n filters:
+
+                     t * t * n signed outputs
+                    +-------------------------+
+     c * S * S      |  Toeplitz block of      |     S = (t - 1) * stride + (taps - 1) * dilation + 1
+     word lines     |  c channels, n filters  |
+                    +-------------------------+
+     bias lines     |                         |
+                    +-------------------------+
 """
 
 from __future__ import annotations
@@ -17,7 +29,7 @@ import numpy as np
 from memxc.errors import fail
 from memxc.ir.kernel import Kernel
 from memxc.mapping import subimage
-from memxc.mapping.shape import Rows, Shape, shape
+from memxc.mapping.shape import Rows, Shape, kernel_shape
 
 Policy = Literal["packed", "paper", "paper-rectangular", "none"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
@@ -29,9 +41,10 @@ class Layout:
 
     kind: "3D" (channels x taps), "2D" (depthwise), "1D" (pointwise), "dense" (one place) or
     "irregular" (no patches).
-    patch: places along each axis of the grid; () for im2col, cut where it is too long.
+    patch: places along each axis of the grid. () means im2col: one place, cut where it is too long.
     rows, columns: inputs and signed outputs that one crossbar holds.
-    crossbars: unit crossbars placed; a bias line that no longer fits is not counted by `paper`.
+    crossbars: unit crossbars placed. `paper` does not count one for a bias line that no longer
+    fits.
     """
 
     kind: str
@@ -47,14 +60,17 @@ class Layout:
 def plan_layout(
     kernel: Kernel, policy: str, lines: tuple[int, int], sequential: bool = False
 ) -> Layout:
-    """The layout of a kernel; lines: inputs (with bias) and signed outputs of a unit crossbar.
+    """Return the layout of a kernel under a policy.
 
-    Raises MemxcError (usage) for a policy that does not exist.
+    lines: how many inputs (with the bias) and signed outputs a unit crossbar has.
+    sequential: whether the places take turns at one crossbar, so that patches save nothing.
+
+    Raises MemxcError (usage) for an unknown policy.
     """
     if policy not in POLICIES:
         raise fail("usage", f"--partition {policy}", "no such policy", f"one of {POLICIES}")
     flat = _flat(kernel)
-    form = shape(flat)
+    form = kernel_shape(flat)
     if form is None:
         return _im2col(flat, None, lines, sequential)
     if policy.startswith("paper") and not sequential:
@@ -64,20 +80,20 @@ def plan_layout(
 
 
 def lay_out(kernel: Kernel, layout: Layout) -> list[Kernel]:
-    """The kernels that a layout makes of one."""
+    """Return the kernels that together compute `kernel`, cut and merged as `layout` says."""
     if not layout.patch:
         return [kernel]
     flat = _flat(kernel)
-    form = shape(flat)
+    form = kernel_shape(flat)
     assert form is not None, "only regular kernels have patches"
-    blocks = subimage.split(flat, form, layout.channels, layout.filters)
+    blocks = subimage.channel_blocks(flat, form, layout.channels, layout.filters)
     if layout.groups > 1:
         blocks = [part for block in blocks for part in subimage.join_groups(block, layout.groups)]
     return [subimage.merge(part, layout.patch) for part in blocks]
 
 
 def layout_kind(kernel: Kernel, form: Shape | None) -> str:
-    """3D, 2D, 1D, dense or irregular."""
+    """Return the kind of a kernel: 3D, 2D, 1D, dense or irregular (form is None)."""
     if form is None:
         return "irregular"
     if kernel.places == 1 and form.taps == 1:
@@ -89,14 +105,17 @@ def layout_kind(kernel: Kernel, form: Shape | None) -> str:
 
 
 def _flat(kernel: Kernel) -> Kernel:
-    """Pointwise kernels with their pixels in one row: a patch may cross rows of the image."""
-    form = shape(kernel)
+    """Return a pointwise kernel with its pixels in one row, and any other kernel unchanged."""
+    form = kernel_shape(kernel)
     one_tap = form is not None and form.taps == 1 and kernel.places > 1
     return subimage.flatten_places(kernel) if one_tap else kernel
 
 
 def _im2col(kernel: Kernel, form: Shape | None, lines: tuple[int, int], sequential: bool) -> Layout:
-    """One place a crossbar, cut to size; the bias lines in the last row part or on their own."""
+    """Return the layout of one place a crossbar, cut to size.
+
+    The bias lines are on the last part of the rows, or have a part of their own if they do not fit.
+    """
     rows, columns = lines
     bias = kernel.bias_lines if kernel.bias is not None else 0
     parts = max(1, -(-kernel.rows // rows))
@@ -112,10 +131,14 @@ def _im2col(kernel: Kernel, form: Shape | None, lines: tuple[int, int], sequenti
 
 
 def _paper(kernel: Kernel, form: Shape, lines: tuple[int, int], square: bool) -> Layout:
-    """The rule: the largest patch, one (channel, filter) pair; pointwise pixels side by side."""
+    """Return the layout of the rule: the largest patch, of one (channel, filter) pair.
+
+    A pointwise kernel has no neighbouring taps to share, so the rule puts as many of its pixels
+    side by side as fit.
+    """
     rows, columns = lines
     if form.taps == 1:
-        pixels = beside(form.grid[0], form.channels, form.filters, lines)
+        pixels = pixels_side_by_side(form.grid[0], form.channels, form.filters, lines)
         return Layout(
             layout_kind(kernel, form), (pixels,), form.channels, form.filters, 1,
             min(rows, pixels * form.channels), min(columns, pixels * form.filters),
@@ -123,7 +146,8 @@ def _paper(kernel: Kernel, form: Shape, lines: tuple[int, int], square: bool) ->
         )  # fmt: skip
     squares = ((side,) * len(form.grid) for side in range(1, min(form.grid) + 1))
     patches = squares if square else _patches(form.grid, columns)
-    # A square is as large as fits; of rectangles the fewest, of these the largest.
+    # The largest square that fits; or the rectangle that needs the fewest crossbars, and of these
+    # the largest.
     fits = [
         (0 if square else _count(form.grid, patch), -prod(patch), patch)
         for patch in patches
@@ -137,19 +161,22 @@ def _paper(kernel: Kernel, form: Shape, lines: tuple[int, int], square: bool) ->
     return Layout(layout_kind(kernel, form), patch, 1, 1, 1, size, prod(patch), pairs * places)
 
 
-def beside(pixels: int, channels: int, filters: int, lines: tuple[int, int]) -> int:
-    """Pixels of a pointwise kernel that one unit crossbar holds side by side, by the rule."""
+def pixels_side_by_side(pixels: int, channels: int, filters: int, lines: tuple[int, int]) -> int:
+    """Return how many pixels of a pointwise kernel the rule puts on one unit crossbar."""
     return max(1, min(lines[0] // channels, lines[1] // filters, pixels))
 
 
 def pointwise(pixels: int, channels: int, filters: int, lines: tuple[int, int]) -> int:
-    """Unit crossbars of a pointwise kernel by the rule."""
+    """Return how many unit crossbars the rule takes for one group of a pointwise kernel."""
     parts = -(-channels // lines[0]) * -(-filters // lines[1])
-    return -(-pixels // beside(pixels, channels, filters, lines)) * parts
+    return -(-pixels // pixels_side_by_side(pixels, channels, filters, lines)) * parts
 
 
 def _side(kernel: Kernel, form: Shape, patch: Sequence[int]) -> list[int]:
-    """The side of a patch's sub-image along each axis of the grid, (t - 1) stride + taps."""
+    """Return the sides of a patch's sub-image, along the axes of the grid and then the other axes.
+
+    A side is (t - 1) * stride + (taps - 1) * dilation + 1, for t places.
+    """
     taps = kernel.taps.coordinates()[2][: form.taps]
     moved = [int(np.flatnonzero(step)[0]) if step.any() else 0 for step in form.step]
     reach = taps.max(axis=0) + 1
@@ -164,24 +191,28 @@ def _side(kernel: Kernel, form: Shape, patch: Sequence[int]) -> list[int]:
 def _packed(
     kernel: Kernel, form: Shape, lines: tuple[int, int], sequential: bool, plain: Layout
 ) -> Layout:
-    """The fewest crossbars; of equal ones im2col, then that of the fewest places, in order."""
+    """Return the layout with the fewest crossbars.
+
+    Among equals, im2col (`plain`) comes first, then fewer lines x outputs, then the smaller patch.
+    """
     bias = kernel.bias_lines if kernel.bias is not None else 0
-    found = list(_choices(kernel, form, (lines[0] - bias, lines[1]), sequential))
-    best = min(found, key=lambda c: (c.crossbars, c.rows * c.columns, c.patch), default=plain)
+    choices = list(_choices(kernel, form, (lines[0] - bias, lines[1]), sequential))
+    best = min(choices, key=lambda c: (c.crossbars, c.rows * c.columns, c.patch), default=plain)
     return best if best.crossbars < plain.crossbars else plain
 
 
 def _choices(
     kernel: Kernel, form: Shape, fits: tuple[int, int], sequential: bool
 ) -> Iterator[Layout]:
-    """Every patch that fits, with as many channels, filters and groups as fit beside it.
+    """Yield a layout for every patch that fits, with as many channels, filters and groups as fit.
 
-    Of one patch that is the fewest crossbars, for their number falls with each of the three.
+    For one patch this is the fewest crossbars, because their number falls with each of the three.
+    No smaller number of channels, filters or groups has to be tried.
     """
     rows, columns = fits
-    lines, which = Rows(kernel, form), layout_kind(kernel, form)
-    one = [(1,) * len(form.grid)]
-    for patch in one if sequential else _patches(form.grid, columns):
+    lines, kind = Rows(kernel, form), layout_kind(kernel, form)
+    single = [(1,) * len(form.grid)]
+    for patch in single if sequential else _patches(form.grid, columns):
         height, width = max(1, lines.of(patch)), prod(patch)
         if height > rows:
             continue
@@ -192,19 +223,19 @@ def _choices(
         blocks = -(-form.channels // channels) * -(-form.filters // filters)
         places = 1 if sequential else _count(form.grid, patch)
         yield Layout(
-            which, patch, channels, filters, groups,
+            kind, patch, channels, filters, groups,
             height * channels * groups, width * filters * groups,
             places * blocks * -(-form.groups // groups),
         )  # fmt: skip
 
 
 def _count(grid: Sequence[int], patch: Sequence[int]) -> int:
-    """How many patches cover a grid."""
+    """Return how many patches cover a grid."""
     return prod(-(-size // t) for size, t in zip(grid, patch, strict=True))
 
 
-def _patches(grid: Sequence[int], most: int) -> Iterator[tuple[int, ...]]:
-    """Every patch of at most so many places."""
-    for patch in product(*(range(1, min(size, most) + 1) for size in grid)):
-        if prod(patch) <= most:
+def _patches(grid: Sequence[int], limit: int) -> Iterator[tuple[int, ...]]:
+    """Yield every patch of at most `limit` places."""
+    for patch in product(*(range(1, min(size, limit) + 1) for size in grid)):
+        if prod(patch) <= limit:
             yield patch

@@ -1,4 +1,15 @@
-"""A crossbar by its pairs of devices: one input or bias line, one output column, plus and minus."""
+"""A crossbar as pairs of devices: G+ - G- between an input (or bias line) and an output.
+
+The pass `compensate` needs this view: it changes G+ - G- of the pairs, and every device must be
+free to move. In a Crossbar, one conductance may stand at several places.
+
+    differential                        inverted inputs
+              c+     c-                          c
+      x ---- G+ --- G-                   x ---- G-
+                                        -x ---- G+
+      one pair: one word line,          one pair: two word lines,
+      two bit lines                     one bit line
+"""
 
 from __future__ import annotations
 
@@ -17,11 +28,14 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """A crossbar in which every cell has a conductance of its own.
+    """A crossbar in which every device has a conductance of its own, and its pairs.
 
-    wanted: (definitions, inputs, columns) S, G+ - G- of each pair; the bias lines are the last
-    inputs. slot, column, sign: of every cell, the pair it is of and its side. drive: (inputs, word
-    lines), volts on a word line per volt at an input. g_min: siemens of a device that is off.
+    wanted: (definitions, inputs, columns) siemens, G+ - G- of each pair. The bias lines come after
+    the other inputs.
+    slot, column: (devices,), the input and the output column of the pair that a device is in.
+    sign: (devices,), +1 for the device G+ of its pair, -1 for G-.
+    drive: (inputs, word lines), volts on a word line per volt at an input.
+    g_min: siemens of an unused device.
     """
 
     crossbar: Crossbar
@@ -34,7 +48,7 @@ class Pairs:
 
     @staticmethod
     def of(crossbar: Crossbar, gain: float, g_min: float) -> Pairs:
-        """The pairs of a crossbar behind inverters of some open-loop gain."""
+        """Return the pairs of a crossbar; gain: open-loop gain of its op-amps as inverters."""
         rows, bits = np.nonzero(crossbar.cell >= 0)
         g = crossbar.g[:, crossbar.cell[rows, bits]]
         slots, column = _slots(crossbar), crossbar.column[bits].astype(np.intp)
@@ -43,32 +57,43 @@ class Pairs:
         np.add.at(wanted.transpose(1, 2, 0), (slots[rows], column), (g * sign).T)
         cell = np.full(crossbar.cell.shape, -1)
         cell[rows, bits] = np.arange(len(rows))
-        own = replace(crossbar, g=g, cell=ints(cell))
-        return Pairs(own, wanted, slots[rows], column, sign, _drive(crossbar, slots, gain), g_min)
+        separate = replace(crossbar, g=g, cell=ints(cell))
+        return Pairs(
+            separate, wanted, slots[rows], column, sign, _drive(crossbar, slots, gain), g_min
+        )
 
     def programmed(self, u: Floats, span: float) -> Crossbar:
-        """The crossbar with other differences of its pairs, the unused device of each off."""
+        """Return the crossbar with other differences of its pairs.
+
+        u: (definitions, inputs, columns), G+ - G- in siemens.
+
+        The unused device of each pair goes to g_min, and the used one to at most g_min + span.
+        Devices of 0 S are not built, and stay so.
+        """
         used = np.clip(u[:, self.slot, self.column] * self.sign, 0.0, span)
-        # 0 S is no device, and none is added.
         g = np.where(self.crossbar.g > 0, self.g_min + used, 0.0)
         return replace(self.crossbar, g=g)
 
     def siemens(self, volts: Floats, r_f: Floats, split: bool) -> Floats:
-        """What the pairs effectively are, (definitions, inputs, columns), from lane volts per volt
-        on a word line (blocks, word lines, columns); r_f: ohm (definitions, places, columns).
+        """Return G+ - G- as the outputs show it: (definitions, inputs, columns), siemens.
 
-        split: the blocks are places; the mean over them is taken.
+        Wires and amplifiers are in it: it is the transfer from an input to a lane, divided by r_f.
+
+        volts: (blocks, word lines, columns), lane volts per volt on a word line.
+        r_f: (definitions, places, columns), ohm.
+        split: whether a block is one place of a definition, not the whole definition. The result is
+        the mean over the places.
         """
         groups, places, columns = r_f.shape
-        found = self.drive @ volts
+        transfer = self.drive @ volts
         if not split:
-            return np.asarray(found / r_f.max(axis=1)[:, None, :])
-        apart = found.reshape(groups, places, -1, columns) / r_f[:, :, None, :]
-        return np.asarray(apart.mean(axis=1))
+            return np.asarray(transfer / r_f.max(axis=1)[:, None, :])
+        of_places = transfer.reshape(groups, places, -1, columns) / r_f[:, :, None, :]
+        return np.asarray(of_places.mean(axis=1))
 
 
 def _slots(crossbar: Crossbar) -> Indices:
-    """The input of each word line: taps first, then the bias lines in their order."""
+    """Return the input that drives each word line: first the taps, then the bias lines in order."""
     slots = crossbar.line.astype(np.intp)
     for sign in (1, -1):
         lines = np.flatnonzero((crossbar.line == BIAS) & (crossbar.sign == sign))

@@ -1,6 +1,17 @@
-"""Geometry of sub-images: kernels split by channel, places merged into patches.
+"""Sub-images: a kernel is split by channels and filters, and its places are merged into patches.
 
-All of it works on Windows, so it serves every convolution, and a dense layer as one place.
+All of it works on Windows, so it serves every convolution; a dense layer has one place. A patch of
+t x t places reads one sub-image of side (t - 1) * stride + (taps - 1) * dilation + 1 and becomes
+one Toeplitz block. Three taps a, b, c in one dimension, stride 1, a patch of two places:
+
+    one place a crossbar          one patch: 4 word lines, 2 signed outputs
+      y0                               y0  y1
+    x0 a                            x0  a   .
+    x1 b                            x1  b   a
+    x2 c                            x2  c   b
+                                    x3  .   c
+
+The places at "." have no device. See docs/partition.md.
 """
 
 from __future__ import annotations
@@ -15,11 +26,11 @@ from numpy.typing import NDArray
 
 from memxc.ir.kernel import Kernel
 from memxc.ir.windows import DISCARD, GROUND, Ints, Windows, ints
-from memxc.mapping.shape import Shape, live, steps
+from memxc.mapping.shape import Shape, grid_steps, live
 
 
 def flatten_places(kernel: Kernel) -> Kernel:
-    """A kernel with one tap a channel, its places in one row: patches may cross image rows."""
+    """Return a kernel of one tap with its places in one row, so that a patch may cross rows."""
 
     def flat(windows: Windows) -> Windows:
         nets = windows.nets().transpose(0, 2, 1)
@@ -34,17 +45,20 @@ def flatten_places(kernel: Kernel) -> Kernel:
     return replace(kernel, taps=flat(kernel.taps), sinks=flat(kernel.sinks), grid=(kernel.places,))
 
 
-def split(kernel: Kernel, form: Shape, channels: int, filters: int) -> list[Kernel]:
-    """Blocks of at most so many channels and filters; only the first channels keep the bias."""
+def channel_blocks(kernel: Kernel, form: Shape, channels: int, filters: int) -> list[Kernel]:
+    """Return blocks of at most so many channels and filters. Only the first channels keep the bias.
+
+    The blocks of different channels add to one lane, so a bias in each of them would count twice.
+    """
     blocks = []
-    for c0, c_count, c_size in _parts(form.channels, channels, apart=kernel.bias is not None):
+    for c0, c_count, c_size in _parts(form.channels, channels, first_alone=kernel.bias is not None):
         for n0, n_count, n_size in _parts(form.filters, filters):
             blocks.append(_block(kernel, form, (c0, c_count, c_size), (n0, n_count, n_size)))
     return blocks
 
 
 def join_groups(kernel: Kernel, count: int) -> list[Kernel]:
-    """`count` blocks of the stack side by side in one, block-diagonally; a remainder apart."""
+    """Join every `count` blocks of a stack block-diagonally; the last ones may be fewer."""
     full = kernel.groups // count * count
     parts = [(some_groups(kernel, slice(0, full)), count)] if full else []
     if full < kernel.groups:
@@ -53,10 +67,10 @@ def join_groups(kernel: Kernel, count: int) -> list[Kernel]:
 
 
 def merge(kernel: Kernel, patch: Sequence[int]) -> Kernel:
-    """Places merged into patches: one Toeplitz block that serves prod(patch) places at once.
+    """Merge places into patches: one Toeplitz block serves prod(patch) places at once.
 
-    The last patch of an axis may reach past the image: it reads GROUND and writes DISCARD there.
-    A word line that is at ground in every patch is left out.
+    The last patch of an axis may reach past the image: it reads GROUND and writes DISCARD there. A
+    word line that is at ground in every patch is left out.
     """
     count = [-(-size // t) for size, t in zip(kernel.grid, patch, strict=True)]
     taps, rows = _merged(kernel.taps, kernel.grid, patch, count, GROUND)
@@ -76,28 +90,32 @@ def merge(kernel: Kernel, patch: Sequence[int]) -> Kernel:
 
 
 def _shifts(step: Ints, patch: Sequence[int]) -> Ints:
+    """Return by how much the window moves to each place of a patch, (places, axes of the frame)."""
     return ints(np.array(list(product(*map(range, patch))), dtype=np.int32) @ step)
 
 
-def _parts(total: int, size: int, apart: bool = False) -> list[tuple[int, int, int]]:
-    """(first, blocks, size) runs that cover `total`; `apart` keeps the first block on its own."""
+def _parts(total: int, size: int, first_alone: bool = False) -> list[tuple[int, int, int]]:
+    """Return runs (first, blocks, size) that cover `total`.
+
+    first_alone: the first block is a run of its own.
+    """
     full, rest = divmod(total, size)
     runs = [(0, full, size)] if full else []
-    if apart and full > 1:
+    if first_alone and full > 1:
         runs = [(0, 1, size), (size, full - 1, size)]
     return runs + ([(full * size, 1, rest)] if rest else [])
 
 
 def _block(kernel: Kernel, form: Shape, c: tuple[int, int, int], n: tuple[int, int, int]) -> Kernel:
+    """Return a run of blocks as a stack; c, n: (first, blocks, size) of channels and filters."""
     (c0, c_count, c_size), (n0, n_count, n_size) = c, n
     weight = kernel.values.reshape(form.groups, form.channels, form.taps, form.filters)
     weight = weight[:, c0 : c0 + c_count * c_size, :, n0 : n0 + n_count * n_size]
     weight = weight.reshape(form.groups, c_count, c_size, form.taps, n_count, n_size)
     values = weight.transpose(0, 1, 4, 2, 3, 5).reshape(form.groups * c_count * n_count, -1)
-    channel, filter_ = _strides(kernel.taps), _strides(kernel.sinks)
-    taps_group = _spread(
-        kernel.taps.group, ints(channel * (c0 + c_size * np.arange(c_count))), n_count
-    )
+    channel, filter_ = _channel_stride(kernel.taps), _channel_stride(kernel.sinks)
+    taps_shift = channel * (c0 + c_size * np.arange(c_count))
+    taps_group = np.repeat((kernel.taps.group[:, None] + taps_shift).reshape(-1), n_count)
     sinks_shift = filter_ * (n0 + n_size * np.arange(n_count))
     sinks_group = (
         kernel.sinks.group[:, None, None] + np.zeros((1, c_count, 1), np.int32) + sinks_shift
@@ -115,17 +133,13 @@ def _block(kernel: Kernel, form: Shape, c: tuple[int, int, int], n: tuple[int, i
     )
 
 
-def _spread(group: Ints, shifts: Ints, inner: int) -> Ints:
-    return ints(np.repeat((group[:, None] + shifts).reshape(-1), inner))
-
-
-def _strides(windows: Windows) -> int:
-    """Flattened distance of two neighbours along the first axis of the frame."""
+def _channel_stride(windows: Windows) -> int:
+    """Return the distance, in the flattened frame, from one channel to the next."""
     return prod(windows.frame.shape[1:])
 
 
 def some_groups(kernel: Kernel, groups: slice) -> Kernel:
-    """Some blocks of a stack."""
+    """Return some blocks of a stack, as a stack."""
     return replace(
         kernel,
         values=kernel.values[groups],
@@ -136,6 +150,7 @@ def some_groups(kernel: Kernel, groups: slice) -> Kernel:
 
 
 def _side_by_side(kernel: Kernel, count: int) -> Kernel:
+    """Join every `count` blocks of a stack into one; no devices connect one to another."""
     devices, pattern = kernel.values.shape[1], kernel.pattern
     rows, columns = pattern.shape
     cell = np.full((count * rows, count * columns), -1, dtype=np.int32)
@@ -172,11 +187,14 @@ def _merged(
     count: Sequence[int],
     outside: int,
 ) -> tuple[Windows, Ints]:
-    """Windows of the patches, and for each place inside a patch the line each old line became.
+    """Return the windows of the patches, and the line of a patch that each old line became.
 
-    Lines that stay outside everywhere are dropped: what became of them is -1.
+    The second result is (places of a patch, old lines). A line that stays outside at every patch is
+    dropped; its number is -1 there.
+
+    outside: what a net past the frame is, GROUND where lines read and DISCARD where they write.
     """
-    step = steps(windows, grid)
+    step = grid_steps(windows, grid)
     assert step is not None, "only regular kernels are merged"
     origin, group, offset = windows.coordinates()
     last = np.array([n * t - 1 for n, t in zip(count, patch, strict=True)])
@@ -196,12 +214,15 @@ def _merged(
 
 
 def _used(frame: Ints, lines: Ints, starts: Ints, group: Ints) -> NDArray[np.bool_]:
-    """Which flattened offsets meet a net at some start of some group; the first, if none does."""
-    at = np.unravel_index(lines, frame.shape)
+    """Return for each flattened offset whether it meets a net from any start of any group.
+
+    If none does, the first one counts as used: a crossbar has at least one line.
+    """
+    coordinate = np.unravel_index(lines, frame.shape)
     used = np.ones(len(lines), dtype=bool)
     for axis in range(1, frame.ndim):
         firsts = np.unique(starts[:, axis, None] + group[:, axis])
-        used &= live(frame, axis, ints(at[axis]), firsts)
+        used &= live(frame, axis, ints(coordinate[axis]), firsts)
     if not used.any():
         used[:1] = True
     return used

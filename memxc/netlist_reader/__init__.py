@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memxc.errors import MemxcError, fail
-from memxc.netlist_reader.cards import NUMBER, Card
+from memxc.netlist_reader.cards import NUMBER, Card, parameters
 from memxc.netlist_reader.devices import Devices
 from memxc.netlist_reader.files import Reader
+from memxc.netlist_reader.own import Cells, read_cells
 from memxc.netlist_reader.parts import Definition, Instance, Port, Shared, Supply
 from memxc.netlist_reader.tables import Row, rows
 
@@ -67,6 +68,6 @@ def read_folder(folder: Path) -> Netlist:
 
 
 __all__ = [
-    "NUMBER", "Card", "Definition", "Devices", "Instance", "Netlist", "Port", "Row", "Shared",
-    "Supply", "read", "read_folder", "rows",
+    "NUMBER", "Card", "Cells", "Definition", "Devices", "Instance", "Netlist", "Port", "Row",
+    "Shared", "Supply", "parameters", "read", "read_cells", "read_folder", "rows",
 ]  # fmt: skip

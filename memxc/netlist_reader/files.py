@@ -55,6 +55,11 @@ class Reader:
         self._file(path, file, raw, 1)
         self.faults += nesting.faults(self.definitions)
 
+    def include(self, path: Path) -> None:
+        """Read a file as if a top file included it, unless it was read before."""
+        if (path.resolve(), "") not in self.seen:
+            self._include(path.name, path, "")
+
     def _head(self, file: str, raw: bytes) -> None:
         """What the comments of the top file say to a test bench."""
         for found in _SUPPLY.finditer(raw):

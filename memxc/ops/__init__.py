@@ -21,7 +21,7 @@ from memxc.errors import Fault, MemxcError
 from memxc.ir.bounds import TooLargeError, one_operator
 from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node
-from memxc.ir.stages import Linear, Wires
+from memxc.ir.stages import Linear, Rename
 from memxc.ops._nets import each
 from memxc.ops._registry import COLUMNS, REASONS, Call, Column, Parts, operator
 from memxc.ops._traits import Channelwise
@@ -110,7 +110,7 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
             parts = column.lower(call)
     except TooLargeError as error:
         raise call.refuse(str(error), _SMALLER, "unsupported-shape") from error
-    if not column.integers and not all(isinstance(part, Wires | Bus) for part in parts):
+    if not column.integers and not all(isinstance(part, Rename | Bus) for part in parts):
         faults = list(_integers(node, graph, used))
         if faults:
             raise MemxcError(faults)

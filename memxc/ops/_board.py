@@ -16,8 +16,8 @@ from memxc.ir.bounds import reckon
 from memxc.ir.design import Bus
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Linear, Wires
-from memxc.ir.windows import GROUND, Ints, Windows, identity, ints
+from memxc.ir.stages import Linear, Rename
+from memxc.ir.windows import GROUND, Ints, Windows, identity_windows, ints
 from memxc.ops._registry import Call, Parts
 
 #: What is larger stands for infinity: no voltage does, whatever the volts per unit.
@@ -68,13 +68,13 @@ class Board:
         if not self._srcs:
             raise call.refuse("nothing but constants", code="unsupported-model")
         if not self._values:
-            return [Wires(call.name, tuple(self._srcs), call.dst, ints(index.reshape(-1)))]
+            return [Rename(call.name, tuple(self._srcs), call.dst, ints(index.reshape(-1)))]
         held = call.fresh("constants")
         srcs = (*self._srcs, held)
         return [
             Bus(held, (len(self._values),)),
             reference(f"{call.name}/constants", self._srcs[0], held, list(self._values)),
-            Wires(call.name, srcs, call.dst, ints(index.reshape(-1))),
+            Rename(call.name, srcs, call.dst, ints(index.reshape(-1))),
         ]
 
     def _net(self, value: float) -> int:
@@ -90,7 +90,7 @@ def reference(name: str, src: str, dst: str, values: Sequence[float]) -> Linear:
         cell=None,
         bias=np.array([values]),
         taps=Windows(ints([GROUND]), ints([0]), ints([0]), ints([])),
-        sinks=identity(len(values)),
+        sinks=identity_windows(len(values)),
         grid=(1,),
     )
     return Linear(name, src, dst, (kernel,), cell="resistor")

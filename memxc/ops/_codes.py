@@ -12,8 +12,8 @@ import numpy as np
 
 from memxc.ir.design import Bus
 from memxc.ir.graph import Tensor
-from memxc.ir.kinds import bits, span
-from memxc.ir.stages import Circuit, Lanes, Wires
+from memxc.ir.kinds import bits, code_range
+from memxc.ir.stages import Circuit, Lanes, Rename
 from memxc.ir.windows import Ints, ints, lanewise
 from memxc.ops._registry import Call, Parts, lanes
 
@@ -32,7 +32,7 @@ def coded(call: Call, value: str, zero: int, kind: str) -> str:
     """The lane function of a converter: `value` rounded half to even, shifted, kept in range."""
     if not 2 <= bits(kind) <= MOST_BITS:
         raise call.refuse(f"codes of the type {kind or 'float'}", code="unsupported-op")
-    low, high = span(kind)
+    low, high = code_range(kind)
     return f"min(max(round({value})+{zero},{low}),{high})"
 
 
@@ -65,7 +65,7 @@ def one_each(
         raise call.refuse(what, "quantise activations per tensor", "unsupported-shape")
     order = ints(np.argsort(which.reshape(-1), kind="stable"))
     ends = np.cumsum(np.bincount(which.reshape(-1), minlength=len(functions)))
-    parts: list[Bus | Lanes | Wires] = []
+    parts: list[Bus | Lanes | Rename] = []
     for number, mine in enumerate(np.split(order, ends[:-1])):
         bus = Bus(call.fresh(str(number)), (len(mine),))
         taps = (lanewise(mine),)
@@ -74,19 +74,19 @@ def one_each(
     index = np.empty_like(order)
     index[order] = np.arange(len(order), dtype=np.int32)
     srcs = tuple(part.name for part in parts if isinstance(part, Bus))
-    return [*parts, Wires(call.name, srcs, call.dst, ints(index))]
+    return [*parts, Rename(call.name, srcs, call.dst, ints(index))]
 
 
-def number(call: Call, index: int, role: str) -> float:
+def scalar(call: Call, index: int, role: str) -> float:
     """A constant input that is one number for the whole tensor; 0 where it is absent."""
     if not call.has(index):
         return 0.0
     return float(call.single(call.constant(index, role), role))
 
 
-def step(call: Call, index: int, role: str = "scale") -> float:
+def positive_step(call: Call, index: int, role: str = "scale") -> float:
     """A scale that is one number, and can be one."""
-    value = number(call, index, role)
+    value = scalar(call, index, role)
     positive(call, np.array(value))
     return value
 

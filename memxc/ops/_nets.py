@@ -1,4 +1,4 @@
-"""Lanes and Wires from the numbers of nets, held in the shape of a tensor."""
+"""Lanes and Rename from the numbers of nets, held in the shape of a tensor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from memxc.ir.bounds import reckon
 from memxc.ir.graph import Tensor
-from memxc.ir.stages import Circuit, Lanes, Wires
+from memxc.ir.stages import Circuit, Lanes, Rename
 from memxc.ir.windows import Ints, ints, lanewise
 from memxc.ops._registry import Call
 
@@ -37,14 +37,14 @@ def widened(call: Call, nets: Ints) -> Ints:
         raise call.refuse(what, code="unsupported-shape") from None
 
 
-def rename(call: Call, nets: Ints, index: int = 0) -> Wires:
+def rename(call: Call, nets: Ints, index: int = 0) -> Rename:
     """The nets of one signal in another order. Raises MemxcError where their count is wrong."""
     if nets.size != prod(call.shape):
         raise call.refuse(
             f"its output has {nets.size} numbers, the model says {call.shape}",
             code="unsupported-shape",
         )
-    return Wires(call.name, (call.bus(index),), call.dst, ints(nets.reshape(-1)))
+    return Rename(call.name, (call.bus(index),), call.dst, ints(nets.reshape(-1)))
 
 
 def within(call: Call, indices: Tensor, size: int) -> Ints:

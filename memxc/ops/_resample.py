@@ -24,7 +24,7 @@ _TIE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Axis:
+class ResampledAxis:
     """Output o is the sum over t of weights[o, t] times the input at first[o] + t.
 
     Coordinates beyond the ends mean the pixel at the end. outside: outputs that look beyond the
@@ -87,7 +87,7 @@ class Sampling:
         return abs(self.scale * self.size - self.out) < 1e-5 * self.out
 
 
-def nearest(sampling: Sampling, rounding: str) -> Axis:
+def nearest(sampling: Sampling, rounding: str) -> ResampledAxis:
     """One pixel each. Where float32 cannot tell, it is the pixel that onnxruntime takes."""
     at = np.asarray(sampling.coordinates(np.float32), dtype=np.float64)
     if rounding == "simple":  # before opset 11
@@ -104,7 +104,7 @@ def nearest(sampling: Sampling, rounding: str) -> Axis:
     return _axis(sampling, np.ones((sampling.out, 1)), ints(found), at)
 
 
-def linear(sampling: Sampling, *, antialias: bool, exclude_outside: bool) -> Axis:
+def linear(sampling: Sampling, *, antialias: bool, exclude_outside: bool) -> ResampledAxis:
     """The two pixels on both sides, or with antialias all that shrink into one."""
     scale = min(sampling.scale, 1.0) if antialias else 1.0
 
@@ -114,7 +114,7 @@ def linear(sampling: Sampling, *, antialias: bool, exclude_outside: bool) -> Axi
     return _spread(sampling, floor(-1 / scale) + 1, weigh, exclude_outside)
 
 
-def cubic(sampling: Sampling, a: float, *, antialias: bool, exclude_outside: bool) -> Axis:
+def cubic(sampling: Sampling, a: float, *, antialias: bool, exclude_outside: bool) -> ResampledAxis:
     """Keys' cubic convolution over four pixels, or with antialias all that shrink into one."""
     scale = min(sampling.scale, 1.0) if antialias else 1.0
 
@@ -129,7 +129,7 @@ def cubic(sampling: Sampling, a: float, *, antialias: bool, exclude_outside: boo
 
 def _spread(
     sampling: Sampling, start: int, weigh: Callable[[Floats], Floats], exclude_outside: bool
-) -> Axis:
+) -> ResampledAxis:
     """Weights by the distance of each pixel, from `start` pixels off; they sum to one.
 
     Where they sum to nothing, they are no numbers.
@@ -150,7 +150,7 @@ def _spread(
     return _axis(sampling, np.where(abs(weights) < _NOTHING, 0.0, weights), first, at)
 
 
-def _axis(sampling: Sampling, weights: Floats, first: Ints, at: Floats) -> Axis:
+def _axis(sampling: Sampling, weights: Floats, first: Ints, at: Floats) -> ResampledAxis:
     beyond = (at < 0) | (at > sampling.size - 1)
     outside = beyond if sampling.transform == "tf_crop_and_resize" else np.zeros_like(beyond)
-    return Axis(sampling.size, weights, first, outside)
+    return ResampledAxis(sampling.size, weights, first, outside)

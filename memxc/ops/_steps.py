@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from memxc.ir.bounds import TERM, reckon
 from memxc.ir.design import Bus
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Cell, Circuit, Lanes, Linear, Stage, Wires
+from memxc.ir.stages import Circuit, DeviceKind, Lanes, Linear, Rename, Stage
 from memxc.ir.windows import GROUND, Ints, Windows, ints, lanewise
 from memxc.ops._board import reference
 from memxc.ops._registry import Call, Parts, Shape, lanes
@@ -115,7 +115,7 @@ class Steps:
         return self.linear(word, joined.bus, shape, (kernel,), "batchnorm")
 
     def linear(
-        self, word: str, src: str, shape: Shape, kernels: tuple[Kernel, ...], cell: Cell
+        self, word: str, src: str, shape: Shape, kernels: tuple[Kernel, ...], cell: DeviceKind
     ) -> Signal:
         """Weights at places, over a bus of that shape."""
         dst = self._bus(word, shape)
@@ -137,7 +137,7 @@ class Steps:
         if parts and parts[-1][1].dst == result.bus:
             last = replace(parts.pop()[1], name=call.name, dst=call.dst)
         else:
-            last = Wires(call.name, (result.bus,), call.dst, ints(result.nets.reshape(-1)))
+            last = Rename(call.name, (result.bus,), call.dst, ints(result.nets.reshape(-1)))
         for bus, stage in parts:
             flat += [bus, stage]
         return [*flat, last]
@@ -164,7 +164,7 @@ class Steps:
         firsts = np.cumsum([0, *(src.nets.size for src in srcs)])
         index = [src.nets.reshape(-1) + first for src, first in zip(srcs, firsts, strict=False)]
         buses = tuple(src.bus for src in srcs)
-        stage = Wires(self._name(word), buses, dst.name, ints(np.concatenate(index)))
+        stage = Rename(self._name(word), buses, dst.name, ints(np.concatenate(index)))
         self._parts.append((dst, stage))
         return Signal(dst.name, lanes(dst.shape))
 

@@ -10,7 +10,7 @@ import numpy as np
 from memxc.ir.bounds import reckon
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Cell, Linear
+from memxc.ir.stages import DeviceKind, Linear
 from memxc.ir.windows import Ints, ints
 from memxc.ops._nets import rename
 from memxc.ops._registry import Call, Parts, lanes, operator
@@ -39,7 +39,7 @@ def einsum(call: Call) -> Parts:
         factor = call.constant(1 - src, "factor")
         weight, theirs = _traced(factor, terms[1 - src], [*mine, *out])
     kernel = _kernel(call, ints(nets), mine, weight, theirs, out)
-    cell: Cell = "memristor" if len(terms) == 2 else "resistor"
+    cell: DeviceKind = "memristor" if len(terms) == 2 else "resistor"
     return [Linear(call.name, call.bus(src), call.dst, (kernel,), cell=cell)]
 
 

@@ -12,7 +12,7 @@ from memxc.ir.bounds import MOST_IN_ALL
 from memxc.ir.design import Bus, Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.sizes import Size
-from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
+from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
 
 _CELLS = {
     "memristor": "crossbar",
@@ -22,7 +22,7 @@ _CELLS = {
 
 
 @dataclass(frozen=True)
-class Row:
+class NodeRow:
     """What becomes of one node.
 
     kind: crossbar, scale and bias (memristors beside the crossbars), fixed resistors, lanes, wires,
@@ -44,7 +44,9 @@ class _Lowered:
     faults: Mapping[int, tuple[Fault, ...]]
 
 
-def load(path: Path | frontend.Part, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+def load_graph(
+    path: Path | frontend.Part, shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> Graph:
     """The network of a file, as `frontend.load` has it.
 
     Where its shapes cannot be told, MemxcError has the faults of all operators and attributes as
@@ -98,7 +100,7 @@ def _named(graph: Graph, lowered: _Lowered) -> Iterator[Stage | Bus]:
             yield part if name == part.name else replace(part, name=name)
 
 
-def survey(graph: Graph) -> tuple[list[Row], list[Fault]]:
+def survey(graph: Graph) -> tuple[list[NodeRow], list[Fault]]:
     """What becomes of each node, in the order of the graph, and every fault."""
     lowered = _walk(graph)
     rows = [
@@ -150,7 +152,7 @@ def _misplaced(graph: Graph, parts: Mapping[int, ops.Parts]) -> Iterator[tuple[i
             digital = [src for src in stage.srcs if src in origin]
             if isinstance(stage, Digital):
                 origin[stage.dst] = index
-            elif isinstance(stage, Wires) and len(digital) == len(stage.srcs):
+            elif isinstance(stage, Rename) and len(digital) == len(stage.srcs):
                 origin[stage.dst] = origin[digital[0]]
             else:
                 for src in digital:
@@ -175,13 +177,13 @@ def _too_early(node: Node, reader: Node) -> Fault:
     )
 
 
-def _row(node: Node, parts: ops.Parts, faults: Sequence[Fault]) -> Row:
+def _row(node: Node, parts: ops.Parts, faults: Sequence[Fault]) -> NodeRow:
     if faults:
-        return Row(node.name, node.op, "refused", faults[0].what)
+        return NodeRow(node.name, node.op, "refused", faults[0].what)
     stages = [part for part in parts if not isinstance(part, Bus)]
     kinds = dict.fromkeys(_kind(stage) for stage in stages)
     circuits = dict.fromkeys(_circuit(stage) for stage in stages)
-    return Row(node.name, node.op, ", ".join(kinds), ", ".join(filter(None, circuits)))
+    return NodeRow(node.name, node.op, ", ".join(kinds), ", ".join(filter(None, circuits)))
 
 
 def _kind(stage: Stage) -> str:
@@ -190,7 +192,7 @@ def _kind(stage: Stage) -> str:
             return _CELLS[stage.cell]
         case Lanes():
             return "lanes"
-        case Wires():
+        case Rename():
             return "wires"
         case Digital():
             return "digital"

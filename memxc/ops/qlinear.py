@@ -15,10 +15,10 @@ import numpy as np
 
 from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node, Tensor
-from memxc.ir.kinds import span
+from memxc.ir.kinds import code_range
 from memxc.ir.stages import Lanes
 from memxc.ir.windows import lanewise
-from memxc.ops._codes import ADC, coded, from_codes, number, positive, step
+from memxc.ops._codes import ADC, coded, from_codes, positive, positive_step, scalar
 from memxc.ops._registry import Call, Parts, lanes, operator
 from memxc.ops.conv import ATTRS, conv
 from memxc.ops.dense import matmul
@@ -80,7 +80,7 @@ class _Layer:
 
     def _check_sums(self, zero: int, weight: Tensor, bias: Tensor | None) -> None:
         """Raise MemxcError where the model's sums of 32 bits could wrap around."""
-        low, high = span(self.call.kind(self.signal))
+        low, high = code_range(self.call.kind(self.signal))
         reach = max(abs(low - zero), abs(high - zero))
         rows = self.column_axes(weight.ndim)
         largest = reach * np.abs(weight).sum(axis=rows, dtype=np.float64).max(initial=0.0)
@@ -104,7 +104,7 @@ class _Layer:
 def conv_integer(call: Call) -> Parts:
     """A Conv of integers less their zero points; its sums stay analog."""
     layer = _Layer(call, conv, 0, 1, out=0)
-    return layer.parts(call.dst, int(number(call, 2, "zero point")), layer.integers(3))
+    return layer.parts(call.dst, int(scalar(call, 2, "zero point")), layer.integers(3))
 
 
 @operator("MatMulInteger", since=10, integers=True)
@@ -113,7 +113,7 @@ def matmul_integer(call: Call) -> Parts:
     layer = _Layer(call, matmul, 0, 1, out=-1)
     if call.is_constant(0):
         layer = _Layer(call, matmul, 1, 0, out=-2)
-    zero = int(number(call, 2 + layer.signal, "zero point"))
+    zero = int(scalar(call, 2 + layer.signal, "zero point"))
     return layer.parts(call.dst, zero, layer.integers(2 + layer.weight))
 
 
@@ -145,10 +145,10 @@ def _between_codes(layer: _Layer, bias_input: int | None) -> Parts:
     if (share != 1).any():
         weight = weight * share
         bias = None if bias is None else bias * share.reshape(-1)
-    ratio = step(call, layer.signal + 1) * float(scales.max()) / step(call, 6)
+    ratio = positive_step(call, layer.signal + 1) * float(scales.max()) / positive_step(call, 6)
     between = Bus(call.fresh("sum"), call.shape)
-    function = coded(call, f"x0*{ratio!r}", int(number(call, 7, "zero point")), call.dst_kind)
+    function = coded(call, f"x0*{ratio!r}", int(scalar(call, 7, "zero point")), call.dst_kind)
     taps = lanewise(lanes(call.shape).reshape(-1))
     adc = Lanes(f"{call.name}/adc", (between.name,), call.dst, (taps,), function, ADC)
-    zero = int(number(call, layer.signal + 2, "zero point"))
+    zero = int(scalar(call, layer.signal + 2, "zero point"))
     return [between, *layer.parts(between.name, zero, weight, bias), adc]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from memxc.ir.kinds import bits, span
+from memxc.ir.kinds import bits, code_range
 from memxc.ir.stages import Circuit
 from memxc.ir.windows import Ints, ints
 from memxc.ops._blocks import COMPARATOR, built
@@ -84,7 +84,7 @@ def cast(call: Call) -> Parts:
         return [each(call, f"max(sgn(abs(x0)-{near(src, 'x0', '0')}),0)", _WINDOW)]
     if src or bits(dst) not in (8, 16):
         raise call.refuse(f"no circuit turns {src or 'float'} into {dst}", code="unsupported-op")
-    low, high = span(dst)
+    low, high = code_range(dst)
     # Within a millionth of the next code it is that code: an integer with noise stays itself.
     towards_zero = "max(floor(x0+1e-6),0)-max(floor(1e-6-x0),0)"
     return [each(call, f"min(max({towards_zero},{low}),{high})", ADC)]
@@ -103,7 +103,7 @@ def cast_like(call: Call) -> Parts:
 
 
 def _holds(wide: str, narrow: str) -> bool:
-    (low, high), (least, most) = span(wide), span(narrow)
+    (low, high), (least, most) = code_range(wide), code_range(narrow)
     return low <= least and most <= high
 
 

@@ -19,7 +19,7 @@ from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._board import Board, level
 from memxc.ops._registry import Call, Parts, axes_of, lanes, operator
-from memxc.ops._resample import Axis, Floats, Sampling, cubic, linear, nearest
+from memxc.ops._resample import Floats, ResampledAxis, Sampling, cubic, linear, nearest
 from memxc.ops._traits import SETTINGS, Channelwise
 from memxc.ops._windows import grid, lattice
 
@@ -104,7 +104,7 @@ def _scales(call: Call, axes: tuple[int, ...], index: int) -> list[float]:
 
 def _axes(
     call: Call, scales: list[float], transform: str, roi: dict[int, tuple[float, float]]
-) -> list[Axis]:
+) -> list[ResampledAxis]:
     """How each axis is sampled. Raises MemxcError where ONNX and its runtimes do not agree."""
     mode, found = call.attrs["mode"], []
     if mode not in _MODES or not all(0 < scale < inf for scale in scales):
@@ -131,7 +131,7 @@ def _axes(
     return found
 
 
-def _sampled(call: Call, sampling: Sampling) -> Axis:
+def _sampled(call: Call, sampling: Sampling) -> ResampledAxis:
     options = {name: bool(call.attrs.get(name)) for name in ("antialias", "exclude_outside")}
     match call.attrs["mode"]:
         case "linear":
@@ -148,7 +148,7 @@ def _sampled(call: Call, sampling: Sampling) -> Axis:
     return nearest(sampling, rounding)
 
 
-def _resized(call: Call, axes: list[Axis]) -> Parts:
+def _resized(call: Call, axes: list[ResampledAxis]) -> Parts:
     if tuple(len(axis.first) for axis in axes) != call.shape:
         raise call.refuse("its output has another rank", code="unsupported-shape")
     beyond = np.zeros(call.shape, dtype=bool)
@@ -185,7 +185,7 @@ class _Part:
     weights: Floats
 
 
-def _parts(axis: Axis) -> Iterator[_Part]:
+def _parts(axis: ResampledAxis) -> Iterator[_Part]:
     """The outputs of an axis by their weights, or by the signs of these alone."""
     inner = ints(np.flatnonzero(~axis.outside))
     if not inner.size:
@@ -230,7 +230,7 @@ def _windows(frame: Ints, first: list[Ints], offsets: list[Ints]) -> Windows:
     )
 
 
-def _reach(axis: Axis) -> tuple[int, int]:
+def _reach(axis: ResampledAxis) -> tuple[int, int]:
     """How far weights reach beyond both ends of an axis."""
     before = max(0, -int(axis.first.min()))
     return before, max(0, int(axis.first.max()) + axis.weights.shape[1] - axis.size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from memxc.ir.stages import Wires
+from memxc.ir.stages import Rename
 from memxc.ir.windows import ints
 from memxc.ops._board import Board
 from memxc.ops._nets import rename
@@ -107,7 +107,7 @@ def split(call: Call) -> Parts:
         )
     src = call.bus(0)
     return [
-        Wires(f"{call.name}/{i}", (src,), name, ints(part.reshape(-1)))
+        Rename(f"{call.name}/{i}", (src,), name, ints(part.reshape(-1)))
         for i, (name, part) in enumerate(zip(outputs, parts, strict=True))
         if name
     ]

@@ -19,8 +19,8 @@ from memxc.evaluation import evaluate
 from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Digital, Lanes, Linear, Wires
-from memxc.mapping.feedback import largest
+from memxc.ir.stages import Digital, Lanes, Linear, Rename
+from memxc.mapping.feedback import largest_weights
 
 #: More bias lines than this cost more rows than they save in resolution.
 _MOST_BIAS_LINES = 8
@@ -151,7 +151,7 @@ def _families(design: Design) -> Iterator[set[str]]:
             digital.add(stage.dst)
             continue
         family[stage.dst] = {stage.dst}
-        if isinstance(stage, Wires) or (isinstance(stage, Lanes) and stage.keeps_scale):
+        if isinstance(stage, Rename) or (isinstance(stage, Lanes) and stage.keeps_scale):
             merged = set().union(family[stage.dst], *(family[src] for src in stage.srcs))
             family.update(dict.fromkeys(merged, merged))
     seen: set[int] = set()
@@ -184,7 +184,7 @@ def _bias_lines(kernel: Kernel, unit: float, most: int) -> int:
     """Lines so that no bias device exceeds the largest weight of its column, within `most`."""
     if kernel.bias is None or not kernel.rows:
         return 1
-    weight = largest(kernel)
+    weight = largest_weights(kernel)
     bias = np.abs(np.asarray(kernel.bias, dtype=np.float64))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         lines = np.where(weight > 0, bias * unit / weight, 1.0)

@@ -27,7 +27,7 @@ from memxc.mapping import levels
 from memxc.mapping.definitions import renumbered
 from memxc.mapping.pairs import Pairs
 from memxc.physics.network import stage_matrix
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.target import Device, Target
 
 Floats = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Compensate(DesignPass):
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
         """The design with other conductances and r_f, on the device's levels."""
-        wires = None if ctx.target.wire.ideal else Wires.of(ctx.target.wire)
+        wires = None if ctx.target.wire.ideal else WireResistance.of(ctx.target.wire)
         stages, saturated = [], 0
         for stage, volts in driven(design, ctx.samples):
             if isinstance(stage, Array) and wires is not None:
@@ -88,7 +88,7 @@ class Compensate(DesignPass):
             {} if wires is None else {"saturated": saturated},
         )
 
-    def _tries(self, stage: Array, wires: Wires, target: Target) -> list[_Try]:
+    def _tries(self, stage: Array, wires: WireResistance, target: Target) -> list[_Try]:
         """The stage compensated, each with its number of saturated pairs; where it is not certain
         that this is best, in several ways, the first of them as it was."""
         device = target.device
@@ -102,7 +102,9 @@ class Compensate(DesignPass):
         return found[1:] if done and not stepped else found
 
 
-def _best(design: Design, stage: Array, wires: Wires, volts: Floats, tries: list[_Try]) -> _Try:
+def _best(
+    design: Design, stage: Array, wires: WireResistance, volts: Floats, tries: list[_Try]
+) -> _Try:
     """The one with the least error on the samples."""
     if len(tries) == 1:
         return tries[0]
@@ -115,7 +117,9 @@ class _Work:
     """A stage that is being compensated; per crossbar u (definitions, inputs, columns) in siemens,
     what r_f has grown by (definitions, 1, columns), and the gap that the last step saw."""
 
-    def __init__(self, stage: Array, wires: Wires, target: Target, headroom: float) -> None:
+    def __init__(
+        self, stage: Array, wires: WireResistance, target: Target, headroom: float
+    ) -> None:
         self.before, self.wires, self.target, self.headroom = stage, wires, target, headroom
         g_min = target.device.g_min if stage.programmable else 0.0
         self.span = target.device.g_max - g_min
@@ -143,7 +147,7 @@ class _Work:
             np.abs(u).max(axis=1, initial=0.0) * growth[:, 0] / self.span
             for u, growth in zip(self.u, self.growth, strict=True)
         ]
-        shared = amplifiers.alike([c.sinks for c in self.before.crossbars], peaks, width)
+        shared = amplifiers.equalized([c.sinks for c in self.before.crossbars], peaks, width)
         for k, peak in enumerate(shared):
             now, need = self.growth[k], np.clip(peak, 1.0, self.headroom)[:, None, :]
             steps = np.minimum(np.ceil(need / _STEP) * _STEP, self.headroom)
@@ -179,7 +183,7 @@ def _rounded(stage: Array, device: Device) -> Array:
         return stage
     return replace(
         stage,
-        crossbars=tuple(replace(c, g=levels.nearest(c.g, device)) for c in stage.crossbars),
+        crossbars=tuple(replace(c, g=levels.nearest_level(c.g, device)) for c in stage.crossbars),
     )
 
 

@@ -67,7 +67,7 @@ class _Rewriting:
         }
         self.graph = replace(old, shapes={**old.shapes, **shapes})
         for node in old.nodes:
-            self._node(node, channel_flow.kind(node, old), old)
+            self._node(node, channel_flow.channel_kind(node, old), old)
         return replace(self.graph, nodes=tuple(self.nodes))
 
     def _node(self, node: Node, kind: str, old: Graph) -> None:
@@ -86,7 +86,7 @@ class _Rewriting:
                 some = [each for each in zip(signals, parts, strict=True) if each[1].any()]
                 self._add(replace(node, inputs=tuple(name for name, _ in some)), some)
             case "flat", out:
-                wanted = channel_flow.blocks(out, old.shapes[signals[0]][1])
+                wanted = channel_flow.any_of_block(out, old.shapes[signals[0]][1])
                 self._add(self._reshaped(node), [(signals[0], wanted)])
             case "alone", out:
                 self._add(self._sliced(node, out, old), [(name, out) for name in signals])
@@ -97,12 +97,12 @@ class _Rewriting:
         layer, src = read_layer(node, old), node.inputs[0]
         assert layer is not None, "the kind of the node is that of a layer"
         if kind == "dense":
-            values = channel_flow.of(src, old, self.known)
+            values = channel_flow.constants_of(src, old, self.known)
             wanted = read_by(node, old, values, out)
             gone = ~wanted & channel_flow.absorbed(layer, values)
             layer = channel_flow.response(layer, np.nan_to_num(values), gone)
         else:
-            wanted = channel_flow.blocks(out, old.shapes[src][1])
+            wanted = channel_flow.any_of_block(out, old.shapes[src][1])
         if wanted.all() and out.all():
             self.nodes.append(node)
             return

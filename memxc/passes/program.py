@@ -20,13 +20,13 @@ from scipy.sparse.csgraph import connected_components
 from memxc.errors import fail
 from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Bus, Design
-from memxc.ir.kernel import Crossbar, Kernel, blocks
+from memxc.ir.kernel import Crossbar, Kernel, blocks_at_once
 from memxc.ir.stages import Array, Linear, Signed
 from memxc.ir.windows import ints
 from memxc.mapping import conductance as devices
 from memxc.mapping import feedback as amplifiers
 from memxc.mapping import levels, subimage
-from memxc.mapping.feedback import largest
+from memxc.mapping.feedback import largest_weights
 from memxc.target import Device
 
 Floats = NDArray[np.float64]
@@ -62,16 +62,16 @@ class Program(DesignPass):
             stages.append(stage)
         return Result(design.with_stages(stages))
 
-    def plan(self, stage: Linear, design: Design, ctx: Context) -> Plan:
+    def plan(self, stage: Linear, design: Design, ctx: Context) -> StageProgram:
         """How a stage of a calibrated design is programmed."""
         src, dst = design.buses[stage.src], design.buses[stage.dst]
         known = None if self.levels == "later" else ctx.target.device
-        bare = Plan(stage, src, dst, ctx, known, ())
+        bare = StageProgram(stage, src, dst, ctx, known, ())
         return replace(bare, peaks=tuple(_peaks(stage.kernels, bare.bias_unit, dst.width)))
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class StageProgram:
     """How a stage is programmed, between buses that have scales.
 
     known: the device on whose levels the conductances are, None for any within its range.
@@ -95,7 +95,7 @@ class Plan:
         """The same, a few blocks of a stack at a time, as Crossbar.parts has them."""
         for kernel, peak in zip(self.stage.kernels, self.peaks, strict=True):
             biased = 0 if kernel.bias is None else kernel.columns
-            step = blocks(2 * (kernel.values.shape[1] + biased))
+            step = blocks_at_once(2 * (kernel.values.shape[1] + biased))
             # All blocks of fixed resistors say which of them are left out.
             whole = not self.stage.programmable or step >= kernel.groups
             for start in range(0, kernel.groups, kernel.groups if whole else step):
@@ -107,7 +107,7 @@ class Plan:
         made = _crossbar(kernel, peak, self.bias_unit, self.stage, self.ctx, self.signed, first)
         if not self.stage.programmable:
             return made
-        return replace(made, g=levels.nearest(made.g, self.known))
+        return replace(made, g=levels.nearest_level(made.g, self.known))
 
     def array(self, crossbars: Sequence[Crossbar]) -> Array:
         """The stage with its crossbars, and the amplifiers' resistors that they need."""
@@ -155,7 +155,7 @@ class Plan:
 def _peaks(kernels: Sequence[Kernel], bias_unit: float, width: int) -> list[Floats]:
     """Largest magnitude (groups, columns) of each kernel's columns, equal along shared lanes."""
     own = [_own_peak(kernel, bias_unit) for kernel in kernels]
-    shared = amplifiers.alike([kernel.sinks for kernel in kernels], own, width)
+    shared = amplifiers.equalized([kernel.sinks for kernel in kernels], own, width)
     return [np.where(peak > 0, peak, 1.0) for peak in shared]
 
 
@@ -165,7 +165,7 @@ def _own_peak(kernel: Kernel, bias_unit: float) -> Floats:
     if kernel.bias is not None:
         bias = np.abs(kernel.bias) * bias_unit / kernel.bias_lines
     if kernel.cell is None:
-        return np.asarray(np.maximum(largest(kernel), bias))
+        return np.asarray(np.maximum(largest_weights(kernel), bias))
     values = np.abs(np.asarray(kernel.values, dtype=np.float64))
     # A device has one slope, so the columns that it stands in have one peak.
     column, device = _families(kernel)
@@ -207,7 +207,7 @@ def _crossbar(
     layout = devices.inverted if signed == "inverted-inputs" else devices.differential
     lines = kernel.bias_lines if kernel.bias is not None else 0
     cell, line, sign, column, polarity = layout(pattern, kernel.values.shape[1], lines)
-    g = devices.pairs(values, bias, g_min, span, ctx.zeros)
+    g = devices.differential_pairs(values, bias, g_min, span, ctx.zeros)
     if fixed:
         # A fixed resistor of no conductance is left out, and a minus bit line without any.
         cell = np.where(np.max(g, axis=0)[np.maximum(cell, 0)] > 0, cell, -1)

@@ -63,7 +63,7 @@ class PruneCkf(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """The graph with zeros in its weights."""
-        warnings = prune.check(self, ("share", "threshold", "loss"), CHOICES, ctx)
+        warnings = prune.check_amounts(self, ("share", "threshold", "loss"), CHOICES, ctx)
         layers = prune.layers(graph)
         if not layers:
             raise fail("usage", self.name, "the network has no layer of constant weights")

@@ -61,7 +61,7 @@ class PruneLines(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """The graph with zeros in its weights."""
-        warnings = prune.check(self, ("share", "loss"), CHOICES, ctx)
+        warnings = prune.check_amounts(self, ("share", "loss"), CHOICES, ctx)
         units = _units(graph, self.unit)
         if not units:
             words = "depthwise convolution" if self.unit == "crossbar" else "layer"
@@ -121,7 +121,7 @@ def _units(graph: Graph, unit: str) -> dict[int, Layer]:
     return {
         index: layer
         for index, layer in prune.layers(graph).items()
-        if channel_flow.kind(layer.node, graph) == wanted
+        if channel_flow.channel_kind(layer.node, graph) == wanted
         and (unit != "crossbar" or layer.node.op == "Conv")
     }
 

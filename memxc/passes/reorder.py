@@ -16,7 +16,7 @@ from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array
 from memxc.ir.windows import ints
 from memxc.mapping.definitions import renumbered
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -41,7 +41,7 @@ class Reorder(DesignPass):
         """The design with its lines in another order; itself where the target has no wires."""
         if ctx.target.wire.ideal:
             return Result(design)
-        wires = Wires.of(ctx.target.wire)
+        wires = WireResistance.of(ctx.target.wire)
         stages = (
             _best(design, stage, wires, volts) if isinstance(stage, Array) else stage
             for stage, volts in driven(design, ctx.samples)
@@ -49,7 +49,7 @@ class Reorder(DesignPass):
         return Result(design.with_stages(renumbered(stages)))
 
 
-def _best(design: Design, stage: Array, wires: Wires, volts: Floats) -> Array:
+def _best(design: Design, stage: Array, wires: WireResistance, volts: Floats) -> Array:
     wanted = evaluate.step(stage, design.buses, [volts])
     mean = np.append(np.abs(volts).mean(axis=0), 0.0)  # a grounded line reads the spare last one
     carried = [_carried(crossbar, mean, stage.v_bias) for crossbar in stage.crossbars]

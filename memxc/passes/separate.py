@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from memxc import units
 from memxc.analysis.layer import read_layer
 from memxc.analysis.moments import fitted_stage, measured_moments, refit_stages
-from memxc.analysis.separable import Moments, Pair, fit
+from memxc.analysis.separable import Pair, PatchMoments, fit
 from memxc.evaluation import evaluate, losses, samples
 from memxc.interfaces import Context, GraphPass, Option, Result
 from memxc.ir.design import Design
@@ -132,7 +132,7 @@ class _Work:
         """Pairs for some layers, one fitted behind the other."""
         return refit_stages(self.design, self.inputs, names, self._fit)
 
-    def _fit(self, stage: Linear, moments: Moments) -> Pair:
+    def _fit(self, stage: Linear, moments: PatchMoments) -> Pair:
         (kernel,), (_, channels, *_) = stage.kernels, self._weight(stage.dst).shape
         weight = kernel.weight()[0].T.reshape(kernel.columns, channels, -1)
         return fit(weight, moments, self.rank)

@@ -50,7 +50,7 @@ def _tiled(stage: Linear, ctx: Context) -> Linear:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _LineBlocks:
     """`count` blocks of `size` lines, one behind the other from line `first` on."""
 
     first: int
@@ -76,40 +76,40 @@ def tiles(kernel: Kernel, rows: int, columns: int) -> Iterator[Kernel]:
                 yield part
 
 
-def _row_runs(kernel: Kernel, rows: int) -> list[tuple[_Run, bool]]:
+def _row_runs(kernel: Kernel, rows: int) -> list[tuple[_LineBlocks, bool]]:
     """Rows of each part, and whether the bias lines are with them."""
     runs = _runs(kernel, kernel.taps, rows)
     if kernel.bias is None:
         return [(run, False) for run in runs]
     last = runs[-1].size if runs else rows
     if last + kernel.bias_lines > rows:
-        return [(run, False) for run in runs] + [(_Run(kernel.rows, 1, 0), True)]
+        return [(run, False) for run in runs] + [(_LineBlocks(kernel.rows, 1, 0), True)]
     *before, run = runs
     apart = run.count - 1
     if apart:
-        before.append(_Run(run.first, apart, run.size))
-    end = _Run(run.first + apart * run.size, 1, run.size)
+        before.append(_LineBlocks(run.first, apart, run.size))
+    end = _LineBlocks(run.first + apart * run.size, 1, run.size)
     return [(part, False) for part in before] + [(end, True)]
 
 
-def _runs(kernel: Kernel, windows: Windows, size: int) -> list[_Run]:
+def _runs(kernel: Kernel, windows: Windows, size: int) -> list[_LineBlocks]:
     full, rest = divmod(windows.lines, size)
-    whole = _Run(0, full, size)
+    whole = _LineBlocks(0, full, size)
     if full > 1 and (kernel.cell is not None or not _even(windows, whole)):
-        runs = [_Run(i * size, 1, size) for i in range(full)]
+        runs = [_LineBlocks(i * size, 1, size) for i in range(full)]
     else:
         runs = [whole] if full else []
-    return runs + ([_Run(full * size, 1, rest)] if rest else [])
+    return runs + ([_LineBlocks(full * size, 1, rest)] if rest else [])
 
 
-def _even(windows: Windows, run: _Run) -> bool:
+def _even(windows: Windows, run: _LineBlocks) -> bool:
     """Whether each block is the first one, moved as a whole."""
     at = windows.coordinates()[2][run.lines]
     blocks = at.reshape(run.count, run.size, -1)
     return bool((blocks - blocks[:, :1] == blocks[0] - blocks[0, 0]).all())
 
 
-def _cut(kernel: Kernel, row: _Run, column: _Run, with_bias: bool) -> Kernel:
+def _cut(kernel: Kernel, row: _LineBlocks, column: _LineBlocks, with_bias: bool) -> Kernel:
     values, cell = kernel.values, kernel.cell
     if cell is None:
         dense = values.reshape(kernel.groups, kernel.rows, kernel.columns)
@@ -137,7 +137,7 @@ def _cut(kernel: Kernel, row: _Run, column: _Run, with_bias: bool) -> Kernel:
     )
 
 
-def _stacked(windows: Windows, run: _Run, outer: int, inner: int) -> Windows:
+def _stacked(windows: Windows, run: _LineBlocks, outer: int, inner: int) -> Windows:
     """The windows of a run's blocks, each group of them `outer` times, each block `inner` times."""
     offset = windows.offset[run.lines]
     shift = offset[:: run.size] - offset[0] if run.size else np.zeros(1, dtype=np.int32)

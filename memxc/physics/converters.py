@@ -15,7 +15,7 @@ import numpy as np
 
 from memxc.ir import expr
 from memxc.ir.design import Bus, Design
-from memxc.ir.stages import Array, Circuit, Digital, Lanes, Stage, Wires
+from memxc.ir.stages import Array, Circuit, Digital, Lanes, Rename, Stage
 from memxc.ir.windows import lanewise
 from memxc.target import Target
 
@@ -127,7 +127,7 @@ def _reading(stage: Stage, names: Mapping[str, str]) -> Stage:
     """The stage with its sources by other names."""
     if not names:
         return stage
-    if isinstance(stage, Lanes | Wires | Digital):
+    if isinstance(stage, Lanes | Rename | Digital):
         return replace(stage, srcs=tuple(names.get(src, src) for src in stage.srcs))
     return replace(stage, src=names.get(stage.src, stage.src))
 
@@ -154,7 +154,7 @@ def _without(design: Design) -> Design:
 
 def _positive(stage: Stage, known: Mapping[str, bool]) -> bool:
     """Whether a stage never drives its bus below 0."""
-    if isinstance(stage, Wires):
+    if isinstance(stage, Rename):
         return all(known.get(src, False) for src in stage.srcs)
     if not isinstance(stage, Lanes):
         return False

@@ -25,16 +25,16 @@ from memxc.ir.design import Design
 from memxc.physics.device import variation
 from memxc.simulate.circuit import answers, circuit
 from memxc.simulate.journal import Journal
-from memxc.simulate.points import Plan, Point, Program, check_programming, points, programmed
+from memxc.simulate.points import Point, Program, SweepPlan, check_programming, points, programmed
 from memxc.target import Target
 
 __all__ = [
-    "Bench",
     "Data",
-    "Plan",
     "Point",
-    "Row",
-    "Scores",
+    "SweepPlan",
+    "SweepRow",
+    "SweepScores",
+    "UnderTest",
     "circuit",
     "draw_seed",
     "points",
@@ -46,7 +46,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Row:
+class SweepRow:
     """One point of the sweep: its settings, and the score of each draw.
 
     reprogrammed: keys for which the network was programmed anew.
@@ -68,7 +68,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Scores:
+class SweepScores:
     """What simulate found. original: the score of the network itself in onnxruntime, or None.
 
     count: how many samples were scored. warnings: what the user has to know of the data, and of
@@ -78,7 +78,7 @@ class Scores:
     metric: Metric
     count: int
     original: float | None
-    rows: tuple[Row, ...]
+    rows: tuple[SweepRow, ...]
     warnings: tuple[str, ...] = ()
 
     def to_pandas(self) -> Any:
@@ -123,7 +123,7 @@ class Data:
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class UnderTest:
     """The programmed network that is simulated, and the original one beside it.
 
     digest: the SHA-256 of the design; program: the same network programmed for another target,
@@ -144,16 +144,16 @@ def draw_seed(seed: int, draw: int) -> int:
     return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
 
 
-def run(bench: Bench, data: Data, plan: Plan) -> Scores:
+def run(bench: UnderTest, data: Data, plan: SweepPlan) -> SweepScores:
     """The score of every point and draw. Raises MemxcError (usage) for settings or labels that
     do not fit; what was finished before stays in the journal."""
     todo = points(plan, bench.target)
     check_programming(todo, bench.program)
     right, metric = _truth(bench, data, plan)
-    return _Run(bench, data, plan, right, metric, todo).result()
+    return _Sweep(bench, data, plan, right, metric, todo).result()
 
 
-def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, Metric]:
+def _truth(bench: UnderTest, data: Data, plan: SweepPlan) -> tuple[Array, Metric]:
     """What answers are compared with, and by which metric."""
     name = bench.design.outputs[0]
     shape = bench.design.buses[name].sample
@@ -169,18 +169,24 @@ def _truth(bench: Bench, data: Data, plan: Plan) -> tuple[Array, Metric]:
     return reference.predict(bench.original, data.inputs)[name], metric
 
 
-class _Run:
+class _Sweep:
     """The points and draws of a plan, one after the other."""
 
     def __init__(
-        self, bench: Bench, data: Data, plan: Plan, right: Array, metric: Metric, todo: list[Point]
+        self,
+        bench: UnderTest,
+        data: Data,
+        plan: SweepPlan,
+        right: Array,
+        metric: Metric,
+        todo: list[Point],
     ) -> None:
         self.bench, self.data, self.plan = bench, data, plan
         self.right, self.metric, self.todo = right, metric, todo
         # Draws of one point come after each other: one network is kept.
         self.programmed = lru_cache(maxsize=1)(self._programmed)
 
-    def result(self) -> Scores:
+    def result(self) -> SweepScores:
         original = self._original()
         jobs = [
             (number, draw)
@@ -197,10 +203,10 @@ class _Run:
                 done += 1
             scores[number].append(known)
         rows = (
-            Row(point.settings, tuple(found), point.reprogrammed)
+            SweepRow(point.settings, tuple(found), point.reprogrammed)
             for point, found in zip(self.todo, scores, strict=True)
         )
-        return Scores(self.metric, self.data.count, original, tuple(rows))
+        return SweepScores(self.metric, self.data.count, original, tuple(rows))
 
     def _draws(self, number: int) -> int:
         target = self.todo[number].target

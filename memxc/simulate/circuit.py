@@ -14,7 +14,7 @@ from memxc.evaluation import reference
 from memxc.ir.design import Design
 from memxc.physics.device import iv_laws, nonlinear_lanes, variation
 from memxc.physics.network import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.simulate import walk
 from memxc.target import Target
 
@@ -36,7 +36,7 @@ def circuit(
     _check_noise(target)
     real = variation.disturbed(design, target, seed, draw_per)
     straight = nonlinear_lanes.straight(real, iv_laws.law(target.device))
-    return effective.effective(straight, Wires.of(target.wire))
+    return effective.effective(straight, WireResistance.of(target.wire))
 
 
 def answers(
@@ -62,7 +62,7 @@ def answers(
 
 def _unstated(target: Target) -> bool:
     """Whether no matrix states what the crossbars do."""
-    return target.device.iv != "linear" and any(astuple(Wires.of(target.wire)))
+    return target.device.iv != "linear" and any(astuple(WireResistance.of(target.wire)))
 
 
 def _check_noise(target: Target) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field
 from memxc.documents import Count, Number, Part
 from memxc.evaluation.metrics import Metric
 from memxc.physics.device.variation import DrawPer
-from memxc.simulate import Plan, Scores
+from memxc.simulate import SweepPlan, SweepScores
 
 SCHEMA: Final = "memxc-simulate/1"
 
@@ -56,7 +56,7 @@ class Simulated(Part):
     warnings: tuple[str, ...] = Field(description="Warnings about the data.")
 
 
-def document(result: Scores, plan: Plan) -> Simulated:
+def document(result: SweepScores, plan: SweepPlan) -> Simulated:
     """The document of a simulation."""
     return Simulated(
         schema_=SCHEMA,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from memxc.errors import fail
-from memxc.simulate import Scores
+from memxc.simulate import SweepScores
 from memxc.target import Target
 
 #: What is scored, and what it is multiplied by.
@@ -33,7 +33,7 @@ def check() -> None:
         raise fail("missing-engine", "--plot", "matplotlib is not installed", hint)
 
 
-def svg(result: Scores) -> bytes:
+def svg(result: SweepScores) -> bytes:
     """An SVG with equal bytes for equal results. The first key of the sweep runs along x, every
     combination of the others is a line. Raises MemxcError (missing-engine) without matplotlib."""
     check()
@@ -49,7 +49,7 @@ def svg(result: Scores) -> bytes:
     return data.getvalue()
 
 
-def _draw(axes: Any, result: Scores) -> None:
+def _draw(axes: Any, result: SweepScores) -> None:
     name, scale = _NAMES[result.metric]
     lines = _lines(result, scale)
     for label, points in lines.items():
@@ -83,7 +83,7 @@ def axis(key: str) -> str:
     return key
 
 
-def _title(result: Scores) -> str:
+def _title(result: SweepScores) -> str:
     draws = max(len(row.scores) for row in result.rows)
     of = f", mean and standard deviation of {draws} draws" if draws > 1 else ""
     return f"{result.count:,} samples{of}"
@@ -109,7 +109,7 @@ def _spans(values: Sequence[float]) -> bool:
     return least > 0 and most / least >= _DECADES
 
 
-def _lines(result: Scores, scale: float) -> dict[str, _Line]:
+def _lines(result: SweepScores, scale: float) -> dict[str, _Line]:
     """Points (x, mean, spread) by what the other keys say; x is text where it is no number."""
     lines: dict[str, _Line] = {}
     values = [row.settings[0].partition("=")[2] if row.settings else "" for row in result.rows]

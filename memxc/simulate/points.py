@@ -24,7 +24,7 @@ Program = Callable[[Target], Design] | None
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """What to simulate. sweep: (key, values) pairs, all combinations of which are simulated."""
 
     settings: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Point:
     reprogrammed: tuple[str, ...] = ()
 
 
-def points(plan: Plan, target: Target) -> list[Point]:
+def points(plan: SweepPlan, target: Target) -> list[Point]:
     """All points of a plan, in order. Raises MemxcError (usage) with what is wrong in any."""
     found, faults = list[Point](), dict[tuple[str, str], Fault]()
     for settings in _combinations(plan):
@@ -89,7 +89,7 @@ def _said(fault: Fault, settings: tuple[str, ...]) -> Fault:
     return replace(fault, where=fault.where.replace("--set", "--sweep", 1))
 
 
-def _combinations(plan: Plan) -> Iterator[tuple[str, ...]]:
+def _combinations(plan: SweepPlan) -> Iterator[tuple[str, ...]]:
     keys = [key for key, _ in plan.sweep]
     for values in product(*(values for _, values in plan.sweep)):
         yield tuple(f"{key}={value}" for key, value in zip(keys, values, strict=True))

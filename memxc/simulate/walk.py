@@ -21,7 +21,7 @@ from memxc.ir.stages import Array, Stage
 from memxc.physics.device import iv_laws, newton
 from memxc.physics.device.iv_laws import Law
 from memxc.physics.network import amplifier
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.target import Target
 
 Floats = NDArray[np.float64]
@@ -59,16 +59,16 @@ def step(design: Design, stage: Stage, target: Target, sources: Sequence[Floats]
     """What one stage puts on its bus, (samples, width), with the target's cells and wires."""
     if not isinstance(stage, Array):
         return evaluate.step(stage, design.buses, sources)
-    law = iv_laws.law(target.device) if stage.programmable else iv_laws.Linear()
+    law = iv_laws.law(target.device) if stage.programmable else iv_laws.LinearLaw()
     dst = design.buses[stage.dst]
-    volts = _Lines(stage, law, Wires.of(target.wire), sources[0]).volts()
+    volts = _Lines(stage, law, WireResistance.of(target.wire), sources[0]).volts()
     return volts if dst.limit is None else np.clip(volts, -dst.limit, dst.limit)
 
 
 class _Lines:
     """The bit lines of an array: currents into the nodes of its lanes, plus and minus."""
 
-    def __init__(self, stage: Array, law: Law, wires: Wires, source: Floats) -> None:
+    def __init__(self, stage: Array, law: Law, wires: WireResistance, source: Floats) -> None:
         self.stage, self.law, self.wires = stage, law, wires
         self.width = len(stage.r_f)
         # A negative net reads the last column, 0 V.

@@ -19,7 +19,7 @@ from memxc.errors import Fault, MemxcError, fail, like, why
 from memxc.target import _setting
 from memxc.target._curves import Curve
 from memxc.target._device import Device, State
-from memxc.target._tables import Amplifier, Converter, Unit, Wire
+from memxc.target._tables import Amplifier, Converter, UnitCrossbar, Wire
 
 __all__ = [
     "Amplifier",
@@ -42,7 +42,7 @@ class Target(BaseModel):
 
     name: str = Field(min_length=1, max_length=80)
     summary: str = ""
-    crossbar: Unit
+    crossbar: UnitCrossbar
     device: Device
     wire: Wire
     amplifier: Amplifier

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from memxc.target import _curves
 from memxc.target._curves import Curve
-from memxc.target._tables import Positive, Share, Some, Table
+from memxc.target._tables import Positive, Share, Some, TargetTable
 
 Floats = NDArray[np.float64]
 #: A relative spread; beyond 1 the model of it is what fails.
@@ -33,7 +33,7 @@ class State(BaseModel):
     sigma_s: float = Field(ge=0, allow_inf_nan=False)
 
 
-class Device(Table):
+class Device(TargetTable):
     """The memristor. LRS is `r_on_ohm`, HRS is `r_off_ohm`; levels = 0 means continuous.
 
     states: measured ones, ascending, in place of levels; they are the range, too.

@@ -21,7 +21,7 @@ Level = Annotated[float, Field(ge=-1e6, le=1e6)]
 Resistance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Table(BaseModel):
+class TargetTable(BaseModel):
     """A table of the file: known keys only, and where its numbers come from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,7 +30,7 @@ class Table(BaseModel):
     source: str = Field(min_length=1)
 
 
-class Wire(Table):
+class Wire(TargetTable):
     """Resistance of the source, of one segment of a line, and of the neuron's input.
 
     open_word_line, open_bit_line: the share of the lines that are broken.
@@ -51,7 +51,7 @@ class Wire(Table):
         )
 
 
-class Amplifier(Table):
+class Amplifier(TargetTable):
     """The op-amp: open-loop gain (inf is ideal), output swing, static power, area.
 
     offset_sigma_v: standard deviation of the input offset over amplifiers.
@@ -64,7 +64,7 @@ class Amplifier(Table):
     offset_sigma_v: float = Field(ge=0, le=1, default=0.0)
 
 
-class Converter(Table):
+class Converter(TargetTable):
     """Converters on the lines: bits (0: none) of the DACs of word lines and the ADCs of bit lines.
 
     where: at the network's edges, as between stages all is analog; or at every stage. The ends of
@@ -97,7 +97,7 @@ class Converter(Table):
         return self
 
 
-class Unit(Table):
+class UnitCrossbar(TargetTable):
     """The unit crossbar and the time one stage takes."""
 
     rows: int = Field(ge=3, le=65536)

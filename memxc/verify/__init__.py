@@ -164,7 +164,7 @@ def _meaning(
         wired = target if plan.wire else target.with_set(*_NO_WIRES)
         return lambda sources: walk.step(design, stage, wired, sources)
     if plan.wire and isinstance(stage, Array):
-        wires = nodal.Wires.of(target.wire)
+        wires = nodal.WireResistance.of(target.wire)
         matrix = effective(design.with_stages([stage]), wires).stages[0]
         return lambda sources: evaluate.step(matrix, design.buses, sources)
     return lambda sources: evaluate.step(stage, design.buses, sources)

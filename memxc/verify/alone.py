@@ -19,13 +19,13 @@ from memxc.ir import expr
 from memxc.ir.stages import Array, Lanes
 from memxc.physics.device import iv_laws
 from memxc.physics.network import amplifier
-from memxc.verify import decks, loads, units
+from memxc.verify import decks, loads, stage_units
 from memxc.verify.bench import Run, benches, cut
 from memxc.verify.document import CellResult, LimiterResult
 from memxc.verify.simulate import Sweep
 from memxc.verify.size import relative
+from memxc.verify.stage_units import Unit
 from memxc.verify.task import Task, answers
-from memxc.verify.units import Unit
 
 Floats = NDArray[np.float64]
 #: Volts at all inputs of a cell together, and the fewest points of one with many inputs.
@@ -183,7 +183,7 @@ def _lanes(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
     expected = np.broadcast_to(value, len(inputs))
     # Beyond its swing no amplifier gives what a function says.
     kept = np.abs(expected) <= max(task.swing, task.limit or 0.0)
-    cell = units.lane_cells(task.design)[stage.name]
+    cell = stage_units.lane_cells(task.design)[stage.name]
     cards = partial(decks.lane_cards, cell, len(reach), None)
     if kept.any():
         limit = task.limit

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from memxc.backends.netlist.body import wrapped
 from memxc.backends.netlist.names import definition
 from memxc.ir.kernel import BIAS
-from memxc.verify.units import Unit
+from memxc.verify.stage_units import Unit
 
 
 def array_cards(unit: Unit, limit: float | None, prefix: str) -> str:

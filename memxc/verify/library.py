@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from memxc.errors import fail
 from memxc.ir.stages import Drive
 from memxc.netlist_reader import Definition, Netlist
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 #: Cells of a line: how many segments from its port, and (row, column).
@@ -67,7 +67,9 @@ class Library:
         return shared + "".join(cells)
 
 
-def wired(name: str, g: Floats, wires: Wires, drive: Drive = "left", cell: str = "") -> str:
+def wired(
+    name: str, g: Floats, wires: WireResistance, drive: Drive = "left", cell: str = ""
+) -> str:
     """A crossbar definition with its wires: the same ports, the same devices.
 
     Word line i is driven at its first column or at both ends, bit line j read past its last row,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Wires
+from memxc.ir.stages import Array, Rename
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ def heaviest(design: Design) -> dict[str, float]:
         if isinstance(stage, Array):
             for crossbar in stage.crossbars:
                 _add(lanes[stage.src], crossbar, stage.sequential)
-        elif isinstance(stage, Wires):
+        elif isinstance(stage, Rename):
             whole = np.zeros(sum(design.buses[src].width for src in stage.srcs))
             there = stage.index >= 0
             np.add.at(whole, stage.index[there], lanes[stage.dst][there])

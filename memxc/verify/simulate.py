@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.ir.stages import Lanes
-from memxc.verify import decks, superposed, units
+from memxc.verify import decks, stage_units, superposed
 from memxc.verify.bench import Bench, Run, benches, cut
 from memxc.verify.task import Task, answers
 
@@ -32,10 +32,10 @@ class Simulated:
 def simulate(task: Task, sweep: Sweep) -> Simulated:
     """The stage as the engine has it. Raises MemxcError where the engine fails."""
     if isinstance(task.stage, Lanes):
-        cell = units.lane_cells(task.design)[task.stage.name]
-        cards = partial(decks.lane_cards, cell, units.ports(task.stage), task.limit)
+        cell = stage_units.lane_cells(task.design)[task.stage.name]
+        cards = partial(decks.lane_cards, cell, stage_units.ports(task.stage), task.limit)
         values = dict(zip(task.stage.srcs, task.sources, strict=True))
-        return _lanes(task, sweep, units.lane_inputs(task.stage, values), cards)
+        return _lanes(task, sweep, stage_units.lane_inputs(task.stage, values), cards)
     if not task.wire or task.power or not task.linear:
         return _every_point(task, sweep)
     return _superposed(task, sweep)

@@ -13,10 +13,10 @@ from memxc.ir.design import Design
 from memxc.ir.stages import Array, Stage
 from memxc.physics.network import nodal
 from memxc.target import Target
-from memxc.verify import units
+from memxc.verify import stage_units
 from memxc.verify.bench import Bench, Run
 from memxc.verify.library import Library, wired
-from memxc.verify.units import Unit
+from memxc.verify.stage_units import Unit
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ class Task:
     def units(self) -> list[Unit]:
         """The units of an array."""
         assert isinstance(self.stage, Array)
-        return list(units.array_units(self.stage))
+        return list(stage_units.array_units(self.stage))
 
     @property
     def devices(self) -> int:
@@ -86,7 +86,7 @@ class Task:
             return self.library.periphery() + self.library.text(names)
         shapes = {name: shape for run in runs for name, shape in self._shapes(run.unit)}
         assert isinstance(self.stage, Array)
-        ohms, drive = nodal.Wires.of(self.target.wire), self.stage.drive
+        ohms, drive = nodal.WireResistance.of(self.target.wire), self.stage.drive
         found = [
             wired(
                 name,

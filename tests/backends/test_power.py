@@ -12,7 +12,7 @@ from memxc.backends.cost import power, resources
 from memxc.evaluation import evaluate
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array
-from memxc.ir.windows import identity, ints
+from memxc.ir.windows import identity_windows, ints
 
 SAMPLES = 11
 
@@ -191,7 +191,7 @@ def array_of_resistors():
         word = ints(np.arange(lines))
         crossbar = Crossbar(
             np.full((1, lines), 1e-6), word[:, None], word, ints(np.ones(lines)), ints([0]),
-            ints([1]), ints([0]), identity(lines), identity(1), (1,),
+            ints([1]), ints([0]), identity_windows(lines), identity_windows(1), (1,),
         )  # fmt: skip
         ohm = np.array([1e3])
         return Array("mean", "x", "y", (crossbar,), ohm, ohm, 0.0, 1e6, cell="resistor")

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from memxc.build_folder import diff
 from memxc.build_folder.diff.document import Devices
-from memxc.build_folder.diff.matching import Part, pairs
+from memxc.build_folder.diff.matching import StageFigures, pairs
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,7 @@ def test_one_circuit_of_two_exporters_has_no_stage_that_differs(memxc, network, 
 
 
 def part(kind, *numbers):
-    return Part(kind, numbers)
+    return StageFigures(kind, numbers)
 
 
 CONV, FC, RELU = part("memristor", 4, 1.0), part("memristor", 9, 2.0), part("relu", 0, 0.5)

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from memxc import frontend
 from memxc.errors import MemxcError
-from memxc.ops.lower import load
+from memxc.ops.lower import load_graph
 
 node = helper.make_node
 
@@ -35,7 +35,7 @@ def faults(tmp_path):
         path = tmp_path / "m.onnx"
         onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
         with pytest.raises(MemxcError) as caught:
-            load(path)
+            load_graph(path)
         return [(f.code, f.where.removeprefix(f"{path}:")) for f in caught.value.faults]
 
     return found
@@ -99,4 +99,4 @@ def test_opset_6_is_judged_by_its_operators_alone(faults):
 def test_no_file_no_nodes(tmp_path):
     assert frontend.nodes(tmp_path / "no.onnx")[0] == []
     with pytest.raises(MemxcError, match="no such file"):
-        load(tmp_path / "no.onnx")
+        load_graph(tmp_path / "no.onnx")

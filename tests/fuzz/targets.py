@@ -20,7 +20,7 @@ from memxc.ir import store
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Circuit, Lanes
-from memxc.ir.windows import identity, ints, lanewise
+from memxc.ir.windows import identity_windows, ints, lanewise
 from memxc.ops.lower import lower, survey
 
 #: Divides the files of one input; no TOML, JSON or netlist holds it.
@@ -112,8 +112,8 @@ def design_seed() -> bytes:
         column=ints([0, 0]),
         polarity=ints([1, -1]),
         definition=ints([0]),
-        taps=identity(2),
-        sinks=identity(1),
+        taps=identity_windows(2),
+        sinks=identity_windows(1),
         grid=(1,),
     )
     array = Array("fc", "x", "a", (crossbar,), np.array([1e4]), np.array([1e4]), 0.1, 1e5)

@@ -82,7 +82,13 @@ MEMBERS = sorted({place: (name, what) for name, place, what in members()}.items(
 
 def test_the_walk_comes_to_the_end_of_results():
     places = dict(MEMBERS)
-    for place in ("memxc.load", "Build.twin", "Scores.to_pandas", "Row.mean", "UserCell.line"):
+    for place in (
+        "memxc.load",
+        "Build.twin",
+        "SweepScores.to_pandas",
+        "SweepRow.mean",
+        "UserCell.line",
+    ):
         assert place in places
 
 
@@ -121,7 +127,7 @@ def test_every_keyword_is_in_the_page():
 def test_the_keywords_of_compile_are_the_options():
     """Those that memxc.Options declares with a default, with the same types."""
     hints = get_type_hints(memxc.Options)
-    for name in ("model", "target", "samples"):  # arguments of compile
+    for name in ("model", "target", "samples", "cells"):  # arguments of compile
         del hints[name]
     assert get_type_hints(Keywords) == hints
 

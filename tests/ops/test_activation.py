@@ -151,7 +151,7 @@ def test_clip_with_bounds_as_inputs(check_node, low, high, circuit, opamps):
 
 def test_a_clip_without_bounds_is_wires(hand_graph):
     (stage,) = lower(hand_graph("Clip", {"x": (2, 3)}, {}, {"y": (2, 3)})).stages
-    assert type(stage).__name__ == "Wires"
+    assert type(stage).__name__ == "Rename"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc.ir.stages import Lanes, Linear, Wires
+from memxc.ir.stages import Lanes, Linear, Rename
 from memxc.ops.lower import lower
 
 SHAPES = [
@@ -95,7 +95,7 @@ def test_sums(check_node, constants, kind):
     graph = check_node("Sum", inputs, constants)
     assert isinstance(lower(graph).stages[0], kind)
     (alone,) = lower(check_node("Sum", {"a": random(2, 3)})).stages
-    assert isinstance(alone, Wires)
+    assert isinstance(alone, Rename)
 
 
 def test_neg(check_node):

@@ -41,7 +41,7 @@ def test_is_onnxruntimes(check_node, equation, left, right, constant):
 
 @pytest.mark.parametrize(
     ("equation", "kind"),
-    [("ijk->kij", "Wires"), ("iji->ij", "Wires"), ("ijk->ki", "Linear"), ("ijk->", "Linear")],
+    [("ijk->kij", "Rename"), ("iji->ij", "Rename"), ("ijk->ki", "Linear"), ("ijk->", "Linear")],
 )
 def test_of_one_signal(check_node, equation, kind):
     shape = (3, 4, 3) if equation.startswith("iji") else (3, 4, 5)

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from memxc.errors import MemxcError
-from memxc.ir.stages import Wires
+from memxc.ir.stages import Rename
 from memxc.ops.lower import lower
 
 
@@ -34,7 +34,7 @@ def test_arithmetic_would_wrap_around_or_truncate(hand_graph, faults_of, op, kin
 def test_wires_carry_whatever_it_is(hand_graph):
     graph = hand_graph("Transpose", {"x": (2, 3)}, {}, {"y": (3, 2)})
     (stage,) = lower(typed(graph, x="int64", y="int64")).stages
-    assert isinstance(stage, Wires)
+    assert isinstance(stage, Rename)
 
 
 @pytest.mark.parametrize("kind", ["float8e4m3fn", "complex64", "float4e2m1"])

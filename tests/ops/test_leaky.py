@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc.ir.stages import Lanes, Linear, Wires
+from memxc.ir.stages import Lanes, Linear, Rename
 from memxc.ops.lower import lower
 
 
@@ -27,7 +27,7 @@ def random(*shape, seed=0):
 def test_learned_slopes_are_weights(check_node, slopes, blocks, places):
     graph = check_node("PRelu", {"x": random(1, 3, 4, 5), "s": random(*slopes)}, ["s"])
     above, below, wires, linear = lower(graph).stages
-    assert [type(s) for s in (above, below, wires, linear)] == [Lanes, Lanes, Wires, Linear]
+    assert [type(s) for s in (above, below, wires, linear)] == [Lanes, Lanes, Rename, Linear]
     (kernel,) = linear.kernels
     assert (kernel.rows, kernel.columns, kernel.groups, kernel.places) == (2, 1, blocks, places)
     # No memristor stands in an array of its own for every lane.

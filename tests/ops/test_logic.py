@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc.evaluation import evaluate
-from memxc.ir.stages import Lanes, Wires
+from memxc.ir.stages import Lanes, Rename
 from memxc.ops.lower import lower
 
 A = np.array([[[False, True, True], [True, False, True]]])
@@ -52,7 +52,7 @@ def test_where_carries_integers(one_node, kind):
 
 def test_where_by_a_constant_is_wires(one_node):
     graph, *_ = one_node("Where", {"m": MASK, "x": X, "y": 2 * X[:, :1]}, ["m"])
-    assert [type(stage) for stage in lower(graph).stages] == [Wires]
+    assert [type(stage) for stage in lower(graph).stages] == [Rename]
     graph, *_ = one_node("Where", {"m": MASK, "x": X, "y": 2 * X[:, :1]})
     (lane,) = lower(graph).stages
     assert isinstance(lane, Lanes)

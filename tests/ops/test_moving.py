@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc.ir.stages import Linear, Wires
+from memxc.ir.stages import Linear, Rename
 from memxc.ops.lower import lower
 
 RNG = np.random.default_rng(0)
@@ -46,7 +46,7 @@ ONLY_WIRES = [
 @pytest.mark.parametrize(("op", "opset", "settings", "attrs"), ONLY_WIRES)
 def test_constant_places_are_wires(check_node, op, opset, settings, attrs):
     graph = check_node(op, {"x": X, **settings}, list(settings), opset, **attrs)
-    assert all(isinstance(stage, Wires) for stage in lower(graph).stages)
+    assert all(isinstance(stage, Rename) for stage in lower(graph).stages)
 
 
 @pytest.mark.parametrize(

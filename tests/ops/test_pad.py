@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from memxc.errors import MemxcError
 from memxc.evaluation import reference
-from memxc.ir.stages import Linear, Wires
+from memxc.ir.stages import Linear, Rename
 from memxc.ops.lower import lower
 
 X = np.random.default_rng(0).normal(size=(1, 2, 4, 5)).astype(np.float32)
@@ -145,4 +145,4 @@ def test_a_border_of_no_width_is_none(check_node):
     x = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
     inputs = {"x": x, "p": np.zeros(6, np.int64), "v": np.float32(-np.inf)}
     (stage,) = lower(check_node("Pad", inputs, ["p", "v"])).stages
-    assert isinstance(stage, Wires)
+    assert isinstance(stage, Rename)

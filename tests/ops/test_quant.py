@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memxc.ir.stages import Lanes, Linear, Wires
+from memxc.ir.stages import Lanes, Linear, Rename
 from memxc.ops.lower import lower
 
 CODES = ["int8", "uint8", "int16", "uint16"]
@@ -87,14 +87,14 @@ def test_a_step_for_each_slice(one_node, op, axis):
     graph, found, expected = one_node(op, inputs, ["s", "z"], 13, axis=axis)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-6)
     circuit = "adc" if op[0] == "Q" else "dac"
-    assert made_of(graph) == [circuit] * shape[axis] + ["Wires"]
+    assert made_of(graph) == [circuit] * shape[axis] + ["Rename"]
 
 
 def test_slices_with_one_step_share_a_function(one_node):
     inputs = {"x": random(2, 4, 3), "s": np.array([0.1, 0.2, 0.1, 0.2], np.float32)}
     graph, found, expected = one_node("QuantizeLinear", inputs, ["s"], 13)
     np.testing.assert_array_equal(found[0], expected[0])
-    assert made_of(graph) == ["adc", "adc", "Wires"]
+    assert made_of(graph) == ["adc", "adc", "Rename"]
 
 
 @pytest.mark.parametrize("op", ["QuantizeLinear", "DequantizeLinear"])
@@ -160,13 +160,13 @@ def test_codes_that_no_converter_has(hand_graph, faults_of, kind):
 @pytest.mark.parametrize(
     ("x", "to", "stage"),
     [
-        (random(2, 3), 11, "Wires"),
-        (random(2, 3).astype(np.float64), 1, "Wires"),
-        (integers(2, 3), 1, "Wires"),
-        (integers(2, 3), 5, "Wires"),
-        (integers(2, 3, kind="int8"), 7, "Wires"),
-        (integers(2, 3) > 100, 1, "Wires"),
-        (integers(2, 3) > 100, 3, "Wires"),
+        (random(2, 3), 11, "Rename"),
+        (random(2, 3).astype(np.float64), 1, "Rename"),
+        (integers(2, 3), 1, "Rename"),
+        (integers(2, 3), 5, "Rename"),
+        (integers(2, 3, kind="int8"), 7, "Rename"),
+        (integers(2, 3) > 100, 1, "Rename"),
+        (integers(2, 3) > 100, 3, "Rename"),
         (random(2, 30, spread=40), 3, "adc"),
         (np.abs(random(2, 30, spread=40)), 2, "adc"),
         (random(2, 30, spread=4000), 5, "adc"),
@@ -205,7 +205,7 @@ def test_casts_that_would_wrap_around(hand_graph, faults_of, src, dst, words):
 def test_castlike_needs_the_type_only(hand_graph):
     graph = hand_graph("CastLike", {"x": (2, 3), "like": (1,)}, {}, {"y": (2, 3)})
     (stage,) = lower(replace(graph, kinds={"x": "uint8"})).stages
-    assert isinstance(stage, Wires)
+    assert isinstance(stage, Rename)
     assert stage.srcs == ("x",)
     (stage,) = lower(replace(graph, kinds={"like": "int8", "y": "int8"})).stages
     assert not isinstance(stage, Linear)

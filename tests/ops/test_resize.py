@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from memxc.errors import MemxcError
 from memxc.evaluation import reference
-from memxc.ir.stages import Linear, Wires
+from memxc.ir.stages import Linear, Rename
 from memxc.ops.lower import lower
 
 X = np.random.default_rng(0).normal(size=(1, 2, 4, 5)).astype(np.float32)
@@ -79,7 +79,7 @@ def test_nearest_is_wires(check, sides, transform, rounding):
     x, sizes = drawn(sides)
     attrs = {"coordinate_transformation_mode": transform, "nearest_mode": rounding}
     (stage,) = check(x, sizes=sizes, mode="nearest", **attrs)
-    assert isinstance(stage, Wires)
+    assert isinstance(stage, Rename)
 
 
 @given(SIDES, st.sampled_from(TRANSFORMS))
@@ -210,7 +210,7 @@ def test_ties_that_float32_misses_are_ties(check, size, out, attrs):
 def test_whole_pixels_are_wires(check):
     attrs = {"coordinate_transformation_mode": "align_corners", "mode": "linear"}
     (stage,) = check(X, sizes=(1, 2, 4, 3), **attrs)
-    assert isinstance(stage, Wires)
+    assert isinstance(stage, Rename)
     (stage,) = check(X, sizes=(1, 2, 4, 9), **attrs)
     assert isinstance(stage, Linear)
 

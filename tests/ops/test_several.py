@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc.ir.stages import Lanes, Linear, Wires
+from memxc.ir.stages import Lanes, Linear, Rename
 from memxc.ops.lower import lower
 
 
@@ -41,7 +41,7 @@ def test_signals_and_constants(check_node, op, constants):
 @pytest.mark.parametrize("op", ["Sum", "Mean", "Max", "Min"])
 def test_a_single_signal_is_wires(check_node, op):
     (stage,) = lower(check_node(op, {"a": random(2, 3)})).stages
-    assert isinstance(stage, Wires)
+    assert isinstance(stage, Rename)
 
 
 @pytest.mark.parametrize("op", ["Max", "Min"])
@@ -69,7 +69,7 @@ def test_a_constant_that_never_wins_is_wires(check_node, op, shape):
     for largest in (np.inf, np.finfo(np.float32).max):
         never = np.full(shape, largest if op == "Min" else -largest, np.float32)
         (stage,) = lower(check_node(op, {"a": random(2, 3), "c": never}, ["c"])).stages
-        assert isinstance(stage, Wires)
+        assert isinstance(stage, Rename)
 
 
 @pytest.mark.parametrize("op", ["Sum", "Mean", "Max", "Min", "Div", "Pow", "PRelu"])

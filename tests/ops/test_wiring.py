@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc.ir.stages import Wires
+from memxc.ir.stages import Rename
 from memxc.ops.lower import lower
 
 X = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
@@ -16,7 +16,7 @@ def ints(*values):
 
 
 def only_wires(graph):
-    return all(isinstance(stage, Wires) for stage in lower(graph).stages)
+    return all(isinstance(stage, Rename) for stage in lower(graph).stages)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from memxc import frontend, target
 from memxc.errors import MemxcError
 from memxc.evaluation import evaluate
 from memxc.interfaces import Context
-from memxc.ir.design import Bus, Design, Lanes, Wires
+from memxc.ir.design import Bus, Design, Lanes, Rename
 from memxc.ir.stages import Circuit
 from memxc.ir.windows import ints, lanewise
 from memxc.ops.lower import lower
@@ -52,7 +52,7 @@ def _with_relu(design):
             Circuit("relu"),
             keeps_scale=True,
         ),
-        Wires("half", ("r",), "h", ints(np.arange(half))),
+        Rename("half", ("r",), "h", ints(np.arange(half))),
     )
     return Design("net", ("x",), ("h",), buses, stages)
 

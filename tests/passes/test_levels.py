@@ -8,7 +8,7 @@ import pytest
 from memxc import target
 from memxc.interfaces import Context
 from memxc.ir.stages import Array
-from memxc.mapping.levels import nearest
+from memxc.mapping.levels import nearest_level
 from memxc.passes import parse
 
 
@@ -21,21 +21,21 @@ def _device(levels):
 def test_levels_are_even_from_end_to_end():
     """10 kohm to 1 Mohm in 4 levels: 1, 34, 67 and 100 microsiemens."""
     g = np.array([1.0, 17.4, 17.6, 34.0, 50.4, 50.6, 83.4, 83.6, 100.0]) * 1e-6
-    found = nearest(g, _device(4)) * 1e6
+    found = nearest_level(g, _device(4)) * 1e6
     np.testing.assert_allclose(found, [1, 1, 34, 34, 34, 67, 67, 100, 100], rtol=1e-12)
 
 
 @pytest.mark.parametrize("levels", [2, 3, 16])
 def test_as_many_levels_as_the_device_has(levels):
     g = np.linspace(1e-6, 1e-4, 4001)
-    assert len(np.unique(nearest(g, _device(levels)))) == levels
+    assert len(np.unique(nearest_level(g, _device(levels)))) == levels
 
 
 def test_no_device_and_a_device_without_levels_stay_what_they_are():
     g = np.array([0.0, 1.23e-6, 9.87e-5])
-    assert nearest(g, None).tolist() == g.tolist()
-    assert nearest(g, _device(0)).tolist() == g.tolist()
-    assert nearest(g, _device(2)).tolist()[0] == 0.0
+    assert nearest_level(g, None).tolist() == g.tolist()
+    assert nearest_level(g, _device(0)).tolist() == g.tolist()
+    assert nearest_level(g, _device(2)).tolist()[0] == 0.0
 
 
 def test_a_network_is_programmed_to_levels(convolution):

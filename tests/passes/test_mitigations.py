@@ -14,7 +14,7 @@ from memxc.interfaces import Context
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Kernel
 from memxc.ir.stages import Linear
-from memxc.ir.windows import identity
+from memxc.ir.windows import identity_windows
 from memxc.passes import parse
 from memxc.physics.network import nodal
 from memxc.physics.network.effective import effective
@@ -25,7 +25,9 @@ ROWS, COLUMNS = 21, 8
 def dense(weight, bias=None):
     """One dense stage of a weight (rows, columns), laid out by hand."""
     rows, columns = weight.shape
-    kernel = Kernel(weight.reshape(1, -1), None, bias, identity(rows), identity(columns), (1,))
+    kernel = Kernel(
+        weight.reshape(1, -1), None, bias, identity_windows(rows), identity_windows(columns), (1,)
+    )
     buses = {"x": Bus("x", (1, rows)), "y": Bus("y", (1, columns))}
     return Design("net", ("x",), ("y",), buses, (Linear("dense", "x", "y", (kernel,)),))
 
@@ -74,7 +76,7 @@ def solved(design, ctx):
     lanes = np.arange(width)
     plus = lanes if stage.signed == "differential" else np.full(width, -1)
     amplifiers = nodal.Amplifiers(plus, lanes + width, stage.r_f, stage.r_join, stage.gain)
-    wires = nodal.Wires.of(ctx.target.wire)
+    wires = nodal.WireResistance.of(ctx.target.wire)
     return nodal.solve(grids, amplifiers, 2 * width, wires) / design.buses["y"].scale
 
 
@@ -238,7 +240,7 @@ def test_effective_matrices_know_where_lines_are_driven(text, signed):
     ctx = context("amplifier.gain=700", tile=(10, 6), signed=signed)
     design = programmed(random(), ctx, text)
     assert design.arrays[0].drive == "both"
-    made = effective(design, nodal.Wires.of(ctx.target.wire))
+    made = effective(design, nodal.WireResistance.of(ctx.target.wire))
     found = evaluate.outputs(made, ctx.samples)["y"]
     assert found == pytest.approx(solved(design, ctx), rel=1e-9)
 

@@ -11,7 +11,7 @@ from memxc import target
 from memxc.interfaces import Context
 from memxc.mapping import subimage
 from memxc.mapping.layout import Layout, _flat, plan_layout
-from memxc.mapping.shape import shape
+from memxc.mapping.shape import kernel_shape
 from memxc.passes.partition import Partition
 from memxc.passes.tile import Tile, tiles
 
@@ -24,13 +24,13 @@ def cheapest(kernel, lines):
     """The fewest unit crossbars over all patches and blocks, tried one by one."""
     found = [count([kernel], lines)]
     flat = _flat(kernel)
-    form = shape(flat)
+    form = kernel_shape(flat)
     sizes = [range(1, size + 1) for size in (*form.grid, form.channels, form.filters)]
     for *patch, channels, filters in itertools.product(*sizes):
         if prod(patch) * filters > lines[1]:
             continue
         whole = (channels, filters) == (form.channels, form.filters)
-        blocks = subimage.split(flat, form, channels, filters)
+        blocks = subimage.channel_blocks(flat, form, channels, filters)
         for groups in range(1, form.groups + 1 if whole else 2):
             if groups * filters * prod(patch) > lines[1]:
                 break

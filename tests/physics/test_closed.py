@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memxc.physics.network import admittance, amplifier, closed_loop, nodal
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 LANES = 3
 PAIRS = nodal.Amplifiers(
@@ -19,7 +19,12 @@ PAIRS = nodal.Amplifiers(
     gain=1e4,
 )
 GAINS = [1e2, 1e4, 1e6, np.inf]
-WIRES = [Wires(3.0, 1.0, 2.0, 5.0), Wires(0, 0, 0, 0), Wires(0, 4.0, 1.0, 0), Wires(9.0, 0, 0, 7.0)]
+WIRES = [
+    WireResistance(3.0, 1.0, 2.0, 5.0),
+    WireResistance(0, 0, 0, 0),
+    WireResistance(0, 4.0, 1.0, 0),
+    WireResistance(9.0, 0, 0, 7.0),
+]
 
 
 def conductances(rng, shape):
@@ -36,7 +41,7 @@ def solved(tiles, amplifiers, nodes, wires, drive="left"):
 
 
 def closed_over(tiles, amplifiers, nodes, wires, drive="left"):
-    parts = [(admittance.ports(g[None], wires, drive), node) for g, node in tiles]
+    parts = [(admittance.port_admittance(g[None], wires, drive), node) for g, node in tiles]
     return closed_loop.matrix(parts, amplifiers, nodes)[0]
 
 
@@ -100,7 +105,7 @@ def test_a_stack_has_its_own_resistors():
     stacks = [np.stack([conductances(rng, (rows, 6)) for _ in range(4)]) for rows in (5, 8)]
     r_f, r_join = rng.uniform(1e3, 1e5, (2, 4, LANES))
     node, wires = np.array([4, 1, 0, 2, 5, 3]), WIRES[0]
-    parts = [(admittance.ports(g, wires), node) for g in stacks]
+    parts = [(admittance.port_admittance(g, wires), node) for g in stacks]
     found = closed_loop.matrix(parts, replace(PAIRS, r_f=r_f, r_join=r_join), 6, threads=2)
     for number in range(4):
         own = replace(PAIRS, r_f=r_f[number], r_join=r_join[number])
@@ -132,6 +137,6 @@ def test_summing_finished_tiles_would_be_wrong():
 
 
 def test_a_node_without_an_amplifier_is_refused():
-    ports = admittance.ports(np.full((1, 2, 7), 1e-5), WIRES[0])
+    ports = admittance.port_admittance(np.full((1, 2, 7), 1e-5), WIRES[0])
     with pytest.raises(AssertionError, match="no amplifier"):
         closed_loop.matrix([(ports, np.arange(7))], PAIRS, 7)

@@ -13,7 +13,7 @@ from memxc.evaluation import samples
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
-from memxc.ir.windows import identity, ints
+from memxc.ir.windows import identity_windows, ints
 from memxc.physics.device import variation
 from memxc.physics.device.streams import Stream, normal
 
@@ -26,7 +26,8 @@ def dense():
     """Three word lines, two pairs of bit lines, every device at 20 uS."""
     crossbar = Crossbar(
         np.full((1, 12), G), ints(np.arange(12).reshape(3, 4)), ints(range(3)), ints([1, 1, 1]),
-        ints([0, 0, 1, 1]), ints([1, -1, 1, -1]), ints([0]), identity(3), identity(2), (1,),
+        ints([0, 0, 1, 1]), ints([1, -1, 1, -1]), ints([0]), identity_windows(3),
+        identity_windows(2), (1,),
     )  # fmt: skip
     stage = Array("fc", "x", "y", (crossbar,), np.full(2, 1e4), np.full(2, 1e4), 0.2, np.inf)
     buses = {"x": Bus("x", (1, 3), 0.2), "y": Bus("y", (1, 2), 0.1)}

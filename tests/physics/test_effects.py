@@ -15,7 +15,7 @@ from memxc.evaluation import evaluate
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
-from memxc.ir.windows import Windows, identity, ints
+from memxc.ir.windows import Windows, identity_windows, ints
 from memxc.physics.device import streams, variation
 
 HFOX = target.load("hfox-128")
@@ -27,8 +27,8 @@ WORDS, BITS = 150, 200
 def array(g, places=1, name="fc", schedule="parallel", seed=3):
     """A stage of one crossbar, 150 word lines and 100 pairs of bit lines, at `places` places."""
     words, pairs = g.shape[0], g.shape[1] // 2
-    taps = replace(identity(words * places), origin=ints(np.arange(places) * words))
-    sinks = replace(identity(pairs * places), origin=ints(np.arange(places) * pairs))
+    taps = replace(identity_windows(words * places), origin=ints(np.arange(places) * words))
+    sinks = replace(identity_windows(pairs * places), origin=ints(np.arange(places) * pairs))
     taps, sinks = (
         Windows(w.frame, w.origin, w.group, ints(np.arange(n)))
         for w, n in ((taps, words), (sinks, pairs))

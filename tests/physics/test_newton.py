@@ -11,12 +11,16 @@ from scipy.optimize import root
 from memxc import engines
 from memxc.errors import MemxcError
 from memxc.physics.device import newton
-from memxc.physics.device.iv_laws import Linear, Sinh, Table
+from memxc.physics.device.iv_laws import LinearLaw, SinhLaw, TableLaw
 from memxc.physics.network import admittance
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.verify.library import wired
 
-OHM = (Wires(0.0, 0.0, 0.0, 0.0), Wires(0.0, 5.0, 5.0, 0.0), Wires(30.0, 0.0, 7.0, 11.0))
+OHM = (
+    WireResistance(0.0, 0.0, 0.0, 0.0),
+    WireResistance(0.0, 5.0, 5.0, 0.0),
+    WireResistance(30.0, 0.0, 7.0, 11.0),
+)
 DRIVES = ("left", "both")
 
 
@@ -31,7 +35,7 @@ def curved(rng):
     volts = np.unique([-0.4, 0.0, 0.2, 0.4, *rng.uniform(-0.4, 0.4, 8).round(3)])
     g, bend = np.array([0.0, 1e-5, 1e-4, 4e-4]), np.array([0.1, 0.08, 0.2, 0.5])[:, None]
     shape = bend * np.sinh(volts / bend)
-    return Table(g, volts, g[:, None] * shape / shape[:, volts == 0.2] * 0.2)
+    return TableLaw(g, volts, g[:, None] * shape / shape[:, volts == 0.2] * 0.2)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -40,11 +44,13 @@ def test_linear_cells_are_the_linear_crossbar(seed):
     for _ in range(25):
         rows, columns = rng.choice([1, 2, 3, 5, 8, 17, 40], 2)
         g = conductances(rng, (2, rows, columns))
-        wires = Wires(*np.where(rng.random(4) < 1 / 3, 0.0, rng.uniform(0, 100, 4)).tolist())
+        wires = WireResistance(
+            *np.where(rng.random(4) < 1 / 3, 0.0, rng.uniform(0, 100, 4)).tolist()
+        )
         drive = DRIVES[rng.integers(2)]
         volts, ends = rng.normal(size=(1, 3, rows)), 0.1 * rng.normal(size=(2, 3, columns))
-        found = newton.currents(g, Linear(), wires, volts, drive, ends)
-        ports = admittance.ports(g, wires, drive)
+        found = newton.currents(g, LinearLaw(), wires, volts, drive, ends)
+        ports = admittance.port_admittance(g, wires, drive)
         expected = volts @ ports.t - ends @ ports.y_out
         assert np.abs(found - expected).max() <= 1e-10 * np.abs(expected).max()
 
@@ -84,9 +90,9 @@ def kirchhoff(g, law, wires, volts, ends, drive):
 def test_against_a_root_of_the_node_equations(drive, seed):
     rng = np.random.default_rng([2, seed])
     rows, columns = ((4, 3), (2, 6), (5, 1), (1, 4))[seed]
-    g, wires = conductances(rng, (1, rows, columns)), Wires(*rng.uniform(1, 60, 4))
+    g, wires = conductances(rng, (1, rows, columns)), WireResistance(*rng.uniform(1, 60, 4))
     volts, ends = rng.uniform(-0.2, 0.2, (1, 3, rows)), rng.uniform(-0.02, 0.02, (1, 3, columns))
-    for law in (Sinh(0.05), curved(rng)):
+    for law in (SinhLaw(0.05), curved(rng)):
         found = newton.currents(g, law, wires, volts, drive, ends)
         expected = [
             kirchhoff(g[0], law, wires, u, v, drive) for u, v in zip(volts[0], ends[0], strict=True)
@@ -123,7 +129,7 @@ def test_sinh_cells_in_spice(engine, wires, ngspice):
     rng = np.random.default_rng(3)
     g, volts = conductances(rng, (6, 5)), rng.uniform(-0.3, 0.3, (4, 6))
     expected = spice(engine, g, wires, volts, lambda g, v: f"{g * 0.1:.15e}*sinh({v}/0.1)")
-    found = newton.currents(g[None], Sinh(0.1), wires, volts[None])[0]
+    found = newton.currents(g[None], SinhLaw(0.1), wires, volts[None])[0]
     assert np.abs(found - expected).max() <= 1e-6 * np.abs(expected).max()
 
 
@@ -148,7 +154,7 @@ def test_measured_cells_in_spice(engine, wires, ngspice):
 def test_without_wires_a_current_is_the_sum_of_the_cells():
     rng = np.random.default_rng(5)
     g, volts = conductances(rng, (2, 7, 4)), rng.uniform(-0.2, 0.2, (2, 5, 7))
-    found = newton.currents(g, Sinh(0.03), OHM[0], volts)
+    found = newton.currents(g, SinhLaw(0.03), OHM[0], volts)
     expected = np.einsum("nrc,npr->npc", g, 0.03 * np.sinh(volts / 0.03))
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-18)
 
@@ -157,21 +163,21 @@ def test_a_stack_is_its_crossbars_and_vectors_one_by_one(monkeypatch):
     monkeypatch.setattr(newton, "_CELLS", 400)
     rng = np.random.default_rng(6)
     g, volts = conductances(rng, (3, 9, 14)), rng.uniform(-0.2, 0.2, (1, 8, 9))
-    wires = Wires(3.0, 1.0, 2.0, 0.0)
-    stack = newton.currents(g, Sinh(0.1), wires, volts, threads=3)
-    np.testing.assert_array_equal(stack, newton.currents(g, Sinh(0.1), wires, volts, threads=1))
+    wires = WireResistance(3.0, 1.0, 2.0, 0.0)
+    stack = newton.currents(g, SinhLaw(0.1), wires, volts, threads=3)
+    np.testing.assert_array_equal(stack, newton.currents(g, SinhLaw(0.1), wires, volts, threads=1))
     for n in range(3):
         for p in range(8):
-            one = newton.currents(g[n : n + 1], Sinh(0.1), wires, volts[:, p : p + 1])
+            one = newton.currents(g[n : n + 1], SinhLaw(0.1), wires, volts[:, p : p + 1])
             np.testing.assert_allclose(stack[n, p], one[0, 0], rtol=1e-9, atol=1e-15)
 
 
 def test_an_array_of_zeros_and_a_vector_of_zeros():
-    wires = Wires(1.0, 2.0, 3.0, 4.0)
+    wires = WireResistance(1.0, 2.0, 3.0, 4.0)
     volts = np.zeros((1, 2, 3))
     volts[0, 1] = 0.1
-    assert not newton.currents(np.zeros((1, 3, 5)), Sinh(0.1), wires, volts).any()
-    found = newton.currents(np.full((1, 3, 5), 1e-4), Sinh(0.1), wires, volts)[0]
+    assert not newton.currents(np.zeros((1, 3, 5)), SinhLaw(0.1), wires, volts).any()
+    found = newton.currents(np.full((1, 3, 5), 1e-4), SinhLaw(0.1), wires, volts)[0]
     assert not found[0].any()
     assert (found[1] > 0).all()
 
@@ -182,19 +188,19 @@ def test_an_array_of_zeros_and_a_vector_of_zeros():
 def test_cells_that_are_far_from_linear(ohms, v0, most):
     rng = np.random.default_rng(7)
     g, volts = conductances(rng, (1, 40, 30)), rng.uniform(-most, most, (1, 4, 40))
-    wires = Wires(0.0, ohms, ohms, 0.0)
-    found = newton.currents(g, Sinh(v0), wires, volts)
-    half = newton.currents(g, Sinh(v0 / 2), wires, volts / 2)
+    wires = WireResistance(0.0, ohms, ohms, 0.0)
+    found = newton.currents(g, SinhLaw(v0), wires, volts)
+    half = newton.currents(g, SinhLaw(v0 / 2), wires, volts / 2)
     np.testing.assert_allclose(half, found / 2, rtol=1e-9, atol=1e-15)
 
 
 def test_measured_cells_that_bend_at_once():
     rng = np.random.default_rng(8)
     # A hundred times the slope beyond 0.1 V.
-    law = Table(np.array([0.0, 1e-4]), np.array([-2.0, -0.1, 0.1, 2.0]),
+    law = TableLaw(np.array([0.0, 1e-4]), np.array([-2.0, -0.1, 0.1, 2.0]),
                 np.array([[0.0, 0, 0, 0], [-1.901e-2, -1e-5, 1e-5, 1.901e-2]]))  # fmt: skip
     g, volts = conductances(rng, (1, 30, 20)), rng.uniform(-0.9, 0.9, (1, 6, 30))
-    wires = Wires(10.0, 20.0, 20.0, 0.0)
+    wires = WireResistance(10.0, 20.0, 20.0, 0.0)
     found = newton.currents(g, law, wires, volts)
     np.testing.assert_allclose(
         newton.currents(g, law, wires, -volts), -found, rtol=1e-8, atol=1e-14
@@ -209,7 +215,7 @@ def test_volts_that_were_not_measured_are_a_fault():
     assert "from -0.4 to 0.4 V, a cell has 0 to 0.41 V" in caught.value.faults[0].what
     # An open cell sees nothing, and a wire may take the rest.
     assert not newton.currents(0 * g, law, OHM[0], volts).any()
-    assert newton.currents(g, law, Wires(2e4, 0.0, 0.0, 0.0), volts).any()
+    assert newton.currents(g, law, WireResistance(2e4, 0.0, 0.0, 0.0), volts).any()
 
 
 @pytest.mark.parametrize("bad", [-1e-6, np.nan, np.inf])
@@ -218,11 +224,11 @@ def test_conductances_and_volts_have_to_be_some(bad):
     broken = g.copy()
     broken[0, 1, 1] = bad
     with pytest.raises(AssertionError, match="conductance"):
-        newton.currents(broken, Linear(), OHM[0], volts)
+        newton.currents(broken, LinearLaw(), OHM[0], volts)
     if not np.isfinite(bad):
         volts[0, 2, 1] = bad
         with pytest.raises(AssertionError, match="volts"):
-            newton.currents(g, Linear(), OHM[0], volts)
+            newton.currents(g, LinearLaw(), OHM[0], volts)
 
 
 def test_an_answer_that_is_not_there_yet_is_refused(monkeypatch):
@@ -230,4 +236,4 @@ def test_an_answer_that_is_not_there_yet_is_refused(monkeypatch):
     rng = np.random.default_rng(10)
     g, volts = conductances(rng, (1, 20, 30)), rng.uniform(-0.2, 0.2, (1, 2, 20))
     with pytest.raises(AssertionError, match="not solved"):
-        newton.currents(g, Sinh(0.05), OHM[1], volts)
+        newton.currents(g, SinhLaw(0.05), OHM[1], volts)

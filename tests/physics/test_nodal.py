@@ -9,7 +9,7 @@ import pytest
 from memxc.physics.network import amplifier, nodal
 from memxc.verify.library import wired
 
-NO_WIRES = nodal.Wires(0, 0, 0, 0)
+NO_WIRES = nodal.WireResistance(0, 0, 0, 0)
 
 
 def _amps(nodes, gain=np.inf, r_f=2e4, r_join=7e3):
@@ -24,7 +24,7 @@ def _amps(nodes, gain=np.inf, r_f=2e4, r_join=7e3):
 
 
 def test_one_cell_is_a_series_resistance():
-    wires = nodal.Wires(3.0, 5.0, 7.0, 11.0)
+    wires = nodal.WireResistance(3.0, 5.0, 7.0, 11.0)
     grid = nodal.Grid(np.array([[1e-3]]), np.array([0]), np.array([[0.5]]))
     # plus lane: out = +r_f * i, i = V / (source + segment + 1/g + segment + neuron)
     out = nodal.solve([grid], _amps(2), 2, wires)
@@ -60,7 +60,7 @@ def test_the_closed_form_of_the_amplifiers(gain):
 def test_the_wired_netlist_in_spice(wires, gain):
     rng = np.random.default_rng(2)
     g = rng.uniform(1e-6, 1e-3, (7, 4)) * (rng.random((7, 4)) < 0.8)
-    volts, wires = rng.uniform(-0.2, 0.2, 7), nodal.Wires(*wires)
+    volts, wires = rng.uniform(-0.2, 0.2, 7), nodal.WireResistance(*wires)
     node = np.array([0, 2, 1, 3])
     expected = nodal.solve([nodal.Grid(g, node, volts[None])], _amps(4, gain), 4, wires)[0]
     cards = ["* t", wired("xb0", g, wires)]

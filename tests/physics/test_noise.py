@@ -16,9 +16,9 @@ from memxc.ir.stages import Array
 from memxc.ir.windows import ints
 from memxc.physics.device import variation
 from memxc.physics.network import amplifier, offsets
-from memxc.physics.network.drive import apart
+from memxc.physics.network.drive import one_block_a_place
 from memxc.physics.network.effective import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 WIRES = ("wire.r_source=7", "wire.r_word_line=3", "wire.r_bit_line=2", "wire.r_neuron=11")
 OFFSET = "amplifier.offset_sigma=0.002"
@@ -98,7 +98,7 @@ def test_offsets_of_effective_matrices(model, gain, signed, schedule):
     found = evaluate.outputs(effective(design), made.samples)["y"]
     assert np.abs(found - wanted).max() < 1e-12
     # A micro-ohm changes nothing, but takes the way of the wires.
-    found = evaluate.outputs(effective(design, Wires(1e-6, 0, 1e-6, 0)), made.samples)["y"]
+    found = evaluate.outputs(effective(design, WireResistance(1e-6, 0, 1e-6, 0)), made.samples)["y"]
     assert np.abs(found - wanted).max() < 1e-7
 
 
@@ -158,8 +158,8 @@ def read(crossbar, sigma, rng):
         g=np.maximum(wanted * (1 + sigma * rng.standard_normal(wanted.shape)), 0.0),
         cell=ints(cell),
         definition=ints(np.arange(len(wanted))),
-        taps=apart(crossbar.taps),
-        sinks=apart(crossbar.sinks),
+        taps=one_block_a_place(crossbar.taps),
+        sinks=one_block_a_place(crossbar.sinks),
         grid=(1,),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from memxc.physics.network import admittance, nested_dissection, nodal
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.verify.library import wired
 
 EXACT = 1e-10
@@ -27,7 +27,7 @@ def conductances(rng, shape):
 
 def resistances(rng):
     """Each of the four from 0 to 100 ohm, a third of them exactly 0."""
-    return Wires(*np.where(rng.random(4) < 1 / 3, 0.0, rng.uniform(0, 100, 4)).tolist())
+    return WireResistance(*np.where(rng.random(4) < 1 / 3, 0.0, rng.uniform(0, 100, 4)).tolist())
 
 
 def direct(g, wires, drive="left"):
@@ -54,14 +54,14 @@ def test_500_random_crossbars_against_a_direct_solve(seed):
         shape = tuple(rng.choice([1, 2, 3, 5, 8, 13, 17, 24, 33, 47], 2).tolist())
         g, wires = conductances(rng, shape), resistances(rng)
         drive = ("left", "both")[rng.integers(2)]
-        assert_ports(admittance.ports(g[None], wires, drive), g, wires, drive)
+        assert_ports(admittance.port_admittance(g[None], wires, drive), g, wires, drive)
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (127, 100), (65, 129)])
 def test_a_large_crossbar_against_a_direct_solve(shape):
     rng = np.random.default_rng(5)
-    g, wires = 10 ** rng.uniform(-6, -4, shape), Wires(10.0, 1.0, 2.0, 5.0)
-    assert_ports(admittance.ports(g[None], wires), g, wires)
+    g, wires = 10 ** rng.uniform(-6, -4, shape), WireResistance(10.0, 1.0, 2.0, 5.0)
+    assert_ports(admittance.port_admittance(g[None], wires), g, wires)
 
 
 @pytest.mark.parametrize("drive", ["left", "both"])
@@ -69,8 +69,8 @@ def test_a_stack_is_its_crossbars_one_by_one(drive, monkeypatch):
     monkeypatch.setattr(admittance, "_CELLS", 400)
     rng = np.random.default_rng(6)
     g = np.stack([conductances(rng, (9, 14)) for _ in range(11)])
-    wires = Wires(3.0, 1.0, 2.0, 0.0)
-    stack = admittance.ports(g, wires, drive, threads=3)
+    wires = WireResistance(3.0, 1.0, 2.0, 0.0)
+    stack = admittance.port_admittance(g, wires, drive, threads=3)
     for number, one in enumerate(g):
         assert_ports(stack, one, wires, drive, number)
 
@@ -78,14 +78,16 @@ def test_a_stack_is_its_crossbars_one_by_one(drive, monkeypatch):
 def test_the_number_of_threads_changes_no_bit(monkeypatch):
     monkeypatch.setattr(admittance, "_CELLS", 600)
     g = 10 ** np.random.default_rng(12).uniform(-6, -3, (7, 20, 13))
-    one, three = (admittance.ports(g, Wires(3, 1, 2, 5), threads=n) for n in (1, 3))
+    one, three = (
+        admittance.port_admittance(g, WireResistance(3, 1, 2, 5), threads=n) for n in (1, 3)
+    )
     for name in ("y_in", "t", "y_out"):
         assert np.array_equal(getattr(one, name), getattr(three, name))
 
 
 def test_one_cell_is_a_series_resistance():
     ohms = 3 + 5 + 1 / 1e-3 + 7 + 11
-    found = admittance.ports(np.array([[[1e-3]]]), Wires(3.0, 5.0, 7.0, 11.0))
+    found = admittance.port_admittance(np.array([[[1e-3]]]), WireResistance(3.0, 5.0, 7.0, 11.0))
     for block in (found.y_in, found.t, found.y_out):
         assert block[0, 0, 0] == pytest.approx(1 / ohms, rel=1e-14)
 
@@ -93,7 +95,7 @@ def test_one_cell_is_a_series_resistance():
 @pytest.mark.parametrize("drive", ["left", "both"])
 def test_without_wires_the_transfer_is_the_conductances(drive):
     g = conductances(np.random.default_rng(7), (6, 19))
-    found = admittance.ports(g[None], Wires(0, 0, 0, 0), drive)
+    found = admittance.port_admittance(g[None], WireResistance(0, 0, 0, 0), drive)
     assert found.t[0] == pytest.approx(g, rel=1e-14, abs=0)
     assert found.y_in[0] == pytest.approx(np.diag(g.sum(axis=1)), rel=1e-14, abs=1e-18)
     assert found.y_out[0] == pytest.approx(np.diag(g.sum(axis=0)), rel=1e-14, abs=1e-18)
@@ -105,7 +107,7 @@ def test_a_row_with_ideal_bit_lines_is_a_ladder():
     for cell in g[::-1]:
         seen = 1 / (1 / (seen + cell) + 20.0)
     seen = 1 / (1 / seen + 50.0)
-    found = admittance.ports(g[None, None], Wires(50.0, 20.0, 0.0, 0.0))
+    found = admittance.port_admittance(g[None, None], WireResistance(50.0, 20.0, 0.0, 0.0))
     assert found.y_in[0, 0, 0] == pytest.approx(seen, rel=1e-13)
 
 
@@ -113,7 +115,7 @@ def test_a_row_with_ideal_bit_lines_is_a_ladder():
 @pytest.mark.parametrize("drive", ["left", "both"])
 def test_extreme_resistances_keep_their_digits(ohms, drive):
     g = 10 ** np.random.default_rng(8).uniform(-6, -3, (1, 21, 10))
-    found = admittance.ports(g, Wires(0.0, ohms, 0.0, 0.0), drive)
+    found = admittance.port_admittance(g, WireResistance(0.0, ohms, 0.0, 0.0), drive)
     # With ideal bit lines every word line is a chain of its own: solve it with currents unknown.
     for row in range(21):
         assert found.t[0, row] == pytest.approx(chain(g[0, row], ohms, drive), rel=EXACT)
@@ -144,7 +146,11 @@ def chain(g, ohms, drive):
 
 def test_a_crossbar_in_spice():
     rng = np.random.default_rng(9)
-    g, wires, volts = conductances(rng, (11, 6)), Wires(3.0, 1.0, 2.0, 5.0), rng.normal(size=11)
+    g, wires, volts = (
+        conductances(rng, (11, 6)),
+        WireResistance(3.0, 1.0, 2.0, 5.0),
+        rng.normal(size=11),
+    )
     cards = ["* t", wired("xb0", g, wires)]
     cards += [f"v{i} i{i} 0 {v:.12e}" for i, v in enumerate(volts)]
     cards += [f"vb{j} b{j} 0 0" for j in range(6)]
@@ -154,12 +160,14 @@ def test_a_crossbar_in_spice():
     simulator = neospice.Simulator()
     found = simulator.run_dc(simulator.parse("\n".join([*cards, ".op", ".end"])))
     amperes = [found.current(f"vb{j}") for j in range(6)]
-    assert volts @ admittance.ports(g[None], wires).t[0] == pytest.approx(amperes, rel=1e-6)
+    assert volts @ admittance.port_admittance(g[None], wires).t[0] == pytest.approx(
+        amperes, rel=1e-6
+    )
 
 
 def test_the_admittance_is_symmetric_and_passive():
     g = conductances(np.random.default_rng(10), (20, 31))
-    found = admittance.ports(g[None], Wires(5.0, 1.0, 3.0, 2.0), "both")
+    found = admittance.port_admittance(g[None], WireResistance(5.0, 1.0, 3.0, 2.0), "both")
     y = np.block([[found.y_in[0], -found.t[0]], [-found.t[0].T, found.y_out[0]]])
     assert np.abs(y - y.T).max() <= 1e-14 * np.abs(y).max()
     assert np.linalg.eigvalsh(y).min() >= -1e-14 * np.abs(y).max()
@@ -170,7 +178,7 @@ def test_a_conductance_has_to_be_one(bad):
     g = np.full((1, 3, 4), 1e-5)
     g[0, 1, 2] = bad
     with pytest.raises(AssertionError, match="negative or not finite"):
-        admittance.ports(g, Wires(1, 1, 1, 1))
+        admittance.port_admittance(g, WireResistance(1, 1, 1, 1))
 
 
 def test_an_answer_that_lost_its_digits_is_refused(monkeypatch):
@@ -184,4 +192,4 @@ def test_an_answer_that_lost_its_digits_is_refused(monkeypatch):
     monkeypatch.setattr(nested_dissection, "_smallest", rough)
     g = 10 ** np.random.default_rng(11).uniform(-6, -3, (1, 20, 30))
     with pytest.raises(AssertionError, match="Kirchhoff"):
-        admittance.ports(g, Wires(1, 1, 1, 1))
+        admittance.port_admittance(g, WireResistance(1, 1, 1, 1))

@@ -12,11 +12,11 @@ from memxc.evaluation import evaluate
 from memxc.ir.stages import Array
 from memxc.physics.network import nodal
 from memxc.physics.network.effective import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.verify.library import Library
 from memxc.verify.task import Task
 
-WIRES = Wires(source=7.0, word_line=3.0, bit_line=2.0, neuron=11.0)
+WIRES = WireResistance(source=7.0, word_line=3.0, bit_line=2.0, neuron=11.0)
 SETTINGS = (
     "wire.r_source=7",
     "wire.r_word_line=3",
@@ -90,8 +90,10 @@ def test_wires_cost_something(model):
 def test_no_resistance_is_no_wire(model):
     compiled = compile_model(Options(model, target.load("hfox-128")))
     ideal = evaluate.run(effective(compiled.design), compiled.samples)
-    none = evaluate.run(effective(compiled.design, Wires(0, 0, 0, 0)), compiled.samples)
-    nearly = evaluate.run(effective(compiled.design, Wires(0, 0, 0, 1e-9)), compiled.samples)
+    none = evaluate.run(effective(compiled.design, WireResistance(0, 0, 0, 0)), compiled.samples)
+    nearly = evaluate.run(
+        effective(compiled.design, WireResistance(0, 0, 0, 1e-9)), compiled.samples
+    )
     for name, values in ideal.items():
         assert (none[name] == values).all()
         assert nearly[name] == pytest.approx(values, rel=1e-9, abs=1e-12)
@@ -100,7 +102,7 @@ def test_no_resistance_is_no_wire(model):
 def test_amplifiers_that_differ_from_place_to_place(design):
     """r_f and r_join of the hand design; a nanoohm keeps the wires from being left out."""
     inputs = {"x": np.random.default_rng(8).uniform(-1, 1, (4, 2, 3, 4))}
-    nearly = effective(design, Wires(0, 0, 0, 1e-9))
+    nearly = effective(design, WireResistance(0, 0, 0, 1e-9))
     wanted, found = evaluate.run(design, inputs), evaluate.run(nearly, inputs)
     for name, values in wanted.items():
         assert found[name] == pytest.approx(values, rel=1e-9, abs=1e-12)

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from memxc.simulate import Row, Scores, plot
+from memxc.simulate import SweepRow, SweepScores, plot
 
 pytest.importorskip("matplotlib")
 
@@ -19,10 +19,10 @@ def words(result):
 
 def result(values, scores, metric="top1", original=0.9, key="wire.r_word_line", more=()):
     rows = [
-        Row((f"{key}={value}", *more), tuple(own))
+        SweepRow((f"{key}={value}", *more), tuple(own))
         for value, own in zip(values, scores, strict=True)
     ]
-    return Scores(metric, 1234, original, tuple(rows))
+    return SweepScores(metric, 1234, original, tuple(rows))
 
 
 def test_axes_have_names_and_units():
@@ -60,14 +60,16 @@ def test_words_stand_in_their_order():
 
 
 def test_a_single_point_without_a_sweep():
-    assert "accuracy, top-1 (%)" in words(Scores("top1", 9, None, (Row((), (0.5,)),)))
+    assert "accuracy, top-1 (%)" in words(SweepScores("top1", 9, None, (SweepRow((), (0.5,)),)))
 
 
 def test_other_keys_name_the_lines():
     rows = [
-        Row((f"device.sigma={s}", f"wire.r_neuron={r}"), (0.5,)) for s in (0, 1) for r in (3, 4)
+        SweepRow((f"device.sigma={s}", f"wire.r_neuron={r}"), (0.5,))
+        for s in (0, 1)
+        for r in (3, 4)
     ]
-    found = words(Scores("error", 9, None, tuple(rows)))
+    found = words(SweepScores("error", 9, None, tuple(rows)))
     assert {"wire.r_neuron=3", "wire.r_neuron=4", "device.sigma"} <= set(found)
 
 

@@ -15,10 +15,10 @@ from memxc.evaluation.reference import predict
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array
-from memxc.ir.windows import identity, ints
+from memxc.ir.windows import identity_windows, ints
 from memxc.physics.device import iv_laws, nonlinear_lanes, variation
 from memxc.physics.network import effective
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 from memxc.simulate import walk
 from memxc.simulate.circuit import answers
 
@@ -88,7 +88,7 @@ def through(design, chosen, inputs):
 def test_linear_cells_with_wires_are_their_matrices(design, signed, gain, drive):
     design = driven(design, signed, gain, drive)
     chosen = made(*WIRED)
-    matrices = effective.effective(design, Wires.of(chosen.wire))
+    matrices = effective.effective(design, WireResistance.of(chosen.wire))
     wanted, found = evaluate.run(matrices, pictures()), through(design, chosen, pictures())
     # What is left of the op-amps' volts after two turns: the square of a load by the gain.
     bound = 1e-9 if np.isinf(gain) else 1e-4
@@ -144,7 +144,7 @@ def test_currents_by_hand():
     crossbar = Crossbar(
         g=g.reshape(1, -1), cell=ints(np.arange(6).reshape(3, 2)), line=ints([0, 1, -1]),
         sign=ints([1, 1, 1]), column=ints([0, 0]), polarity=ints([1, -1]), definition=ints([0]),
-        taps=identity(2), sinks=identity(1), grid=(1,),
+        taps=identity_windows(2), sinks=identity_windows(1), grid=(1,),
     )  # fmt: skip
     stage = Array("s", "x", "y", (crossbar,), np.array([2e4]), np.array([7e3]), 0.2, np.inf)
     buses = {"x": Bus("x", (1, 2), 0.1), "y": Bus("y", (1, 1), 0.5)}
@@ -216,7 +216,7 @@ def test_offsets_of_op_amps(design, wires):
     """As evaluate and the effective matrices have them, in a linear circuit."""
     chosen = made(*wires, "amplifier.offset_sigma_v=0.003")
     real = variation.disturbed(driven(design, gain=1e4), chosen, 5, "definition")
-    matrices = effective.effective(real, Wires.of(chosen.wire))
+    matrices = effective.effective(real, WireResistance.of(chosen.wire))
     wanted, found = evaluate.run(matrices, pictures()), through(real, chosen, pictures())
     plain = through(driven(design, gain=1e4), chosen, pictures())
     for name in "abc":

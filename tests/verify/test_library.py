@@ -27,7 +27,7 @@ def _sparse(seed=3):
              (2.0, 4.0, 0.0, 0.0)],
 )  # fmt: skip
 def test_currents_of_the_definition(engine, drive, ohms, ngspice):
-    g, wires = _sparse(), nodal.Wires(*ohms)
+    g, wires = _sparse(), nodal.WireResistance(*ohms)
     volts = np.random.default_rng(5).uniform(-0.2, 0.2, ROWS)
     ends = np.arange(COLUMNS)
     grid = nodal.Grid(g, ends, volts[None], drive)
@@ -44,7 +44,7 @@ def test_currents_of_the_definition(engine, drive, ohms, ngspice):
 def test_segments_without_a_device_between_them_are_one_resistor():
     g = np.zeros((5, 4))
     g[1, 2] = g[3, 2] = 1e-4
-    cards = wired("xb0", g, nodal.Wires(0.5, 10.0, 100.0, 7.0)).splitlines()
+    cards = wired("xb0", g, nodal.WireResistance(0.5, 10.0, 100.0, 7.0)).splitlines()
     assert sorted(cards) == sorted(
         [
             ".subckt xb0 w0 w1 w2 w3 w4 c0 c1 c2 c3",

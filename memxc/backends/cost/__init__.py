@@ -1,1 +1,1 @@
-"""What a programmed design costs: devices, watts, seconds, square metres. A file a cost."""
+"""What a programmed design costs: devices, watts, seconds, square metres. Each has a file."""

@@ -1,4 +1,4 @@
-"""Area: unit crossbars with all their places, and amplifiers; square metres add up."""
+"""Area: the unit crossbars with all their places, and the amplifiers. Square metres add up."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from memxc.target import Target
 
 
 def measure(bills: Iterable[Resources], target: Target) -> Area:
-    """What bills of materials cover: a placed unit crossbar takes its whole rows x columns."""
+    """Return the area of bills of materials.
+
+        crossbars  = (rows x columns of the placed unit crossbars) * cell area
+        amplifiers = op-amps * area of one
+
+    Memristors on no unit crossbar (a BatchNormalization that is a stage) take one cell each.
+    """
     crossbars = amplifiers = 0.0
     for bill in bills:
-        beside = bill.memristors - bill.places_used
-        crossbars += (bill.places_available + beside) * target.crossbar.cell_area_m2
+        on_no_crossbar = bill.memristors - bill.places_used
+        crossbars += (bill.places_available + on_no_crossbar) * target.crossbar.cell_area_m2
         amplifiers += bill.opamps * target.amplifier.area_m2
     return Area(total_m2=crossbars + amplifiers, crossbar_m2=crossbars, amplifier_m2=amplifiers)

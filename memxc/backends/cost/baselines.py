@@ -1,7 +1,10 @@
-"""The same network in the older ways, each laid out and programmed, so that a report can compare.
+"""Baselines: the same network built in older ways, so that a report can compare.
 
-inverted inputs: (2M+1) x 1 kernels and the layout that was asked for. paper rule: sub-images, one
-(channel, filter) pair a crossbar, always parallel. im2col: a crossbar for every place of a kernel.
+inverted inputs: kernels of (2M+1) x 1, in the layout that the user asked for.
+paper rule: sub-images, one (channel, filter) pair a crossbar, always parallel.
+im2col: a crossbar for every place of a kernel.
+
+Each of them is laid out, programmed and counted like the network itself.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from memxc.ir.stages import Signed
 
 @dataclass(frozen=True)
 class _Way:
-    """A way of building: how signs are kept, and what of every stage is otherwise than asked."""
+    """A way to build a network: how signs are built, and the options that it fixes."""
 
     name: str
     signed: Signed
@@ -35,17 +38,18 @@ _WAYS = (
 
 
 def measure(design: Design, partition: str, ctx: Context) -> tuple[list[Baseline], list[str]]:
-    """Every older way of a design that is not laid out yet, and a warning of each that cannot be.
+    """Return a baseline for each older way, and a warning for each way that cannot be built.
 
-    partition: the layout asked for. The volts are those that calibrate saw: they are the same.
+    design: before it is laid out. Its volts stay as they were calibrated.
+    partition: the policy that the user asked for.
     """
-    found, warnings = [], []
+    baselines, warnings = [], []
     for way in _WAYS:
         try:
-            found.append(_measured(way, design, partition, ctx))
+            baselines.append(_measured(way, design, partition, ctx))
         except MemxcError as error:
             warnings.append(f"no baseline {way.name}: {error.faults[0].what}")
-    return found, warnings
+    return baselines, warnings
 
 
 def _measured(way: _Way, design: Design, partition: str, ctx: Context) -> Baseline:
@@ -61,19 +65,19 @@ def _measured(way: _Way, design: Design, partition: str, ctx: Context) -> Baseli
     if not scaled:
         design = known["calibrate"]().run(design, ctx).ir  # type: ignore[attr-defined]
     changes = [change for change in pipeline if isinstance(change, DesignPass)]
-    found = estimate.estimate(design, changes, ctx)
-    time = latency.measure(found.design, ctx.target.crossbar.stage_time_s)
+    estimated = estimate.estimate(design, changes, ctx)
+    time = latency.measure(estimated.design, ctx.target.crossbar.stage_time_s)
     return Baseline(
         name=way.name,
-        resources=resources.total(found.resources).bill(),
-        power=Consumption.over(power.total(found.power), time.inference_s),
+        resources=resources.total(estimated.resources).bill(),
+        power=Consumption.over(power.total(estimated.power), time.inference_s),
         latency=time,
     )
 
 
 def _without(ctx: Context, keys: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """What was set for single stages, without what the way of building settles."""
+    """Return the options of single stages without those that the way of building fixes."""
     return {
-        stage: {key: value for key, value in own.items() if key not in keys}
-        for stage, own in ctx.stage_set.items()
+        stage: {key: value for key, value in options.items() if key not in keys}
+        for stage, options in ctx.stage_set.items()
     }

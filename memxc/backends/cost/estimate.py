@@ -1,7 +1,8 @@
-"""What a calibrated design will be built of, without it: no conductance is kept.
+"""An estimate: what a calibrated design will be built of, without building it.
 
-The stages are laid out, programmed, counted and dropped one at a time, a few blocks of a large one
-at a time, so that a network takes the memory of its weights. The numbers are those of the circuit.
+The stages are laid out, programmed, counted and dropped one at a time, and a large stage a few
+blocks at a time. So it takes only the memory of the network's weights, and its numbers are those of
+the circuit.
 """
 
 from __future__ import annotations
@@ -20,26 +21,29 @@ from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Lanes, Linear, Stage
 from memxc.ir.windows import GROUND, Windows, ints
 from memxc.passes import share
-from memxc.passes.program import Plan, Program
+from memxc.passes.program import Program, StageProgram
 
-#: Passes that work on each stage by itself, in the order that they have.
+#: Passes that work on each stage by itself, in the order in which they run.
 STAGEWISE = ("schedule", "partition", "tile", "program", "share")
-#: Told of every pass but share, which changes no count, and of a design of the one stage that it
-#: made, the crossbars a few at a time.
+#: Called with the name of a pass and a design of the one stage that it changed; after `program`,
+#: with a few crossbars at a time. It is not called for `share`, which changes no count.
 Watch = Callable[[str, Design], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """The bill of a design. `design` has its crossbars' lines and places, and no conductance."""
+    """The bill of materials of a design.
+
+    `design` has the lines and places of its crossbars, but no conductances.
+    """
 
     design: Design
-    resources: tuple[resources.Row, ...]
+    resources: tuple[resources.ResourceRow, ...]
     power: tuple[StagePower, ...]
 
 
 def possible(changes: Sequence[DesignPass]) -> bool:
-    """Whether passes lay out and program each stage by itself, and do nothing else."""
+    """Return whether the passes lay out and program each stage by itself, and do nothing else."""
     names = [change.name for change in changes]
     known = [name for name in STAGEWISE if name in names]
     return names == known and "program" in names
@@ -51,13 +55,16 @@ def estimate(
     ctx: Context,
     watch: Watch = lambda name, part: None,
 ) -> Estimate:
-    """The bill of what `changes` make of a calibrated design; they are `possible`."""
-    bench = _Bench(design, changes, ctx, watch)
+    """Return the bill of materials after `changes`, of a calibrated design.
+
+    The changes must be `possible`. watch: see `Watch`.
+    """
+    bench = _StageEstimate(design, changes, ctx, watch)
     stages = [bench.stage(stage) for stage in design.stages]
     return Estimate(design.with_stages(stages), tuple(bench.bills), tuple(bench.watts))
 
 
-class _Bench:
+class _StageEstimate:
     """Where one stage after the other is built and counted."""
 
     def __init__(
@@ -69,45 +76,45 @@ class _Bench:
         self._numbers: dict[bytes, int] = {}
         self._blocks = 0
         self._defined: set[int] = set()
-        self.bills: list[resources.Row] = []
+        self.bills: list[resources.ResourceRow] = []
         self.watts: list[StagePower] = []
 
     def stage(self, stage: Stage) -> Stage:
-        """What a stage becomes; its bill and its watts are one more row."""
+        """Return the stage as it will be, and keep its bill and its watts as a row."""
         if isinstance(stage, Linear):
             return self._programmed(stage)
         if isinstance(stage, Lanes):
-            bill = resources.lanes(stage, self._design.buses[stage.dst])
+            bill = resources.lane_resources(stage, self._design.buses[stage.dst])
             self._row(bill, Power.of())
         return stage
 
     def _programmed(self, stage: Linear) -> Array:
-        made = self._plan(stage)
-        array, bus = made.bare(), self._design.buses[stage.dst]
+        plan = self._plan(stage)
+        array, bus = plan.bare(), self._design.buses[stage.dst]
         most = power.most_volts(self._design, array)
         mean_square = self._design.buses[stage.src].mean_square
         assert mean_square is not None, f"{stage.src} was not calibrated"
         meter = power.Meter(array, mean_square, bus.width, most)
-        found, left = resources.Resources.of(), []
-        for crossbar in made.parts(self._blocks):
+        bill, hollow = resources.Resources.of(), []
+        for crossbar in plan.parts(self._blocks):
             self._blocks += crossbar.groups
             meter.add(crossbar)
             part = replace(self._design, stages=(replace(array, crossbars=(crossbar,)),))
             self._watch("program", part)
-            found += resources.placed_crossbars(
+            bill += resources.placed_crossbars(
                 array,
                 share.numbered(crossbar, self._numbers) if self._shares else crossbar,
                 self._ctx.target.device.g_min,
                 self._ctx.tile,
                 self._defined,
             )
-            left.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
-        found += resources.amplifiers(replace(array, crossbars=tuple(left)), bus, self._nets)
-        self._row(resources.Row(stage.name, stage.cell, found), meter.power())
-        return replace(array, crossbars=tuple(map(_hollow, left)))
+            hollow.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
+        bill += resources.amplifiers(replace(array, crossbars=tuple(hollow)), bus, self._nets)
+        self._row(resources.ResourceRow(stage.name, stage.cell, bill), meter.power())
+        return replace(array, crossbars=tuple(map(_hollow, hollow)))
 
-    def _plan(self, stage: Linear) -> Plan:
-        """The stage laid out, and how it is programmed."""
+    def _plan(self, stage: Linear) -> StageProgram:
+        """Return how the stage is programmed, after the passes that lay it out."""
         for change in self._changes:
             if isinstance(change, Program):
                 stage.verify({name: bus.width for name, bus in self._design.buses.items()})
@@ -117,7 +124,7 @@ class _Bench:
             (stage,) = part.stages  # type: ignore[assignment]
         raise AssertionError("nothing is programmed")
 
-    def _row(self, bill: resources.Row, drawn: Power) -> None:
+    def _row(self, bill: resources.ResourceRow, drawn: Power) -> None:
         amplifier_w = self._ctx.target.amplifier.power_w
         static = Power.of(amplifier_w=bill.resources.opamps * amplifier_w)
         self.bills.append(bill)
@@ -125,6 +132,6 @@ class _Bench:
 
 
 def _hollow(crossbar: Crossbar) -> Crossbar:
-    """A crossbar of which only its lines and places are left."""
+    """Return a crossbar of which only the number of lines and places is left."""
     nothing = Windows(ints([GROUND]), crossbar.taps.origin, crossbar.taps.group, ints([]))
     return replace(crossbar, taps=nothing, sinks=nothing)

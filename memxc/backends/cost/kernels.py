@@ -1,9 +1,18 @@
 """The papers' way of counting: each kernel on its own, nothing shared, nothing tiled.
 
-A kernel of M inputs takes (M+1) x 2 devices with two op-amps, or (2M+1) x 1 with M inverters and
-one op-amp; the bias always has its line. A weight of zero counts, and so does a missing bias.
-`inverters_shared` are those left where all kernels of a layer take turns at one kernel's inverters;
-op-amp 1 of a differential pair cannot be shared. Source: docs/papers.md, the ShuffleNetV2 circuits.
+For n kernels with M_1 + M_2 + ... = m inputs in all:
+
+                         differential, (M+1) x 2     inverted inputs, (2M+1) x 1
+    memristors                  2 (m + n)                     2 m + n
+    word lines                    m + n                       2 m + n
+    bit lines                      2 n                           n
+    op-amps                        2 n                         m + n
+    inverters                       n                            m
+    inverters_shared                n                  largest M of each layer, summed
+
+The bias always has a line. A weight of zero counts, and so does a missing bias. `inverters_shared`
+are the inverters if all kernels of a layer use the inverters of one kernel, in turn; op-amp 1 of a
+differential pair cannot be shared. Source: docs/papers.md, the ShuffleNetV2 circuits.
 """
 
 from __future__ import annotations
@@ -18,9 +27,9 @@ from memxc.ir.stages import Linear
 
 @dataclass(frozen=True)
 class Kernels:
-    """How many kernels a network has, and the sum of their inputs M; `+` adds them.
+    """How many kernels a network has, and the sum of their inputs M. `+` adds them.
 
-    layer_inputs: the sum over layers, not kernels, of the M of the layer's largest kernel.
+    layer_inputs: the M of the largest kernel of each layer, summed over the layers.
     """
 
     kernels: int = 0
@@ -35,7 +44,7 @@ class Kernels:
         )
 
     def bills(self) -> PerKernel:
-        """The bills of materials of both ways to build a signed weight."""
+        """Return the bills of materials of the two ways to build a signed weight."""
         n, m = self.kernels, self.inputs
         return PerKernel(
             differential=self._bill(
@@ -64,7 +73,10 @@ class Kernels:
 
 
 def measure(lowered: Design) -> Kernels:
-    """The kernels of a lowered design, before partition and tile. Fixed resistors are none."""
+    """Return the kernels of a lowered design, before partition and tile.
+
+    Fixed resistors (average pooling) are no kernels.
+    """
     layers = (
         _layer(stage.kernels)
         for stage in lowered.stages
@@ -82,5 +94,5 @@ def _layer(blocks: tuple[Kernel, ...]) -> Kernels:
 
 
 def _inputs(block: Kernel) -> int:
-    """Inputs of the widest kernel of a block."""
+    """Return the inputs of the widest kernel of a block."""
     return block.rows if block.cell is None else int((block.cell >= 0).sum(axis=0).max())

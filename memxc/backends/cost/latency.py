@@ -1,4 +1,4 @@
-"""Latency: the longest way from an input to an output, in stages and in calculation periods."""
+"""Latency: the longest path from an input to an output, in stages and in calculation periods."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from memxc.ir.stages import Array, Lanes
 
 
 def measure(design: Design, stage_time_s: float) -> Latency:
-    """The path with most periods, and of those the one with most stages."""
+    """Return the length of the path with most periods; among equals, of the one with most stages.
+
+        inference time = periods * stage time
+
+    stage_time_s: seconds that one stage takes in one period.
+    """
     longest = dict.fromkeys(design.inputs, (0, 0))
     for stage in design.stages:
         spent, passed = max((longest[src] for src in stage.srcs), default=(0, 0))

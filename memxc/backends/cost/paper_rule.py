@@ -1,8 +1,17 @@
 """Unit crossbars by the sub-image rule of Oh, An, Min, Micromachines 14(2):309 (2023).
 
-Counted for the convolutions of a design whatever its own layout: the rule of docs/papers.md, fully
-parallel, with differential pairs. It says nothing of biases and dense layers, so these are counted
-apart or not at all; `resources` counts what is built.
+It counts the convolutions of a design by that rule, however the design itself is laid out: fully
+parallel, with differential pairs. `resources` counts what is built.
+
+    t = the largest side with S * S <= rows and t * t <= columns / 2,  S = (t - 1) * stride + taps
+
+    3D     channels * filters * patches of t x t places
+    2D     channels * patches
+    1D     ceil(pixels / p) * parts,  p = min(rows / channels, (columns / 2) / filters) pixels side
+           by side, at least 1; parts > 1 if one pixel is too large
+
+docs/papers.md derives it. The rule says nothing about biases, which are not counted, or about dense
+layers, which are counted apart from the total.
 """
 
 from __future__ import annotations
@@ -15,16 +24,17 @@ from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.ir.stages import Lanes, Linear, Stage
 from memxc.mapping.layout import Layout, layout_kind, plan_layout, pointwise
-from memxc.mapping.shape import shape
+from memxc.mapping.shape import kernel_shape
 
 _KINDS = ("3D", "2D", "1D", "dense", "irregular")
 
 
 @dataclass(frozen=True)
 class Counted:
-    """A kernel by the rule. as_3d, as_2d_1d: the crossbars of the same layer in the other form.
+    """A kernel by the rule.
 
-    A 2D kernel with the 1D kernel behind it is one layer; as_3d stands with the former.
+    as_3d, as_2d_1d: unit crossbars of the same layer in the other form. A 2D kernel and the 1D
+    kernel behind it are one layer, and the 2D kernel has the number in as_3d; the 1D kernel has 0.
     """
 
     stage: str
@@ -34,18 +44,20 @@ class Counted:
 
 
 def layouts(design: Design, policy: str, ctx: Context) -> tuple[StageLayout, ...]:
-    """How the kernels of each crossbar stage are laid out, one entry a kernel."""
-    found = []
+    """Return how the kernels of each crossbar stage are laid out, one entry for each kernel."""
+    kernel_layouts = []
     for stage in _stages(design):
-        own = ctx.option(stage.name, "partition", policy)
+        stage_policy = ctx.option(stage.name, "partition", policy)
         for kernel in stage.kernels:
-            layout = plan_layout(kernel, own, ctx.lines(stage.name), stage.sequential)
-            found.append(StageLayout.model_validate({"stage": stage.name, **asdict(layout)}))
-    return tuple(found)
+            layout = plan_layout(kernel, stage_policy, ctx.lines(stage.name), stage.sequential)
+            kernel_layouts.append(
+                StageLayout.model_validate({"stage": stage.name, **asdict(layout)})
+            )
+    return tuple(kernel_layouts)
 
 
 def measure(design: Design, ctx: Context) -> SubImages:
-    """Crossbars by kind of kernel and in all, for square patches and for rectangles."""
+    """Return unit crossbars by kind of kernel and in all, for square patches and for rectangles."""
     return SubImages(
         square=_sums(_counted(design, "paper", ctx)),
         rectangular=_sums(_counted(design, "paper-rectangular", ctx)),
@@ -53,13 +65,13 @@ def measure(design: Design, ctx: Context) -> SubImages:
 
 
 def _sums(rows: Iterable[Counted]) -> RuleCounts:
-    found = list(rows)
+    counted = list(rows)
     kinds = {
-        which.lower(): sum(row.layout.crossbars for row in found if row.layout.kind == which)
-        for which in _KINDS
+        kind.lower(): sum(row.layout.crossbars for row in counted if row.layout.kind == kind)
+        for kind in _KINDS
     }
     total = kinds["3d"] + kinds["2d"] + kinds["1d"]
-    convolutions = [row for row in found if row.layout.kind in ("3D", "2D", "1D")]
+    convolutions = [row for row in counted if row.layout.kind in ("3D", "2D", "1D")]
     sums = {
         "total": total,
         "as_3d": sum(row.as_3d for row in convolutions),
@@ -76,7 +88,7 @@ def _counted(design: Design, policy: str, ctx: Context) -> Iterator[Counted]:
         for kernel in stage.kernels:
             layout = plan_layout(kernel, policy, (rows, columns // 2))
             as_3d = as_pair = layout.crossbars
-            form = shape(kernel)
+            form = kernel_shape(kernel)
             if layout.kind == "3D" and form is not None and layout.patch:
                 one = pointwise(kernel.places, form.channels, form.filters, (rows, columns // 2))
                 as_pair = layout.crossbars // form.filters + form.groups * one
@@ -94,12 +106,12 @@ def _stages(design: Design) -> Iterator[Linear]:
 
 
 def _pairs(design: Design) -> dict[Linear, Linear]:
-    """2D kernels and the 1D kernels that alone read them, at once or behind lane functions."""
+    """Return each 2D kernel that only a 1D kernel reads, directly or behind lane functions."""
     readers: dict[str, list[Stage]] = {}
     for stage in design.stages:
         for src in stage.srcs:
             readers.setdefault(src, []).append(stage)
-    found = {}
+    pairs = {}
     for stage in _stages(design):
         if _kinds(stage) != {"2D"}:
             continue
@@ -107,15 +119,15 @@ def _pairs(design: Design) -> dict[Linear, Linear]:
         while isinstance(reader, Lanes) and len(reader.srcs) == 1:
             reader = _only(readers, reader)
         if isinstance(reader, Linear) and _kinds(reader) == {"1D"} and len(reader.kernels) == 1:
-            found[stage] = reader
-    return found
+            pairs[stage] = reader
+    return pairs
 
 
 def _only(readers: Mapping[str, list[Stage]], stage: Stage) -> Stage | None:
-    """The one stage that reads a stage, or None."""
-    found = readers.get(stage.dst, [])
-    return found[0] if len(found) == 1 else None
+    """Return the only stage that reads a stage, or None if there are several or none."""
+    reading = readers.get(stage.dst, [])
+    return reading[0] if len(reading) == 1 else None
 
 
 def _kinds(stage: Linear) -> set[str]:
-    return {layout_kind(kernel, shape(kernel)) for kernel in stage.kernels}
+    return {layout_kind(kernel, kernel_shape(kernel)) for kernel in stage.kernels}

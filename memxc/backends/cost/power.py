@@ -1,4 +1,14 @@
-"""Power: what the devices and the amplifiers of a programmed design draw; watts add up."""
+"""Power: what the devices and the amplifiers of a programmed design draw. Watts add up.
+
+Bit lines are at virtual ground, so a device at conductance G on a word line at V draws V^2 G:
+
+    crossbar watts = sum over word lines of  mean(V^2) * (sum of G on the line)
+
+mean(V^2) over the samples is left on the buses by calibrate. ASSUMPTIONS has what this leaves out,
+and stands in the report.
+
+    neuron watts   = sum over the devices of one lane of  (largest V)^2 * G
+"""
 
 from __future__ import annotations
 
@@ -19,7 +29,7 @@ from memxc.ir.windows import Ints, Windows, ints
 
 Floats = NDArray[np.float64]
 
-#: Significant digits of watts. Sums differ in the sixteenth from one processor to another.
+#: Significant digits of watts. The sixteenth digit of a sum depends on the processor.
 DIGITS = 10
 
 ASSUMPTIONS = (
@@ -43,21 +53,24 @@ ASSUMPTIONS = (
 
 
 def total(rows: Iterable[Power]) -> Power:
-    """The sum over stages."""
+    """Return the sum over stages."""
     return sum(rows, Power.of())
 
 
 def measure(
     design: Design,
-    bills: Iterable[resources.Row],
+    bills: Iterable[resources.ResourceRow],
     amplifier_w: float,
 ) -> tuple[StagePower, ...]:
-    """Watts of the stages of `bills`, from the mean squares of volts that calibrate left on the
-    buses. amplifier_w: of one op-amp."""
+    """Return the watts of each stage that is hardware.
+
+    design: calibrated (its buses have mean squares of volts) and programmed.
+    bills: the bill of each of these stages, in order. amplifier_w: watts of one op-amp.
+    """
     hardware = [stage for stage in design.stages if isinstance(stage, Array | Lanes)]
     rows = []
     for stage, bill in zip(hardware, bills, strict=True):
-        found = Power.of(amplifier_w=bill.resources.opamps * amplifier_w)
+        drawn = Power.of(amplifier_w=bill.resources.opamps * amplifier_w)
         if isinstance(stage, Array):
             width = design.buses[stage.dst].width
             mean_square = design.buses[stage.src].mean_square
@@ -65,27 +78,28 @@ def measure(
             meter = Meter(stage, mean_square, width, most_volts(design, stage))
             for crossbar in stage.crossbars:
                 meter.add(crossbar)
-            found += meter.power()
-        rows.append(StagePower.on(stage.name, found))
+            drawn += meter.power()
+        rows.append(StagePower.on(stage.name, drawn))
     return tuple(rows)
 
 
 class Meter:
-    """What the crossbars of a stage draw, one after the other."""
+    """Adds up what the crossbars of a stage draw. They are given one after the other."""
 
     def __init__(self, stage: Array, squares: Floats, width: int, most: float) -> None:
-        """Of `stage` all but its crossbars matters; squares: of its source; width: its lanes.
+        """Start at 0 W. The crossbars of `stage` itself are not looked at.
 
-        most: the most volts that its source can have.
+        squares: mean squares of the source bus, (width,), in V^2.
+        width: lanes of the output. most: the largest volts of the source.
         """
         self._stage, self._width, self._most = stage, width, most
-        # One more entry at the end, for nets at ground: their number is -1.
+        # Nets at ground are -1: they read the last entry.
         self._squares = np.append(squares, 0.0)
         self._bias = 0.0
         self._read, self._driven = _Seen(), _Seen()
 
     def add(self, crossbar: Crossbar) -> None:
-        """One more stack of crossbars."""
+        """Add a stack of crossbars."""
         bias = crossbar.line == BIAS
         places = self._at_once(crossbar.taps) * crossbar.places
         for part in crossbar.parts():
@@ -98,7 +112,7 @@ class Meter:
                 self._driven.put(part.sinks, _on_lines(watts, crossbar.column, part.sinks))
 
     def power(self) -> Power:
-        """The watts of all crossbars, and those of the worst neuron."""
+        """Return the watts of all crossbars, and of the neuron that can draw most."""
         watts = self._bias * self._stage.v_bias**2
         for taps, drains in self._read.once():
             for groups, places in chunks(taps):
@@ -111,25 +125,31 @@ class Meter:
         return Power.of(units.rounded(watts, DIGITS), neuron_max_w=units.rounded(neuron, DIGITS))
 
     def _at_once(self, windows: Windows) -> float:
-        """The share of its places that a crossbar stands at, over time."""
+        """Return the share of its places that a crossbar is at at one time: all, or one in turn."""
         return 1.0 / windows.places if self._stage.sequential else 1.0
 
 
 def _on_lines(siemens: Floats, line: Ints, windows: Windows) -> Floats:
-    """Siemens (groups, word or bit lines) added up by the line of `windows` that each is on."""
+    """Return sums (groups, lines of `windows`) of siemens (groups, word or bit lines).
+
+    line: (word or bit lines,), the line of the windows that each is on.
+    """
     sums = np.zeros((windows.lines, len(siemens)))
     np.add.at(sums, line, siemens.T)
     return np.ascontiguousarray(sums.T)
 
 
 class _Seen:
-    """Siemens or watts on the lines of windows, those of groups that see the same nets added."""
+    """Sums siemens or watts over groups that see the same nets.
+
+    Many crossbars of a layer read the same nets, so this saves most of the work.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, ...], tuple[Windows, list[Ints], list[Floats]]] = {}
 
     def put(self, windows: Windows, numbers: Floats) -> None:
-        """Siemens or watts (groups, lines) of a stack, or of a part of one."""
+        """Add siemens or watts (groups, lines) of a stack, or of a part of one."""
         key = id(windows.frame), id(windows.origin), id(windows.offset)
         _, groups, values = self._known.setdefault(key, (windows, [], []))
         once, sums = windows.merged(numbers)
@@ -137,23 +157,24 @@ class _Seen:
         values.append(sums)
 
     def once(self) -> Iterator[tuple[Windows, Floats]]:
-        """Windows of groups that differ, and the sums of their lines."""
+        """Yield windows of different groups, and the sums (groups, lines) of each."""
         for windows, groups, values in self._known.values():
             whole = replace(windows, group=ints(np.concatenate(groups)))
             yield whole.merged(np.concatenate(values))
 
 
 def most_volts(design: Design, stage: Array) -> float:
-    """The most volts that can drive a word line of a stage's inputs: what limiters let pass.
+    """Return the largest volts that can be on a word line of a stage's inputs.
 
-    Where a driver has no limiter, it is the read voltage, which the samples reach.
+    This is what the limiter of its driver lets pass. Without a limiter it is the read voltage,
+    which the samples reach.
     """
     driven = design.behind_wires([stage.src])
     return max(design.buses[name].limit or stage.v_bias for name in driven)
 
 
 def crossbar_w(stage: Array, squares: Floats) -> float:
-    """Watts of the placed devices, from the squared volts (width,) on the source bus."""
+    """Return the watts of the placed devices. squares: V^2 on the source bus, (width,)."""
     meter = Meter(stage, squares, len(stage.r_f), stage.v_bias)
     for crossbar in stage.crossbars:
         meter.add(crossbar)

@@ -1,4 +1,4 @@
-"""Resources: what a programmed design is built of, per stage; costs add up."""
+"""Resources: the bill of materials of a programmed design, for each stage. Costs add up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Lanes, Stage
 
-#: Rows and columns of the unit crossbar of a stage, by the stage's name.
+#: Returns rows and columns of the unit crossbar of a stage, by the stage's name.
 Tile = Callable[[str], tuple[int, int]]
 
 
@@ -33,18 +33,18 @@ class Resources(Counts):
 
     @classmethod
     def of(cls, **counts: int) -> Self:
-        """These counts, and 0 of everything else."""
+        """Return these counts, and 0 for all others."""
         return cls(**dict.fromkeys(cls.model_fields, 0) | counts)
 
     def __add__(self, other: Resources) -> Resources:
         return Resources(**{key: mine + getattr(other, key) for key, mine in self})
 
     def bill(self) -> Bill:
-        """The counts as the report has them."""
+        """Return the counts for the report."""
         return Bill.model_validate(self._bill())
 
     def stage_bill(self, stage: str, kind: str) -> StageBill:
-        """The same as a row of the report."""
+        """Return the counts as a row of the report."""
         return StageBill.model_validate({"stage": stage, "kind": kind, **self._bill()})
 
     def _bill(self) -> dict[str, float | None]:
@@ -54,62 +54,65 @@ class Resources(Counts):
 
 
 @dataclass(frozen=True)
-class Row:
-    """What one stage is built of."""
+class ResourceRow:
+    """The resources of one stage."""
 
     stage: str
     kind: str
     resources: Resources
 
 
-def total(rows: Iterable[Row]) -> Resources:
-    """The sum over stages."""
+def total(rows: Iterable[ResourceRow]) -> Resources:
+    """Return the sum over stages."""
     return sum((row.resources for row in rows), Resources.of())
 
 
-def measure(design: Design, g_min: float, tile: Tile) -> tuple[Row, ...]:
-    """One row for each stage that is hardware. g_min: siemens of a device that is off."""
+def measure(design: Design, g_min: float, tile: Tile) -> tuple[ResourceRow, ...]:
+    """Return a row for each stage that is hardware.
+
+    g_min: siemens of an unused device. tile: see `Tile`.
+    """
     nets = Nets(design)
     defined: set[int] = set()
     rows = []
     for stage in design.stages:
         bus = design.buses[stage.dst]
         if isinstance(stage, Array):
-            found = amplifiers(stage, bus, nets)
+            bill = amplifiers(stage, bus, nets)
             for crossbar in stage.crossbars:
-                found += placed_crossbars(stage, crossbar, g_min, tile, defined)
-            rows.append(Row(stage.name, stage.cell, found))
+                bill += placed_crossbars(stage, crossbar, g_min, tile, defined)
+            rows.append(ResourceRow(stage.name, stage.cell, bill))
         elif isinstance(stage, Lanes):
-            rows.append(lanes(stage, bus))
+            rows.append(lane_resources(stage, bus))
     return tuple(rows)
 
 
 def placed(stage: Array, crossbar: Crossbar) -> int:
-    """How many arrays are built of a stack: one a place, or one for all places."""
+    """Return how many arrays are built of a stack: one for each place, or one for all in turn."""
     return crossbar.groups * stage.placed(crossbar.places)
 
 
 def periods(stage: Stage) -> int:
-    """Calculation periods until every lane of the stage is known."""
+    """Return the calculation periods after which every lane of the stage is known."""
     if isinstance(stage, Array) and stage.sequential:
         return max(crossbar.places for crossbar in stage.crossbars)
     return 1
 
 
 def amplifiers(stage: Array, bus: Bus, nets: Nets) -> Resources:
-    """Amplifiers, inverters and limiters of a stage, and its calculation periods."""
+    """Return the amplifiers, inverters and limiters of a stage, and its calculation periods."""
     driven = _amplified(stage, bus.width)
     limiters = driven if bus.limit is not None else 0
-    found = Resources.of(limiters=limiters, periods=periods(stage))
+    bill = Resources.of(limiters=limiters, periods=periods(stage))
     if stage.single_ended:
         inverters = _inverted(stage, nets)
-        return found + Resources.of(opamps=driven + inverters, inverters=inverters)
-    # Op-amp 1 of a differential pair is the one inverter.
-    return found + Resources.of(opamps=2 * driven, inverters=driven)
+        return bill + Resources.of(opamps=driven + inverters, inverters=inverters)
+    # Op-amp 1 of a differential pair counts as an inverter.
+    return bill + Resources.of(opamps=2 * driven, inverters=driven)
 
 
 def _amplified(stage: Array, width: int) -> int:
-    """Lanes with an amplifier of their own: all, or those of the first places that take turns."""
+    """Return how many lanes have an amplifier: all, or those of the first place if sequential."""
     if not stage.sequential:
         return width
     first = slice(0, 1)
@@ -119,7 +122,10 @@ def _amplified(stage: Array, width: int) -> int:
 
 
 def _inverted(stage: Array, nets: Nets) -> int:
-    """Inverters: one a net that the stage reads, or one a port where places take turns."""
+    """Return how many inverters a stage has: one for each net that it reads inverted.
+
+    In a sequential stage it is one for each inverted word line.
+    """
     if stage.sequential:
         return sum(c.groups * int(_inverse_lines(c).sum()) for c in stage.crossbars)
     source = nets.of[stage.src]
@@ -141,7 +147,10 @@ def _inverse_lines(crossbar: Crossbar) -> NDArray[np.bool_]:
 def placed_crossbars(
     stage: Array, crossbar: Crossbar, g_min: float, tile: Tile, defined: set[int]
 ) -> Resources:
-    """What the crossbars of a stack take. `defined`: definitions counted before; it grows."""
+    """Return the resources of the crossbars of a stack.
+
+    defined: the numbers of definitions counted before. The new ones are added to it.
+    """
     arrays = placed(stage, crossbar)
     times = arrays // crossbar.groups
     there = int(crossbar.present.sum())
@@ -150,7 +159,7 @@ def placed_crossbars(
     first = dict(zip(crossbar.definition.tolist(), crossbar.present.tolist(), strict=True))
     new = first.keys() - defined
     defined |= new
-    parked = body.alike(crossbar.g, g_min)
+    parked = body.same_digits(crossbar.g, g_min)
     once = (crossbar.uses == 1).all()
     off = int(parked.sum() if once else np.count_nonzero(parked, axis=0) @ crossbar.uses)
     found = Resources.of(
@@ -171,8 +180,8 @@ def placed_crossbars(
     )
 
 
-def lanes(stage: Lanes, bus: Bus) -> Row:
-    """What a stage of lane functions takes."""
+def lane_resources(stage: Lanes, bus: Bus) -> ResourceRow:
+    """Return the resources of a stage of lane functions."""
     circuit = stage.circuit
     one = Resources.of(
         opamps=circuit.opamps,
@@ -183,4 +192,4 @@ def lanes(stage: Lanes, bus: Bus) -> Row:
         limiters=1 if bus.limit is not None else 0,
     )
     all_lanes = {key: value * bus.width for key, value in one}
-    return Row(stage.name, circuit.name, Resources(**all_lanes | {"periods": 1}))
+    return ResourceRow(stage.name, circuit.name, Resources(**all_lanes | {"periods": 1}))

@@ -1,4 +1,4 @@
-"""SPICE: a programmed Design assembled into a Deck and written as netlists."""
+"""SPICE: `assemble` makes a Deck of a programmed Design, `write` makes netlist files of it."""
 
 from memxc.backends.netlist.assemble import assemble
 from memxc.backends.netlist.names import stage_id

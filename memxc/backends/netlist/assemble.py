@@ -1,4 +1,14 @@
-"""assemble: a programmed Design becomes a Deck. Names nets and places every cell."""
+"""assemble: a programmed Design becomes a Deck. It names the nets and places every cell.
+
+What is built for one lane of a stage; docs/netlist.md lists the names:
+
+     word lines          crossbar         TIA           limiter, if the bus has one
+     n<bus>_<lane> ----+----------+       +-----+       +---------+
+     i.. (inverse) ----|          |--p..--|     |       |         |
+     vbias.. ----------|  xs.._k  |       | tia |--r..--| limiter |---- n<bus>_<lane>
+     vbiasn.. ---------|          |--m..--|     |       |         |
+                       +----------+       +-----+       +---------+
+"""
 
 from __future__ import annotations
 
@@ -12,20 +22,20 @@ from memxc.ir import expr
 from memxc.ir.deck import Cell, Deck, Grids, Instances, Part, Port
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Digital, Lanes, Wires
+from memxc.ir.stages import Array, Digital, Lanes, Rename
 from memxc.ir.windows import Ints, ints
 
 
 def assemble(design: Design, memristor: str = "") -> Deck:
-    """The whole network as a Deck; what stays digital is left out.
+    """Return the Deck of a whole network. Stages that stay digital are not in it.
 
-    memristor: the cell that each is an instance of, "" where they are resistors.
+    memristor: the name of the subcircuit of a memristor, or "" if memristors are resistors.
     """
     return _Assembly(design, memristor).deck()
 
 
 class _Assembly:
-    """The table of nets and cells that grows while the stages are walked in order."""
+    """The tables of nets and cells. They grow while the stages are walked in order."""
 
     def __init__(self, design: Design, memristor: str) -> None:
         self.design = design
@@ -56,11 +66,15 @@ class _Assembly:
         )
 
     def _volts(self, bus: str) -> tuple[float, float | None]:
-        """Volts per unit of a bus, and where they are clipped."""
+        """Return volts per unit of a bus, and the volts at which its limiter clips or None."""
         return self.design.buses[bus].scale or 1.0, self.design.buses[bus].limit
 
     def _read(self, bus: str, before: str = "") -> Iterator[Port]:
-        """The nets of a bus, or the last ones that a bus that stays digital is computed from."""
+        """Yield the output port of a bus.
+
+        A bus that stays digital has no nets; then the ports are the last analog buses that it is
+        computed from. `before` is the digital stage that reads them.
+        """
         if bus in self.lanes:
             yield Port(self.lanes[bus], self._volts(bus)[0], before=before)
             return
@@ -73,7 +87,7 @@ class _Assembly:
         stage = self.design.stages[index]
         name = stage_id(self.design, index)
         match stage:
-            case Wires():
+            case Rename():
                 if all(src in self.lanes for src in stage.srcs):
                     source = np.concatenate([self.lanes[src] for src in stage.srcs])
                     self.lanes[stage.dst] = ints(
@@ -126,7 +140,7 @@ class _Assembly:
         return [Grids(names, crossbar.g[fresh], crossbar.cell, device)]
 
     def _inverted_nets(self, index: int, stage: Array) -> dict[int, int]:
-        """Nets of the shared input inverters: {net of the input: net of its inverse}."""
+        """Return the nets of the shared input inverters: {net of an input: net of its inverse}."""
         if not stage.single_ended or stage.sequential:
             return {}
         used: set[int] = set()
@@ -155,12 +169,16 @@ class _Assembly:
         inverted: dict[int, int],
         supplies: Ints,
     ) -> Ints:
-        """Nets of the word lines, (groups, places, word lines)."""
+        """Return the nets of the word lines, (groups, places, word lines).
+
+        In a sequential stage a crossbar is built once (places = 1), and each of its word lines is a
+        port of its own: the controller puts the nets of the current place on it (schedule.csv).
+        """
         shape = (crossbar.groups, stage.placed(crossbar.places), crossbar.word_lines)
         nets = np.zeros(shape, dtype=np.int32)
         bias = crossbar.line == BIAS
         if stage.sequential:
-            # An inverted line stands behind an inverter, next to the port that feeds it.
+            # An inverted line is driven by an inverter, which reads the word line before it.
             kinds = ["q" if sign > 0 else "i" for sign in crossbar.sign]
             names = [
                 f"{kind}{index}_{k}_{g}_{w}"
@@ -171,17 +189,17 @@ class _Assembly:
         else:
             source = self.lanes[stage.src]
             taps = crossbar.taps.nets()[..., crossbar.line[~bias]]
-            found = np.where(taps < 0, 0, source[np.maximum(taps, 0)])
+            words = np.where(taps < 0, 0, source[np.maximum(taps, 0)])
             if inverted:
                 table = np.arange(len(self.nets), dtype=np.int32)
                 table[list(inverted)] = list(inverted.values())
-                found = np.where(crossbar.sign[~bias] < 0, table[found], found)
-            nets[..., ~bias] = found
+                words = np.where(crossbar.sign[~bias] < 0, table[words], words)
+            nets[..., ~bias] = words
         nets[..., bias] = np.where(crossbar.sign[bias] > 0, supplies[0], supplies[1])
         return ints(nets)
 
     def _bit_nets(self, stage: Array, crossbar: Crossbar, plus: Ints, minus: Ints) -> Ints:
-        """Nets of the bit lines, (groups, places, bit lines); a discarded one is grounded."""
+        """Return the nets of the bit lines, (groups, places, bit lines); 0 if discarded."""
         places = slice(0, stage.placed(crossbar.places))
         lanes = crossbar.sinks.nets(places=places)[..., crossbar.column]
         nodes = np.where(
@@ -208,7 +226,7 @@ class _Assembly:
         return Instances(names, nets, (cell,) * len(names), tuple(params))
 
     def _output(self, bus: str, lanes: NDArray[np.intp]) -> tuple[Ints, list[Instances]]:
-        """The nets a stage drives, and the limiters between them and the bus."""
+        """Return the nets that the amplifiers drive, and the limiters between these and the bus."""
         self.lanes[bus] = clean = self._named("n", bus)
         limit = self.design.buses[bus].limit
         if limit is None:
@@ -238,7 +256,7 @@ class _Assembly:
         yield from limiter
 
     def _lane_cell(self, stage: Lanes, ports: int) -> str:
-        """The cell that computes the stage's function; one for all stages with the same one."""
+        """Return the cell that computes the stage's function; equal functions share one."""
         values = (("ports", ports), ("expression", lane_function(stage, self.design.buses)))
         for cell in self.cells:
             if cell.values == values:
@@ -261,26 +279,35 @@ class _Assembly:
 
 
 def lane_function(stage: Lanes, buses: Mapping[str, Bus]) -> str:
-    """The function of a Lanes stage in volts, over v(x0), v(x1), ..."""
+    """Return the function of a Lanes stage in volts, as a SPICE expression of v(x0), v(x1), ...
+
+    The stage is a function of activations: each input is divided by its scale, and the result is
+    multiplied by the scale of the output.
+    """
     units = [
         buses[src].scale or 1.0
         for src, taps in zip(stage.srcs, stage.taps, strict=True)
         for _ in range(taps.lines)
     ]
     out = buses[stage.dst].scale or 1.0
+    # Of max(x, 0), say, the scales cancel, and the netlist stays readable.
     if stage.keeps_scale and all(unit == out for unit in units):
         return expr.spice(stage.expr, [f"v(x{k})" for k in range(len(units))])
-    words = [f"(v(x{k})*{1 / unit:.15e})" for k, unit in enumerate(units)]
-    return f"{out:.15e}*{expr.spice(stage.expr, words)}"
+    activations = [f"(v(x{k})*{1 / unit:.15e})" for k, unit in enumerate(units)]
+    return f"{out:.15e}*{expr.spice(stage.expr, activations)}"
 
 
 def _amplified(stage: Array, width: int) -> NDArray[np.intp]:
-    """Lanes that have an amplifier: all, or those of the first place where places take turns."""
+    """Return the lanes that have an amplifier.
+
+    These are all lanes; in a sequential stage those of the first place, because all places use its
+    amplifiers in turn.
+    """
     if not stage.sequential:
         return np.arange(width)
-    lanes = [crossbar.sinks.nets(places=slice(0, 1)) for crossbar in stage.crossbars]
-    found = np.unique(np.concatenate([lane.reshape(-1) for lane in lanes]))
-    return found[found >= 0].astype(np.intp)
+    nets = [crossbar.sinks.nets(places=slice(0, 1)) for crossbar in stage.crossbars]
+    lanes = np.unique(np.concatenate([lane.reshape(-1) for lane in nets]))
+    return lanes[lanes >= 0].astype(np.intp)
 
 
 def _placed(prefix: str, crossbar: Crossbar, words: Ints, bits: Ints) -> Instances:

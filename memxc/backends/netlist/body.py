@@ -1,9 +1,11 @@
-"""Crossbar bodies as bytes: millions of device lines a second, no template, no loop a device.
+"""The text of crossbar definitions, as bytes.
 
     R0003_0017 w0003 c0017 1.234567890e+05
     X0003_0017 w0003 c0017 memristor r=1.234567890e+05
 
-Line and port names have fixed width, so that all lines of one wiring differ in their digits only.
+A crossbar has up to millions of devices, so there is no template and no loop over devices: numpy
+writes the digits into arrays of bytes. The names of lines and ports have a fixed width, so the
+lines of one wiring differ in their digits only.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ _CHUNK = 1 << 20
 
 
 def definitions(grids: Grids) -> Iterator[bytes]:
-    """The text of every definition of the stack, a few at a time; 0 S is no device."""
+    """Yield the text of each definition of a stack. A conductance of 0 S is not written."""
     rows, columns = np.nonzero(grids.cell >= 0)
     head = ports(grids.cell.shape)
     lines = _lines(rows, columns, grids.cell.shape, grids.device)
@@ -42,7 +44,7 @@ def definitions(grids: Grids) -> Iterator[bytes]:
 
 
 def numbers(values: Floats) -> Bytes:
-    """Positive finite numbers as '%.9e' prints them, digit for digit; shape (n, 15)."""
+    """Return positive finite numbers as '%.9e' prints them, digit for digit: bytes of (n, 15)."""
     exponent = np.floor(np.log10(values)).astype(np.int64)
     # log10 may be off by one at a power of ten.
     exponent += values >= _power(exponent + 1)
@@ -60,13 +62,16 @@ def numbers(values: Floats) -> Bytes:
     return out
 
 
-def alike(g: Floats, other: float) -> NDArray[np.bool_]:
-    """Which conductances a netlist writes with the same digits as `other` siemens; 0 S is none."""
-    found = np.asarray((g == other) & (g > 0))
-    near = ~found & (np.abs(g - other) < 1e-8 * other)
+def same_digits(g: Floats, other: float) -> NDArray[np.bool_]:
+    """Return whether a netlist writes each conductance with the same digits as `other` siemens.
+
+    0 S is not written, so it is False there.
+    """
+    same = np.asarray((g == other) & (g > 0))
+    near = ~same & (np.abs(g - other) < 1e-8 * other)
     if near.any():
-        found[near] = (numbers(1.0 / g[near]) == numbers(np.array([1.0 / other]))).all(axis=1)
-    return found
+        same[near] = (numbers(1.0 / g[near]) == numbers(np.array([1.0 / other]))).all(axis=1)
+    return same
 
 
 _POWERS = np.array([float(f"1e{e}") for e in range(-120, 121)])
@@ -92,7 +97,7 @@ def _print(mantissa: NDArray[np.int64], exponent: NDArray[np.int64]) -> Bytes:
 
 @cache
 def _digits(width: int) -> Bytes:
-    """Every number of `width` digits, zero-padded: (10**width, width)."""
+    """Return every number of `width` digits, zero-padded: bytes of (10**width, width)."""
     count = np.arange(10**width)[:, None] // 10 ** np.arange(width - 1, -1, -1)
     return np.asarray(count % 10 + ord("0"), dtype=np.uint8)
 
@@ -100,7 +105,7 @@ def _digits(width: int) -> Bytes:
 def _lines(
     rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, ...], device: str
 ) -> Bytes:
-    """The device lines with their names and nets, the numbers still to be filled in."""
+    """Return the device lines with their names and nets; the numbers are left blank."""
     wide_row, wide_column = (len(str(size - 1)) for size in shape)
     template = f"R{'0' * wide_row}_{'0' * wide_column} w{'0' * wide_row} c{'0' * wide_column} "
     if device:
@@ -116,7 +121,7 @@ def _lines(
 
 
 def ports(shape: tuple[int, ...]) -> bytes:
-    """The ports of a crossbar of (word lines, bit lines), as they stand behind its name."""
+    """Return the ports of a crossbar of shape (word lines, bit lines), for its .subckt line."""
     wide = [len(str(size - 1)) for size in shape]
     names = [f"w{i:0{wide[0]}d}" for i in range(shape[0])]
     names += [f"c{i:0{wide[1]}d}" for i in range(shape[1])]
@@ -124,7 +129,7 @@ def ports(shape: tuple[int, ...]) -> bytes:
 
 
 def wrapped(words: Sequence[str], a_line: int = 12) -> Iterator[str]:
-    """Words of a card, continued on `+` lines."""
+    """Yield the words of a card, and start a continuation line (`+`) after every `a_line`."""
     for i, word in enumerate(words):
         yield f"\n+ {word}" if i and i % a_line == 0 else f" {word}"
 

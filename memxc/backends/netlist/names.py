@@ -1,4 +1,7 @@
-"""Names in a netlist: short, lower case, never a model's own text. docs/netlist.md lists them."""
+"""Names in a netlist: short, in lower case, and never the unchanged text of a model.
+
+docs/netlist.md lists them.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,15 @@ from memxc.ir.design import Design
 
 
 def safe(text: str, limit: int = 24) -> str:
-    """A model's name as a SPICE-safe word."""
+    """Return a model's name as a SPICE word: a-z, 0-9 and _, at most `limit` characters."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:limit].strip("_") or "x"
 
 
 def stage_id(design: Design, index: int) -> str:
-    """The name of a stage in files and comments: its number, then what the model calls it."""
+    """Return the name of a stage in files and comments: its number and its name in the model."""
     return f"s{index:02d}_{safe(design.stages[index].name)}"
 
 
 def definition(number: int) -> str:
-    """The subcircuit of crossbar definition `number`."""
+    """Return the name of the subcircuit of a crossbar definition."""
     return f"xb{number}"

@@ -1,4 +1,4 @@
-"""Nets: one number for each wire of the circuit. What Wires rename is the same net."""
+"""Nets: one number for each wire of the circuit. A Wires stage makes no new nets."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from collections.abc import Iterator
 import numpy as np
 
 from memxc.ir.design import Design
-from memxc.ir.stages import Wires
+from memxc.ir.stages import Rename
 from memxc.ir.windows import GROUND, Ints, Windows, ints
 
-#: Nets of windows gathered at once.
+#: At most so many nets are gathered at once, to bound the memory.
 _CHUNK = 1 << 22
 
 
 class Nets:
-    """The nets of a design: `of[bus]` (width,) are numbers, GROUND where a lane is at 0 V."""
+    """The nets of a design. `of[bus]` are their numbers, (width,), GROUND for a lane at 0 V."""
 
     def __init__(self, design: Design) -> None:
         widths = [bus.width for bus in design.buses.values()]
         self._first = np.concatenate([[0], np.cumsum(widths)])
-        own = {
+        driven = {
             name: ints(np.arange(first, first + width))
             for name, first, width in zip(design.buses, self._first, widths, strict=False)
         }
-        self.of: dict[str, Ints] = {name: own[name] for name in design.inputs}
+        self.of: dict[str, Ints] = {name: driven[name] for name in design.inputs}
         for stage in design.stages:
-            if isinstance(stage, Wires):
+            if isinstance(stage, Rename):
                 sources = np.concatenate([*(self.of[src] for src in stage.srcs), [GROUND]])
-                # GROUND is -1, the entry put at the end.
+                # An index of GROUND (-1) reads the last entry.
                 self.of[stage.dst] = ints(sources[stage.index])
             else:
-                self.of[stage.dst] = own[stage.dst]
+                self.of[stage.dst] = driven[stage.dst]
 
     def name(self, net: int) -> str:
-        """The net's name in the netlist: n<bus>_<lane>, or 0."""
+        """Return the net's name in the netlist: n<bus>_<lane>, or 0 for ground."""
         if net == GROUND:
             return "0"
         bus = int(np.searchsorted(self._first, net, side="right")) - 1
         return f"n{bus}_{net - self._first[bus]}"
 
     def names(self, nets: Ints) -> list[str]:
-        """`name` of each of a vector of nets."""
+        """Return the name of each of some nets."""
         buses = np.searchsorted(self._first, nets, side="right") - 1
         lanes = nets - self._first[buses]
         return [
@@ -51,5 +51,5 @@ class Nets:
 
 
 def chunks(windows: Windows) -> Iterator[tuple[slice, slice]]:
-    """Slices of groups and of places that bound what is gathered at once."""
+    """Yield slices of groups and of places, small enough to gather their nets at once."""
     return windows.pieces(_CHUNK)

@@ -1,4 +1,4 @@
-"""mapping.csv and schedule.csv: where every crossbar stands, and whose turn it is."""
+"""mapping.csv says where every crossbar is, and schedule.csv which place is on in each period."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ SCHEDULE_HEAD = "stage,period,port,net"
 
 
 def mapping(design: Design, suffix: str) -> Iterator[str]:
-    """Lines of mapping.csv, one a placed crossbar; `suffix` is that of the netlist's files."""
+    """Yield the lines of mapping.csv, one for each placed crossbar.
+
+    suffix: file name extension of the netlist.
+    """
     yield MAPPING_HEAD
     nets = Nets(design)
     files: dict[int, str] = {}
@@ -27,7 +30,7 @@ def mapping(design: Design, suffix: str) -> Iterator[str]:
         bus = list(design.buses).index(stage.dst)
         for k, crossbar in enumerate(stage.crossbars):
             for number in crossbar.definition.tolist():
-                # A definition stands in the file of the stage that uses it first.
+                # A definition is in the file of the first stage that uses it.
                 files.setdefault(number, f"netlist/cells/{name}.{suffix}")
             size = f"{stage.cell},{crossbar.word_lines},{crossbar.bit_lines}"
             for g, p, row, column in _firsts(stage, index, k, crossbar, nets, bus):
@@ -38,11 +41,11 @@ def mapping(design: Design, suffix: str) -> Iterator[str]:
 
 
 def schedule(design: Design) -> Iterator[str]:
-    """Lines of schedule.csv: in each period, the net on each port, and what the outputs are.
+    """Yield the lines of schedule.csv: for each period, the net of each port.
 
-    A port q... is a word line's, and carries the net beside it (0: ground, as where a crossbar has
-    had all its places while others of its stage go on). A port n... is the output of an amplifier,
-    whose volts in that period are those of the net beside it.
+    A port q... is a word line and carries the volts of the net in its line. 0 is ground: a crossbar
+    that has fewer places than others of its stage rests in the last periods. A port n... is the
+    output of an amplifier; in that period it has the volts that the net in its line is to have.
     """
     yield SCHEDULE_HEAD
     nets = Nets(design)
@@ -63,7 +66,7 @@ def _arrays(design: Design) -> Iterator[tuple[int, Array]]:
 def _firsts(
     stage: Array, index: int, k: int, crossbar: Crossbar, nets: Nets, bus: int
 ) -> Iterator[tuple[int, int, str, str]]:
-    """Group, place, nets of the first word line and bit line of each placed crossbar."""
+    """Yield of each crossbar the group, the place, and the nets of its first word and bit line."""
     sequential = stage.sequential
     places = stage.placed(crossbar.places)
     bias, sign = int(crossbar.line[0]) == BIAS, int(crossbar.sign[0])
@@ -85,30 +88,34 @@ def _firsts(
 
 
 def _turn(stage: Array, index: int, period: int, nets: Nets) -> Iterator[str]:
-    own = nets.of[stage.dst]
+    """Yield port and net of each port of a stage, in one period."""
+    out_nets = nets.of[stage.dst]
     outputs: dict[int, int] = {}
     now = slice(period, period + 1)
     for k, crossbar in enumerate(stage.crossbars):
-        # An inverted line has its inverter in the netlist; it is no port.
-        wanted = np.flatnonzero((crossbar.line != BIAS) & (crossbar.sign > 0))
+        # The netlist has an inverter for each inverted line, so these are no ports.
+        words = np.flatnonzero((crossbar.line != BIAS) & (crossbar.sign > 0))
         if period >= crossbar.places:
             for g in range(crossbar.groups):
-                yield from (f"q{index}_{k}_{g}_{w},0" for w in wanted.tolist())
+                yield from (f"q{index}_{k}_{g}_{w},0" for w in words.tolist())
             continue
-        rows = crossbar.taps.nets(places=now)[:, 0, crossbar.line[wanted]]
+        rows = crossbar.taps.nets(places=now)[:, 0, crossbar.line[words]]
         for g, lanes in enumerate(rows):
             names = nets.names(_source(stage, lanes, nets))
-            for w, name in zip(wanted.tolist(), names, strict=True):
+            for w, name in zip(words.tolist(), names, strict=True):
                 yield f"q{index}_{k}_{g}_{w},{name}"
         first = crossbar.sinks.nets(places=slice(0, 1)).reshape(-1)
         lanes = crossbar.sinks.nets(places=now).reshape(-1)
         used = (first >= 0) & (lanes >= 0)
-        # Row parts share their amplifiers, so an output may come up again.
-        outputs |= dict(zip(own[first[used]].tolist(), own[lanes[used]].tolist(), strict=True))
+        # Crossbars of different rows share amplifiers, so an output may occur more than once.
+        outputs |= dict(
+            zip(out_nets[first[used]].tolist(), out_nets[lanes[used]].tolist(), strict=True)
+        )
     for port, net in outputs.items():
         yield f"{nets.name(port)},{nets.name(net)}"
 
 
 def _source(stage: Array, lanes: Ints, nets: Nets) -> Ints:
-    of = nets.of[stage.src]
-    return ints(np.where(lanes < 0, GROUND, of[np.maximum(lanes, 0)]))
+    """Return the nets of lanes of the stage's source, GROUND where a lane is negative."""
+    source = nets.of[stage.src]
+    return ints(np.where(lanes < 0, GROUND, source[np.maximum(lanes, 0)]))

@@ -1,4 +1,7 @@
-"""write: a Deck becomes netlist files. The dialect is a jinja2 file; bodies are byte blocks."""
+"""write: a Deck becomes netlist files.
+
+A dialect is a jinja2 template. Crossbar definitions are large, so `body` writes them as bytes.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from memxc import render
 from memxc.backends.netlist import body, memristor
 from memxc.backends.netlist.assemble import assemble
 from memxc.backends.netlist.names import safe
+from memxc.backends.netlist.own_cells import with_own
 from memxc.ir.deck import Deck, Instances, Port
 from memxc.ir.design import Design
+from memxc.netlist_reader import Cells
 from memxc.target import Device
 
 
@@ -21,11 +26,13 @@ def write(
     name: str,
     dialect: str = "ngspice",
     device: Device | None = None,
+    own: Cells | None = None,
 ) -> list[Path]:
-    """The netlist of a programmed design under `folder`; returns the files, the top one first.
+    """Write the netlist of a programmed design to `folder`; return its files, the top one first.
 
-    device: what the memristors are; None for linear ones. Raises OSError where a file cannot be
-    written.
+    device: the memristors' device, for its I-V law; None means linear memristors.
+
+    Raises OSError if a file cannot be written.
     """
     cell = memristor.name(device)
     deck = assemble(design, cell)
@@ -34,8 +41,10 @@ def write(
     cells = folder / "cells"
     cells.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{safe(name, 64)}.{suffix}", cells / f"periphery.{suffix}"]
-    own = memristor.definition(device) if cell and device is not None else ""
-    files[1].write_text(periphery(deck) + own, "ascii")
+    text = periphery(deck)
+    if cell and device is not None:
+        text += memristor.definition(device)
+    files[1].write_text(text if own is None else with_own(text, own), "ascii")
     for part in deck.parts:
         if part.grids:
             path = cells / f"{part.name}.{suffix}"
@@ -56,12 +65,18 @@ def write(
 
 
 def ports(deck: Deck) -> Iterator[tuple[str, int, int, str, str, Port]]:
-    """What is where: "input 1", its lanes from one to another, their nets in a row, the port."""
+    """Yield the ports of a network in runs of neighbouring lanes and nets.
+
+    Each run is (title, first lane, last lane, first net, last net, port); the title is "input 1" or
+    alike.
+    """
     every = [(f"input {number}", port) for number, port in enumerate(deck.inputs, 1)]
     every += [
-        (f"output {number}", port) for number, some in enumerate(deck.outputs, 1) for port in some
+        (f"output {number}", port)
+        for number, ports_of_output in enumerate(deck.outputs, 1)
+        for port in ports_of_output
     ]
-    for what, port in every:
+    for title, port in every:
         names = [deck.nets[net] for net in port.nets]
         bus = [name.partition("_")[0] for name in names]
         parts = [
@@ -70,18 +85,18 @@ def ports(deck: Deck) -> Iterator[tuple[str, int, int, str, str, Port]]:
             if bus[lane] != bus[lane - 1] or port.nets[lane] != port.nets[lane - 1] + 1
         ]
         for first, end in pairwise([0, *parts, len(names)]):
-            yield what, first, end - 1, names[first], names[end - 1], port
+            yield title, first, end - 1, names[first], names[end - 1], port
 
 
 def periphery(deck: Deck) -> str:
-    """The definitions of every periphery cell that the deck places."""
+    """Return the definitions of all periphery cells that the deck uses."""
     return "".join(
         render.cell(cell.template, subckt=cell.name, **dict(cell.values)) for cell in deck.cells
     )
 
 
 def instance_lines(deck: Deck, group: Instances) -> Iterator[str]:
-    """One X card an instance, with its parameters."""
+    """Yield an X card for each instance, with its parameters."""
     for i, (name, nets, cell) in enumerate(zip(group.names, group.nets, group.cells, strict=True)):
         words = [*(deck.nets[net] for net in nets), cell]
         words += [f"{key}={values[i]:.9e}" for key, values in group.params]

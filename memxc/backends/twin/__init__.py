@@ -14,10 +14,10 @@ from onnx import helper  # noqa: TID251
 
 from memxc.backends.twin import digital, gather, lanes, linear
 from memxc.backends.twin import ends as twin_ends
-from memxc.backends.twin.graph_builder import Shape, Sheet, Signal, check
+from memxc.backends.twin.graph_builder import Shape, Sheet, TwinTensor, check
 from memxc.frontend import Ends
 from memxc.ir.design import Bus, Design
-from memxc.ir.stages import Array, Digital, Lanes, Linear, Stage, Wires
+from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
 from memxc.physics.network.effective import effective
 
 _OPSET, _IR = 17, 8
@@ -50,7 +50,7 @@ def proto(
     ends, design = ends or _FREE, effective(design)
     _check_size(design)
     sheet = Sheet(frozenset((*design.inputs, *design.outputs)), seed)
-    signals = dict[str, Signal]()
+    signals = dict[str, TwinTensor]()
     for name in design.inputs:
         bus = design.buses[name]
         given = twin_ends.read(sheet, bus, ends.inputs.get(name))
@@ -72,7 +72,7 @@ def _check_size(design: Design) -> None:
     check(sum(4 * k.values.size for k in apart))
 
 
-def limited(sheet: Sheet, bus: Bus, signal: Signal) -> Signal:
+def limited(sheet: Sheet, bus: Bus, signal: TwinTensor) -> TwinTensor:
     """The signal behind the limiter of its bus, if there is one."""
     if bus.limit is None:
         return signal
@@ -80,7 +80,7 @@ def limited(sheet: Sheet, bus: Bus, signal: Signal) -> Signal:
     return sheet.clip(signal, -edge, edge)
 
 
-def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[Signal]) -> Signal:
+def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[TwinTensor]) -> TwinTensor:
     """What a stage puts on its bus, in the shape of a sample of it."""
     shape = dst.sample
     match stage:
@@ -88,7 +88,7 @@ def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[Signal]) -> Signal
             return limited(sheet, dst, linear.draw(sheet, stage, sources[0], shape))
         case Lanes():
             return limited(sheet, dst, lanes.draw(sheet, stage, sources, shape))
-        case Wires():
+        case Rename():
             return _wires(sheet, stage, sources, shape)
         case Digital():
             return digital.draw(sheet, stage, sources[0], shape)
@@ -96,7 +96,7 @@ def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[Signal]) -> Signal
             raise AssertionError("an Array has become Linear")
 
 
-def _wires(sheet: Sheet, stage: Wires, sources: list[Signal], shape: Shape) -> Signal:
+def _wires(sheet: Sheet, stage: Rename, sources: list[TwinTensor], shape: Shape) -> TwinTensor:
     if len(sources) == 1 and sources[0].last:
         return gather.rows(sheet, sources[0], stage.index.reshape(shape))
     if len(sources) == 1:
@@ -105,17 +105,17 @@ def _wires(sheet: Sheet, stage: Wires, sources: list[Signal], shape: Shape) -> S
     return gather.take(sheet, _joined(sheet, firsts), stage.index.reshape(shape))
 
 
-def _joined(sheet: Sheet, sources: list[Signal]) -> Signal:
+def _joined(sheet: Sheet, sources: list[TwinTensor]) -> TwinTensor:
     """Sources end to end: along their first axis where the others agree, else flat."""
     rests = {source.shape[1:] for source in sources}
     if len(rests) > 1 or () in {source.shape for source in sources}:
         sources = [sheet.reshape(source, (source.width,)) for source in sources]
     name = sheet.op("Concat", *(source.name for source in sources), axis=1)
-    return Signal(name, (sum(source.shape[0] for source in sources), *sources[0].shape[1:]))
+    return TwinTensor(name, (sum(source.shape[0] for source in sources), *sources[0].shape[1:]))
 
 
 def _assembled(
-    sheet: Sheet, design: Design, signals: dict[str, Signal], ends: Ends
+    sheet: Sheet, design: Design, signals: dict[str, TwinTensor], ends: Ends
 ) -> onnx.ModelProto:
     buses = design.buses
     results = [

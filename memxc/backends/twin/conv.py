@@ -8,8 +8,8 @@ import numpy as np
 
 from memxc.backends.twin import gather
 from memxc.backends.twin.gather import Nets
-from memxc.backends.twin.graph_builder import Sheet, Signal
-from memxc.backends.twin.merge import Axis, Bundle, Merged
+from memxc.backends.twin.graph_builder import Sheet, TwinTensor
+from memxc.backends.twin.merge import Bundle, Merged, WindowAxis
 
 #: Axes of space that a runtime convolves over.
 _MOST_AXES = 3
@@ -23,18 +23,18 @@ def worth(merged: Merged) -> bool:
     return len(merged.axes) <= _MOST_AXES and not (one_place and groups > 1)
 
 
-def draw(sheet: Sheet, merged: Merged, source: Signal) -> tuple[Signal, Nets]:
+def draw(sheet: Sheet, merged: Merged, source: TwinTensor) -> tuple[TwinTensor, Nets]:
     """What merged kernels add, samples first, and the lane of each of its numbers."""
     source = sheet.first(source)
     parts = [_layer(sheet, merged, bundle, source) for bundle in merged.bundles]
     y = parts[0]
     if len(parts) > 1:
         name = sheet.op("Concat", *(part.name for part in parts), axis=1)
-        y = Signal(name, (sum(part.shape[0] for part in parts), *y.shape[1:]))
+        y = TwinTensor(name, (sum(part.shape[0] for part in parts), *y.shape[1:]))
     return _laid_out(sheet, merged, y)
 
 
-def _layer(sheet: Sheet, merged: Merged, bundle: Bundle, source: Signal) -> Signal:
+def _layer(sheet: Sheet, merged: Merged, bundle: Bundle, source: TwinTensor) -> TwinTensor:
     """One bundle: (filters and lanes of a place, *places)."""
     count = tuple(axis.count for axis in merged.axes)
     taps = bundle.weight.shape[bundle.weight.ndim - len(count) :]
@@ -44,14 +44,16 @@ def _layer(sheet: Sheet, merged: Merged, bundle: Bundle, source: Signal) -> Sign
         x = gather.take(sheet, source, _window_of_one(merged, bundle, taps).reshape(-1))
         rest = [sheet.floats(weight.reshape(len(weight), -1).T), *bias]
         name = sheet.op("Gemm", x.name, *rest)
-        return sheet.reshape(Signal(name, (len(weight),)), (len(weight), *count))
+        return sheet.reshape(TwinTensor(name, (len(weight),)), (len(weight), *count))
     if _pointwise(merged, taps, source):
         x = _channels(sheet, source, bundle)
         ones = [1] * (len(source.shape) - 1)
         weight = weight.reshape(*weight.shape[:2], *ones)
         rest = [sheet.floats(weight), *bias]
         name = sheet.op("Conv", x.name, *rest, kernel_shape=ones, group=len(bundle.inputs))
-        return sheet.reshape(Signal(name, (len(weight), *source.shape[1:])), (len(weight), *count))
+        return sheet.reshape(
+            TwinTensor(name, (len(weight), *source.shape[1:])), (len(weight), *count)
+        )
     cuts = [
         _window(axis, size, extent)
         for axis, size, extent in zip(merged.axes, taps, merged.taps.nets.shape[1:], strict=True)
@@ -64,7 +66,7 @@ def _layer(sheet: Sheet, merged: Merged, bundle: Bundle, source: Signal) -> Sign
         strides=[max(1, axis.stride) for axis in merged.axes],
         pads=[begin for _, begin, _ in cuts] + [end for _, _, end in cuts],
     )  # fmt: skip
-    return Signal(name, (len(weight), *count))
+    return TwinTensor(name, (len(weight), *count))
 
 
 def _inside(merged: Merged, taps: tuple[int, ...]) -> bool:
@@ -85,12 +87,12 @@ def _window_of_one(merged: Merged, bundle: Bundle, taps: tuple[int, ...]) -> Net
     return nets
 
 
-def _channels(sheet: Sheet, x: Signal, bundle: Bundle) -> Signal:
+def _channels(sheet: Sheet, x: TwinTensor, bundle: Bundle) -> TwinTensor:
     channels = bundle.inputs.reshape(-1)
     return gather.take(sheet, x, np.arange(x.width).reshape(x.shape)[channels])
 
 
-def _pointwise(merged: Merged, taps: tuple[int, ...], source: Signal) -> bool:
+def _pointwise(merged: Merged, taps: tuple[int, ...], source: TwinTensor) -> bool:
     """Whether each place reads its own pixel of the whole bus, however its map is folded."""
     extent = merged.taps.nets.shape
     plain = prod(taps) == 1 and extent[0] == source.shape[0] and 2 <= len(source.shape) <= 4
@@ -102,7 +104,7 @@ def _pointwise(merged: Merged, taps: tuple[int, ...], source: Signal) -> bool:
     )
 
 
-def _window(axis: Axis, size: int, extent: int) -> tuple[slice, int, int]:
+def _window(axis: WindowAxis, size: int, extent: int) -> tuple[slice, int, int]:
     """The part of the map that windows reach along an axis, and zeros before and behind it."""
     stop = axis.first + (axis.count - 1) * axis.stride + (size - 1) * axis.unit + 1
     low, high = max(0, axis.first), min(extent, stop)
@@ -111,7 +113,7 @@ def _window(axis: Axis, size: int, extent: int) -> tuple[slice, int, int]:
     return slice(low, high), low - axis.first, max(0, stop - extent)
 
 
-def _laid_out(sheet: Sheet, merged: Merged, y: Signal) -> tuple[Signal, Nets]:
+def _laid_out(sheet: Sheet, merged: Merged, y: TwinTensor) -> tuple[TwinTensor, Nets]:
     lanes = merged.bundles[0].weight.shape[2 : 2 + len(merged.axes)]
     count = [axis.count for axis in merged.axes]
     channels = np.concatenate([bundle.outputs.reshape(-1) for bundle in merged.bundles])

@@ -6,14 +6,14 @@ import numpy as np
 
 from memxc.backends.twin import gather
 from memxc.backends.twin.gather import Nets
-from memxc.backends.twin.graph_builder import Sheet, Signal
+from memxc.backends.twin.graph_builder import Sheet, TwinTensor
 from memxc.ir.kernel import Kernel
 
 #: Weights that differ by less, relative to the largest, are the same.
 _SAME = 1e-9
 
 
-def draw(sheet: Sheet, kernel: Kernel, source: Signal) -> tuple[Signal, Nets] | None:
+def draw(sheet: Sheet, kernel: Kernel, source: TwinTensor) -> tuple[TwinTensor, Nets] | None:
     """What a kernel adds, samples first, and the lane of each of its numbers; None if its windows
     are not the source cut into equal pieces."""
     if kernel.columns != 1 or not kernel.rows or source.last:
@@ -33,7 +33,7 @@ def draw(sheet: Sheet, kernel: Kernel, source: Signal) -> tuple[Signal, Nets] | 
     if kernel.bias is not None:
         name = sheet.op("Add", name, sheet.floats(kernel.bias[:, :, None]))
     lanes = kernel.sinks.nets()
-    return sheet.reshape(Signal(name, lanes.shape), (lanes.size,)), lanes.reshape(-1)
+    return sheet.reshape(TwinTensor(name, lanes.shape), (lanes.size,)), lanes.reshape(-1)
 
 
 def _in_a_row(taps: Nets) -> bool:

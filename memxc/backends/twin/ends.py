@@ -11,7 +11,7 @@ import numpy as np
 import onnx  # noqa: TID251
 from onnx import TensorProto, helper  # noqa: TID251
 
-from memxc.backends.twin.graph_builder import Sheet, Signal
+from memxc.backends.twin.graph_builder import Sheet, TwinTensor
 from memxc.ir.design import Bus
 
 
@@ -29,14 +29,16 @@ def declared(bus: Bus, original: onnx.ValueInfoProto | None) -> onnx.ValueInfoPr
     return made
 
 
-def read(sheet: Sheet, bus: Bus, original: onnx.ValueInfoProto | None) -> Signal:
+def read(sheet: Sheet, bus: Bus, original: onnx.ValueInfoProto | None) -> TwinTensor:
     """The signal of an input."""
     if original is None or _kind(original) == TensorProto.FLOAT:
-        return Signal(bus.name, bus.sample)
-    return Signal(sheet.op("Cast", bus.name, to=TensorProto.FLOAT), bus.sample)
+        return TwinTensor(bus.name, bus.sample)
+    return TwinTensor(sheet.op("Cast", bus.name, to=TensorProto.FLOAT), bus.sample)
 
 
-def answered(sheet: Sheet, bus: Bus, signal: Signal, original: onnx.ValueInfoProto | None) -> str:
+def answered(
+    sheet: Sheet, bus: Bus, signal: TwinTensor, original: onnx.ValueInfoProto | None
+) -> str:
     """The tensor of an output, from its signal: whole numbers are rounded and kept in range."""
     name = sheet.reshape(sheet.first(signal), bus.sample).name
     if original is None:

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.backends.twin.graph_builder import Shape, Sheet, Signal
+from memxc.backends.twin.graph_builder import Shape, Sheet, TwinTensor
 from memxc.ir.windows import GROUND
 
 Nets = NDArray[np.integer]
@@ -36,7 +36,7 @@ def box(nets: Nets, border: int = GROUND) -> Box:
     return Box(nets[tuple(cut)], tuple(begin), tuple(end))
 
 
-def take(sheet: Sheet, signal: Signal, nets: Nets) -> Signal:
+def take(sheet: Sheet, signal: TwinTensor, nets: Nets) -> TwinTensor:
     """The signal's lanes at `nets` (any shape; GROUND is 0), samples first: (N, *nets.shape)."""
     inner = box(nets)
     if (inner.nets >= 0).all():
@@ -46,7 +46,7 @@ def take(sheet: Sheet, signal: Signal, nets: Nets) -> Signal:
     return _gather(sheet, sheet.first(signal), nets)
 
 
-def rows(sheet: Sheet, signal: Signal, nets: Nets) -> Signal:
+def rows(sheet: Sheet, signal: TwinTensor, nets: Nets) -> TwinTensor:
     """The signal's lanes at `nets` (any shape; GROUND is 0), samples last."""
     turned = sheet.last(signal)
     index = nets.reshape(-1)
@@ -57,23 +57,23 @@ def rows(sheet: Sheet, signal: Signal, nets: Nets) -> Signal:
         name = sheet.op("Pad", name, sheet.integers([0, 0, 1, 0]))
         index = np.where(index < 0, width, index)
     name = sheet.op("Gather", name, sheet.integers(index), axis=0)
-    return Signal(name, nets.shape, last=True)
+    return TwinTensor(name, nets.shape, last=True)
 
 
-def _gather(sheet: Sheet, signal: Signal, nets: Nets) -> Signal:
+def _gather(sheet: Sheet, signal: TwinTensor, nets: Nets) -> TwinTensor:
     planes = _planes(signal, nets)
     if planes is not None:
         name = sheet.op("Gather", signal.name, sheet.integers(planes), axis=1)
-        return sheet.reshape(Signal(name, (len(planes), *signal.shape[1:])), nets.shape)
+        return sheet.reshape(TwinTensor(name, (len(planes), *signal.shape[1:])), nets.shape)
     flat = sheet.reshape(signal, (signal.width,))
     if (nets < 0).any():
         flat = sheet.pad(flat, (0,), (1,))
     index = sheet.integers(np.where(nets < 0, flat.width - 1, nets).reshape(-1))
     name = sheet.op("Gather", flat.name, index, axis=1)
-    return sheet.reshape(Signal(name, (nets.size,)), nets.shape)
+    return sheet.reshape(TwinTensor(name, (nets.size,)), nets.shape)
 
 
-def _planes(signal: Signal, nets: Nets) -> Nets | None:
+def _planes(signal: TwinTensor, nets: Nets) -> Nets | None:
     """The planes of the signal's first axis that `nets` are, one after the other; or None."""
     size = prod(signal.shape[1:])
     if size <= 1 or nets.size % size:
@@ -84,7 +84,7 @@ def _planes(signal: Signal, nets: Nets) -> Nets | None:
     return found if whole else None
 
 
-def view(sheet: Sheet, signal: Signal, nets: Nets) -> Signal | None:
+def view(sheet: Sheet, signal: TwinTensor, nets: Nets) -> TwinTensor | None:
     """The nets by Reshape, Slice and Transpose alone, each at most once or twice; or None."""
     if np.array_equal(nets.reshape(-1), np.arange(signal.width)):
         return sheet.reshape(signal, nets.shape)

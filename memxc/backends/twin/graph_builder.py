@@ -24,7 +24,7 @@ MOST_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
-class Signal:
+class TwinTensor:
     """A tensor of the graph: (N, *shape), or (width, N) where the samples are `last`."""
 
     name: str
@@ -61,8 +61,8 @@ class Sheet:
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
     _known: dict[tuple[Any, ...], str] = field(default_factory=dict)
-    _clips: dict[str, tuple[Signal, float, float]] = field(default_factory=dict)
-    _shaped: dict[str, Signal] = field(default_factory=dict)
+    _clips: dict[str, tuple[TwinTensor, float, float]] = field(default_factory=dict)
+    _shaped: dict[str, TwinTensor] = field(default_factory=dict)
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """A node of one output, whose name is returned; the same node is drawn once."""
@@ -98,19 +98,19 @@ class Sheet:
             name += "'"
         return name
 
-    def first(self, signal: Signal) -> Signal:
+    def first(self, signal: TwinTensor) -> TwinTensor:
         """The signal with the samples on its first axis."""
         if not signal.last:
             return signal
         turned = self.op("Transpose", signal.name, perm=[1, 0])
-        return self.reshape(Signal(turned, (signal.width,)), signal.shape)
+        return self.reshape(TwinTensor(turned, (signal.width,)), signal.shape)
 
-    def last(self, signal: Signal) -> Signal:
+    def last(self, signal: TwinTensor) -> TwinTensor:
         """The signal with the samples on its last axis, (width, N)."""
         if signal.last:
             return signal
         flat = self.reshape(signal, (signal.width,))
-        return Signal(self.op("Transpose", flat.name, perm=[1, 0]), signal.shape, last=True)
+        return TwinTensor(self.op("Transpose", flat.name, perm=[1, 0]), signal.shape, last=True)
 
     def random(self, like: str) -> str:
         """Standard normal numbers, as many as a tensor has; each call draws its own."""
@@ -119,26 +119,26 @@ class Sheet:
         seed = int.from_bytes(hashlib.sha256(words).digest()[:3], "little")
         return self.op("RandomNormalLike", like, mean=0.0, scale=1.0, seed=float(seed))
 
-    def reshape(self, signal: Signal, shape: Shape) -> Signal:
+    def reshape(self, signal: TwinTensor, shape: Shape) -> TwinTensor:
         """The same numbers of a sample in another shape; a reshape of a reshape is one."""
         if signal.last or shape == signal.shape:
-            return Signal(signal.name, shape, signal.last)
+            return TwinTensor(signal.name, shape, signal.last)
         raw = self._shaped.get(signal.name, signal)
         if raw.shape == shape:
             return raw
         # 0 copies the axis of the samples.
         name = self.op("Reshape", raw.name, self.integers([0, *shape]))
         self._shaped[name] = raw
-        return Signal(name, shape)
+        return TwinTensor(name, shape)
 
-    def transpose(self, signal: Signal, order: Shape) -> Signal:
+    def transpose(self, signal: TwinTensor, order: Shape) -> TwinTensor:
         """Axes of a sample in another order (samples first)."""
         if order == tuple(range(len(order))):
             return signal
         name = self.op("Transpose", signal.name, perm=[0, *(axis + 1 for axis in order)])
-        return Signal(name, tuple(signal.shape[axis] for axis in order))
+        return TwinTensor(name, tuple(signal.shape[axis] for axis in order))
 
-    def cut(self, signal: Signal, starts: Shape, shape: Shape) -> Signal:
+    def cut(self, signal: TwinTensor, starts: Shape, shape: Shape) -> TwinTensor:
         """The part of a sample of `shape` that begins at `starts` (samples first)."""
         axes = [a for a, size in enumerate(signal.shape) if size != shape[a]]
         if not axes:
@@ -148,23 +148,23 @@ class Sheet:
             self.integers([starts[a] + shape[a] for a in axes]),
             self.integers([a + 1 for a in axes]),
         )  # fmt: skip
-        return Signal(name, shape)
+        return TwinTensor(name, shape)
 
-    def pad(self, signal: Signal, begin: Shape, end: Shape) -> Signal:
+    def pad(self, signal: TwinTensor, begin: Shape, end: Shape) -> TwinTensor:
         """Zeros around a sample (samples first)."""
         if not any(begin) and not any(end):
             return signal
         name = self.op("Pad", signal.name, self.integers([0, *begin, 0, *end]))
         sizes = zip(begin, signal.shape, end, strict=True)
-        return Signal(name, tuple(b + n + e for b, n, e in sizes))
+        return TwinTensor(name, tuple(b + n + e for b, n, e in sizes))
 
-    def add(self, a: Signal, b: Signal) -> Signal:
+    def add(self, a: TwinTensor, b: TwinTensor) -> TwinTensor:
         """The sum of two signals of one width, in the shape of the first."""
         if not (a.last and b.last):
             a, b = self.first(a), self.reshape(self.first(b), a.shape)
-        return Signal(self.op("Add", a.name, b.name), a.shape, a.last)
+        return TwinTensor(self.op("Add", a.name, b.name), a.shape, a.last)
 
-    def clip(self, signal: Signal, low: float, high: float) -> Signal:
+    def clip(self, signal: TwinTensor, low: float, high: float) -> TwinTensor:
         """The signal held between two limits; a clip of a clip is one."""
         raw, least, largest = self._clips.get(signal.name, (signal, -np.inf, np.inf))
         low, high = (float(np.clip(edge, low, high)) for edge in (least, largest))
@@ -174,4 +174,4 @@ class Sheet:
             edges = ["" if np.isinf(edge) else self.floats(edge) for edge in (low, high)]
             name = self.op("Clip", raw.name, *(edges if edges[1] else edges[:1]))
         self._clips[name] = (raw, low, high)
-        return Signal(name, signal.shape, raw.last)
+        return TwinTensor(name, signal.shape, raw.last)

@@ -10,7 +10,7 @@ import numpy as np
 
 from memxc.backends.twin import gather, pool
 from memxc.backends.twin.gather import Nets
-from memxc.backends.twin.graph_builder import Shape, Sheet, Signal
+from memxc.backends.twin.graph_builder import Shape, Sheet, TwinTensor
 from memxc.ir import expr
 from memxc.ir.stages import Lanes
 
@@ -23,7 +23,7 @@ _CALLS = {
 }  # fmt: skip
 
 
-def draw(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape) -> Signal:
+def draw(sheet: Sheet, stage: Lanes, sources: Sequence[TwinTensor], shape: Shape) -> TwinTensor:
     """What a Lanes stage puts on its bus, whose samples have `shape`; no limiter yet."""
     found = pool.draw(sheet, stage, sources[0]) if len(sources) == 1 else None
     if found is not None:
@@ -37,10 +37,10 @@ def draw(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape) ->
     if not expr.fanin(stage.expr):
         # A constant still has a value for each sample.
         name = sheet.op("Add", sheet.op("Mul", inputs[0].name, sheet.floats(0.0)), name)
-    return Signal(name, shape, inputs[0].last)
+    return TwinTensor(name, shape, inputs[0].last)
 
 
-def _value(sheet: Sheet, tree: ast.expr, inputs: Sequence[Signal]) -> str:
+def _value(sheet: Sheet, tree: ast.expr, inputs: Sequence[TwinTensor]) -> str:
     """The name of the tensor that holds the value of a lane function."""
     match tree:
         case ast.Constant(value=number):
@@ -57,7 +57,7 @@ def _value(sheet: Sheet, tree: ast.expr, inputs: Sequence[Signal]) -> str:
         ) or _is_number(b):
             edge, other = (a, b) if _is_number(a) else (b, a)
             bounds = (-inf, _number(edge)) if name == "min" else (_number(edge), inf)
-            value = Signal(_value(sheet, other, inputs), inputs[0].shape, inputs[0].last)
+            value = TwinTensor(_value(sheet, other, inputs), inputs[0].shape, inputs[0].last)
             return sheet.clip(value, *bounds).name
         case ast.Call(func=ast.Name(id=name), args=args):
             return sheet.op(_CALLS[name], *(_value(sheet, arg, inputs) for arg in args))
@@ -73,7 +73,9 @@ def _number(tree: ast.expr) -> float:
     return float(expr.evaluate(ast.unparse(tree), ()))
 
 
-def _inputs(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape) -> list[Signal]:
+def _inputs(
+    sheet: Sheet, stage: Lanes, sources: Sequence[TwinTensor], shape: Shape
+) -> list[TwinTensor]:
     """x0, x1, ... as tensors that broadcast to the bus; one that is read is as large as it."""
     lines = [
         (source, taps.cut(slice(line, line + 1)).nets().reshape(shape))
@@ -94,7 +96,7 @@ def _inputs(sheet: Sheet, stage: Lanes, sources: Sequence[Signal], shape: Shape)
     ]
 
 
-def _is_plain(source: Signal, nets: Nets) -> bool:
+def _is_plain(source: TwinTensor, nets: Nets) -> bool:
     return np.array_equal(nets.reshape(-1), np.arange(source.width))
 
 

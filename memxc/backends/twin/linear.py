@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from memxc.backends.twin import conv, disjoint_windows, gather, matmul
 from memxc.backends.twin.gather import Nets
-from memxc.backends.twin.graph_builder import Shape, Sheet, Signal
+from memxc.backends.twin.graph_builder import Shape, Sheet, TwinTensor
 from memxc.backends.twin.merge import merged
 from memxc.backends.twin.unpatch import smallest
 from memxc.ir.kernel import Kernel
@@ -18,10 +18,10 @@ from memxc.ir.stages import Linear
 
 Floats = NDArray[np.float64]
 #: What kernels add: a signal, and the lane of each of its numbers.
-_Piece = tuple[Signal, Nets]
+_Piece = tuple[TwinTensor, Nets]
 
 
-def draw(sheet: Sheet, stage: Linear, source: Signal, shape: Shape) -> Signal:
+def draw(sheet: Sheet, stage: Linear, source: TwinTensor, shape: Shape) -> TwinTensor:
     """What a Linear stage puts on its bus, whose samples have `shape`; no limiter yet."""
     total = _sum(sheet, stage.kernels, source, shape)
     if stage.noise:
@@ -29,20 +29,20 @@ def draw(sheet: Sheet, stage: Linear, source: Signal, shape: Shape) -> Signal:
     return total
 
 
-def _noise(sheet: Sheet, stage: Linear, source: Signal, shape: Shape) -> Signal:
+def _noise(sheet: Sheet, stage: Linear, source: TwinTensor, shape: Shape) -> TwinTensor:
     """What a read adds to each lane and sample: a normal number, its variance a sum of squares."""
-    squared = Signal(sheet.op("Mul", source.name, source.name), source.shape, source.last)
+    squared = TwinTensor(sheet.op("Mul", source.name, source.name), source.shape, source.last)
     variance = sheet.first(_sum(sheet, stage.noise, squared, shape))
     # Rounding may leave a sum of squares below zero.
     sigma = sheet.op("Sqrt", sheet.clip(variance, 0.0, inf).name)
-    return Signal(sheet.op("Mul", sigma, sheet.random(sigma)), variance.shape)
+    return TwinTensor(sheet.op("Mul", sigma, sheet.random(sigma)), variance.shape)
 
 
-def _sum(sheet: Sheet, kernels: Sequence[Kernel], source: Signal, shape: Shape) -> Signal:
+def _sum(sheet: Sheet, kernels: Sequence[Kernel], source: TwinTensor, shape: Shape) -> TwinTensor:
     """What kernels add to a bus whose samples have `shape`."""
     shift, reading = _shift(kernels, prod(shape))
     pieces, rest = _pieces(sheet, reading, source)
-    terms: list[Signal] = []
+    terms: list[TwinTensor] = []
     others: list[_Piece] = []
     for signal, lanes in pieces:
         order = np.argsort(lanes.reshape(-1))
@@ -56,14 +56,14 @@ def _sum(sheet: Sheet, kernels: Sequence[Kernel], source: Signal, shape: Shape) 
     if not terms:
         # Nothing is read, but there is a value for each sample.
         one = gather.take(sheet, source, np.zeros([1] * len(shape), dtype=np.int64))
-        terms.append(Signal(sheet.op("Mul", one.name, sheet.floats(0.0)), one.shape))
+        terms.append(TwinTensor(sheet.op("Mul", one.name, sheet.floats(0.0)), one.shape))
     total = terms[0]
     for signal in terms[1:]:
         total = sheet.add(total, signal)
     if not shift.any() and total.shape == shape:
         return total
     added = sheet.floats(shift.reshape(shape))
-    return Signal(sheet.op("Add", sheet.first(total).name, added), shape)
+    return TwinTensor(sheet.op("Add", sheet.first(total).name, added), shape)
 
 
 def _shift(kernels: Sequence[Kernel], width: int) -> tuple[Floats, list[Kernel]]:
@@ -80,7 +80,7 @@ def _shift(kernels: Sequence[Kernel], width: int) -> tuple[Floats, list[Kernel]]
 
 
 def _pieces(
-    sheet: Sheet, kernels: Sequence[Kernel], source: Signal
+    sheet: Sheet, kernels: Sequence[Kernel], source: TwinTensor
 ) -> tuple[list[_Piece], list[Kernel]]:
     """Kernels as products without a gather, and those that need one."""
     pieces, others = [], []

@@ -12,7 +12,7 @@ import numpy as np
 
 from memxc.backends.twin import gather
 from memxc.backends.twin.gather import Nets
-from memxc.backends.twin.graph_builder import Sheet, Signal
+from memxc.backends.twin.graph_builder import Sheet, TwinTensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.windows import DISCARD
 
@@ -20,7 +20,7 @@ from memxc.ir.windows import DISCARD
 _FEW = 4
 
 
-def block(sheet: Sheet, kernel: Kernel, source: Signal) -> tuple[Signal, Nets]:
+def block(sheet: Sheet, kernel: Kernel, source: TwinTensor) -> tuple[TwinTensor, Nets]:
     """What a kernel with taps adds, samples last, and the lane (or DISCARD) of each number."""
     lanes = kernel.sinks.nets().transpose(0, 2, 1)
     weight = kernel.weight().transpose(0, 2, 1)
@@ -31,16 +31,16 @@ def block(sheet: Sheet, kernel: Kernel, source: Signal) -> tuple[Signal, Nets]:
     if kernel.bias is not None:
         y = sheet.op("Add", y, sheet.floats(kernel.bias[:, :, None]))
     name = sheet.op("Reshape", y, sheet.integers([lanes.size, -1]))
-    return Signal(name, (lanes.size,), last=True), lanes.reshape(-1)
+    return TwinTensor(name, (lanes.size,), last=True), lanes.reshape(-1)
 
 
-def compose(sheet: Sheet, parts: Sequence[tuple[Signal, Nets]], width: int) -> Signal:
+def compose(sheet: Sheet, parts: Sequence[tuple[TwinTensor, Nets]], width: int) -> TwinTensor:
     """The lanes of a bus, samples last: what all parts add to each."""
     lanes = np.concatenate([found for _, found in parts])
     names = [signal.name for signal, _ in parts]
     joined = names[0] if len(names) == 1 else sheet.op("Concat", *names, axis=0)
     where = _contributions(lanes, width)
-    signal = Signal(joined, (len(lanes),), last=True)
+    signal = TwinTensor(joined, (len(lanes),), last=True)
     if len(where) <= _FEW:
         terms = [gather.rows(sheet, signal, index) for index in where]
         total = terms[0]
@@ -50,7 +50,7 @@ def compose(sheet: Sheet, parts: Sequence[tuple[Signal, Nets]], width: int) -> S
     table = sheet.integers([len(where), width, -1])
     name = sheet.op("Reshape", gather.rows(sheet, signal, where).name, table)
     name = sheet.op("ReduceSum", name, sheet.integers([0]), keepdims=0)
-    return Signal(name, (width,), last=True)
+    return TwinTensor(name, (width,), last=True)
 
 
 def _contributions(lanes: Nets, width: int) -> Nets:

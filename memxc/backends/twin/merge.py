@@ -66,7 +66,7 @@ class Bundle:
 
 
 @dataclass(frozen=True)
-class Axis:
+class WindowAxis:
     """One axis of space. Tap i of place p is at first + stride * p + unit * i of the taps' map,
     lane i at start + move * p + i of the sinks' map; there are `count` places."""
 
@@ -84,7 +84,7 @@ class Merged:
 
     taps: Box
     sinks: Nets
-    axes: tuple[Axis, ...]
+    axes: tuple[WindowAxis, ...]
     bundles: tuple[Bundle, ...]
 
 
@@ -161,7 +161,9 @@ def _merge(members: Sequence[_Member]) -> Merged | None:
         for inputs, outputs in groups
     ]
     axes = zip(taps.count, first, taps.step, unit, start, sinks.step, strict=True)
-    return Merged(taps.map, sinks.map.nets, tuple(Axis(*axis) for axis in axes), tuple(bundles))
+    return Merged(
+        taps.map, sinks.map.nets, tuple(WindowAxis(*axis) for axis in axes), tuple(bundles)
+    )
 
 
 def _blocks(kernel: Kernel, taps: Side, sinks: Side) -> Iterator[_Block]:

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from memxc.backends.twin import gather
-from memxc.backends.twin.graph_builder import Shape, Sheet, Signal
+from memxc.backends.twin.graph_builder import Shape, Sheet, TwinTensor
 from memxc.ir import expr
 from memxc.ir.stages import Lanes
 from memxc.ir.windows import Ints, Windows
@@ -17,7 +17,7 @@ from memxc.ir.windows import Ints, Windows
 _MOST_AXES = 3
 
 
-def draw(sheet: Sheet, stage: Lanes, source: Signal) -> Signal | None:
+def draw(sheet: Sheet, stage: Lanes, source: TwinTensor) -> TwinTensor | None:
     """The extremum of the windows of a stage of one source; None where it is another function."""
     taps = stage.taps[0]
     kind = _extremum(stage.expr, taps.lines)
@@ -29,7 +29,7 @@ def draw(sheet: Sheet, stage: Lanes, source: Signal) -> Signal | None:
     nets = taps.nets()
     found = gather.take(sheet, source, nets.reshape(-1, taps.lines))
     name = sheet.op(f"Reduce{kind}", found.name, axes=[2], keepdims=0)
-    return Signal(name, (len(nets) * taps.places,))
+    return TwinTensor(name, (len(nets) * taps.places,))
 
 
 def _extremum(text: str, lines: int) -> str | None:
@@ -45,7 +45,7 @@ def _extremum(text: str, lines: int) -> str | None:
     return {"max": "Max", "min": "Min"}.get(words.pop())
 
 
-def _pooled(sheet: Sheet, taps: Windows, source: Signal) -> Signal | None:
+def _pooled(sheet: Sheet, taps: Windows, source: TwinTensor) -> TwinTensor | None:
     origin, group, offset = taps.coordinates()
     maps, space = taps.frame.shape[0], taps.frame.ndim - 1
     still = np.zeros((maps, space + 1), dtype=np.int32)
@@ -81,7 +81,7 @@ def _pooled(sheet: Sheet, taps: Windows, source: Signal) -> Signal | None:
         "MaxPool", sheet.reshape(source, (maps, *size)).name, kernel_shape=kernel, strides=stride,
         dilations=dilation, pads=[*begin, *extra],
     )  # fmt: skip
-    return Signal(name, (maps, *count))
+    return TwinTensor(name, (maps, *count))
 
 
 def _lattice(coordinates: Ints) -> tuple[list[int], list[int], list[int]] | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.backends.twin.merge import Axis, Bundle, Merged
+from memxc.backends.twin.merge import Bundle, Merged, WindowAxis
 
 Floats = NDArray[np.float64]
 #: Weights that differ by less, relative to the largest, are the same device twice.
@@ -49,7 +49,7 @@ def _single(merged: Merged, axis: int) -> Merged:
     return merged
 
 
-def _shifts(along: Axis, lanes: int, taps: int) -> range:
+def _shifts(along: WindowAxis, lanes: int, taps: int) -> range:
     """Steps, in taps, from a lane of a patch to the next that may be its stride."""
     if lanes == 1:
         return range(0)

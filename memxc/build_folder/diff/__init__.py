@@ -11,7 +11,7 @@ from typing import Any
 
 from memxc import units
 from memxc.build_folder.diff.document import SCHEMA, Comparison, Devices, Quantity, Setting, Stage
-from memxc.build_folder.diff.matching import Part, pairs
+from memxc.build_folder.diff.matching import StageFigures, pairs
 from memxc.build_folder.quantities import QUANTITIES, Limit
 from memxc.build_folder.report.document import Report
 from memxc.errors import printable
@@ -77,7 +77,7 @@ def compare(a: Taken, b: Taken, limits: Mapping[str, Limit] = _NO_LIMITS) -> Com
     """What is not the same in two reports, the quantities in any case, and the limits passed."""
     parts, others = (
         {
-            name: Part(side.kinds.get(name, ""), tuple(number for _, number in found))
+            name: StageFigures(side.kinds.get(name, ""), tuple(number for _, number in found))
             for name, found in side.stages.items()
         }
         for side in (a, b)

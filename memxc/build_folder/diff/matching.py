@@ -19,13 +19,13 @@ _ROUNDING = 1e-6
 _MOST = 4_000
 
 
-class Part(NamedTuple):
+class StageFigures(NamedTuple):
     """What a stage is: its kind, and its counts and watts."""
 
     kind: str
     numbers: tuple[float, ...]
 
-    def like(self, other: Part) -> bool:
+    def like(self, other: StageFigures) -> bool:
         """Whether it is the same, but for rounding."""
         each = zip(self.numbers, other.numbers, strict=True)
         return self.kind == other.kind and all(
@@ -33,7 +33,9 @@ class Part(NamedTuple):
         )
 
 
-def pairs(a: Mapping[str, Part], b: Mapping[str, Part]) -> list[tuple[str | None, str | None]]:
+def pairs(
+    a: Mapping[str, StageFigures], b: Mapping[str, StageFigures]
+) -> list[tuple[str | None, str | None]]:
     """The names of all stages of A in order, each with that of its stage in B; then B's others."""
     found = _in_order(a, b) if a and b and len(a) * len(b) <= _MOST**2 else {}
     known = set(found.values())
@@ -44,7 +46,7 @@ def pairs(a: Mapping[str, Part], b: Mapping[str, Part]) -> list[tuple[str | None
 
 
 def _pair(
-    a: Mapping[str, Part],
+    a: Mapping[str, StageFigures],
     free: dict[str, None],
     found: dict[str, str],
     fits: Callable[[str, str], bool],
@@ -58,7 +60,7 @@ def _pair(
                 del free[theirs]
 
 
-def _in_order(a: Mapping[str, Part], b: Mapping[str, Part]) -> dict[str, str]:
+def _in_order(a: Mapping[str, StageFigures], b: Mapping[str, StageFigures]) -> dict[str, str]:
     """Stages of one kind in pairs that do not cross: those whose numbers or names agree weigh more.
 
     The best sum of weights, as the longest common subsequence is found.
@@ -81,7 +83,7 @@ def _in_order(a: Mapping[str, Part], b: Mapping[str, Part]) -> dict[str, str]:
     return found
 
 
-def _weights(a: Mapping[str, Part], b: Mapping[str, Part]) -> NDArray[np.int32]:
+def _weights(a: Mapping[str, StageFigures], b: Mapping[str, StageFigures]) -> NDArray[np.int32]:
     """How well each stage of A and each of B go together; 0 where they are of two kinds."""
     weights = np.zeros((len(a), len(b)), dtype=np.int32)
     names = np.array([*b], dtype=object)

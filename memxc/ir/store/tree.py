@@ -15,20 +15,23 @@ from numpy.typing import NDArray
 
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar, Kernel
-from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Wires
+from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Rename
 from memxc.ir.windows import Windows
 
 Arrays = Mapping[str, NDArray[Any]]
 
+#: Types that a file knows by another word than the code, so that older folders still open.
+_RENAMED: dict[type[Any], str] = {Rename: "Wires"}
 #: The only types a file can ask for.
 _TYPES: dict[str, type[Any]] = {
-    kind.__name__: kind
+    _RENAMED.get(kind, kind.__name__): kind
     for kind in (
-        Design, Bus, Linear, Array, Lanes, Wires, Digital, Circuit, Kernel, Crossbar, Windows,
+        Design, Bus, Linear, Array, Lanes, Rename, Digital, Circuit, Kernel, Crossbar, Windows,
     )
 }  # fmt: skip
 #: Whole numbers end here; no field of a design comes near it.
 _HUGE = 1 << 63
+_WORDS = {kind: word for word, kind in _TYPES.items()}
 _STORED = {
     kind: [f.name for f in dataclasses.fields(kind) if f.metadata.get("stored", True)]
     for kind in _TYPES.values()
@@ -63,10 +66,10 @@ class Encoder:
                 return parts if isinstance(value, tuple) else {"list": parts}
             case Mapping():
                 return {"map": [[self.encode(k), self.encode(v)] for k, v in value.items()]}
-        if type(value) not in _TYPES.values():
+        if type(value) not in _WORDS:
             raise TypeError(f"a {type(value).__name__} cannot be stored")
         fields = {name: self.encode(getattr(value, name)) for name in _STORED[type(value)]}
-        return {"type": type(value).__name__, **fields}
+        return {"type": _WORDS[type(value)], **fields}
 
     def _name(self, array: NDArray[Any]) -> str:
         content = np.asarray(array, order="C")
@@ -139,7 +142,7 @@ def _expect(fields: Mapping[str, Any], kind: type[Any], where: str) -> None:
     hints = _HINTS[kind]
     wrong = sorted(set(fields) ^ set(hints))
     if wrong:
-        raise ValueError(f"{where} has not the fields of a {kind.__name__}: {', '.join(wrong)}")
+        raise ValueError(f"{where} has not the fields of a {_WORDS[kind]}: {', '.join(wrong)}")
     for name, value in fields.items():
         if not _fits(value, hints[name]):
             raise ValueError(f"{where}.{name} cannot be {_told(value)}")

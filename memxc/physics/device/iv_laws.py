@@ -43,7 +43,7 @@ class Law(Protocol):
         """The curves as lane functions (memxc.ir.expr) of one that gives volts."""
 
 
-class Linear:
+class LinearLaw:
     """Ohm's law."""
 
     reach = (-np.inf, np.inf)
@@ -67,7 +67,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Sinh:
+class SinhLaw:
     """i = g v0 sinh(v / v0)."""
 
     v0: float
@@ -94,7 +94,7 @@ class Sinh:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class TableLaw:
     """Measured curves: currents are linear between two points of a curve, and between two curves.
 
     g (states,) S at the read voltage, ascending, the first one 0; volts (points,) ascending;
@@ -174,15 +174,15 @@ def law(device: Device) -> Law:
     """The I-V law that a target's device has."""
     match device.iv:
         case "linear":
-            return Linear()
+            return LinearLaw()
         case "sinh":
             assert device.sinh_v0_v is not None, "a device was not checked"
-            return Sinh(device.sinh_v0_v)
+            return SinhLaw(device.sinh_v0_v)
         case "table":
-            return table(device.curves, device.read_voltage_v)
+            return measured_law(device.curves, device.read_voltage_v)
 
 
-def table(curves: Sequence[Curve], read_voltage_v: float) -> Table:
+def measured_law(curves: Sequence[Curve], read_voltage_v: float) -> TableLaw:
     """The law of measured curves, on all their points together, within what all of them reach."""
     curves = sorted(curves, key=lambda curve: curve.conductance(read_voltage_v))
     first = max(curve.points[0][0] for curve in curves)
@@ -190,4 +190,4 @@ def table(curves: Sequence[Curve], read_voltage_v: float) -> Table:
     volts = np.unique([v for curve in curves for v, _ in curve.points if first <= v <= last])
     amperes = [np.interp(volts, *np.transpose(curve.points)) for curve in curves]
     g = [curve.conductance(read_voltage_v) for curve in curves]
-    return Table(np.array([0.0, *g]), volts, np.array([0.0 * volts, *amperes]))
+    return TableLaw(np.array([0.0, *g]), volts, np.array([0.0 * volts, *amperes]))

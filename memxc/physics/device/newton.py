@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from memxc.errors import fail
 from memxc.ir.stages import Drive
 from memxc.physics.device.iv_laws import Law
-from memxc.physics.network.nodal import Wires
-from memxc.physics.network.threads import spread
+from memxc.physics.network.nodal import WireResistance
+from memxc.physics.network.threads import in_threads
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -35,7 +35,7 @@ _STEPS, _HALVINGS, _GRADIENTS = 60, 12, 1000
 def currents(
     g: Floats,
     law: Law,
-    wires: Wires,
+    wires: WireResistance,
     volts: Floats,
     drive: Drive = "left",
     ends: Floats | None = None,
@@ -66,12 +66,12 @@ def currents(
         circuit = _Circuit(cells, law, lines, volts[at] - held[at])
         found[at] = _solve(circuit).sum(axis=1)
 
-    spread(work, n * points, max(1, _CELLS // (rows * columns)), threads)
+    in_threads(work, n * points, max(1, _CELLS // (rows * columns)), threads)
     return found.reshape(n, points, columns)
 
 
 @dataclass(frozen=True, eq=False)
-class _Lines:
+class _LatticeLines:
     """Ohms that two cells share: on one word line by columns, on one bit line by rows."""
 
     word: Floats
@@ -82,14 +82,14 @@ class _Lines:
         return amperes @ self.word + self.bit @ amperes
 
 
-def _lines(rows: int, columns: int, wires: Wires, drive: Drive) -> _Lines:
+def _lines(rows: int, columns: int, wires: WireResistance, drive: Drive) -> _LatticeLines:
     near = wires.source + wires.word_line * np.arange(1, columns + 1)
     word = np.minimum.outer(near, near)
     if drive == "both" and near[0]:
         # Left of both cells, in parallel with the way from there to the source on the right.
         word = word * word[::-1, ::-1] / (near[0] + near[-1])
     bit = wires.neuron + wires.bit_line * np.arange(rows, 0, -1)
-    return _Lines(word, np.minimum.outer(bit, bit))
+    return _LatticeLines(word, np.minimum.outer(bit, bit))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,7 @@ class _Circuit:
 
     g: Floats
     law: Law
-    lines: _Lines
+    lines: _LatticeLines
     open_volts: Floats
 
     def only(self, keep: NDArray[np.bool_]) -> _Circuit:
@@ -161,7 +161,7 @@ def _stepped(circuit: _Circuit, now: _State) -> _State:
     return new
 
 
-def _step(lines: _Lines, now: _State) -> Floats:
+def _step(lines: _LatticeLines, now: _State) -> Floats:
     """Volts to add, d + M (i' d) = -gap, by conjugate gradients on y = sqrt(i') d.
 
     In single precision: what a step lacks, the next one adds. Near the answer a step is to

@@ -2,7 +2,7 @@
 
 All cells of a law share a few curves, i = sum of g_k * f_k(v) (iv_laws), so a crossbar
 of them is one of linear cells g_k on word lines at f_k(v): a stage becomes a Lanes stage a curve,
-Wires that bring these together, and an Array. That is exact with ideal op-amps. With a finite
+a Rename that brings these together, and an Array. That is exact with ideal op-amps. With a finite
 gain, what a node's load takes off is that of linear cells: wrong by the share of 1 / gain that the
 cells' slopes differ by from their conductance at the bias voltage.
 """
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
-from memxc.ir.stages import Array, Circuit, Lanes, Stage, Wires
+from memxc.ir.stages import Array, Circuit, Lanes, Rename, Stage
 from memxc.ir.windows import Windows, ints, lanewise
-from memxc.physics.device.iv_laws import Law, Linear
+from memxc.physics.device.iv_laws import Law, LinearLaw
 from memxc.physics.network import amplifier
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ _BEND = Circuit("bend")
 
 
 @dataclass(frozen=True)
-class _Part:
+class _CurvePart:
     """What the cells of one curve see on word lines of one sign.
 
     chord: its amperes per volt at the bias voltage; volts are bent such that the bias stays.
@@ -43,7 +43,7 @@ class _Part:
 def straight(design: Design, law: Law) -> Design:
     """The design with linear cells only. Raises MemxcError (bad-target) where volts may leave what
     the law was measured at."""
-    if isinstance(law, Linear):
+    if isinstance(law, LinearLaw):
         return design
     _check_reach(design, law)
     buses = dict(design.buses)
@@ -70,7 +70,7 @@ def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
     if len(parts) > 1:
         whole = f"{stage.dst}~"
         buses[whole] = Bus(whole, (1, len(parts) * src.width), 1.0)
-        yield Wires(whole, tuple(names), whole, ints(np.arange(len(parts) * src.width)))
+        yield Rename(whole, tuple(names), whole, ints(np.arange(len(parts) * src.width)))
     crossbars = [
         _crossbar(crossbar, law, part, number * src.width)
         for crossbar in stage.crossbars
@@ -93,7 +93,7 @@ def _bounds(design: Design) -> dict[str, float]:
         elif isinstance(stage, Array) and not stage.programmable:
             siemens = sum(amplifier.loads(stage.crossbars, len(stage.r_f)).values())
             most *= float((stage.r_f * siemens).max())
-        elif not (isinstance(stage, Wires) or (isinstance(stage, Lanes) and stage.keeps_scale)):
+        elif not (isinstance(stage, Rename) or (isinstance(stage, Lanes) and stage.keeps_scale)):
             most = np.inf
         found[stage.dst] = most
     return found
@@ -115,24 +115,24 @@ def _check_reach(design: Design, law: Law) -> None:
         raise MemxcError(faults)
 
 
-def _parts(stage: Array, law: Law) -> list[_Part]:
+def _parts(stage: Array, law: Law) -> list[_CurvePart]:
     back = any((crossbar.sign < 0).any() for crossbar in stage.crossbars)
     signs = [1, -1] if back and not law.odd else [1]
     volts = stage.v_bias or 1.0
     return [
-        _Part(curve, sign, float(chord) / (sign * volts))
+        _CurvePart(curve, sign, float(chord) / (sign * volts))
         for sign in signs
         for curve, chord in enumerate(law.curves(np.array(sign * volts)))
     ]
 
 
-def _expr(law: Law, part: _Part, scale: float) -> str:
+def _expr(law: Law, part: _CurvePart, scale: float) -> str:
     """Of x0 in units of activation, at `scale` volts each: f(sign * v) * sign / chord."""
     inner = f"({part.sign * scale!r}*x0)"
     return f"{part.sign / part.chord!r}*({law.exprs(inner)[part.curve]})"
 
 
-def _crossbar(crossbar: Crossbar, law: Law, part: _Part, first: int) -> Crossbar:
+def _crossbar(crossbar: Crossbar, law: Law, part: _CurvePart, first: int) -> Crossbar:
     """The cells of one curve, reading their part of the bus."""
     rows = np.ones(crossbar.word_lines, bool) if law.odd else crossbar.sign == part.sign
     cell = np.where(rows[:, None], crossbar.cell, -1)

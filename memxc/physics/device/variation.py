@@ -136,7 +136,12 @@ def _rewired(crossbar: Crossbar, g: Floats, places: int, numbers: _Numbers) -> C
     made = replace(crossbar, g=g, cell=ints(cell), definition=numbers.fresh(len(g)))
     if places == 1:
         return made
-    return replace(made, taps=drive.apart(made.taps), sinks=drive.apart(made.sinks), grid=(1,))
+    return replace(
+        made,
+        taps=drive.one_block_a_place(made.taps),
+        sinks=drive.one_block_a_place(made.sinks),
+        grid=(1,),
+    )
 
 
 def _check_memory(stages: Sequence[Array], draw_per: DrawPer) -> None:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from memxc.ir.stages import Drive
 from memxc.physics.network import nested_dissection
 from memxc.physics.network.hybrid import RIGHT, Piece
-from memxc.physics.network.nodal import Wires
-from memxc.physics.network.threads import spread
+from memxc.physics.network.nodal import WireResistance
+from memxc.physics.network.threads import in_threads
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,9 @@ class Ports:
     y_out: Floats
 
 
-def ports(g: Floats, wires: Wires, drive: Drive = "left", threads: int | None = None) -> Ports:
+def port_admittance(
+    g: Floats, wires: WireResistance, drive: Drive = "left", threads: int | None = None
+) -> Ports:
     """Port admittance of crossbars g (n, rows, columns) S, 0 where no device stands.
 
     Word lines are driven at the first column's end or at both ends, each through r_source and one
@@ -59,18 +61,18 @@ def ports(g: Floats, wires: Wires, drive: Drive = "left", threads: int | None = 
     shapes = (n, rows, rows), (n, rows, columns), (n, columns, columns)
     found = Ports(*(np.empty(shape) for shape in shapes))
     step = max(1, _CELLS // (rows * columns))
-    spread(lambda part: _solve(g[part], wires, drive, found, part), n, step, threads)
+    in_threads(lambda part: _solve(g[part], wires, drive, found, part), n, step, threads)
     return found
 
 
-def _solve(g: Floats, wires: Wires, drive: Drive, found: Ports, chunk: slice) -> None:
+def _solve(g: Floats, wires: WireResistance, drive: Drive, found: Ports, chunk: slice) -> None:
     """Port admittances of one part of the stack, written to their place."""
     rows, columns = g.shape[1:]
     # Inside, row 0 is the one next to the read-out and column 0 the one next to the source.
     turned = g[:, ::-1]
     # Two sources on one perfect conductor are one source.
     both = drive == "both" and wires.source + wires.word_line > 0
-    piece = nested_dissection.whole(turned, wires, keep_right=both)
+    piece = nested_dissection.whole_crossbar(turned, wires, keep_right=both)
     y = _closed(piece, columns, wires) if both else piece.h
     first = piece.sides[0]
     words, bits = slice(0, rows), slice(first, first + columns)
@@ -80,7 +82,7 @@ def _solve(g: Floats, wires: Wires, drive: Drive, found: Ports, chunk: slice) ->
     _check(found, chunk)
 
 
-def _closed(piece: Piece, columns: int, wires: Wires) -> Floats:
+def _closed(piece: Piece, columns: int, wires: WireResistance) -> Floats:
     """Admittance of the left and bottom ends once the right ends hang on the left ends' sources."""
     at, rows = piece.side(RIGHT), piece.sides[0]
     # The right source stands one segment past the last column, not past the columns added to it.

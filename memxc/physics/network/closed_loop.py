@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from memxc.physics.network.admittance import Ports
 from memxc.physics.network.nodal import Amplifiers
-from memxc.physics.network.threads import spread
+from memxc.physics.network.threads import in_threads
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -51,7 +51,7 @@ def matrix(
         loads = _loads(amplifiers, nodes, at, count)
         np.matmul(t, -_answers(y / amplifiers.gain + loads, minus), out=found[at])
 
-    spread(work, count, max(1, _HELD // (nodes * (words + 4 * nodes))), threads)
+    in_threads(work, count, max(1, _HELD // (nodes * (words + 4 * nodes))), threads)
     return found
 
 

@@ -15,7 +15,7 @@ from memxc.physics.network import amplifier
 Floats = NDArray[np.float64]
 
 
-def drive(crossbar: Crossbar, stage: Array, scales: tuple[float, float]) -> Floats:
+def word_line_drive(crossbar: Crossbar, stage: Array, scales: tuple[float, float]) -> Floats:
     """What a unit on each tap puts on the word lines, in output units (taps + 1, word lines).
 
     The last row is the bias.
@@ -29,7 +29,7 @@ def drive(crossbar: Crossbar, stage: Array, scales: tuple[float, float]) -> Floa
     return np.asarray((np.arange(rows + 1)[:, None] == row) * volts)
 
 
-def apart(windows: Windows) -> Windows:
+def one_block_a_place(windows: Windows) -> Windows:
     """Every place a block of its own, the places of one block after each other."""
     block = windows.group[:, None] + windows.origin
     return replace(windows, origin=ints([0]), group=ints(block.reshape(-1)))

@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar, Kernel
 from memxc.ir.stages import Array, Linear
-from memxc.ir.windows import GROUND, Ints, Windows, identity, ints
+from memxc.ir.windows import GROUND, Ints, Windows, identity_windows, ints
 from memxc.physics.network import amplifier, stage_matrix
-from memxc.physics.network.drive import apart, drive
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.drive import one_block_a_place, word_line_drive
+from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 #: Numbers held at once while conductances become weights; bounds the memory of a large stack.
 _HELD = 1 << 22
 
 
-def effective(design: Design, wires: Wires | None = None) -> Design:
+def effective(design: Design, wires: WireResistance | None = None) -> Design:
     """The design with every Array as a Linear stage of one kernel a crossbar; row parts add.
 
     `evaluate` gives the same outputs for both (rounding aside) where there are no wires. wires:
@@ -70,7 +70,7 @@ class _Closing:
         return np.asarray(np.where(crossbar.polarity > 0, self.plus[lane], self.minus[lane]))
 
 
-def _linear(stage: Array, design: Design, wires: Wires | None) -> Linear:
+def _linear(stage: Array, design: Design, wires: WireResistance | None) -> Linear:
     src, dst = design.buses[stage.src], design.buses[stage.dst]
     assert src.scale is not None, "a programmed stage reads a bus without a scale"
     assert dst.scale is not None, "a programmed stage drives a bus without a scale"
@@ -97,7 +97,7 @@ def _linear(stage: Array, design: Design, wires: Wires | None) -> Linear:
 def _shift(units: Floats) -> Kernel:
     """A kernel of no taps that adds to every lane what offsets do."""
     nothing = Windows(ints([GROUND]), ints([0]), ints([0]), ints([]))
-    return Kernel(np.zeros((1, 0)), None, units[None], nothing, identity(len(units)), (1,))
+    return Kernel(np.zeros((1, 0)), None, units[None], nothing, identity_windows(len(units)), (1,))
 
 
 def _closing(stage: Array, width: int) -> _Closing:
@@ -130,12 +130,12 @@ def _kernel(
     lanes = sinks.nets()
     if not closing.alike(lanes):
         # Amplifiers that differ from place to place: every place becomes a block of its own.
-        taps, sinks, grid = apart(taps), apart(sinks), (1,)
+        taps, sinks, grid = one_block_a_place(taps), one_block_a_place(sinks), (1,)
         lanes = sinks.nets()
     shares = len(lanes) // crossbar.groups
     rows, columns = taps.lines, sinks.lines
     join = (crossbar.column[:, None] == np.arange(columns)).astype(np.float64)
-    driven = drive(crossbar, stage, scales) ** power
+    driven = word_line_drive(crossbar, stage, scales) ** power
     matrix = np.empty((len(lanes), rows + 1, columns))
     for groups in _chunks(crossbar):
         blocks = slice(groups.start * shares, groups.stop * shares)

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 Sides = tuple[int, int, int, int]
@@ -43,7 +43,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _PortRange:
     """Ports that stay neighbours in a join: where in h, among h's outer ports, in the new h."""
 
     old: slice
@@ -67,7 +67,7 @@ class Lattice:
 
 
 @lru_cache(maxsize=64)
-def lattice(rows: int, columns: int, wires: Wires) -> Lattice:
+def wire_lattice(rows: int, columns: int, wires: WireResistance) -> Lattice:
     """The wires of a piece whose lines begin with a source and end in a neuron."""
     words = wires.source + wires.word_line * np.arange(1, columns + 1)
     bits = wires.neuron + wires.bit_line * np.arange(1, rows + 1)
@@ -117,11 +117,11 @@ def join(near: Piece, far: Piece, axis: int) -> Piece:
     return Piece(h, sides)
 
 
-def _outer(panel: Floats, runs: tuple[_Run, ...]) -> Floats:
+def _outer(panel: Floats, runs: tuple[_PortRange, ...]) -> Floats:
     return np.concatenate([panel[..., run.old] for run in runs], axis=-1)
 
 
-def _put(h: Floats, old: Floats, more: Floats, runs: tuple[_Run, ...]) -> None:
+def _put(h: Floats, old: Floats, more: Floats, runs: tuple[_PortRange, ...]) -> None:
     for row in runs:
         for column in runs:
             np.add(
@@ -137,7 +137,9 @@ def _side(sides: Sides, number: int) -> slice:
 
 
 @lru_cache(maxsize=1024)
-def _layout(near: Sides, far: Sides, axis: int) -> tuple[Sides, tuple[_Run, ...], tuple[_Run, ...]]:
+def _layout(
+    near: Sides, far: Sides, axis: int
+) -> tuple[Sides, tuple[_PortRange, ...], tuple[_PortRange, ...]]:
     """Sides of the joined piece, and where the outer ports of both go: near's first on a side."""
     sizes = [0, 0, 0, 0]
     places: tuple[list[tuple[slice, int]], list[tuple[slice, int]]] = ([], [])
@@ -149,19 +151,19 @@ def _layout(near: Sides, far: Sides, axis: int) -> tuple[Sides, tuple[_Run, ...]
     return (sizes[0], sizes[1], sizes[2], sizes[3]), _runs(places[0]), _runs(places[1])
 
 
-def _runs(places: list[tuple[slice, int]]) -> tuple[_Run, ...]:
-    runs: list[_Run] = []
+def _runs(places: list[tuple[slice, int]]) -> tuple[_PortRange, ...]:
+    runs: list[_PortRange] = []
     outer = 0
     for old, new in places:
         size = old.stop - old.start
         last = runs[-1] if runs else None
         if last and last.old.stop == old.start and last.new.stop == new:
-            runs[-1] = _Run(
+            runs[-1] = _PortRange(
                 slice(last.old.start, old.stop),
                 slice(last.outer.start, outer + size),
                 slice(last.new.start, new + size),
             )
         else:
-            runs.append(_Run(old, slice(outer, outer + size), slice(new, new + size)))
+            runs.append(_PortRange(old, slice(outer, outer + size), slice(new, new + size)))
         outer += size
     return tuple(runs)

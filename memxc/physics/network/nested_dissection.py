@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.physics.network.hybrid import RIGHT, TOP, Piece, cells, join, lattice
-from memxc.physics.network.nodal import Wires
+from memxc.physics.network.hybrid import RIGHT, TOP, Piece, cells, join, wire_lattice
+from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ class _Cut:
         return self.blocks * (self.direct << self.doublings)
 
 
-def whole(g: Floats, wires: Wires, keep_right: bool) -> Piece:
+def whole_crossbar(g: Floats, wires: WireResistance, keep_right: bool) -> Piece:
     """The crossbars g (n, rows, columns) as one stack of pieces, without a top.
 
     Row 0 is next to the read-out, column 0 next to the source. Lines of open cells may have been
@@ -48,7 +48,7 @@ def whole(g: Floats, wires: Wires, keep_right: bool) -> Piece:
     return _region(grid, range(along.blocks), keep_right, False)
 
 
-def _blocks(g: Floats, down: _Cut, along: _Cut, wires: Wires) -> Piece:
+def _blocks(g: Floats, down: _Cut, along: _Cut, wires: WireResistance) -> Piece:
     """A row of blocks (n, along) from its conductances (n, rows, columns)."""
     rows, columns = down.direct, along.direct
     grid = g.reshape(len(g), -1, rows, g.shape[2] // columns, columns).swapaxes(2, 3)
@@ -72,7 +72,7 @@ def _cut(lines: int) -> _Cut:
     return min(cuts, key=lambda cut: cut.lines * (1 + 1 / (8 * cut.direct)) + cut.blocks**2 / 5)
 
 
-def _smallest(grid: Floats, wires: Wires) -> Piece:
+def _smallest(grid: Floats, wires: WireResistance) -> Piece:
     """Pieces of conductances (n, down, along, rows, columns) S, with sources at the first column
     of pieces and neurons at the first row of them."""
     rows, columns = grid.shape[-2:]
@@ -80,7 +80,7 @@ def _smallest(grid: Floats, wires: Wires) -> Piece:
     for down in range(grid.shape[1]):
         for along, source in ((np.s_[:1], wires.source), (np.s_[1:], 0.0)):
             neuron = 0.0 if down else wires.neuron
-            kind = lattice(rows, columns, replace(wires, source=source, neuron=neuron))
+            kind = wire_lattice(rows, columns, replace(wires, source=source, neuron=neuron))
             part, into = grid[:, down, along], h[:, down, along]
             into[:] = cells(part.reshape(-1, rows, columns), kind).reshape(into.shape)
     return Piece(h, (rows, columns, rows, columns))

@@ -25,7 +25,7 @@ Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Wires:
+class WireResistance:
     """Ohms: of a source, of one word-line and one bit-line segment, of a neuron's input."""
 
     source: float
@@ -34,9 +34,9 @@ class Wires:
     neuron: float
 
     @staticmethod
-    def of(wire: Wire) -> Wires:
+    def of(wire: Wire) -> WireResistance:
         """Those of a target."""
-        return Wires(
+        return WireResistance(
             wire.r_source_ohm, wire.r_word_line_ohm, wire.r_bit_line_ohm, wire.r_neuron_ohm
         )
 
@@ -63,7 +63,9 @@ class Amplifiers:
     gain: float
 
 
-def solve(grids: Sequence[Grid], amplifiers: Amplifiers, nodes: int, wires: Wires) -> Floats:
+def solve(
+    grids: Sequence[Grid], amplifiers: Amplifiers, nodes: int, wires: WireResistance
+) -> Floats:
     """Volts (points, lanes) behind the amplifiers; nodes 0..nodes-1 are the summing nodes."""
     net = _Network(nodes)
     feeds = [net.crossbar(grid, wires) for grid in grids]
@@ -76,7 +78,7 @@ def solve(grids: Sequence[Grid], amplifiers: Amplifiers, nodes: int, wires: Wire
     return -amplifiers.gain * net.closed(amplifiers, volts)[:, amplifiers.minus]
 
 
-def admittance(grid: Grid, wires: Wires) -> Floats:
+def admittance(grid: Grid, wires: WireResistance) -> Floats:
     """Siemens (rows + columns, rows + columns): currents into the sources' and the bit lines' ends
     per volt there, the sources first. `node` and `volts` of the grid are not used."""
     columns = grid.g.shape[1]
@@ -98,7 +100,7 @@ class _Network:
         self.count = nodes
         self.parts: list[tuple[Indices, Indices, Floats]] = []
 
-    def crossbar(self, grid: Grid, wires: Wires) -> Indices:
+    def crossbar(self, grid: Grid, wires: WireResistance) -> Indices:
         """Add one crossbar; returns its source nodes."""
         rows, columns = grid.g.shape
         source, word = self._new(rows), self._new(rows * columns).reshape(rows, columns)

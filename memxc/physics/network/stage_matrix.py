@@ -19,7 +19,7 @@ from memxc.ir.kernel import BIAS, Crossbar, Kernel
 from memxc.ir.stages import Array
 from memxc.ir.windows import Ints
 from memxc.physics.network import admittance, closed_loop, nodal
-from memxc.physics.network.drive import apart, drive
+from memxc.physics.network.drive import one_block_a_place, word_line_drive
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class Effective:
 
 
 def kernels(
-    stage: Array, scales: tuple[float, float], wires: nodal.Wires
+    stage: Array, scales: tuple[float, float], wires: nodal.WireResistance
 ) -> tuple[tuple[Kernel, ...], Floats | None]:
     """One kernel a crossbar of the stage, in its order, and the volts (width,) that offsets add.
 
@@ -59,7 +59,7 @@ def kernels(
     return made, found.offset
 
 
-def matrices(stage: Array, wires: nodal.Wires) -> Effective:
+def matrices(stage: Array, wires: nodal.WireResistance) -> Effective:
     """The effective matrices of a stage's crossbars, in their order."""
     lanes = [crossbar.sinks.nets() for crossbar in stage.crossbars]
     split = not all(_alike(stage, nets) for nets in lanes)
@@ -105,7 +105,7 @@ def _close(
     stage: Array,
     units: list[_Unit],
     lanes: Sequence[Ints],
-    wires: nodal.Wires,
+    wires: nodal.WireResistance,
     found: Sequence[Floats],
     offset: Floats | None,
 ) -> None:
@@ -123,7 +123,7 @@ def _close(
             shares = len(lanes[chunk[0][number][0]]) // crossbar.groups
             g = crossbar.conductance((blocks[:, number] // shares).astype(np.intp))
             node = np.where(crossbar.polarity > 0, crossbar.column, crossbar.column + first_minus)
-            parts.append((admittance.ports(g, wires, stage.drive), node.astype(np.intp)))
+            parts.append((admittance.port_admittance(g, wires, stage.drive), node.astype(np.intp)))
         matrix = closed_loop.matrix(parts, amplifiers, 1 + int(amplifiers.minus[-1]))
         ends = np.cumsum([crossbar.word_lines for crossbar in crossbars])[:-1]
         for number, own in enumerate(np.split(matrix, ends, axis=1)):
@@ -162,9 +162,9 @@ def _amplifiers(stage: Array, lanes: Ints) -> tuple[nodal.Amplifiers, int]:
 def _kernel(
     stage: Array, crossbar: Crossbar, matrix: Floats, scales: tuple[float, float], split: bool
 ) -> Kernel:
-    whole = drive(crossbar, stage, scales) @ matrix
+    whole = word_line_drive(crossbar, stage, scales) @ matrix
     bias = whole[:, -1] if (crossbar.line == BIAS).any() else None
     taps, sinks, grid = crossbar.taps, crossbar.sinks, crossbar.grid
     if split:
-        taps, sinks, grid = apart(taps), apart(sinks), (1,)
+        taps, sinks, grid = one_block_a_place(taps), one_block_a_place(sinks), (1,)
     return Kernel(whole[:, :-1].reshape(len(whole), -1), None, bias, taps, sinks, grid)

@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 
-def spread(work: Callable[[slice], None], count: int, step: int, threads: int | None) -> None:
+def in_threads(work: Callable[[slice], None], count: int, step: int, threads: int | None) -> None:
     """Call `work` with slices of at most `step` of `count`, in `threads` (None: one a core).
 
     The BLAS has one thread meanwhile: more make matrices of a few hundred rows slower, not faster.

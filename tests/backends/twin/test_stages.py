@@ -17,8 +17,8 @@ from memxc.compiler.run import compile_model, steps
 from memxc.evaluation import evaluate
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Wires
-from memxc.ir.windows import DISCARD, GROUND, Windows, identity, ints, lanewise
+from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Rename
+from memxc.ir.windows import DISCARD, GROUND, Windows, identity_windows, ints, lanewise
 
 TESTS = Path(__file__).parents[2]
 MSCCNN = TESTS.parent / "models" / "msccnn_fashion.onnx"
@@ -220,7 +220,7 @@ def test_lanes_that_are_gathered_and_grounded(apart):
 def wires(index, *shapes, shape):
     names = tuple("uvw"[: len(shapes)])
     buses = (bus(name, *each) for name, each in zip(names, shapes, strict=True))
-    stage = Wires("w", names, "y", ints(np.asarray(index).reshape(-1)))
+    stage = Rename("w", names, "y", ints(np.asarray(index).reshape(-1)))
     return one(stage, *buses, bus("y", *shape))
 
 
@@ -337,7 +337,7 @@ def linear(kernels, src, dst):
 
 
 def test_row_parts_add_and_a_missing_lane_is_zero(apart):
-    whole, some = identity(7), identity(5)
+    whole, some = identity_windows(7), identity_windows(5)
     rng = np.random.default_rng(1)
     upper = Kernel(rng.normal(size=(1, 15)), None, None, whole.cut(slice(0, 3)),
                    some.cut(slice(0, 5)), (1,))  # fmt: skip
@@ -349,7 +349,7 @@ def test_row_parts_add_and_a_missing_lane_is_zero(apart):
 
 def test_nothing_but_a_bias(apart):
     kernel = Kernel(np.zeros((1, 0)), None, np.array([[1.5, -2.0, 0.25]]),
-                    identity(7).cut(slice(0, 0)), identity(3), (1,))  # fmt: skip
+                    identity_windows(7).cut(slice(0, 0)), identity_windows(3), (1,))  # fmt: skip
     assert apart(linear((kernel,), (7,), (3,)), {"u": drawn(4, 7)}) < CLOSE
 
 
