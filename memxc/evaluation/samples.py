@@ -62,7 +62,20 @@ def read(
     are integers or bool. most: how many samples to keep, None for all. Raises MemxcError
     (bad-samples) with everything that is wrong.
     """
-    arrays = _arrays(path)
+    return of(_arrays(path), str(path), shapes, most, kinds)
+
+
+def of(
+    arrays: Mapping[str, NDArray[Any]],
+    where: str,
+    shapes: Mapping[str, tuple[int, ...]],
+    most: int | None = MOST,
+    kinds: Mapping[str, str] | None = None,
+) -> Samples:
+    """The samples in arrays, which are named as `read` wants those of a file; `where` names them.
+
+    Raises MemxcError (bad-samples) with everything that is wrong.
+    """
     faults: list[Fault] = []
     inputs: dict[str, NDArray[Any]] = {}
     keys: list[str] = []
@@ -70,26 +83,26 @@ def read(
         key = "x" if len(shapes) == 1 and name not in arrays else name
         if key not in arrays:
             held = ", ".join(sorted(arrays)) or "nothing"
-            faults.append(Fault("bad-samples", str(path), f"no array {name!r}; it holds {held}"))
+            faults.append(Fault("bad-samples", where, f"no array {name!r}; it holds {held}"))
             continue
-        faults += _faults(f"{path}:{key}", arrays[key], shape, (kinds or {}).get(name, ""))
+        faults += _faults(f"{where}:{key}", arrays[key], shape, (kinds or {}).get(name, ""))
         inputs[name] = arrays[key]
         keys.append(key)
     labels = arrays.get("y") if "y" not in shapes else None
     if labels is not None:
-        faults += _no_labels(f"{path}:y", labels)
+        faults += _no_labels(f"{where}:y", labels)
     all_arrays = [*inputs.values(), *([] if labels is None else [labels])]
     if not faults and len({len(array) for array in all_arrays}) > 1:
-        faults.append(Fault("bad-samples", str(path), "the arrays differ in their first axis"))
+        faults.append(Fault("bad-samples", where, "the arrays differ in their first axis"))
     if faults:
         raise MemxcError(faults)
     narrowed = {name: array[:most].astype(np.float32) for name, array in inputs.items()}
-    warnings = _unused(path, arrays, keys, labels is not None)
+    warnings = _unused(Path(where).name, arrays, keys, labels is not None)
     return Samples(narrowed, None if labels is None else labels[:most], warnings)
 
 
 def _unused(
-    path: Path, arrays: Mapping[str, NDArray[Any]], keys: list[str], labelled: bool
+    where: str, arrays: Mapping[str, NDArray[Any]], keys: list[str], labelled: bool
 ) -> tuple[str, ...]:
     """Return a warning about arrays that nothing reads; one may hold labels under another name."""
     rest = [name for name in arrays if name not in (*keys, *["y"] * labelled)]
@@ -99,7 +112,7 @@ def _unused(
     inputs = _listed([printable(key, 30) for key in keys])
     hint = "" if labelled or "y" in keys else "; labels are called y"
     what = f"holds {unread}, neither an input ({inputs}) nor y: ignored{hint}"
-    return (f"{printable(path.name, 40)} {what}",)
+    return (f"{printable(where, 40)} {what}",)
 
 
 def _listed(names: list[str]) -> str:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import onnx  # noqa: TID251
-from onnx import numpy_helper  # noqa: TID251
+from google.protobuf.message import EncodeError
+from onnx import ModelProto, numpy_helper  # noqa: TID251
 
 from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend import bound, evaluator
@@ -70,6 +71,15 @@ def load_whole(
     return convert(network, where)
 
 
+def serialised(model: ModelProto, where: str) -> bytes:
+    """The bytes of a model in memory. MemxcError (broken-model) where no file holds them."""
+    try:
+        return bytes(model.SerializeToString(deterministic=True))
+    except (ValueError, EncodeError) as error:
+        hint = "save it with external data, and give the path"
+        raise fail("broken-model", where, "is more than the 2 GiB of an ONNX file", hint) from error
+
+
 def _checked(
     model: onnx.ModelProto, given: Mapping[str, tuple[int, ...]], where: str
 ) -> dict[str, tuple[int, ...]]:
@@ -95,4 +105,15 @@ def _located(fault: Fault, path: str) -> Fault:
     return fault if is_whole else replace(fault, where=f"{path}:{fault.where}")
 
 
-__all__ = ["Ends", "Part", "choose_part", "ends", "evaluator", "load", "load_whole", "nodes"]
+__all__ = [
+    "Ends",
+    "ModelProto",
+    "Part",
+    "choose_part",
+    "ends",
+    "evaluator",
+    "load",
+    "load_whole",
+    "nodes",
+    "serialised",
+]

@@ -25,7 +25,8 @@ class NetlistComparison:
     """What was compared, and where it differs. The netlist is clean if `differences` is empty.
 
     user_cells: cells that the design does not define, so that only verify can judge them. rows: of
-    the tables; 0 if only the netlist was compared.
+    the tables; 0 if only the netlist was compared. changed: files that were changed since they were
+    compiled.
     """
 
     differences: tuple[Difference, ...]
@@ -34,6 +35,12 @@ class NetlistComparison:
     connections: int
     user_cells: tuple[UserCell, ...]
     rows: int = 0
+    changed: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
 
 
 def compare_folder(

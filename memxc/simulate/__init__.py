@@ -7,6 +7,7 @@ with resistive wires have no such model: they are solved picture by picture (mem
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,9 +28,18 @@ from memxc.simulate.points import Point, Program, SweepPlan, check_programming, 
 from memxc.target import Target
 
 __all__ = [
-    "Data", "SweepPlan", "SweepRow", "SweepScores", "UnderTest", "circuit", "points", "programmed",
+    "Data",
+    "Point",
+    "SweepPlan",
+    "SweepRow",
+    "SweepScores",
+    "UnderTest",
+    "circuit",
+    "draw_seed",
+    "points",
+    "programmed",
     "run",
-]  # fmt: skip
+]
 
 Array = NDArray[Any]
 
@@ -58,25 +68,52 @@ class SweepRow:
 
 @dataclass(frozen=True)
 class SweepScores:
-    """The result of simulate. original: the score of the original network in onnxruntime."""
+    """The result of simulate. original: the score of the original network in onnxruntime, or None.
+
+    count: the number of samples that were scored. warnings: what the user has to know of the data,
+    and of results that were kept before.
+    """
 
     metric: Metric
     count: int
     original: float | None
     rows: tuple[SweepRow, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_pandas(self) -> Any:
+        """A pandas.DataFrame: a row a point, with a column for each key of the sweep, as text.
+
+        The other columns are mean, spread and draws. Raises MemxcError (missing-engine) where
+        pandas is not installed.
+        """
+        try:
+            pandas = importlib.import_module("pandas")
+        except ImportError as error:
+            raise fail("missing-engine", "pandas", str(error), "pip install pandas") from error
+        return pandas.DataFrame(
+            {
+                **dict(setting.split("=", 1) for setting in row.settings),
+                "mean": row.mean,
+                "spread": row.spread,
+                "draws": len(row.scores),
+            }
+            for row in self.rows
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
     """A data set: inputs by name (samples, ...), labels or None, and its identity.
 
-    where: its name in a fault. digest: the SHA-256 of its file.
+    where: its name in a fault. digest: the SHA-256 of its file or arrays. warnings: what the user
+    has to know of it.
     """
 
     inputs: Mapping[str, Array]
     labels: Array | None
     where: str
     digest: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

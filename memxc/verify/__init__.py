@@ -47,7 +47,10 @@ _NO_WIRES = [f"wire.{name}=0" for name in ("r_source", "r_word_line", "r_bit_lin
 class Verification:
     """The result of `memxc verify`. `outputs` is None if the network was not run to its end.
 
-    circuits: the number of stages that can be simulated, also of those that were not.
+    circuits: the number of stages that can be simulated, also of those that were not. differences:
+    the number of places at which the netlist's text is not the design, None if it was not compared.
+    changed: files that were changed since they were compiled. missing: why nothing was compared
+    with onnxruntime, "" if it was. warnings: what the user has to know of the samples.
     """
 
     engine: str
@@ -58,14 +61,22 @@ class Verification:
     limiters: tuple[LimiterResult, ...]
     outputs: Outputs | None
     circuits: int
+    differences: int | None = None
+    changed: tuple[str, ...] = ()
+    missing: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def finite(self) -> bool:
+        """Whether the distance to the original network is a number, where it was measured."""
+        return self.outputs is None or math.isfinite(self.outputs.max_abs_error)
 
     @property
     def ok(self) -> bool:
-        """Whether every part is right, and the distance from the original network is a number."""
+        """Whether every part is right, the text is the design, and the distance is a number."""
         parts: tuple[StageResult | CellResult | LimiterResult, ...]
         parts = (*self.stages, *self.cells, *self.limiters)
-        finite = self.outputs is None or math.isfinite(self.outputs.max_abs_error)
-        return finite and all(part.ok for part in parts)
+        return self.finite and not self.differences and all(part.ok for part in parts)
 
 
 @dataclass(frozen=True)

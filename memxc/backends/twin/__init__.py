@@ -31,23 +31,23 @@ def model(
     ends: Ends | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The twin of a design of any stage, serialised; the same arguments give the same bytes.
+    """The twin of a design of any stage, serialised; the same arguments give the same bytes."""
+    return bytes(proto(design, seed, ends, metadata).SerializeToString(deterministic=True))
+
+
+def proto(
+    design: Design,
+    seed: int = 0,
+    ends: Ends | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """The twin of a design: Linear stages as they are, Arrays (ideal wires) as their weights.
 
     seed: of the read noise, which every run of the model draws anew. ends: those of the original
     model, whose types and shapes the twin has then. metadata: what the file is to say of itself.
-    """
-    made = proto(design, seed, ends or _FREE)
-    for key, value in (metadata or {}).items():
-        made.metadata_props.add(key=key, value=value)
-    return bytes(made.SerializeToString(deterministic=True))
-
-
-def proto(design: Design, seed: int = 0, ends: Ends = _FREE) -> onnx.ModelProto:
-    """The twin of a design: Linear stages as they are, Arrays (ideal wires) as their weights.
-
     Raises MemxcError (usage) where its weights are more than a file holds.
     """
-    design = effective(design)
+    ends, design = ends or _FREE, effective(design)
     _check_size(design)
     sheet = Sheet(frozenset((*design.inputs, *design.outputs)), seed)
     signals = dict[str, TwinTensor]()
@@ -58,7 +58,10 @@ def proto(design: Design, seed: int = 0, ends: Ends = _FREE) -> onnx.ModelProto:
     for stage in design.stages:
         sources = [signals[src] for src in stage.srcs]
         signals[stage.dst] = _step(sheet, stage, design.buses[stage.dst], sources)
-    return _assembled(sheet, design, signals, ends)
+    made = _assembled(sheet, design, signals, ends)
+    for key, value in (metadata or {}).items():
+        made.metadata_props.add(key=key, value=value)
+    return made
 
 
 def _check_size(design: Design) -> None:
