@@ -5,10 +5,10 @@ The command line, the check of a manifest and the table of docs/cli.md are made 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Concatenate, Literal, ParamSpec, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,12 +16,22 @@ from memxc.documents import said
 from memxc.errors import once
 from memxc.interfaces import Option, Pass, declared
 
+P = ParamSpec("P")
 
-def own(default: Any, words: Option) -> Any:
-    """A field that stands for no field of a pass; the default `dict` is an empty one."""
-    if default is dict:
-        return field(default_factory=dict, metadata={"option": words})
-    return field(default=default, metadata={"option": words})
+
+def _owner(option: Callable[P, Option]) -> Callable[Concatenate[Any, P], Any]:
+    def own(default: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        metadata = {"option": option(*args, **kwargs)}
+        if default is dict:
+            return field(default_factory=dict, metadata=metadata)
+        return field(default=default, metadata=metadata)
+
+    return own
+
+
+#: A field that stands for no field of a pass: its default, and the arguments of Option. The default
+#: `dict` is an empty one.
+own = _owner(Option)
 
 
 def of(change: type[Pass], name: str, *default: Any) -> Any:

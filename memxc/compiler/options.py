@@ -26,7 +26,7 @@ from memxc import passes, units
 from memxc.compiler import forms, pruning, stage_set
 from memxc.compiler.declaration import faults, fields_of, of, own
 from memxc.errors import Fault, MemxcError, like
-from memxc.interfaces import Option, Pass, Zeros
+from memxc.interfaces import Pass, Zeros
 from memxc.ir.stages import Schedule, Signed
 from memxc.mapping.layout import Policy
 from memxc.netlist_reader import Cells, read_cells
@@ -71,151 +71,122 @@ class Settings:
 
     schedule: Schedule = of(SchedulePass, "mode")
     partition: Policy = of(Partition, "policy")
-    signed: Signed = own(
-        "differential",
-        Option("--signed", "How a negative weight is built."),
-    )
+    signed: Signed = own("differential", "--signed", "How a negative weight is built.")
     batchnorm: Literal["fold", "stage"] = own(
         "fold",
-        Option(
-            "--batchnorm",
-            "BatchNormalization in the weights, or as a circuit of its own.",
-            instead=f"leave out {FoldBatchnorm.name} for a circuit of its own",
-        ),
+        "--batchnorm",
+        "BatchNormalization in the weights, or as a circuit of its own.",
+        instead=f"leave out {FoldBatchnorm.name} for a circuit of its own",
     )
     mitigate: tuple[Mitigation, ...] = own(
         (),
-        Option(
-            "--mitigate",
-            "Against the resistance of wires: both-ends drives word lines at both ends, "
-            "reorder puts much current near amplifiers and drivers, compensate corrects "
-            "conductances. Verify such a design with --wire.",
-            metavar="NAME,...",
-            read=forms.words,
-            example="--mitigate both-ends,compensate",
-            page="mitigations.md",
-            instead=f"put {', '.join(MITIGATIONS)} among the passes",
-        ),
+        "--mitigate",
+        "Against the resistance of wires: both-ends drives word lines at both ends, "
+        "reorder puts much current near amplifiers and drivers, compensate corrects "
+        "conductances. Verify such a design with --wire.",
+        metavar="NAME,...",
+        read=forms.words,
+        example="--mitigate both-ends,compensate",
+        page="mitigations.md",
+        instead=f"put {', '.join(MITIGATIONS)} among the passes",
     )
     separate: Annotated[float, AfterValidator(_share)] | None = of(Separate, "ratio", None)
     prune: tuple[str, ...] = own(
         (),
-        Option(
-            "--prune",
-            "Weights, lines or crossbars of little effect go: ckf:0.5, ckf-loss:0.01, "
-            "crossbar:0.3, word-line:0.2, bit-line:0.2 ...; again for others, in this order.",
-            metavar="METHOD:AMOUNT",
-            read=pruning.checked,
-            example="--prune ckf:0.5",
-            repeated=True,
-            page="pruning.md",
-            instead="put prune-ckf or prune-lines among the passes",
-        ),
+        "--prune",
+        "Weights, lines or crossbars of little effect go: ckf:0.5, ckf-loss:0.01, "
+        "crossbar:0.3, word-line:0.2, bit-line:0.2 ...; again for others, in this order.",
+        metavar="METHOD:AMOUNT",
+        read=pruning.checked,
+        example="--prune ckf:0.5",
+        repeated=True,
+        page="pruning.md",
+        instead="put prune-ckf or prune-lines among the passes",
     )
     refit: bool = own(
         False,
-        Option(
-            "--refit",
-            "What --prune leaves is fitted to answer on the samples as the whole network did.",
-            page="pruning.md",
-        ),
+        "--refit",
+        "What --prune leaves is fitted to answer on the samples as the whole network did.",
+        page="pruning.md",
     )
     zeros: Zeros | None = own(
         None,
-        Option(
-            "--zeros",
-            "A weight of exactly zero is no device, or a pair at g_min.",
-            default="absent with --prune, else parked",
-            page="pruning.md",
-        ),
+        "--zeros",
+        "A weight of exactly zero is no device, or a pair at g_min.",
+        default="absent with --prune, else parked",
+        page="pruning.md",
     )
     passes: str | None = own(
         None,
-        Option(
-            "--passes",
-            "The exact pipeline, from the parts that memxc passes lists.",
-            metavar='"a{x=1},b"',
-        ),
+        "--passes",
+        "The exact pipeline, from the parts that memxc passes lists.",
+        metavar='"a{x=1},b"',
     )
     shapes: Mapping[str, tuple[_Size, ...]] = own(
         dict,
-        Option(
-            "--shape",
-            "The shape of an input whose size the model leaves open; again for others.",
-            metavar="NAME=1x3x48x192",
-            read=forms.shape,
-            separator="x",
-            example="--shape input=1x3x48x192",
-            repeated=True,
-            of_network=True,
-        ),
+        "--shape",
+        "The shape of an input whose size the model leaves open; again for others.",
+        metavar="NAME=1x3x48x192",
+        read=forms.shape,
+        separator="x",
+        example="--shape input=1x3x48x192",
+        repeated=True,
+        of_network=True,
     )
     fix: Mapping[str, tuple[FiniteFloat, ...]] = own(
         dict,
-        Option(
-            "--fix",
-            "An input of the model becomes a constant: a number, or all numbers of a small "
-            "tensor; again for others.",
-            metavar="NAME=VALUE,...",
-            read=forms.constant,
-            example="--fix threshold=0.5",
-            repeated=True,
-            of_network=True,
-        ),
+        "--fix",
+        "An input of the model becomes a constant: a number, or all numbers of a small "
+        "tensor; again for others.",
+        metavar="NAME=VALUE,...",
+        read=forms.constant,
+        example="--fix threshold=0.5",
+        repeated=True,
+        of_network=True,
     )
     inputs: tuple[str, ...] = own(
         (),
-        Option(
-            "--inputs",
-            "Compile a part of the network, from these tensors on.",
-            metavar="NAME,...",
-            read=forms.words,
-            example="--inputs features",
-            of_network=True,
-        ),
+        "--inputs",
+        "Compile a part of the network, from these tensors on.",
+        metavar="NAME,...",
+        read=forms.words,
+        example="--inputs features",
+        of_network=True,
     )
     outputs: tuple[str, ...] = own(
         (),
-        Option(
-            "--outputs",
-            "Compile a part of the network, up to these tensors.",
-            metavar="NAME,...",
-            read=forms.words,
-            example="--outputs features,scores",
-            of_network=True,
-        ),
+        "--outputs",
+        "Compile a part of the network, up to these tensors.",
+        metavar="NAME,...",
+        read=forms.words,
+        example="--outputs features,scores",
+        of_network=True,
     )
     input_range: Annotated[tuple[float, float], AfterValidator(_rising)] = own(
         (0.0, 1.0),
-        Option(
-            "--input-range",
-            "The range of the inputs when there are no samples; an input of 8 bits or fewer "
-            "takes all its codes.",
-            metavar="LO,HI",
-            read=forms.span,
-            example="--input-range -1,1",
-            default="0,1",
-        ),
+        "--input-range",
+        "The range of the inputs when there are no samples; an input of 8 bits or fewer "
+        "takes all its codes.",
+        metavar="LO,HI",
+        read=forms.span,
+        example="--input-range -1,1",
+        default="0,1",
     )
     stage_set: tuple[str, ...] = own(
         (),
-        Option(
-            "--stage-set",
-            f"One stage otherwise than the rest: {', '.join(stage_set.keys())}; again for others.",
-            metavar="STAGE.KEY=VALUE",
-            read=stage_set.checked,
-            example="--stage-set conv1.schedule=sequential",
-            repeated=True,
-        ),
+        "--stage-set",
+        f"One stage otherwise than the rest: {', '.join(stage_set.keys())}; again for others.",
+        metavar="STAGE.KEY=VALUE",
+        read=stage_set.checked,
+        example="--stage-set conv1.schedule=sequential",
+        repeated=True,
     )
     seed: Annotated[int, Field(ge=0)] = own(
         0,
-        Option(
-            "--seed",
-            "Of the random inputs when there are no samples.",
-            metavar="N",
-            example="--seed 1",
-        ),
+        "--seed",
+        "Of the random inputs when there are no samples.",
+        metavar="N",
+        example="--seed 1",
     )
 
     @property
@@ -235,23 +206,19 @@ class Options(Settings):
     target: Target
     samples: Path | None = own(
         None,
-        Option(
-            "--samples",
-            "Inputs for calibration: arrays by input name (or x for a single one), first axis "
-            "samples; labels y. With --refit or --separate half of them is fitted to, and "
-            "losses are measured on the others.",
-            default="MODEL.samples.npz",
-        ),
+        "--samples",
+        "Inputs for calibration: arrays by input name (or x for a single one), first axis "
+        "samples; labels y. With --refit or --separate half of them is fitted to, and "
+        "losses are measured on the others.",
+        default="MODEL.samples.npz",
     )
 
     cells: _Cells | None = own(
         None,
-        Option(
-            "--cells",
-            "Cells of your own, from the .cir files of a folder, in place of memxc's.",
-            metavar="DIR",
-            page="netlist.md",
-        ),
+        "--cells",
+        "Cells of your own, from the .cir files of a folder, in place of memxc's.",
+        metavar="DIR",
+        page="netlist.md",
     )
 
     @model_validator(mode="wrap")

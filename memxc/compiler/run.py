@@ -98,9 +98,7 @@ def compile_model(
 
     Raises MemxcError with all faults of the user's input.
     """
-    if report_only and options.cells is not None:
-        raise fail("usage", "--cells", "--report-only writes no netlist that could hold cells")
-    model, loaded, lowered = _read(options, progress)
+    model, loaded, lowered = _read(options, progress, report_only)
     memory.check(loaded, lowered, str(options.model), report_only, large)
     known, warnings = inputs.read(options, loaded)
     pipeline = order.asked(options)
@@ -144,8 +142,12 @@ def compile_model(
     )
 
 
-def _read(options: Options, progress: Callable[[str], None]) -> tuple[Path | Part, Graph, Design]:
+def _read(
+    options: Options, progress: Callable[[str], None], report_only: bool
+) -> tuple[Path | Part, Graph, Design]:
     """The model to compare with, and the network: its faults show before anything is drawn."""
+    if report_only and options.cells is not None:
+        raise fail("usage", "--cells", "--report-only writes no netlist that could hold cells")
     progress("reading the model")
     model, shapes = inputs.model(options)
     graph = load_graph(model, shapes)

@@ -57,7 +57,7 @@ class Simulated(Part):
 
 
 def document(result: SweepScores, plan: SweepPlan) -> Simulated:
-    """The document of a simulation."""
+    """Return the document of a simulation."""
     return Simulated(
         schema_=SCHEMA,
         metric=result.metric,

@@ -12,15 +12,15 @@ What is built for one lane of a stage; docs/netlist.md lists the names:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.backends.netlist.lane_function import lane_function
 from memxc.backends.netlist.names import definition, stage_id
-from memxc.ir import expr
 from memxc.ir.deck import Cell, Deck, Grids, Instances, Part, Port
-from memxc.ir.design import Bus, Design
+from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Digital, Lanes, Rename
 from memxc.ir.windows import Ints, ints
@@ -276,25 +276,6 @@ class _Assembly:
         first = len(self.nets)
         self.nets.extend(names)
         return ints(np.arange(first, len(self.nets)))
-
-
-def lane_function(stage: Lanes, buses: Mapping[str, Bus]) -> str:
-    """Return the function of a Lanes stage in volts, as a SPICE expression of v(x0), v(x1), ...
-
-    The stage is a function of activations: each input is divided by its scale, and the result is
-    multiplied by the scale of the output.
-    """
-    units = [
-        buses[src].scale or 1.0
-        for src, taps in zip(stage.srcs, stage.taps, strict=True)
-        for _ in range(taps.lines)
-    ]
-    out = buses[stage.dst].scale or 1.0
-    # Of max(x, 0), say, the scales cancel, and the netlist stays readable.
-    if stage.keeps_scale and all(unit == out for unit in units):
-        return expr.spice(stage.expr, [f"v(x{k})" for k in range(len(units))])
-    activations = [f"(v(x{k})*{1 / unit:.15e})" for k, unit in enumerate(units)]
-    return f"{out:.15e}*{expr.spice(stage.expr, activations)}"
 
 
 def _amplified(stage: Array, width: int) -> NDArray[np.intp]:
