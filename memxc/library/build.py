@@ -19,7 +19,7 @@ from memxc.build_folder.report import read as reports
 from memxc.build_folder.report.document import Report
 from memxc.build_folder.report.text import summary
 from memxc.build_folder.verdict import over
-from memxc.errors import MemxcError, printable
+from memxc.errors import Fault, MemxcError, printable
 from memxc.evaluation.metrics import Metric
 from memxc.frontend import ModelProto
 from memxc.library import asked, checks, circuits, data
@@ -193,8 +193,7 @@ class Build:
         if labels is not None:
             samples = (samples, labels)  # type: ignore[assignment]
         given = self.data(samples, count)
-        pairs = tuple((key, tuple(map(str, values))) for key, values in (sweep or {}).items())
-        plan = SweepPlan(_texts(settings), pairs, draws, draw_per, metric, seed)
+        plan = SweepPlan(_texts(settings), _swept(sweep or {}), draws, draw_per, metric, seed)
         with at_work(self.folder):
             return circuits.scores(
                 self._loaded, given, plan,
@@ -260,9 +259,25 @@ def load(folder: str | Path) -> Build:
 
 def _texts(settings: Settings | None) -> tuple[str, ...]:
     """Settings as --set takes them."""
+    if isinstance(settings, str):
+        return (settings,)
     if isinstance(settings, Mapping):
         return tuple(f"{key}={value}" for key, value in settings.items())
     return tuple(settings or ())
+
+
+def _swept(sweep: Mapping[str, Iterable[object]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Keys and values as --sweep takes them. Raises MemxcError (usage) for what is no list."""
+    found, faults = [], []
+    for key, values in sweep.items():
+        if isinstance(values, Iterable) and not isinstance(values, str) and (texts := [*values]):
+            found.append((key, tuple(map(str, texts))))
+        else:
+            hint = f"a list is wanted, for example {{{key!r}: [1, 2]}}"
+            faults.append(Fault("usage", f"sweep of {key}", f"goes through {values!r}", hint))
+    if faults:
+        raise MemxcError(faults)
+    return tuple(found)
 
 
 def _remove(folder: Path, process: int) -> None:

@@ -70,8 +70,8 @@ class SweepRow:
 class SweepScores:
     """The result of simulate. original: the score of the original network in onnxruntime, or None.
 
-    count: the number of samples that were scored. warnings: what the user has to know of the data,
-    and of results that were kept before.
+    count: how many samples were scored. warnings: about the data, and about results that were kept
+    before and changed since.
     """
 
     metric: Metric
@@ -105,8 +105,7 @@ class SweepScores:
 class Data:
     """A data set: inputs by name (samples, ...), labels or None, and its identity.
 
-    where: its name in a fault. digest: the SHA-256 of its file or arrays. warnings: what the user
-    has to know of it.
+    where: its name in faults. digest: the SHA-256 of its file or arrays. warnings: about the data.
     """
 
     inputs: Mapping[str, Array]

@@ -48,9 +48,9 @@ class Verification:
     """The result of `memxc verify`. `outputs` is None if the network was not run to its end.
 
     circuits: the number of stages that can be simulated, also of those that were not. differences:
-    the number of places at which the netlist's text is not the design, None if it was not compared.
+    in how many places the text of the netlist is not the design, None if it was not compared.
     changed: files that were changed since they were compiled. missing: why nothing was compared
-    with onnxruntime, "" if it was. warnings: what the user has to know of the samples.
+    with onnxruntime, "" if it was. warnings: about the samples.
     """
 
     engine: str

@@ -137,11 +137,16 @@ def test_a_design_that_was_edited_is_a_fault_of_the_folder(build, inputs, monkey
         ("twin", {"settings": {"wire.abc": 1}}, ["--set wire.abc=1"]),
         ("over", {"budget": {"crossbar": 1}}, ["crossbar"]),
         ("simulate", {"samples": 1.0, "metric": "abc", "draws": 1.5}, ["draws", "metric"]),
+        ("simulate", {"samples": "data", "sweep": {"a.b": "12", "c.d": 1, "e.f": []}},
+         ["sweep of a.b", "sweep of c.d", "sweep of e.f"]),
+        ("twin", {"settings": "wire.abc=1"}, ["--set wire.abc=1"]),
         ("predict", {"samples": 1.0}, ["samples:x"]),
         ("data", {"samples": {"a": [1]}}, ["samples"]),
     ],
-)
+)  # fmt: skip
 def test_keywords_that_make_no_sense(build, method, keywords, places):
+    if keywords.get("samples") == "data":
+        keywords = {**keywords, "samples": build.data()}
     found = faults(getattr(build, method), **keywords)
     assert [where for _, where, _ in found] == places
 
