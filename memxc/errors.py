@@ -1,4 +1,7 @@
-"""Faults: what the user should know, in the user's own words. Imports nothing of memxc."""
+"""Faults: what a user should know, under the user's own names.
+
+This module imports nothing of memxc.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import shlex
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-#: Exit code of each fault code (the contract is docs/cli.md). A code is documented where it stands.
+#: Exit code and meaning of each fault code. docs/cli.md is the contract.
 CODES: dict[str, tuple[int, str]] = {
     "usage": (2, "an option or argument that makes no sense"),
     "broken-model": (3, "the file is not a well-formed ONNX model"),
@@ -32,7 +35,11 @@ CODES: dict[str, tuple[int, str]] = {
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """One thing the user should know: `where` is the user's own name for the place."""
+    """One thing that the user should know.
+
+    code: a key of CODES. where: the user's own name for the place (a file, a node, an option).
+    what: what is wrong. hint: what the user can do about it, or "".
+    """
 
     code: str
     where: str
@@ -48,38 +55,38 @@ class Fault:
 
 
 class MemxcError(Exception):
-    """One or more faults, reported together; nothing was written."""
+    """One or more faults that are reported together. Nothing was written when it is raised."""
 
     def __init__(self, faults: Fault | Iterable[Fault]) -> None:
-        found = [faults] if isinstance(faults, Fault) else list(faults)
-        self.faults = tuple(dict.fromkeys(found))
+        collected = [faults] if isinstance(faults, Fault) else list(faults)
+        self.faults = tuple(dict.fromkeys(collected))
         super().__init__("\n".join(map(str, self.faults)))
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the first fault."""
+        """Exit code of the first fault."""
         return CODES[self.faults[0].code][0]
 
 
 def fail(code: str, where: str, what: str, hint: str = "") -> MemxcError:
-    """Shorthand for `raise fail(...)` with a single fault."""
+    """Return a MemxcError with a single fault, for `raise fail(...)`."""
     return MemxcError(Fault(code, where, what, hint))
 
 
 def once(key: str, known: Container[str]) -> None:
-    """ValueError, in a sentence, for a key that is known already: no value of it counts more."""
+    """Raise ValueError if a key is given twice, because two values would contradict each other."""
     if key in known:
         raise ValueError(f"{key} is given twice")
 
 
 def like(word: str, known: Iterable[str]) -> str:
-    """A question after the known word that is most like another one; "" where none is like it."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else ""
+    """Return "did you mean ...?" with the known word closest to `word`, or "" if none is close."""
+    closest = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {closest[0]!r}?" if closest else ""
 
 
 def why(error: Exception) -> str:
-    """Why a file cannot be read or written, without the words of Python's own."""
+    """Return why a file cannot be read or written, in plain words instead of Python's."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, UnicodeDecodeError):
@@ -88,25 +95,31 @@ def why(error: Exception) -> str:
 
 
 def pasted(*words: object) -> str:
-    """A command line, or a part of one, that a shell takes as it stands."""
+    """Join words to a command line that a shell accepts as it is, with quotes where needed."""
     return shlex.join(map(str, words))
 
 
 def escaped(text: str) -> str:
-    """Text in one line, without what a terminal obeys: controls, escapes, marks of direction."""
+    """Return the text on one line, with control, escape and direction characters spelled out.
+
+    A terminal obeys such characters, and a model's names may hold them.
+    """
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """Text from a model file made safe and short for a terminal, a log or a report."""
+    """Return text of a model made safe, in at most `limit` characters, to be printed."""
     safe = escaped(text[: 4 * limit])
     return safe if len(safe) <= limit and len(text) <= 4 * limit else safe[: limit - 1] + "…"
 
 
 def shortened(name: str, limit: int = 40) -> str:
-    """A model's name made safe; a long one without its middle, for the end of a path tells most."""
+    """Return a model's name made safe, in at most `limit` characters.
+
+    A long name loses its middle, because the end of a path says most.
+    """
     safe = escaped(name[: limit + 1])
     if len(name) <= limit and len(safe) <= limit:
         return safe

@@ -1,4 +1,4 @@
-"""Templates to text: the cells of the netlist and the pages of the report. Only jinja2 user."""
+"""Fill templates: cells and heads of netlists, and pages of reports. Only this room uses jinja2."""
 
 from __future__ import annotations
 
@@ -12,59 +12,59 @@ import jinja2  # noqa: TID251
 from memxc import plugins, units
 from memxc.errors import printable, shortened
 
-#: Characters that mean something to Markdown in a line or a table cell.
+#: Characters with a meaning in Markdown, in a line or a table cell.
 _MARKDOWN = str.maketrans(
     {c: f"\\{c}" for c in "\\`*_{}[]()#+-.!|~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 )
 
 
 def cell(template: str, /, **values: object) -> str:
-    """The text of a periphery cell, `templates/cells/<template>.cir.j2`.
+    """Return the text of a periphery cell, `templates/cells/<template>.cir.j2`.
 
-    What is printed is a string or an integer: a float has to pass the filter `num`, so that no
-    `np.float64(0.17)` and no engineering suffix reaches a netlist. TypeError otherwise.
+    A template may print strings and integers only. A float has to pass the filter `num`, so that no
+    `np.float64(0.17)` and no engineering suffix reaches a netlist; otherwise TypeError is raised.
     """
     return _spice().get_template(f"cells/{template}.cir.j2").render(values)
 
 
 def netlist(dialect: str, /, **values: object) -> str:
-    """The head of a netlist, `templates/spice/<dialect>.<suffix>.j2`; numbers as in `cell`."""
+    """Return a netlist's head, `templates/spice/<dialect>.<suffix>.j2`; numbers as in `cell`."""
     return _spice().get_template(f"spice/{dialect}.{dialects()[dialect]}.j2").render(values)
 
 
 def report(page: str, /, **values: object) -> str:
-    """The text of a report page, `templates/report/<page>.j2`; HTML pages escape every value."""
+    """Return a report page, `templates/report/<page>.j2`; HTML pages escape every value."""
     return _pages().get_template(f"report/{page}.j2").render(values)
 
 
 def folder() -> Path:
-    """Where the templates are: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the templates: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parent
     inside = package / "templates"
     return inside if inside.is_dir() else package.parent / "templates"
 
 
 def dialects() -> dict[str, str]:
-    """SPICE dialects and their file suffixes: `templates/spice/<dialect>.<suffix>.j2`."""
+    """Return SPICE dialects with their suffixes, from `templates/spice/<dialect>.<suffix>.j2`."""
     parts = (path.name.split(".") for path in sorted((folder() / "spice").glob("*.j2")))
     ours = {part[0]: part[1] for part in parts if len(part) == 3}
     plugged = plugins.added("memxc.dialects", ours, _no_dialect)
-    found = ours | {name: plugin.value.name.split(".")[1] for name, plugin in plugged.items()}
-    return {name: suffix for name, suffix in sorted(found.items()) if name != "base"}
+    suffixes = ours | {name: plugin.value.name.split(".")[1] for name, plugin in plugged.items()}
+    return {name: suffix for name, suffix in sorted(suffixes.items()) if name != "base"}
 
 
 def markdown(text: object, limit: int = 200) -> str:
-    """Any text as one harmless line of Markdown for a table cell; long text loses its middle."""
+    """Return a text as one harmless line of Markdown for a table cell; it loses a long middle."""
     return shortened(str(text), limit).translate(_MARKDOWN)
 
 
 def number(value: float) -> str:
-    """A number as a netlist writes it."""
+    """Return a number as a netlist writes it."""
     return f"{float(value):.9e}"
 
 
 def _no_dialect(name: str, value: Any) -> str | None:
-    """Why an object is no template of a dialect, None where it is one."""
+    """Return why an object is not the template of a dialect; None if it is."""
     if not isinstance(value, Path):
         return "is not a pathlib.Path"
     if not re.fullmatch(rf"{re.escape(name)}\.[a-z0-9]+\.j2", value.name):
@@ -73,7 +73,7 @@ def _no_dialect(name: str, value: Any) -> str | None:
 
 
 def _plugged_template(name: str) -> str | None:
-    """The text of a plug-in's dialect by its place among the templates, None for another place."""
+    """Return the template of a plug-in's dialect by its name among the templates, or None."""
     plugin = plugins.owner("memxc.dialects", name.removeprefix("spice/").partition(".")[0])
     if plugin is None or name != f"spice/{plugin.value.name}":
         return None
@@ -95,6 +95,7 @@ def _environment(**options: Any) -> jinja2.Environment:
 
 
 def _plain(value: object) -> object:
+    """Return the value, or raise TypeError if it is neither a string nor an integer."""
     if type(value) not in (str, int) and not isinstance(value, jinja2.Undefined):
         raise TypeError(f"{value!r} goes into a netlist: pass it through the filter `num`")
     return value

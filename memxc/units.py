@@ -1,4 +1,4 @@
-"""Numbers with units, and tables of them: "100k" to 1e5 at the door, "100 kW" in reports."""
+"""Numbers with units, and tables of them: read ("100k" is 1e5) and written ("100 kW")."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Z
 
 
 def parse(text: str, unit: str = "") -> float:
-    """A number, with a prefix and the unit if the user likes: parse("500ns", "s") = 5e-7.
+    """Return the number in a text with or without an SI prefix and the unit.
 
-    ValueError, in a sentence, where it is none, or none that is finite.
+    parse("500ns", "s") = 5e-7. Raises ValueError with a sentence if the text is no number, or if
+    the number is not finite.
     """
     match = _NUMBER.fullmatch(text)
     if not match:
@@ -38,7 +39,7 @@ def parse(text: str, unit: str = "") -> float:
         raise ValueError(f"{text!r} is not a number{wanted}")
     try:
         value = float(Decimal(number).scaleb(_PREFIXES[prefix]))
-    # Decimal, too, has a largest exponent.
+    # Decimal has a largest exponent, too.
     except ArithmeticError:
         value = math.inf
     if not math.isfinite(value):
@@ -47,7 +48,7 @@ def parse(text: str, unit: str = "") -> float:
 
 
 def text(value: float, unit: str = "", digits: int = 3) -> str:
-    """A number for people: text(0.0123, "W") = "12.3 mW"."""
+    """Return a number for people, with an SI prefix: text(0.0123, "W") = "12.3 mW"."""
     if not math.isfinite(value) or value == 0:
         return f"{value:g} {unit}".rstrip()
     shown = rounded(value, digits)
@@ -59,12 +60,15 @@ def text(value: float, unit: str = "", digits: int = 3) -> str:
 
 
 def count(value: int) -> str:
-    """A whole number with its thousands apart: 12,345."""
+    """Return a whole number with commas between the thousands: 12,345."""
     return f"{value:,}"
 
 
 def area(square_metres: float, digits: int = 3) -> str:
-    """An area for people; a prefix would be squared, so there are only two units."""
+    """Return an area for people, in um2 or mm2.
+
+    A prefix would be squared along with the metre, so only these two units are used.
+    """
     shown = rounded(square_metres, digits)
     if shown < 1e-9:
         return f"{shown * 1e12:.{digits}g} um2"
@@ -74,28 +78,28 @@ def area(square_metres: float, digits: int = 3) -> str:
 
 
 def rounded(value: float, digits: int) -> float:
-    """A number to so many significant digits."""
+    """Round a number to `digits` significant digits."""
     return float(f"{value:.{digits - 1}e}")
 
 
 def share(part: float | None) -> str:
-    """A share as per cent; nothing where there is none."""
+    """Return a share in per cent, or "" if there is none."""
     return "" if part is None else f"{part:.1%}"
 
 
 def lost(part: float) -> str:
-    """A share that was lost as per cent; one below zero was gained, and says so."""
+    """Return a lost share in per cent. A share below zero was gained, and the text says so."""
     text = share(abs(part))
     return f"{text} gained" if part < 0 and text != "0.0%" else text
 
 
 def small(error: float) -> str:
-    """An error in two digits: 3.1e-06; none at all is 0."""
+    """Return an error in two digits, as 3.1e-06; an error of zero is "0"."""
     return f"{error:.1e}" if error else "0"
 
 
 def names(found: Iterable[str], limit: int = 40) -> list[str]:
-    """A model's names for a column of a table: each in short, and no two different ones alike."""
+    """Return a model's names shortened for a column of a table; different names stay different."""
     found = list(found)
     shown = {name: shortened(name, limit) for name in found}
     for wider in (2 * limit, 4 * limit):
@@ -110,7 +114,10 @@ def names(found: Iterable[str], limit: int = 40) -> list[str]:
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
-    """Rows in aligned columns, numbers to the right, two blanks between them; cells are escaped."""
+    """Return rows as aligned columns, two blanks apart.
+
+    Numbers stand to the right; cells are escaped.
+    """
     lines = [[escaped(cell) for cell in row] for row in ([head, *rows] if head else rows)]
     columns = list(zip(*lines, strict=True))
     widths = [max(map(len, column)) for column in columns]
@@ -125,16 +132,19 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
 
 
 def spreadsheet(rows: Iterable[Sequence[object]], head: Sequence[str]) -> str:
-    """Rows as CSV that no program takes for a formula: numbers as they are, all else in quotes."""
+    """Return rows as CSV in which no program takes a cell for a formula.
+
+    Numbers stand as they are, everything else in quotes.
+    """
     text = io.StringIO()
-    # In quotes, for where lists are cut at semicolons a name with one would be two cells.
+    # Quotes keep a name with a semicolon in one cell where a locale separates cells by semicolons.
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerows([_cell(value) for value in row] for row in (head, *rows))
     return text.getvalue()
 
 
-#: What a formula begins with, also in the wide forms of East Asian fonts. The apostrophe is the
-#: mark that is put before them, so a name that begins with one gets another.
+#: Characters that begin a formula, also in East Asian wide forms. The apostrophe is the mark that
+#: is put before them, so a name that begins with one gets a second one.
 _FORMULA = tuple("=+-@＝＋－＠'")
 
 

@@ -1,4 +1,4 @@
-"""What stays digital, against closed forms; samples are never mixed."""
+"""Digital stages against closed forms; samples are never mixed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_large_numbers_do_not_overflow():
 
 
 def test_a_batch_axis_of_one_keeps_its_place():
-    # The tensor (1, 5) of 4 samples comes as (4, 5).
+    # 4 samples of the tensor (1, 5) come as (4, 5).
     x = X[:, 0]
     assert digital.argmax(x, shape=[1, 5], axis=1, keepdims=False, last=False).shape == (4, 1)
     assert (digital.softmax(x, shape=[1, 5], axes=[0]) == 1).all()

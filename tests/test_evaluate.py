@@ -1,4 +1,4 @@
-"""The reference meaning, lane by lane against sums worked out by hand."""
+"""The reference meaning of a design, against sums for each lane worked out by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INF = float("inf")
 
 
 def _words(lines, signs) -> Crossbar:
-    """Two outputs on a crossbar whose word lines carry `lines` with `signs`."""
+    """Return two outputs on a crossbar whose word lines carry `lines` with `signs`."""
     rows = len(lines)
     return Crossbar(
         g=np.full((1, rows * 2), 1e-5), cell=ints(np.arange(rows * 2).reshape(rows, 2)),
@@ -34,7 +34,7 @@ def test_word_lines_are_taps_their_inverses_and_supplies(gain, inverted):
     crossbar = _words([2, 2, 0, BIAS, BIAS], [1, -1, -1, 1, -1])
     taps = np.array([[0.1, 0.7, -0.3], [0.2, 0.9, 0.4]])
     found = evaluate.word_line_volts(crossbar, taps, 0.15, gain)
-    # The inverted bias is a supply of its own: no amplifier is between.
+    # The inverted bias is a separate supply, without an amplifier.
     wanted = [
         [-0.3, -0.3 * inverted, 0.1 * inverted, 0.15, -0.15],
         [0.4, 0.4 * inverted, 0.2 * inverted, 0.15, -0.15],

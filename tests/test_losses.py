@@ -1,4 +1,4 @@
-"""What a network lost, worked out by hand."""
+"""Losses of a network, worked out by hand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def judge(labels=None):
 
 
 def test_an_error_of_the_second_output_is_a_loss():
-    """A half of 5 on the first sample, nothing on the second."""
+    """The first sample is wrong by a half of 5, the second by nothing."""
     after = {**RIGHT, "b": RIGHT["b"] - [[2.5, 0, 0], [0, 0, 0]]}
     found = judge().loss(after, RIGHT)
     assert (found.metric, found.before) == ("error", 0.0)

@@ -1,4 +1,4 @@
-"""lvs finds every edit and names the place; what the writer writes is clean in every layout."""
+"""lvs finds every edit and names its place; the writer's netlists are clean in every layout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from memxc.passes import parse
 
 
 def _graph() -> Graph:
-    """conv -> relu -> max pool -> depthwise conv -> flatten -> gemm, no two sizes alike."""
+    """Return conv -> relu -> max pool -> depthwise conv -> flatten -> gemm; all sizes differ."""
     rng = np.random.default_rng(0)
     weights = {
         "w1": rng.normal(size=(4, 2, 3, 3)),
@@ -177,7 +177,7 @@ def test_a_foreign_card_is_a_fault(tmp_path, text):
 @pytest.mark.parametrize(
     ("old", "new", "where", "expected", "found"),
     [
-        # A name that is not that of the cell, and the value of another device.
+        # The name does not match the cell, and the value is another device's.
         (r"^R10_06 ", "R10_07 ", "xb0 R10_07", "another name", "R10_07"),
         (r"^(R10_06 w10) c06", r"\1 w11", "xb0 R10_06", "word line 10", "w10 to w11"),
         (r"^(R10_06 w10 c06) \S+", r"\1 5k", "xb0", "devices only", "r10_06 w10 c06 5k"),
@@ -272,7 +272,7 @@ def test_bodies_in_another_order_are_the_same(tmp_path):
 
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
 def test_another_gain_is_named(tmp_path, signed):
-    """By a netlist of the same layout whose amplifiers are others."""
+    """The netlist has the same layout, but amplifiers of another gain."""
     finite, top = _compiled(tmp_path / "finite", signed=signed, name="ideal-finite-gain")
     ideal, other = _compiled(tmp_path / "ideal", signed=signed, name="ideal")
     cells = {"differential": ["tia"], "inverted-inputs": ["inverter", "tia_single"]}[signed]

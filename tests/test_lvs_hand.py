@@ -1,5 +1,7 @@
-"""lvs on designs and netlists that were both written by hand from docs/netlist.md, and the writer
-on the same designs: neither is held against the other alone."""
+"""lvs on designs and netlists that were both written by hand from docs/netlist.md.
+
+The writer gets the same designs, so neither is compared only with the other.
+"""
 
 from __future__ import annotations
 
@@ -64,8 +66,10 @@ def _g(*ohms):
 
 
 def _parallel() -> Design:
-    """x(3) -> wires (2, ground, 0) -> 3 inputs and a bias on 4 bit lines -> limiter -> relu,
-    the lanes crossed."""
+    """Return x(3) -> wires (2, ground, 0) -> 3 inputs and a bias on 4 bit lines -> limiter -> relu.
+
+    The lanes are crossed.
+    """
     crossbar = Crossbar(
         g=_g(4e3, 1e4, 2e4, 8e4, 1e6 / 3, 1.25e6),
         cell=ints([[1, 2, -1, 3], [-1, -1, 4, -1], [5, -1, -1, -1], [-1, 0, -1, -1]]),
@@ -159,7 +163,7 @@ xa1_1 m1_1 n1_1 tia_single r_f=6.000000000e+03
 
 
 def _inverted(schedule: str) -> Design:
-    """x(4), two inputs a place, three places, and the last place's output is not wanted."""
+    """Return x(4) with two inputs a place, three places; the last place's output is dropped."""
     crossbar = Crossbar(
         g=_g(1e4, 2e4, 4e4, 8e4),
         cell=ints([[0], [-1], [-1], [1], [2], [3]]),
@@ -234,7 +238,7 @@ def test_the_tables_by_hand(tmp_path, schedule):
     (tmp_path / "schedule.csv").write_text(turns)
     result = compare_folder(_inverted(schedule), tmp_path)
     assert (result.differences, result.rows) == ((), rows)
-    # The writer's tables: its file of the definition is another one.
+    # The writer's tables name another file for the definition.
     for name, lines in (
         ("mapping", tables.mapping(_inverted(schedule), "cir")),
         ("schedule", tables.schedule(_inverted(schedule))),
@@ -245,7 +249,7 @@ def test_the_tables_by_hand(tmp_path, schedule):
 
 
 def test_the_tables_of_the_other_dialect(tmp_path):
-    """mapping.csv names the files of the dialect that was asked for first."""
+    """mapping.csv names the files of the first dialect in the request."""
     _write(tmp_path / "netlist", SINGLE, SINGLE_PERIPHERY, SEQUENTIAL)
     table, turns, _ = TABLES["sequential"]
     (tmp_path / "schedule.csv").write_text(turns)
@@ -287,7 +291,7 @@ def test_a_supply_that_is_not_named(tmp_path):
 
 
 def test_a_limited_input_in_parts_by_hand(tmp_path):
-    """Outputs are the input turned round and grounded in the middle: each lane is on its own."""
+    """The outputs are the reversed input, grounded in the middle, so each lane is a part."""
     wires = Rename("turn", ("x",), "y", ints([2, GROUND, 0, 1]))
     buses = {"x": Bus("x", (1, 3), 0.2, 0.25), "y": Bus("y", (1, 4), 0.2, 0.25)}
     design = _verified(Design("hand", ("x",), ("y",), buses, (wires,)))

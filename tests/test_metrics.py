@@ -1,4 +1,4 @@
-"""Scores worked out by hand, and which labels are for which metric."""
+"""Scores worked out by hand, and which labels fit which metric."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_labels_that_no_answer_can_have(label):
 def test_numbers_that_are_no_mask(value):
     labels = np.zeros((7, 4, 6))
     labels[3, 1, 2] = value
-    with pytest.raises(MemxcError, match="taken for masks"):
+    with pytest.raises(MemxcError, match="read as masks"):
         choose(None, (1, 4, 6), labels, "data.npz")
     assert choose("error", (1, 4, 6), labels, "data.npz") == "error"
 

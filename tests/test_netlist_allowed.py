@@ -1,4 +1,4 @@
-"""What a netlist folder may not bring to an engine, and what a user's own cell may."""
+"""What an engine must not get from a netlist folder, and what a user's own cell may hold."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ w1 a 0 v1 sw2
 
 
 def test_an_engine_is_given_what_was_read(tmp_path):
-    """Comments, continuations and blanks, which engines read in their own ways, are gone."""
+    """Comments, continuations and blanks are gone, because engines read them differently."""
     cells = (
         f"{HEAD}* note\n\tB1 out 0\n*+ x\n\n+ V=v(in) ; *\nR1 in\n+ out 1e3\nr2 in out 5\n.ends\n"
     )
@@ -156,7 +156,7 @@ def test_what_cells_place(tmp_path, cells, line, what):
 
 
 def test_what_unfolds_without_end(tmp_path):
-    """Ten times the cell before it, sixty times over: 10^60 cards."""
+    """Each cell has the cell before it ten times, sixty times over: 10^60 cards."""
     ten = "".join(f"x{i} i o c{{0}}\n" for i in range(10))
     cells = f"{HEAD}{BODY}.ends\n.subckt c0 i o\nc1 i o 1\n.ends\n"
     for n in range(60):

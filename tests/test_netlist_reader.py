@@ -1,4 +1,4 @@
-"""The netlist reader on a netlist that a person can read, and on what people do to netlists."""
+"""The netlist reader on a readable netlist, and on edits that people make."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_other_cells_keep_their_cards(tmp_path):
 
 
 def test_the_quick_and_the_patient_way_agree(tmp_path):
-    # One comment sends a body the patient way.
+    # One comment makes the reader use its slow path for a body.
     rng = np.random.default_rng(2)
     lines = [
         f"R{r}_{c} w{r} c{c} {10 ** rng.uniform(2, 7):.9e}" for r in range(5) for c in range(3)
@@ -122,7 +122,7 @@ def test_what_is_no_plain_resistor_is_kept_apart(tmp_path, card):
 
 
 def test_words_cannot_slip_from_line_to_line(tmp_path):
-    # Twelve words on three lines, but not four on each.
+    # Twelve words on three lines, but not four words on each.
     body = "R0_0 w0 c0\nR5 R1_0 w1 c0 6\nR2_1 w2 c1 7\n"
     cells = f".subckt xb0 w0 w1 w2 c0 c1\n{body}.ends\n"
     xb0 = netlist_reader.read(_write(tmp_path, cells=cells)).definitions["xb0"]

@@ -1,4 +1,4 @@
-"""Samples: what a file may hold, and what is said about one that holds something else."""
+"""Samples: what a file may hold, and the faults of a file that holds something else."""
 
 from __future__ import annotations
 

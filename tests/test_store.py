@@ -19,7 +19,7 @@ from memxc.ir.windows import identity_windows
 
 
 def same(a, b):
-    """Equal in type and content, all the way down."""
+    """Return whether two values are equal in type and content, at every depth."""
     assert type(a) is type(b)
     if isinstance(a, np.ndarray):
         assert a.dtype == b.dtype
@@ -167,7 +167,7 @@ def test_what_is_no_design_is_not_stored(design, tmp_path):
 
 
 def stage(tree, kind, **changes):
-    """The tree with the first stage of that type changed."""
+    """Return the tree with the first stage of this type changed."""
     parts = [dict(part) for part in tree["design"]["stages"]]
     next(part for part in parts if part["type"] == kind).update(changes)
     return {**tree, "design": {**tree["design"], "stages": parts}}
@@ -214,18 +214,18 @@ NO_CIRCUIT = ["relu\n.control\nshell touch pwned\n.endc\n*", "relu .include /etc
 
 @pytest.mark.parametrize("name", NO_CIRCUIT)
 def test_no_name_of_a_circuit_is_a_card(design, tmp_path, name):
-    """It stands in netlists and benches as it is."""
+    """Netlists and benches contain the name as it is."""
     store.save(design, tmp_path)
     tree = json.loads((tmp_path / "design.json").read_text())
     lanes = next(s for s in tree["design"]["stages"] if s["type"] == "Lanes")
     lanes["circuit"]["name"] = name
     (tmp_path / "design.json").write_text(json.dumps(tree))
-    with pytest.raises(MemxcError, match="no circuit is called"):
+    with pytest.raises(MemxcError, match="is not the name of a circuit"):
         store.load(tmp_path)
 
 
 def npz(path, *members):
-    """A zip of members (name, bytes), as they are."""
+    """Return a zip file of members (name, bytes), written as they are."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, content in members:
@@ -234,7 +234,7 @@ def npz(path, *members):
 
 
 def npy(header, data=b""):
-    """An array file with a header of one's own."""
+    """Return the bytes of an array file with a header made by hand."""
     text = header.encode().ljust(117) + b"\n"
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
 
@@ -249,7 +249,7 @@ UNSOUND = {
     "an axis missing": (_GOOD[:-8], "claims 24 bytes and holds 16"),
     "bytes too many": (_GOOD + b"x", "claims 24 bytes and holds 25"),
     "10^12 numbers": (npy(HEAD % "1000000, 1000000"), "claims 8,000,000,000,000 bytes and holds 0"),
-    "a negative axis": (npy(HEAD % "-3, -1", bytes(24)), "less than nothing"),
+    "a negative axis": (npy(HEAD % "-3, -1", bytes(24)), "negative length"),
     "objects": (npy(HEAD.replace("<f8", "|O") % "3,", bytes(24)), "objects of Python"),
     "names of fields": (b"\x93NUMPY\x03\x00" + _GOOD[8:], "holds no numbers"),
 }  # fmt: skip
@@ -270,7 +270,7 @@ def test_an_array_that_is_held_twice(tmp_path, second):
 
 
 def test_arrays_that_are_packed_too_tightly(tmp_path, monkeypatch):
-    """3 MB of zeros in 3 kB: what is claimed is refused before memory is taken for it."""
+    """3 MB of zeros in 3 kB: the claimed size is refused before memory is allocated."""
     zeros = npy(HEAD % "400000,", bytes(3_200_000))
     path = npz(tmp_path / "a.npz", ("x.npy", zeros))
     assert store.read_npz(path)["x"].size == 400_000
@@ -283,7 +283,7 @@ def test_arrays_that_are_packed_too_tightly(tmp_path, monkeypatch):
 
 
 def edit(tree, place, value):
-    """The tree of a design with one value at a place like stages.1.gain."""
+    """Change one value in the tree of a design, at a place such as stages.1.gain."""
     *way, last = (int(word) if word.isdigit() else word for word in place.split("."))
     held = tree["design"]
     for word in way:
@@ -299,14 +299,14 @@ FIELDS = {
     "stages.1.crossbars.0.taps": (5, r"stages\[1\]\.crossbars\[0\]\.taps cannot be 5"),
     "stages.1.v_bias": (10**400, r"stages\[1\]\.v_bias cannot be 1000"),
     "stages.2.circuit": ({"type": "Popen"}, r"stages\[2\]\.circuit is of no type"),
-    "stages.2.circuit.opamps": (-1, "relu of less than no parts"),
+    "stages.2.circuit.opamps": (-1, "a relu has a negative number of parts"),
     "buses": ([], r"design\.buses cannot be a tuple"),
-    "buses.map.0": (["x"], r"design\.buses has an entry that is no name with a value"),
+    "buses.map.0": (["x"], r"design\.buses has an entry that is not a name with a value"),
     "buses.map.0.1": (3, r"design\.buses cannot be a dict"),
     "buses.map.0.1.shape": ([1, -24], "x has a negative axis"),
     "buses.map.1.1.shape": ([1, 1 << 40], "1,099,511,627,776 nets"),
     "buses.map.0.1.scale": (0, "x has a scale of 0 volts"),
-    "buses.map.0.1.limit": ({"float": "x"}, r"design\.buses\[0\]\[1\]\.limit is no number"),
+    "buses.map.0.1.limit": ({"float": "x"}, r"design\.buses\[0\]\[1\]\.limit is not a number"),
     "buses.map.0.0": ("y", "bus 'y' has another name, 'x'"),
     "inputs": (["nowhere"], "'nowhere' is no bus"),
 }  # fmt: skip
@@ -328,19 +328,19 @@ WINDOWS = ["frame", "origin", "group", "offset"]
 
 
 def spoilt(name, array):
-    """An array too short, too long, of another type or rank, or with a number it cannot have."""
+    """Yield arrays of the wrong length, type or rank, or with a number that is not allowed."""
     yield array[:-1]
     yield array.astype(np.int64 if array.dtype.kind == "i" else np.float32)
     yield array.astype(complex)
     yield np.array(0, array.dtype)
-    # A frame has any shape, and a line that no word line reads does no harm.
+    # A frame may have any shape, and a line that no word line reads is harmless.
     if name != "frame":
         yield array.reshape(*array.shape, 1)
     if name not in ("frame", "offset"):
         yield np.concatenate([array, array[-1:]])
     lowest = {"frame": -9, "cell": -2, "line": -2, "sign": 0, "polarity": 0}.get(name, -1)
     for number in (lowest, 1 << 20) if array.dtype.kind == "i" else (-1.0, np.nan, np.inf):
-        # A definition has any number.
+        # A definition may have any number.
         if (name, number) != ("definition", 1 << 20):
             other = array.copy()
             other.reshape(-1)[-1] = number
@@ -349,7 +349,7 @@ def spoilt(name, array):
 
 @pytest.mark.parametrize("name", VECTORS + WINDOWS)
 def test_an_array_of_a_design_that_does_not_fit(design, tmp_path, name):
-    """Of the depthwise stage, two blocks of 4 inputs and a bias at 6 places each."""
+    """The depthwise stage has two blocks of 4 inputs and a bias, at 6 places each."""
     stage = design.stages[1]
     (crossbar,) = stage.crossbars
     held = crossbar if name in VECTORS else crossbar.taps
@@ -364,7 +364,7 @@ def test_an_array_of_a_design_that_does_not_fit(design, tmp_path, name):
 
 
 def places(tree, way=()):
-    """Every place in a tree of JSON."""
+    """Yield every place in a tree of JSON."""
     parts = tree.items() if isinstance(tree, dict) else enumerate(tree)
     for key, part in parts:
         yield (*way, key)
@@ -373,7 +373,7 @@ def places(tree, way=()):
 
 
 def test_whatever_stands_in_a_field_is_a_design_or_a_fault(design, tmp_path):
-    """At each place another one of these."""
+    """Every place gets each of these other values."""
     values = [None, "x", -1, [], {}, {"float": "nan"}, 10**400, "gone"]
     store.save(design, tmp_path)
     path, faults = tmp_path / "design.json", 0
@@ -391,12 +391,12 @@ def test_whatever_stands_in_a_field_is_a_design_or_a_fault(design, tmp_path):
             store.load(tmp_path)
         except MemxcError as error:
             faults += error.exit_code == 3
-    # A name may be any text, and a limit none.
+    # A name may be any text, and a limit may be None.
     assert faults > 0.9 * len(ways)
 
 
 def test_without_assertions_no_design_is_read(tmp_path):
-    """They are the checks of a design: without them a hostile one would reach an engine."""
+    """Assertions check a design; without them a hostile one would reach an engine."""
     path = str(tmp_path)
     code = f"from pathlib import Path; from memxc.ir import store; store.load(Path({path!r}))"
     done = subprocess.run(

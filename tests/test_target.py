@@ -1,4 +1,4 @@
-"""Targets: what is shipped, what a file may say, measured states, and one key otherwise."""
+"""Targets: the shipped ones, the keys of a file, measured states, and single settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_shipped_targets_say_where_their_numbers_come_from(name):
     assert found.name == name
     assert found.summary
     assert all(getattr(found, t).source for t in ("crossbar", "device", "wire", "amplifier"))
-    # What a folder's manifest holds is the same target.
+    # A folder's manifest holds the same target.
     assert Target.model_validate(found.model_dump(mode="json")) == found
 
 
@@ -94,18 +94,18 @@ def test_numbers_are_within_bounds(key, value):
 @pytest.mark.parametrize(
     ("device", "says"),
     [
-        ("r_on_ohm = 'abc'", ("device.r_on_ohm", "is no number")),
-        ("r_on_ohm = []", ("device.r_on_ohm", "is no number")),
-        ("levels = 2.5", ("device.levels", "is no whole number")),
-        ("levels = 'two'", ("device.levels", "is no whole number")),
-        ("levels = []", ("device.levels", "is no whole number")),
-        ("states = 5", ("device.states", "is no list")),
-        ("states = [5]", ("device.states.0", "is no table")),
+        ("r_on_ohm = 'abc'", ("device.r_on_ohm", "is not a number")),
+        ("r_on_ohm = []", ("device.r_on_ohm", "is not a number")),
+        ("levels = 2.5", ("device.levels", "is not a whole number")),
+        ("levels = 'two'", ("device.levels", "is not a whole number")),
+        ("levels = []", ("device.levels", "is not a whole number")),
+        ("states = 5", ("device.states", "is not a list")),
+        ("states = [5]", ("device.states.0", "is not a table")),
         ("states = [{mean_s = 1e-6}]", ("device.states.0.sigma_s", "is missing")),
         ("temperature_k = inf", ("device.temperature_k", "has to be less than or equal to 2000")),
         ("iv = 'x'", ("device.iv", "has to be 'linear', 'sinh' or 'table'")),
         ("source = ''", ("device.source", "is empty")),
-        ("source = 5", ("device.source", "is no text")),
+        ("source = 5", ("device.source", "is not text")),
     ],
 )
 def test_what_is_wrong_is_in_our_own_words(tmp_path, device, says):
@@ -221,13 +221,13 @@ def test_measured_states_in_siemens(tmp_path):
         ("mean_s,sigma_s\n1e-6,0\n", "1 states"),
         ("mean_s,sd\n1,2\n3,4\n", "first line reads"),
         ("mean_s,mean_ohm,sigma_s\n1,2,3\n4,5,6\n", "first line reads"),
-        ("mean_s,sigma_s\n1e-6,0\nx,0\n", "mean_s is no number: 'x'"),
-        ("mean_s,sigma_s\n1e-6,0\n1e-5\n", "sigma_s is no number"),
+        ("mean_s,sigma_s\n1e-6,0\nx,0\n", "mean_s is not a number: 'x'"),
+        ("mean_s,sigma_s\n1e-6,0\n1e-5\n", "sigma_s is not a number"),
         ("mean_s,sigma_s\n1e-6,0\n1e-5,0,9\n", "more cells than columns"),
         ("mean_s,sigma_s\n1e-6,0,9\n1e-5,0\n", "more cells than columns"),
-        ("mean_s,sigma_s\n1e-6,0\n-1e-5,0\n", "mean_s is above 0"),
+        ("mean_s,sigma_s\n1e-6,0\n-1e-5,0\n", "mean_s has to be above 0"),
         ("mean_s,sigma_s\n1e-6,0\n1e-5,nan\n", "not finite"),
-        ("mean_s,sigma_s\n1e-6,0\n1e-6,1\n1e-5,0\n", "no two of them have one mean"),
+        ("mean_s,sigma_s\n1e-6,0\n1e-6,1\n1e-5,0\n", "no two of them may have the same mean"),
         ('mean_s,sigma_s\n1e-6,0\n"1e-5,0\n', "not CSV"),
         ("mean_ohm,sigma_s\n1e-320,0\n1,0\n", ""),
     ],
@@ -249,8 +249,8 @@ def test_states_that_are_no_text(tmp_path):
 @pytest.mark.parametrize(
     ("device", "says"),
     [
-        ("levels = 4", "in place of levels"),
-        ("programming_sigma = 0.1", "in place of levels"),
+        ("levels = 4", "replace levels"),
+        ("programming_sigma = 0.1", "replace levels"),
         ("r_on_ohm = 9e3", "r_on_ohm comes from the states (10000)"),
         ("r_off_ohm = 2e6", "r_off_ohm comes from the states (1e+06)"),
     ],
@@ -320,7 +320,7 @@ def test_set_measured_states(tmp_path):
     found = levels.with_set(f"device.states_csv={tmp_path / 'mine.csv'}")
     assert found.device.g_max == pytest.approx(1e-4)
     assert len(found.device.states) == 3
-    # A report holds no path.
+    # A report must not contain a path.
     assert str(tmp_path) not in str(found.model_dump())
 
 
@@ -347,8 +347,8 @@ def test_set_does_not_drop_what_measured_states_replace(tmp_path, states_first):
         ("wire.r_word_line=", "not TABLE.KEY=VALUE", "tables are crossbar"),
         ("wire.source=me", "no key 'source'", ""),
         ("device.states=1", "no key 'states'", ""),
-        ("wire.r_word_line=two", "is no number", ""),
-        ("crossbar.rows=1e2", "is no whole number", ""),
+        ("wire.r_word_line=two", "is not a number", ""),
+        ("crossbar.rows=1e2", "is not a whole number", ""),
         ("wire.r_word_line=-1", "greater than or equal to 0", ""),
         ("device.r_on=1e7", "has to be smaller than r_off_ohm", ""),
     ],

@@ -73,7 +73,7 @@ def test_no_number_is_a_thousand_of_its_prefix(value, shown):
 
 @pytest.mark.parametrize("power", range(-15, 15))
 def test_no_exponent_beside_a_prefix(power):
-    """Numbers that round to the next power of ten, or just do not: 9.995 and its neighbours."""
+    """Numbers near 9.995: they round to the next power of ten, or just do not."""
     for digits in ("9.99", "9.9949999999999", "9.995", "9.9950000000001", "9.9999"):
         value = float(f"{digits}e{power}")
         for number in (np.nextafter(value, 0), value, np.nextafter(value, np.inf)):
@@ -115,7 +115,7 @@ def test_a_name_is_no_formula_and_no_order_to_a_terminal(name, cell):
     assert [*csv.reader(io.StringIO(text))] == [
         ["stage", "'=w", "n", "share"], [cell, "-1.5", "3", ""],
     ]  # fmt: skip
-    # A number stands without quotes, so that it stays one; text has them.
+    # A number has no quotes, so that a program reads it as a number; text has them.
     assert text.splitlines()[1].endswith('",-1.5,3,""')
     shown = units.table([(name, "1")])
     assert shown.isprintable()

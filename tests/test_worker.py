@@ -1,4 +1,4 @@
-"""The worker: what it answers, what it may take, and when it ends."""
+"""The worker: its answers, its limits, and its end."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ import pytest
 from memxc import worker
 
 ENOUGH = worker.Allowance(20, 2**28)
-#: A regular expression that takes longer than the universe has, and does not let go of Python.
+#: A regular expression that practically never ends, and that holds Python's interpreter lock.
 SPIN = [b"(a+)+$", b"a" * 60 + b"b"]
 #: 512 MiB of zeros.
 BOMB = bz2.compress(bytes(2**24)) * 32
 
 
 def split(text: bytes, allowance: worker.Allowance = ENOUGH) -> list[bytes]:
-    """A call of a function that answers with a list of bytes."""
+    """Call a function that answers with a list of bytes."""
     return worker.ask("re:split", [b",", text], allowance, list)
 
 
 def number() -> int:
-    """The process that answers."""
+    """Return the number of the process that answers."""
     split(b"")
     return worker._held.process.child.process.pid
 
@@ -36,7 +36,7 @@ def number() -> int:
 def test_answers_come_from_one_process_that_stays():
     assert split(b"a,bc,") == [b"a", b"bc", b""]
     assert number() == number() != os.getpid()
-    # More than a pipe holds, both ways.
+    # More than a pipe can buffer, in both directions.
     assert split(b"a" * 2**22) == [b"a" * 2**22]
 
 
@@ -54,7 +54,7 @@ def test_what_the_work_raises_is_told_and_the_process_stays():
         ("os:_exit", [], 20, r"crashes \(exit code 3\)", {"status": 3}),
         ("re:match", SPIN, 0.2, "takes more than 1 s of processor time", {}),
         ("bz2:decompress", [BOMB], 20, "needs more than 0.25 GiB of memory", {}),
-        # What it answers is no list of bytes.
+        # The answer is not a list of bytes.
         ("os:getpid", [], 20, r"crashes \(exit code 1\)", {}),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_call_that_it_dies_of_and_the_next_one(work, parts, seconds, words, mo
 
 
 def test_the_seconds_are_those_of_all_calls_with_one_allowance():
-    # A quarter of a second or so each.
+    # Each takes about a quarter of a second.
     slow = [b"(a+)+$", b"a" * 21 + b"b"]
     shared = worker.Allowance(1, 2**28)
 
@@ -103,7 +103,7 @@ def test_threads_take_turns():
 def test_a_fork_has_a_worker_of_its_own():
     before, (end, start) = number(), os.pipe()
     with warnings.catch_warnings():
-        # Python warns of forks of a process that has threads; this child is gone soon.
+        # Python warns of a fork in a process with threads; this child ends at once.
         warnings.simplefilter("ignore")
         child = os.fork()
     if not child:
@@ -119,7 +119,7 @@ def test_a_fork_has_a_worker_of_its_own():
     assert number() == before
 
 
-#: A process whose worker spins, and which says the number of that worker.
+#: A process whose worker loops forever, and which prints that worker's process number.
 PARENT = """
 from memxc import worker
 allowance = worker.Allowance(300, 2**28)
@@ -130,7 +130,7 @@ print(worker._held.process.child.process.pid, flush=True)
 
 
 def lives(stat: Path) -> bool:
-    """Whether a process is there, and no zombie that its new parent has not looked at yet."""
+    """Return whether a process is running; a zombie that waits for its parent is not."""
     try:
         return stat.read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -145,7 +145,7 @@ def test_it_ends_when_its_parent_is_killed(call):
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     place = Path("/proc") / parent.stdout.readline().strip() / "stat"
-    time.sleep(0.3)  # until it is at work
+    time.sleep(0.3)  # until it has started to work
     assert lives(place)
     parent.kill()
     parent.communicate()

@@ -14,7 +14,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from memxc.errors import MemxcError, fail, why
+from memxc import __version__
+from memxc.errors import MemxcError, fail, printable, why
 from memxc.evaluation import digital, samples
 from memxc.ir import store
 from memxc.ir.design import Design
@@ -28,6 +29,7 @@ SAMPLES = "samples.npz"
 #: Results of simulate: memxc's own, and not part of what compile wrote. Each knows its design, so
 #: they stay where the design is replaced.
 RESULTS = "simulate"
+SCORES = "results.jsonl"
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,24 @@ def manifest(folder: Path) -> dict[str, Any]:
         raise fail("bad-design", str(folder), "not an output folder of memxc", hint) from None
     except (OSError, ValueError, RecursionError) as error:
         raise _broken(folder, f"{MANIFEST}: {why(error)}") from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise _broken(folder, f"{MANIFEST} is not of the schema {SCHEMA}")
+    if not isinstance(found, dict):
+        raise _broken(folder, f"{MANIFEST} is no table")
+    if found.get("schema") != SCHEMA:
+        raise _of_another_version(folder, found)
     if not isinstance(found.get("files"), dict):
         raise _broken(folder, f"{MANIFEST} lists no files")
     return found
+
+
+def _of_another_version(folder: Path, found: Mapping[str, Any]) -> MemxcError:
+    """The fault of a manifest that has another schema: that of an older memxc, or a newer one."""
+    schema, version = (printable(str(found.get(key)), 40) for key in ("schema", "memxc"))
+    what = (
+        f"was compiled by memxc {version}, whose {MANIFEST} has the schema {schema}; "
+        f"memxc {__version__} reads {SCHEMA}"
+    )
+    hint = f"compile the model again, or read the folder with memxc {version}"
+    return fail("bad-design", str(folder), what, hint)
 
 
 def design(folder: Path, found: Mapping[str, Any]) -> Design:

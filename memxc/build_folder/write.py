@@ -26,7 +26,7 @@ from memxc.ir import store
 _EDITED = "was changed since it was compiled, and would be replaced"
 _INSTEAD = "copy it elsewhere, give another folder to -o, or replace it with --force"
 
-__all__ = ["Loaded", "changed", "check", "check_file", "load", "write", "write_file"]
+__all__ = ["Loaded", "changed", "check", "check_file", "load", "save", "write", "write_file"]
 
 
 def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:
@@ -106,6 +106,33 @@ def write(
     except OSError as error:
         raise _cannot_write(out, error) from error
     return found
+
+
+def save(folder: Path, out: Path, force: bool = False) -> None:
+    """Copy an output folder to `out`, whole or not at all; scores that are there already stay.
+
+    MemxcError: as `check`.
+    """
+    check(out, force, [])
+    if _real(out) == _real(folder):
+        return
+    try:
+        with _moved_at_the_end(_real(out)) as place:
+            shutil.copytree(folder, place, symlinks=True, dirs_exist_ok=True)
+            _join_results(_real(out), place)
+    except (OSError, shutil.Error) as error:
+        raise _cannot_write(out, error) from error
+
+
+def _join_results(old: Path, fresh: Path) -> None:
+    """Put the results of an old folder before those of a fresh one."""
+    ours = fresh / read.RESULTS / read.SCORES
+    new = ours.read_bytes() if ours.is_file() else b""
+    if (old / read.RESULTS).is_dir():
+        shutil.copytree(old / read.RESULTS, fresh / read.RESULTS, symlinks=True, dirs_exist_ok=True)
+        if new and (old / read.RESULTS / read.SCORES).is_file():
+            with ours.open("ab") as file:
+                file.write(new)
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.build_folder.quantities import QUANTITIES, Limit
+from memxc.build_folder.quantities import Limit
+from memxc.build_folder.verdict import BUDGETS
 from memxc.compiler.forms import tile
 from memxc.errors import once
 
 if TYPE_CHECKING:
-    from memxc.build_folder.report.document import Report
     from memxc.compiler.declaration import Declared
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-#: What --budget can limit.
-BUDGETS = {key: QUANTITIES[key] for key in ("crossbars", "memristors", "power", "latency", "loss")}
 
 MODEL = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -84,20 +81,6 @@ BUDGET = _Form("KEY=LIMIT,...", budget, "--budget crossbars=200,power=2W,latency
 
 GROWTH = _Form("KEY=LIMIT,...", growth, "--budget crossbars=5%,power=0%,loss=0.01")
 SWEEP = _Form("KEY=A,B,C", sweep, "--sweep device.sigma=0,0.05,0.1")
-
-
-def over(limits: dict[str, float], report: Report) -> list[str]:
-    """A sentence for every budget that the report passes."""
-    lines = []
-    for key, limit in limits.items():
-        unit, value = BUDGETS[key].unit, BUDGETS[key].of(report)
-        if value is None:
-            lines.append(f"over budget: {key} was not measured")
-        elif value > limit:
-            plain = "{:.4g}" if key == "loss" else "{:,.0f}"
-            shown = [units.text(v, unit) if unit else plain.format(v) for v in (value, limit)]
-            lines.append(f"over budget: {key} {shown[0]} where {shown[1]} is allowed")
-    return lines
 
 
 class _Placeholder(click.Option):

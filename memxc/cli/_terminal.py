@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
@@ -76,6 +76,12 @@ def flush() -> None:
 def warn(text: str) -> None:
     """Print on standard error."""
     print(_safe(text), file=sys.stderr)
+
+
+def warnings(texts: Iterable[str]) -> None:
+    """Print warnings on standard error; names in them may be long."""
+    for text in texts:
+        warn(f"warning: {printable(text, 400)}")
 
 
 def _safe(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click  # noqa: TID251
 
-from memxc.cli import _design, _terminal
+from memxc.cli import _terminal
 from memxc.cli._options import FOLDER
 from memxc.errors import fail
 
@@ -20,7 +20,6 @@ from memxc.errors import fail
     show_default=True,
     help="Which of DIR's samples goes in.",
 )
-@_design.held
 def command(folder: Path, sample: int) -> int:
     """Print a test bench for the netlist in DIR, which ngspice runs without memxc.
 
@@ -30,17 +29,20 @@ def command(folder: Path, sample: int) -> int:
     from memxc import netlist_reader
     from memxc.backends.netlist import bench
     from memxc.build_folder import read
+    from memxc.library.steady import at_work
 
-    loaded = read.load(folder)
-    # ngspice obeys its input, so no bench is written for a netlist that holds more than circuits.
-    top = (folder / "netlist" / netlist_reader.read_folder(folder / "netlist").file).resolve()
-    if '"' in str(top) or not str(top).isprintable():
-        what = "ngspice cannot read a path with quotes or control characters"
-        raise fail("usage", str(folder), what, "rename the folder")
-    count = len(next(iter(loaded.samples.values())))
-    if sample > count:
-        raise fail("usage", f"--sample {sample}", f"{folder} holds {count} samples")
-    inputs = [values[sample - 1] for values in loaded.samples.values()]
-    for line in bench.bench(loaded.design, inputs, str(top)):
-        _terminal.say(line)
-    return 0
+    with at_work(folder):
+        loaded = read.load(folder)
+        # ngspice obeys its input, so no bench is written for a netlist that holds more than
+        # circuits.
+        top = (folder / "netlist" / netlist_reader.read_folder(folder / "netlist").file).resolve()
+        if '"' in str(top) or not str(top).isprintable():
+            what = "ngspice cannot read a path with quotes or control characters"
+            raise fail("usage", str(folder), what, "rename the folder")
+        count = len(next(iter(loaded.samples.values())))
+        if sample > count:
+            raise fail("usage", f"--sample {sample}", f"{folder} holds {count} samples")
+        inputs = [values[sample - 1] for values in loaded.samples.values()]
+        for line in bench.bench(loaded.design, inputs, str(top)):
+            _terminal.say(line)
+        return 0

@@ -9,7 +9,7 @@ import click  # noqa: TID251
 
 from memxc.cli import _options, _terminal
 from memxc.cli._options import MODEL
-from memxc.errors import fail, pasted
+from memxc.errors import pasted
 
 if TYPE_CHECKING:
     from memxc.build_folder.report.document import Report
@@ -81,71 +81,31 @@ def _begin(args: list[str]) -> None:
 @click.option("--quiet", is_flag=True, help="Print errors and warnings only.")
 @_options.as_json
 def command(
+    model: Path,
     out: Path,
-    dialects: tuple[str, ...],
+    target_name: str,
     report_only: bool,
-    large: bool,
     budget: dict[str, float] | None,
-    force: bool,
     quiet: bool,
     as_json: bool,
     **asked: Any,
 ) -> int:
     """Compile MODEL to a circuit: netlists, reports and mapping, in a folder."""
-    from memxc import target
-    from memxc.build_folder import write
-    from memxc.compiler.run import compile_model
+    from memxc.library.compile import compile
 
-    options = _compile_options(**asked)
-    dialects = tuple(dict.fromkeys(dialects))
-    _known(dialects)
-    inputs = [options.model, options.samples, options.cells.folder if options.cells else None]
-    if asked["target_name"] not in target.names():
-        inputs.append(Path(asked["target_name"]))
-    write.check(out, force, [path for path in inputs if path])
     with _terminal.progress(quiet) as show:
-        compiled = compile_model(options, show, report_only=report_only, large=large)
-        show("writing")
-        report = write.write(compiled, out, force, dialects)
-    passed = _options.over(budget or {}, report)
+        build = compile(
+            model, target=target_name, output=out, report_only=report_only, progress=show, **asked
+        )
+    passed = build.over(budget or {})
     if as_json:
-        _terminal.document(report.tree())
-    _say(report, out, quiet or as_json, report_only)
-    if report.fidelity.passed is False:
+        _terminal.document(build.report.tree())
+    _say(build.report, out, quiet or as_json, report_only)
+    if not build.ok:
         passed.append("failed check: the circuit is not known to compute what the network does")
     for line in passed:
         _terminal.warn(line)
     return 1 if passed else 0
-
-
-def _compile_options(
-    model: Path,
-    target_name: str,
-    tile: tuple[int, int] | None,
-    **rest: Any,
-) -> Any:
-    from memxc import target
-    from memxc.compiler.options import Options
-
-    found = target.load(target_name)
-    if tile:
-        found = found.with_tile(*tile)
-    return Options(model=model, target=found, **rest)
-
-
-def _known(dialects: tuple[str, ...]) -> None:
-    from memxc import render
-
-    known = render.dialects()
-    for name in dialects:
-        if name not in known:
-            raise fail(
-                "usage", f"--dialect {name}", "no such dialect", f"there is {', '.join(known)}"
-            )
-        same = [other for other in dialects if other != name and known.get(other) == known[name]]
-        if same:
-            what = f"writes .{known[name]} files, as {same[0]} does"
-            raise fail("usage", f"--dialect {name}", what, "compile once for each of the two")
 
 
 def _say(report: Report, out: Path, quiet: bool, only: bool) -> None:

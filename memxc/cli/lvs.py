@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click  # noqa: TID251
 
-from memxc.cli import _design, _options, _terminal
+from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
 from memxc.errors import pasted, printable
 
@@ -22,26 +22,21 @@ _SHOWN = 20
 @click.command()
 @click.argument("folder", type=FOLDER, metavar="DIR")
 @_options.as_json
-@_design.held
 def command(folder: Path, as_json: bool) -> int:
     """Read the netlist and the tables in DIR back and compare every number and connection."""
-    from memxc.build_folder import write
-    from memxc.lvs import compare_folder
+    from memxc.library.build import load
 
-    loaded = write.load(folder)
-    changed = write.changed(folder)
-    found = compare_folder(loaded.design, folder, loaded.target.device)
-    clean = not found.differences
+    found = load(folder).lvs()
     if as_json:
-        tree = {"schema": "memxc-lvs/1", "changed": changed, **asdict(found), "ok": clean}
+        tree = {"schema": "memxc-lvs/1", "changed": found.changed, **asdict(found), "ok": found.ok}
         _terminal.document(tree)
     else:
-        _say(found, changed, folder)
-    return 0 if clean else 1
+        _say(found, folder)
+    return 0 if found.ok else 1
 
 
-def _say(found: NetlistComparison, changed: list[str], folder: Path) -> None:
-    for name in changed:
+def _say(found: NetlistComparison, folder: Path) -> None:
+    for name in found.changed:
         _terminal.warn(f"changed since it was compiled: {printable(name)}")
     for each in found.differences[:_SHOWN]:
         where = f"{printable(each.file)}:{each.line}: {printable(each.where)}"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _data, _design, _options, _stop, _terminal
+from memxc.cli import _options, _stop, _terminal
 from memxc.cli._options import FILE, FOLDER, SWEEP
 from memxc.errors import pasted
 
 if TYPE_CHECKING:
-    from memxc.build_folder.read import Loaded
-    from memxc.simulate import Data, SweepPlan, SweepScores, UnderTest
-    from memxc.simulate.journal import Journal
+    from memxc.simulate import SweepPlan, SweepScores
 
 
 @click.command()
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--plot", is_flag=True, help="Draw the sweep into DIR/simulate/sweep.svg.")
 @_options.as_json
-@_design.held
 def command(
     folder: Path, path: Path, count: int | None, plot: bool, as_json: bool, **asked: Any
 ) -> int:
@@ -47,21 +43,25 @@ def command(
 
     Results are kept in DIR/simulate as they come: what was interrupted goes on when run again.
     """
-    from memxc import simulate
     from memxc.build_folder import read as folders
+    from memxc.library import circuits, data
+    from memxc.library.steady import at_work
+    from memxc.simulate import SweepPlan
     from memxc.simulate import plot as pictures
     from memxc.simulate.document import document
 
-    plan = simulate.SweepPlan(**asked)
+    plan = SweepPlan(**asked)
     if plot:
         pictures.check()
-    loaded = folders.load(folder)
-    data, warnings = _given(loaded, path, count)
-    with folders.alone(folder, _terminal.warn), _terminal.progress() as show:
-        bench = _bench(loaded, _terminal.countdown(show))
-        warnings += _spoilt(bench.journal)
-        _stop.left = f"; run it again to go on from {bench.journal.path}"
-        result = simulate.run(bench, data, plan)
+    with at_work(folder):
+        loaded = folders.load(folder)
+        given = data.read(loaded, path, count)
+        _terminal.warnings(given.warnings)
+        _terminal.fewer(count, given.count, f"{path} holds")
+        kept = folder / folders.RESULTS / folders.SCORES
+        with _terminal.progress() as show:
+            _stop.left = f"; run it again to go on from {kept}"
+            result = circuits.scores(loaded, given, plan, _terminal.countdown(show), _terminal.warn)
     picture = _picture(folder, result) if plot else None
     if plan.draws > 1 and all(len(row.scores) == 1 for row in result.rows):
         _terminal.warn(
@@ -69,46 +69,10 @@ def command(
             f"{plan.draws:,}; try --set device.sigma=0.1"
         )
     if as_json:
-        _terminal.document(document(result, plan, warnings).tree())
+        _terminal.document(document(result, plan).tree())
     else:
         _say(result, plan, folder, path, picture)
     return 0
-
-
-def _bench(loaded: Loaded, show: Callable[[str, float], None]) -> UnderTest:
-    from memxc.build_folder.read import RESULTS, sha256
-    from memxc.build_folder.recompile import programmer
-    from memxc.simulate import UnderTest
-    from memxc.simulate.journal import Journal
-
-    original = loaded.model.read_bytes() if loaded.model is not None else None
-    digest = sha256(loaded.folder / "design.npz")
-    journal = Journal(loaded.folder / RESULTS / "results.jsonl")
-    return UnderTest(
-        loaded.design, loaded.target, original, digest, journal, programmer(loaded), show
-    )
-
-
-def _spoilt(journal: Journal) -> list[str]:
-    """A warning, printed here, of results that are not as simulate wrote them."""
-    if not journal.spoilt:
-        return []
-    lines = ", ".join(map(str, journal.spoilt[:5])) + " ..." * (len(journal.spoilt) > 5)
-    what = "do not fit their checksums, and are no results; delete them to end this warning"
-    warning = f"{journal.path}: lines changed or cut since simulate wrote them ({lines}) {what}"
-    _terminal.warn(f"warning: {warning}")
-    return [warning]
-
-
-def _given(loaded: Loaded, path: Path, count: int | None) -> tuple[Data, list[str]]:
-    """The data set and the warnings about it."""
-    from memxc.build_folder.read import sha256
-    from memxc.simulate import Data
-
-    given, warnings = _data.read(loaded, path, count)
-    data = Data(given.inputs, given.labels, str(path), f"{sha256(path)}:{count}")
-    _terminal.fewer(count, data.count, f"{path} holds")
-    return data, warnings
 
 
 def _picture(folder: Path, result: SweepScores) -> Path:

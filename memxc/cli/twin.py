@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click  # noqa: TID251
 
-from memxc.cli import _design, _options, _terminal
+from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
-from memxc.errors import fail, pasted
+from memxc.errors import pasted
 
 if TYPE_CHECKING:
-    from memxc.build_folder.read import Loaded
-    from memxc.frontend import Ends
+    from memxc.physics.device.variation import DrawPer
 
 
 @click.command()
@@ -30,59 +28,32 @@ if TYPE_CHECKING:
     "--draw", type=click.IntRange(min=1), default=1, show_default=True,
     help="Which of simulate's draws of that seed.",
 )  # fmt: skip
-@_design.held
 def command(
-    folder: Path, output: Path, settings: tuple[str, ...], draw_per: str, seed: int, draw: int
+    folder: Path, output: Path, settings: tuple[str, ...], draw_per: DrawPer, seed: int, draw: int
 ) -> int:
     """Write an ONNX model of ordinary operators that behaves like the circuit in DIR.
 
     Wires, amplifiers and one draw of the devices are in it; any ONNX tool runs it. Where --set
     decides how a network is programmed, it is programmed anew, as simulate does.
     """
-    from memxc import __version__, simulate
-    from memxc.backends import twin
-    from memxc.build_folder import read as folders
-    from memxc.build_folder.recompile import programmer
-    from memxc.build_folder.write import check_file, write_file
+    from memxc.build_folder import write
+    from memxc.frontend import serialised
+    from memxc.library import circuits
+    from memxc.library.steady import at_work
 
-    loaded = folders.load(folder)
-    check_file(output, loaded)
-    (point,) = simulate.points(simulate.SweepPlan(settings), loaded.target)
-    with _terminal.progress() as show:
-        show("the programmed network")
-        design = simulate.programmed(point, loaded.design, programmer(loaded))
-        show("the effective matrices")
-        drawn = simulate.draw_seed(seed, draw - 1)
-        circuit = simulate.circuit(design, point.target, drawn, draw_per)  # type: ignore[arg-type]
-        ends = _ends(loaded)
-        about = {
-            "memxc": __version__,
-            "target": point.target.name,
-            "target.json": json.dumps(point.target.model_dump(), sort_keys=True),
-            "seed": str(seed),
-            "draw": str(draw),
-            "draw_per": draw_per,
-        }
-        made = twin.model(circuit, drawn, ends, about)
-    write_file(output, made)
-    kinds = "inputs and outputs as the model's" if ends else "float32, batches of any size"
+    with at_work(folder), _terminal.progress() as show:
+        loaded = write.load(folder)
+        write.check_file(output, loaded)
+        found = circuits.twinned(loaded, circuits.Draw(settings, seed, draw, draw_per), show)
+        made = serialised(found.model, str(output))
+    write.write_file(output, made)
+    kinds = (
+        "inputs and outputs as the model's" if found.like_model else "float32, batches of any size"
+    )
     _terminal.say(f"{output}: {len(made):,} bytes, {kinds}.")
-    if point.reprogrammed:
-        _terminal.say(f"Programmed anew: {', '.join(point.reprogrammed)} not as compiled.")
-    if point.target.device.read_noise:
+    if found.point.reprogrammed:
+        _terminal.say(f"Programmed anew: {', '.join(found.point.reprogrammed)} not as compiled.")
+    if found.point.target.device.read_noise:
         _terminal.say("Every run draws read noise anew; a new session starts at the same numbers.")
     _terminal.say(f"Next: {pasted('memxc', 'simulate', folder, '--data', 'DATA.npz')}")
     return 0
-
-
-def _ends(loaded: Loaded) -> Ends | None:
-    """The inputs and outputs of the model; None where the folder holds no copy of it."""
-    from memxc import frontend
-
-    if loaded.model is None:
-        return None
-    found, design = frontend.ends(loaded.model), loaded.design
-    if [*found.inputs] != [*design.inputs] or [*found.outputs] != [*design.outputs]:
-        what = "has other inputs and outputs than the design"
-        raise fail("bad-design", str(loaded.model), what, "compile the model again")
-    return found

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _data, _design, _options, _terminal
+from memxc.cli import _options, _terminal
 from memxc.cli._options import FILE, FOLDER
-from memxc.errors import MemxcError, pasted, printable, shortened
+from memxc.errors import pasted, printable, shortened
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from memxc.build_folder.read import Loaded
-    from memxc.netlist_reader import Netlist
     from memxc.verify import CellResult, LimiterResult, Verification
     from memxc.verify.document import Verified
 
@@ -41,100 +36,47 @@ if TYPE_CHECKING:
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at work."
 )
 @_options.as_json
-@_design.held
 def command(
     folder: Path, samples: Path | None, count: int | None, as_json: bool, **asked: Any
 ) -> int:
     """Simulate the netlist in DIR and compare every stage, and the whole with onnxruntime."""
-    from memxc import netlist_reader
-    from memxc.build_folder import write
-    from memxc.verify import Plan, verify
+    from memxc.library.build import load
 
-    loaded = write.load(folder)
-    changed = write.changed(folder)
-    inputs, labels, warnings = _inputs(loaded, samples, count)
-    reference, missing = _reference(loaded, inputs)
+    build = load(folder)
+    data = build.data(samples, count)
+    _terminal.warnings(data.warnings)
+    where = f"{folder} keeps" if samples is None else f"{samples} holds"
+    _terminal.fewer(count, data.count, where)
     with _terminal.progress() as show:
-        show("reading the netlist back")
-        netlist = netlist_reader.read_folder(folder / "netlist")
-        differences = None if asked["stage"] else _differences(loaded, netlist)
-        found = verify(
-            loaded.design,
-            loaded.target,
-            netlist,
-            inputs,
-            reference,
-            Plan(**asked),
-            show,
-            labels,
-        )
+        found = build.verify(data, progress=show, **asked)
     if as_json:
-        _terminal.document(_document(found, differences, changed, warnings).tree())
+        _terminal.document(_document(found).tree())
     else:
-        _say(found, changed, missing)
-        _verdict(found, differences, bool(changed), folder, asked["wire"])
-    return 0 if found.ok and not differences else 1
+        _say(found)
+        _verdict(found, folder, asked["wire"])
+    return 0 if found.ok else 1
 
 
-def _differences(loaded: Loaded, netlist: Netlist) -> int:
-    """In how many places the netlist's text is not the design: what stands between the stages is
-    not simulated, for each is alone in its bench."""
-    from memxc.lvs import compare_folder
-
-    device = loaded.target.device
-    return len(compare_folder(loaded.design, loaded.folder, device, netlist).differences)
-
-
-def _inputs(
-    loaded: Loaded, path: Path | None, count: int | None
-) -> tuple[Mapping[str, NDArray[Any]], NDArray[Any] | None, list[str]]:
-    """The inputs, the labels, and the warnings about them."""
-    warnings: list[str] = []
-    inputs, labels, where = loaded.samples, loaded.labels, f"{loaded.folder} keeps"
-    if path is not None:
-        given, warnings = _data.read(loaded, path, count)
-        inputs, labels, where = given.inputs, given.labels, f"{path} holds"
-    inputs = {name: values[:count] for name, values in inputs.items()}
-    _terminal.fewer(count, len(next(iter(inputs.values()))), where)
-    return inputs, None if labels is None else labels[:count], warnings
-
-
-def _reference(
-    loaded: Loaded, inputs: Mapping[str, NDArray[Any]]
-) -> tuple[dict[str, NDArray[Any]] | None, str]:
-    """onnxruntime's outputs, or why there are none."""
-    from memxc.evaluation import reference
-
-    if loaded.model is None:
-        return None, "DIR holds no copy of the model"
-    try:
-        return reference.run(loaded.model, inputs), ""
-    except MemxcError as error:
-        return None, error.faults[0].what
-
-
-def _document(
-    found: Verification, differences: int | None, changed: list[str], warnings: list[str]
-) -> Verified:
+def _document(found: Verification) -> Verified:
     from memxc.verify.document import SCHEMA, Engine, Verified
 
     return Verified(
         schema_=SCHEMA,
         engine=Engine(name=found.engine, version=found.version),
         tolerance=found.tolerance,
-        changed=tuple(changed),
+        changed=found.changed,
         stages=found.stages,
         cells=found.cells,
         limiters=found.limiters,
         outputs=found.outputs,
-        differences=differences,
-        warnings=tuple(warnings),
-        ok=found.ok and not differences,
+        differences=found.differences,
+        warnings=found.warnings,
+        ok=found.ok,
     )
 
 
-def _say(found: Verification, changed: list[str], missing: str) -> None:
-    for name in changed:
+def _say(found: Verification) -> None:
+    for name in found.changed:
         _terminal.warn(f"changed since it was compiled: {printable(name)}")
     _terminal.say(f"{found.engine} {found.version}, largest relative error {found.tolerance:g}:")
     names = units.names(stage.name for stage in found.stages)
@@ -175,8 +117,8 @@ def _say(found: Verification, changed: list[str], missing: str) -> None:
                 f"Labels, {outputs.metric} of {outputs.count}: {100 * outputs.score:.2f} % in "
                 f"{found.engine}, {100 * outputs.original_score:.2f} % in onnxruntime."
             )
-    elif missing:
-        _terminal.say(f"Not compared with onnxruntime: {printable(missing)}.")
+    elif found.missing:
+        _terminal.say(f"Not compared with onnxruntime: {printable(found.missing)}.")
 
 
 def _say_cells(found: Verification) -> None:
@@ -198,21 +140,19 @@ def _say_cells(found: Verification) -> None:
         _terminal.say(units.table(rows, ("cell, alone", "range", "error", "")))
 
 
-def _verdict(
-    found: Verification, differences: int | None, changed: bool, folder: Path, wire: bool
-) -> None:
+def _verdict(found: Verification, folder: Path, wire: bool) -> None:
     count, every = len(found.stages), found.circuits
     failed = units.names(stage.name for stage in found.stages if not stage.ok)
     failed += [f"the cell {cell.name}" for cell in found.cells if not cell.ok]
     failed += [f"the limiter of {each.clip_v:g} V" for each in found.limiters if not each.ok]
-    wrong = changed or differences or not found.ok
+    differences, wrong = found.differences, found.changed or not found.ok
     following = pasted("memxc", "lvs" if wrong else "report", folder)
     if differences:
         places = f"{differences:,} place{'s' * (differences != 1)}"
         _terminal.say(f"FAILED: the netlist, or a table of it, is not the design in {places}.")
     if failed:
         _terminal.say(f"FAILED: SPICE and the design disagree in {', '.join(failed)}.")
-    elif not found.ok:
+    elif not found.finite:
         _terminal.say("FAILED: the distance to onnxruntime is no finite number.")
     elif count < every:
         name = shortened(found.stages[0].name)
@@ -220,7 +160,7 @@ def _verdict(
             f"ok: SPICE gives what the design says, in {name}; "
             f"of the {every} stages only this was asked for."
         )
-        if not changed:
+        if not found.changed:
             following = pasted("memxc", "verify", folder, *(["--wire"] if wire else []))
     elif not differences:
         _terminal.say(

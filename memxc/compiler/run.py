@@ -77,6 +77,10 @@ class Compiled:
     report_only: bool = False
     bill: estimate.Estimate | None = None
 
+    def __repr__(self) -> str:
+        stages = f"{len(self.design.stages)} stages"
+        return f"<Compiled {self.design.name!r} for {self.target.name!r}: {stages}>"
+
 
 def compile_model(
     options: Options,

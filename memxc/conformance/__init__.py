@@ -1,4 +1,4 @@
-"""memxc against ONNX's own backend test suite; `python -m memxc.conformance` runs it."""
+"""Run ONNX's backend test suite on memxc (`python -m memxc.conformance`)."""
 
 from memxc.conformance.backend import CompiledCase, MemxcBackend, circuit
 

@@ -13,7 +13,7 @@ from memxc.conformance import page, suite
 
 
 def main() -> int:
-    """1 where a case failed."""
+    """Run the suite and print the counts. Return 1 if a case failed, otherwise 0."""
     parser = argparse.ArgumentParser(prog="python -m memxc.conformance", description=__doc__)
     parser.add_argument("--write", type=Path, help="write docs/operators.md here")
     chosen = parser.parse_args()

@@ -1,7 +1,7 @@
-"""memxc as a backend of ONNX's test suite: what a case says, computed by the lowered Design.
+"""memxc as a backend of ONNX's test suite: the lowered Design computes the answers of a case.
 
 The suite gives weights as run-time inputs, so a case is compiled when it runs: as many of its
-inputs as can be are signals of the circuit, the others are bound as constants.
+inputs as possible become signals of the circuit, and the others become constants.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ Values = Mapping[str, Array]
 
 @dataclass(frozen=True, eq=False)
 class CompiledCase:
-    """A case as a circuit. `signals` are the values of the inputs that were not bound."""
+    """A case as a circuit. `signals` are the values of the inputs that did not become constants."""
 
     graph: Graph
     design: Design
     signals: Values
 
     def outputs(self) -> dict[str, Array]:
-        """What the Design makes of the signals, in the shapes of the graph."""
+        """Return what the Design computes from the signals, in the shapes of the graph."""
         buses = evaluate.run(self.design, {n: v[None] for n, v in self.signals.items()})
         return {n: buses[n].reshape(self.graph.shapes[n]) for n in self.graph.outputs}
 
 
 def circuit(model: bytes, values: Values) -> CompiledCase:
-    """The case with as many signals as it can have.
+    """Return the case as a circuit with as many signals as possible.
 
-    Raises MemxcError (why the first input alone is no signal) where there is no circuit, or an
-    answer would not depend on a signal.
+    Raises MemxcError if there is no circuit, or if an answer does not depend on a signal. It says
+    why the first input alone cannot be a signal.
     """
     ways, reason = _ways(values), _fault("it has no inputs, so there is nothing to compute")
     alone = next((way for way in ways if len(way) == 1), ())
@@ -62,46 +62,46 @@ def circuit(model: bytes, values: Values) -> CompiledCase:
 
 
 def _ways(values: Values) -> list[tuple[str, ...]]:
-    """Which inputs are signals: all, the real numbers, then each alone."""
+    """Return which inputs to try as signals: all, the real numbers, then each alone."""
     numbers = [name for name, value in values.items() if value.dtype.kind != "O"]
-    real = [name for name in numbers if _is_real(values[name])]
+    kinds = {name: values[name].dtype for name in numbers}
+    real = [name for name in numbers if kinds[name].kind == "f" or "float" in kinds[name].name]
     ways = [tuple(numbers), tuple(real), *((name,) for name in (*real, *numbers))]
     return list(dict.fromkeys(way for way in ways if way))
 
 
-def _is_real(value: Array) -> bool:
-    return value.dtype.kind == "f" or "float" in value.dtype.name
-
-
 def _check_answers(design: Design) -> None:
-    """Every answer is made by a stage of the circuit out of a signal: nothing is vacuous."""
+    """Check that a stage of the circuit computes every answer from a signal.
+
+    Otherwise a case could pass without any computation.
+    """
     alive = set(design.inputs)
     for stage in design.stages:
         if alive.intersection(stage.srcs):
             alive.add(stage.dst)
-    made = {stage.dst for stage in design.stages}
+    driven = {stage.dst for stage in design.stages}
     for name in design.outputs:
-        if name not in made or name not in alive:
+        if name not in driven or name not in alive:
             raise _fault(f"no stage of the circuit computes {name!r} from a signal")
 
 
 class MemxcRep(BackendRep):
-    """A model that waits for its inputs."""
+    """A model that is compiled once its inputs are known."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model
 
     def run(self, inputs: Any, **_: Any) -> tuple[Array, ...]:
-        """The outputs for inputs in the model's order, in its types. Raises MemxcError."""
-        found = self.circuit(inputs).outputs()
+        """Return the outputs for inputs in the model's order, in its types. Raises MemxcError."""
+        outputs = self.circuit(inputs).outputs()
         answers = []
         for value in self._model.graph.output:
             kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-            answers.append(found[value.name].astype(kind))
+            answers.append(outputs[value.name].astype(kind))
         return tuple(answers)
 
     def circuit(self, inputs: Sequence[Any]) -> CompiledCase:
-        """The circuit for inputs in the model's order. Raises MemxcError."""
+        """Return the circuit for inputs in the model's order. Raises MemxcError."""
         bound = {tensor.name for tensor in self._model.graph.initializer}
         names = [v.name for v in self._model.graph.input if v.name not in bound]
         values = {}
@@ -113,16 +113,16 @@ class MemxcRep(BackendRep):
 
 
 class MemxcBackend(Backend):
-    """ONNX's backend interface (onnx.backend.base) over the lowered Design."""
+    """ONNX's backend interface (onnx.backend.base), computed by the lowered Design."""
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        """One circuit, so one device."""
+        """Return whether the device is "CPU": a circuit is only one device."""
         return device == "CPU"
 
     @classmethod
     def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **_: Any) -> MemxcRep:
-        """The model as it is; it is compiled when its inputs are known."""
+        """Return the model as it is; it is compiled when its inputs are known."""
         return MemxcRep(model)
 
 

@@ -1,9 +1,9 @@
-"""docs/operators.md: the registry, and what ONNX's own cases say of each operator."""
+"""docs/operators.md: the registry of operators, and the results of ONNX's own cases."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx  # noqa: TID251
@@ -12,13 +12,13 @@ from memxc import ops, render
 from memxc.conformance.suite import KINDS, Case, general
 from memxc.ops.lower import survey
 
-#: Circuits named in a row of the table; some operators build more, by their attributes.
+#: Most circuits that a row of the table names; some operators build more, by their attributes.
 _NAMED = 4
 
 
 @dataclass
 class _Seen:
-    """What the passed cases show of one operator."""
+    """What the passed cases show about one operator."""
 
     cases: set[str]
     kinds: Counter[str]
@@ -26,7 +26,7 @@ class _Seen:
 
 
 def text(cases: Sequence[Case]) -> str:
-    """The page, the same for the same version of onnx."""
+    """Return the page; the same version of onnx gives the same text."""
     seen = _seen(cases)
     rows = [
         {
@@ -50,35 +50,32 @@ def text(cases: Sequence[Case]) -> str:
 
 
 def held(cases: Sequence[Case]) -> dict[str, int]:
-    """By operator, the passed cases whose circuit holds it."""
+    """Return, by operator, the number of passed cases whose circuit contains it."""
     return {name: len(entry.cases) for name, entry in _seen(cases).items() if entry.cases}
 
 
 def counts(cases: Sequence[Case]) -> list[dict[str, object]]:
-    """Cases passed, skipped and failed of each kind, and in all."""
+    """Return the numbers of passed, skipped and failed cases for each kind, and for all."""
     rows: list[dict[str, object]] = []
     for kind in (*KINDS, ""):
-        found = Counter[str](case.outcome for case in cases if case.kind == kind or not kind)
-        rows.append({"kind": kind or "all", "total": found.total(), **_outcomes(found)})
+        outcomes = Counter[str](case.outcome for case in cases if case.kind == kind or not kind)
+        row = {name: outcomes[name] for name in ("passed", "skipped", "failed")}
+        rows.append({"kind": kind or "all", "total": outcomes.total(), **row})
     return rows
 
 
 def exclusions(cases: Sequence[Case]) -> list[tuple[str, int, str]]:
-    """(reason, cases, one of them) of the skipped cases that use only declared operators."""
+    """Return (reason, number of cases, one case) of skipped cases with declared operators only."""
     declared = set(ops.available())
-    found: dict[str, list[str]] = defaultdict(list)
+    by_reason: dict[str, list[str]] = defaultdict(list)
     for case in cases:
         if case.outcome == "skipped" and case.operators <= declared:
-            found[general(case.reason)].append(case.name)
-    return sorted((reason, len(names), min(names)) for reason, names in found.items())
-
-
-def _outcomes(found: Mapping[str, int]) -> dict[str, object]:
-    return {outcome: found.get(outcome, 0) for outcome in ("passed", "skipped", "failed")}
+            by_reason[general(case.reason)].append(case.name)
+    return sorted((reason, len(names), min(names)) for reason, names in by_reason.items())
 
 
 def _seen(cases: Sequence[Case]) -> dict[str, _Seen]:
-    """By operator, from what is left of each passed case after folding."""
+    """Return by operator what remains of each passed case after constants are folded."""
     seen = {name: _Seen(set(), Counter(), Counter()) for name in ops.available()}
     for case in cases:
         if case.circuit is None:
@@ -88,13 +85,10 @@ def _seen(cases: Sequence[Case]) -> dict[str, _Seen]:
             entry.cases.add(case.name)
             entry.kinds.update(filter(None, row.kind.split(", ")))
             if "lanes" in row.kind or "digital" in row.kind:
-                entry.circuits.update(_names(row.circuit))
+                # Names of lane cells only: the size of a crossbar does not matter here.
+                names = (word for word in row.circuit.split(", ") if word.isidentifier())
+                entry.circuits.update(names)
     return seen
-
-
-def _names(circuit: str) -> list[str]:
-    """The names of lane cells in a survey's row; how large a crossbar is says nothing here."""
-    return [word for word in circuit.split(", ") if word.isidentifier()]
 
 
 def _listed(found: Counter[str]) -> str:
@@ -103,7 +97,7 @@ def _listed(found: Counter[str]) -> str:
 
 
 def _refusals() -> list[tuple[str, str]]:
-    """(operators, reason), operators with the same reason together."""
+    """Return (operators, reason), with one entry for all operators of a reason."""
     together: dict[str, list[str]] = defaultdict(list)
     for name, reason in ops.refusals().items():
         together[reason].append(name)

@@ -1,7 +1,7 @@
 """ONNX's backend test suite on MemxcBackend, judged by ONNX's own runner.
 
-What has no circuit is skipped with its reason, never passed by an exception; an answer counts only
-if stages of the Design computed it from a run-time input (backend.circuit sees to that).
+A case without a circuit is skipped with its reason; an exception never passes it. An answer counts
+only if stages of the Design computed it from a run-time input, which backend.circuit checks.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from onnx.backend.test import BackendTest  # noqa: TID251
 from memxc.conformance.backend import CompiledCase, MemxcBackend, MemxcRep
 from memxc.errors import MemxcError
 
-#: Cases whose answer no circuit has.
+#: Cases with an answer that no circuit can give.
 _IMPOSSIBLE = {
-    "test_operator_sqrt": "the root of a negative number is no number, a circuit gives 0"
+    "test_operator_sqrt": "the root of a negative number is not a number, but a circuit gives 0"
 }
-#: ONNX's names of the kinds of cases; `Real` are whole networks with made-up weights.
+#: ONNX's names of the kinds of cases. `Real`, whole networks with invented weights, is left out.
 KINDS = ("Node", "Simple", "PyTorchConverted", "PyTorchOperator")
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One case and what came of it.
+    """One case and its outcome.
 
-    operators: those of the model as ONNX wrote it. reason: why it was skipped or failed.
-    circuit: what computed the answers of a passed case.
+    operators: those of the model as ONNX wrote it. reason: why it was skipped or failed. circuit:
+    what computed the answers of a passed case.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Case:
 
 
 class _Rep(MemxcRep):
-    """A model without a circuit is skipped, in the words of the fault."""
+    """A model that is skipped, with the text of the fault, if it has no circuit."""
 
     def circuit(self, inputs: Any) -> CompiledCase:
         try:
@@ -55,7 +55,7 @@ class _Rep(MemxcRep):
 
 
 class _Suite(MemxcBackend):
-    """Notes the model and the circuit of the case that runs."""
+    """Keeps the model and the circuit of the case that runs."""
 
     model: ClassVar[onnx.ModelProto | None] = None
     last: ClassVar[CompiledCase | None] = None
@@ -67,7 +67,7 @@ class _Suite(MemxcBackend):
 
 
 def run(progress: Callable[[int, int], None] = lambda done, total: None) -> list[Case]:
-    """Every CPU case of the suite but whole networks, in the order of kind and name."""
+    """Run every CPU case except whole networks, in the order of kind and name."""
     with warnings.catch_warnings():
         # The suite's own cases divide by zero and overflow on purpose.
         warnings.simplefilter("ignore")
@@ -109,5 +109,5 @@ def _case(kind: str, test: unittest.TestCase) -> Case:
 
 
 def general(reason: str) -> str:
-    """A reason without the names and numbers of one case, so that equal reasons are equal."""
+    """Return a reason without one case's names and numbers, so that equal reasons are equal."""
     return re.sub(r"\[[\d, ]*\]", "[...]", re.sub(r"'[^']*'", "'...'", reason))

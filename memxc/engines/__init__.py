@@ -1,4 +1,4 @@
-"""SPICE engines behind one small interface, one file an engine, found by discovery.
+"""SPICE engines behind one small interface; each engine is a file that is found by discovery.
 
 An engine sweeps a deck: a body with a source `vk k 0 0`, without analysis cards or `.end`, is
 solved at v(k) = 0, 1, ..., points - 1.
@@ -20,7 +20,7 @@ from memxc.errors import fail
 
 Floats = NDArray[np.float64]
 
-#: What every deck is solved with: piecewise linear circuits, so tight tolerances cost nothing.
+#: Options of every deck. The circuits are piecewise linear, so tight tolerances cost nothing.
 _OPTIONS = ".options reltol=1e-9 vntol=1e-12 abstol=1e-15 noacct"
 
 
@@ -31,13 +31,13 @@ class Engine(Protocol):
     reports_power: bool
 
     def version(self) -> str | None:
-        """The engine's version, None where it is not installed."""
+        """Return the engine's version, or None if it is not installed."""
 
     def sweep(self, deck: str, outputs: Sequence[str], points: int) -> Floats:
-        """What `outputs` name, at every point: (points, outputs).
+        """Return the values of `outputs` at every point, (points, outputs).
 
-        A net in volts (`n3_5`, inside an instance `x1.c3`), `i(<voltage source>)` in amps, and from
-        an engine that `reports_power` also `@r.<instance>.<device>[p]` in watts.
+        An output is a net in volts (`n3_5`, inside an instance `x1.c3`), `i(<voltage source>)` in
+        amperes, and for an engine that `reports_power` also `@r.<instance>.<device>[p]` in watts.
 
         Raises MemxcError: missing-engine, or engine-failed with the engine's own words.
         """
@@ -45,17 +45,17 @@ class Engine(Protocol):
 
 @cache
 def _all() -> dict[str, Engine]:
-    found: dict[str, Engine] = {}
+    engines: dict[str, Engine] = {}
     for module in pkgutil.iter_modules(__path__):
         engine: Engine = importlib.import_module(f"{__name__}.{module.name}").ENGINE
-        found[engine.name] = engine
-    for name, plugin in plugins.added("memxc.engines", set(found), _no_engine).items():
-        found[name] = plugin.value
-    return found
+        engines[engine.name] = engine
+    for name, plugin in plugins.added("memxc.engines", set(engines), _no_engine).items():
+        engines[name] = plugin.value
+    return engines
 
 
 def _no_engine(name: str, value: Any) -> str | None:
-    """Why an object is no engine of a name, None where it is one."""
+    """Return why an object is not the engine with this name; None if it is."""
     lacks = [
         key for key in ("name", "reports_power", "version", "sweep") if not hasattr(value, key)
     ]
@@ -65,12 +65,12 @@ def _no_engine(name: str, value: Any) -> str | None:
 
 
 def names() -> list[str]:
-    """Every engine that memxc knows, installed or not."""
+    """Return the names of all engines that memxc knows, installed or not."""
     return sorted(_all())
 
 
 def get(name: str) -> Engine:
-    """An engine by name. Raises MemxcError (usage) where there is none of that name."""
+    """Return an engine by name. Raises MemxcError (usage) if there is none with this name."""
     if name not in _all():
         raise fail(
             "usage", f"--engine {name}", "no such engine", f"one of auto, {', '.join(names())}"
@@ -79,15 +79,15 @@ def get(name: str) -> Engine:
 
 
 def sweep(name: str, deck: str, outputs: Sequence[str], points: int) -> Floats:
-    """`Engine.sweep` of an engine by name: a process of its own has little to import for it."""
+    """Call `Engine.sweep` of an engine by name, so that another process has little to import."""
     return get(name).sweep(deck, outputs, points)
 
 
 def default() -> Engine:
-    """The engine for circuits of every size: the embedded one, which is always there.
+    """Return the engine for circuits of every size: the embedded one, which is always installed.
 
-    Without wires both are alike; with them ngspice's sparse solver takes minutes where neospice
-    takes seconds (128 x 128).
+    Without wires both engines are equally fast; with wires, ngspice's sparse solver takes minutes
+    where neospice takes seconds (128 x 128).
     """
     return get("neospice")
 
@@ -112,7 +112,7 @@ e1 o 0 0 q 97
 rf o q 2k
 bo l 0 v=min(max(v(d),0-1),1)
 """
-#: By hand. d = 1k * (a / 1k + b / 10k); i(vm) = a / 2k;
+#: Worked out by hand. d = 1k * (a / 1k + b / 10k); i(vm) = a / 2k;
 #: o = -2k * (a / 4k + b / 2k) / (1 + (1 + 2k / 4k + 2k / 2k) / 97) = -(a / 2 + b) * 97 / 99.5.
 _ANSWERS = {
     "d": (1.05, -1.95, 4.05),
@@ -123,27 +123,30 @@ _ANSWERS = {
 
 
 def check(engine: Engine) -> str | None:
-    """What is wrong with an engine, by a crossbar whose answers are known; None if nothing is."""
-    found = engine.sweep(_CHECK, list(_ANSWERS), 3)
-    apart = np.abs(found - np.array(list(_ANSWERS.values())).T).max(axis=0)
-    wrong = [name for name, off in zip(_ANSWERS, apart, strict=True) if not off < 1e-9]
+    """Return what an engine computes wrongly for a crossbar with known answers; None if nothing."""
+    values = engine.sweep(_CHECK, list(_ANSWERS), 3)
+    errors = np.abs(values - np.array(list(_ANSWERS.values())).T).max(axis=0)
+    wrong = [name for name, error in zip(_ANSWERS, errors, strict=True) if not error < 1e-9]
     return f"a 2 x 3 crossbar came out wrong at {', '.join(wrong)}" if wrong else None
 
 
 def vector(output: str) -> str:
-    """An output as engines name it: a bare net stands for its volts."""
+    """Return an output as engines name it: a bare net means its volts."""
     name = output.lower()
     return name if name.startswith("@") or "(" in name else f"v({name})"
 
 
 def closed(deck: str, points: int) -> str:
-    """A deck with its analysis, ready to run."""
-    # One point more where there is one: with a stop of 0 a sweep has no direction.
+    """Return a deck with its analysis, ready to run."""
+    # A single point is swept as two, because a sweep from 0 to 0 has no direction.
     return f"{deck}.dc vk 0 {max(points - 1, 1)} 1\n{_OPTIONS}\n.end\n"
 
 
 def picked(engine: str, table: Mapping[str, Floats], outputs: Sequence[str], points: int) -> Floats:
-    """The outputs among an engine's vectors, (points, outputs); a fault for whatever is amiss."""
+    """Return the outputs among an engine's vectors, (points, outputs).
+
+    Raises MemxcError (engine-failed) for a missing net, missing points, and nan or infinity.
+    """
     lost = sorted({name for name in outputs if vector(name) not in table})
     if lost:
         raise fail("engine-failed", engine, f"has no net {', '.join(lost[:5])}")

@@ -1,4 +1,4 @@
-"""neospice, in process: the embedded default, a wheel without system packages."""
+"""neospice, in this process: the embedded default engine, a wheel without system packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from memxc.engines import Floats, closed, picked, vector
 from memxc.errors import fail
 
-#: Cards that neospice 0.2 leaves out without a word: XSPICE, OSDI, coupled lines, RC lines.
+#: Cards that neospice 0.2 skips without a warning: XSPICE, OSDI, coupled lines, RC lines.
 _UNHEARD = re.compile(r"^[anpuy]\S*", re.M)
 
 
@@ -32,12 +32,12 @@ class _Neospice:
             import neospice  # noqa: TID251, PLC0415 - an optional engine, and slow to import
         except ImportError as error:
             raise fail("missing-engine", "neospice", str(error), "pip install neospice") from error
-        # To neospice, unlike to SPICE, `A` and `a` are two nets.
+        # In neospice, unlike in SPICE, `A` and `a` are two nets.
         text = closed(deck, points).lower()
         unheard = _UNHEARD.search(text, text.index("\n"))
         if unheard:
             what = f"has no device for card {unheard[0]}"
-            raise fail("engine-failed", "neospice", what, "take --engine ngspice")
+            raise fail("engine-failed", "neospice", what, "use --engine ngspice")
         simulator = neospice.Simulator()  # type: ignore[attr-defined]
         words: list[str] = []
         try:
@@ -46,9 +46,9 @@ class _Neospice:
         except Exception as error:  # neospice raises its own C++ types
             raise fail("engine-failed", "neospice", str(error)) from error
         if words:
-            # It skips a card that it cannot read; the answer would be another circuit's.
+            # neospice skips a card that it cannot read, so the answer would be for another circuit.
             what = "; ".join(words[:3])
-            raise fail("engine-failed", "neospice", what, "take --engine ngspice")
+            raise fail("engine-failed", "neospice", what, "use --engine ngspice")
         wanted = set(map(vector, outputs)).intersection(result.signal_names())
         table = {
             name: result.current(name) if name.startswith("i(") else result.voltage(name)
@@ -59,7 +59,7 @@ class _Neospice:
 
 @contextmanager
 def _standard_error(words: list[str]) -> Iterator[None]:
-    """Collect what C++ code writes to standard error: neospice's only way to warn."""
+    """Collect what C++ code writes to standard error, which is neospice's only way to warn."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as file:

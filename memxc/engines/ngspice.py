@@ -15,11 +15,11 @@ import numpy as np
 from memxc.engines import Floats, closed, picked, vector
 from memxc.errors import MemxcError, fail
 
-#: Seconds; a 128 x 128 crossbar with wires takes ngspice 39 about three minutes.
+#: Seconds to wait; a 128 x 128 crossbar with wires takes ngspice 39 about three minutes.
 _PATIENCE = 3600
-#: ngspice 39 reads limit() as 0, without a word.
+#: ngspice 39 reads limit() as 0, without a warning.
 _LIMIT = re.compile(r"^[^*\n][^\n]*\blimit\s*\(", re.M | re.I)
-#: A line that says what went wrong.
+#: Words of a line that says what went wrong.
 _TELLING = re.compile("error|singular|fail|abort|unrecognized", re.I)
 
 
@@ -32,30 +32,30 @@ class _Ngspice:
         if path is None:
             return None
         try:
-            found = re.search(r"ngspice-(\S+)", _call([path, "--version"], Path(), patience=60))
+            match = re.search(r"ngspice-(\S+)", _call([path, "--version"], Path(), patience=60))
         except MemxcError:
-            found = None
-        return found[1] if found else "unknown"
+            match = None
+        return match[1] if match else "unknown"
 
     def sweep(self, deck: str, outputs: Sequence[str], points: int) -> Floats:
         path = shutil.which("ngspice")
         if path is None:
-            hint = "apt-get install ngspice, or take --engine neospice"
+            hint = "apt-get install ngspice, or use --engine neospice"
             raise fail("missing-engine", "ngspice", "is not installed", hint)
         if _LIMIT.search(deck):
             raise fail("engine-failed", "ngspice", "reads limit() as 0", "write min(max(...))")
-        # Only what is asked for is saved; lines stay short.
+        # One .save a vector saves only what is asked for, and lines stay short.
         saves = "".join(f".save {name}\n" for name in dict.fromkeys(map(vector, outputs)))
         table, words = _run(path, closed(deck + saves, points))
         cut = any(len(values) < points for values in table.values())
-        # What a device does not report comes as zeros, with this warning.
+        # For a value that a device does not report, ngspice gives zeros and this warning.
         if not table or cut or "unrecognized variable" in words:
             raise _failed(words)
         return picked("ngspice", table, outputs, points)
 
 
 def _run(path: str, text: str) -> tuple[dict[str, Floats], str]:
-    """The vectors that ngspice gives for a deck, and all that it says."""
+    """Return the vectors that ngspice computes for a deck, and everything that it prints."""
     try:
         with tempfile.TemporaryDirectory(prefix="memxc-ngspice-") as folder:
             here = Path(folder)
@@ -69,7 +69,10 @@ def _run(path: str, text: str) -> tuple[dict[str, Floats], str]:
 
 
 def _call(command: Sequence[str], folder: Path, patience: float) -> str:
-    """All that ngspice says. Nobody's init files or variables change what it does."""
+    """Run ngspice and return everything that it prints.
+
+    The user's init files and variables have no influence.
+    """
     try:
         done = subprocess.run(
             command,
@@ -84,7 +87,7 @@ def _call(command: Sequence[str], folder: Path, patience: float) -> str:
         )
     except subprocess.TimeoutExpired as error:
         what = f"no answer in {patience:g} s"
-        raise fail("engine-failed", "ngspice", what, "take --engine neospice") from error
+        raise fail("engine-failed", "ngspice", what, "use --engine neospice") from error
     except OSError as error:
         raise fail("engine-failed", "ngspice", f"does not start: {error.strerror}") from error
     if done.returncode:
@@ -93,7 +96,7 @@ def _call(command: Sequence[str], folder: Path, patience: float) -> str:
 
 
 def _read(raw: bytes) -> dict[str, Floats]:
-    """The vectors of a binary raw file of real numbers, by lower-case name; {} for another file."""
+    """Return the vectors of a binary raw file of real numbers by lower-case name; otherwise {}."""
     head, binary, data = raw.partition(b"Binary:\n")
     rows = head.decode("latin-1").partition("Variables:\n")[2].splitlines()
     names = [words[1].lower() for row in rows if len(words := row.split()) > 1]

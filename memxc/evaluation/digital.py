@@ -1,8 +1,8 @@
-"""What stays digital at the edge of the network: numpy functions by name, in units of activation.
+"""Stages that stay digital at the edge of the network, as numpy functions in units of activation.
 
-A Digital stage names one of them with its options, which are plain numbers, strings and lists, so
-that a design can be stored. `shape` is the tensor's own shape, batch axis included: samples are
-one axis more in front, and never mixed.
+A Digital stage names one of these functions and its options. Options are plain numbers, strings and
+lists, so that a design can be stored. `shape` is the tensor's own shape, batch axis included; the
+samples are one more axis in front, and they are never mixed.
 """
 
 from __future__ import annotations
@@ -18,26 +18,29 @@ Floats = NDArray[np.float64]
 
 
 def apply(function: str, tensors: Sequence[Floats], options: Mapping[str, Any]) -> Floats:
-    """The result (samples, ...) of a digital function of `tensors` (samples, ...)."""
+    """Return the result (samples, ...) of a digital function of `tensors` (samples, ...)."""
     return FUNCTIONS[function](*tensors, **options)
 
 
 def softmax(x: Floats, *, shape: Sequence[int], axes: Sequence[int]) -> Floats:
-    """Exponentials that sum to one over `axes` (several: opset below 13 flattens the rest)."""
+    """Return exponentials that sum to one over `axes`.
+
+    There are several axes because an opset below 13 flattens the axes that follow the first one.
+    """
     x, over = _samples(x, shape, axes)
     power: Floats = np.exp(x - x.max(axis=over, keepdims=True))
     return np.asarray(power / power.sum(axis=over, keepdims=True))
 
 
 def log_softmax(x: Floats, *, shape: Sequence[int], axes: Sequence[int]) -> Floats:
-    """The logarithm of `softmax`, without its underflow."""
+    """Return the logarithm of `softmax`, computed without its underflow."""
     x, over = _samples(x, shape, axes)
     x = x - x.max(axis=over, keepdims=True)
     return np.asarray(x - np.log(np.exp(x).sum(axis=over, keepdims=True)))
 
 
 def argmax(x: Floats, *, shape: Sequence[int], axis: int, keepdims: bool, last: bool) -> Floats:
-    """Index of the largest value along `axis`; of several equal ones the first, or the last."""
+    """Return the index of the largest value along `axis`; of equal ones the first, or the last."""
     x, over = _samples(x, shape, [axis])
     if last:
         x = np.flip(x, axis=over)
@@ -53,9 +56,9 @@ FUNCTIONS: dict[str, Callable[..., Floats]] = {
 
 
 def check(function: str, options: Mapping[str, Any], sources: Sequence[int], width: int) -> None:
-    """ValueError, in a sentence, where a stage from a file cannot be what it says.
+    """Raise ValueError, with a sentence, if a digital stage from a file is not possible.
 
-    sources: nets of each source; width: nets of the result.
+    sources: number of nets of each source. width: number of nets of the result.
     """
     if function not in FUNCTIONS:
         raise ValueError(f"there is no digital function {function!r}")
@@ -74,7 +77,7 @@ def check(function: str, options: Mapping[str, Any], sources: Sequence[int], wid
 
 
 def _counts(values: Any, least: int) -> bool:
-    """Whether these are whole numbers, some of them, from `least` on."""
+    """Return whether this is a list of at least one whole number, none of them below `least`."""
     sequence = isinstance(values, (list, tuple)) and len(values) > 0
     return sequence and all(type(value) is int and value >= least for value in values)
 
@@ -82,5 +85,5 @@ def _counts(values: Any, least: int) -> bool:
 def _samples(
     x: Floats, shape: Sequence[int], axes: Sequence[int]
 ) -> tuple[Floats, tuple[int, ...]]:
-    """The samples with the tensor's own axes behind them, and where `axes` (>= 0) are then."""
+    """Return the samples (samples, *shape), and the positions of `axes` (>= 0) in that array."""
     return x.reshape(len(x), *shape), tuple(axis + 1 for axis in axes)

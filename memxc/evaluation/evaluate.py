@@ -1,7 +1,7 @@
-"""The reference meaning of a Design, in numpy and float64. Knows no operator and no target.
+"""The reference meaning of a Design, in numpy and float64. It knows no operator and no target.
 
-A bus with a scale carries volts, one without carries units of activation; so the same walk serves
-a lowered and a programmed Design.
+A bus with a scale carries volts, one without carries units of activation. The same code therefore
+evaluates a lowered and a programmed Design.
 """
 
 from __future__ import annotations
@@ -24,18 +24,21 @@ from memxc.physics.network import amplifier
 
 Floats = NDArray[np.float64]
 
-#: Numbers gathered at once (8 MiB): few enough to stay near the processor, and to bound the memory
-#: of a large layer.
+#: Numbers gathered at once (8 MiB): few enough to stay in the processor's cache, and to bound the
+#: memory of a large layer.
 _CHUNK = 1 << 20
 
 
 def run(design: Design, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
-    """Every bus of the design, (samples, width), from inputs (samples, *shape without batch)."""
+    """Return every bus (samples, width), from inputs (samples, *shape without batch)."""
     return dict(walk(design, inputs))
 
 
 def walk(design: Design, inputs: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, Floats]]:
-    """The buses as `run` has them, in the order they are driven, each kept while it is needed."""
+    """Yield every bus as `run` does, in the order they are driven.
+
+    A bus is freed after its last reader, so that a large network needs little memory.
+    """
     readers = Counter(src for stage in design.stages for src in stage.srcs)
     buses: dict[str, Floats] = {}
     for name in design.inputs:
@@ -53,7 +56,7 @@ def walk(design: Design, inputs: Mapping[str, NDArray[Any]]) -> Iterator[tuple[s
 def batches(
     design: Design, inputs: Mapping[str, NDArray[Any]]
 ) -> Iterator[dict[str, NDArray[Any]]]:
-    """The samples a few at a time: all at once for a small network, one by one for a wide one."""
+    """Yield the samples in batches: all at once for a small network, one by one for a wide one."""
     count = max(map(len, inputs.values()), default=1)
     size = max(1, _CHUNK // max(bus.width for bus in design.buses.values()))
     for first in range(0, count, size):
@@ -61,34 +64,37 @@ def batches(
 
 
 def outputs(design: Design, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
-    """The network's outputs in units of activation, (samples, *shape without batch)."""
-    found: dict[str, list[Floats]] = {name: [] for name in design.outputs}
+    """Return the network's outputs in units of activation, (samples, *shape without batch)."""
+    parts: dict[str, list[Floats]] = {name: [] for name in design.outputs}
     for batch in batches(design, inputs):
         for name, values in walk(design, batch):
-            if name in found:
-                found[name].append(read(design.buses[name], values))
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+            if name in parts:
+                parts[name].append(read(design.buses[name], values))
+    return {name: np.concatenate(chunks) for name, chunks in parts.items()}
 
 
 def drive(bus: Bus, values: NDArray[np.generic]) -> Floats:
-    """An input tensor put on its bus: scaled to volts, clipped where the source is limited."""
+    """Return an input tensor as its bus carries it: scaled to volts, and clipped at the limit."""
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     return _limited(bus, flat if bus.scale is None else flat * bus.scale)
 
 
 def reach(bus: Bus) -> float:
-    """The largest magnitude in units of activation that an input's source does not clip."""
+    """Return the largest magnitude, in units of activation, that an input may have unclipped."""
     return math.inf if bus.limit is None or bus.scale is None else bus.limit / bus.scale
 
 
 def read(bus: Bus, values: Floats) -> Floats:
-    """A bus as a tensor in units of activation, (samples, *shape without batch)."""
+    """Return a bus as a tensor in units of activation, (samples, *shape without batch)."""
     units = values if bus.scale is None else values / bus.scale
     return units.reshape(len(values), *bus.sample)
 
 
 def step(stage: Stage, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Floats:
-    """What one stage puts on its bus, (samples, width), given the values of its sources."""
+    """Return the values that a stage puts on its bus, (samples, width).
+
+    values: those of its source buses, each (samples, width).
+    """
     dst = buses[stage.dst]
     match stage:
         case Linear():
@@ -106,7 +112,7 @@ def step(stage: Stage, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Fl
 
 
 def word_line_volts(crossbar: Crossbar, inputs: Floats, v_bias: float, gain: float) -> Floats:
-    """Volts on the word lines, (..., word lines), from those at the taps, (..., rows)."""
+    """Return the voltages on the word lines (..., word lines) for tap voltages (..., rows)."""
     bias, inverted = crossbar.line == BIAS, crossbar.sign < 0
     # A crossbar of a bias alone has no taps.
     rows = np.where(bias, 0, crossbar.line)
@@ -119,7 +125,7 @@ def word_line_volts(crossbar: Crossbar, inputs: Floats, v_bias: float, gain: flo
 
 
 class _Source:
-    """The values of a bus, (samples, width), as windows see them: a negative net is at 0."""
+    """The values of a bus, (samples, width), read through windows. A negative net is at 0."""
 
     def __init__(self, values: Floats) -> None:
         self._values = values
@@ -129,8 +135,8 @@ class _Source:
     def at(
         self, windows: Windows, groups: slice = slice(None), places: slice = slice(None)
     ) -> Floats:
-        """The values at windows, (samples, groups, places, lines)."""
-        # Most kernels of a stage share one frame.
+        """Return the values at windows, (samples, groups, places, lines)."""
+        # Most kernels of a stage share one frame, so the framed values are kept for the next one.
         if windows.frame is not self._frame:
             self._frame, self._framed = windows.frame, _take(self._values, windows.frame.ravel())
         return self._framed[:, windows.index(groups, places)]
@@ -148,11 +154,11 @@ def _linear(stage: Linear, dst: Bus, src: Bus, source: Floats) -> Floats:
             lanes = kernel.sinks.nets(groups, places)
             # A dense layer may have too many weights to hold them all in double precision.
             for first in range(0, kernel.columns, columns):
-                some = slice(first, first + columns)
-                part = taps @ kernel.weight(groups, some)
+                chosen = slice(first, first + columns)
+                part = taps @ kernel.weight(groups, chosen)
                 if kernel.bias is not None:
-                    part += np.asarray(kernel.bias[groups, some], dtype=np.float64)[:, None, :]
-                _add(out, lanes[..., some], part)
+                    part += np.asarray(kernel.bias[groups, chosen], dtype=np.float64)[:, None, :]
+                _add(out, lanes[..., chosen], part)
     return out[:, :-1] * (1.0 if dst.scale is None else dst.scale)
 
 
@@ -194,7 +200,7 @@ def _limited(bus: Bus, values: Floats) -> Floats:
 
 
 def _take(values: Floats, nets: Ints) -> Floats:
-    """`values` (samples, width) at `nets` (lanes,); a negative net is at 0 V."""
+    """Return `values` (samples, width) at `nets` (lanes,); a negative net is at 0 V."""
     if not values.shape[1]:
         return np.zeros((len(values), len(nets)))
     taken: Floats = values[:, nets]
@@ -203,7 +209,7 @@ def _take(values: Floats, nets: Ints) -> Floats:
 
 
 def _add(out: Floats, lanes: Ints, part: Floats) -> None:
-    """Add `part` (samples, ...) at `lanes` (...); discarded lanes go to the spare last column."""
+    """Add `part` (samples, ...) at `lanes` (...) of `out`. DISCARD goes to its last column."""
     flat = np.where(lanes < 0, out.shape[1] - 1, lanes).reshape(-1)
     for sample, value in zip(out, part, strict=True):
         np.add.at(sample, flat, value.reshape(-1))

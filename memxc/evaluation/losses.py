@@ -1,8 +1,8 @@
-"""What a network lost: its answers on the samples, and its score where there are labels.
+"""What a network lost: its answers on the samples, and its score if there are labels.
 
-A loss is one number. With labels, it is what the score fell by: accuracy (top-1) for one class a
-sample, Dice for masks, on the first output. Without, it is the mean over the samples of
-max|a - b| / max|b|, of the output where that is largest. A fall below zero is a gain.
+A loss is one number. With labels, it is the fall of the score: accuracy (top-1) for one class a
+sample, Dice for masks, on the first output. Without labels, it is the mean over the samples of
+max|a - b| / max|b|, taken on the output where that is largest. A negative loss is a gain.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from memxc.ir.stages import Linear
 Answers = Mapping[str, NDArray[Any]]
 Measure = Literal["top1", "dice", "error"]
 
-#: Samples that losses are measured on: at most and at least, and multiplications in all.
+#: Most and fewest samples that losses are measured on, and the multiplications that they may take.
 MOST, _LEAST, _WORK = 1024, 4, 1 << 30
 
 
-#: Decimals of errors, relative to the largest output: in the fifteenth, processors differ, for
-#: each adds products in an order of its own.
+#: Decimals of errors, relative to the largest output. In the fifteenth decimal processors differ,
+#: because each adds products in its own order.
 DIGITS = 10
 
 
 class Loss(Part):
-    """What the outputs lost against the outputs before.
+    """The loss of some outputs against the outputs before a change.
 
     `top1` and `dice` are mean scores by the labels; `error` is the mean over the samples of
     max|a-b| / max|b|, of the output where it is largest.
@@ -58,10 +58,10 @@ class Loss(Part):
 
 
 class Judge:
-    """Some of the samples, what is right for them, and what the answers to them are worth."""
+    """Samples that losses are measured on, with their labels and the metric that fits these."""
 
     def __init__(self, samples: Samples, design: Design) -> None:
-        """As many samples as the work of the design allows; at least 4, where there are so many."""
+        """Take as many samples as the design's work allows; at least 4, if there are so many."""
         count = min(MOST, max(_LEAST, _WORK // max(1, _work(design))))
         self.inputs = {name: values[:count] for name, values in samples.inputs.items()}
         self.labels = None if samples.labels is None else samples.labels[:count]
@@ -69,7 +69,7 @@ class Judge:
         self.metric, self.misfit = _metric(design, self.labels)
 
     def too_coarse(self, loss: float) -> str:
-        """What to tell of a wanted loss that is less than one sample's answer; "" of any other."""
+        """Return a warning if a wanted loss is less than the answer to one sample, otherwise ""."""
         if self.metric != "top1" or self.samples * loss >= 1:
             return ""
         return (
@@ -78,36 +78,41 @@ class Judge:
         )
 
     def answers(self, design: Design) -> Answers:
-        """The outputs of a design, before or after programming, in units of activation."""
+        """Return the outputs of a design in units of activation, before or after programming."""
         return evaluate.outputs(design, self.inputs)
 
     def worth(self, answers: Answers, right: Answers) -> dict[str, float]:
-        """A circuit's answers on their own: mean relative error against the right ones, and the
-        score where there are labels; keys circuit_error, circuit_<metric>."""
+        """Return how good a circuit's answers are by themselves.
+
+        circuit_error: the mean relative error against the right answers. circuit_<metric>: the
+        score, if there are labels.
+        """
         first = next(iter(answers))
-        found = {"error": errors(answers, right)}
+        scores = {"error": errors(answers, right)}
         if self.labels is not None and self.metric != "error":
-            found[self.metric] = metrics.METRICS[self.metric](answers[first], self.labels)
-        return {f"circuit_{name}": _mean(values) for name, values in found.items()}
+            scores[self.metric] = metrics.METRICS[self.metric](answers[first], self.labels)
+        return {f"circuit_{name}": _mean(values) for name, values in scores.items()}
 
     def loss(self, after: Answers, before: Answers) -> Loss:
-        """What the answers lost against those before."""
-        # numpy's maximum keeps what is no number, Python's loses it.
-        apart = np.array([distance(after[name], before[name]) for name in after])
-        largest, relative = (float(value) for value in apart.max(axis=0))
-        was, now = (_mean(self._score(answers, before)) for answers in (before, after))
+        """Return what the answers `after` a change lost against those `before` it."""
+        # numpy's maximum keeps a nan, Python's may lose it.
+        distances = np.array([distance(after[name], before[name]) for name in after])
+        largest, relative = (float(value) for value in distances.max(axis=0))
+        score_before, score_after = (
+            _mean(self._score(answers, before)) for answers in (before, after)
+        )
         return Loss(
             samples=self.samples,
             max_abs_error=largest,
             max_rel_error=relative,
             metric=self.metric,
-            before=was,
-            after=now,
-            lost=now if self.metric == "error" else was - now,
+            before=score_before,
+            after=score_after,
+            lost=score_after if self.metric == "error" else score_before - score_after,
         )
 
     def _score(self, answers: Answers, before: Answers) -> NDArray[Any]:
-        """By the metric, a number a sample."""
+        """Return the metric of every sample, (samples,)."""
         if self.metric == "error":
             return errors(answers, before)
         assert self.labels is not None, "the metric was chosen by the labels"
@@ -116,35 +121,37 @@ class Judge:
 
 
 def errors(answers: Answers, right: Answers) -> NDArray[Any]:
-    """max|a-b| / max|b| of each sample, (samples,), of the output where it is largest."""
+    """Return max|a-b| / max|b| of each sample, (samples,), on the output where it is largest."""
     each = [metrics.METRICS["error"](answers[name], right[name]) for name in answers]
-    # numpy's maximum keeps what is no number.
+    # numpy's maximum keeps a nan.
     return np.asarray(np.max(each, axis=0))
 
 
 def distance(
     value: NDArray[Any], reference: NDArray[Any], digits: int = DIGITS, up: bool = False
 ) -> tuple[float, float]:
-    """max|a-b| and max|a-b| / max|b| over a tensor; equal infinities are no distance.
+    """Return max|a-b| and max|a-b| / max|b| over a tensor. Equal infinities have no distance.
 
-    Both are rounded to so many decimals of the largest |b|, or `up` to the next one.
+    Both are rounded to `digits` decimals of the largest |b|; with `up`, upwards.
     """
-    found, known = value.astype(np.float64), reference.astype(np.float64)
+    values, expected = value.astype(np.float64), reference.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        apart = float(np.where(found == known, 0.0, np.abs(found - known)).max(initial=0.0))
-    size = float(np.abs(known[np.isfinite(known)]).max(initial=0.0))
-    relative = apart / size if size else apart
-    return _rounded(apart, size or 1.0, digits, up), _rounded(relative, 1.0, digits, up)
+        largest = float(
+            np.where(values == expected, 0.0, np.abs(values - expected)).max(initial=0.0)
+        )
+    size = float(np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
+    relative = largest / size if size else largest
+    return _rounded(largest, size or 1.0, digits, up), _rounded(relative, 1.0, digits, up)
 
 
 def _rounded(error: float, size: float, digits: int, up: bool) -> float:
     order = math.ceil(math.log10(size))
-    # What is none but for rounding does not go up.
+    # First to DIGITS, so that an error which is only rounding noise is not rounded up.
     exact = round(error, DIGITS - order)
-    found = round(exact, digits - order)
-    if up and found < exact:
-        return round(found + float(f"1e{order - digits}"), digits - order)
-    return found
+    rounded = round(exact, digits - order)
+    if up and rounded < exact:
+        return round(rounded + float(f"1e{order - digits}"), digits - order)
+    return rounded
 
 
 def _mean(scores: NDArray[Any]) -> float:
@@ -152,7 +159,7 @@ def _mean(scores: NDArray[Any]) -> float:
 
 
 def _metric(design: Design, labels: NDArray[Any] | None) -> tuple[Measure, str]:
-    """The metric that the labels are for, and a warning where they are for none."""
+    """Return the metric that fits the labels, and a warning if no metric does."""
     shape = design.buses[design.outputs[0]].sample
     try:
         chosen = metrics.choose(None, shape, labels, "the samples")
@@ -163,6 +170,6 @@ def _metric(design: Design, labels: NDArray[Any] | None) -> tuple[Measure, str]:
 
 
 def _work(design: Design) -> int:
-    """Multiplications of a sample."""
+    """Return the number of multiplications for one sample."""
     kernels = [k for stage in design.stages if isinstance(stage, Linear) for k in stage.kernels]
     return sum(math.prod((k.groups, k.places, k.devices)) for k in kernels)

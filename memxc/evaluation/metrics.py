@@ -1,4 +1,4 @@
-"""What a circuit scores on a data set: each a mean over pictures, of answers and what is right."""
+"""Metrics of a circuit on a data set. Each gives one number a picture, which callers average."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ Metric = Literal["top1", "dice", "iou", "error"]
 
 
 def _top1(answers: Array, truth: Array) -> Array:
-    """Whether the largest answer is at the label."""
+    """Return 1 where the largest answer is the label's, otherwise 0."""
     flat = answers.reshape(len(answers), -1)
     return np.asarray(flat.argmax(axis=1) == truth.reshape(len(truth)), dtype=np.float64)
 
 
 def _dice(answers: Array, truth: Array) -> Array:
-    """2 |A and B| / (|A| + |B|) of masks; 1 where both are empty."""
+    """Return 2 |A and B| / (|A| + |B|) of masks A and B; 1 if both are empty."""
     both, one, other = _areas(answers, truth)
     return _share(2 * both, one + other)
 
 
 def _iou(answers: Array, truth: Array) -> Array:
-    """|A and B| / |A or B| of masks; 1 where both are empty."""
+    """Return |A and B| / |A or B| of masks A and B; 1 if both are empty."""
     both, one, other = _areas(answers, truth)
     return _share(both, one + other - both)
 
 
 def _error(answers: Array, truth: Array) -> Array:
-    """max|a-b| / max|b| of each picture's answer against the original network's."""
+    """Return max|a-b| / max|b| of each picture's answer against the original network's."""
     flat, right = (values.reshape(len(values), -1) for values in (answers, truth))
     size = np.abs(right).max(axis=1)
     return np.asarray(np.abs(flat - right).max(axis=1) / np.where(size > 0, size, 1.0))
 
 
 def _areas(answers: Array, truth: Array) -> tuple[Array, Array, Array]:
+    """Return the pixels of (A and B), of A and of B, each (pictures,)."""
     first, second = (v.reshape(len(v), -1) > 0.5 for v in (answers, truth))
     return (first & second).sum(axis=1), first.sum(axis=1), second.sum(axis=1)
 
@@ -56,9 +57,9 @@ METRICS: dict[Metric, Callable[[Array, Array], Array]] = {
 def choose(
     asked: Metric | None, answer: tuple[int, ...], labels: Array | None, where: str
 ) -> Metric:
-    """The metric asked for, or the one that the labels are for.
+    """Return the metric that was asked for, or the one that fits the labels.
 
-    answer: the shape of one answer. Raises MemxcError where the labels do not fit: usage for their
+    answer: the shape of one answer. Raises MemxcError if the labels do not fit: usage for their
     shape, bad-samples for their values.
     """
     masks = labels is not None and labels.size == len(labels) * int(np.prod(answer))
@@ -78,7 +79,7 @@ def choose(
 
 
 def _check_classes(labels: Array, count: int, where: str) -> None:
-    """A label that no answer can have would be counted as an error of the circuit."""
+    """Refuse a label that no answer can have; it would count as an error of the circuit."""
     wrong = labels[~((labels >= 0) & (labels < count) & (labels == np.floor(labels)))]
     if wrong.size:
         what = f"holds the label {wrong.flat[0]:g}; classes are 0 to {count - 1}"
@@ -87,14 +88,17 @@ def _check_classes(labels: Array, count: int, where: str) -> None:
 
 
 def _check_masks(labels: Array, answer: tuple[int, ...], where: str) -> None:
-    """Numbers of any size, or classes spelled out, would get a score that means nothing."""
+    """Refuse labels that are no masks (numbers of any size, one-hot classes).
+
+    They would give a score without a meaning.
+    """
     rows = labels.reshape(len(labels), -1)
     hint = "for relative errors, which need no labels, leave out y (--metric error in simulate)"
     wrong = labels[~np.isin(labels, (0, 1, 255))]
     if wrong.size:
         what = (
-            f"holds the label {wrong.flat[0]:g}; labels of the answers' shape are taken for masks, "
-            "which are 0 and 1 (or 255)"
+            f"holds the label {wrong.flat[0]:g}; labels of the answers' shape are read as masks, "
+            "of 0 and 1 (or 255)"
         )
         raise fail("bad-samples", where, what, hint)
     vector = sum(size > 1 for size in answer) == 1

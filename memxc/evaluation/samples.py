@@ -15,9 +15,10 @@ from memxc.errors import Fault, MemxcError, fail, printable, why
 from memxc.ir import store
 from memxc.ir.kinds import bits, code_range
 
-#: More than these are read but not used: calibration gains nothing from more.
+#: Samples that are used by default; more are read and dropped, as calibration gains nothing from
+#: them.
 MOST = 64
-#: An integer of so few bits is a code: all of them may come.
+#: An integer with at most this many bits is a code, and any of its values may occur.
 _FEW_BITS = 8
 
 
@@ -25,7 +26,7 @@ _FEW_BITS = 8
 class Samples:
     """`inputs` by name (samples, *shape without batch) float32; `labels` (samples, ...) or None.
 
-    warnings: what the user has to know of the file they are from.
+    warnings: what the user has to know about the file.
     """
 
     inputs: Mapping[str, NDArray[Any]]
@@ -33,9 +34,9 @@ class Samples:
     warnings: tuple[str, ...] = ()
 
     def halves(self) -> tuple[Samples, Samples]:
-        """Half of the samples and the others, drawn with a fixed seed; of one the same twice.
+        """Return two halves of the samples, drawn with a fixed seed. One sample is returned twice.
 
-        Drawn, for a file may have its classes by turns.
+        They are drawn, because a file may contain its classes in turns.
         """
         count = len(next(iter(self.inputs.values())))
         if count < 2:
@@ -55,42 +56,55 @@ def read(
     most: int | None = MOST,
     kinds: Mapping[str, str] | None = None,
 ) -> Samples:
-    """The samples of a file: arrays by input name, or `x` for a single input; `y` for labels.
+    """Read the samples of a file: arrays by input name, or `x` for a single input; `y` for labels.
 
-    `shapes` are the inputs' shapes with batch axis 1; `kinds` the element types of those that are
-    integers or bool. Raises MemxcError (bad-samples) with
-    everything that is wrong.
+    shapes: the inputs' shapes with a batch axis of 1. kinds: the element types of the inputs that
+    are integers or bool. most: how many samples to keep, None for all. Raises MemxcError
+    (bad-samples) with everything that is wrong.
     """
-    arrays = _arrays(path)
+    return of(_arrays(path), str(path), shapes, most, kinds)
+
+
+def of(
+    arrays: Mapping[str, NDArray[Any]],
+    where: str,
+    shapes: Mapping[str, tuple[int, ...]],
+    most: int | None = MOST,
+    kinds: Mapping[str, str] | None = None,
+) -> Samples:
+    """The samples in arrays, which are named as `read` wants those of a file; `where` names them.
+
+    Raises MemxcError (bad-samples) with everything that is wrong.
+    """
     faults: list[Fault] = []
-    found: dict[str, NDArray[Any]] = {}
+    inputs: dict[str, NDArray[Any]] = {}
     keys: list[str] = []
     for name, shape in shapes.items():
         key = "x" if len(shapes) == 1 and name not in arrays else name
         if key not in arrays:
             held = ", ".join(sorted(arrays)) or "nothing"
-            faults.append(Fault("bad-samples", str(path), f"no array {name!r}; it holds {held}"))
+            faults.append(Fault("bad-samples", where, f"no array {name!r}; it holds {held}"))
             continue
-        faults += _faults(f"{path}:{key}", arrays[key], shape, (kinds or {}).get(name, ""))
-        found[name] = arrays[key]
+        faults += _faults(f"{where}:{key}", arrays[key], shape, (kinds or {}).get(name, ""))
+        inputs[name] = arrays[key]
         keys.append(key)
     labels = arrays.get("y") if "y" not in shapes else None
     if labels is not None:
-        faults += _no_labels(f"{path}:y", labels)
-    whole = [*found.values(), *([] if labels is None else [labels])]
-    if not faults and len({len(array) for array in whole}) > 1:
-        faults.append(Fault("bad-samples", str(path), "the arrays differ in their first axis"))
+        faults += _no_labels(f"{where}:y", labels)
+    all_arrays = [*inputs.values(), *([] if labels is None else [labels])]
+    if not faults and len({len(array) for array in all_arrays}) > 1:
+        faults.append(Fault("bad-samples", where, "the arrays differ in their first axis"))
     if faults:
         raise MemxcError(faults)
-    inputs = {name: array[:most].astype(np.float32) for name, array in found.items()}
-    warnings = _unused(path, arrays, keys, labels is not None)
-    return Samples(inputs, None if labels is None else labels[:most], warnings)
+    narrowed = {name: array[:most].astype(np.float32) for name, array in inputs.items()}
+    warnings = _unused(Path(where).name, arrays, keys, labels is not None)
+    return Samples(narrowed, None if labels is None else labels[:most], warnings)
 
 
 def _unused(
-    path: Path, arrays: Mapping[str, NDArray[Any]], keys: list[str], labelled: bool
+    where: str, arrays: Mapping[str, NDArray[Any]], keys: list[str], labelled: bool
 ) -> tuple[str, ...]:
-    """A warning of arrays that nothing reads: labels, perhaps, by another name than `y`."""
+    """Return a warning about arrays that nothing reads; one may hold labels under another name."""
     rest = [name for name in arrays if name not in (*keys, *["y"] * labelled)]
     if not rest:
         return ()
@@ -98,7 +112,7 @@ def _unused(
     inputs = _listed([printable(key, 30) for key in keys])
     hint = "" if labelled or "y" in keys else "; labels are called y"
     what = f"holds {unread}, neither an input ({inputs}) nor y: ignored{hint}"
-    return (f"{printable(path.name, 40)} {what}",)
+    return (f"{printable(where, 40)} {what}",)
 
 
 def _listed(names: list[str]) -> str:
@@ -122,9 +136,9 @@ def seeded(
     count: int = 16,
     kinds: Mapping[str, str] | None = None,
 ) -> Samples:
-    """Random inputs, uniform over a range: what there is when the user gave none.
+    """Return random inputs, uniform over a range, for a user who gives no samples.
 
-    Those of `kinds` are integers, and where these have few bits, any that the type has.
+    Inputs in `kinds` are integers; if their type has few bits, they take any value of it.
     """
     rng = np.random.default_rng(seed)
     inputs = {
@@ -137,9 +151,9 @@ def seeded(
 def few(
     inputs: Mapping[str, NDArray[Any]], numbers: int, most: int = MOST, least: int = 1
 ) -> dict[str, NDArray[Any]]:
-    """The first samples of each input: as many as hold so many numbers in all, within bounds.
+    """Return the first samples of each input: as many as `numbers` values hold, within bounds.
 
-    A wide input is a sample of many places by itself, and every one of them costs time.
+    A wide input already has many places in one sample, and each of them costs time.
     """
     width = sum(math.prod(values.shape[1:]) for values in inputs.values())
     count = min(most, max(least, numbers // max(1, width)))
@@ -147,7 +161,10 @@ def few(
 
 
 def extent(kind: str, low: float, high: float) -> tuple[float, float]:
-    """What is drawn from: a range, or everything that an integer of few bits can be."""
+    """Return the range that values are drawn from.
+
+    For an integer of few bits it is everything that the type can hold.
+    """
     if not bits(kind):
         return low, high
     least, largest = code_range(kind)

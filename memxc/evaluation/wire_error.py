@@ -1,4 +1,4 @@
-"""How far a stage with the resistance of its wires is from what it shall compute."""
+"""The error of a stage that wire resistance causes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 
-#: Samples that a stage's error is measured on, and numbers in all of a wide input.
+#: Samples that a stage's error is measured on, and most numbers in them for a wide input.
 _SAMPLES, _NUMBERS = 32, 1 << 17
 
 
 def driven(design: Design, inputs: Mapping[str, NDArray[Any]]) -> Iterator[tuple[Stage, Floats]]:
-    """Every stage, and for an array the volts (samples, width) on the bus that it reads."""
+    """Yield every stage and, for an array, the volts (samples, width) on the bus that it reads."""
     buses = evaluate.run(design, samples.few(inputs, _NUMBERS, _SAMPLES))
     for stage in design.stages:
         yield stage, buses[stage.src] if isinstance(stage, Array) else np.zeros((0, 0))
@@ -30,8 +30,10 @@ def driven(design: Design, inputs: Mapping[str, NDArray[Any]]) -> Iterator[tuple
 def error(
     design: Design, stage: Array, wires: WireResistance, volts: Floats, wanted: Floats
 ) -> float:
-    """How far a stage with wires is from what is wanted of it, (samples, width) volts each: the
-    root of the mean square, relative to that of what is wanted."""
-    made = effective(design.with_stages([stage]), wires).stages[0]
-    apart = evaluate.step(made, design.buses, [volts]) - wanted
-    return float(np.sqrt(np.square(apart).mean() / (np.square(wanted).mean() or 1.0)))
+    """Return the relative error of a stage with wires: rms(outputs - wanted) / rms(wanted).
+
+    volts: (samples, width of the source). wanted: the right outputs in volts, (samples, width).
+    """
+    with_wires = effective(design.with_stages([stage]), wires).stages[0]
+    deviation = evaluate.step(with_wires, design.buses, [volts]) - wanted
+    return float(np.sqrt(np.square(deviation).mean() / (np.square(wanted).mean() or 1.0)))

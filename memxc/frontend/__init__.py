@@ -1,4 +1,7 @@
-"""ONNX file -> Graph. The only room that knows the file format; the file is hostile input."""
+"""Read an ONNX file into a Graph.
+
+Only this room knows the format, and the file is hostile input.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import onnx  # noqa: TID251
-from onnx import numpy_helper  # noqa: TID251
+from google.protobuf.message import EncodeError
+from onnx import ModelProto, numpy_helper  # noqa: TID251
 
 from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend import bound, evaluator
@@ -25,11 +29,12 @@ from memxc.ir.graph import Graph, Tensor
 
 
 def load(path: Path | Part, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
-    """A network as a Graph: batch 1, static shapes, constants folded, dead nodes gone.
+    """Return the network of a file as a Graph.
 
-    `shapes` are for inputs whose size the model leaves open. Raises MemxcError (broken-model,
-    unsupported-model, unsupported-op, unsupported-shape; usage for `shapes`) with everything
-    that is wrong.
+    Its batch is 1, its shapes are static, constants are folded, and dead nodes are removed.
+    `shapes`: sizes of inputs that the model leaves open. Raises MemxcError (broken-model,
+    unsupported-model, unsupported-op, unsupported-shape; usage for `shapes`) with everything that
+    is wrong.
     """
     where = str(path)
     try:
@@ -44,11 +49,11 @@ def load(path: Path | Part, shapes: Mapping[str, tuple[int, ...]] | None = None)
 def load_whole(
     model: bytes, signals: Mapping[str, Tensor], constants: Mapping[str, Tensor]
 ) -> Graph:
-    """A network in memory whose inputs are whole tensors, batch and all, as in ONNX's own cases.
+    """Return a network in memory whose inputs are whole tensors, with their batch.
 
-    signals: inputs of the circuit, of which only shapes count; constants: inputs that are bound.
-    Raises MemxcError as `load` does, and where a node would be computed from bound inputs alone:
-    then the circuit would answer for them only.
+    ONNX's own cases are such networks. signals: inputs of the circuit, of which only the shapes
+    matter. constants: inputs that are bound. Raises MemxcError as `load` does, and if a node would
+    be computed from bound inputs alone, because then the circuit would not compute it.
     """
     where = "model"
     parsed = onnx.ModelProto.FromString(model)
@@ -66,10 +71,19 @@ def load_whole(
     return convert(network, where)
 
 
+def serialised(model: ModelProto, where: str) -> bytes:
+    """The bytes of a model in memory. MemxcError (broken-model) where no file holds them."""
+    try:
+        return bytes(model.SerializeToString(deterministic=True))
+    except (ValueError, EncodeError) as error:
+        hint = "save it with external data, and give the path"
+        raise fail("broken-model", where, "is more than the 2 GiB of an ONNX file", hint) from error
+
+
 def _checked(
     model: onnx.ModelProto, given: Mapping[str, tuple[int, ...]], where: str
 ) -> dict[str, tuple[int, ...]]:
-    """The shapes of the inputs of a sound model. MemxcError with what is wrong with either."""
+    """Return the shapes of a sound model's inputs. Raises MemxcError with all faults of both."""
     faults: list[Fault] = []
     shapes: dict[str, tuple[int, ...]] = {}
     try:
@@ -86,9 +100,20 @@ def _checked(
 
 
 def _located(fault: Fault, path: str) -> Fault:
-    """The same fault with the file before the name of its node or tensor."""
+    """Return the same fault with the file before the name of its node or tensor."""
     is_whole = fault.where == path or fault.code == "usage"
     return fault if is_whole else replace(fault, where=f"{path}:{fault.where}")
 
 
-__all__ = ["Ends", "Part", "choose_part", "ends", "evaluator", "load", "load_whole", "nodes"]
+__all__ = [
+    "Ends",
+    "ModelProto",
+    "Part",
+    "choose_part",
+    "ends",
+    "evaluator",
+    "load",
+    "load_whole",
+    "nodes",
+    "serialised",
+]

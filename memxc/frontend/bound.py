@@ -1,7 +1,7 @@
-"""Inputs bound as constants, as weights are: what would be computed from them before the circuit.
+"""Inputs that are bound as constants, as weights are, and what folding computes from them.
 
-A network whose run-time inputs are bound is the same network only as long as nothing but shapes
-is computed from them while it is folded.
+A network with bound run-time inputs is still the same network only if folding computes nothing but
+shapes from them.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import onnx  # noqa: TID251
 
-#: Operators that read nothing but the shape or the type of an input, and which.
+#: Operators that read only the shape or the type of some inputs, and the numbers of these inputs.
 SHALLOW = {"Shape": (0,), "Size": (0,), "CastLike": (1,)}
 
 
 def dependent(nodes: Sequence[onnx.NodeProto], bound: Iterable[str]) -> dict[str, str]:
-    """Tensors whose numbers depend on bound inputs -> the node that makes each, in order."""
-    known, found = set(bound), dict[str, str]()
+    """Return the tensors that depend on bound inputs' numbers, each with the node that makes it."""
+    reached, makers = set(bound), dict[str, str]()
     for node in nodes:
         shallow = SHALLOW.get(node.op_type, ())
-        if any(name in known for i, name in enumerate(node.input) if i not in shallow):
-            made = [name for name in node.output if name]
-            known.update(made)
-            found.update(dict.fromkeys(made, node.name))
-    return found
+        if any(name in reached for i, name in enumerate(node.input) if i not in shallow):
+            outputs = [name for name in node.output if name]
+            reached.update(outputs)
+            makers.update(dict.fromkeys(outputs, node.name))
+    return makers
 
 
 def folded(made: Mapping[str, str], constants: Iterable[str]) -> list[str]:
-    """The nodes among `dependent` that folding has computed, each once."""
+    """Return the nodes of `dependent` that folding has computed, each once."""
     computed = set(constants)
     return list(dict.fromkeys(node for tensor, node in made.items() if tensor in computed))

@@ -1,4 +1,4 @@
-"""Is it a network at all: operators that exist, tensors made once and before they are read."""
+"""Check that a model is a network: its operators exist, tensors are made once and before use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from memxc.frontend.order import order_faults
 from memxc.frontend.read import opset_of
 from memxc.frontend.subgraphs import subgraphs
 
-#: Operators that have no tensor of numbers of one static shape to work on.
+#: Operators that do not work on tensors of numbers with a static shape.
 _SEQUENCES = frozenset({
     "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceEmpty", "SequenceErase",
     "SequenceInsert", "SequenceLength", "SequenceMap",
@@ -27,8 +27,8 @@ _TEXT_VALUES = frozenset(("value_string", "value_strings"))
 def check(model: onnx.ModelProto, where: str) -> None:
     """Raise MemxcError with everything that keeps the model from being a network.
 
-    All unknown operators at once (unsupported-op) and all tensors that are made twice, never, too
-    late or in a circle (broken-model); after these, the first thing that ONNX's checker finds.
+    It reports all unknown operators (unsupported-op) and all tensors that are made twice, never,
+    too late or in a circle (broken-model); if there are none, the first fault of ONNX's checker.
     """
     faults = [
         *operator_faults(model.graph.node, opset_of(model)),
@@ -39,15 +39,17 @@ def check(model: onnx.ModelProto, where: str) -> None:
     try:
         native.ask("checked", without_weights(model), native.allowance(len(model.graph.node)))
     except worker.Refused as error:
-        raise fail("broken-model", where, f"ONNX's checker says: {_short(error)}") from error
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        what = f"ONNX's checker says: {'; '.join(lines[:2])}"
+        raise fail("broken-model", where, what) from error
     except worker.Died as death:
         raise native.fault("ONNX's checker", death, where) from death
 
 
 def operator_faults(nodes: Iterable[onnx.NodeProto], opset: int) -> Iterator[Fault]:
-    """One fault (unsupported-op) for each node that cannot be worked with at all."""
+    """Yield a fault (unsupported-op) for each node that no circuit can have."""
     for node in nodes:
-        what = _refusal(node, opset)
+        what = _unknown(node.domain, node.op_type, opset) or _unworkable(node)
         if what:
             yield Fault("unsupported-op", node.name, what, _hint(node))
         if node.op_type == "Split":
@@ -55,7 +57,7 @@ def operator_faults(nodes: Iterable[onnx.NodeProto], opset: int) -> Iterator[Fau
 
 
 def _parts_faults(node: onnx.NodeProto) -> Iterator[Fault]:
-    """What onnx's inference of shapes takes for granted of a Split: elsewhere it would crash."""
+    """Yield faults of a Split that onnx's shape inference does not check, but crashes on."""
     for attribute in node.attribute:
         if attribute.name == "num_outputs" and attribute.i != len(node.output):
             what = f"num_outputs = {attribute.i}, but it has {len(node.output)} outputs"
@@ -71,11 +73,6 @@ def _hint(node: onnx.NodeProto) -> str:
                 "quantise with quant_format=QuantFormat.QDQ, which needs none of onnxruntime's own"
             )
     return "memxc ops lists what can be mapped"
-
-
-def _refusal(node: onnx.NodeProto, opset: int) -> str:
-    """Why an operator cannot be worked with at all; "" where it can."""
-    return _unknown(node.domain, node.op_type, opset) or _unworkable(node)
 
 
 def _unknown(domain: str, kind: str, opset: int) -> str:
@@ -109,26 +106,22 @@ def _is_text(kind: str, attribute: onnx.AttributeProto) -> bool:
 
 
 def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same network with its initialisers as inputs: what the checker copies stays small."""
+    """Return the same network with initialisers as inputs, because the checker copies the model."""
     graph = onnx.GraphProto(name=model.graph.name)
     graph.node.extend(model.graph.node)
     graph.input.extend(model.graph.input)
     graph.output.extend(model.graph.output)
     for value in (*graph.input, *graph.output):
-        if value.type.HasField("tensor_type"):  # The checker wants a shape; --shape may give one.
+        if value.type.HasField(
+            "tensor_type"
+        ):  # The checker needs a shape; --shape may give it later.
             value.type.tensor_type.shape.SetInParent()
     listed = {value.name for value in model.graph.input}
-    graph.input.extend(_infos(t for t in model.graph.initializer if t.name not in listed))
+    graph.input.extend(
+        onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in model.graph.initializer
+        if tensor.name not in listed
+    )
     return onnx.ModelProto(
         ir_version=model.ir_version, opset_import=model.opset_import, graph=graph
     )
-
-
-def _infos(tensors: Iterable[onnx.TensorProto]) -> Iterator[onnx.ValueInfoProto]:
-    for tensor in tensors:
-        yield onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
-
-
-def _short(error: Exception, lines: int = 2) -> str:
-    kept = [line.strip() for line in str(error).splitlines() if line.strip()][:lines]
-    return "; ".join(kept)

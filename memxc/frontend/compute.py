@@ -1,4 +1,4 @@
-"""One constant node computed by ONNX's own reference, in bounded memory."""
+"""Compute one constant node by ONNX's own reference, in bounded memory and time."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from memxc.ir.bounds import MOST_WEIGHTS
 
 Values = dict[str, Array]
 
-#: Bytes that folding may add to what the file holds.
+#: Bytes that folding may add to those of the file.
 _LARGEST = 2**28
-#: How often the bytes of the file may be made again (transposed, cast, scaled ...).
+#: How often folding may copy the bytes of the file (transposed, cast, scaled ...).
 _COPIES = 4
-#: Seconds, of all nodes of a network together, that the worker takes to compute constants; and
+#: Seconds that the worker may take to compute constants, for all nodes of a network together, and
 #: bytes of memory.
 _SECONDS, _MEMORY = 3.0, 2**30
 _RANDOM = frozenset({
     "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
     "RandomUniformLike",
 })  # fmt: skip
-#: Operators whose output has a size that only the data tells, but not more elements than these
-#: times the rank of the input.
+#: Operators with an output whose size depends on the data. Its elements are at most those of the
+#: input times the rank of the input.
 _SELECTING = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
-#: Operators that the reference computes with a few calls of numpy, whatever the size.
+#: Operators that the reference computes with a few calls of numpy for any size.
 _QUICK = frozenset({
     "Abs", "Add", "And", "Cast", "CastLike", "Ceil", "Clip", "Concat", "DequantizeLinear", "Div",
     "Equal", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gemm", "Greater", "GreaterOrEqual",
@@ -44,15 +44,15 @@ _QUICK = frozenset({
     "Reshape", "Round", "Sigmoid", "Sign", "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Sum",
     "Tanh", "Tile", "Transpose", "Unsqueeze", "Where",
 })  # fmt: skip
-#: Operators whose older versions the reference has not got, and from where on it has; what a model
-#: of an older opset can say with them means the same there.
+#: Operators whose older versions the reference does not have, with the first opset that it has. A
+#: node of an older opset means the same in that opset.
 _LIFTED = {"DequantizeLinear": 19, "QuantizeLinear": 19}
-#: The others may loop in Python, so their bytes weigh more.
+#: Other operators may loop in Python, so their bytes count this many times.
 _SLOW = 64
 
 
 class Budget:
-    """How many bytes folding may still make, and how long the worker may take, over the network."""
+    """Bytes that folding may still make for a network, and seconds that the worker may take."""
 
     def __init__(self, network: Network) -> None:
         held = sum(value.nbytes for value in network.constants.values())
@@ -60,7 +60,7 @@ class Budget:
         self.seconds = _SECONDS
 
     def spend(self, size: int, name: str) -> None:
-        """Raise MemxcError (unsupported-shape) where `size` bytes are more than is left."""
+        """Raise MemxcError (unsupported-shape) if `size` bytes are more than what is left."""
         self._left -= size
         if self._left < 0:
             what = f"its constants unfold to {size:.4g} bytes more than memxc takes"
@@ -68,29 +68,25 @@ class Budget:
 
 
 def value_of(node: onnx.NodeProto, network: Network, budget: Budget) -> Values | None:
-    """The outputs of a node that can be computed now, by name; None where it cannot."""
+    """Return the outputs of a node by name if they can be computed now, otherwise None."""
     names = list(filter(None, node.input))
     if node.op_type in ("Shape", "Size") and names[0] in network.shapes:
-        # Only the shape matters, so a view of one zero stands for the tensor.
+        # Only the shape matters, so a view of one zero represents the tensor.
         zero = np.broadcast_to(np.float32(0), network.shapes[names[0]])
         return _computed(node, {names[0]: zero}, network)
     if node.op_type == "CastLike" and names[0] in network.constants:
-        # Only the element type of the second matters.
-        known = {names[0]: network.constants[names[0]], names[1]: _like(names[1], network)}
-        return _bounded(node, known, network, budget)
+        # Only the element type of the second input matters.
+        kind = onnx.helper.tensor_dtype_to_np_dtype(network.types[names[1]])
+        inputs = {names[0]: network.constants[names[0]], names[1]: np.zeros((), kind)}
+        return _bounded(node, inputs, network, budget)
     if _is_random(node) or not all(name in network.constants for name in names):
         return None
-    known = {name: network.constants[name] for name in names}
+    inputs = {name: network.constants[name] for name in names}
     if node.op_type == "Constant" and node.attribute[0].name == "value":
         return {node.output[0]: array(node.attribute[0].t, node.name)}
     if node.op_type == "ConstantOfShape":
-        return {node.output[0]: _constant_of_shape(node, known[names[0]])}
-    return _bounded(node, known, network, budget)
-
-
-def _like(name: str, network: Network) -> Array:
-    kind = network.types[name]
-    return np.zeros((), onnx.helper.tensor_dtype_to_np_dtype(kind))
+        return {node.output[0]: _constant_of_shape(node, inputs[names[0]])}
+    return _bounded(node, inputs, network, budget)
 
 
 def _bounded(
@@ -111,7 +107,7 @@ def _is_random(node: onnx.NodeProto) -> bool:
 
 
 def _constant_of_shape(node: onnx.NodeProto, shape: Array) -> Array:
-    """One element seen as a whole tensor, so that it takes no memory."""
+    """Return one element seen as a whole tensor, so that it takes no memory."""
     value = np.zeros(1, np.float32)
     for attribute in node.attribute:
         value = array(attribute.t, node.name).reshape(-1)
@@ -126,8 +122,8 @@ def _constant_of_shape(node: onnx.NodeProto, shape: Array) -> Array:
 
 
 def _size(node: onnx.NodeProto, known: Values, network: Network) -> int | None:
-    """Bytes that computing a node takes, weighed; None where they cannot be told."""
-    # Views of one element become as large as they look once an operator works on them.
+    """Return the weighted bytes that a node takes to compute; None if they are not known."""
+    # A view of one element takes its full size once an operator works on it.
     unfolded = sum(value.nbytes for value in known.values() if 0 in value.strides)
     if node.op_type in _SELECTING:
         return unfolded + sum(8 * value.size * (value.ndim + 3) for value in known.values())
@@ -161,9 +157,9 @@ def _computed(node: onnx.NodeProto, known: Values, network: Network) -> Values |
     try:
         values = _evaluated(model, known)
         return {name: _numbers(value) for name, value in zip(names, values, strict=True)}
-    except RuntimeImplementationError:  # The reference has not got every version of every operator.
+    except RuntimeImplementationError:  # The reference lacks some versions of operators.
         return None
-    # The reference is Python code of many operators, and what it works on is hostile input.
+    # The reference is Python code for many operators and raises anything for hostile input.
     except Exception as error:
         words = " ".join(str(error).split())[:200]
         raise fail("broken-model", node.name, f"cannot be computed: {words}") from error
@@ -172,8 +168,10 @@ def _computed(node: onnx.NodeProto, known: Values, network: Network) -> Values |
 def _computed_elsewhere(
     node: onnx.NodeProto, known: Values, network: Network, budget: Budget
 ) -> Values | None:
-    """The same in the worker, which has an end: some operators loop in Python, as often as an
-    attribute says."""
+    """Compute a node in the worker, which has a time limit.
+
+    Some operators loop in Python as often as an attribute says.
+    """
     if budget.seconds <= 0:
         what = f"the constants of the network take more than {_SECONDS:g} s to compute"
         raise fail("broken-model", node.name, what)
@@ -200,8 +198,10 @@ def _computed_elsewhere(
 
 
 def computed(model: bytes) -> list[bytes]:
-    """In the worker: the outputs of a model without inputs, each a tensor; none where the reference
-    has not got the operator."""
+    """In the worker: return the outputs of a model without inputs, each as a tensor.
+
+    The list is empty if the reference does not have the operator.
+    """
     try:
         values = _evaluated(onnx.ModelProto.FromString(model), {})
     except RuntimeImplementationError:
@@ -217,7 +217,7 @@ def _unpacked(names: list[str], answer: list[bytes], node: str) -> Values | None
 
 
 def _alone(node: onnx.NodeProto, names: list[str], network: Network) -> onnx.ModelProto:
-    """A model of one node with these outputs."""
+    """Return a model of one node with these outputs."""
     graph = onnx.GraphProto(name="node", node=[node])
     graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     opset = max(network.opset, _LIFTED.get(node.op_type, 0))

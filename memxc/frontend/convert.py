@@ -1,4 +1,4 @@
-"""What is left after folding, as a Graph: plain Python and numpy, no protobuf."""
+"""Turn a folded network into a Graph: plain Python and numpy, without protobuf."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from memxc.frontend.tensors import Array, array
 from memxc.ir.graph import Graph, Node
 
 _REAL = frozenset({"float", "double", "float16", "bfloat16"})
-#: Elements looked at in one go, so that the search for NaN takes no memory.
+#: Elements that are searched for NaN at once, so that the search takes little memory.
 _CHUNK = 2**20
 
 
 def convert(network: Network, name: str) -> Graph:
-    """The Graph of a folded network. Raises MemxcError with all weights that are not numbers."""
+    """Return the Graph of a folded network.
+
+    Raises MemxcError with all weights that are not numbers, and all outputs that are constants.
+    """
     nodes = _nodes(network)
     read = {tensor for node in nodes for tensor in node.inputs if tensor}
     weights = {key: _widened(value) for key, value in network.constants.items() if key in read}
     faults = [*_constant_outputs(network), *_not_numbers(weights)]
     if faults:
         raise MemxcError(faults)
-    made = [tensor for node in nodes for tensor in node.outputs if tensor]
-    shapes = {tensor: network.shapes[tensor] for tensor in (*network.inputs, *made)}
+    outputs = [tensor for node in nodes for tensor in node.outputs if tensor]
+    shapes = {tensor: network.shapes[tensor] for tensor in (*network.inputs, *outputs)}
     shapes |= {key: value.shape for key, value in weights.items()}
-    kinds = {tensor: kind_name(network.types[tensor]) for tensor in (*network.inputs, *made)}
+    kinds = {tensor: kind_name(network.types[tensor]) for tensor in (*network.inputs, *outputs)}
     graph = Graph(
         name,
         tuple(network.inputs),
@@ -44,12 +47,12 @@ def convert(network: Network, name: str) -> Graph:
 
 
 def kind_name(number: int) -> str:
-    """An element type in ONNX's words and lower case."""
+    """Return an element type in ONNX's words and in lower case."""
     return str(onnx.TensorProto.DataType.Name(number)).lower()
 
 
 def _nodes(network: Network) -> tuple[Node, ...]:
-    """The nodes; an output that nothing reads (Dropout's mask) counts as absent."""
+    """Return the nodes; an output that nothing reads (Dropout's mask) becomes absent."""
     read = {name for node in network.nodes for name in node.input} | set(network.outputs)
     return tuple(
         Node(
@@ -64,7 +67,7 @@ def _nodes(network: Network) -> tuple[Node, ...]:
 
 
 def plain(attribute: onnx.AttributeProto, node: str) -> Any:
-    """An attribute's value as int, float, str, a tuple of these, or an array."""
+    """Return an attribute's value as int, float, str, a tuple of these, or an array."""
     value = onnx.helper.get_attribute_value(attribute)
     if isinstance(value, onnx.TensorProto):
         return _widened(array(value, node))
@@ -78,10 +81,10 @@ def _text(value: Any) -> Any:
 
 
 def _widened(value: Array) -> Array:
-    """float16 and the narrower floats as float32; everything else as it is, read-only."""
+    """Return float16 and narrower floats as float32, and everything else unchanged; read-only."""
     if value.dtype != np.float16 and not _is_narrow_float(value):
         widened = value.view()
-    elif value.size and not any(value.strides):  # A view of one element stays one.
+    elif value.size and not any(value.strides):  # A view of one element stays a view.
         widened = np.broadcast_to(value.flat[0].astype(np.float32), value.shape)
     else:
         widened = value.astype(np.float32)
@@ -90,7 +93,7 @@ def _widened(value: Array) -> Array:
 
 
 def _is_narrow_float(value: Array) -> bool:
-    """The floats that numpy itself has not: bfloat16, float8, float4."""
+    """Return whether the floats are of a type that numpy lacks: bfloat16, float8, float4."""
     return "float" in value.dtype.name and value.dtype.kind not in "fc"
 
 
@@ -106,7 +109,7 @@ def _constant_outputs(network: Network) -> list[Fault]:
 
 def _not_numbers(weights: dict[str, Array]) -> list[Fault]:
     what = "its values are not numbers (NaN)"
-    hint = "training went astray, or the file is damaged"
+    hint = "the training diverged, or the file is damaged"
     return [
         Fault("broken-model", name, what, hint)
         for name, value in weights.items()

@@ -1,4 +1,4 @@
-"""A copy of a model file that stands alone: external data is put inside."""
+"""Copy a model file so that the copy needs no other file: external data is put inside."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from memxc.frontend.tensors import tensors
 
 
 def copy(path: Path | Part, to: Path) -> bool:
-    """Copy a model that `load` has read; the same bytes where it has no external data.
+    """Copy a model that `load` has read; without external data the copy has the same bytes.
 
-    False, and no copy, where the weights do not fit into one file. OSError as shutil.copyfile.
+    Return False, without a copy, if the weights do not fit into one file. Raises OSError as
+    shutil.copyfile does.
     """
     if isinstance(path, Part):
         to.write_bytes(path.data)

@@ -1,4 +1,4 @@
-"""What a model takes and gives, as its file declares it."""
+"""The inputs and outputs of a model, as its file declares them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from memxc.frontend.read import parse, prepared
 
 @dataclass(frozen=True)
 class Ends:
-    """The declared inputs that are no weights, and the outputs, by name and in order."""
+    """The declared inputs that are not weights, and the outputs, by name and in order."""
 
     inputs: Mapping[str, onnx.ValueInfoProto]
     outputs: Mapping[str, onnx.ValueInfoProto]
 
 
 def ends(path: Path) -> Ends:
-    """The ends of a model file. Raises MemxcError (broken-model, unsupported-model)."""
+    """Return inputs and outputs of a file. Raises MemxcError (broken-model, unsupported-model)."""
     graph = prepared(parse(path), str(path)).graph
     weights = {tensor.name for tensor in graph.initializer}
     inputs = {value.name: value for value in graph.input if value.name not in weights}

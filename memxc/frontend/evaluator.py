@@ -1,7 +1,7 @@
-"""What ONNX's own evaluator answers: the reference of a model that onnxruntime refuses.
+"""ONNX's own evaluator: the reference for a model that onnxruntime refuses.
 
-It is Python and numpy, and shares nothing with onnxruntime. Some of its operators go through their
-outputs one by one, so it works in the worker, which has a limit of time.
+It is Python and numpy, and shares nothing with onnxruntime. Some of its operators loop over their
+outputs one by one, so it runs in the worker, which has a time limit.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from onnx.reference import ReferenceEvaluator  # noqa: TID251
 
 from memxc import worker
 from memxc.errors import fail
-from memxc.evaluation.reference.arrays import Described, packed, unpacked
+from memxc.evaluation.reference.arrays import Described, packed, unbatched, unpacked
 from memxc.frontend.part import Part
 from memxc.frontend.read import read
 
 _Named = dict[str, NDArray[Any]]
 
-#: Seconds of processor time. A sample of SE-FCN (128 x 128) takes 2 s; what takes longer than this
-#: is mostly not the network.
+#: Seconds of processor time. A sample of SE-FCN (128 x 128) takes 2 s. A model that takes longer
+#: than this mostly is not a usual network.
 SECONDS = 60.0
-#: Bytes of memory, for the signals of a sample.
+#: Bytes of memory for the signals of one sample.
 _MEMORY = 2**31
 
 
 def run(path: Path | Part, inputs: Mapping[str, NDArray[Any]]) -> _Named:
-    """The model's outputs (samples, *shape without batch) for inputs (samples, *shape).
+    """Return the model's outputs (samples, *shape without batch) for inputs (samples, *shape).
 
-    Raises MemxcError (unsupported-model) where the evaluator refuses the model, or takes longer
-    than `SECONDS`.
+    Raises MemxcError (unsupported-model) if the evaluator refuses the model, or takes longer than
+    `SECONDS`.
     """
     described, parts = packed(inputs)
     try:
@@ -55,7 +55,7 @@ def run(path: Path | Part, inputs: Mapping[str, NDArray[Any]]) -> _Named:
 
 
 def answered(data: bytes, *arrays: bytes, described: Described) -> list[bytes]:
-    """In the worker: the outputs of a model, as `memxc.evaluation.reference.arrays` packs them."""
+    """In the worker: return a model's outputs, packed by `memxc.evaluation.reference.arrays`."""
     described, parts = packed(_outputs(data, unpacked(described, arrays)))
     return [json.dumps(described).encode(), *parts]
 
@@ -69,7 +69,7 @@ def _outputs(data: bytes, inputs: _Named) -> _Named:
     typed = {name: values.astype(kinds[name]) for name, values in inputs.items()}
     for name, values in inputs.items():
         if kinds[name].kind in "iub" and (typed[name] != values).any():
-            raise ValueError(f"{name} holds values that {kinds[name]} has not")
+            raise ValueError(f"{name} holds values that {kinds[name]} does not have")
     evaluator = ReferenceEvaluator(model)
     answers = [
         evaluator.run(None, {name: values[at : at + 1] for name, values in typed.items()})
@@ -77,10 +77,6 @@ def _outputs(data: bytes, inputs: _Named) -> _Named:
     ]
     names = [value.name for value in model.graph.output]
     return {
-        name: np.stack([_unbatched(np.asarray(value)) for value in found])
-        for name, found in zip(names, zip(*answers, strict=True), strict=True)
+        name: np.stack([unbatched(np.asarray(value)) for value in samples])
+        for name, samples in zip(names, zip(*answers, strict=True), strict=True)
     }
-
-
-def _unbatched(value: NDArray[Any]) -> NDArray[Any]:
-    return value[0] if value.shape[:1] == (1,) else value

@@ -1,4 +1,4 @@
-"""External data: read from beside the model only, and no more of it than a tensor claims."""
+"""External data: read only from beside the model, and no more than a tensor claims."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import onnx  # noqa: TID251
 from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend.tensors import byte_size, tensors
 
-#: Tied weights may be read more than once, but not without end.
+#: Several tensors may share data (tied weights), but not more than this factor in all.
 _MOST_READS = 4
 
 
 def load(model: onnx.ModelProto, path: Path) -> None:
-    """Put the external data of a model's tensors into it.
+    """Put the external data of a model's tensors into the model.
 
     Raises MemxcError (broken-model) with every tensor whose data is not beside the model.
     """
@@ -43,7 +43,7 @@ def load(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _place(tensor: onnx.TensorProto, folder: Path) -> tuple[Path, int, int]:
-    """File, offset and length of a tensor's data; MemxcError where they cannot be right."""
+    """Return file, offset and length of a tensor's data. Raises MemxcError if they are wrong."""
     name = tensor.name or "a constant"
     entries = {entry.key: entry.value for entry in tensor.external_data}
     file = _file(name, entries.get("location", ""), folder)
@@ -51,7 +51,7 @@ def _place(tensor: onnx.TensorProto, folder: Path) -> tuple[Path, int, int]:
     try:
         offset, length = int(entries.get("offset", 0)), int(entries.get("length", claimed))
     except ValueError:
-        raise fail("broken-model", name, "its offset or length is no number") from None
+        raise fail("broken-model", name, "its offset or length is not a number") from None
     if length != claimed or offset < 0:
         what = f"claims {claimed} bytes, its external data has {length} at {offset}"
         raise fail("broken-model", name, what)
@@ -72,7 +72,7 @@ def _file(name: str, location: str, folder: Path) -> Path:
     try:
         inside = file.resolve().is_relative_to(folder.resolve())
         there = inside and file.is_file()
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that point at each other
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise fail("broken-model", name, f"its data cannot be read: {error}") from error
     if not inside:
         raise fail("broken-model", name, f"its data {location!r} is a link out of the folder", hint)

@@ -1,4 +1,4 @@
-"""Constants folded: what is left are the nodes that compute something from the inputs."""
+"""Fold constants, so that only nodes remain that compute something from the inputs."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from memxc.ir.bounds import MOST
 def fold(network: Network) -> None:
     """Compute every node that needs no input of the network, then drop what no output needs.
 
-    One walk in topological order; an If whose condition is known gives way to its branch. Raises
-    MemxcError with every node whose shapes do not fit, or cannot be told before it runs.
+    It visits the nodes once, in topological order. An If with a known condition is replaced by its
+    branch. Raises MemxcError with every node whose shapes do not fit or are not known before run
+    time.
     """
     _drop_dead(network)
     walk = _Walk(network)
@@ -39,7 +40,7 @@ def fold(network: Network) -> None:
 
 
 class _Walk:
-    """What one walk collects: `left` are the nodes that still compute something."""
+    """The state of one visit of all nodes: `left` are those that still compute something."""
 
     def __init__(self, network: Network) -> None:
         self.network, self.budget = network, Budget(network)
@@ -48,9 +49,9 @@ class _Walk:
         self.left: list[onnx.NodeProto] = []
 
     def visit(self, node: onnx.NodeProto, names: Mapping[str, str]) -> None:
-        """Fold a node, or keep it; `names` are the network's for those of the branch it is in."""
+        """Fold a node or keep it. names: new names for the tensors of the branch that it is in."""
         if not self._known(names.get(name, name) for name in node.input):
-            return  # A node before it has its fault.
+            return  # A node before this one is at fault, and is reported.
         try:
             if node.op_type == "If":
                 self._enter(node, names)
@@ -59,16 +60,16 @@ class _Walk:
         except MemxcError as error:
             self.faults += error.faults
         except worker.Died as death:
-            # The last fault: other nodes would take as long again.
+            # This is the last fault: each further node might take as long again.
             fault = native.fault(f"ONNX's shape inference of {node.op_type}", death, node.name)
             raise MemxcError([*self.faults, *fault.faults]) from death
 
     def _known(self, tensors: Iterable[str]) -> bool:
-        known = (self.network.shapes, self.network.sequences)
-        return all(any(name in found for found in known) for name in tensors if name)
+        shaped = (self.network.shapes, self.network.sequences)
+        return all(any(name in table for table in shaped) for name in tensors if name)
 
     def _enter(self, node: onnx.NodeProto, names: Mapping[str, str]) -> None:
-        """The nodes of the branch that is taken, then its results under the If's names."""
+        """Visit the nodes of the branch that an If takes, then give its results the If's names."""
         condition = names.get(node.input[0], node.input[0])
         graph = branches.taken(node, condition, self.network)
         inner = {**names, **branches.entered(node, graph, self.network)}
@@ -81,7 +82,7 @@ class _Walk:
             self.visit(wire, {})
 
     def _own(self, node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
-        """A branch's node with names of the network, which nothing has checked yet."""
+        """Return a branch's node under names of the network, after checking its operator."""
         part = branches.renamed(node, names, self.network)
         faults = list(operator_faults([part], self.network.opset))
         if faults:
@@ -106,12 +107,15 @@ def _no_tensor(name: str, network: Network) -> Fault:
 
 
 def _folded(node: onnx.NodeProto, network: Network, budget: Budget) -> bool:
-    """Whether a node is computed now; its shapes and constants are noted."""
+    """Fold a node if it can be computed, and return whether it was.
+
+    Its shapes and constants are added to the network.
+    """
     infer(node, network)
     try:
         values = value_of(node, network, budget)
     except MemxcError:
-        for name in node.output:  # What reads it would only repeat the fault.
+        for name in node.output:  # Nodes that read it would only repeat the fault.
             network.shapes.pop(name, None)
         raise
     for name, value in (values or {}).items():
@@ -129,7 +133,7 @@ def _drop_dead(network: Network) -> None:
 
 
 def _check_outputs(node: onnx.NodeProto, network: Network, read: set[str]) -> None:
-    """Raise MemxcError where an output that is read has an open, empty or absurd shape."""
+    """Raise MemxcError if an output that is read has an open, empty or far too large shape."""
     for name in filter(None, node.output):
         what = _unusable(network.shapes.get(name)) if name in read else ""
         if what:
@@ -140,7 +144,7 @@ def _check_outputs(node: onnx.NodeProto, network: Network, read: set[str]) -> No
 
 def _unusable(shape: Shape | None) -> str:
     if shape is None:
-        return "has a shape that only the data tells"
+        return "has a shape that depends on the data"
     if min(shape, default=1) < 1:
         return f"has the shape {list(shape)}, which holds nothing"
     if prod(shape) > MOST:

@@ -1,4 +1,7 @@
-"""Local functions put in place of their calls; first counted, for they can multiply without end."""
+"""Replace calls of local functions by their nodes.
+
+The nodes are counted first, because calls of calls can multiply without limit.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,18 @@ from memxc.frontend import native
 from memxc.frontend.subgraphs import walk
 
 _Key = tuple[str, str, str]
-#: What a node counts beside the bytes of its constants.
+#: Bytes that a node counts for, in addition to its constants.
 _NODE = 2**13
-#: Nodes of the inlined network, and what they may count. Large trained networks have 10,000.
+#: Most nodes of the inlined network, and most bytes. Large trained networks have 10,000 nodes.
 _MOST_NODES = 2**17
 _MOST = _MOST_NODES * _NODE
 
 
 def inlined(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    """The model without local functions. Raises MemxcError (broken-model, unsupported-model)."""
+    """Return the model without local functions.
+
+    Raises MemxcError (broken-model, unsupported-model).
+    """
     if not model.functions:
         return model
     size = _unfolded(model, where)
@@ -37,7 +43,10 @@ def inlined(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
 
 
 def _unfolded(model: onnx.ModelProto, where: str) -> int:
-    """What the inlined nodes count. Functions that call each other twice double at each level."""
+    """Return the bytes that the inlined nodes count for.
+
+    Functions that call each other twice double the count at each level.
+    """
     functions = {(f.domain, f.name, f.overload): list(walk(f.node)) for f in model.functions}
     calls = {key: {_key(node) for node in nodes} for key, nodes in functions.items()}
     sizes: dict[_Key, int] = {}

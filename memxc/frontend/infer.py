@@ -1,4 +1,4 @@
-"""ONNX's shape inference, one node at a time: with all inputs known, so is the output."""
+"""ONNX's shape inference, one node at a time: if all inputs are known, the output is, too."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from memxc.errors import fail
 from memxc.frontend import native
 from memxc.frontend.network import Network, Shape
 
-#: Elements. Larger constants take part by their shape alone, so they are never copied; what is
-#: read as a shape, an axis or a size is smaller than this.
+#: Elements of a constant whose values inference gets. Of larger ones it gets only the shape, so
+#: that they are not copied; shapes, axes and sizes are always smaller.
 _SMALL = 4096
-#: Since IR version 4 an initialiser need not be an input too.
+#: Since IR version 4 an initialiser does not have to be an input, too.
 _IR_VERSION = 8
-#: Before opset 22 ONNX counts, with ceil_mode, a last window that starts behind the map; its own
-#: reference and the runtimes leave it out in every opset.
+#: With ceil_mode, ONNX's inference before opset 22 counts a last window that starts beyond the map.
+#: ONNX's own reference and the runtimes leave it out in every opset.
 _POOLS = frozenset({"AveragePool", "LpPool", "MaxPool"})
 _POOLS_SINCE = 22
 
 
 def infer(node: onnx.NodeProto, network: Network) -> None:
-    """Add to `network` the types of a node's outputs, and those of their shapes that are static.
+    """Add the types of a node's outputs to `network`, and their shapes if these are static.
 
-    Raises MemxcError (broken-model) where the node does not fit its inputs, worker.Died where
-    inference does not come back.
+    Raises MemxcError (broken-model) if the node does not fit its inputs, and worker.Died if
+    inference does not return.
     """
     graph = onnx.GraphProto(name="node", node=[node])
     for name in dict.fromkeys(filter(None, node.input)):
@@ -55,7 +55,7 @@ def infer(node: onnx.NodeProto, network: Network) -> None:
         if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
             network.shapes[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim)
     if node.op_type == "Compress" and node.input[1] in network.constants:
-        # Inference has refused an axis that the tensor has not.
+        # Inference has already refused an axis that the tensor does not have.
         if network.constants[node.input[1]].ndim != 1:
             what = "the condition of Compress is not a vector"
             raise fail("broken-model", node.name, what)
@@ -63,7 +63,7 @@ def infer(node: onnx.NodeProto, network: Network) -> None:
 
 
 def _kept(node: onnx.NodeProto, network: Network) -> Shape:
-    """What a constant condition leaves of a tensor, which inference does not count."""
+    """Return the shape of Compress with a constant condition, which inference does not count."""
     condition, shape = network.constants[node.input[1]], network.shapes[node.input[0]]
     for attribute in node.attribute:
         axis = attribute.i % len(shape)
@@ -73,6 +73,6 @@ def _kept(node: onnx.NodeProto, network: Network) -> Shape:
 
 
 def _words(error: Exception) -> str:
-    """What ONNX says, without the names that it puts in front."""
+    """Return ONNX's message without the names that it puts in front."""
     text = " ".join(str(error).split())
     return re.sub(r"\[\w+Error\] ?|Inference error\(s\): |\(op_type:[^)]*\): ", "", text)

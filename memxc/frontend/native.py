@@ -1,4 +1,4 @@
-"""What ONNX's C++ does with a model, in the worker: check it, infer shapes, inline functions."""
+"""ONNX's C++ code, run in the worker: check a model, infer shapes, inline functions."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from onnx import inliner, shape_inference  # noqa: TID251
 from memxc import worker
 from memxc.errors import MemxcError, fail
 
-#: Seconds of processor time, for all shapes of a network together too; and for each node of it,
-#: which takes a tenth of this.
+#: Seconds of processor time, also for all shapes of a network together, plus seconds for each node;
+#: a node takes a tenth of this.
 _SECONDS, _A_NODE = 3.0, 3e-4
-#: Bytes; sizes are known and not computed, so it takes little beside the constants it is given.
+#: Bytes of memory. Inference computes sizes only, so it needs little beside its constants.
 _MEMORY = 2**29
 
 
 def allowance(nodes: int = 0, held: int = 0) -> worker.Allowance:
-    """What these may take for a model of so many nodes; `held`: bytes that an answer may have."""
+    """Return the limits for a model with this many nodes; `held`: bytes that an answer may have."""
     return worker.Allowance(_SECONDS + _A_NODE * nodes, _MEMORY + 4 * held)
 
 
 def ask(work: str, model: onnx.ModelProto, may_take: worker.Allowance) -> onnx.ModelProto:
-    """What a function of this file makes of the model. Raises worker.Refused, worker.Died."""
+    """Return the model that a function of this file makes. Raises worker.Refused, worker.Died."""
     parts = [model.SerializeToString()]
     return worker.ask(f"{__name__}:{work}", parts, may_take, _model)
 
@@ -34,24 +34,24 @@ def _model(answer: list[bytes]) -> onnx.ModelProto:
 
 
 def fault(what: str, death: worker.Died, where: str) -> MemxcError:
-    """What the user is told of a model that the worker died of; `what` is the library."""
+    """Return the fault of a model that killed the worker; `what` is the library."""
     hint = "the file is damaged, or was made to do this: export the model again"
     return fail("broken-model", where, f"{what} {death}", hint)
 
 
 def checked(model: bytes) -> list[bytes]:
-    """An empty model; raises what ONNX's checker finds."""
+    """Return an empty model, or raise what ONNX's checker reports."""
     onnx.checker.check_model(model)
     return [b""]
 
 
 def inferred(model: bytes) -> list[bytes]:
-    """The model with the types of its outputs."""
+    """Return the model with the types of its outputs."""
     done = shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     return [done.SerializeToString()]
 
 
 def inlined(model: bytes) -> list[bytes]:
-    """The model without local functions."""
+    """Return the model without local functions."""
     parsed = onnx.ModelProto.FromString(model)
     return [inliner.inline_local_functions(parsed).SerializeToString()]

@@ -1,4 +1,4 @@
-"""The network between file and Graph: nodes that still compute, constants, what is known."""
+"""The network between file and Graph: nodes that still compute, constants, shapes and types."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ Shape = tuple[int, ...]
 
 @dataclass
 class Network:
-    """What is known of a network while it is folded, by tensor name.
+    """What is known about a network while it is folded, by tensor name.
 
-    Folding moves what it can from `nodes` to `constants`. `opset` is the one that nodes are folded
-    as; those of an `old` one are upgraded first.
-    `inputs` have every axis fixed; `types` are ONNX's numbers of element types; `taken` are the
-    names of nodes and tensors, known yet or not; `sequences` are lists of tensors by their name;
-    `allowance` is what inference may take for all nodes together.
+    Folding moves nodes to `constants` where it can. opset: the version that nodes are folded as;
+    nodes of an `old` one are upgraded first. inputs: every axis is fixed. types: ONNX's numbers of
+    element types. taken: all names of nodes and tensors, also of later ones. sequences: lists of
+    tensors by their name. allowance: the limits of inference for all nodes together.
     """
 
     opset_imports: Sequence[onnx.OperatorSetIdProto]
@@ -43,24 +42,27 @@ class Network:
     renamed: int = 0
 
     def add(self, name: str, value: Array) -> None:
-        """Note a constant, with its shape and type."""
+        """Add a constant with its shape and type."""
         self.taken.add(name)
         self.constants[name] = value
         self.shapes[name] = value.shape
         self.types[name] = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
 
     def fresh(self, name: str) -> str:
-        """A name that nothing has: this one, or with a number behind it."""
+        """Return a name that is not taken: this one, or this one with a number."""
         free = name
         while free in self.taken:
-            self.renamed += 1  # never from 1 again: names that are taken on purpose cost time once
+            self.renamed += 1  # never from 1 again, because a hostile model may take many names
             free = f"{name}~{self.renamed}"
         self.taken.add(free)
         return free
 
 
 def network_of(model: onnx.ModelProto, inputs: dict[str, Shape]) -> Network:
-    """The network of a checked model. Raises MemxcError with every initialiser that is broken."""
+    """Return the network of a checked model.
+
+    Raises MemxcError with every initialiser that is broken.
+    """
     graph, opset = model.graph, opset_of(model)
     old = opset < PLAIN_OPSET
     network = Network(

@@ -1,4 +1,4 @@
-"""Every tensor is made once, and before it is read."""
+"""Check that every tensor is made once, and before it is read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 8
 
 
 def order_faults(graph: onnx.GraphProto, where: str) -> list[Fault]:
-    """Faults of tensors that are made twice, never, too late or in a circle."""
+    """Return faults of tensors that are made twice, never, too late or in a circle."""
     faults = list(_twice(graph))
     circle = _circle(graph)
     if circle:
@@ -27,7 +27,10 @@ def order_faults(graph: onnx.GraphProto, where: str) -> list[Fault]:
 
 
 def _twice(graph: onnx.GraphProto) -> Iterator[Fault]:
-    """Names that stand for two tensors. An initialiser may also be listed as an input."""
+    """Yield faults of names that two tensors share.
+
+    An initialiser may also be listed as an input.
+    """
     weights = {tensor.name for tensor in graph.initializer}
     kinds = {
         "initialisers": [tensor.name for tensor in graph.initializer],
@@ -40,11 +43,11 @@ def _twice(graph: onnx.GraphProto) -> Iterator[Fault]:
                 yield Fault("broken-model", name, f"{count} {kind} have this name")
             if not name:
                 yield Fault("broken-model", kind, "one has no name")
-    given = weights | set(kinds["inputs"])
+    constants = weights | set(kinds["inputs"])
     makers: dict[str, str] = {}
     for node in graph.node:
         for name in filter(None, node.output):
-            if name in given:
+            if name in constants:
                 what = f"writes {name!r}, which is an input or a weight"
                 yield Fault("broken-model", node.name, what)
             elif name in makers:
@@ -54,7 +57,7 @@ def _twice(graph: onnx.GraphProto) -> Iterator[Fault]:
 
 
 def _circle(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The nodes of one circle in their order, or none."""
+    """Return the nodes of one circle in their order; an empty list if there is none."""
     makers = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
     sorter: TopologicalSorter[int] = TopologicalSorter()
     for i, node in enumerate(graph.node):
@@ -67,18 +70,18 @@ def _circle(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
 
 
 def _unmade(graph: onnx.GraphProto) -> Iterator[Fault]:
-    """Tensors that are read but never made, or made later."""
-    known = {value.name for value in graph.input} | {t.name for t in graph.initializer}
+    """Yield faults of tensors that are read but are made later or never."""
+    written = {value.name for value in graph.input} | {t.name for t in graph.initializer}
     makers = {name: node for node in graph.node for name in node.output}
     for node in graph.node:
         for name in reads(node):
-            if name not in known:
+            if name not in written:
                 later = makers.get(name)
                 why = "which nothing makes"
                 if later is not None:
                     why = f"which {printable(later.name, 40)} makes only later in the file"
                 yield Fault("broken-model", node.name, f"reads {name!r}, {why}")
-        known |= set(node.output)
+        written |= set(node.output)
     for value in graph.output:
-        if value.name and value.name not in known:
+        if value.name and value.name not in written:
             yield Fault("broken-model", value.name, "is an output that nothing makes")

@@ -1,4 +1,4 @@
-"""The network that is compiled where it is not the whole file: a model in memory in its place."""
+"""A part of a network, or an edited one, that is compiled instead of the whole file."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import onnx  # noqa: TID251
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A model made from a file. `data`: its bytes, which need no other file."""
+    """A model that was made from a file. data: its bytes, which need no other file."""
 
     path: Path
     data: bytes
 
     @property
     def stem(self) -> str:
-        """The name of the file without its ending."""
+        """The name of the file without its suffix."""
         return self.path.stem
 
     def __str__(self) -> str:
         return str(self.path)
 
     def model(self) -> onnx.ModelProto:
-        """The model, prepared as `read` does it."""
+        """Return the model, prepared as `read` does."""
         model = onnx.ModelProto()
         model.ParseFromString(self.data)
         return model

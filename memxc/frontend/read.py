@@ -1,4 +1,4 @@
-"""Bytes -> ModelProto: parsed, of a version that is known, external data and functions put in."""
+"""Read a model file: parse it, check its version, put in external data and functions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from memxc.frontend.text import check_text
 
 #: protobuf's own limit for one message.
 _LARGEST_FILE = 2**31 - 1
-#: Ten times the largest networks there are; more would only fill the memory with faults.
+#: Ten times the largest known networks; more nodes would only fill the memory with faults.
 _MOST_NODES = 100_000
 OLDEST_OPSET = 6
-#: From here on operators broadcast as numpy does; what is older is read as this one.
+#: From this opset on operators broadcast as numpy does; an older model is read as this opset.
 PLAIN_OPSET = 7
-#: How files begin that are often taken for ONNX models.
+#: The first bytes of files that are often taken for ONNX models.
 _OTHERS = (
     (b"\x89PNG", "a PNG picture", ""),
     (b"PK\x03\x04", "a zip archive (a PyTorch checkpoint?)", "export it with torch.onnx.export"),
@@ -32,7 +32,7 @@ _OTHERS = (
 
 
 def read(path: Path | Part) -> onnx.ModelProto:
-    """The model of a file that stands alone: local functions inlined, external data loaded.
+    """Return the model of a file, with local functions inlined and external data loaded.
 
     Raises MemxcError (broken-model, unsupported-model).
     """
@@ -44,7 +44,7 @@ def read(path: Path | Part) -> onnx.ModelProto:
 
 
 def prepared(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    """The model with plain names, local functions inlined, every node named.
+    """Return the model with one name for the standard domain, functions inlined, every node named.
 
     Raises MemxcError (broken-model, unsupported-model).
     """
@@ -58,7 +58,7 @@ def prepared(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
 
 
 def parse(path: Path) -> onnx.ModelProto:
-    """The model as it stands in the file. Raises MemxcError (broken-model)."""
+    """Return the model exactly as the file holds it. Raises MemxcError (broken-model)."""
     data = _bytes(path)
     for start, kind, hint in _OTHERS:
         if data.startswith(start):
@@ -74,7 +74,7 @@ def parse(path: Path) -> onnx.ModelProto:
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    """The version of the standard operators; 0 where the model does not say."""
+    """Return the version of the standard operators; 0 if the model does not say."""
     return max((o.version for o in model.opset_import if o.domain == ""), default=0)
 
 
@@ -101,7 +101,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _plain_domain(model: onnx.ModelProto) -> None:
-    """One name for the standard operators: `ai.onnx` and the empty domain are the same."""
+    """Use one name for the standard operators: `ai.onnx` and the empty domain are the same."""
     nodes = [*walk(model.graph.node), *(node for f in model.functions for node in walk(f.node))]
     imports = [*model.opset_import, *(o for f in model.functions for o in f.opset_import)]
     for part in (*nodes, *imports, *model.functions):
@@ -110,7 +110,7 @@ def _plain_domain(model: onnx.ModelProto) -> None:
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:
-    """Give every node a name of its own: the model's, or the operator and its number."""
+    """Give every node its own name: the model's, or the operator with its number."""
     taken = {node.name for node in graph.node}
     seen = {""}
     for index, node in enumerate(graph.node):

@@ -1,4 +1,4 @@
-"""Lists of tensors, as PyTorch writes a split when its exporter may not optimise: taken apart."""
+"""Take lists of tensors apart, which PyTorch writes for a split that it may not optimise."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from memxc.frontend.network import Network
 
 #: The operators on lists that are taken apart.
 KNOWN = frozenset({"ConcatFromSequence", "SequenceAt", "SequenceConstruct", "SplitToSequence"})
-#: Members that all lists of a network may have; each of them becomes a tensor of its own.
+#: Most members of all lists of a network; each of them becomes a tensor.
 _MOST = 2**16
-#: Since this opset sizes and axes are inputs.
+#: From this opset on sizes and axes are inputs, not attributes.
 _AS_INPUTS = 13
 
 
 def unpacked(node: onnx.NodeProto, network: Network) -> list[onnx.NodeProto]:
-    """Nodes on tensors that do what one on lists does; any other node as it is.
+    """Return nodes on tensors for a node on lists; any other node as it is.
 
     Raises MemxcError (unsupported-op, unsupported-shape, broken-model).
     """
@@ -31,7 +31,8 @@ def unpacked(node: onnx.NodeProto, network: Network) -> list[onnx.NodeProto]:
             network.sequences[node.output[0]] = _counted(tuple(node.input), node, network)
             return []
         case "SequenceAt":
-            return [_wire(node, _member(node, network), node.output[0], network)]
+            ends = [_member(node, network)], [node.output[0]]
+            return [onnx.helper.make_node("Identity", *ends, name=network.fresh(node.name))]
         case "ConcatFromSequence":
             return _joined(node, settings, network)
     if any(name in network.sequences for name in node.input):
@@ -61,7 +62,7 @@ def _split(
 
 
 def _axis(node: onnx.NodeProto, settings: dict[str, Any], network: Network) -> tuple[int, int]:
-    """The axis that is split, counted from the front, and its size."""
+    """Return the axis that is split, counted from the front, and its size."""
     shape, axis = network.shapes[node.input[0]], int(settings.get("axis", 0))
     if not -len(shape) <= axis < len(shape):
         raise fail("broken-model", node.name, f"splits axis {axis} of {list(shape)}")
@@ -69,11 +70,11 @@ def _axis(node: onnx.NodeProto, settings: dict[str, Any], network: Network) -> t
 
 
 def _sizes(node: onnx.NodeProto, given: Any, size: int) -> list[int]:
-    """The sizes of the parts: those given, or equal ones of which the last may be smaller."""
+    """Return the sizes of the parts: as given, or equal ones with a smaller last one."""
     if given is None:
         raise fail("unsupported-op", node.name, "the sizes of its parts are computed at run time")
     if given.dtype.kind not in "iu":
-        raise fail("broken-model", node.name, "the sizes of its parts are no whole numbers")
+        raise fail("broken-model", node.name, "the sizes of its parts are not whole numbers")
     if not size:
         raise fail("broken-model", node.name, "splits an axis of size 0")
     if given.ndim == 0:
@@ -130,11 +131,6 @@ def _counted(names: tuple[str, ...], node: onnx.NodeProto, network: Network) -> 
     return names
 
 
-def _wire(node: onnx.NodeProto, source: str, target: str, network: Network) -> onnx.NodeProto:
-    name = network.fresh(node.name)
-    return onnx.helper.make_node("Identity", [source], [target], name=name)
-
-
 def _with_numbers(
     kind: str,
     inputs: list[str],
@@ -144,7 +140,7 @@ def _with_numbers(
     network: Network,
     **settings: Any,
 ) -> onnx.NodeProto:
-    """A node with numbers where its opset wants them: an attribute or an input."""
+    """Return a node with numbers as an attribute or as an input, as its opset requires."""
     name = network.fresh(outputs[0])
     if network.opset < _AS_INPUTS:
         settings[role] = numbers

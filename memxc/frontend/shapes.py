@@ -1,4 +1,4 @@
-"""Inputs with every axis fixed: the batch is 1, the rest is the model's or the user's."""
+"""Fix every axis of the inputs: the batch is 1, the other sizes are the model's or the user's."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from memxc.errors import Fault, MemxcError, pasted
 from memxc.frontend.network import Shape
 from memxc.ir.bounds import MOST
 
-#: Sizes as the model says them; None where it leaves one open.
+#: Sizes that the model gives; None for an open one.
 _Sizes = Sequence[int | None]
 
 
 def fixed_inputs(
     model: onnx.ModelProto, given: Mapping[str, Shape], where: str
 ) -> dict[str, Shape]:
-    """Static shapes of the inputs that are not weights, in the model's order.
+    """Return static shapes of the inputs that are not weights, in the model's order.
 
-    Raises MemxcError with everything wrong: unsupported-shape, usage for a wrong `given`.
+    Raises MemxcError with everything that is wrong: unsupported-shape, or usage for a wrong
+    `given`.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
     values = {v.name: v for v in model.graph.input if v.name not in weights}
@@ -29,11 +30,11 @@ def fixed_inputs(
         faults.append(Fault("broken-model", where, "the network has no inputs"))
     shapes = {}
     for name, value in values.items():
-        found = _kind_fault(value) or _fixed(name, sizes(value), given.get(name))
-        if isinstance(found, Fault):
-            faults.append(found)
+        shape_or_fault = _kind_fault(value) or _fixed(name, sizes(value), given.get(name))
+        if isinstance(shape_or_fault, Fault):
+            faults.append(shape_or_fault)
         else:
-            shapes[name] = found
+            shapes[name] = shape_or_fault
     if faults:
         raise MemxcError(faults)
     return shapes
@@ -55,7 +56,7 @@ def _kind_fault(value: onnx.ValueInfoProto) -> Fault | None:
 
 
 def sizes(value: onnx.ValueInfoProto) -> _Sizes | None:
-    """The declared sizes of a tensor, None for an open axis; None where it has no shape."""
+    """Return the declared sizes; -1 is open, because some exporters write that."""
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
         return None
@@ -65,7 +66,7 @@ def sizes(value: onnx.ValueInfoProto) -> _Sizes | None:
 
 
 def _fixed(name: str, sizes: _Sizes | None, given: Shape | None) -> Shape | Fault:
-    """The shape of one input, or what keeps it from having one."""
+    """Return the shape of one input, or the fault that keeps it from having one."""
     if given is None:
         if sizes is None:
             hint = f"say it with {pasted('--shape', f'{name}=1x3x48x192')}"

@@ -1,4 +1,4 @@
-"""Graphs among the attributes of a node (the branches of an If): their nodes, what they read."""
+"""Graphs among the attributes of a node (the branches of an If): their nodes and tensors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import onnx  # noqa: TID251
 
 
 def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """The graphs among a node's attributes."""
+    """Yield the graphs among a node's attributes."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
             yield attribute.g
@@ -16,7 +16,7 @@ def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
 
 
 def walk(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """The nodes, and those of the graphs among their attributes, at any depth."""
+    """Yield the nodes, and the nodes of graphs among their attributes, at any depth."""
     for node in nodes:
         yield node
         for graph in subgraphs(node):
@@ -24,14 +24,14 @@ def walk(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
 
 
 def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """A graph, and those among the attributes of its nodes, at any depth."""
+    """Yield a graph, and the graphs among the attributes of its nodes, at any depth."""
     yield graph
     for node in walk(graph.node):
         yield from subgraphs(node)
 
 
 def reads(node: onnx.NodeProto) -> Iterator[str]:
-    """The tensors that a node reads; those that its branches read from outside, too."""
+    """Yield the tensors that a node reads, also those that its branches read from outside."""
     yield from filter(None, node.input)
     for graph in subgraphs(node):
         inside = {*made(graph), *(value.name for value in graph.input)}
@@ -42,6 +42,6 @@ def reads(node: onnx.NodeProto) -> Iterator[str]:
 
 
 def made(graph: onnx.GraphProto) -> Iterator[str]:
-    """The tensors that a graph holds or makes."""
+    """Yield the tensors that a graph holds or computes."""
     yield from (tensor.name for tensor in graph.initializer)
     yield from (name for node in graph.node for name in node.output if name)

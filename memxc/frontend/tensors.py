@@ -16,7 +16,7 @@ from memxc.frontend.subgraphs import graphs, walk
 
 Array = NDArray[Any]
 
-#: Two 4-bit elements share a byte; ONNX counts them over the whole tensor.
+#: Bits of elements that share a byte; ONNX rounds up for the whole tensor, not for each row.
 _PACKED = {
     getattr(onnx.TensorProto, name): bits
     for name, bits in (("INT4", 4), ("UINT4", 4), ("FLOAT4E2M1", 4), ("INT2", 2), ("UINT2", 2))
@@ -25,7 +25,7 @@ _PACKED = {
 
 
 def tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every constant tensor of the network: initialisers and tensor attributes, at any depth."""
+    """Yield every constant tensor of the network: initialisers and attributes, at any depth."""
     for graph in graphs(model.graph):
         yield from graph.initializer
     for node in walk(model.graph.node):
@@ -36,7 +36,7 @@ def tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 
 def byte_size(tensor: onnx.TensorProto, name: str) -> int:
-    """Bytes that the claimed shape and type take. Raises MemxcError (broken-model)."""
+    """Return the bytes of the claimed shape and type. Raises MemxcError (broken-model)."""
     if any(dim < 0 for dim in tensor.dims):
         raise fail("broken-model", name, f"claims the shape {list(tensor.dims)}")
     try:
@@ -49,9 +49,9 @@ def byte_size(tensor: onnx.TensorProto, name: str) -> int:
 
 
 def array(tensor: onnx.TensorProto, name: str) -> Array:
-    """The values of a tensor that claims no more than it holds; read-only.
+    """Return the values of a tensor, read-only, if it claims no more than it holds.
 
-    Raises MemxcError (broken-model, unsupported-model) in the name of `name`.
+    Raises MemxcError (broken-model, unsupported-model) with `name` as its place.
     """
     if tensor.data_type == onnx.TensorProto.STRING:
         raise fail("unsupported-model", name, "holds text, and a circuit works on numbers")
@@ -61,7 +61,7 @@ def array(tensor: onnx.TensorProto, name: str) -> Array:
         raise fail("broken-model", name, f"{what} but holds {len(tensor.raw_data)} bytes")
     try:
         values = np.asarray(numpy_helper.to_array(tensor))
-    # onnx raises whatever its conversions stumble on, and what it reads is hostile input.
+    # onnx's conversions raise errors of any kind for hostile input.
     except Exception as error:
         raise fail("broken-model", name, f"its values cannot be read: {error}") from error
     if values.shape != tuple(tensor.dims):

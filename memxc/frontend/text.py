@@ -1,4 +1,4 @@
-"""Every name in a model is text: protobuf hands on the raw bytes of a name that is not UTF-8."""
+"""Check that every name is text: protobuf returns raw bytes for a name that is not UTF-8."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memxc.frontend.subgraphs import subgraphs
 
 
 def check_text(model: onnx.ModelProto, where: str) -> None:
-    """Raise MemxcError (broken-model) where a name that is used later is not UTF-8."""
+    """Raise MemxcError (broken-model) if a name that is used later is not UTF-8."""
     for name in _names(model):
         if not isinstance(name, str):
             shown = repr(name[:40])[2:-1]

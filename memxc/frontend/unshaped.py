@@ -1,4 +1,4 @@
-"""The nodes of a file whose shapes cannot be told: enough to judge operators and attributes by."""
+"""The nodes of a file with unknown shapes: enough to judge operators and attributes."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from memxc.frontend.sequences import KNOWN
 from memxc.frontend.subgraphs import reads
 from memxc.ir.graph import Node
 
-#: Gone before there is a circuit, whatever they read.
+#: Operators that are always resolved before there is a circuit.
 _RESOLVED = KNOWN | {"If"}
 
 
 def nodes(path: Path | Part) -> tuple[list[Node], int]:
-    """The nodes that no folding takes away, and the opset they are read as.
+    """Return the nodes that folding cannot remove, and the opset that they are read as.
 
-    They compute with the numbers of the inputs, and an output needs them. Those in the branches of
-    an If are left out. Nothing where the file cannot be read at all.
+    These nodes use the numbers of the inputs, and an output needs them. Nodes in the branches of an
+    If are left out. The list is empty if the file cannot be read.
     """
     try:
         model = read(path)
     except MemxcError:
         return [], PLAIN_OPSET
     opset = opset_of(model)
-    found = []
+    remaining = []
     for node in _depending(model.graph, _needed(model.graph)):
         if node.op_type not in _RESOLVED:
-            # What opset 6 says with attributes is rewritten where shapes are known.
+            # The attributes of opset 6 are left out, because upgrading them needs known shapes.
             attributes = node.attribute if opset >= PLAIN_OPSET else ()
             try:
                 attrs = {a.name: plain(a, node.name) for a in attributes}
             except MemxcError:
                 continue
-            found.append(
+            remaining.append(
                 Node(node.name, node.op_type, tuple(node.input), tuple(node.output), attrs)
             )
-    return found, max(opset, PLAIN_OPSET)
+    return remaining, max(opset, PLAIN_OPSET)
 
 
 def _needed(graph: onnx.GraphProto) -> set[str]:
-    """Tensors that an output is computed from."""
+    """Return the tensors that an output is computed from."""
     needed = {value.name for value in graph.output}
     for node in reversed(graph.node):
         if needed.intersection(filter(None, node.output)):
@@ -55,14 +55,14 @@ def _needed(graph: onnx.GraphProto) -> set[str]:
 
 
 def _depending(graph: onnx.GraphProto, needed: set[str]) -> list[onnx.NodeProto]:
-    """Needed nodes that read more of the inputs than their shapes."""
-    given = {tensor.name for tensor in graph.initializer}
-    known = {value.name for value in graph.input} - given
-    found = []
+    """Return needed nodes that read more of the inputs than their shapes."""
+    weights = {tensor.name for tensor in graph.initializer}
+    reached = {value.name for value in graph.input} - weights
+    nodes = []
     for node in graph.node:
         shallow = {node.input[i] for i in SHALLOW.get(node.op_type, ()) if i < len(node.input)}
-        if known.intersection(set(reads(node)) - shallow):
-            known.update(filter(None, node.output))
+        if reached.intersection(set(reads(node)) - shallow):
+            reached.update(filter(None, node.output))
             if needed.intersection(node.output):
-                found.append(node)
-    return found
+                nodes.append(node)
+    return nodes

@@ -1,4 +1,4 @@
-"""Opset 6 read as opset 7: broadcasting along an axis written out, modes of training refused."""
+"""Read opset 6 as opset 7: write out broadcasting along an axis, refuse training modes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import onnx  # noqa: TID251
 from memxc.errors import MemxcError, fail
 from memxc.frontend.network import Network, Shape
 
-#: Since opset 7 these broadcast as numpy does; before, along an axis that they name.
+#: From opset 7 on these broadcast as numpy does; before, along an axis that they name.
 _BINARY = frozenset({
     "Add", "And", "Div", "Equal", "Greater", "Less", "Mul", "Or", "Pow", "Sub", "Xor",
 })  # fmt: skip
 _MODES = frozenset({"BatchNormalization", "Dropout"})
-#: What else opset 7 changed; the trigonometric functions came with it.
+#: Other operators that opset 7 changed.
 _CHANGED = frozenset({"GRU", "LSTM", "Multinomial", "RNN", "Upsample"})
 
 
 def upgraded(node: onnx.NodeProto, network: Network) -> list[onnx.NodeProto]:
-    """Nodes of opset 7 that do what one of opset 6 does; the shapes of its inputs are known.
+    """Return nodes of opset 7 for a node of opset 6; the shapes of its inputs are known.
 
     Raises MemxcError (broken-model, unsupported-model, unsupported-op).
     """
@@ -50,12 +50,12 @@ def _shapes(node: onnx.NodeProto, network: Network) -> tuple[Shape, Shape]:
 
 
 def _slope(signal: Shape, slope: Shape) -> Shape:
-    """One slope a channel; numpy would take the last axis for that of the channels."""
+    """Return the shape of one slope a channel; numpy would take it for the last axis."""
     return slope + (1,) * (len(signal) - 2) if len(slope) == 1 and slope[0] > 1 else slope
 
 
 def _operand(node: onnx.NodeProto, settings: dict[str, Any], network: Network) -> Shape:
-    """The shape of the second operand with which numpy does what `broadcast` and `axis` say."""
+    """Return the second operand's shape for which numpy does what `broadcast` and `axis` say."""
     first, second = _shapes(node, network)
     if not settings.get("broadcast"):
         if first != second:
@@ -66,7 +66,8 @@ def _operand(node: onnx.NodeProto, settings: dict[str, Any], network: Network) -
     axis = int(settings.get("axis", len(first) - len(second)))
     axis += len(first) if axis < 0 else 0
     behind = len(first) - axis - len(second)
-    # A size of 1 is spread too: the operators' own words leave it out, exporters wrote it.
+    # A size of 1 is broadcast, too: the operators' specification does not say so, but exporters
+    # did.
     fits = (size in (1, whole) for size, whole in zip(second, first[axis:], strict=False))
     if axis < 0 or behind < 0 or not all(fits):
         raise _misfit(node, first, second, f"at axis {axis}")
@@ -79,7 +80,7 @@ def _misfit(node: onnx.NodeProto, first: Shape, second: Shape, how: str) -> Memx
 
 
 def _second_as(node: onnx.NodeProto, shape: Shape, network: Network) -> list[onnx.NodeProto]:
-    """The node as numpy broadcasts, its second input in another shape."""
+    """Return the node with numpy's broadcasting, with its second input reshaped."""
     plain = _without(node, "axis", "broadcast")
     name = node.input[1]
     if shape == network.shapes[name]:
@@ -94,7 +95,7 @@ def _second_as(node: onnx.NodeProto, shape: Shape, network: Network) -> list[onn
 
 
 def _without(node: onnx.NodeProto, *names: str) -> onnx.NodeProto:
-    """A copy of the node without some attributes."""
+    """Return a copy of the node without some attributes."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     del copy.attribute[:]

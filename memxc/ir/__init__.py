@@ -1,1 +1,4 @@
-"""The three intermediate representations: Graph, Design, Deck. Imports numpy and errors only."""
+"""The three intermediate representations: Graph, Design and Deck.
+
+This room imports nothing but numpy and memxc.errors.
+"""

@@ -1,6 +1,7 @@
-"""Deck: what is drawn. Definitions and placed instances over numbered nets, no dialect yet.
+"""Deck: the circuit as drawn. Cell definitions and their instances over numbered nets.
 
-Nets are numbers into one table of names, so a deck of a million connections stays small.
+A deck knows no SPICE dialect. Nets are numbers into one table of names, so that a deck of a million
+connections stays small.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Grids:
-    """Crossbar definitions of one wiring: `names[i]` has conductances g[i] (siemens) at `cell`.
+    """Crossbar definitions that share one wiring: `names[i]` has conductances g[i] at `cell`.
 
-    Ports: the word lines, then the bit lines. cell: (word lines, bit lines), -1 for no device.
-    device: the periphery cell that each device is an instance of, "" for a resistor.
+    g: (definitions, devices) siemens. cell: (word lines, bit lines), index into a row of g, -1
+    where there is no device. Ports of a definition: the word lines, then the bit lines.
+    device: the periphery cell that each device is an instance of, or "" for a resistor.
     """
 
     names: tuple[str, ...]
@@ -31,7 +33,7 @@ class Grids:
 
 @dataclass(frozen=True)
 class Cell:
-    """A periphery cell: the name of its definition, its template, and the values for it."""
+    """A periphery cell: the name of its definition, its template, and the template's values."""
 
     name: str
     template: str
@@ -40,9 +42,10 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Instances:
-    """Placed cells of one kind. nets: (instances, ports), numbers into `Deck.nets`.
+    """Instances of one kind of cell.
 
-    `params` are parameters by name, one value an instance.
+    nets: (instances, ports), numbers into `Deck.nets`. params: parameters by name, each
+    (instances,).
     """
 
     names: tuple[str, ...]
@@ -53,10 +56,11 @@ class Instances:
 
 @dataclass(frozen=True, eq=False)
 class Port:
-    """An input or an output of the network. nets: (width,), one a lane, as the tensor has them.
+    """An input or an output of the network.
 
-    scale: volts per unit; limit: what an input's volts have to be clipped at, None for nothing.
-    before: the stage that computes the output from these nets and stays digital; "" for none.
+    nets: (width,), one net a lane, in the order of the tensor. scale: volts per unit.
+    limit: the voltage at which an input has to be clipped, or None. before: the digital stage that
+    computes the output from these nets, or "" if there is none.
     """
 
     nets: Ints
@@ -67,7 +71,7 @@ class Port:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What one stage brings: its definitions and its instances."""
+    """The definitions and instances of one stage."""
 
     name: str
     grids: tuple[Grids, ...] = ()
@@ -76,9 +80,10 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Deck:
-    """A circuit. The outside drives its inputs and its supplies (volts), and reads its outputs.
+    """A circuit. Its environment drives the inputs and supplies (volts), and reads the outputs.
 
-    outputs: of each, its nets, or where it stays digital those that it is computed from.
+    outputs: the ports of each output. An output that stays digital has the ports that its digital
+    stage reads.
     """
 
     name: str
@@ -90,7 +95,7 @@ class Deck:
     outputs: tuple[tuple[Port, ...], ...] = ()
 
     def verify(self) -> None:
-        """Raise AssertionError where a name is used twice, or a cell or net does not exist."""
+        """Raise AssertionError if a name is used twice, or if a cell or a net does not exist."""
         grids = [name for part in self.parts for grid in part.grids for name in grid.names]
         defined = [cell.name for cell in self.cells] + grids
         assert len(set(defined)) == len(defined), "a definition is written twice"

@@ -1,4 +1,4 @@
-"""Design: how a network is laid out. Buses of nets, and the stages between them."""
+"""Design: how a network is laid out, as buses of nets and the stages between them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
 
-#: Nets of a bus: what int32 counts.
+#: A bus has fewer nets than this, because their numbers are int32.
 MOST = 1 << 31
 
 
 @dataclass(frozen=True)
 class Bus:
-    """A vector of nets. `shape` is the tensor's, batch axis 1 included.
+    """A vector of nets. `shape` is the tensor's, including the batch axis of 1.
 
-    scale: volts per unit of activation (None before calibrate, and for what stays digital).
-    limit: volts at which the limiter of the driving stage clips, None where there is none.
+    scale: volts per unit of activation (None before calibrate, and for digital signals).
+    limit: volts at which the limiter of the driving stage clips, or None without a limiter.
     mean_square: squared volts of each net, (width,), averaged over the calibration samples; None
-    where no weights read the bus. It is not stored with the design.
+    if no weights read the bus. It is not stored with the design.
     """
 
     name: str
@@ -35,16 +35,16 @@ class Bus:
 
     @property
     def width(self) -> int:
-        """How many nets."""
+        """Number of nets."""
         return prod(self.shape)
 
     @property
     def sample(self) -> tuple[int, ...]:
-        """The shape of one sample: a first axis that is no batch of one is part of it."""
+        """Shape of one sample. A first axis that is not a batch of one belongs to the sample."""
         return self.shape[1:] if self.shape[:1] == (1,) else self.shape
 
     def verify(self) -> None:
-        """Raise AssertionError where no tensor has the shape, or no circuit the volts."""
+        """Raise AssertionError if no tensor has this shape, or if a voltage is not possible."""
         assert min(self.shape, default=0) >= 0, f"{self.name} has a negative axis"
         assert self.width < MOST, f"{self.name} has {self.width:,} nets, {MOST - 1:,} at most"
         for name, volts in (("scale", self.scale), ("limit", self.limit)):
@@ -67,7 +67,7 @@ class Design:
     stages: tuple[Stage, ...]
 
     def verify(self) -> None:
-        """Raise AssertionError where the design is not well formed."""
+        """Raise AssertionError if the design is not well formed."""
         for name, bus in self.buses.items():
             assert name == bus.name, f"bus {name!r} has another name, {bus.name!r}"
             bus.verify()
@@ -95,23 +95,23 @@ class Design:
         return tuple(stage for stage in self.stages if isinstance(stage, Array))
 
     def behind_wires(self, buses: Iterable[str]) -> set[str]:
-        """The buses that these are, once all renaming between is undone."""
+        """Return the buses that drive these ones, once all renaming stages are followed back."""
         drivers = {stage.dst: stage for stage in self.stages}
-        todo, found = list(buses), set[str]()
+        todo, origins = list(buses), set[str]()
         while todo:
             driver = drivers.get(name := todo.pop())
             if isinstance(driver, Rename):
                 todo.extend(driver.srcs)
             else:
-                found.add(name)
-        return found
+                origins.add(name)
+        return origins
 
     def driver(self, bus: str) -> Stage | None:
-        """The stage that drives a bus; None for an input."""
+        """Return the stage that drives a bus, or None for an input."""
         return next((stage for stage in self.stages if stage.dst == bus), None)
 
     def with_stages(self, stages: Iterable[Stage]) -> Design:
-        """The same buses with other stages."""
+        """Return the same buses with other stages."""
         return replace(self, stages=tuple(stages))
 
     def __str__(self) -> str:

@@ -1,10 +1,11 @@
-"""Lane functions: a tiny language over x0, x1, ... that is parsed, evaluated and printed.
+"""Lane functions: a small language over x0, x1, ... that is parsed, evaluated and printed.
 
-Numbers, + - * /, unary minus, and min max abs exp ln sqrt tanh sgn floor, which all engines read
-alike; and what is written in these: round (half to even), erf. No names but x<k>, no eval.
+It has numbers, + - * /, unary minus, and min max abs exp ln sqrt tanh sgn floor, which mean the
+same in every SPICE engine. round (half to even) and erf are written in these. There are no names
+but x<k>, and nothing is ever passed to Python's eval.
 
-Nothing is guarded here: whoever writes a function keeps it finite for every input (ngspice stops at
-the logarithm or root of a negative number, and ends exp at 1e99).
+The language guards nothing: whoever writes a function keeps it finite for every input. ngspice
+stops at the logarithm or the root of a negative number, and limits exp to 1e99.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-#: The least and the largest value, either of which may be infinite.
+#: The smallest and the largest value; either may be infinite.
 Interval = tuple[float, float]
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -33,16 +34,17 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sgn": np.sign,
     "floor": np.floor,
 }
-#: What no engine has, or not every engine alike, written in the other functions.
+#: Functions that some engine lacks or computes differently, written in the functions above.
 _WRITTEN: dict[str, str] = {
-    # The nearest integer, the even one for a tie: odd ones begin behind k + 1/2, k even. A value
-    # within 1e-6 of the middle between two counts as a tie, so that noise of the last bits does
-    # not move a code; far below what any converter resolves.
+    # The nearest integer, the even one for a tie: for an even k, k + 1/2 still rounds to k. A value
+    # within 1e-6 of the middle between two integers counts as a tie, so that noise in the last bits
+    # does not change a code. That is far below what any converter resolves.
     "round": "floor((x0+0.5)*0.5+5e-7)-floor((0.5-x0)*0.5+5e-7)",
-    # Within 1e-12 everywhere; behind 6.2 the tail is nothing in double precision.
+    # The error is below 1e-12 everywhere; above 6.2 the tail is 0 in double precision.
     "erf": "sgn(x0)*(1-erf_tail(min(abs(x0),6.2)))",
     "erf_tail": "exp(-x0*x0)*erf_series(1/(1+0.35*x0))",
-    # exp(s*s)*(1-erf(s)) in x0 = 1/(1+0.35*s): the polynomial of least error times exp(-s*s).
+    # exp(s*s)*(1-erf(s)) as a polynomial in x0 = 1/(1+0.35*s). It is fitted for the least error
+    # after the multiplication by exp(-s*s).
     "erf_series": "x0*(0.1979011935588+x0*(0.1922284563688+x0*(0.2116900032517+x0*(0.09423656899475"
     "+x0*(0.1940384244029+x0*(0.1831418226258+x0*(-0.3718464101352+x0*(0.6608836628742"
     "+x0*(-0.5257132606822+x0*(0.1900369845926-x0*0.02659744585248))))))))))",
@@ -53,23 +55,27 @@ _OPERATORS: dict[type[ast.operator], tuple[str, Callable[..., Any]]] = {
     ast.Mult: ("*", np.multiply),
     ast.Div: ("/", np.divide),
 }
-#: The logistic function, by which others know it: never negative, one operator of ONNX.
+#: The logistic function. Other rooms compare with this text: it is never negative, and ONNX has an
+#: operator for it.
 SIGMOID = "0.5+0.5*tanh(0.5*x0)"
 
-#: Numbers and signals of one function in a netlist: many more than any operator writes.
+#: Most numbers and signals of one function in a netlist; operators write far fewer.
 _MOST_LEAVES = 1_000_000
-#: The largest number that every reader takes.
+#: The largest number that every reader of netlists accepts.
 _LARGEST = 1e300
-#: No function that is built here is nested nearly so deeply, and Python's stack holds it.
+#: The deepest nesting. Operators nest far less, and Python's stack still holds this.
 _DEEPEST = 400
 
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> ast.expr:
-    """The tree of a lane function; ValueError where it says something the language has not."""
+    """Return the syntax tree of a lane function.
+
+    Raises ValueError if the text uses anything that the language does not have.
+    """
     try:
         tree = ast.parse(text, mode="eval").body
-    # Python gives up on what is nested too deeply in one way or another.
+    # Python raises different errors for text that is nested too deeply.
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(f"lane function {text!r} cannot be read") from error
     if _depth(tree) > _DEEPEST:
@@ -94,23 +100,23 @@ def parse(text: str) -> ast.expr:
 
 
 def is_sigmoid(tree: ast.expr) -> bool:
-    """Whether a parsed lane function, or a part of one, is the logistic function of x0."""
+    """Return whether a parsed lane function, or a part of one, is the logistic function of x0."""
     return ast.dump(tree) == ast.dump(parse(SIGMOID))
 
 
 def is_sum(text: str) -> bool:
-    """Whether a lane function adds two signals, and does nothing else."""
+    """Return whether a lane function adds two signals, and does nothing else."""
     return ast.dump(parse(text)) == ast.dump(parse("x0+x1"))
 
 
 def fanin(text: str) -> int:
-    """One more than the largest k among the x<k> that a lane function reads."""
+    """Return how many inputs a lane function needs: one more than the largest k of its x<k>."""
     names = [part.id for part in ast.walk(parse(text)) if isinstance(part, ast.Name)]
     return max((int(name[1:]) + 1 for name in names if _is_variable(name)), default=0)
 
 
 def evaluate(text: str, inputs: Sequence[Floats]) -> Floats:
-    """The value of a lane function; `inputs` are arrays of one shape."""
+    """Return the values of a lane function. `inputs` are arrays of one shape, x0 first."""
 
     def value(tree: ast.expr) -> Any:
         match tree:
@@ -132,40 +138,42 @@ def evaluate(text: str, inputs: Sequence[Floats]) -> Floats:
 
 
 def interval(text: str, inputs: Sequence[Interval]) -> Interval:
-    """Bounds that a lane function never leaves while each input stays within its own.
+    """Return bounds of a lane function's values, for inputs within their own bounds.
 
-    They may be wider than need be: a signal that stands in it twice counts as two.
+    The bounds may be wider than necessary, because a signal that occurs twice counts as two
+    signals.
     """
 
     def bounds(tree: ast.expr) -> Interval:
         match tree:
             case ast.Constant(value=number):
-                found = float(number), float(number)  # type: ignore[arg-type]
+                span = float(number), float(number)  # type: ignore[arg-type]
             case ast.Name(id=name):
-                found = inputs[int(name[1:])]
+                span = inputs[int(name[1:])]
             case ast.UnaryOp(operand=operand):
-                found = _combined(ast.Sub, (0.0, 0.0), bounds(operand))
+                span = _combined(ast.Sub, (0.0, 0.0), bounds(operand))
             case ast.BinOp(left=left, op=op, right=right):
-                found = _combined(type(op), bounds(left), bounds(right))
+                span = _combined(type(op), bounds(left), bounds(right))
             case ast.Call(func=ast.Name(id=name), args=args) if name in _WRITTEN:
-                found = interval(_WRITTEN[name], list(map(bounds, args)))
+                span = interval(_WRITTEN[name], list(map(bounds, args)))
             case ast.Call(func=ast.Name(id="abs"), args=[arg]):
                 low, high = bounds(arg)
-                found = max(low, -high, 0.0), max(-low, high)
+                span = max(low, -high, 0.0), max(-low, high)
             case ast.Call(func=ast.Name(id=name), args=args):  # each grows with its arguments
                 lows, highs = zip(*map(bounds, args), strict=True)
-                found = _FUNCTIONS[name](*lows), _FUNCTIONS[name](*highs)
+                span = _FUNCTIONS[name](*lows), _FUNCTIONS[name](*highs)
             case _:
                 raise AssertionError(f"unparsed tree in {text!r}")
-        return found
+        return span
 
     with np.errstate(all="ignore"):
         low, high = map(float, bounds(parse(text)))
-    # Where bounds are infinite there may be no number for their difference.
+    # The difference of infinite bounds may be nan.
     return -np.inf if np.isnan(low) else low, np.inf if np.isnan(high) else high
 
 
 def _combined(op: type[ast.operator], one: Interval, other: Interval) -> Interval:
+    """Return the bounds of an operation on two values within their bounds."""
     (low, high), (least, most) = one, other
     if op is ast.Add:
         return low + least, high + most
@@ -175,16 +183,19 @@ def _combined(op: type[ast.operator], one: Interval, other: Interval) -> Interva
         if least <= 0 <= most:
             return -np.inf, np.inf
         least, most = 1 / most, 1 / least
-    # A signal is finite: 0 times it is 0, however large it may be.
+    # A signal is finite, so 0 times a signal is 0 even if it has no bound.
     ends = [a * b if a and b else 0.0 for a in (low, high) for b in (least, most)]
     return min(ends), max(ends)
 
 
 def spice(text: str, variables: Sequence[str]) -> str:
-    """The same function in SPICE's words: binary min and max, plain numbers, `variables[k]`."""
+    """Return the function in SPICE syntax, with `variables[k]` for x<k>.
+
+    min and max get two arguments each, and numbers are written out.
+    """
 
     def binary(name: str, args: list[str]) -> str:
-        # A balanced tree: readers of netlists end at some depth of brackets (Python's at 200).
+        # A balanced tree, because readers of netlists limit the depth of brackets (Python's: 200).
         while len(args) > 1:
             pairs = zip(args[::2], args[1::2], strict=False)
             args = [f"{name}({a},{b})" for a, b in pairs] + args[len(args) & ~1 :]
@@ -215,9 +226,9 @@ def _is_number(value: object) -> bool:
 
 
 def _leaves(tree: ast.AST) -> tuple[int, int]:
-    """Signals and numbers in a lane function when what is `_WRITTEN` is written out.
+    """Return the number of signals and of numbers once `_WRITTEN` functions are expanded.
 
-    Each function written in others repeats its argument, so a few of them nested are endless text.
+    A function in `_WRITTEN` repeats its argument, so a few nested ones give a very long text.
     """
     match tree:
         case ast.Name():
@@ -225,16 +236,19 @@ def _leaves(tree: ast.AST) -> tuple[int, int]:
         case ast.Constant():
             return 0, 1
         case ast.Call(func=ast.Name(id=name), args=args) if name in _WRITTEN:
-            times, own = _leaves(parse(_WRITTEN[name]))
+            times, constants = _leaves(parse(_WRITTEN[name]))
             signals, numbers = _leaves(args[0])
-            return times * signals, times * numbers + own
+            return times * signals, times * numbers + constants
     inner = tree.args if isinstance(tree, ast.Call) else ast.iter_child_nodes(tree)
-    found = [_leaves(part) for part in inner]
-    return sum(signals for signals, _ in found), sum(numbers for _, numbers in found)
+    counts = [_leaves(part) for part in inner]
+    return sum(signals for signals, _ in counts), sum(numbers for _, numbers in counts)
 
 
 def _depth(tree: ast.AST) -> int:
-    """Levels of a tree, counted one by one: what is too deep for Python's stack counts, too."""
+    """Return the number of levels of a tree.
+
+    It counts level by level, without recursion, because a tree may be too deep for Python's stack.
+    """
     level, count = [tree], 0
     while level:
         level = [child for part in level for child in ast.iter_child_nodes(part)]

@@ -1,4 +1,7 @@
-"""Graph: what is computed. Nodes over named tensors, static shapes, batch 1, weights apart."""
+"""Graph: what a network computes.
+
+Nodes over named tensors with static shapes; weights are separate.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,10 @@ Tensor = NDArray[Any]
 
 @dataclass(frozen=True)
 class Node:
-    """One application of an operator of ONNX's own (the frontend lets no other domain in).
+    """One application of an operator of the ONNX domain; the frontend refuses other domains.
 
-    `inputs` holds tensor names, "" for an absent optional one.
-
-    Attribute values are int, float, str, tuples of these, or a numpy array (tensors).
+    inputs: tensor names, "" for an absent optional input. attrs: the values are int, float, str,
+    tuples of these, or a numpy array for a tensor.
     """
 
     name: str
@@ -34,12 +36,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network: `nodes` in topological order, `shapes` of every tensor (batch axis 1 included).
+    """A network: `nodes` in topological order, `shapes` of every tensor (with a batch axis of 1).
 
     `weights` are the constant tensors in the dtype of the file (float16 widened to float32).
     `inputs` and `outputs` are tensor names; no weight is an input.
-    `kinds` are the element types of the signals that are not real numbers, in ONNX's words and
-    lower case (uint8, int64, bool, float8e4m3fn ...); any other signal is a real number.
+    `kinds` has the element types of signals that are not real numbers, in ONNX's words and in lower
+    case (uint8, int64, bool, float8e4m3fn ...). A signal without an entry is a real number.
     """
 
     name: str
@@ -52,19 +54,19 @@ class Graph:
     kinds: Mapping[str, str] = field(default_factory=dict)
 
     def verify(self) -> None:
-        """Raise AssertionError where the graph is not well formed."""
-        known = set(self.inputs) | set(self.weights)
+        """Raise AssertionError if the graph is not well formed."""
+        written = set(self.inputs) | set(self.weights)
         assert not set(self.inputs) & set(self.weights), "a weight is also an input"
         for node in self.nodes:
             for name in node.inputs:
-                assert not name or name in known, f"{node.name}: {name!r} is read before written"
+                assert not name or name in written, f"{node.name}: {name!r} is read before written"
             for name in node.outputs:
-                assert not name or name not in known, f"{node.name}: {name!r} is written twice"
-                known.add(name)
-        for name in known - {""}:
+                assert not name or name not in written, f"{node.name}: {name!r} is written twice"
+                written.add(name)
+        for name in written - {""}:
             assert name in self.shapes, f"{name!r} has no shape"
         for name in self.outputs:
-            assert name in known, f"output {name!r} is never written"
+            assert name in written, f"output {name!r} is never written"
 
     def __str__(self) -> str:
         head = f"graph {self.name} opset {self.opset}"

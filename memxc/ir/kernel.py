@@ -1,4 +1,4 @@
-"""Kernel and Crossbar: a stack of weight blocks before, and of conductances after, programming."""
+"""Kernel, a stack of weight blocks, and Crossbar, the stack of conductances after programming."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Floats = NDArray[np.float64]
 
 #: In `Crossbar.line`: the word line carries the bias voltage, not an input.
 BIAS = -1
-#: Conductances worked on together: few enough to stay near the processor.
+#: Conductances that are processed together: few enough to stay in the processor's cache.
 _CHUNK = 1 << 19
 
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """A stack of weight blocks and everywhere it is used. Contributions to one lane add.
+    """A stack of weight blocks, and every place that uses it. Contributions to one lane add up.
 
     values: (groups, devices), any float type, output units per input unit.
-    cell:   (rows, columns) int32, index into `values`, -1 for an empty place; None means dense,
-            row-major: devices = rows * columns.
+    cell:   (rows, columns) int32, index into `values`, -1 where there is no weight; None means
+            dense, row-major: devices = rows * columns.
     bias:   (groups, columns) in output units, or None.
-    taps:   where the rows read (places, groups, rows); sinks: where the columns add.
+    taps:   the nets that the rows read; sinks: the nets that the columns add to.
     grid:   the layout of the places, row-major; its product is the number of places.
-    bias_lines: word lines that share the bias (set by calibrate; it makes a large bias fit).
+    bias_lines: word lines that share the bias (set by calibrate, so that a large bias fits).
     """
 
     values: NDArray[Any]
@@ -44,38 +44,38 @@ class Kernel:
 
     @property
     def rows(self) -> int:
-        """Input lines of one block, without the bias."""
+        """Number of input lines of one block, without the bias."""
         return self.taps.lines
 
     @property
     def columns(self) -> int:
-        """Output lines of one block."""
+        """Number of output lines of one block."""
         return self.sinks.lines
 
     @property
     def groups(self) -> int:
-        """Blocks in the stack."""
+        """Number of blocks in the stack."""
         return self.taps.groups
 
     @property
     def places(self) -> int:
-        """Positions each block is used at."""
+        """Number of positions at which each block is used."""
         return self.taps.places
 
     @property
     def devices(self) -> int:
-        """Weights of one block that exist (a zero inside the kernel exists, padding does not)."""
+        """Number of weights in one block. A zero inside the kernel counts, padding does not."""
         return self.rows * self.columns if self.cell is None else int((self.cell >= 0).sum())
 
     @property
     def pattern(self) -> Ints:
-        """`cell`, written out where it is None."""
+        """`cell` as an array, also for a dense kernel: (rows, columns) int32."""
         if self.cell is not None:
             return self.cell
         return np.arange(self.rows * self.columns, dtype=np.int32).reshape(self.rows, self.columns)
 
     def weight(self, groups: slice = slice(None), columns: slice = slice(None)) -> Floats:
-        """Dense weights (groups, rows, columns), 0 at empty places."""
+        """Return dense weights (groups, rows, columns), with 0 where there is no weight."""
         values = self.values[groups]
         if self.cell is None:
             dense = values.reshape(len(values), self.rows, self.columns)[..., columns]
@@ -84,7 +84,7 @@ class Kernel:
         return np.where(cell >= 0, np.asarray(values, dtype=np.float64)[:, cell], 0.0)
 
     def verify(self, src_width: int, dst_width: int) -> None:
-        """Raise AssertionError where the parts do not fit together."""
+        """Raise AssertionError if the parts do not fit together."""
         _placed(self.taps, self.sinks, self.grid, src_width, dst_width)
         assert self.values.ndim == 2, "weights are not blocks x devices"
         assert self.taps.groups == self.sinks.groups == len(self.values), "groups differ"
@@ -105,15 +105,16 @@ class Kernel:
 
 @dataclass(frozen=True, eq=False)
 class Crossbar:
-    """A stack of crossbar definitions: equal wiring, different conductances.
+    """A stack of crossbar definitions with equal wiring and different conductances.
 
-    g:        (groups, devices) siemens; 0 S is no device.
-    cell:     (word lines, bit lines) int32, index into `g`, -1 where no device stands.
+    g:        (groups, devices) siemens; 0 S means that there is no device.
+    cell:     (word lines, bit lines) int32, index into `g`, -1 where there is no device.
     line:     (word lines,) the row of `taps` that drives it, or BIAS.
-    sign:     (word lines,) +1 the input or +v_bias, -1 its inverse.
-    column:   (bit lines,) the column of `sinks` it adds to.
-    polarity: (bit lines,) +1 a plus bit line, -1 a minus one (differential pair).
-    definition: (groups,) number of the netlist definition each block uses.
+    sign:     (word lines,) +1 for the input or +v_bias, -1 for its inverse.
+    column:   (bit lines,) the column of `sinks` that it adds to.
+    polarity: (bit lines,) +1 for a plus bit line, -1 for a minus one (differential pair).
+    definition: (groups,) number of the netlist definition that each block uses.
+    taps, sinks, grid: as in Kernel.
     """
 
     g: Floats
@@ -129,40 +130,43 @@ class Crossbar:
 
     @property
     def word_lines(self) -> int:
-        """Rows of the placed array in use."""
+        """Number of word lines in use."""
         return len(self.line)
 
     @property
     def bit_lines(self) -> int:
-        """Columns of the placed array in use."""
+        """Number of bit lines in use."""
         return len(self.column)
 
     @property
     def groups(self) -> int:
-        """Definitions in the stack."""
+        """Number of definitions in the stack."""
         return self.taps.groups
 
     @property
     def places(self) -> int:
-        """Positions each definition is placed at."""
+        """Number of positions at which each definition is placed."""
         return self.taps.places
 
     @cached_property
     def devices(self) -> int:
-        """Places for a device in one definition."""
+        """Number of places for a device in one definition."""
         return int((self.cell >= 0).sum())
 
     @cached_property
     def uses(self) -> NDArray[np.intp]:
-        """At how many places of a block each of its conductances stands, (devices,)."""
+        """How many devices of a block have each of its conductances, (devices,)."""
         return np.bincount(self.cell[self.cell >= 0], minlength=self.g.shape[1])
 
     @cached_property
     def equal(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """The first of each set of equal blocks, in order, and the set that each block is in."""
+        """The first block of each set of equal blocks, in order, and the set of each block.
+
+        (sets,) and (groups,). Blocks are grouped by a hash of their bits and then compared in full.
+        """
         words = np.ascontiguousarray(self.g).view(np.uint64)
         factors = np.random.default_rng(0).integers(1, 1 << 62, words.shape[1], dtype=np.uint64)
-        # It overflows, as it should.
+        # The sum is a hash modulo 2**64; its overflow is intended.
         sums = (words * (2 * factors + 1)).sum(axis=1)
         _, first, which = np.unique(sums, return_index=True, return_inverse=True)
         if len(first) == self.groups or not (words[first[which]] == words).all():
@@ -172,43 +176,46 @@ class Crossbar:
 
     @cached_property
     def present(self) -> NDArray[np.intp]:
-        """Devices of each block, (groups,), without those of 0 S, which are none."""
+        """Number of devices of each block, (groups,); a conductance of 0 S is no device."""
         if self.g.size and self.g.min() > 0:
             return np.full(self.groups, self.uses.sum())
         return np.asarray((self.g > 0) @ self.uses)
 
     def conductance(self, groups: slice | NDArray[np.intp] = slice(None)) -> Floats:
-        """Dense conductances (groups, word lines, bit lines) in siemens, 0 where none stands."""
+        """Return dense conductances (groups, word lines, bit lines), S, 0 without a device."""
         return np.where(self.cell >= 0, self.g[groups][:, self.cell], 0.0)
 
     def parts(self) -> Iterator[Crossbar]:
-        """The stack a few blocks at a time: as many as stay near the processor."""
+        """Yield the stack in parts of a few blocks, as many as stay in the processor's cache."""
         step = blocks_at_once(self.g.shape[1])
         if step >= self.groups:
             yield self
             return
         for first in range(0, self.groups, step):
-            some = slice(first, first + step)
+            part = slice(first, first + step)
             yield replace(
                 self,
-                g=self.g[some],
-                definition=ints(self.definition[some]),
-                taps=replace(self.taps, group=ints(self.taps.group[some])),
-                sinks=replace(self.sinks, group=ints(self.sinks.group[some])),
+                g=self.g[part],
+                definition=ints(self.definition[part]),
+                taps=replace(self.taps, group=ints(self.taps.group[part])),
+                sinks=replace(self.sinks, group=ints(self.sinks.group[part])),
             )
 
     def loads(self, words: NDArray[np.bool_] | slice = slice(None)) -> Floats:
-        """Siemens on each bit line, (groups, bit lines), from all word lines or some of them."""
+        """Return the sum of conductances on each bit line, (groups, bit lines) siemens.
+
+        words: the word lines that count, all by default.
+        """
         first, which = self.equal
         return _sums(self.g[first], self.cell[words].T)[which]
 
     def drains(self) -> Floats:
-        """Siemens on each word line, (groups, word lines)."""
+        """Return the sum of conductances on each word line, (groups, word lines) siemens."""
         first, which = self.equal
         return _sums(self.g[first], self.cell)[which]
 
     def verify(self, src_width: int, dst_width: int) -> None:
-        """Raise AssertionError where the parts do not fit together."""
+        """Raise AssertionError if the parts do not fit together."""
         _placed(self.taps, self.sinks, self.grid, src_width, dst_width)
         assert self.g.ndim == 2, "conductances are not blocks x devices"
         assert self.taps.groups == self.sinks.groups == len(self.g), "groups differ"
@@ -238,7 +245,7 @@ class Crossbar:
 def _placed(
     taps: Windows, sinks: Windows, grid: tuple[int, ...], src_width: int, dst_width: int
 ) -> None:
-    """Raise AssertionError where windows do not fit their buses, or each other."""
+    """Raise AssertionError if windows do not fit their buses or each other."""
     taps.verify(src_width, lowest=-1)
     sinks.verify(dst_width, lowest=-2)
     assert min(grid, default=1) > 0, "the grid has an axis of no places"
@@ -246,12 +253,12 @@ def _placed(
 
 
 def blocks_at_once(devices: int) -> int:
-    """How many blocks of so many conductances are worked on together."""
+    """Return how many blocks with this number of conductances are processed together."""
     return max(1, _CHUNK // max(1, devices))
 
 
 def _sums(g: Floats, cell: Ints) -> Floats:
-    """The conductances of each row of `cell` added, (groups, rows); no block is spread out."""
+    """Return the sum of conductances in each row of `cell`, (groups, rows); no block gets dense."""
     rows, columns = np.nonzero(cell >= 0)
     sums = np.zeros((len(g), len(cell)))
     if len(rows):

@@ -6,13 +6,13 @@ import re
 
 
 def bits(kind: str) -> int:
-    """Bits of an integer type; 1 for bool, 0 for anything else."""
-    found = re.fullmatch(r"u?int(\d+)", kind)
-    return int(found[1]) if found else int(kind == "bool")
+    """Return the number of bits of an integer type; 1 for bool, 0 for any other type."""
+    match = re.fullmatch(r"u?int(\d+)", kind)
+    return int(match[1]) if match else int(kind == "bool")
 
 
 def code_range(kind: str) -> tuple[int, int]:
-    """The least and the largest number of an integer type, or of bool."""
+    """Return the smallest and the largest number of an integer type, or of bool."""
     wide = bits(kind)
     if kind.startswith("int"):
         return -(2 ** (wide - 1)), 2 ** (wide - 1) - 1

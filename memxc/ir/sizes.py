@@ -1,4 +1,4 @@
-"""What stages take: numbers in their tables, and the connections that a netlist draws."""
+"""The size of stages: numbers in their tables, and the connections that a netlist draws."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from memxc.ir.windows import Windows
 
 @dataclass
 class Size:
-    """What has been added up so far.
+    """The sizes added up so far.
 
     tables: numbers that say which net is where. connections: nets at the inputs and outputs of all
-    cells and crossbars, each counted wherever it is connected.
+    cells and crossbars; a net counts once for each connection.
     """
 
     tables: int = 0
@@ -22,11 +22,11 @@ class Size:
 
     @property
     def largest(self) -> int:
-        """The larger of the two."""
+        """The larger one of the two counts."""
         return max(self.tables, self.connections)
 
     def add(self, stages: Iterable[Stage]) -> None:
-        """Count some stages in."""
+        """Add the sizes of some stages."""
         for stage in stages:
             if isinstance(stage, Rename):
                 self.tables += len(stage.index)

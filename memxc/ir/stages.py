@@ -1,6 +1,6 @@
-"""The narrow waist: Linear (and Array, its programmed form), Lanes, Rename, and what stays digital.
+"""The kinds of stage: Linear (Array after programming), Lanes, Rename, and Digital.
 
-After `lower`, nothing knows the name of an operator.
+After `lower`, no room knows the name of an operator; these kinds are all that a design has.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ Floats = NDArray[np.float64]
 DeviceKind = Literal["memristor", "resistor", "batchnorm"]
 Schedule = Literal["parallel", "sequential"]
 Signed = Literal["differential", "inverted-inputs"]
-#: The ends of a word line that its driver is wired to: the first column's, or the last's as well.
+#: The ends of a word line that its driver is wired to: at the first column, or at the last one too.
 Drive = Literal["left", "both"]
-#: What a circuit can be called.
+#: Names that a circuit may have.
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class _Weighted:
-    """What Linear and Array are asked alike; `cell` and `schedule` are fields of both."""
+    """Properties that Linear and Array share; `cell` and `schedule` are fields of both."""
 
     cell: DeviceKind
     schedule: Schedule
 
     @property
     def programmable(self) -> bool:
-        """Whether it is made of memristors, which are programmed, vary and may be nonlinear."""
+        """Whether the stage has memristors, which are programmed, vary and may be nonlinear."""
         return self.cell != "resistor"
 
     @property
     def tiled(self) -> bool:
-        """Whether its memristors stand on unit crossbars, not beside them as batchnorm."""
+        """Whether its memristors are on unit crossbars; those of batchnorm are not."""
         return self.cell == "memristor"
 
     @property
     def sequential(self) -> bool:
-        """Whether one crossbar serves all places, one a period."""
+        """Whether one crossbar computes all places, one in each period."""
         return self.schedule == "sequential"
 
     def placed(self, places: int) -> int:
-        """At how many of its places a block has hardware of its own."""
+        """Return at how many of its places a block has hardware of its own."""
         return 1 if self.sequential else places
 
 
@@ -58,11 +58,11 @@ class _Weighted:
 class Linear(_Weighted):
     """Weights at places. `cell` says what they are made of.
 
-    memristor: programmed crossbars; resistor: fixed parts (AveragePool), never counted as
-    memristors; batchnorm: a kept BatchNormalization, one scale and one bias a channel.
-    noise: what each read adds, normal and independent from lane to lane: variances in squared
-    output units per squared input unit, as kernels. Of effective weights only; evaluate has the
-    mean.
+    memristor: programmed crossbars. resistor: fixed parts (AveragePool), never counted as
+    memristors. batchnorm: a kept BatchNormalization, one scale and one bias a channel.
+    noise: variances that each read adds, as kernels, in squared output units per squared input
+    unit; normal, and independent from lane to lane. Only effective weights have it; evaluate
+    computes the mean.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Linear(_Weighted):
         return (self.src,)
 
     def verify(self, widths: Mapping[str, int]) -> None:
-        """Raise AssertionError where a kernel does not fit its buses."""
+        """Raise AssertionError if a kernel does not fit its buses."""
         assert self.kernels, "a linear stage without kernels"
         _known(self.cell, self.schedule)
         for kernel in (*self.kernels, *self.noise):
@@ -97,10 +97,10 @@ class Array(_Weighted):
     r_f:    (dst width,) ohm, feedback of op-amp 2; one value a lane, shared by its row parts.
     r_join: (dst width,) ohm, feedback of op-amp 1 and joining resistor (differential only).
     v_bias: volts on a bias line.  gain: open-loop gain of the op-amps, inf for an ideal one.
-    offset: (2, dst width) volts that op-amp 1 and 2 of a lane hold their summing nodes at; None
-            for 0. A lane with one op-amp has that of op-amp 2.
-    read_noise: standard deviation of a conductance from one read to the next, relative.
-    drive:  where the word lines are driven; all one where wires are perfect conductors.
+    offset: (2, dst width) volts at which op-amp 1 and 2 of a lane hold their summing nodes; None
+            means 0. A lane with one op-amp uses the value of op-amp 2.
+    read_noise: relative standard deviation of a conductance from one read to the next.
+    drive:  the ends at which word lines are driven; it matters only if wires have resistance.
     """
 
     name: str
@@ -120,7 +120,7 @@ class Array(_Weighted):
 
     @property
     def single_ended(self) -> bool:
-        """Whether a lane has one bit line and one op-amp, its negative weights inverted inputs."""
+        """Whether a lane has one bit line and one op-amp, and negative weights invert inputs."""
         return self.signed == "inverted-inputs"
 
     @property
@@ -129,7 +129,7 @@ class Array(_Weighted):
         return (self.src,)
 
     def verify(self, widths: Mapping[str, int]) -> None:
-        """Raise AssertionError where a crossbar or a resistor does not fit its buses."""
+        """Raise AssertionError if a crossbar or a resistor does not fit its buses."""
         assert self.crossbars, "an array without crossbars"
         for crossbar in self.crossbars:
             crossbar.verify(widths[self.src], widths[self.dst])
@@ -141,10 +141,10 @@ class Array(_Weighted):
         if self.offset is not None:
             assert self.offset.shape == (2, widths[self.dst]), "not two offsets a lane"
             assert np.isfinite(self.offset).all(), "an offset is not finite"
-        assert 0 <= self.read_noise < math.inf, "no standard deviation is that"
+        assert 0 <= self.read_noise < math.inf, "the read noise is not a standard deviation"
         _known(self.cell, self.schedule)
-        assert self.signed in get_args(Signed), f"no sign is kept {self.signed!r}"
-        assert self.drive in get_args(Drive), f"no word line is driven at {self.drive!r}"
+        assert self.signed in get_args(Signed), f"{self.signed!r} is not a way to keep signs"
+        assert self.drive in get_args(Drive), f"{self.drive!r} is not an end of a word line"
 
     def __str__(self) -> str:
         kind = "" if self.tiled else f" {self.cell}"
@@ -154,9 +154,9 @@ class Array(_Weighted):
 
 @dataclass(frozen=True)
 class Circuit:
-    """The cell that builds one lane, by the name of its template, and what it is made of.
+    """The cell that builds one lane, by the name of its template, and the number of its parts.
 
-    converters: analog-to-digital or digital-to-analog, of as many bits as the lane has codes.
+    converters: analog-to-digital or digital-to-analog, with as many bits as the lane has codes.
     """
 
     name: str
@@ -167,21 +167,23 @@ class Circuit:
     converters: int = 0
 
     def verify(self) -> None:
-        """Raise AssertionError where the name is no word of a netlist, or less than none is built.
+        """Raise AssertionError if the name is no netlist word, or a number of parts is negative.
 
-        The name stands in netlists and benches as it is: a line end in it would be a card.
+        Netlists and test benches contain the name as it is: with a line end in it, the rest of it
+        would be a card of its own.
         """
-        assert _WORD.fullmatch(self.name), f"no circuit is called {self.name!r}"
+        assert _WORD.fullmatch(self.name), f"{self.name!r} is not the name of a circuit"
         counts = self.opamps, self.diodes, self.multipliers, self.inverters, self.converters
-        assert min(counts) >= 0, f"a {self.name} of less than no parts"
+        assert min(counts) >= 0, f"a {self.name} has a negative number of parts"
 
 
 @dataclass(frozen=True, eq=False)
 class Lanes:
-    """One small function on each net or on k nets.
+    """One small function on each net, or on k nets.
 
-    `taps[i]` reads bus `srcs[i]`; all have the same places and groups. Lane g * places + p of
-    `dst` is expr(x0, x1, ...), the x being the lines of all taps in order, in units of activation.
+    `taps[i]` reads bus `srcs[i]`; all taps have the same places and groups. Lane g * places + p of
+    `dst` is expr(x0, x1, ...), where x0, x1, ... are the lines of all taps in order, in units of
+    activation.
     """
 
     name: str
@@ -190,22 +192,22 @@ class Lanes:
     taps: tuple[Windows, ...]
     expr: str
     circuit: Circuit
-    #: The output is never larger in magnitude, and in the same volts per unit, as the inputs.
+    #: The output never exceeds the inputs in magnitude, and has their volts per unit.
     keeps_scale: bool = False
 
     @property
     def rectifies(self) -> bool:
-        """Whether it is a function of one signal, and 0 wherever that is not above 0."""
+        """Whether the function has one signal and is 0 wherever this is not above 0."""
         one = sum(taps.lines for taps in self.taps) == 1
         return one and expr.interval(self.expr, [(-math.inf, 0.0)]) == (0.0, 0.0)
 
     @property
     def adds(self) -> bool:
-        """Whether it adds two signals."""
+        """Whether the function adds two signals."""
         return expr.is_sum(self.expr)
 
     def verify(self, widths: Mapping[str, int]) -> None:
-        """Raise AssertionError where taps, buses and expression do not agree."""
+        """Raise AssertionError if taps, buses and expression do not agree."""
         assert len(self.srcs) == len(self.taps) > 0, "one window a source"
         for src, taps in zip(self.srcs, self.taps, strict=True):
             taps.verify(widths[src], lowest=GROUND)
@@ -220,7 +222,10 @@ class Lanes:
 
 @dataclass(frozen=True, eq=False)
 class Rename:
-    """Renaming: lane i of `dst` is lane index[i] of the sources laid end to end, or GROUND."""
+    """Renaming of nets, without hardware.
+
+    Lane i of `dst` is lane index[i] of the sources, concatenated in order, or GROUND.
+    """
 
     name: str
     srcs: tuple[str, ...]
@@ -228,7 +233,7 @@ class Rename:
     index: Ints
 
     def verify(self, widths: Mapping[str, int]) -> None:
-        """Raise AssertionError where the index does not fit the buses."""
+        """Raise AssertionError if the index does not fit the buses."""
         total = sum(widths[src] for src in self.srcs)
         assert self.index.shape == (widths[self.dst],), "one entry a lane"
         assert self.index.dtype == np.int32, "index is not int32"
@@ -241,9 +246,9 @@ class Rename:
 
 @dataclass(frozen=True, eq=False)
 class Digital:
-    """What stays digital at the edge of the network (Softmax, ArgMax), named in the report.
+    """A stage that stays digital at the edge of the network (Softmax, ArgMax). The report names it.
 
-    `function` is a name in memxc.evaluation.digital; it works on tensors in units of activation.
+    `function` is a name in memxc.evaluation.digital. It computes on tensors in units of activation.
     """
 
     name: str
@@ -253,7 +258,7 @@ class Digital:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def verify(self, widths: Mapping[str, int]) -> None:
-        """Nothing to check beyond the names of the buses."""
+        """Check nothing: only the names of the buses matter, and Design.verify checks those."""
 
     def __str__(self) -> str:
         options = "".join(f" {key}={value}" for key, value in sorted(self.options.items()))
@@ -264,8 +269,8 @@ Stage = Linear | Array | Lanes | Rename | Digital
 
 
 def _known(cell: str, schedule: str) -> None:
-    assert cell in get_args(DeviceKind), f"no cell is {cell!r}"
-    assert schedule in get_args(Schedule), f"no schedule is {schedule!r}"
+    assert cell in get_args(DeviceKind), f"{cell!r} is not a kind of cell"
+    assert schedule in get_args(Schedule), f"{schedule!r} is not a schedule"
 
 
 def _listing(blocks: tuple[Kernel, ...] | tuple[Crossbar, ...]) -> str:

@@ -1,9 +1,16 @@
-"""Windows: how a kernel knows its nets without a table of places x lines.
+"""Windows: how a kernel finds its nets without a table of places x lines.
 
     net at line l of place p of group g  =  frame[ origin[p] + group[g] + offset[l] ]
 
-`frame` is the bus seen as (channels, height, width, ...) with its border already in it. A layer
-costs O(bus + places + lines). The three index vectors count in the flattened frame.
+`frame` is the bus seen as (channels, height, width, ...) with its border already in it. The three
+index vectors count in the flattened frame. A layer costs O(bus + places + lines) memory.
+
+    frame: 3 x 3 nets with a border         origin[p]: the top left corner of the window at place p
+      .  .  .  .  .                         group[g]:  the first net of the channels of group g
+      .  0  1  2  .    the 2 x 2 kernel     offset[l]: the distance from the corner to line l
+      .  3 [4  5] .    at place 10 of 16
+      .  6 [7  8] .    reads 4 5 7 8        "." is GROUND, a net held at 0 V
+      .  .  .  .  .
 """
 
 from __future__ import annotations
@@ -20,15 +27,15 @@ Ints = NDArray[np.int32]
 
 #: A net held at 0 V: constant padding.
 GROUND = -1
-#: An output that is not wanted: the clipped part of the last patch.
+#: An output that nobody reads: the part of the last sub-image that is cut off.
 DISCARD = -2
 _LOW, _HIGH = -(2**31), 2**31 - 1
-#: Nets looked at together.
+#: Nets that are processed together.
 _CHUNK = 1 << 20
 
 
 def ints(values: object) -> Ints:
-    """A read-only int32 array. Raises TooLargeError where a number has no place in 32 bits."""
+    """Return a read-only int32 array. Raises TooLargeError if a number does not fit in 32 bits."""
     wide = np.asarray(values)
     if wide.dtype.itemsize > 4 and wide.size and not _LOW <= wide.min() <= wide.max() <= _HIGH:
         raise TooLargeError("it counts nets beyond 2**31")
@@ -39,7 +46,10 @@ def ints(values: object) -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """`frame`: net ids, any rank. `origin` (places,), `group` (groups,), `offset` (lines,)."""
+    """Net numbers by place, group and line.
+
+    frame: net numbers, any rank. origin: (places,). group: (groups,). offset: (lines,).
+    """
 
     frame: Ints
     origin: Ints
@@ -48,34 +58,34 @@ class Windows:
 
     @property
     def places(self) -> int:
-        """How many positions the kernel is used at."""
+        """Number of positions at which the kernel is used."""
         return len(self.origin)
 
     @property
     def groups(self) -> int:
-        """How many weight blocks the stack has."""
+        """Number of weight blocks in the stack."""
         return len(self.group)
 
     @property
     def lines(self) -> int:
-        """How many lines one block has on this side."""
+        """Number of lines that one block has on this side."""
         return len(self.offset)
 
     def nets(self, groups: slice = slice(None), places: slice = slice(None)) -> Ints:
-        """Net ids, shape (groups, places, lines)."""
+        """Return net numbers, shape (groups, places, lines)."""
         return np.asarray(self.frame.reshape(-1)[self.index(groups, places)])
 
     def index(self, groups: slice = slice(None), places: slice = slice(None)) -> Ints:
-        """Where they stand in the flattened frame, shape (groups, places, lines)."""
+        """Return the nets' positions in the flattened frame, shape (groups, places, lines)."""
         return np.asarray(self.group[groups, None, None] + self.origin[places, None] + self.offset)
 
     def pieces(
         self, most: int, columns: int = 0, samples: int = 1
     ) -> Iterator[tuple[slice, slice]]:
-        """Slices of groups and places, so that no more than `most` numbers are held at once.
+        """Yield slices of groups and places, so that no more than `most` numbers are held at once.
 
-        For each sample a place holds its lines and `columns` results, a group lines x columns
-        weights; a single place of a single group is never divided.
+        For each sample, a place holds its lines and `columns` results; a group holds lines x
+        columns weights. A single place of a single group is never divided.
         """
         lines = self.lines + columns
         places = max(1, min(self.places, most // max(1, samples * lines)))
@@ -86,16 +96,19 @@ class Windows:
                 yield slice(group, group + groups), slice(place, place + places)
 
     def distinct(self) -> tuple[Windows, NDArray[np.intp]]:
-        """Groups that see the same nets once each, and which of these each group is, (groups,)."""
-        there = np.zeros(int(self.group.max()) + 1, dtype=bool)
-        there[self.group] = True
-        found = np.flatnonzero(there)
-        return replace(self, group=ints(found)), (np.cumsum(there) - 1)[self.group]
+        """Return the distinct groups, and the number of each group's distinct one, (groups,)."""
+        present = np.zeros(int(self.group.max()) + 1, dtype=bool)
+        present[self.group] = True
+        starts = np.flatnonzero(present)
+        return replace(self, group=ints(starts)), (np.cumsum(present) - 1)[self.group]
 
     def merged(
         self, values: NDArray[np.float64], join: np.ufunc = np.add
     ) -> tuple[Windows, NDArray[np.float64]]:
-        """The distinct groups, and their values (distinct groups, lines): sums, or as `join`."""
+        """Return the distinct groups, and the joined values of equal ones (distinct groups, lines).
+
+        join: how values of equal groups are combined, the sum by default.
+        """
         once, which = self.distinct()
         if once.groups == self.groups and (which[:-1] < which[1:]).all():
             return once, values
@@ -104,7 +117,10 @@ class Windows:
         return once, join.reduceat(values[order], firsts, axis=0)
 
     def add(self, lanes: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        """Add `values` (groups, lines) to `lanes` (width,) at every place, discarded ones not."""
+        """Add `values` (groups, lines) to `lanes` (width,) in place, at every place of the windows.
+
+        Values for DISCARD are dropped.
+        """
         once, sums = self.merged(values)
         spare = np.append(lanes, 0.0)
         for groups, places in once.pieces(_CHUNK):
@@ -114,11 +130,11 @@ class Windows:
         lanes[:] = spare[:-1]
 
     def cut(self, lines: slice) -> Windows:
-        """The same windows over some of the lines."""
+        """Return the same windows with only some of the lines."""
         return Windows(self.frame, self.origin, self.group, ints(self.offset[lines]))
 
     def coordinates(self) -> tuple[Ints, Ints, Ints]:
-        """`origin`, `group` and `offset` per axis of the frame: shapes (n, rank)."""
+        """Return `origin`, `group` and `offset` as coordinates in the frame, each (n, rank)."""
         shape = self.frame.shape
         parts = [
             np.array(np.unravel_index(v, shape), dtype=np.int32).T
@@ -127,7 +143,10 @@ class Windows:
         return parts[0], parts[1], parts[2]
 
     def verify(self, width: int, lowest: int) -> None:
-        """Check net ids against the bus and every index per axis (a flat sum could wrap)."""
+        """Raise AssertionError if a net is not on the bus, or if a window leaves the frame.
+
+        Every axis is checked by itself, because a sum in the flattened frame could wrap around.
+        """
         assert self.frame.dtype == np.int32, "frame is not int32"
         assert self.frame.size > 0, "frame is empty"
         assert lowest <= int(self.frame.min()), "frame holds an unknown sentinel"
@@ -148,12 +167,12 @@ class Windows:
 
 
 def identity_windows(width: int) -> Windows:
-    """One place, one group, every lane of a bus in order."""
+    """Return windows with one place and one group that read every lane of a bus in order."""
     lanes = ints(np.arange(width))
     return Windows(lanes, ints([0]), ints([0]), lanes)
 
 
 def lanewise(nets: object) -> Windows:
-    """One line a place: `nets` (places,) gives the net each lane reads."""
+    """Return windows with one line a place: `nets` (places,) has the net that each lane reads."""
     frame = ints(nets)
     return Windows(frame, ints(np.arange(frame.size)), ints([0]), ints([0]))

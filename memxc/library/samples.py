@@ -43,7 +43,7 @@ def save(
     model is; usage for a name that cannot be; cannot-write.
     """
     arrays = {
-        name: _array(f"{path}:{name}", values)
+        name: numbers(f"{path}:{name}", values)
         for name, values in (inputs if isinstance(inputs, Mapping) else {"x": inputs}).items()
     }
     if not arrays or (labels is not None and "y" in arrays):
@@ -51,7 +51,7 @@ def save(
         raise fail("usage", str(path), what)
     shapes = {name: (1, *values.shape[1:]) for name, values in arrays.items()}
     if labels is not None:
-        arrays["y"] = _array(f"{path}:y", labels)
+        arrays["y"] = numbers(f"{path}:y", labels)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "samples.npz"
         store.write_npz(made, arrays)
@@ -81,7 +81,7 @@ def images(
     faults: list[Fault] = []
     for number, picture in enumerate(pictures, 1):
         where = f"picture {number}"
-        array = _array(where, picture)
+        array = numbers(where, picture)
         if array.ndim not in (2, 3):
             what = f"has {array.ndim} axes, not height and width, with or without channels"
             faults.append(Fault("bad-samples", where, what))
@@ -137,7 +137,7 @@ def _spread(size: int, count: int) -> Sequence[int]:
 
 
 def _stacked(kind: str, values: Sequence[Any]) -> NDArray[Any]:
-    arrays = [_array(f"{kind} {number}", value) for number, value in enumerate(values, 1)]
+    arrays = [numbers(f"{kind} {number}", value) for number, value in enumerate(values, 1)]
     for number, array in enumerate(arrays, 1):
         if array.shape != arrays[0].shape:
             what = f"has the shape {array.shape}, and {kind} 1 has {arrays[0].shape}"
@@ -145,7 +145,7 @@ def _stacked(kind: str, values: Sequence[Any]) -> NDArray[Any]:
     return np.stack(arrays)
 
 
-def _array(where: str, value: Any) -> NDArray[Any]:
+def numbers(where: str, value: Any) -> NDArray[Any]:
     """Numbers as an array. MemxcError (bad-samples) where they are none."""
     try:
         array = np.asarray(value)
@@ -159,7 +159,7 @@ def _array(where: str, value: Any) -> NDArray[Any]:
 
 def _per_channel(name: str, value: ArrayLike, pictures: NDArray[Any]) -> NDArray[Any]:
     """A number, or one for each channel, to be broadcast to (pictures, channels, height, width)."""
-    array, channels = _array(name, value), pictures.shape[1]
+    array, channels = numbers(name, value), pictures.shape[1]
     if array.shape not in ((), (1,), (channels,)) or (name == "std" and (array == 0).any()):
         what = f"= {array.tolist()} has to be a number, or one for each of {channels} channels"
         raise fail("bad-samples", name, f"{what}{', not 0' * (name == 'std')}")

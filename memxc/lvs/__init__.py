@@ -1,8 +1,8 @@
-"""lvs: the netlist read back and held against the programmed design, cell by cell, net by net,
-and so are mapping.csv and schedule.csv, the tables beside it.
+"""lvs: compare the netlist's text with the programmed design, cell by cell and net by net.
 
-What the files should say is worked out here from the design and docs/netlist.md alone; nothing of
-the writer is used. Numbers are compared exactly at the printed precision.
+mapping.csv and schedule.csv, the tables beside the netlist, are compared, too. The expected content
+is derived here from the design and docs/netlist.md alone; nothing of the writer is used. Numbers
+are compared exactly, at the printed precision.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from memxc.target import Device
 
 @dataclass(frozen=True)
 class NetlistComparison:
-    """What was compared and where it differs; clean where `differences` is empty.
+    """What was compared, and where it differs. The netlist is clean if `differences` is empty.
 
-    user_cells: what no design says, for verify to judge. rows: of the tables; 0 where the netlist
-    alone was compared.
+    user_cells: cells that the design does not define, so that only verify can judge them. rows: of
+    the tables; 0 if only the netlist was compared. changed: files that were changed since they were
+    compiled.
     """
 
     differences: tuple[Difference, ...]
@@ -34,6 +35,12 @@ class NetlistComparison:
     connections: int
     user_cells: tuple[UserCell, ...]
     rows: int = 0
+    changed: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
 
 
 def compare_folder(
@@ -42,23 +49,22 @@ def compare_folder(
     device: Device | None = None,
     netlist: Netlist | None = None,
 ) -> NetlistComparison:
-    """Hold the netlist and the tables of an output folder against its design; as `compare`.
+    """Compare the netlist and the tables of an output folder with its design, as `compare` does.
 
-    netlist: where it was read already. Raises MemxcError (bad-design) where one of them cannot be
-    read.
+    netlist: if it was read already. Raises MemxcError (bad-design) if a file cannot be read.
     """
     netlist = netlist or netlist_reader.read_folder(folder / "netlist")
-    found = _compare(design, netlist, device)
+    result = _compare(design, netlist, device)
     both = tables.mapping(design, netlist, folder), tables.schedule(design, folder)
     differences = [each for table in both for each in table.differences]
     rows = sum(table.count for table in both)
-    return replace(found, differences=(*found.differences, *differences), rows=rows)
+    return replace(result, differences=(*result.differences, *differences), rows=rows)
 
 
 def compare(design: Design, top: Path, device: Device | None = None) -> NetlistComparison:
-    """Hold the netlist of a top file against a programmed design.
+    """Compare the netlist of a top file with a programmed design.
 
-    device: what the memristors are; None for linear ones, which are resistors.
+    device: the memristors; None for linear ones, which are resistors.
     """
     return _compare(design, netlist_reader.read(top), device)
 
@@ -74,21 +80,21 @@ def _compare(design: Design, netlist: Netlist, device: Device | None) -> Netlist
             placed |= {cell} - {""}
             differences += cells.differences(crossbar, netlist, cell)
             devices += int(crossbar.present.sum())
-    unknown = set(netlist.instances)
+    unexpected = set(netlist.instances)
     instances = connections = 0
     lanes = periphery.lane_cells(design, netlist)
     for card in expected.cards(design, lanes):
-        unknown.discard(card.name)
+        unexpected.discard(card.name)
         placed.add(card.cell)
         instances += 1
         connections += len(card.nodes)
         differences += _instance(card, netlist)
-    wrong, own = periphery.compare(design, netlist, device, placed, lanes)
+    wrong, user_cells = periphery.compare(design, netlist, device, placed, lanes)
     differences += wrong
-    extra = [netlist.instances[name] for name in sorted(unknown)]
+    extra = [netlist.instances[name] for name in sorted(unexpected)]
     differences += [_not(part, "no such instance", "placed") for part in extra]
     return NetlistComparison(
-        tuple(dict.fromkeys(differences)), devices, instances, connections, tuple(own)
+        tuple(dict.fromkeys(differences)), devices, instances, connections, tuple(user_cells)
     )
 
 
@@ -97,29 +103,29 @@ def _not(part: Instance | Definition, expected: str, found: str) -> Difference:
 
 
 def _instance(card: Card, netlist: Netlist) -> Iterator[Difference]:
-    found = netlist.instances.get(card.name)
-    if found is None:
+    instance = netlist.instances.get(card.name)
+    if instance is None:
         yield Difference(netlist.file, 0, card.name, f"an instance of {card.cell}", "missing")
         return
-    for what, want, have in _disagreements(card, found):
-        yield Difference(found.file, found.line, f"{card.name} {what}", want, have)
+    for what, want, have in _disagreements(card, instance):
+        yield Difference(instance.file, instance.line, f"{card.name} {what}", want, have)
 
 
-def _disagreements(card: Card, found: Instance) -> Iterable[tuple[str, str, str]]:
-    if card.cell != found.cell:
-        yield "cell", card.cell, found.cell
-    if len(card.nodes) != len(found.nodes):
-        yield "nodes", str(len(card.nodes)), str(len(found.nodes))
-    elif card.nodes != found.nodes:
-        for i, (want, have) in enumerate(zip(card.nodes, found.nodes, strict=True)):
+def _disagreements(card: Card, instance: Instance) -> Iterable[tuple[str, str, str]]:
+    if card.cell != instance.cell:
+        yield "cell", card.cell, instance.cell
+    if len(card.nodes) != len(instance.nodes):
+        yield "nodes", str(len(card.nodes)), str(len(instance.nodes))
+    elif card.nodes != instance.nodes:
+        for i, (want, have) in enumerate(zip(card.nodes, instance.nodes, strict=True)):
             if want != have:
                 yield card.port(i), want, have
-    if card.params != found.params and _values(card.params) != _values(found.params):
-        yield "parameters", _words(card.params), _words(found.params)
+    if card.params != instance.params and _values(card.params) != _values(instance.params):
+        yield "parameters", _words(card.params), _words(instance.params)
 
 
 def _values(params: tuple[tuple[str, str], ...]) -> list[tuple[str, float | str]]:
-    """Parameters without order; a plain number counts, not how it is written."""
+    """Return parameters in one order, with numbers as values, however they are written."""
     values = [(k, float(v) if netlist_reader.NUMBER.fullmatch(v) else v) for k, v in params]
     return sorted(values, key=str)
 

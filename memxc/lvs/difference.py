@@ -1,4 +1,4 @@
-"""What lvs says of one disagreement, and of a cell that it does not judge."""
+"""What lvs reports: a difference, and a cell that it does not judge."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Difference:
-    """One disagreement: where it stands, what the design says and what the netlist says.
+    """One difference: its place, what the design says and what the netlist says.
 
-    line 0: of the file as a whole, because something is missing.
+    line: 0 for the file as a whole, because something is missing.
     """
 
     file: str
@@ -21,8 +21,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class UserCell:
-    """A cell, or a card outside of all cells, that is not memxc's own text: what it does, only a
-    simulation shows."""
+    """A cell, or a card outside of all cells, that memxc did not write.
+
+    Only a simulation can judge it.
+    """
 
     file: str
     line: int

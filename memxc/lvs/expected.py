@@ -1,7 +1,8 @@
-"""The instances of a design by docs/netlist.md: derived here, not taken from the writer."""
+"""The instances that a design has by docs/netlist.md; nothing is taken from the writer."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from memxc.ir.stages import Array, Digital, Lanes, Rename
 
 @dataclass(frozen=True)
 class Card:
-    """An instance as it should stand."""
+    """An instance as it should be in the netlist."""
 
     name: str
     nodes: tuple[str, ...]
@@ -23,14 +24,17 @@ class Card:
     word_lines: int = 0
 
     def port(self, i: int) -> str:
-        """What port `i` is."""
+        """Return the name of port `i`."""
         if not self.word_lines:
             return f"port {i}"
         return f"word line {i}" if i < self.word_lines else f"bit line {i - self.word_lines}"
 
 
 def cards(design: Design, lane_cells: Mapping[str, str]) -> Iterator[Card]:
-    """Every instance of the top netlist; `lane_cells`: the cell of each Lanes stage, by its bus."""
+    """Yield every instance of the top netlist.
+
+    lane_cells: the cell of each Lanes stage, by the stage's bus.
+    """
     number = {name: b for b, name in enumerate(design.buses)}
     for s, stage in enumerate(design.stages):
         if isinstance(stage, Array):
@@ -40,7 +44,7 @@ def cards(design: Design, lane_cells: Mapping[str, str]) -> Iterator[Card]:
 
 
 def bus_nets(design: Design, number: dict[str, int], bus: str) -> list[str]:
-    """The nets of a bus, lane by lane; those of wires are their sources'."""
+    """Return the nets of a bus, lane by lane; a renaming stage has the nets of its sources."""
     stage = design.driver(bus)
     if isinstance(stage, Rename):
         sources = [net for src in stage.srcs for net in bus_nets(design, number, src)]
@@ -60,7 +64,7 @@ class Placement:
         self.inverters: dict[str, str] = {}
 
     def cards(self) -> Iterator[Card]:
-        """Every instance of the stage."""
+        """Yield every instance of the stage."""
         lanes: set[int] = set()
         for k, crossbar in enumerate(self.stage.crossbars):
             for g in range(crossbar.groups):
@@ -95,8 +99,11 @@ class Placement:
         return nets
 
     def word(self, block: str, w: int, sign: int, tap: int | None) -> tuple[str, str]:
-        """The net of word line `w` of a block, behind the one it comes from: another one where an
-        inverter is between. tap: the lane of the source bus, None for a bias line."""
+        """Return the source net of word line `w` of a block, and the net of the word line itself.
+
+        The two differ if an inverter is between them. tap: the lane of the source bus, None for a
+        bias line.
+        """
         if tap is None:
             source = f"vbias{'n' if sign < 0 else ''}{self.s}"
             return source, source
@@ -109,15 +116,15 @@ class Placement:
         return source, source if sign > 0 or source == "0" else inverse
 
     def source(self, tap: int) -> str:
-        """The net of a lane of the source bus."""
+        """Return the net of a lane of the source bus."""
         return "0" if tap < 0 else self.sources[tap]
 
     def bit(self, lane: int, polarity: int) -> str:
-        """The net of a bit line that ends at a lane; one that is not wanted is grounded."""
+        """Return the net of a bit line that ends at a lane; a discarded one is grounded."""
         return "0" if lane < 0 else f"{'p' if polarity > 0 else 'm'}{self.b}_{lane}"
 
     def places(self, crossbar: Crossbar) -> int:
-        """How often each block of a stack stands in the netlist."""
+        """Return how often each block of a stack is in the netlist."""
         return 1 if self.sequential else crossbar.places
 
     def _amplifier(self, lane: int) -> Iterator[Card]:
@@ -155,6 +162,12 @@ def _lanes(design: Design, number: dict[str, int], stage: Lanes, cell: str) -> I
         out = f"n{at}" if limit is None else f"r{at}"
         yield Card(f"xf{at}", (*nodes, out), cell)
         yield from _limiter(at, limit)
+
+
+def stage_word(index: int, name: str) -> str:
+    """Return a stage's name in docs/netlist.md: its number and its name in plain letters."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:24].strip("_")
+    return f"s{index:02d}_{plain or 'x'}"
 
 
 def _limiter(at: str, limit: float | None) -> Iterator[Card]:

@@ -1,9 +1,10 @@
-"""The head of the top file: what a test bench is to drive and to read, which nothing else in the
-netlist says."""
+"""The head of the top file: what a test bench has to drive and to read.
+
+Nothing else in the netlist says it.
+"""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,12 +13,12 @@ from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS
 from memxc.ir.stages import Array, Digital, Rename
 from memxc.lvs.difference import Difference
-from memxc.lvs.expected import bus_nets
+from memxc.lvs.expected import bus_nets, stage_word
 from memxc.netlist_reader import NUMBER, Netlist
 
 
 def differences(design: Design, netlist: Netlist) -> Iterator[Difference]:
-    """Supplies, inputs and outputs that are not as the design has them."""
+    """Yield supplies, inputs and outputs that differ from the design."""
     yield from _supplies(design, netlist)
     yield from _ports(design, netlist)
 
@@ -36,16 +37,16 @@ def _supplies(design: Design, netlist: Netlist) -> Iterator[Difference]:
 
 
 def _wanted_supplies(design: Design) -> dict[str, float]:
-    """Volts of every bias supply, by its net."""
-    found: dict[str, float] = {}
+    """Return the volts of every bias supply, by its net."""
+    volts: dict[str, float] = {}
     for s, stage in enumerate(design.stages):
         if isinstance(stage, Array) and any((c.line == BIAS).any() for c in stage.crossbars):
-            found |= {f"vbias{s}": stage.v_bias, f"vbiasn{s}": -stage.v_bias}
-    return found
+            volts |= {f"vbias{s}": stage.v_bias, f"vbiasn{s}": -stage.v_bias}
+    return volts
 
 
 def _ports(design: Design, netlist: Netlist) -> Iterator[Difference]:
-    # An output of two digital inputs has lines of the same name for each.
+    # An output that is computed from two digital inputs has lines of one name for both.
     wanted = defaultdict[str, list[tuple[str, str]]](list)
     for name, nets, volts in _wanted_ports(design):
         wanted[name].append((nets, volts))
@@ -67,8 +68,10 @@ def _ports(design: Design, netlist: Netlist) -> Iterator[Difference]:
 
 
 def _wanted_ports(design: Design) -> Iterator[tuple[str, str, str]]:
-    """What is driven of each input and read of each output: its lanes as far as their nets follow
-    each other, as (name, nets, volts)."""
+    """Yield what is driven at each input and read at each output, as (name, nets, volts).
+
+    A run of lanes with consecutive nets is one item.
+    """
     for count, name in enumerate(design.inputs, 1):
         limit = design.buses[name].limit
         more = "" if limit is None else f", clipped at {limit:.9e} v"
@@ -90,24 +93,20 @@ def _lines(design: Design, port: str, name: str, more: str) -> Iterator[tuple[st
 
 
 def _analog(design: Design, bus: str, before: str = "") -> Iterator[tuple[str, str]]:
-    """The bus, if it has nets; else the last ones that it is computed from, each with the name of
-    the stage that reads it and has no circuit."""
+    """Yield the bus if it has nets, otherwise the last buses with nets that it depends on.
+
+    Each comes with the name of the digital stage that reads it.
+    """
     if not _digital(design, bus):
         yield bus, before
         return
     index = next(i for i, stage in enumerate(design.stages) if stage.dst == bus)
     for src in design.stages[index].srcs:
-        yield from _analog(design, src, _word(index, design.stages[index].name))
-
-
-def _word(index: int, name: str) -> str:
-    """A stage as docs/netlist.md names it: its number, and its name in plain letters."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:24].strip("_")
-    return f"s{index:02d}_{plain or 'x'}"
+        yield from _analog(design, src, stage_word(index, design.stages[index].name))
 
 
 def _next(net: str) -> str:
-    """The net of the next lane of the same bus; "" behind ground, which is no lane."""
+    """Return the net of the next lane of the same bus; "" for ground, which is not a lane."""
     bus, _, lane = net.partition("_")
     return f"{bus}_{int(lane) + 1}" if lane else ""
 

@@ -1,8 +1,8 @@
-"""The cells around the crossbars: that each is there, has its ports, and computes its function.
+"""The cells around the crossbars: each is defined, has its ports, and computes its function.
 
-A cell is read where it is as docs/netlist.md has it: then its op-amps are to have the design's
-gain, and a lane cell is to give the design's function. Any other text is the user's own cell, which
-is named, and verify's to judge: it simulates every cell alone.
+A cell whose text is as in docs/netlist.md is read: its op-amps must have the design's gain, and a
+lane cell must compute the design's function. Any other text is a user's own cell; it is reported,
+and verify judges it by simulating it alone.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ _POINTS = 64
 
 
 def lane_cells(design: Design, netlist: Netlist) -> dict[str, str]:
-    """The cell of every Lanes stage, by the stage's bus: what most of its lanes say it is.
+    """Return the cell of every Lanes stage, by the stage's bus, as most of its lanes name it.
 
-    Stages of one function share one cell. Where the cell's name is not that of the circuit with a
-    number behind, the circuit's name and `0` stand in its place.
+    Stages with the same function share one cell. If the name is not the circuit's name and a
+    number, the circuit's name and `0` are used instead.
     """
     number = {name: b for b, name in enumerate(design.buses)}
     stages = [stage for stage in design.stages if isinstance(stage, Lanes)]
     votes: dict[object, Counter[str]] = {}
     for stage in stages:
         names = (f"xf{number[stage.dst]}_{i}" for i in range(design.buses[stage.dst].width))
-        found = (netlist.instances[name].cell for name in names if name in netlist.instances)
-        own = re.compile(re.escape(stage.circuit.name) + r"\d+")
+        named = (netlist.instances[name].cell for name in names if name in netlist.instances)
+        pattern = re.compile(re.escape(stage.circuit.name) + r"\d+")
         counter = votes.setdefault(_function(stage, design.buses), Counter())
-        counter.update(cell for cell in found if own.fullmatch(cell))
+        counter.update(cell for cell in named if pattern.fullmatch(cell))
     cells = {}
     for stage in stages:
         most = votes[_function(stage, design.buses)].most_common(1)
@@ -67,41 +67,43 @@ def compare(
     placed: Iterable[str],
     lanes: Mapping[str, str],
 ) -> tuple[list[Difference], list[UserCell]]:
-    """Cells that are missing or are not what they should be, and crossbars that nobody places; and
-    what is the user's own.
+    """Return the cells that are missing or wrong, and the user's own cells.
 
-    placed: the cells that the design places; lanes: what `lane_cells` gave.
+    Crossbar definitions that no instance uses are wrong, too. placed: the cells that the design
+    uses. lanes: the result of `lane_cells`.
     """
-    wanted, wrong, known = sorted(set(placed)), list[Difference](), set[str]()
+    wanted, wrong, recognised = sorted(set(placed)), list[Difference](), set[str]()
     for name in wanted:
-        found = netlist.definitions.get(name)
-        if name in _PORTS and found is None:
+        definition = netlist.definitions.get(name)
+        if name in _PORTS and definition is None:
             wrong.append(Difference(netlist.file, 0, name, "a definition", "missing"))
-        elif name in _PORTS and found is not None:
-            wrong += _ports(found, *_PORTS[name])
+        elif name in _PORTS and definition is not None:
+            wrong += _ports(definition, *_PORTS[name])
             if name == "memristor" and device is not None:
-                own = forms.is_memristor(found, device)
+                own = forms.is_memristor(definition, device)
             else:
-                own, gains = forms.gains(found, min(array.gain for array in design.arrays))
+                own, gains = forms.gains(definition, min(array.gain for array in design.arrays))
                 wrong += gains
-            known |= {name} if own else set()
+            recognised |= {name} if own else set()
     for stage in design.stages:
         if isinstance(stage, Lanes):
             own, differences = _lane(stage, design.buses, netlist, lanes[stage.dst])
             wrong += differences
-            known |= {lanes[stage.dst]} if own else set()
+            recognised |= {lanes[stage.dst]} if own else set()
     users = [UserCell(card.file, card.line, card.text) for card in netlist.shared]
-    for name, found in sorted(netlist.definitions.items()):
+    for name, definition in sorted(netlist.definitions.items()):
         crossbar = re.fullmatch(r"xb\d+", name)
         if crossbar and name not in wanted:
-            wrong.append(Difference(found.file, found.line, name, "no such definition", "defined"))
-        elif not crossbar and name not in known:
-            users.append(UserCell(found.file, found.line, name))
+            wrong.append(
+                Difference(definition.file, definition.line, name, "no such definition", "defined")
+            )
+        elif not crossbar and name not in recognised:
+            users.append(UserCell(definition.file, definition.line, name))
     return wrong, users
 
 
 def _function(stage: Lanes, buses: Mapping[str, Bus]) -> object:
-    """What two stages with one cell have in common."""
+    """Return a key that is equal for two stages that share one cell."""
     units = [
         (buses[src].scale, taps.lines) for src, taps in zip(stage.srcs, stage.taps, strict=True)
     ]
@@ -112,22 +114,28 @@ def _function(stage: Lanes, buses: Mapping[str, Bus]) -> object:
 
 
 def _ports(
-    found: Definition, ports: tuple[str, ...], params: tuple[str, ...]
+    definition: Definition, ports: tuple[str, ...], params: tuple[str, ...]
 ) -> Iterator[Difference]:
-    if found.ports != ports:
-        where = f"{found.name} ports"
-        yield Difference(found.file, found.line, where, " ".join(ports), " ".join(found.ports))
-    for lost in sorted(set(params) - {name for name, _ in found.params}):
-        yield Difference(found.file, found.line, f"{found.name} parameters", lost, "missing")
+    if definition.ports != ports:
+        where = f"{definition.name} ports"
+        yield Difference(
+            definition.file, definition.line, where, " ".join(ports), " ".join(definition.ports)
+        )
+    for lost in sorted(set(params) - {name for name, _ in definition.params}):
+        yield Difference(
+            definition.file, definition.line, f"{definition.name} parameters", lost, "missing"
+        )
 
 
 def _lane(
     stage: Lanes, buses: Mapping[str, Bus], netlist: Netlist, cell: str
 ) -> tuple[bool, list[Difference]]:
-    """Whether the cell of a lane function is memxc's own, and what is wrong with it: its ports, and
-    its volts at points drawn once for all."""
-    found = netlist.definitions.get(cell)
-    if found is None:
+    """Return whether a lane function's cell is memxc's own, and its differences.
+
+    The cell's ports are compared, and its volts at random points.
+    """
+    definition = netlist.definitions.get(cell)
+    if definition is None:
         return False, [Difference(netlist.file, 0, cell, "a definition", "missing")]
     scales = [
         buses[src].scale or 1.0
@@ -135,9 +143,9 @@ def _lane(
         for _ in range(taps.lines)
     ]
     out = buses[stage.dst].scale or 1.0
-    wrong = list(_ports(found, (*(f"x{k}" for k in range(len(scales))), "out"), ()))
-    body = [_SOURCE.fullmatch(card.text) for card in found.others]
-    if len(body) != 1 or body[0] is None or len(found.devices.ohms):
+    wrong = list(_ports(definition, (*(f"x{k}" for k in range(len(scales))), "out"), ()))
+    body = [_SOURCE.fullmatch(card.text) for card in definition.others]
+    if len(body) != 1 or body[0] is None or len(definition.devices.ohms):
         return False, wrong
     text = "".join(body[0][1].split())
     rng = np.random.default_rng(0)
@@ -147,16 +155,19 @@ def _lane(
         have = _volts(text, units * np.array(scales)[:, None])
     if have is None:
         return False, wrong
-    # The constants are printed with 13 digits and more.
+    # The constants are printed with at least 13 digits.
     size = float(np.abs(want[np.isfinite(want)]).max(initial=0.0))
     if not np.allclose(want, have, 1e-9, 1e-10 * size, equal_nan=True):
-        line = found.others[0].line
-        wrong.append(Difference(found.file, line, cell, f"{stage.expr} in volts", text[:60]))
+        line = definition.others[0].line
+        wrong.append(Difference(definition.file, line, cell, f"{stage.expr} in volts", text[:60]))
     return forms.is_function(text, stage, scales, out), wrong
 
 
 def _volts(text: str, inputs: Floats) -> Floats | None:
-    """The value of a source's expression over v(x0), v(x1), ...; None where it cannot be read."""
+    """Return the values of a source's expression over v(x0), v(x1), ..., or None.
+
+    None means that the expression cannot be read.
+    """
     text = re.sub(r"v\(x(\d{1,9})\)", r"x\1", text)
     try:
         if expr.fanin(text) > len(inputs):

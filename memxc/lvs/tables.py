@@ -1,12 +1,11 @@
-"""mapping.csv and schedule.csv, row by row, against what docs/netlist.md says they hold.
+"""Compare mapping.csv and schedule.csv, row by row, with what docs/netlist.md says.
 
-Rows are worked out from the design while those of the file are read, and only rows that do not
-meet at once are kept, for a schedule may have millions. Their order does not matter.
+Expected rows are derived from the design while those of the file are read. Only rows that do not
+match at once are kept, because a schedule may have millions. The order of rows does not matter.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -17,15 +16,15 @@ from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS
 from memxc.ir.stages import Array
 from memxc.lvs.difference import Difference
-from memxc.lvs.expected import Placement
+from memxc.lvs.expected import Placement, stage_word
 from memxc.netlist_reader import Netlist, Row
 
 
 @dataclass
 class CsvTable:
-    """A table under comparison; key: the cells that name a row, where: these in words.
+    """A table under comparison.
 
-    count: rows that were wanted.
+    key: the cells that name a row. where: these cells in words. count: number of expected rows.
     """
 
     name: str
@@ -36,7 +35,7 @@ class CsvTable:
     differences: list[Difference] = field(default_factory=list)
 
     def compare(self, wanted: Iterable[Row], found: Iterable[tuple[int, Row]]) -> None:
-        """Hold the rows that are wanted against those found, each of these with its line."""
+        """Compare the expected rows with the rows of the file, each of these with its line."""
         missing: dict[Row, Row] = {}
         extra: dict[Row, tuple[int, Row]] = {}
         for want, have in zip_longest(wanted, found):
@@ -58,7 +57,7 @@ class CsvTable:
             self._says(line, key, "no (second) row", ",".join(row))
 
     def _meet(self, key: Row, missing: dict[Row, Row], extra: dict[Row, tuple[int, Row]]) -> None:
-        """Compare the two rows of a name once both have come."""
+        """Compare the two rows with one key once both are known."""
         if key in missing and key in extra:
             want, (line, have) = missing.pop(key), extra.pop(key)
             for column, right, cell in zip(self.head, want, have, strict=True):
@@ -71,7 +70,7 @@ class CsvTable:
 
 
 def mapping(design: Design, netlist: Netlist, folder: Path) -> CsvTable:
-    """mapping.csv of an output folder, compared."""
+    """Compare mapping.csv of an output folder, and return the table with its differences."""
     head = (
         "stage", "tile", "made_of", "rows", "columns", "first_row_net", "first_column_net", "file",
         "subckt", "driven",
@@ -92,7 +91,7 @@ def mapping(design: Design, netlist: Netlist, folder: Path) -> CsvTable:
 
 
 def schedule(design: Design, folder: Path) -> CsvTable:
-    """schedule.csv of an output folder, compared."""
+    """Compare schedule.csv of an output folder, and return the table with its differences."""
     head = ("stage", "period", "port", "net")
     table = CsvTable("schedule.csv", head, slice(0, 3), "{0} period {1} {2}")
     table.compare(_turns(design), netlist_reader.rows(folder / table.name, head))
@@ -100,13 +99,16 @@ def schedule(design: Design, folder: Path) -> CsvTable:
 
 
 def _plain(file: str, suffixes: set[str]) -> str:
-    """A file of the netlist without its dialect: the table names those of the first one."""
+    """Return a netlist file's name without its dialect's suffix.
+
+    The table names the files of the first dialect only.
+    """
     stem, dot, suffix = file.rpartition(".")
     return stem if dot + suffix in suffixes else file
 
 
 def _tiles(design: Design, files: dict[str, str]) -> Iterator[Row]:
-    """The row of each placed crossbar; `files` are those that its definition may stand in."""
+    """Yield the row of each placed crossbar. files: the file of each definition."""
     for name, placement in _arrays(design):
         stage = placement.stage
         for k, crossbar in enumerate(stage.crossbars):
@@ -126,7 +128,7 @@ def _tiles(design: Design, files: dict[str, str]) -> Iterator[Row]:
 
 
 def _turns(design: Design) -> Iterator[Row]:
-    """The rows of the sequential stages: what each port carries, period by period."""
+    """Yield the rows of the sequential stages: what each port carries, period by period."""
     for name, placement in _arrays(design):
         if placement.sequential:
             for period in range(max(c.places for c in placement.stage.crossbars)):
@@ -140,7 +142,7 @@ def _turn(placement: Placement, period: int) -> Iterator[tuple[str, str]]:
         lines = zip(crossbar.line.tolist(), crossbar.sign.tolist(), strict=True)
         fed = [(w, line) for w, (line, sign) in enumerate(lines) if line != BIAS and sign > 0]
         if period >= crossbar.places:
-            # Others of the stage have places left; nothing drives this one's lines but ground.
+            # Other crossbars of the stage still have places; this one's lines are grounded.
             for g in range(crossbar.groups):
                 yield from ((f"q{placement.s}_{k}_{g}_{w}", "0") for w, _ in fed)
             continue
@@ -151,15 +153,14 @@ def _turn(placement: Placement, period: int) -> Iterator[tuple[str, str]]:
         lanes = crossbar.sinks.nets(places=now).reshape(-1).tolist()
         for amplifier, lane in zip(amplifiers, lanes, strict=True):
             if amplifier >= 0 and lane >= 0:
-                # Row parts end at one amplifier, which has one output.
+                # Row parts end at one amplifier with one output, so a dict keeps it once.
                 outputs[f"n{placement.b}_{amplifier}"] = f"n{placement.b}_{lane}"
     yield from outputs.items()
 
 
 def _arrays(design: Design) -> Iterator[tuple[str, Placement]]:
-    """Each array with its name in the tables: its number, and what is left of the model's name."""
+    """Yield each array with its name in the tables: its number, and its name in plain letters."""
     number = {name: b for b, name in enumerate(design.buses)}
     for s, stage in enumerate(design.stages):
         if isinstance(stage, Array):
-            word = "_".join(re.findall(r"[a-z0-9]+", stage.name.lower()))[:24].strip("_")
-            yield f"s{s:02d}_{word or 'x'}", Placement(design, number, s, stage)
+            yield stage_word(s, stage.name), Placement(design, number, s, stage)

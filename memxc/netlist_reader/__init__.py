@@ -1,10 +1,10 @@
-"""Netlist text -> structure, by a reader that shares nothing with the writer.
+"""Read the text of a netlist, with a reader that shares nothing with the writer.
 
-Reads what memxc writes and what a person may have made of it: `.include` and `.lib` of files in the
-same folder, `.subckt`, `X` and `R` cards, `+` continuations, `*` comments, of which only those
-about supplies, inputs and outputs count. Case does not matter, as in SPICE. Cells hold cards that
-`allowed` lists. What is none of these is a fault, never skipped. Engines are given what was read
-(`Definition.text`), and no byte of a file. The tables beside the netlist are read by `rows`.
+It reads what memxc writes and what a person may change in it: `.include` and `.lib` of files in the
+same folder, `.subckt`, `X` and `R` cards, `+` continuations, and `*` comments, of which only those
+about supplies, inputs and outputs matter. As in SPICE, case does not matter. Cells may hold the
+cards that `allowed` lists. Anything else is a fault and is never skipped. An engine gets what was
+read (`Definition.text`), and no byte of a file. `rows` reads the tables beside the netlist.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from memxc.netlist_reader.tables import Row, rows
 
 @dataclass(frozen=True, eq=False)
 class Netlist:
-    """Instances and definitions of the top file and all that it includes, by lower-case name.
+    """Instances and definitions of the top file and its includes, by lower-case name.
 
-    twice: what has the name of something before it. shared: what all definitions may use.
-    supplies, ports: what the top file asks of a test bench, in order.
+    twice: parts whose name was used before. shared: cards that all definitions may use. supplies,
+    ports: what the head of the top file asks of a test bench, in order.
     """
 
     file: str
@@ -39,9 +39,10 @@ class Netlist:
 
 
 def read(top: Path) -> Netlist:
-    """The netlist of a top file. Raises MemxcError (bad-design): every fault, with file and line.
+    """Read the netlist of a top file.
 
-    Nothing outside the top file's folder is opened.
+    Nothing outside the top file's folder is opened. Raises MemxcError (bad-design) with every
+    fault, each with file and line.
     """
     reader = Reader(top.parent)
     reader.top(top)
@@ -59,7 +60,7 @@ def read(top: Path) -> Netlist:
 
 
 def read_folder(folder: Path) -> Netlist:
-    """The netlist in a folder of one top file, of the reference dialect's suffix; as `read`."""
+    """Read the netlist in a folder with one top file of the reference dialect, as `read` does."""
     tops = sorted(folder.glob("*.cir"))
     if len(tops) != 1:
         what = f"holds {len(tops)} top files where one is wanted"

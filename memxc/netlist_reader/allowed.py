@@ -1,36 +1,36 @@
-"""Which cards of a netlist an engine may be given: what is not listed here is refused.
+"""The cards that an engine may get; any other card is refused.
 
-A netlist comes from anywhere, and a SPICE engine does more than solve circuits: `.control` blocks
-and comments that begin with `*#` run commands, XSPICE devices load libraries, other cards read and
-write files. So this is a list of what is known to be harmless, not of what is known to do harm.
+A netlist may come from anybody, and a SPICE engine does more than solve circuits: `.control` blocks
+and comments that begin with `*#` run commands, XSPICE devices load libraries, and other cards read
+and write files. So this is a list of what is known to be harmless, not of what is known to do harm.
 """
 
 from __future__ import annotations
 
 import re
 
-#: Resistor, capacitor, inductor, diode, transistors, sources, subcircuit, switches: the letter,
-#: and how few words such a card has.
+#: Resistor, capacitor, inductor, diode, transistors, sources, subcircuit, switches: the letter, and
+#: the fewest words of such a card.
 _LETTERS = {
     "r": 3, "c": 3, "l": 3, "d": 4, "q": 5, "m": 6, "j": 5, "e": 4, "f": 5, "g": 4, "h": 5, "b": 4,
     "v": 3, "i": 3, "x": 3, "s": 6, "w": 5,
 }  # fmt: skip
-#: Commands of ngspice that run others, were a card of that name ever taken for one.
+#: Commands of ngspice that run other programs. A card with such a name might be taken for one.
 _COMMANDS = frozenset(["shell", "system"])
 _MODELS = frozenset(
     ["r", "res", "c", "cap", "l", "ind", "d", "npn", "pnp", "njf", "pjf", "nmf", "pmf", "nmos",
      "pmos", "vdmos", "sw", "csw"]
 )  # fmt: skip
-#: Quotes and comments that engines read differently, a continued line, a file that is opened.
+#: Quotes, comments and continuations that engines read differently, and the word that opens a file.
 _UNSAFE = re.compile(r"[`\"'$\\]|//|\bfile\b")
 _MODEL = re.compile(r"\.model\s+\S+\s+([a-z]+)\b.*")
 _PARAM = re.compile(r"\.param\s+[a-z_]\w*\s*=.*")
-#: Comments that ngspice takes for commands.
+#: Comments that ngspice executes as commands.
 COMMAND = re.compile(rb"^[ \t]*\*(#|ng_script)", re.M | re.I)
 
 
 def refusal(text: str) -> str | None:
-    """Why a card, in lower case, is not for an engine; None where it is."""
+    """Return why an engine may not get a card (in lower case); None if it may."""
     words = text.split()
     word = words[0]
     unsafe = _UNSAFE.search(text)

@@ -1,4 +1,4 @@
-"""Cards: the lines of a SPICE file with their continuations joined and the comments left out."""
+"""Cards: the lines of a SPICE file with continuations joined and comments left out."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-#: A plain decimal number. SPICE's suffixes (1k, 1meg) are not written by memxc and not read.
+#: A plain decimal number. memxc neither writes nor reads SPICE's suffixes (1k, 1meg).
 NUMBER = re.compile(r"[+-]?(\d{1,20}\.?\d{0,20}|\.\d{1,20})(e[+-]?\d{1,3})?", re.I)
 
 
 class Card(NamedTuple):
-    """A card as it stands in the file: the number of its first line, and its text."""
+    """A card of the file: the number of its first line, and its text."""
 
     line: int
     text: str
 
 
 def cards(text: str, line: int) -> Iterator[Card]:
-    """The cards of a text whose first line is number `line` of its file.
+    """Yield the cards of a text whose first line is number `line` of its file.
 
-    A comment is a line that begins with `*`, and what stands behind a `;`.
+    A line that begins with `*` is a comment, and so is everything after a `;`.
     """
     parts: list[str] = []
     first = line
@@ -37,9 +37,9 @@ def cards(text: str, line: int) -> Iterator[Card]:
 
 
 def parameters(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """A card's words up to its parameters, and those as (name, text) in order.
+    """Return a card's text up to its parameters, and the parameters as (name, text) in order.
 
-    Raises ValueError where something stands behind the parameters.
+    Raises ValueError if anything follows the parameters.
     """
     if "=" not in text:
         return text, ()

@@ -1,4 +1,4 @@
-"""The devices of a definition, read by the column: millions of lines in seconds."""
+"""The devices of a definition, read as columns of a table: millions of lines in seconds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Floats = NDArray[np.float64]
 
 _NAMES = re.compile(rb"(?:r\d{1,9}_\d{1,9} )*")
 _NAME = re.compile(rb"r(\d{1,9})_(\d{1,9})")
-#: What a name or a node of a device is made of; a card with others is one of `others`.
+#: Characters of a device's name and nodes; a card with any other character goes to `others`.
 _WORD = r"[a-z0-9_.]+"
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_.+- \t\n"
 _DEVICE = re.compile(rf"(r{_WORD})\s+({_WORD})\s+({_WORD})\s+({NUMBER.pattern})")
-#: An instance of a cell with the ohms as its parameter, in place of a resistor.
+#: An instance of a cell with the ohms as its parameter, instead of a resistor.
 _CELL = re.compile(
     rf"^x(\d+_\d+)[ \t]+({_WORD})[ \t]+({_WORD})[ \t]+({_WORD})"
     rf"[ \t]+r[ \t]*=[ \t]*({NUMBER.pattern})$".encode(),
@@ -31,13 +31,15 @@ _CELL = re.compile(
 
 @dataclass(frozen=True, eq=False)
 class Devices:
-    """Resistors `R<row>_<column> node node ohms`, one a line, or all of them instances
-    `X<row>_<column> node node cell r=ohms` of one cell; every vector is (n,).
+    """The devices of a definition, one a line; every vector is (n,).
 
-    first, second: the two nodes as numbers of the definition's ports, -1 for no port.
-    row, column:   what the name says, -1 for a name of another form.
-    lines:         where they stand in the file.
-    cell:          what they are instances of, "" for resistors.
+    They are resistors `R<row>_<column> node node ohms`, or all are instances
+    `X<row>_<column> node node cell r=ohms` of one cell.
+
+    first, second: the two nodes as numbers of the definition's ports, -1 for another node.
+    row, column:   the numbers in the name, -1 for a name of another form.
+    lines:         their line numbers in the file.
+    cell:          the cell that they are instances of, "" for resistors.
     """
 
     first: Ints
@@ -54,12 +56,12 @@ class Devices:
         return self.text.split(b"\n")
 
     def words(self, i: int) -> list[str]:
-        """Name, nodes and number of device `i` as written, in lower case."""
+        """Return name, nodes and number of device `i` as written, in lower case."""
         name, *rest = self._cards[i].decode("ascii").split()
         return ["x" + name[1:] if self.cell else name, *rest]
 
     def written(self) -> str:
-        """All devices as cards, one a line."""
+        """Return all devices as cards, one a line."""
         if not self.cell:
             return self.text.decode("ascii")
         words = map(self.words, range(len(self.ohms)))
@@ -67,29 +69,28 @@ class Devices:
 
 
 def parse(body: bytes, line: int, ports: tuple[str, ...]) -> tuple[Devices, tuple[Card, ...]]:
-    """The devices of a definition's body, and every other card in it.
+    """Return the devices of a definition's body, and every other card in it.
 
-    body: lower case, every line ended; line: the number of its first line in the file.
+    body: lower case, every line ends with a newline. line: the number of its first line in the
+    file.
     """
     first = _CELL.search(body)
     if first is not None and not _DEVICE.match(body.decode("ascii")):
-        # As resistors from here on: cards of the first one's cell.
+        # Instances of this cell are rewritten as resistors, so that one reader serves both.
         cell = first[4]
-        plain_body = _CELL.sub(lambda m: _resistor(m) if m[4] == cell else m[0], body)
-        found, others = _parsed(plain_body, line, ports)
-        return replace(found, cell=cell.decode("ascii")), others
+        plain_body = _CELL.sub(
+            lambda m: b"r" + b" ".join(m.group(1, 2, 3, 5)) if m[4] == cell else m[0], body
+        )
+        devices, others = _parsed(plain_body, line, ports)
+        return replace(devices, cell=cell.decode("ascii")), others
     return _parsed(body, line, ports)
-
-
-def _resistor(card: re.Match[bytes]) -> bytes:
-    return b"r" + b" ".join(card.group(1, 2, 3, 5))
 
 
 def _parsed(body: bytes, line: int, ports: tuple[str, ...]) -> tuple[Devices, tuple[Card, ...]]:
     count = body.count(b"\n")
-    found = _table(body, np.arange(line, line + count), ports)
-    if found is not None:
-        return found, ()
+    devices = _table(body, np.arange(line, line + count), ports)
+    if devices is not None:
+        return devices, ()
     plain: list[str] = []
     lines: list[int] = []
     others: list[Card] = []
@@ -100,13 +101,13 @@ def _parsed(body: bytes, line: int, ports: tuple[str, ...]) -> tuple[Devices, tu
             lines.append(card.line)
         else:
             others.append(card)
-    found = _table("".join(plain).encode("ascii"), np.array(lines, np.int64), ports)
-    assert found is not None, "cards picked one by one do not make a table"
-    return found, tuple(others)
+    devices = _table("".join(plain).encode("ascii"), np.array(lines, np.int64), ports)
+    assert devices is not None, "cards picked one by one do not make a table"
+    return devices, tuple(others)
 
 
 def _table(body: bytes, lines: Ints, ports: tuple[str, ...]) -> Devices | None:
-    """The devices where every line is one, and plainly written; None otherwise."""
+    """Return the devices if every line is one and is plainly written, otherwise None."""
     if body.translate(None, _PLAIN) or not _four_words_a_line(body):
         return None
     words = body.split()
@@ -125,12 +126,12 @@ def _four_words_a_line(body: bytes) -> bool:
     if len(starts) != 4 * (len(ends) - 1):
         return False
     name = starts[::4]
-    # Every fourth word begins a line, so each line has four.
+    # Every fourth word begins a line, so each line has four words.
     return bool((name == ends[:-1] + 1).all() and (text[name] == ord("r")).all())
 
 
 def _numbers(words: list[bytes]) -> Floats | None:
-    # float() reads more than SPICE does: nan, 1_0.
+    # float() accepts text that is no number in SPICE: nan, 1_0.
     if b"".join(words).translate(None, b"0123456789.e+-"):
         return None
     try:
@@ -141,7 +142,10 @@ def _numbers(words: list[bytes]) -> Floats | None:
 
 @lru_cache(maxsize=8)
 def _wiring(words: bytes, ports: tuple[str, ...]) -> tuple[Ints, Ints, Ints, Ints]:
-    """first, second, row, column; equal for all blocks of a stack, hence remembered."""
+    """Return first, second, row and column.
+
+    They are equal for all blocks of a stack, so the last results are cached.
+    """
     table = words.split()
     index = {port.encode("ascii"): i for i, port in enumerate(ports)}
     count = len(table) // 3
@@ -155,7 +159,7 @@ def _named(names: list[bytes]) -> tuple[Ints, Ints]:
         numbers = np.array(text.translate(None, b"r").replace(b"_", b" ").split(), dtype="S9")
         pairs = numbers.astype(np.int64).reshape(-1, 2)
     else:
-        found = [_NAME.fullmatch(name) for name in names]
-        pairs = np.array([(int(m[1]), int(m[2])) if m else (-1, -1) for m in found], np.int64)
+        matches = [_NAME.fullmatch(name) for name in names]
+        pairs = np.array([(int(m[1]), int(m[2])) if m else (-1, -1) for m in matches], np.int64)
         pairs = pairs.reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]

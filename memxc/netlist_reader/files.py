@@ -1,4 +1,4 @@
-"""The files of a netlist: includes followed; definitions, instances and all faults collected."""
+"""Read the files of a netlist: follow includes, collect definitions, instances and faults."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from memxc.netlist_reader.cards import Card, cards, parameters
 from memxc.netlist_reader.parts import Definition, Instance, Port, Shared, Supply
 
 _INCLUDE = re.compile(r'\.include\s+(?:"([^"]+)"|(\S+))', re.I)
-#: A section of a library: its file and its name.
+#: A reference to a section of a library: its file and its name.
 _LIBRARY = re.compile(r'\.lib\s+(?:"([^"]+)"|(\S+))\s+(\w+)', re.I)
 _SECTION = r"^\.lib[ \t]+{}[ \t]*$\n((?:(?!\.endl\b).*\n)*)\.endl\b.*$"
-#: What SPICE takes for the start of a comment or of something else than a word.
+#: Characters at which SPICE starts a comment or something else that is not a word.
 _SPECIAL = re.compile(r"[;$\"'`{}()\[\],\\]|//")
-#: The comment that says what a test bench is to drive.
+#: The comment that says which supply a test bench has to drive.
 _SUPPLY = re.compile(
     rb"^\*[ \t]*supply\b[^:\n]*:[ \t]*(\S+)[ \t]+at[ \t]+(\S+)[ \t]+v[ \t]*$", re.M | re.I
 )
-#: The comment that says which nets an input or an output is, and how many volts its unit.
+#: The comment that says which nets an input or an output has, and its volts per unit.
 _PORT = re.compile(r"^\*[ \t]*((?:input|output)\b[^:\n]*):([^,\n]*),([^\n]*)$", re.M)
 _TEXT = bytes(range(32, 127)) + b"\n\t"
-#: Files that include each other, one within the other.
+#: The deepest nesting of includes.
 _DEEPEST = 20
 
 
 class Reader:
-    """Reads files below one folder into one set of names."""
+    """Reads files below one folder, and collects their parts by name."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -43,7 +43,7 @@ class Reader:
         self.faults: list[Fault] = []
 
     def top(self, path: Path) -> None:
-        """Read the top file and all that it includes."""
+        """Read the top file and everything that it includes."""
         file = path.name
         raw = self._read(path, "", file, "is")
         if raw is None:
@@ -61,10 +61,10 @@ class Reader:
             self._include(path.name, path, "")
 
     def _head(self, file: str, raw: bytes) -> None:
-        """What the comments of the top file say to a test bench."""
-        for found in _SUPPLY.finditer(raw):
-            name, volts = (word.decode("ascii").lower() for word in found.groups())
-            line = raw.count(b"\n", 0, found.start()) + 1
+        """Read the comments of the top file that are for a test bench."""
+        for supply in _SUPPLY.finditer(raw):
+            name, volts = (word.decode("ascii").lower() for word in supply.groups())
+            line = raw.count(b"\n", 0, supply.start()) + 1
             self.supplies.append(Supply(name, volts, file, line))
         text = raw.decode("ascii").lower()
         for port in _PORT.finditer(text):
@@ -73,8 +73,10 @@ class Reader:
             self.ports.append(Port(name, nets, volts, file, line))
 
     def _file(self, path: Path, file: str, raw: bytes, first: int) -> None:
-        """One file, definition by definition; `file` is its path below the folder, `first` the
-        number of its first line."""
+        """Read one file, definition by definition.
+
+        file: its path below the folder. first: the number of its first line.
+        """
         raw = b"\n" + raw + b"\n"
         text = raw.lower()
         at, line = 0, first - 1
@@ -97,10 +99,12 @@ class Reader:
             where = f"{file}:{card.line}"
             if text[0] == "x":
                 self._instance(file, Card(card.line, text))
-            elif found := _INCLUDE.fullmatch(card.text):
-                self._include(where, path.parent / (found[1] or found[2]), "")
-            elif found := _LIBRARY.fullmatch(card.text):
-                self._include(where, path.parent / (found[1] or found[2]), found[3].lower())
+            elif reference := _INCLUDE.fullmatch(card.text):
+                self._include(where, path.parent / (reference[1] or reference[2]), "")
+            elif reference := _LIBRARY.fullmatch(card.text):
+                self._include(
+                    where, path.parent / (reference[1] or reference[2]), reference[3].lower()
+                )
             elif text.startswith((".model", ".param")):
                 self._allow(file, Card(card.line, text))
                 self.shared.append(Shared(text, file, card.line))
@@ -108,7 +112,7 @@ class Reader:
                 self._fault(file, card.line, f"no card of a memxc netlist: {card.text[:40]}")
 
     def _include(self, where: str, named: Path, section: str) -> None:
-        """Read a file, or a section of it, in the place of the card at `where`."""
+        """Read a file, or a section of it, in place of the card at `where`."""
         raw = self._read(named, section, where, "includes")
         if raw is None:
             return
@@ -119,14 +123,14 @@ class Reader:
         path = named.resolve()
         file, first = path.relative_to(self.folder).as_posix(), 1
         if section:
-            whole = raw.decode("ascii")
-            found = re.search(_SECTION.format(section), whole + "\n", re.M | re.I)
-            if found is None:
+            file_text = raw.decode("ascii")
+            section_text = re.search(_SECTION.format(section), file_text + "\n", re.M | re.I)
+            if section_text is None:
                 what = f"{file} has no section {section}, from .lib to .endl"
                 self.faults.append(Fault("bad-design", where, what))
                 return
-            first += whole.count("\n", 0, found.start(1))
-            raw = found[1].encode("ascii")
+            first += file_text.count("\n", 0, section_text.start(1))
+            raw = section_text[1].encode("ascii")
         self.depth += 1
         self._file(path, file, raw, first)
         self.depth -= 1
@@ -142,9 +146,9 @@ class Reader:
             what = "an X card is its name, its nodes, a cell and plain name=value parameters"
             self._fault(file, card.line, what)
             return
-        made = Instance(words[0], tuple(words[1:-1]), words[-1], params, file, card.line)
-        if self.instances.setdefault(made.name, made) is not made:
-            self.twice.append(made)
+        instance = Instance(words[0], tuple(words[1:-1]), words[-1], params, file, card.line)
+        if self.instances.setdefault(instance.name, instance) is not instance:
+            self.twice.append(instance)
 
     def _definition(self, file: str, text: bytes, line: int) -> None:
         head, body, count = _head(text)
@@ -157,22 +161,25 @@ class Reader:
         if dot != ".subckt" or len(names) < 2 or _SPECIAL.search(head):
             self._fault(file, line, ".subckt is followed by a name and its ports")
             return
-        found, others = devices.parse(body, line + count, tuple(names[1:]))
+        parsed, others = devices.parse(body, line + count, tuple(names[1:]))
         for card in others:
             self._allow(file, card)
-        made = Definition(names[0], tuple(names[1:]), params, found, others, file, line)
-        if self.definitions.setdefault(made.name, made) is not made:
-            self.twice.append(made)
+        definition = Definition(names[0], tuple(names[1:]), params, parsed, others, file, line)
+        if self.definitions.setdefault(definition.name, definition) is not definition:
+            self.twice.append(definition)
 
     def _end(self, file: str, text: bytes, line: int) -> None:
-        """The .ends of a definition names it, or nothing."""
+        """Check that the .ends of a definition has its name, or none."""
         name = _head(text)[0].split()[1:2]
         words = text[text.rfind(b"\n") + 1 :].split()
         if words not in ([b".ends"], [b".ends", *(word.encode() for word in name)]):
             self._fault(file, line, f".ends is not that of {' '.join(name)}")
 
     def _read(self, named: Path, section: str, where: str, verb: str) -> bytes | None:
-        """What is in a file below the folder, read once; otherwise a fault at `where`."""
+        """Return the text of a file below the folder; otherwise None, with a fault at `where`.
+
+        A file is read only once.
+        """
         try:
             path = named.resolve()
         except (OSError, RuntimeError):  # a loop of symbolic links
@@ -198,7 +205,10 @@ class Reader:
         return self._plain(file, raw)
 
     def _plain(self, file: str, raw: bytes) -> bytes | None:
-        """The text of a file without leading blanks; None, and a fault, where it is none."""
+        """Return the text of a file without leading blanks.
+
+        A file that is not plain text gives None, and a fault.
+        """
         strange = raw.translate(None, _TEXT)
         command = allowed.COMMAND.search(raw)
         if strange:
@@ -222,7 +232,7 @@ class Reader:
 
 
 def _head(text: bytes) -> tuple[str, bytes, int]:
-    """The .subckt card with its continuations, what follows, and how many lines it took."""
+    """Return the .subckt card with its continuations, the text after it, and its line count."""
     parts: list[bytes] = []
     at = 0
     while not parts or text.startswith((b"+", b"*"), at):

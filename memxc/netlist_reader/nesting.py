@@ -1,5 +1,7 @@
-"""What definitions place in each other: each is there, none places itself, and none unfolds to
-more than an engine can hold."""
+"""The nesting of definitions: each cell exists, none contains itself, none expands too far.
+
+A few lines could otherwise expand to more than an engine can hold.
+"""
 
 from __future__ import annotations
 
@@ -10,46 +12,46 @@ from memxc.errors import Fault
 from memxc.netlist_reader.cards import Card, parameters
 from memxc.netlist_reader.parts import Definition
 
-#: Cards of a cell with all that it places; the cell of an amplifier has some ten.
+#: Most cards of a cell with all cells inside it; the cell of an amplifier has about ten.
 _MOST = 100_000
 
 
 def faults(definitions: Mapping[str, Definition]) -> Iterator[Fault]:
-    """What is wrong with the X cards inside the definitions of a netlist."""
+    """Yield the faults of the X cards inside the definitions of a netlist."""
     placed: dict[str, list[str]] = {}
-    for found in definitions.values():
+    for definition in definitions.values():
         cells = []
-        for card in found.others:
+        for card in definition.others:
             if card.text[0] != "x":
                 continue
             cell = _cell(card)
             if cell in definitions:
                 cells.append(cell)
             else:
-                where = f"{found.file}:{card.line}"
-                yield Fault("bad-design", where, f"{found.name} places {cell or 'no cell'}, which "
-                            "no file of the netlist defines")  # fmt: skip
-        placed[found.name] = cells
+                where = f"{definition.file}:{card.line}"
+                what = f"places {cell or 'no cell'}, which no file of the netlist defines"
+                yield Fault("bad-design", where, f"{definition.name} {what}")
+        placed[definition.name] = cells
     try:
         order = list(TopologicalSorter(placed).static_order())
     except CycleError as error:
         names = error.args[1]
-        found = definitions[names[0]]
-        what = f"{found.name} places itself, by way of {', '.join(names[:-1][:5])}"
-        yield Fault("bad-design", f"{found.file}:{found.line}", what)
+        definition = definitions[names[0]]
+        what = f"{definition.name} places itself, by way of {', '.join(names[:-1][:5])}"
+        yield Fault("bad-design", f"{definition.file}:{definition.line}", what)
         return
     size: dict[str, int] = {}
     for name in order:
-        found = definitions[name]
-        size[name] = len(found.others) + sum(size[cell] for cell in placed[name])
+        definition = definitions[name]
+        size[name] = len(definition.others) + sum(size[cell] for cell in placed[name])
         if placed[name] and size[name] > _MOST:
             what = f"{name} unfolds to more than {_MOST:,} cards"
-            yield Fault("bad-design", f"{found.file}:{found.line}", what)
+            yield Fault("bad-design", f"{definition.file}:{definition.line}", what)
             return
 
 
 def _cell(card: Card) -> str:
-    """What an X card places; "" where it cannot be read."""
+    """Return the cell that an X card is an instance of; "" if the card cannot be read."""
     try:
         words = parameters(card.text)[0].split()
     except ValueError:

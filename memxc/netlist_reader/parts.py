@@ -1,4 +1,4 @@
-"""What a netlist is made of: definitions, placed instances, and what its head asks of a bench."""
+"""The parts of a netlist: definitions, instances, and what its head asks of a test bench."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Instance(NamedTuple):
 
 
 class Supply(NamedTuple):
-    """What the head says that a test bench puts on a net: volts as written."""
+    """A supply that the head asks a test bench for: a net and its volts, as written."""
 
     name: str
     volts: str
@@ -33,7 +33,7 @@ class Supply(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """A `.model` or a `.param` outside of all definitions, which they all may use."""
+    """A `.model` or `.param` outside of all definitions, which all of them may use."""
 
     text: str
     file: str
@@ -41,10 +41,10 @@ class Shared(NamedTuple):
 
 
 class Port(NamedTuple):
-    """What the head says of an input or an output, or of some lanes of it.
+    """What the head says about an input or an output, or about some of its lanes.
 
-    name: `input 1, lanes 0 to 4`; nets: `n0_0 to n0_4`; volts: what a unit is, and where it is
-    clipped; all as written.
+    name: `input 1, lanes 0 to 4`. nets: `n0_0 to n0_4`. volts: the volts of a unit, and where they
+    are clipped. All are as written.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Port(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Definition:
-    """A `.subckt`: its ports, its plain resistors, and every other card of its body."""
+    """A `.subckt`: its ports, its plain devices, and every other card of its body."""
 
     name: str
     ports: tuple[str, ...]
@@ -68,8 +68,11 @@ class Definition:
 
     @property
     def text(self) -> str:
-        """The definition for an engine, written anew from what was read: a card a line, without
-        comments, so that no engine can read anything else in it than was read here."""
+        """The definition for an engine, written anew from what was read.
+
+        It has one card a line and no comments, so that no engine reads anything in it that was not
+        read here.
+        """
         head = " ".join([self.name, *self.ports, *(f"{k}={v}" for k, v in self.params)])
         others = "".join(f"{card.text}\n" for card in self.others)
         return f".subckt {head}\n{self.devices.written()}{others}.ends {self.name}\n"

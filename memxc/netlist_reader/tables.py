@@ -1,4 +1,4 @@
-"""The tables beside a netlist, mapping.csv and schedule.csv, read a row at a time."""
+"""Read the tables beside a netlist, mapping.csv and schedule.csv, row by row."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Row = tuple[str, ...]
 
 
 def rows(path: Path, head: Row) -> Iterator[tuple[int, Row]]:
-    """Every row below the head, with its line in the file.
+    """Yield every row below the head, with its line in the file.
 
-    Raises MemxcError (bad-design) where the file is no table with that head.
+    Raises MemxcError (bad-design) if the file is not a table with that head.
     """
     if path.exists() and not path.is_file():
         raise fail("bad-design", path.name, "cannot be read: it is no file")

@@ -1,1 +1,4 @@
-"""Physics of crossbars and their amplifiers. Imports target, ir, errors and numerics only."""
+"""Physics of crossbars, their devices, amplifiers and converters.
+
+This room imports target, ir, errors and numerical libraries only.
+"""

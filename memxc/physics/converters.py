@@ -1,8 +1,13 @@
-"""Converters of a target: lanes that hold signals on the levels that so many bits have.
+"""Converters of a target: lanes that put signals on the levels of so many bits.
 
-DAC: before the word lines. ADC: behind the amplifiers. At the network's edges, or at every array.
-A converter of n bits over low .. high volts has levels of (high - low) / (2**n - 1) each; 0 V is
-always one of them, so padding stays 0. It rounds half to even and clips at its range.
+A DAC stands before the word lines, an ADC behind the amplifiers, at the network's edges or at every
+array. A converter of n bits over low .. high volts rounds half to even and clips at its range:
+
+    out                     ___ high       step = (high - low) / (2**n - 1)
+                         __|               out  = step * clip(round(in / step), least, most)
+                      __|     0 V          0 V is always a level, so padding stays 0.
+                   __|
+        low ______|              in
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ _DAC, _ADC = Circuit("line_dac", converters=1), Circuit("line_adc", converters=1
 
 @dataclass(frozen=True)
 class _Range:
-    """Bits, and volts of the ends that the target states."""
+    """Number of bits, and the ends of the range in volts if the target gives them."""
 
     bits: int
     low: float | None
@@ -32,27 +37,27 @@ class _Range:
 
 
 def converted(design: Design, target: Target) -> Design:
-    """The programmed design with the converters of the target, in place of those it has."""
+    """Return the programmed design with the target's converters; it loses those it had before."""
     converter = target.converter
     design = _without(design)
     dac = _Range(converter.dac_bits, converter.dac_min_v, converter.dac_max_v)
     adc = _Range(converter.adc_bits, converter.adc_min_v, converter.adc_max_v)
     if not converter.needed:
         return design
-    made = _Converters(design, target, dac, adc)
+    placed = _Converters(design, target, dac, adc)
     stages: list[Stage] = []
     for stage in design.stages:
-        stages += made.around(stage)
-    return replace(design, buses=made.buses, stages=tuple(stages))
+        stages += placed.around(stage)
+    return replace(design, buses=placed.buses, stages=tuple(stages))
 
 
 def is_one(stage: Stage) -> bool:
-    """Whether a stage is a converter of a target."""
+    """Return whether a stage is a converter of a target."""
     return isinstance(stage, Lanes) and stage.circuit in (_DAC, _ADC)
 
 
 class _Converters:
-    """The buses of the design as converters come to them."""
+    """The buses of the design while converters are added to it."""
 
     def __init__(self, design: Design, target: Target, dac: _Range, adc: _Range) -> None:
         self.design, self.dac, self.adc = design, dac, adc
@@ -67,14 +72,14 @@ class _Converters:
         self.positive: dict[str, bool] = {}
 
     def around(self, stage: Stage) -> list[Stage]:
-        """The stage, with the converters before it and behind it."""
+        """Return the stage with the converters before it and behind it."""
         before, changed = self._before(stage)
         self.positive[stage.dst] = _positive(stage, self.positive)
         last = isinstance(stage, Array) if self.everywhere else stage.dst in self.edge
         bus = self.buses[stage.dst]
         if not (last and self.adc.bits) or bus.scale is None:
             return [*before, changed]
-        # What reads the bus reads what is converted; the limiter stays in front.
+        # Readers of the bus get the converted signal; the limiter stays in front of the converter.
         raw = replace(bus, name=self._fresh(f"{bus.name}~raw"))
         self.buses[raw.name] = raw
         self.buses[bus.name] = replace(bus, limit=None)
@@ -104,18 +109,18 @@ class _Converters:
             name += "~"
         return name
 
-    def _lanes(self, src: Bus, dst: str, positive: bool, given: _Range, circuit: Circuit) -> Lanes:
-        whole = src.limit if src.limit is not None else self.volts
-        high = given.high if given.high is not None else whole
-        low = given.low if given.low is not None else (0.0 if positive else -whole)
-        text = function(low, high, given.bits, src.scale or 1.0)
+    def _lanes(self, src: Bus, dst: str, positive: bool, span: _Range, circuit: Circuit) -> Lanes:
+        most = src.limit if src.limit is not None else self.volts
+        high = span.high if span.high is not None else most
+        low = span.low if span.low is not None else (0.0 if positive else -most)
+        text = function(low, high, span.bits, src.scale or 1.0)
         taps = (lanewise(np.arange(src.width)),)
         name = f"{dst}~{circuit.name}"
         return Lanes(name, (src.name,), dst, taps, text, circuit)
 
 
 def function(low: float, high: float, bits: int, scale: float) -> str:
-    """The lane function of a converter, in units of activation (`scale` volts each)."""
+    """Return the lane function of a converter, in units of activation of `scale` volts each."""
     step = (high - low) / (2**bits - 1)
     least = round(low / step)
     most = least + 2**bits - 1
@@ -124,7 +129,7 @@ def function(low: float, high: float, bits: int, scale: float) -> str:
 
 
 def _reading(stage: Stage, names: Mapping[str, str]) -> Stage:
-    """The stage with its sources by other names."""
+    """Return the stage with its sources renamed."""
     if not names:
         return stage
     if isinstance(stage, Lanes | Rename | Digital):
@@ -133,7 +138,7 @@ def _reading(stage: Stage, names: Mapping[str, str]) -> Stage:
 
 
 def _without(design: Design) -> Design:
-    """The design without line converters; itself where it has none."""
+    """Return the design without its converters, or the design itself if it has none."""
     if not any(map(is_one, design.stages)):
         return design
     buses, names, ends = dict(design.buses), {}, {}
@@ -153,7 +158,10 @@ def _without(design: Design) -> Design:
 
 
 def _positive(stage: Stage, known: Mapping[str, bool]) -> bool:
-    """Whether a stage never drives its bus below 0."""
+    """Return whether a stage never drives its bus below 0.
+
+    It decides by the form of the lane function; True is certain, False is not.
+    """
     if isinstance(stage, Rename):
         return all(known.get(src, False) for src in stage.srcs)
     if not isinstance(stage, Lanes):
@@ -171,7 +179,7 @@ def _positive(stage: Stage, known: Mapping[str, bool]) -> bool:
             case ast.Name(id=name):
                 return lines[int(name[1:])]
             case ast.BinOp(left=left, op=ast.Add() | ast.Mult(), right=right):
-                # By its parts a sigmoid would not be: half of it is a tanh.
+                # A sigmoid contains a tanh, so its parts alone would not show that it is positive.
                 return expr.is_sigmoid(tree) or (positive(left) and positive(right))
             case ast.Call(func=ast.Name(id="max" | "min" as name), args=args):
                 return (any if name == "max" else all)(map(positive, args))

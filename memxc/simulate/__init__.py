@@ -1,13 +1,13 @@
-"""simulate: what a network scores on real crossbars, over a whole data set.
+"""simulate: the score of a network on real crossbars, over a whole data set.
 
-The circuit of a draw is turned into its twin, an ONNX model that onnxruntime runs; nothing is
-fitted for that (physics.network.effective; what is approximated: docs/simulate.md). Only nonlinear
-cells at the end of resistive wires have no such model: they are solved picture by picture
-(memxc.simulate.walk).
+The circuit of a draw becomes its twin, an ONNX model that onnxruntime runs. Nothing is fitted for
+that (physics.network.effective; docs/simulate.md lists the approximations). Only nonlinear cells
+with resistive wires have no such model: they are solved picture by picture (memxc.simulate.walk).
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -28,9 +28,18 @@ from memxc.simulate.points import Point, Program, SweepPlan, check_programming, 
 from memxc.target import Target
 
 __all__ = [
-    "Data", "SweepPlan", "SweepRow", "SweepScores", "UnderTest", "circuit", "points", "programmed",
+    "Data",
+    "Point",
+    "SweepPlan",
+    "SweepRow",
+    "SweepScores",
+    "UnderTest",
+    "circuit",
+    "draw_seed",
+    "points",
+    "programmed",
     "run",
-]  # fmt: skip
+]
 
 Array = NDArray[Any]
 
@@ -39,7 +48,7 @@ Array = NDArray[Any]
 class SweepRow:
     """One point of the sweep: its settings, and the score of each draw.
 
-    reprogrammed: keys for which the network was programmed anew.
+    reprogrammed: the keys for which the network was programmed again.
     """
 
     settings: tuple[str, ...]
@@ -48,49 +57,76 @@ class SweepRow:
 
     @property
     def mean(self) -> float:
-        """Mean of the draws."""
+        """Mean score of the draws."""
         return float(np.mean(self.scores))
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the draws (n - 1); 0 of a single one."""
+        """Standard deviation of the draws (with n - 1); 0 for a single draw."""
         return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else 0.0
 
 
 @dataclass(frozen=True)
 class SweepScores:
-    """What simulate found. original: the score of the network itself in onnxruntime."""
+    """The result of simulate. original: the score of the original network in onnxruntime, or None.
+
+    count: how many samples were scored. warnings: about the data, and about results that were kept
+    before and changed since.
+    """
 
     metric: Metric
     count: int
     original: float | None
     rows: tuple[SweepRow, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_pandas(self) -> Any:
+        """A pandas.DataFrame: a row a point, with a column for each key of the sweep, as text.
+
+        The other columns are mean, spread and draws. Raises MemxcError (missing-engine) where
+        pandas is not installed.
+        """
+        try:
+            pandas = importlib.import_module("pandas")
+        except ImportError as error:
+            raise fail("missing-engine", "pandas", str(error), "pip install pandas") from error
+        return pandas.DataFrame(
+            {
+                **dict(setting.split("=", 1) for setting in row.settings),
+                "mean": row.mean,
+                "spread": row.spread,
+                "draws": len(row.scores),
+            }
+            for row in self.rows
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A data set: inputs by name (samples, ...), labels or None, and what identifies it.
+    """A data set: inputs by name (samples, ...), labels or None, and its identity.
 
-    where: what to call it in a fault; digest: the SHA-256 of its file.
+    where: its name in faults. digest: the SHA-256 of its file or arrays. warnings: about the data.
     """
 
     inputs: Mapping[str, Array]
     labels: Array | None
     where: str
     digest: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
-        """How many samples."""
+        """Number of samples."""
         return len(next(iter(self.inputs.values())))
 
 
 @dataclass(frozen=True, eq=False)
 class UnderTest:
-    """The programmed network that is simulated, and the original one beside it.
+    """The programmed network to simulate, and the original network.
 
-    digest: the SHA-256 of the design; program: the same network programmed for another target,
-    None where that cannot be; progress: told what is done, and the share of the work behind it.
+    digest: the SHA-256 of the design. program: a function that programs the same network for
+    another target, or None if that is not possible. progress: called with a text and the share of
+    work done.
     """
 
     design: Design
@@ -103,13 +139,16 @@ class UnderTest:
 
 
 def draw_seed(seed: int, draw: int) -> int:
-    """What the devices of draw 0, 1, ... are drawn from, for the user's --seed."""
+    """Return the seed of the devices of draw 0, 1, ..., for the user's --seed."""
     return int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
 
 
 def run(bench: UnderTest, data: Data, plan: SweepPlan) -> SweepScores:
-    """The score of every point and draw. Raises MemxcError (usage) for settings or labels that
-    do not fit; what was finished before stays in the journal."""
+    """Return the score of every point and draw.
+
+    Raises MemxcError (usage) for settings or labels that do not fit. Finished results stay in the
+    journal.
+    """
     todo = points(plan, bench.target)
     check_programming(todo, bench.program)
     right, metric = _truth(bench, data, plan)
@@ -117,7 +156,7 @@ def run(bench: UnderTest, data: Data, plan: SweepPlan) -> SweepScores:
 
 
 def _truth(bench: UnderTest, data: Data, plan: SweepPlan) -> tuple[Array, Metric]:
-    """What answers are compared with, and by which metric."""
+    """Return the values that answers are compared with, and the metric."""
     name = bench.design.outputs[0]
     shape = bench.design.buses[name].sample
     metric = metrics.choose(plan.metric, shape, data.labels, data.where)
@@ -133,7 +172,7 @@ def _truth(bench: UnderTest, data: Data, plan: SweepPlan) -> tuple[Array, Metric
 
 
 class _Sweep:
-    """The points and draws of a plan, one after the other."""
+    """The points and draws of a plan, computed in order."""
 
     def __init__(
         self,
@@ -146,7 +185,7 @@ class _Sweep:
     ) -> None:
         self.bench, self.data, self.plan = bench, data, plan
         self.right, self.metric, self.todo = right, metric, todo
-        # Draws of one point come after each other: one network is kept.
+        # Draws of one point follow each other, so one programmed network is kept.
         self.programmed = lru_cache(maxsize=1)(self._programmed)
 
     def result(self) -> SweepScores:
@@ -160,14 +199,14 @@ class _Sweep:
         scores: list[list[float]] = [[] for _ in self.todo]
         done = 0
         for number, draw in jobs:
-            known = self._known(number, draw)
-            if known is None:
-                known = self._computed(number, draw, done, missing)
+            score = self._known(number, draw)
+            if score is None:
+                score = self._computed(number, draw, done, missing)
                 done += 1
-            scores[number].append(known)
+            scores[number].append(score)
         rows = (
-            SweepRow(point.settings, tuple(found), point.reprogrammed)
-            for point, found in zip(self.todo, scores, strict=True)
+            SweepRow(point.settings, tuple(point_scores), point.reprogrammed)
+            for point, point_scores in zip(self.todo, scores, strict=True)
         )
         return SweepScores(self.metric, self.data.count, original, tuple(rows))
 
@@ -187,8 +226,8 @@ class _Sweep:
         show(0.0)
         seed = draw_seed(self.plan.seed, draw)
         design, target = self.programmed(number), self.todo[number].target
-        found = answers(design, target, seed, self.plan.draw_per, self.data.inputs, show)
-        score = self._score(found[self.bench.design.outputs[0]])
+        outputs = answers(design, target, seed, self.plan.draw_per, self.data.inputs, show)
+        score = self._score(outputs[self.bench.design.outputs[0]])
         self.bench.journal.add(self._key(number, draw), score)
         return score
 
@@ -199,19 +238,19 @@ class _Sweep:
         if self.bench.original is None or self.metric == "error":
             return None
         key = {**self._about(), "circuit": "the original network"}
-        known = self.bench.journal.get(key)
-        if known is None:
+        score = self.bench.journal.get(key)
+        if score is None:
             self.bench.progress("the original network", 0.0)
-            found = reference.predict(self.bench.original, self.data.inputs)
-            known = self._score(found[self.bench.design.outputs[0]])
-            self.bench.journal.add(key, known)
-        return known
+            outputs = reference.predict(self.bench.original, self.data.inputs)
+            score = self._score(outputs[self.bench.design.outputs[0]])
+            self.bench.journal.add(key, score)
+        return score
 
-    def _score(self, found: Array) -> float:
-        return float(metrics.METRICS[self.metric](found, self.right).mean())
+    def _score(self, answers: Array) -> float:
+        return float(metrics.METRICS[self.metric](answers, self.right).mean())
 
     def _about(self) -> dict[str, Any]:
-        """What every result depends on."""
+        """Return what every result depends on."""
         return {
             "memxc": __version__,
             "design": self.bench.digest,

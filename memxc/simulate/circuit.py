@@ -1,4 +1,4 @@
-"""One draw of the circuit: as a design of effective matrices, and what it answers."""
+"""One draw of the circuit: as a design of effective matrices, and its answers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ Named = dict[str, NDArray[Any]]
 def circuit(
     design: Design, target: Target, seed: int = 0, draw_per: variation.DrawPer = "placement"
 ) -> Design:
-    """One draw of the circuit as a Design of effective matrices: wires, amplifiers, devices.
+    """Return one draw of the circuit as a Design of effective matrices.
 
-    Raises MemxcError (usage) where a placement's own devices would not fit in memory, and where
-    nonlinear cells have wires of some resistance: these have no matrix.
+    They include wires, amplifiers and devices. Raises MemxcError (usage) if the devices of every
+    placement would not fit in memory, and for nonlinear cells with resistive wires, which have no
+    matrix.
     """
     if _unstated(target):
         what = "of a wire beside nonlinear cells: such a circuit has no effective matrix"
@@ -47,10 +48,10 @@ def answers(
     inputs: Mapping[str, NDArray[Any]],
     progress: Callable[[float], None],
 ) -> Named:
-    """What one draw of the circuit says to inputs (samples, *shape), by output."""
+    """Return the answers of one draw to inputs (samples, *shape), by output name."""
     if not _unstated(target):
-        made = twin.model(circuit(design, target, seed, draw_per), seed)
-        return reference.predict(made, inputs, trusted=True)
+        model = twin.model(circuit(design, target, seed, draw_per), seed)
+        return reference.predict(model, inputs, trusted=True)
     if target.amplifier.offset_sigma_v or target.device.read_noise:
         what = "not known of nonlinear cells that have wires of some resistance"
         hint = "leave out the noise, the wires, or device.iv"
@@ -61,12 +62,15 @@ def answers(
 
 
 def _unstated(target: Target) -> bool:
-    """Whether no matrix states what the crossbars do."""
+    """Return whether the crossbars have no effective matrix."""
     return target.device.iv != "linear" and any(astuple(WireResistance.of(target.wire)))
 
 
 def _check_noise(target: Target) -> None:
-    """Read noise is a variance beside the effective matrices: of cells of one curve."""
+    """Refuse read noise where it cannot be computed.
+
+    It is a variance beside the effective matrices, and needs cells that share one curve.
+    """
     if target.device.read_noise and (_unstated(target) or target.device.iv == "table"):
         what = "is simulated with linear cells, and with sinh cells without wires"
         hint = "--set device.read_noise=0, or device.programming_sigma for a spread of cells"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -57,8 +56,8 @@ class Simulated(Part):
     warnings: tuple[str, ...] = Field(description="Warnings about the data.")
 
 
-def document(result: SweepScores, plan: SweepPlan, warnings: Sequence[str]) -> Simulated:
-    """The document of a simulation."""
+def document(result: SweepScores, plan: SweepPlan) -> Simulated:
+    """Return the document of a simulation."""
     return Simulated(
         schema_=SCHEMA,
         metric=result.metric,
@@ -77,5 +76,5 @@ def document(result: SweepScores, plan: SweepPlan, warnings: Sequence[str]) -> S
             )
             for row in result.rows
         ),
-        warnings=tuple(warnings),
+        warnings=result.warnings,
     )

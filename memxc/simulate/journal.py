@@ -1,4 +1,4 @@
-"""Results so far, in a file: a run that was interrupted goes on where it ended."""
+"""Results so far, in a file, so that an interrupted run continues where it stopped."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from memxc.errors import MemxcError, fail
 
 
 class Journal:
-    """One JSON line a result, appended as it comes; keyed by everything the result depends on.
+    """One JSON line for each result, written at once; its key is all that the result depends on.
 
-    Each line has a checksum over all of it. A line that does not fit its own was changed or cut: it
-    is no result, stays in the file, and its number is in `spoilt`.
-    Raises MemxcError (cannot-write) where results cannot be kept there.
+    Each line has a checksum. A line that does not match its own was changed or cut off: it is not
+    used, it stays in the file, and its number is in `spoilt`. Raises MemxcError (cannot-write) if
+    results cannot be kept in the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,11 +33,11 @@ class Journal:
             self._note(number, line)
 
     def get(self, key: Mapping[str, Any]) -> float | None:
-        """The result of a run that was finished before, or None."""
+        """Return the result of an earlier run, or None."""
         return self._known.get(_digest(key))
 
     def add(self, key: Mapping[str, Any], value: float) -> None:
-        """Keep a result at once. MemxcError (cannot-write) where that is not possible."""
+        """Write a result at once. Raises MemxcError (cannot-write) if that is not possible."""
         self._known[_digest(key)] = value
         entry = {"key": _digest(key), "value": value, **key}
         line = json.dumps({**entry, "check": _digest(entry)}, sort_keys=True)
@@ -63,7 +63,9 @@ class Journal:
 
     def _useless(self, error: OSError) -> MemxcError:
         what = f"results cannot be kept there: {error.strerror}"
-        return fail("cannot-write", str(self.path), what, "move away what stands there")
+        return fail(
+            "cannot-write", str(self.path), what, "move away what is there, or choose another path"
+        )
 
 
 def _digest(key: Mapping[str, Any]) -> str:

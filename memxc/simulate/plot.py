@@ -1,4 +1,4 @@
-"""A picture of a sweep: the mean of the draws, their spread, and the original network's score."""
+"""A plot of a sweep: mean and spread of the draws, and the original network's score."""
 
 from __future__ import annotations
 
@@ -11,31 +11,34 @@ from memxc.errors import fail
 from memxc.simulate import SweepScores
 from memxc.target import Target
 
-#: What is scored, and what it is multiplied by.
+#: The name of each metric, and the factor that it is multiplied by.
 _NAMES = {
     "top1": ("accuracy, top-1 (%)", 100.0),
     "dice": ("Dice (%)", 100.0),
     "iou": ("IoU (%)", 100.0),
     "error": ("error relative to the original network", 1.0),
 }
-#: Units by the end of a key's full name, the first that fits: "per_k" before "k".
+#: Units by the end of a key's full name; the first match counts, so "per_k" comes before "k".
 _UNITS = {"ohm": "Ω", "v": "V", "s": "s", "w": "W", "per_k": "1/K", "k": "K", "m2": "m²"}
-#: What values span before their axis is logarithmic.
+#: The largest ratio of values on a linear axis; above it the axis is logarithmic.
 _DECADES = 50.0
 
 _Line = list[tuple[float | str, float, float]]
 
 
 def check() -> None:
-    """Raises MemxcError (missing-engine) without matplotlib."""
+    """Raise MemxcError (missing-engine) if matplotlib is not installed."""
     if importlib.util.find_spec("matplotlib") is None:
         hint = "pip install 'memxc[plot]'"
         raise fail("missing-engine", "--plot", "matplotlib is not installed", hint)
 
 
 def svg(result: SweepScores) -> bytes:
-    """An SVG with equal bytes for equal results. The first key of the sweep runs along x, every
-    combination of the others is a line. Raises MemxcError (missing-engine) without matplotlib."""
+    """Return an SVG of a sweep; equal results give equal bytes.
+
+    The first key of the sweep is the x axis, and every combination of the other keys is a line.
+    Raises MemxcError (missing-engine) if matplotlib is not installed.
+    """
     check()
     import matplotlib as mpl  # noqa: PLC0415, TID251  (an extra, slow)
     from matplotlib.figure import Figure  # noqa: PLC0415, TID251
@@ -67,30 +70,27 @@ def _draw(axes: Any, result: SweepScores) -> None:
     settings = result.rows[0].settings
     axes.set_xlabel(axis(settings[0].partition("=")[0]) if settings else "")
     axes.set_ylabel(name)
-    axes.set_title(_title(result), fontsize="medium")
+    draws = max(len(row.scores) for row in result.rows)
+    title = f"{result.count:,} samples"
+    title += f", mean and standard deviation of {draws} draws" if draws > 1 else ""
+    axes.set_title(title, fontsize="medium")
     axes.grid(alpha=0.25)
     axes.legend(fontsize="small")
 
 
 def axis(key: str) -> str:
-    """A key of the target with its unit: "wire.r_word_line (Ω)"."""
+    """Return a key of the target with its unit: "wire.r_word_line (Ω)"."""
     table, _, field = key.partition(".")
-    found = Target.model_fields.get(table)
-    known = getattr(found.annotation, "model_fields", {}) if found else {}
+    table_field = Target.model_fields.get(table)
+    fields = getattr(table_field.annotation, "model_fields", {}) if table_field else {}
     for end, unit in _UNITS.items():
-        if f"{field}_{end}" in known or (field in known and field.endswith(f"_{end}")):
+        if f"{field}_{end}" in fields or (field in fields and field.endswith(f"_{end}")):
             return f"{key} ({unit})"
     return key
 
 
-def _title(result: SweepScores) -> str:
-    draws = max(len(row.scores) for row in result.rows)
-    of = f", mean and standard deviation of {draws} draws" if draws > 1 else ""
-    return f"{result.count:,} samples{of}"
-
-
 def _scale_x(axes: Any, values: Sequence[float | str]) -> None:
-    """A logarithmic axis where the values span decades; a 0 among them stands at its left."""
+    """Make the x axis logarithmic if the values span decades; a 0 is placed at its left."""
     numbers = sorted({value for value in values if not isinstance(value, str)})
     above = [value for value in numbers if value > 0]
     if len(numbers) < len(set(values)) or numbers[0] < 0 or not _spans(above):
@@ -110,7 +110,10 @@ def _spans(values: Sequence[float]) -> bool:
 
 
 def _lines(result: SweepScores, scale: float) -> dict[str, _Line]:
-    """Points (x, mean, spread) by what the other keys say; x is text where it is no number."""
+    """Return points (x, mean, spread) by the settings of the other keys.
+
+    x is text if some value is not a number.
+    """
     lines: dict[str, _Line] = {}
     values = [row.settings[0].partition("=")[2] if row.settings else "" for row in result.rows]
     numbers = [_number(value) for value in values]

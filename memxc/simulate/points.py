@@ -1,4 +1,4 @@
-"""The points of a sweep: their settings, their targets, and what has to be programmed anew."""
+"""Points of a sweep, and which of them need a new compilation."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from memxc.ir.design import Design
 from memxc.physics.device import variation
 from memxc.target import Target
 
-#: Keys that decide how a network is programmed; the programmed design cannot be changed by them.
+#: Keys that decide how a network is programmed, so that changing them needs a new compilation.
 _PROGRAMMED = {
     "device": ("r_on_ohm", "r_off_ohm", "levels", "states", "read_voltage_v", "threshold_v"),
     "crossbar": ("rows", "columns"),
     "amplifier": ("gain", "swing_v"),
 }
 
-#: The same network programmed for another target; None where that cannot be.
+#: A function that programs the same network for another target; None if that is not possible.
 Program = Callable[[Target], Design] | None
 
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What to simulate. sweep: (key, values) pairs, all combinations of which are simulated."""
+    """What to simulate. sweep: (key, values) pairs; every combination of the values is a point."""
 
     settings: tuple[str, ...] = ()
     sweep: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -37,9 +37,9 @@ class SweepPlan:
 
 @dataclass(frozen=True)
 class Point:
-    """One combination of a sweep, and the target that it is.
+    """One combination of a sweep, and its target.
 
-    reprogrammed: the keys that decide programming and are not as compiled.
+    reprogrammed: the keys that decide programming and differ from the compiled target.
     """
 
     settings: tuple[str, ...]
@@ -48,42 +48,42 @@ class Point:
 
 
 def points(plan: SweepPlan, target: Target) -> list[Point]:
-    """All points of a plan, in order. Raises MemxcError (usage) with what is wrong in any."""
-    found, faults = list[Point](), dict[tuple[str, str], Fault]()
+    """Return all points of a plan, in order. Raises MemxcError (usage) with all their faults."""
+    all_points, faults = list[Point](), dict[tuple[str, str], Fault]()
     for settings in _combinations(plan):
         try:
             changed = target.with_set(*plan.settings, *settings)
-            found.append(Point(settings, changed, _reprogrammed(target, changed)))
+            all_points.append(Point(settings, changed, _reprogrammed(target, changed)))
         except MemxcError as error:
             for fault in error.faults:
-                said = _said(fault, settings)
-                # A key that is none is as wrong with every value.
-                faults.setdefault((said.where.partition("=")[0], said.what), said)
+                reworded = _said(fault, settings)
+                # An unknown key is wrong with every value, so it is reported once.
+                faults.setdefault((reworded.where.partition("=")[0], reworded.what), reworded)
     if faults:
         raise MemxcError(faults.values())
-    return found
+    return all_points
 
 
 def check_programming(todo: Iterable[Point], program: Program) -> None:
-    """MemxcError (usage) where points want the network anew and it cannot be programmed."""
+    """Raise MemxcError (usage) if points need a network that cannot be programmed again."""
     keys = dict.fromkeys(key for point in todo for key in point.reprogrammed)
     if keys and program is None:
-        hint = "compile it with a target of that kind, then simulate that"
-        what = "decides how a network is programmed, and this one cannot be programmed anew"
+        hint = "compile the model with such a target, then simulate the new folder"
+        what = "decides how a network is programmed, and this one cannot be programmed again"
         raise fail("usage", ", ".join(keys), what, hint)
 
 
 def programmed(point: Point, design: Design, program: Program) -> Design:
-    """The network of a point: the design as compiled, or programmed anew for the point's target.
+    """Return the network of a point: the compiled design, or one programmed for its target.
 
-    Raises MemxcError as check_programming, and what `program` does.
+    Raises MemxcError as check_programming does, and what `program` raises.
     """
     check_programming([point], program)
     return program(point.target) if program and point.reprogrammed else design
 
 
 def _said(fault: Fault, settings: tuple[str, ...]) -> Fault:
-    """The fault with the user's own word for a setting that comes from the sweep."""
+    """Return the fault with --sweep as the place of a setting that comes from the sweep."""
     if not any(setting in fault.where for setting in settings):
         return fault
     return replace(fault, where=fault.where.replace("--set", "--sweep", 1))

@@ -1,9 +1,9 @@
-"""The network walked stage by stage where its cells are nonlinear: crossbars by Newton's method.
+"""Evaluate a network stage by stage with nonlinear cells: crossbars by Newton's method.
 
-There is no matrix of such a stage, so every place of every picture is solved on its own (see
-physics.device.newton for what that costs). Op-amps of finite gain leave volts on the bit lines:
-these are found from currents at 0 V and, once more, from the currents at the volts so found; each
-turn leaves about 1 / gain of the error before it.
+Such a stage has no matrix, so every place of every picture is solved by itself
+(physics.device.newton says what that costs). Op-amps of finite gain leave volts on the bit lines.
+These are computed from the currents at 0 V, and a second time from the currents at the first
+result; each iteration leaves about 1 / gain of the error before it.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def outputs(
     inputs: Mapping[str, NDArray[Any]],
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Floats]:
-    """The network's outputs (samples, *shape without batch) in units of activation.
+    """Return the network's outputs (samples, *shape without batch) in units of activation.
 
-    progress: told the share of the work that is done.
+    progress: called with the share of the work that is done.
     """
     count = len(next(iter(inputs.values())))
-    found: dict[str, list[Floats]] = {name: [] for name in design.outputs}
+    results: dict[str, list[Floats]] = {name: [] for name in design.outputs}
     done = 0
     for batch in evaluate.batches(design, inputs):
         buses = {name: evaluate.drive(design.buses[name], batch[name]) for name in design.inputs}
@@ -49,14 +49,14 @@ def outputs(
         for number, stage in enumerate(design.stages):
             progress((done + size * number / len(design.stages)) / count)
             buses[stage.dst] = step(design, stage, target, [buses[src] for src in stage.srcs])
-        for name, parts in found.items():
+        for name, parts in results.items():
             parts.append(evaluate.read(design.buses[name], buses[name]))
         done += size
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+    return {name: np.concatenate(parts) for name, parts in results.items()}
 
 
 def step(design: Design, stage: Stage, target: Target, sources: Sequence[Floats]) -> Floats:
-    """What one stage puts on its bus, (samples, width), with the target's cells and wires."""
+    """Return the values of a stage's bus, (samples, width), with the target's cells and wires."""
     if not isinstance(stage, Array):
         return evaluate.step(stage, design.buses, sources)
     law = iv_laws.law(target.device) if stage.programmable else iv_laws.LinearLaw()
@@ -66,16 +66,16 @@ def step(design: Design, stage: Stage, target: Target, sources: Sequence[Floats]
 
 
 class _Lines:
-    """The bit lines of an array: currents into the nodes of its lanes, plus and minus."""
+    """The bit lines of an array: the currents into the plus and minus nodes of its lanes."""
 
     def __init__(self, stage: Array, law: Law, wires: WireResistance, source: Floats) -> None:
         self.stage, self.law, self.wires = stage, law, wires
         self.width = len(stage.r_f)
-        # A negative net reads the last column, 0 V.
+        # A last column of 0 V, which the index -1 of a negative net reads.
         self.source = np.pad(source, ((0, 0), (0, 1)))
 
     def volts(self) -> Floats:
-        """Volts behind the op-amps, (samples, width)."""
+        """Return the volts behind the op-amps, (samples, width)."""
         stage = self.stage
         offset = np.zeros((2, self.width)) if stage.offset is None else stage.offset
         shape = len(self.source), self.width
@@ -88,32 +88,40 @@ class _Lines:
         return self._out(currents, loads)
 
     def _opened(self, ends: dict[int, Floats], loads: dict[int, Floats]) -> dict[int, Floats]:
-        """Currents into nodes at `ends` volts, and what linear cells would draw the more at 0 V."""
-        found = self._currents(ends)
-        return {polarity: found[polarity] + loads[polarity] * ends[polarity] for polarity in found}
+        """Return currents into nodes at `ends` volts, plus those of a linear load at these volts.
+
+        The amplifiers' formulas expect currents into nodes at 0 V, and this converts them.
+        """
+        currents = self._currents(ends)
+        return {
+            polarity: currents[polarity] + loads[polarity] * ends[polarity] for polarity in currents
+        }
 
     def _out(self, currents: dict[int, Floats], loads: dict[int, Floats]) -> Floats:
         stage = self.stage
         if stage.single_ended:
             return amplifier.single(currents[-1], loads[-1], stage.r_f, stage.gain, stage.offset)
-        ohms, own = (loads[1], loads[-1], stage.r_f, stage.r_join), (stage.gain, stage.offset)
-        return amplifier.pair(currents[1], currents[-1], *ohms, *own)
+        ohms, amplifiers = (
+            (loads[1], loads[-1], stage.r_f, stage.r_join),
+            (stage.gain, stage.offset),
+        )
+        return amplifier.pair(currents[1], currents[-1], *ohms, *amplifiers)
 
     def _ends(
         self, currents: dict[int, Floats], loads: dict[int, Floats], offset: Floats
     ) -> dict[int, Floats]:
-        """Volts that the op-amps leave on their nodes: the offset less the output by the gain."""
+        """Return the volts that op-amps leave on their nodes: offset minus output / gain."""
         stage = self.stage
         ends = {-1: offset[1] - self._out(currents, loads) / stage.gain}
         if stage.single_ended:
             return {1: np.zeros_like(ends[-1]), **ends}
-        own = offset[::-1]  # op-amp 1 as a lane with one op-amp
-        first = amplifier.single(currents[1], loads[1], stage.r_join, stage.gain, own)
+        swapped = offset[::-1]  # `single` uses the second row, which has to be op-amp 1 here
+        first = amplifier.single(currents[1], loads[1], stage.r_join, stage.gain, swapped)
         return {1: offset[0] - first / stage.gain, **ends}
 
     def _currents(self, ends: dict[int, Floats]) -> dict[int, Floats]:
-        """Amperes into the nodes, (samples, width), where these are at `ends` volts."""
-        found = {p: np.zeros((len(self.source), self.width + 1)) for p in ends}
+        """Return amperes into the nodes, (samples, width), with these at `ends` volts."""
+        totals = {p: np.zeros((len(self.source), self.width + 1)) for p in ends}
         held = {p: np.pad(volts, ((0, 0), (0, 1))) for p, volts in ends.items()}
         for crossbar, group, samples in self._parts():
             block = slice(group, group + 1)
@@ -131,14 +139,14 @@ class _Lines:
                 self.stage.drive,
                 at.reshape(1, -1, crossbar.bit_lines),
             ).reshape(at.shape)
-            for polarity, out in found.items():
+            for polarity, out in totals.items():
                 bits = crossbar.polarity == polarity
-                for sample, own in zip(out[samples], amperes[..., bits], strict=True):
-                    np.add.at(sample, lanes[:, bits].reshape(-1), own.reshape(-1))
-        return {polarity: out[:, :-1] for polarity, out in found.items()}
+                for sample, current in zip(out[samples], amperes[..., bits], strict=True):
+                    np.add.at(sample, lanes[:, bits].reshape(-1), current.reshape(-1))
+        return {polarity: out[:, :-1] for polarity, out in totals.items()}
 
     def _parts(self) -> Iterator[tuple[Crossbar, int, slice]]:
-        """Blocks of the crossbars, and samples as many as fit in memory."""
+        """Yield blocks of the crossbars with as many samples as fit in memory."""
         for crossbar in self.stage.crossbars:
             lines = crossbar.places * (crossbar.word_lines + 2 * crossbar.bit_lines)
             step = max(1, _CHUNK // lines)

@@ -1,6 +1,7 @@
-"""Target: what a circuit is built from. Read from TOML, every key checked, SI units inside.
+"""Target: the devices, wires, amplifiers and converters that a circuit is built from.
 
-Ohms in the file, because data sheets speak of LRS and HRS; siemens for everything that computes.
+A target is read from a TOML file, and every key is checked. The file gives resistances in ohms,
+because data sheets do; all computations use conductances in siemens and other SI units.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ __all__ = [
 
 
 class Target(BaseModel):
-    """Everything a circuit is built from."""
+    """The parts that a circuit is built from, one field a table of the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,15 +50,15 @@ class Target(BaseModel):
     converter: Converter = Converter(source="none: analog from stage to stage")
 
     def with_tile(self, rows: int, columns: int) -> Target:
-        """The same target with another unit crossbar; its source says so."""
+        """Return the same target with a unit crossbar of another size; its source says so."""
         return self.with_set(f"crossbar.rows={rows}", f"crossbar.columns={columns}")
 
     def with_set(self, *settings: str) -> Target:
-        """The same target with keys otherwise, each `TABLE.KEY=VALUE`; units may be left out.
+        """Return the same target with some keys changed, each given as `TABLE.KEY=VALUE`.
 
-        All are applied before anything is checked. `device.states_csv=FILE` reads measured states,
-        `device.iv_csv=FILE` measured I-V curves.
-        Raises MemxcError: usage for a key or value that is none, bad-target for the CSV file.
+        The unit of a key may be left out. All settings are applied before anything is checked.
+        `device.states_csv=FILE` reads measured states, `device.iv_csv=FILE` measured I-V curves.
+        Raises MemxcError: usage for an unknown key or a bad value, bad-target for a bad CSV file.
         """
         data = _setting.apply(self.model_dump(), settings)
         try:
@@ -69,12 +70,12 @@ class Target(BaseModel):
 
 
 def names() -> list[str]:
-    """The targets that come with memxc and with plug-ins."""
+    """Return the names of the targets that come with memxc and with plug-ins, sorted."""
     return sorted(_files())
 
 
 def _files() -> dict[str, Any]:
-    """The TOML file of each target that has a name."""
+    """Return the TOML file of each target that has a name."""
     folder = resources.files("memxc") / "targets"
     ours = {p.name.removesuffix(".toml"): p for p in folder.iterdir() if p.name.endswith(".toml")}
     plugged = plugins.added("memxc.targets", ours, _no_target)
@@ -82,20 +83,20 @@ def _files() -> dict[str, Any]:
 
 
 def _no_target(name: str, value: Any) -> str | None:
-    """Why an object is no target of a name, None where it is one."""
+    """Return why an object is not the target with this name; None if it is."""
     if not (isinstance(value, Path) and value.name == f"{name}.toml"):
         return f"is not the pathlib.Path of a file {name}.toml"
     try:
-        found = _parsed(str(value), _read(str(value)))
+        target = _parsed(str(value), _read(str(value)))
     except MemxcError as error:
-        return f"is no target: {error.faults[0].where}: {error.faults[0].what}"
-    return None if found.name == name else f"is called {found.name!r} in its file"
+        return f"is not a target: {error.faults[0].where}: {error.faults[0].what}"
+    return None if target.name == name else f"is called {target.name!r} in its file"
 
 
 def load(name: str) -> Target:
-    """A target by its name, or a TOML file by path.
+    """Load a target by its name, or a TOML file by its path.
 
-    Raises MemxcError (bad-target) with one fault for each key that is wrong.
+    Raises MemxcError (bad-target) with one fault for each wrong key.
     """
     files = _files()
     if name in files:
@@ -104,10 +105,10 @@ def load(name: str) -> Target:
 
 
 def _parsed(name: str, text: str) -> Target:
-    """The target of a TOML file. Raises MemxcError (bad-target) as `load` does."""
+    """Return the target of a TOML file. Raises MemxcError (bad-target) as `load` does."""
     try:
         data = tomllib.loads(text)
-    # Brackets in brackets end at the depth of Python's stack.
+    # tomllib recurses, so deeply nested brackets exceed Python's stack.
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise fail("bad-target", name, f"not TOML: {error}") from error
     if isinstance(data.get("device"), dict):
@@ -121,14 +122,14 @@ def _parsed(name: str, text: str) -> Target:
 def _read(name: str) -> str:
     path = Path(name)
     if path.suffix != ".toml":
-        # Not Path.is_file, which raises where a name is too long for a file.
+        # os.path.isfile, because Path.is_file raises for a name that is too long for a file system.
         if os.path.isfile(f"{name}.toml"):  # noqa: PTH113
             hint = like(name, [f"{name}.toml"])
         else:
             hint = f"{like(name, names())} memxc targets lists them".strip()
         raise fail("bad-target", name, "no such target", hint)
     try:
-        # Windows' editors write a mark in front.
+        # Editors on Windows write a byte order mark at the start.
         return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         hint = like(path.stem, names()) if isinstance(error, FileNotFoundError) else ""
@@ -146,6 +147,6 @@ def _fault(name: str, error: dict[str, Any]) -> Fault:
 def _keys(loc: tuple[Any, ...]) -> list[str]:
     model: Any = Target
     for part in loc[:-1]:
-        # An index is into a tuple of tables.
+        # A number is an index into a tuple of tables, so the next model is the tuple's element.
         model = get_args(model)[0] if isinstance(part, int) else model.model_fields[part].annotation
     return list(model.model_fields)

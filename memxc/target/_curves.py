@@ -1,4 +1,4 @@
-"""A user's own measured I-V curves, from a CSV file (its columns: docs/targets.md)."""
+"""Read a user's measured I-V curves from a CSV file (docs/targets.md lists its columns)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from memxc.errors import Fault, MemxcError, fail
 from memxc.target._states import lines, number
 
-#: More points than this are a mistake, or an attack.
+#: The largest number of points; more are a mistake or an attack.
 _MOST = 65536
 _STATE, _COLUMNS = ("state_s", "state_ohm"), ("volts", "amperes")
 _SAYS = "columns are state_s or state_ohm, volts, amperes"
-#: What the curve may differ from its state's conductance by: more is a slip of the unit.
+#: Largest relative difference between a curve and its state's conductance: a larger one means
+#: that a unit is wrong.
 _SLIP = 0.2
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Curve(BaseModel):
-    """A measured I-V curve: points (volts, amperes) ascending, through (0, 0), straight in between.
+    """A measured I-V curve through (0, 0), linear between its points.
 
-    Without a point below 0 V it is taken to be odd, i(-v) = -i(v). state_s: the conductance that
-    the state is known by.
+    points: (volts, amperes), ascending. A curve without a point below 0 V is taken to be odd:
+    i(-v) = -i(v). state_s: the conductance that names the state.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +37,7 @@ class Curve(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _whole(cls, data: object) -> object:
-        """The curve through 0 and to both sides of it."""
+        """Add the point (0, 0) and, for a curve on one side only, its mirror image."""
         try:
             points = {(float(v), float(i)) for v, i in data["points"]}  # type: ignore[index]
             if not any(v == 0 for v, _ in points):
@@ -45,12 +46,13 @@ class Curve(BaseModel):
                 points |= {(-v, -i) for v, i in points if v}
             return {**data, "points": sorted(points)}  # type: ignore[dict-item]
         except (KeyError, TypeError, ValueError):
-            return data  # such as the checks of the fields will refuse
+            return data  # malformed: the fields' own checks report it
 
     @model_validator(mode="after")
     def _rises(self) -> Curve:
         state = f"the state of {self.state_s:g} S"
-        # Downwards: what was measured comes before what was mirrored.
+        # From the largest voltage down, so that a fault names a measured point, not its mirror
+        # image.
         for (v, i), (next_v, next_i) in reversed(list(pairwise(self.points))):
             if v == next_v:
                 raise ValueError(f"{state} has two currents at {v:g} V")
@@ -63,7 +65,10 @@ class Curve(BaseModel):
         return self
 
     def conductance(self, volts: float) -> float:
-        """Siemens i(v) / v at some volts that the curve reaches."""
+        """Return i(v) / v in siemens, for `volts` within the curve.
+
+        Raises ValueError outside it.
+        """
         for (v, i), (next_v, next_i) in pairwise(self.points):
             if v <= volts <= next_v:
                 return (i + (next_i - i) * (volts - v) / (next_v - v)) / volts
@@ -73,20 +78,20 @@ class Curve(BaseModel):
 
 
 def check(curves: tuple[Curve, ...], read_voltage_v: float) -> None:
-    """Raises ValueError where a curve is not its state's, or two of them are one when read."""
-    found = [curve.conductance(read_voltage_v) for curve in curves]
-    for curve, g in zip(curves, found, strict=True):
+    """Raise ValueError if a curve does not belong to its state, or if two curves read alike."""
+    conductances = [curve.conductance(read_voltage_v) for curve in curves]
+    for curve, g in zip(curves, conductances, strict=True):
         if not math.isclose(curve.state_s, g, rel_tol=_SLIP):
             at = f"read_voltage_v = {read_voltage_v:g}"
             raise ValueError(f"the state of {curve.state_s:g} S has {g:g} S at {at}")
-    if len(set(found)) < len(found):
+    if len(set(conductances)) < len(conductances):
         raise ValueError("two curves have the same conductance at read_voltage_v")
 
 
 def read(path: Path) -> list[dict[str, object]]:
-    """The curves of a CSV file, {state_s, points} each, ascending; lines in any order.
+    """Read the curves of a CSV file, each {state_s, points}, in ascending order of their states.
 
-    Raises MemxcError (bad-target) with one fault for each line that is wrong.
+    The lines may have any order. Raises MemxcError (bad-target) with one fault for each wrong line.
     """
     rows = lines(path)
     state = _header(str(path), [name.strip() for name in rows[0] if name] if rows else [])
@@ -106,19 +111,20 @@ def read(path: Path) -> list[dict[str, object]]:
 
 
 def _header(where: str, names: list[str]) -> str:
-    """The column of the state."""
-    found = [name for name in names if name in _STATE]
-    if len(found) != 1 or sorted(names) != sorted([*found, *_COLUMNS]):
+    """Return the name of the column that holds the state."""
+    state_columns = [name for name in names if name in _STATE]
+    if len(state_columns) != 1 or sorted(names) != sorted([*state_columns, *_COLUMNS]):
         what = f"the first line reads {', '.join(names)[:100]!r}" if names else "no points"
         raise fail("bad-target", where, what, _SAYS)
-    return found[0]
+    return state_columns[0]
 
 
 def _point(row: dict[str, str], state: str) -> tuple[float, float, float]:
+    """Return the state in siemens, the volts and the amperes of one line. Raises ValueError."""
     cells = {str(name).strip(): value for name, value in row.items()}
     if "None" in cells:
         raise ValueError("more cells than columns")
-    known, volts, amperes = (number(cells, name) for name in (state, *_COLUMNS))
-    if not known > 0:
-        raise ValueError(f"{state} is above 0")
-    return (1 / known if state == "state_ohm" else known), volts, amperes
+    state_value, volts, amperes = (number(cells, name) for name in (state, *_COLUMNS))
+    if not state_value > 0:
+        raise ValueError(f"{state} has to be above 0")
+    return (1 / state_value if state == "state_ohm" else state_value), volts, amperes

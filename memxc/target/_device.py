@@ -1,4 +1,4 @@
-"""The memristor: its range, its states, and how real ones stray from them (docs/targets.md)."""
+"""The memristor: its range, its states, and how real ones differ from them (docs/targets.md)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from memxc.target._curves import Curve
 from memxc.target._tables import Positive, Share, Some, TargetTable
 
 Floats = NDArray[np.float64]
-#: A relative spread; beyond 1 the model of it is what fails.
+#: A relative standard deviation; above 1 the model itself would fail.
 Spread = Annotated[float, Field(ge=0, le=1)]
-#: From a good wire to a good insulator; what is outside is a slip of the unit.
+#: From a good wire to a good insulator; a value outside means that a unit is wrong.
 Ohms = Annotated[float, Field(ge=1e-3, le=1e15)]
 
-#: The largest read voltage in v0; e to this power is how much more a cell carries than its g says.
+#: The largest read voltage in units of v0. A sinh device carries about e to this power more
+#: current than its conductance at small voltages gives.
 _MOST_BENT = 20
 
 
 class State(BaseModel):
-    """A measured state: the mean and the standard deviation of what programming it gives."""
+    """Mean and standard deviation of the conductance after programming to one state, siemens."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,8 +37,8 @@ class State(BaseModel):
 class Device(TargetTable):
     """The memristor. LRS is `r_on_ohm`, HRS is `r_off_ohm`; levels = 0 means continuous.
 
-    states: measured ones, ascending, in place of levels; they are the range, too.
-    iv: the I-V law; sinh_v0_v and curves are those of two of its values.
+    states: measured states, ascending, instead of levels; they give the range, too.
+    iv: the I-V law. sinh_v0_v belongs to the law "sinh", curves to the law "table".
     """
 
     r_on_ohm: Ohms
@@ -68,13 +69,13 @@ class Device(TargetTable):
     @model_validator(mode="before")
     @classmethod
     def _range_of_states(cls, data: Any) -> Any:
-        """Measured states give the range, where it is not given."""
+        """Take the range from the measured states if the file does not give it."""
         try:
             means = sorted(float(state["mean_s"]) for state in data["states"])
             whole = {"r_on_ohm": 1 / means[-1], "r_off_ohm": 1 / means[0]}
             return whole | dict(data)
         except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError):
-            return data  # no states, or such as the checks of the fields will refuse
+            return data  # no states, or malformed: the fields' own checks report it
 
     @model_validator(mode="after")
     def _measured(self) -> Device:
@@ -82,9 +83,9 @@ class Device(TargetTable):
             return self
         means = [state.mean_s for state in self.states]
         if any(low >= high for low, high in pairwise(means)):
-            raise ValueError("states ascend, and no two of them have one mean")
+            raise ValueError("states have to ascend, and no two of them may have the same mean")
         if self.levels or self.programming_sigma:
-            raise ValueError("states stand in place of levels and programming_sigma")
+            raise ValueError("states replace levels and programming_sigma: leave these out")
         for name, ohms, mean in (
             ("r_on_ohm", self.r_on_ohm, means[-1]),
             ("r_off_ohm", self.r_off_ohm, means[0]),
@@ -106,11 +107,11 @@ class Device(TargetTable):
     @model_validator(mode="after")
     def _law(self) -> Device:
         if self.iv == "sinh" and self.sinh_v0_v is None:
-            raise ValueError('iv = "sinh" wants sinh_v0_v')
+            raise ValueError('iv = "sinh" needs sinh_v0_v')
         if self.sinh_v0_v is not None and self.read_voltage_v > _MOST_BENT * self.sinh_v0_v:
             raise ValueError(f"read_voltage_v is more than {_MOST_BENT} times sinh_v0_v")
         if self.iv == "table" and not self.curves:
-            raise ValueError('iv = "table" wants iv_csv')
+            raise ValueError('iv = "table" needs iv_csv')
         _curves.check(self.curves, self.read_voltage_v)
         return self
 
@@ -126,26 +127,29 @@ class Device(TargetTable):
 
     @property
     def g_max(self) -> float:
-        """Siemens in the low-resistance state."""
+        """Conductance of the low-resistance state, siemens."""
         return 1.0 / self.r_on_ohm
 
     @property
     def g_min(self) -> float:
-        """Siemens in the high-resistance state."""
+        """Conductance of the high-resistance state, siemens."""
         return 1.0 / self.r_off_ohm
 
     @property
     def means(self) -> Floats:
-        """Siemens of the measured states, ascending."""
+        """Mean conductances of the measured states, ascending, (states,) siemens."""
         return np.array([state.mean_s for state in self.states])
 
     def nearest(self, g: Floats) -> NDArray[np.intp]:
-        """The number of the measured state nearest to each conductance, the lower of two."""
+        """Return the index of the measured state nearest to each conductance.
+
+        A tie takes the lower.
+        """
         means = self.means
         return np.searchsorted((means[:-1] + means[1:]) / 2, g)
 
     @property
     def temperature_factor(self) -> float:
-        """What the temperature multiplies every conductance by."""
+        """The factor that the temperature multiplies every conductance by."""
         above = self.temperature_k - self.reference_temperature_k
         return 1.0 + self.temperature_coefficient_per_k * above

@@ -1,4 +1,4 @@
-"""A user's own measured states, from a CSV file (its columns: docs/targets.md)."""
+"""Read a user's measured states from a CSV file (docs/targets.md lists its columns)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from memxc.errors import Fault, MemxcError, fail, why
 
-#: More states than this are a mistake, or an attack.
+#: The largest number of states; more are a mistake or an attack.
 _MOST = 65536
 _MEAN, _SIGMA = ("mean_s", "mean_ohm"), ("sigma_s", "sigma_ohm")
 _LABELS = ("level", "target_s", "target_ohm")
@@ -20,9 +20,9 @@ _COLUMNS = (
 
 
 def read(path: Path) -> list[dict[str, float]]:
-    """The states of a CSV file, {mean_s, sigma_s} each, ascending.
+    """Read the states of a CSV file, each {mean_s, sigma_s}, in ascending order.
 
-    Raises MemxcError (bad-target) with one fault for each line that is wrong.
+    Raises MemxcError (bad-target) with one fault for each wrong line.
     """
     rows = lines(path)
     mean, sigma = _header(str(path), [name.strip() for name in rows[0] if name] if rows else [])
@@ -40,37 +40,38 @@ def read(path: Path) -> list[dict[str, float]]:
 
 
 def lines(path: Path) -> list[dict[str, str]]:
-    """The lines of a CSV file. Raises MemxcError (bad-target)."""
+    """Read the lines of a CSV file, each {column: text}. Raises MemxcError (bad-target)."""
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         raise fail("bad-target", str(path), f"cannot be read: {why(error)}") from error
     try:
-        # Strict: a quote that is never closed is no number.
+        # Strict, so that a quote that is never closed is an error.
         return list(csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True))
     except csv.Error as error:
         raise fail("bad-target", str(path), f"not CSV: {error}") from error
 
 
 def _header(where: str, names: list[str]) -> tuple[str, str]:
-    """The columns of the mean and of sigma."""
-    found = [[name for name in names if name in wanted] for wanted in (_MEAN, _SIGMA)]
+    """Return the names of the mean's and the sigma's column."""
+    chosen = [[name for name in names if name in wanted] for wanted in (_MEAN, _SIGMA)]
     strange = [name for name in names if name not in (*_MEAN, *_SIGMA, *_LABELS)]
-    if any(len(columns) != 1 for columns in found) or strange or len(set(names)) < len(names):
+    if any(len(columns) != 1 for columns in chosen) or strange or len(set(names)) < len(names):
         what = f"the first line reads {', '.join(names)[:100]!r}" if names else "no states"
         raise fail("bad-target", where, what, _COLUMNS)
-    return found[0][0], found[1][0]
+    return chosen[0][0], chosen[1][0]
 
 
 def _state(row: dict[str, str], mean: str, sigma: str) -> dict[str, float]:
+    """Return mean and standard deviation of one line in siemens. Raises ValueError."""
     cells = {str(name).strip(): value for name, value in row.items()}
     if "None" in cells:
         raise ValueError("more cells than columns")
     middle, spread = (number(cells, name) for name in (mean, sigma))
     if not middle > 0 or not spread >= 0:
-        raise ValueError(f"{mean} is above 0 and {sigma} not below it")
+        raise ValueError(f"{mean} has to be above 0, and {sigma} not below 0")
     siemens = 1 / middle if mean == "mean_ohm" else middle
-    # The spread of 1/r is that of r times g squared, to first order.
+    # To first order, g = 1/r has the standard deviation sigma_r * g**2.
     return {
         "mean_s": siemens,
         "sigma_s": spread * siemens**2 if sigma == "sigma_ohm" else spread,
@@ -78,11 +79,11 @@ def _state(row: dict[str, str], mean: str, sigma: str) -> dict[str, float]:
 
 
 def number(cells: dict[str, str], name: str) -> float:
-    """A finite number of a line, by its column. Raises ValueError."""
+    """Return the finite number in one column of a line. Raises ValueError."""
     try:
         value = float(cells[name])
     except (ValueError, TypeError):
-        raise ValueError(f"{name} is no number: {str(cells[name])[:40]!r}") from None
+        raise ValueError(f"{name} is not a number: {str(cells[name])[:40]!r}") from None
     if not math.isfinite(value):
         raise ValueError(f"{name} is not finite")
     return value

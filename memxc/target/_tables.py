@@ -1,4 +1,4 @@
-"""The tables of a target other than the device: the unit crossbar, its wires, its amplifiers."""
+"""The tables of a target other than the device: unit crossbar, wires, amplifiers, converters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Positive = Annotated[
     Field(gt=0),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "inf"}]}),
 ]
-#: What a circuit has more than nothing of, and what it may have: no product of them overflows.
+#: A quantity above zero, and one that may be zero. No product of these bounds overflows.
 Some = Annotated[float, Field(ge=1e-15, le=1e12)]
 Amount = Annotated[float, Field(ge=0, le=1e12)]
 #: A share of many things, 0 to 1.
@@ -22,7 +22,7 @@ Resistance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class TargetTable(BaseModel):
-    """A table of the file: known keys only, and where its numbers come from."""
+    """A table of the file: known keys only, and the source of its numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,9 +31,9 @@ class TargetTable(BaseModel):
 
 
 class Wire(TargetTable):
-    """Resistance of the source, of one segment of a line, and of the neuron's input.
+    """Resistances of the source, of one segment of a line, and of the neuron's input, in ohms.
 
-    open_word_line, open_bit_line: the share of the lines that are broken.
+    open_word_line, open_bit_line: the share of lines that are broken.
     """
 
     r_source_ohm: Resistance = 0.0
@@ -54,7 +54,7 @@ class Wire(TargetTable):
 class Amplifier(TargetTable):
     """The op-amp: open-loop gain (inf is ideal), output swing, static power, area.
 
-    offset_sigma_v: standard deviation of the input offset over amplifiers.
+    offset_sigma_v: standard deviation of the input offset voltage over all amplifiers.
     """
 
     gain: Positive
@@ -65,10 +65,12 @@ class Amplifier(TargetTable):
 
 
 class Converter(TargetTable):
-    """Converters on the lines: bits (0: none) of the DACs of word lines and the ADCs of bit lines.
+    """DACs on the word lines and ADCs on the bit lines.
 
-    where: at the network's edges, as between stages all is analog; or at every stage. The ends of
-    a range are in volts; None is the read voltage, and 0 where a signal is never below it.
+    dac_bits, adc_bits: resolution; 0 means no converter. where: "edges" has converters at the
+    network's inputs and outputs only, as everything between stages is analog; "stages" has them
+    at every stage. The ends of a range are in volts; None means the read voltage, or 0 for the
+    lower end of a signal that is never negative.
     """
 
     dac_bits: int = Field(ge=0, le=24, default=0)
@@ -81,7 +83,7 @@ class Converter(TargetTable):
 
     @property
     def needed(self) -> bool:
-        """Whether there are any."""
+        """Whether there are any converters."""
         return bool(self.dac_bits or self.adc_bits)
 
     @model_validator(mode="after")
@@ -91,14 +93,14 @@ class Converter(TargetTable):
             ("adc", self.adc_min_v, self.adc_max_v),
         ):
             if (low is not None and low > 0) or (high is not None and high <= 0):
-                raise ValueError(f"{kind}_min_v is not above 0 and {kind}_max_v above it")
+                raise ValueError(f"{kind}_min_v has to be at most 0, and {kind}_max_v above 0")
         if 1 in (self.dac_bits, self.adc_bits):
-            raise ValueError("a bit alone leaves a sign and nothing to tell: 0 means no converter")
+            raise ValueError("one bit leaves nothing but a sign; 0 means no converter")
         return self
 
 
 class UnitCrossbar(TargetTable):
-    """The unit crossbar and the time one stage takes."""
+    """The unit crossbar, and the time that one stage takes."""
 
     rows: int = Field(ge=3, le=65536)
     columns: int = Field(ge=2, le=65536)

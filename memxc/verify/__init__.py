@@ -1,9 +1,9 @@
-"""verify: the netlist run in a SPICE engine, stage by stage, against the reference meaning.
+"""verify: run the netlist in a SPICE engine, stage by stage, and compare with the design.
 
-Each stage is fed with the volts that SPICE itself found for the stage before, so a whole picture
-goes through SPICE alone. `ok` means that every stage matches evaluate on the same volts, and that
-every cell around the crossbars, simulated alone, does what it should over its whole range; how far
-the circuit is from the original network stands beside it, and only has to be a number.
+Each stage gets the volts that SPICE itself computed for the stage before, so a picture goes through
+SPICE alone. `ok` means that every stage matches evaluate on the same volts, and that every cell
+around the crossbars, simulated alone, is right over its whole range. The distance of the circuit
+from the original network is reported, and only has to be a number.
 """
 
 from __future__ import annotations
@@ -45,9 +45,12 @@ _NO_WIRES = [f"wire.{name}=0" for name in ("r_source", "r_word_line", "r_bit_lin
 
 @dataclass(frozen=True)
 class Verification:
-    """What `memxc verify` found. `outputs` is None where the network was not run to its end.
+    """The result of `memxc verify`. `outputs` is None if the network was not run to its end.
 
-    circuits: how many stages there are to simulate, in `stages` or not.
+    circuits: the number of stages that can be simulated, also of those that were not. differences:
+    in how many places the text of the netlist is not the design, None if it was not compared.
+    changed: files that were changed since they were compiled. missing: why nothing was compared
+    with onnxruntime, "" if it was. warnings: about the samples.
     """
 
     engine: str
@@ -58,22 +61,32 @@ class Verification:
     limiters: tuple[LimiterResult, ...]
     outputs: Outputs | None
     circuits: int
+    differences: int | None = None
+    changed: tuple[str, ...] = ()
+    missing: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def finite(self) -> bool:
+        """Whether the distance to the original network is a number, where it was measured."""
+        return self.outputs is None or math.isfinite(self.outputs.max_abs_error)
 
     @property
     def ok(self) -> bool:
-        """Whether every part is right, and the distance to the original network a number."""
+        """Whether every part is right, the text is the design, and the distance is a number."""
         parts: tuple[StageResult | CellResult | LimiterResult, ...]
         parts = (*self.stages, *self.cells, *self.limiters)
-        finite = self.outputs is None or math.isfinite(self.outputs.max_abs_error)
-        return finite and all(part.ok for part in parts)
+        return self.finite and not self.differences and all(part.ok for part in parts)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to verify. tolerance: None for 1e-6 with ideal amplifiers, 1e-5 with others.
+    """How to verify.
 
-    power: have the engine sum the watts of the devices, too; only ngspice can. jobs: processes that
-    the engine runs in; 0 for this one, where no interrupt is heard while it solves.
+    tolerance: relative; None means 1e-6 with ideal amplifiers and 1e-5 with others. power: let the
+    engine add up the watts of the devices, too, which only ngspice can. jobs: number of processes
+    for the engine; 0 runs it in this process, which then hears no interrupt while the engine
+    solves.
     """
 
     engine: str = "auto"
@@ -94,11 +107,11 @@ def verify(
     progress: Callable[[str], None] = lambda text: None,
     labels: NDArray[Any] | None = None,
 ) -> Verification:
-    """Simulate the netlist of a design on inputs (samples, *shape) and compare.
+    """Simulate the netlist of a design on inputs (samples, *shape), and compare.
 
-    `netlist` is the folder of one, or what was read there. `reference` are onnxruntime's outputs
-    for the same inputs, `labels` what the first of them is to say. Raises MemxcError where the
-    netlist cannot be read, the engine is missing or fails, or the stage does not exist.
+    netlist: its folder, or what was read there. reference: onnxruntime's outputs for the same
+    inputs. labels: what the first of these outputs should say. Raises MemxcError if the netlist
+    cannot be read, if the engine is missing or fails, or if the stage does not exist.
     """
     _check_stage(design, plan.stage)
     engine = _engine(plan)
@@ -147,8 +160,11 @@ def verify(
 def _meaning(
     design: Design, stage: Stage, target: Target, plan: Plan
 ) -> Callable[[Sequence[Floats]], Floats]:
-    """What the stage is to put on its bus, from what is on its sources: as evaluate has it; with
-    wires by its effective matrices; cells that are not linear by Newton's method."""
+    """Return a function from the volts on a stage's sources to the volts it should put on its bus.
+
+    It is evaluate's; with wires it uses effective matrices, and for nonlinear cells Newton's
+    method.
+    """
     if isinstance(stage, Array) and target.device.iv != "linear":
         wired = target if plan.wire else target.with_set(*_NO_WIRES)
         return lambda sources: walk.step(design, stage, wired, sources)
@@ -165,13 +181,13 @@ def _sweeps(engine: str, pool: jobs.Pool) -> Sweep:
         try:
             yield from pool.ordered(engines.sweep, work)
         except jobs.Died as error:
-            hint = "it may want more memory: fewer --jobs, or a smaller --tile"
+            hint = "it may need more memory: try fewer --jobs, or a smaller --tile"
             what = "its process ended without an answer"
             raise fail("engine-failed", engine, what, hint) from error
         except OSError as error:
             what = f"its process cannot be started: {why(error)}"
             raise fail(
-                "engine-failed", engine, what, "end other programs, or fewer --jobs"
+                "engine-failed", engine, what, "close other programs, or try fewer --jobs"
             ) from error
 
     return sweep
@@ -181,23 +197,24 @@ def _stage(
     todo: Task, expected: Floats, sweep: Sweep, tolerance: float
 ) -> tuple[Floats, StageResult]:
     start = time.perf_counter()
-    found = simulate(todo, sweep)
-    apart = float(np.abs(found.volts - expected).max(initial=0.0))
-    error = relative(apart, expected)
-    return found.volts, StageResult(
+    simulated = simulate(todo, sweep)
+    largest = float(np.abs(simulated.volts - expected).max(initial=0.0))
+    error = relative(largest, expected)
+    watts = CrossbarWatts(engine=simulated.watts, report=_watts(todo)) if todo.power else None
+    return simulated.volts, StageResult(
         name=todo.stage.name,
-        decks=found.decks,
+        decks=simulated.decks,
         devices=todo.devices,
         seconds=time.perf_counter() - start,
-        max_abs_error_v=apart,
+        max_abs_error_v=largest,
         max_rel_error=error,
-        ok=bool(np.isfinite(found.volts).all()) and error <= tolerance,
-        crossbar_w=CrossbarWatts(engine=found.watts, report=_watts(todo)) if todo.power else None,
+        ok=bool(np.isfinite(simulated.volts).all()) and error <= tolerance,
+        crossbar_w=watts,
     )
 
 
 def _watts(todo: Task) -> float:
-    """Crossbar watts of a stage as the report computes them, from the simulated volts."""
+    """Return a stage's crossbar watts as the report computes them, from the simulated volts."""
     assert isinstance(todo.stage, Array)
     return power.crossbar_w(todo.stage, np.square(todo.sources[0]).mean(axis=0))
 
@@ -219,10 +236,10 @@ def _check_power(engine: engines.Engine, target: Target) -> None:
             "usage",
             f"--power with {engine.name}",
             "does not report the power of a device",
-            "take --engine ngspice",
+            "use --engine ngspice",
         )
     if target.device.iv != "linear":
-        what = "the report's watts are those of linear cells"
+        what = "the report's watts are for linear cells only"
         raise fail("usage", f"--power with device.iv = {target.device.iv}", what)
 
 

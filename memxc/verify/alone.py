@@ -1,8 +1,8 @@
-"""Every cell around the crossbars, each alone over the whole range that its signals may take.
+"""Every cell around the crossbars, simulated alone over the whole range of its signals.
 
-Samples reach a part of it only: calibrate keeps them away from limiters, and a cell may be right
-where they are and wrong beyond. The range of a signal is what its limiter lets pass, or else the
-swing of the op-amps, or the volts of the samples where these are larger.
+Samples reach only a part of the range, because calibrate keeps them away from limiters, and a cell
+may be right there and wrong beyond. The range of a signal is what its limiter passes, or otherwise
+the swing of the op-amps, or the volts of the samples if these are larger.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from memxc.verify.stage_units import Unit
 from memxc.verify.task import Task, answers
 
 Floats = NDArray[np.float64]
-#: Volts at all inputs of a cell together, and the fewest points of one with many inputs.
+#: Voltages at all inputs of a cell together, and the fewest points of a cell with many inputs.
 _VOLTS, _FEWEST = 2_000, 40
-#: Points over the range of a cell of one input.
+#: Points over the range of a cell with one input.
 _POINTS = 400
 
 
 @dataclass(frozen=True, eq=False)
 class _Probe:
-    """A cell with what drives it, (points, inputs), and what it is to give, (points,).
+    """A cell with the volts at its inputs, (points, inputs), and those it should give, (points,).
 
-    limit: volts at which a limiter takes over what it gives. load: siemens that it drives.
+    limit: volts at which the limiter behind it clips. load: siemens that it drives.
     """
 
     name: str
@@ -50,11 +50,11 @@ class _Probe:
     load: float = 0.0
 
     def limited(self, volts: Floats) -> Floats:
-        """What is left of volts behind the limiter."""
+        """Return volts as the limiter passes them."""
         return volts if self.limit is None else volts.clip(-self.limit, self.limit)
 
     def run(self, number: int) -> Run:
-        """The cell in its bench."""
+        """Return the run of the cell in its bench."""
         cards = self.cards
         if self.load:
             cards = partial(decks.loaded_cards, cards, self.load)
@@ -64,24 +64,27 @@ class _Probe:
 def check(
     tasks: Sequence[Task], sweep: Sweep, tolerance: float
 ) -> tuple[tuple[CellResult, ...], tuple[LimiterResult, ...]]:
-    """Every different cell of some stages. Raises MemxcError where the engine cannot be had."""
+    """Check every different cell of some stages.
+
+    Raises MemxcError if the engine is missing.
+    """
     if not tasks:
         return (), ()
     probes, clips = _probes(tasks)
     results = []
     for name in dict.fromkeys(probe.name for probe in probes):
-        own = [probe for probe in probes if probe.name == name]
-        results.append(_result(own, _errors(tasks[0], own, sweep), tolerance))
+        group = [probe for probe in probes if probe.name == name]
+        results.append(_result(group, _errors(tasks[0], group, sweep), tolerance))
     limiters = [clips[clip] for clip in sorted(clips)]
     limited = [
         LimiterResult(
             clip_v=clip,
             range_v=probe.range_v,
-            max_abs_error_v=apart,
-            max_rel_error=apart / clip,
-            ok=apart / clip <= tolerance,
+            max_abs_error_v=largest,
+            max_rel_error=largest / clip,
+            ok=largest / clip <= tolerance,
         )
-        for clip, probe, apart in zip(
+        for clip, probe, largest in zip(
             sorted(clips), limiters, _errors(tasks[0], limiters, sweep), strict=True
         )
     ]
@@ -89,60 +92,62 @@ def check(
 
 
 def _probes(tasks: Sequence[Task]) -> tuple[list[_Probe], dict[float, _Probe]]:
-    """What to simulate of the cells of some stages, and of the limiters by their clips."""
+    """Return the probes of the cells of some stages, and the limiters' probes by their clips."""
     load = loads.heaviest(tasks[0].design)
     clips: dict[float, _Probe] = {}
-    found: dict[object, _Probe] = {}
+    probes: dict[object, _Probe] = {}
     for task in tasks:
         drives = load[task.stage.dst]
         if task.limit is not None:
-            known = clips.get(task.limit)
-            if known is None or known.load < drives:
+            clip = clips.get(task.limit)
+            if clip is None or clip.load < drives:
                 clips[task.limit] = _limiter(task, drives)
-            # The limiter is what drives the next stage.
+            # The limiter drives the next stage, so the cell itself has no load.
             drives = 0.0
         array = isinstance(task.stage, Array)
-        found |= dict(_array(task, drives) if array else _lanes(task, drives))
-    return list(found.values()), clips
+        probes |= dict(_array(task, drives) if array else _lanes(task, drives))
+    return list(probes.values()), clips
 
 
-def _result(probes: Sequence[_Probe], apart: Sequence[float], tolerance: float) -> CellResult:
-    """What all probes of one cell say together."""
-    pairs = zip(probes, apart, strict=True)
+def _result(probes: Sequence[_Probe], largest: Sequence[float], tolerance: float) -> CellResult:
+    """Return the result of a cell from all its probes."""
+    pairs = zip(probes, largest, strict=True)
     errors = [relative(error, probe.limited(probe.expected)) for probe, error in pairs]
-    # numpy's maximum keeps what is no number, and a comparison with that says no.
+    # numpy's maximum keeps a nan, and a comparison with nan is false.
     worst = float(np.max(errors))
     reach = max(probe.range_v for probe in probes)
     return CellResult(
         name=probes[0].name,
         range_v=reach,
-        max_abs_error_v=float(np.max(apart)),
+        max_abs_error_v=float(np.max(largest)),
         max_rel_error=worst,
         ok=worst <= tolerance,
     )
 
 
 def _errors(task: Task, probes: Sequence[_Probe], sweep: Sweep) -> list[float]:
-    """The largest error of each probe in volts; NaN where the engine gave no number, as of a cell
-    that has no solution at some volts."""
+    """Return the largest error of each probe in volts.
+
+    It is nan if the engine gave no number, for example for a cell without a solution at some volts.
+    """
     todo = [run for number, probe in enumerate(probes) for run in cut(probe.run(number))]
-    made = list(benches(todo, "cells alone", task.periphery))
-    apart = [0.0] * len(probes)
+    decks = list(benches(todo, "cells alone", task.periphery))
+    worst = [0.0] * len(probes)
     try:
-        for run, volts, _ in answers(made, sweep(made)):
+        for run, volts, _ in answers(decks, sweep(decks)):
             probe = probes[run.unit]
             expected = probe.limited(probe.expected[run.first : run.first + len(volts)])
             error = np.abs(probe.limited(volts[:, 0]) - expected).max(initial=0.0)
-            apart[run.unit] = float(np.maximum(apart[run.unit], error))
+            worst[run.unit] = float(np.maximum(worst[run.unit], error))
     except MemxcError as error:
         if error.faults[0].code != "engine-failed":
             raise
         return [np.nan] * len(probes)
-    return apart
+    return worst
 
 
 def _reach(task: Task, source: int) -> float:
-    """The volts that a source bus of a stage may have, of either sign."""
+    """Return the largest volts of either sign on a source bus of a stage."""
     limit = task.design.buses[task.stage.srcs[source]].limit
     if limit is not None:
         return limit
@@ -159,17 +164,19 @@ def _limiter(task: Task, load: float) -> _Probe:
 
 
 def _spread(reach: float, count: int, seed: int = 0) -> Floats:
-    """Volts from end to end, one in each of `count` equal parts, and the ends.
+    """Return volts from -reach to reach: one in each of `count` equal parts, 0 and the ends.
 
-    Drawn within its part, so that none is just where a function jumps (0.5, say).
+    They are drawn within their parts, so that none is exactly where a function jumps (0.5, say).
     """
     places = np.arange(count) + np.random.default_rng(seed).random(count)
     return np.concatenate([[-reach, 0.0, reach], (2 * places / count - 1) * reach])
 
 
 def _lanes(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
-    """The cell of a lane function: all inputs at once at volts drawn over their ranges, and each of
-    some inputs by itself from end to end."""
+    """Yield the probe of a lane function's cell.
+
+    It has all inputs at once, drawn over their ranges, and some inputs alone from end to end.
+    """
     stage, buses = task.stage, task.design.buses
     assert isinstance(stage, Lanes)
     scales, reach = [], []
@@ -181,7 +188,7 @@ def _lanes(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
     with np.errstate(all="ignore"):
         value = expr.evaluate(stage.expr, list((inputs / scales).T)) * out
     expected = np.broadcast_to(value, len(inputs))
-    # Beyond its swing no amplifier gives what a function says.
+    # An amplifier cannot give more volts than its swing, whatever the function is.
     kept = np.abs(expected) <= max(task.swing, task.limit or 0.0)
     cell = stage_units.lane_cells(task.design)[stage.name]
     cards = partial(decks.lane_cards, cell, len(reach), None)
@@ -192,7 +199,7 @@ def _lanes(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
 
 
 def _box(reach: Floats) -> Floats:
-    """Volts (points, inputs) at inputs that reach so far."""
+    """Return volts (points, inputs) for inputs with the ranges `reach`."""
     count = len(reach)
     points = min(_POINTS, max(_FEWEST, _VOLTS // count))
     rng = np.random.default_rng(count)
@@ -206,7 +213,7 @@ def _box(reach: Floats) -> Floats:
 
 
 def _array(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
-    """The cells around an array: amplifiers, inverters, and memristors that are no resistors."""
+    """Yield probes of the cells around an array: amplifiers, inverters, nonlinear memristors."""
     stage, reach = task.stage, _reach(task, 0)
     assert isinstance(stage, Array)
     for unit, siemens in _amplifiers(stage, task.units):
@@ -222,9 +229,11 @@ def _array(task: Task, load: float) -> Iterator[tuple[object, _Probe]]:
 
 
 def _amplifiers(stage: Array, every: Sequence[Unit]) -> Iterator[tuple[Unit, Floats]]:
-    """The amplifiers of a stage that reach furthest: with its output, with that of op-amp 1, and
-    the one of the least feedback. Each as a unit of its own, with the siemens on its plus and its
-    minus bit line."""
+    """Yield the amplifiers that reach furthest.
+
+    These are the ones with the largest output, the largest output of op-amp 1, and the least
+    feedback. Each comes as a unit of its own, with the siemens on its plus and its minus bit line.
+    """
     siemens = [crossbar.loads() for crossbar in stage.crossbars]
     loads = np.concatenate([unit.loads(siemens) for unit in every], axis=1)
     r_f = np.concatenate([unit.r_f for unit in every])
@@ -235,34 +244,40 @@ def _amplifiers(stage: Array, every: Sequence[Unit]) -> Iterator[tuple[Unit, Flo
         at = int(np.searchsorted(ends, number, side="right"))
         unit, lane = every[at], [number - int(ends[at]) + len(every[at].r_f)]
         offset = None if unit.offset is None else unit.offset[:, lane]
-        own = replace(unit, r_f=unit.r_f[lane], r_join=unit.r_join[lane], offset=offset)
-        yield own, loads[:, number]
+        single = replace(unit, r_f=unit.r_f[lane], r_join=unit.r_join[lane], offset=offset)
+        yield single, loads[:, number]
 
 
-def _amplifier(task: Task, own: Unit, load: Floats, reach: float) -> _Probe:
-    """An amplifier behind one resistor for all devices of each of its bit lines."""
-    stage, single = own.stage, own.stage.single_ended
+def _amplifier(task: Task, unit: Unit, load: Floats, reach: float) -> _Probe:
+    """Return the probe of an amplifier.
+
+    One resistor represents all devices of each of its bit lines.
+    """
+    stage, single = unit.stage, unit.stage.single_ended
     most = load * max(reach, abs(stage.v_bias))
     # Op-amp 1 gives r_join times the plus current.
-    plus = 0.0 if single else min(most[0], task.swing / own.r_join[0])
-    out = min(task.swing, own.r_f[0] * most.sum())
+    plus = 0.0 if single else min(most[0], task.swing / unit.r_join[0])
+    out = min(task.swing, unit.r_f[0] * most.sum())
     first, second = np.meshgrid(_spread(plus, 8), _spread(out, 24, 1))
-    current = np.stack([first.ravel(), first.ravel() - second.ravel() / own.r_f[0]], axis=1)
+    current = np.stack([first.ravel(), first.ravel() - second.ravel() / unit.r_f[0]], axis=1)
     current = current[(np.abs(current) <= most * (1 + 1e-9)).all(axis=1)]
     volts = np.divide(current, load, out=np.zeros_like(current), where=load > 0)
     parts = current[:, :1], current[:, 1:], load[:1], load[1:]
     expected = (
-        amplifier.single(parts[1], parts[3], own.r_f, stage.gain, own.offset)
+        amplifier.single(parts[1], parts[3], unit.r_f, stage.gain, unit.offset)
         if single
-        else amplifier.pair(*parts, own.r_f, own.r_join, stage.gain, own.offset)
+        else amplifier.pair(*parts, unit.r_f, unit.r_join, stage.gain, unit.offset)
     )
-    cell, cards = decks.amplifier_cell(own), partial(decks.amplifier_cards, own, load)
+    cell, cards = decks.amplifier_cell(unit), partial(decks.amplifier_cards, unit, load)
     most_v = float(np.abs(expected).max())
     return _Probe(cell, most_v, volts, expected[:, 0], cards, task.limit)
 
 
 def _memristors(task: Task, reach: float) -> Iterator[tuple[object, _Probe]]:
-    """The cell of the memristors at conductances from end to end, its current as volts."""
+    """Yield probes of the memristor's cell over its range of conductances.
+
+    The cell's current is read as volts.
+    """
     device = task.target.device
     law = iv_laws.law(device)
     volts = _spread(min(reach, *np.abs(law.reach)), _POINTS)

@@ -1,7 +1,7 @@
 """Test benches: units with their stimuli, as decks that an engine sweeps.
 
-A point is one place of one picture. Points are split into runs of at most _SWEEP; runs of small
-units share a deck, so that an engine is started seldom and its matrices stay small.
+A point is one place of one picture. Points are split into runs of at most _SWEEP. Runs of small
+units share a deck, so that an engine starts seldom and its matrices stay small.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _SWEEP = 256
-#: Devices and source points a deck: more would only cost memory, fewer cost starts.
+#: Devices and source points of one deck: more would only cost memory, fewer would cost starts.
 _DEVICES = 3_000
 _STIMULI = 400_000
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Some points of a unit. `cards(prefix)` are its instances: inputs `<prefix>i0`, `i1`, ...,
-    outputs `<prefix>o0`, ... . inputs: (points, unit inputs) volts. watched: devices whose power
-    the engine reports as well, by their names behind the prefix."""
+    """Some points of a unit.
+
+    cards(prefix): its instances, with inputs `<prefix>i0`, `i1`, ... and outputs `<prefix>o0`, ...
+    . inputs: (points, unit inputs) volts. watched: devices for which the engine reports the power,
+    too, by their names behind the prefix.
+    """
 
     unit: int
     first: int
@@ -37,7 +40,7 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """A deck body and where its answers belong."""
+    """The body of a deck, and the runs that its answers belong to."""
 
     deck: str
     outputs: tuple[str, ...]
@@ -46,7 +49,7 @@ class Bench:
 
 
 def cut(whole: Run) -> Iterator[Run]:
-    """A unit's points cut into runs."""
+    """Yield the points of a unit as runs."""
     for first in range(0, len(whole.inputs), _SWEEP):
         yield replace(whole, first=first, inputs=whole.inputs[first : first + _SWEEP])
 
@@ -54,7 +57,7 @@ def cut(whole: Run) -> Iterator[Run]:
 def benches(
     todo: Sequence[Run], title: str, library: Callable[[Sequence[Run]], str]
 ) -> Iterator[Bench]:
-    """Decks that hold all runs; `library` gives the definitions that some runs need."""
+    """Yield decks that hold all runs; `library` returns the definitions that some runs need."""
     batch: list[Run] = []
     devices = stimuli = 0
     for run in todo:
@@ -84,7 +87,7 @@ def _bench(batch: Sequence[Run], title: str, definitions: str) -> Bench:
 
 
 def _stimulus(net: str, volts: Floats, points: int) -> str:
-    """A source that puts volts[k] on a net at v(k) = k; flat beyond the last point."""
+    """Return a source that puts volts[k] on a net at v(k) = k, constant beyond the last point."""
     if (volts == volts[0]).all():
         return f"v{net} {net} 0 {volts[0]:.12e}\n"
     values = volts.tolist() + [float(volts[-1])] * (points - len(volts))

@@ -1,4 +1,4 @@
-"""The cards of a unit inside a test bench: its crossbars, amplifiers, inverters and limiters."""
+"""The cards of a unit in a test bench: crossbars, amplifiers, inverters and limiters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memxc.verify.stage_units import Unit
 
 
 def array_cards(unit: Unit, limit: float | None, prefix: str) -> str:
-    """A unit of an array; inputs `<prefix>i<n>`, outputs `<prefix>o<lane>`."""
+    """Return the cards of a unit of an array; inputs `<prefix>i<n>`, outputs `<prefix>o<lane>`."""
     stage, cards = unit.stage, []
     cards.append(f"v{prefix}b {prefix}bias 0 {stage.v_bias:.12e}\n")
     cards.append(f"v{prefix}c {prefix}biasn 0 {-stage.v_bias:.12e}\n")
@@ -44,7 +44,7 @@ def array_cards(unit: Unit, limit: float | None, prefix: str) -> str:
 
 
 def devices(unit: Unit) -> tuple[str, ...]:
-    """Every memristor of a unit that conducts, by its name in a deck behind the prefix."""
+    """Return every conducting memristor of a unit, by its name behind the prefix."""
     names: list[str] = []
     for number, placed in enumerate(unit.placed):
         crossbar = unit.crossbar(placed)
@@ -58,7 +58,7 @@ def devices(unit: Unit) -> tuple[str, ...]:
 
 
 def lane_cards(cell: str, ports: int, limit: float | None, prefix: str) -> str:
-    """One lane with its limiter."""
+    """Return the cards of one lane with its limiter."""
     inputs = [f"{prefix}i{k}" for k in range(ports)]
     if limit is None:
         return _card(f"x{prefix}f", [*inputs, f"{prefix}o0", cell])
@@ -69,22 +69,22 @@ def lane_cards(cell: str, ports: int, limit: float | None, prefix: str) -> str:
 
 
 def limiter_cards(limit: float, prefix: str) -> str:
-    """The limiter of one lane alone."""
+    """Return the card of one limiter alone."""
     return f"x{prefix}l {prefix}i0 {prefix}o0 limiter clip={limit:.9e}\n"
 
 
 def loaded_cards(cell: Callable[[str], str], siemens: float, prefix: str) -> str:
-    """A cell alone with what it drives."""
+    """Return the cards of one cell with its load of `siemens`."""
     return f"{cell(prefix)}r{prefix}l {prefix}o0 0 {1 / siemens:.12e}\n"
 
 
 def inverter_cards(prefix: str) -> str:
-    """One inverter alone."""
+    """Return the card of one inverter alone."""
     return f"x{prefix}n {prefix}i0 {prefix}o0 inverter\n"
 
 
 def memristor_cards(ohms: float, prefix: str) -> str:
-    """One memristor alone that is no resistor; the output is its current times its ohms."""
+    """Return the cards of one nonlinear memristor alone; the output is its current times `ohms`."""
     return (
         f"x{prefix}m {prefix}i0 {prefix}s memristor r={ohms:.12e}\n"
         f"v{prefix}s {prefix}s 0 0\n"
@@ -93,8 +93,10 @@ def memristor_cards(ohms: float, prefix: str) -> str:
 
 
 def amplifier_cards(unit: Unit, load: NDArray[np.float64], prefix: str) -> str:
-    """The first amplifier of a unit alone; its inputs are the plus and the minus bit line, each
-    behind a resistor of the siemens in `load`, where there are any."""
+    """Return the cards of a unit's first amplifier alone.
+
+    Its inputs are the plus and the minus bit line, each behind a resistor of the siemens in `load`.
+    """
     return _amplifier(unit, 0, None, prefix) + "".join(
         f"r{prefix}{node} {prefix}i{number} {prefix}{node}0 {1 / g:.12e}\n"
         for number, (node, g) in enumerate(zip("pm", load.tolist(), strict=True))
@@ -103,7 +105,7 @@ def amplifier_cards(unit: Unit, load: NDArray[np.float64], prefix: str) -> str:
 
 
 def amplifier_cell(unit: Unit) -> str:
-    """The cell of a unit's amplifiers."""
+    """Return the name of the cell of a unit's amplifiers."""
     cell = "tia_single" if unit.stage.single_ended else "tia"
     return cell if unit.offset is None else f"{cell}_offset"
 

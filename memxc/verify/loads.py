@@ -1,4 +1,4 @@
-"""What the signals drive: a cell whose output gives way under its load is right without one."""
+"""The load of every signal, because a cell with a weak output is right only without a load."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Floats = NDArray[np.float64]
 
 
 def heaviest(design: Design) -> dict[str, float]:
-    """Siemens to ground on the lane of each bus that drives most word lines.
+    """Return, for each bus, the siemens to ground on the lane that drives most word lines.
 
-    Word lines behind an inverter count as those before one: it is the user's own, maybe.
+    Word lines behind an inverter count like those before it, because the user may have replaced it.
     """
     lanes = {name: np.zeros(bus.width) for name, bus in design.buses.items()}
     for stage in reversed(design.stages):
@@ -23,11 +23,11 @@ def heaviest(design: Design) -> dict[str, float]:
             for crossbar in stage.crossbars:
                 _add(lanes[stage.src], crossbar, stage.sequential)
         elif isinstance(stage, Rename):
-            whole = np.zeros(sum(design.buses[src].width for src in stage.srcs))
-            there = stage.index >= 0
-            np.add.at(whole, stage.index[there], lanes[stage.dst][there])
+            sources = np.zeros(sum(design.buses[src].width for src in stage.srcs))
+            used = stage.index >= 0
+            np.add.at(sources, stage.index[used], lanes[stage.dst][used])
             ends = np.cumsum([design.buses[src].width for src in stage.srcs])
-            for src, part in zip(stage.srcs, np.split(whole, ends[:-1]), strict=True):
+            for src, part in zip(stage.srcs, np.split(sources, ends[:-1]), strict=True):
                 lanes[src] += part
     return {name: float(siemens.max(initial=0.0)) for name, siemens in lanes.items()}
 
@@ -38,7 +38,7 @@ def _add(lanes: Floats, crossbar: Crossbar, in_turn: bool) -> None:
     drains = np.zeros((crossbar.groups, crossbar.taps.lines))
     np.add.at(drains.T, crossbar.line[fed], crossbar.drains().T[fed])
     if in_turn:
-        # A place at a time: whichever lane it is, it drives one word line.
+        # Places take turns, so any lane drives one word line at a time.
         lanes += drains.max(initial=0.0)
     else:
         crossbar.taps.add(lanes, drains)

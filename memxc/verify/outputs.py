@@ -1,4 +1,4 @@
-"""The outputs of the simulated network, beside onnxruntime's and evaluate's."""
+"""The outputs of the simulated network, compared with onnxruntime's and evaluate's."""
 
 from __future__ import annotations
 
@@ -25,22 +25,24 @@ def compare(
     reference: Mapping[str, NDArray[Any]],
     labels: NDArray[Any] | None,
 ) -> Outputs:
-    """What the volts on the buses say, as simulated and as `meant`; reference and labels as in
-    `verify`."""
-    found = {name: evaluate.read(design.buses[name], buses[name]) for name in design.outputs}
-    own = {name: evaluate.read(design.buses[name], meant[name]) for name in design.outputs}
-    count = len(next(iter(found.values())))
+    """Compare the outputs on the buses, simulated and as `meant`.
+
+    reference and labels are as in `verify`.
+    """
+    simulated = {name: evaluate.read(design.buses[name], buses[name]) for name in design.outputs}
+    evaluated = {name: evaluate.read(design.buses[name], meant[name]) for name in design.outputs}
+    count = len(next(iter(simulated.values())))
     first = design.outputs[0]
-    apart, relative_apart, agree = _distance(design, found, reference)
-    _, own_apart, own_agree = _distance(design, found, own)
-    metric, score, original = _scores(found[first], np.asarray(reference[first]), labels)
+    error, relative_error, agree = _distance(design, simulated, reference)
+    _, evaluate_error, evaluate_agree = _distance(design, simulated, evaluated)
+    metric, score, original = _scores(simulated[first], np.asarray(reference[first]), labels)
     return Outputs(
         count=count,
-        max_abs_error=apart,
-        max_rel_error=relative_apart,
+        max_abs_error=error,
+        max_rel_error=relative_error,
         argmax_agree=agree,
-        evaluate_max_rel_error=own_apart,
-        evaluate_argmax_agree=own_agree,
+        evaluate_max_rel_error=evaluate_error,
+        evaluate_argmax_agree=evaluate_agree,
         metric=metric,
         score=score,
         original_score=original,
@@ -50,30 +52,33 @@ def compare(
 def _distance(
     design: Design, found: Mapping[str, Floats], wanted: Mapping[str, NDArray[Any]]
 ) -> tuple[float, float, int]:
-    """The largest absolute and relative error, and on how many samples every argmax agrees: what
-    is the largest in one is it in the other, too, as far as an engine resolves."""
-    apart, further, agree = [0.0], [0.0], np.array(True)
+    """Return the largest absolute and relative error, and on how many samples every argmax agrees.
+
+    An argmax agrees if the largest number of one is the largest of the other within the engine's
+    resolution.
+    """
+    absolute, relative_errors, agree = [0.0], [0.0], np.array(True)
     for name, value in found.items():
         unit = design.buses[name].scale or 1.0
         right = np.asarray(wanted[name], dtype=np.float64).reshape(value.shape)
-        apart.append(float(np.abs(value - right).max(initial=0.0)))
-        further.append(relative(apart[-1], right, FAINT / unit))
+        absolute.append(float(np.abs(value - right).max(initial=0.0)))
+        relative_errors.append(relative(absolute[-1], right, FAINT / unit))
         flat, same = value.reshape(len(value), -1), right.reshape(len(value), -1)
-        there = np.take_along_axis(flat, same.argmax(axis=1)[:, None], axis=1)[:, 0]
-        agree = agree & (there >= flat.max(axis=1) - RESOLVED / unit)
-    # numpy's maximum keeps what is no number, Python's loses it.
-    return float(np.max(apart)), float(np.max(further)), int(agree.sum())
+        at_right = np.take_along_axis(flat, same.argmax(axis=1)[:, None], axis=1)[:, 0]
+        agree = agree & (at_right >= flat.max(axis=1) - RESOLVED / unit)
+    # numpy's maximum keeps a nan, Python's may lose it.
+    return float(np.max(absolute)), float(np.max(relative_errors)), int(agree.sum())
 
 
 def _scores(
     answers: Floats, original: NDArray[Any], labels: NDArray[Any] | None
 ) -> tuple[Metric | None, float | None, float | None]:
-    """The metric that the labels are for, the circuit's score and the original network's."""
+    """Return the metric that fits the labels, the circuit's score and the original network's."""
     if labels is None:
         return None, None, None
     try:
         metric = choose(None, answers.shape[1:], labels, "")
     except MemxcError:
-        return None, None, None  # labels of something else
+        return None, None, None  # no metric fits these labels
     score = METRICS[metric]
     return metric, float(score(answers, labels).mean()), float(score(original, labels).mean())

@@ -1,4 +1,4 @@
-"""One stage through SPICE: its units at every place and picture, or at what tells as much."""
+"""One stage in SPICE: its units at every place and picture, or at fewer points that suffice."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from memxc.verify.bench import Bench, Run, benches, cut
 from memxc.verify.task import Task, answers
 
 Floats = NDArray[np.float64]
-#: An engine's answers to benches, in order.
+#: A function from benches to an engine's answers, in order.
 Sweep = Callable[[Sequence[Bench]], Iterator[Floats]]
 
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """volts (pictures, width) on the stage's bus; watts of the watched devices, of one picture on
-    average (NaN where none was watched); decks that were run."""
+    """volts: (pictures, width) on the stage's bus. decks: how many were run.
+
+    watts: of the watched devices, for one picture on average; nan if no device was watched.
+    """
 
     volts: Floats
     watts: float
@@ -30,7 +32,7 @@ class Simulated:
 
 
 def simulate(task: Task, sweep: Sweep) -> Simulated:
-    """The stage as the engine has it. Raises MemxcError where the engine fails."""
+    """Simulate a stage. Raises MemxcError if the engine fails."""
     if isinstance(task.stage, Lanes):
         cell = stage_units.lane_cells(task.design)[task.stage.name]
         cards = partial(decks.lane_cards, cell, stage_units.ports(task.stage), task.limit)
@@ -42,32 +44,34 @@ def simulate(task: Task, sweep: Sweep) -> Simulated:
 
 
 def _every_point(task: Task, sweep: Sweep) -> Simulated:
-    """Each unit at every place of every picture."""
+    """Simulate each unit at every place of every picture."""
     todo: list[Run] = []
     for number, unit in enumerate(task.units):
         cards = partial(decks.array_cards, unit, task.limit)
         watched = decks.devices(unit) if task.power else ()
         lanes = unit.lanes.shape[1]
         todo += cut(Run(number, 0, unit.devices, lanes, task.inputs(unit), cards, watched))
-    found, watts, count = _gathered(task, sweep, todo)
+    by_unit, watts, count = _gathered(task, sweep, todo)
     out = np.zeros((task.pictures, task.width))
-    for unit, volts in zip(task.units, found, strict=True):
+    for unit, volts in zip(task.units, by_unit, strict=True):
         task.put(out, unit, volts)
     return Simulated(out, watts if task.power else np.nan, count)
 
 
 def _superposed(task: Task, sweep: Sweep) -> Simulated:
-    """Each unit without its limiters at the points that tell all of a linear circuit, and what
-    follows from these through the limiters of the netlist."""
+    """Simulate each unit without limiters at points that determine a linear circuit.
+
+    The volts at all places follow by superposition, and go through the netlist's limiters.
+    """
     todo: list[Run] = []
     for number, unit in enumerate(task.units):
         cards = partial(decks.array_cards, unit, None)
         lanes = unit.lanes.shape[1]
         points = superposed.points(task.inputs(unit))
         todo += cut(Run(number, 0, unit.devices, lanes, points, cards))
-    found, _, count = _gathered(task, sweep, todo)
+    by_unit, _, count = _gathered(task, sweep, todo)
     out = np.zeros((task.pictures, task.width))
-    for unit, volts in zip(task.units, found, strict=True):
+    for unit, volts in zip(task.units, by_unit, strict=True):
         task.put(out, unit, superposed.volts(task.inputs(unit), volts))
     if task.limit is None:
         return Simulated(out, np.nan, count)
@@ -77,25 +81,25 @@ def _superposed(task: Task, sweep: Sweep) -> Simulated:
 
 
 def _gathered(task: Task, sweep: Sweep, todo: Sequence[Run]) -> tuple[list[Floats], float, int]:
-    """Volts (points, lanes) of every unit, the watts of its watched devices, and how many decks."""
-    made = list(benches(todo, task.title, task.definitions))
+    """Return every unit's volts (points, lanes), the watched watts, and the number of decks."""
+    decks = list(benches(todo, task.title, task.definitions))
     sizes = np.bincount([run.unit for run in todo], [len(run.inputs) for run in todo])
-    found = [
+    by_unit = [
         np.empty((int(size), unit.lanes.shape[1]))
         for size, unit in zip(sizes, task.units, strict=True)
     ]
     watts = 0.0
-    for run, volts, power in answers(made, sweep(made)):
-        found[run.unit][run.first : run.first + len(volts)] = volts
+    for run, volts, power in answers(decks, sweep(decks)):
+        by_unit[run.unit][run.first : run.first + len(volts)] = volts
         unit = task.units[run.unit]
-        # Parallel places draw at the same time, sequential ones in turn.
+        # Parallel places draw power at the same time, sequential ones in turn.
         at_once = len(unit.lanes) if unit.stage.sequential else 1
         watts += float(power.sum()) / task.pictures / at_once
-    return found, watts, len(made)
+    return by_unit, watts, len(decks)
 
 
 def _lanes(task: Task, sweep: Sweep, inputs: Floats, cards: Callable[[str], str]) -> Simulated:
-    """One lane's circuit at the inputs (pictures * width, ports) of every lane."""
+    """Simulate one lane's circuit at the inputs (pictures * width, ports) of every lane."""
     todo = list(benches(list(cut(Run(0, 0, 1, 1, inputs, cards))), task.title, task.periphery))
     parts = [volts for _, volts, _ in answers(todo, sweep(todo))]
     return Simulated(np.concatenate(parts).reshape(task.pictures, -1), np.nan, len(todo))

@@ -1,7 +1,7 @@
-"""Units: the smallest circuits of a stage that are whole on their own, and what drives them.
+"""Units: the smallest circuits of a stage that can be simulated alone.
 
-For an array it is the crossbars whose bit lines meet at common summing nodes, with their
-amplifiers; for lanes one lane. A unit is simulated at every place and picture where it is used.
+For an array, a unit is the crossbars whose bit lines meet at common summing nodes, with their
+amplifiers; for lanes it is one lane. A unit is simulated at every place and picture that uses it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """One crossbar of a unit: block `group` of crossbar `index` of the stage.
+    """One crossbar of a unit: group `group` of crossbar `index` of the stage.
 
-    words: for each word line the input of the unit that drives it, or BIAS; bits: for each bit
-    line the amplifier it ends at, -1 where it is discarded.
+    words: for each word line, the unit's input that drives it, or BIAS. bits: for each bit line,
+    the amplifier that it ends at, or -1 if it is discarded.
     """
 
     index: int
@@ -40,11 +40,11 @@ class Placed:
 
 @dataclass(frozen=True, eq=False)
 class Unit:
-    """Crossbars and amplifiers that belong together.
+    """Crossbars and the amplifiers that they share.
 
     inputs: (places, unit inputs) nets of the source bus. lanes: (places, amplifiers) lanes of the
-    destination, -2 where the place has none. r_f, r_join, offset (2, amplifiers): of these; no
-    two places differ in them.
+    destination, -2 where a place has none. r_f, r_join: (amplifiers,) ohms, offset: (2, amplifiers)
+    volts; they are the same at all places.
     """
 
     stage: Array
@@ -57,16 +57,18 @@ class Unit:
 
     @property
     def devices(self) -> int:
-        """Devices of the unit."""
+        """Number of devices of the unit."""
         return sum(self.crossbar(placed).devices for placed in self.placed)
 
     def crossbar(self, placed: Placed) -> Crossbar:
-        """The stack a placed crossbar comes from."""
+        """Return the stack that a placed crossbar comes from."""
         return self.stage.crossbars[placed.index]
 
     def loads(self, siemens: Sequence[Floats]) -> Floats:
-        """Siemens of all devices on the plus and on the minus bit lines of each amplifier, (2,
-        amplifiers); `siemens` (groups, bit lines) are those of each crossbar of the stage."""
+        """Return siemens on the plus and the minus bit lines of each amplifier, (2, amplifiers).
+
+        siemens: (groups, bit lines) for each crossbar of the stage.
+        """
         total = np.zeros((2, len(self.r_f)))
         for placed in self.placed:
             minus = self.crossbar(placed).polarity < 0
@@ -76,12 +78,16 @@ class Unit:
         return total
 
     def definitions(self) -> list[str]:
-        """The netlist definitions the unit places."""
+        """Return the netlist definitions that the unit uses."""
         return [definition(int(self.crossbar(p).definition[p.group])) for p in self.placed]
 
 
 def array_units(stage: Array) -> Iterator[Unit]:
-    """The units of an array, in the order of their first crossbar."""
+    """Yield the units of an array, in the order of their first crossbar.
+
+    Units are the connected components of the graph whose edges are bit lines between crossbars and
+    lanes.
+    """
     members = [(k, g) for k, crossbar in enumerate(stage.crossbars) for g in range(crossbar.groups)]
     lanes = [
         crossbar.sinks.nets(places=slice(0, 1))[:, 0, crossbar.column]
@@ -96,12 +102,12 @@ def array_units(stage: Array) -> Iterator[Unit]:
     size = len(members) + len(stage.r_f)
     _, label = connected_components(coo_matrix((np.ones(len(a)), (a, b)), (size, size)), False)
     for unit in dict.fromkeys(label[: len(members)].tolist()):
-        found = _unit(stage, [members[i] for i in np.flatnonzero(label[: len(members)] == unit)])
-        yield from [found] if stage.offset is None else _with_offsets(found, stage.offset)
+        whole = _unit(stage, [members[i] for i in np.flatnonzero(label[: len(members)] == unit)])
+        yield from [whole] if stage.offset is None else _with_offsets(whole, stage.offset)
 
 
 def _with_offsets(unit: Unit, offset: Floats) -> Iterator[Unit]:
-    """The unit at each place by itself, or as it is where its places have the same amplifiers."""
+    """Yield the unit as it is if its places have the same amplifiers, else each place alone."""
     volts = np.where(unit.lanes >= 0, offset[:, unit.lanes], 0.0)
     if (volts == volts[:, :1]).all():
         yield replace(unit, offset=volts[:, 0])
@@ -116,7 +122,8 @@ def _unit(stage: Array, members: list[tuple[int, int]]) -> Unit:
     assert len(places) == 1, f"{stage.name}: crossbars of one summing node differ in places"
     amplifier: dict[int, int] = {}
     placed, inputs = [], []
-    # No more amplifiers than bit lines: one column a lane of the stage would fill the memory.
+    # At most as many amplifiers as bit lines: a column for each lane of the stage would be too
+    # large.
     most = sum(stage.crossbars[k].bit_lines for k, _ in members)
     lanes = np.full((places.pop(), most), -2, dtype=np.int32)
     first = 0
@@ -136,35 +143,38 @@ def _unit(stage: Array, members: list[tuple[int, int]]) -> Unit:
         placed.append(Placed(k, g, words.astype(np.int32), np.array(bits, dtype=np.int32)))
         inputs.append(crossbar.taps.nets(block)[0])
         first += crossbar.taps.lines
-    own = list(amplifier)
+    distinct = list(amplifier)
     return Unit(
         stage,
         tuple(placed),
         np.concatenate(inputs, axis=1),
-        lanes[:, : len(own)],
-        stage.r_f[own],
-        stage.r_join[own],
+        lanes[:, : len(distinct)],
+        stage.r_f[distinct],
+        stage.r_join[distinct],
     )
 
 
 def lane_cells(design: Design) -> Mapping[str, str]:
-    """The netlist cell of every Lanes stage, {stage name: cell name}, as assemble names them."""
-    found: dict[tuple[int, str], str] = {}
+    """Return the netlist cell of every Lanes stage, {stage name: cell name}.
+
+    The names are those that assemble gives.
+    """
+    numbered: dict[tuple[int, str], str] = {}
     cells = {}
     for stage in design.stages:
         if isinstance(stage, Lanes):
             key = (ports(stage), lane_function(stage, design.buses))
-            cells[stage.name] = found.setdefault(key, f"{stage.circuit.name}{len(found)}")
+            cells[stage.name] = numbered.setdefault(key, f"{stage.circuit.name}{len(numbered)}")
     return cells
 
 
 def ports(stage: Lanes) -> int:
-    """Inputs of one lane."""
+    """Return the number of inputs of one lane."""
     return sum(taps.lines for taps in stage.taps)
 
 
 def lane_inputs(stage: Lanes, values: Mapping[str, Floats]) -> Floats:
-    """Volts at the inputs of every lane and picture, (pictures * lanes, ports)."""
+    """Return volts at the inputs of every lane and picture, (pictures * lanes, ports)."""
     columns = []
     for src, taps in zip(stage.srcs, stage.taps, strict=True):
         nets = taps.nets().reshape(-1, taps.lines)

@@ -1,9 +1,12 @@
-"""Linear units by superposition: SPICE solves one point an input, and the rest are sums of these.
+"""Linear units by superposition: SPICE solves one point per input, the other points are their sums.
 
 Crossbars with their wires, op-amps and inverters are a linear circuit, so its volts are
-offset + inputs @ response. SPICE finds the offset (the bias lines alone) and each row of the
-response; some of the points that are wanted it solves as they are, and these volts stand in the
-answer: were the circuit not linear, they would be far from the expected ones.
+
+    volts = offset + inputs @ response
+
+SPICE computes the offset (only the bias lines) and each row of the response. It also solves some of
+the wanted points directly, and these volts are in the answer: if the circuit were not linear, they
+would be far from the expected ones.
 """
 
 from __future__ import annotations
@@ -13,14 +16,14 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-#: Points that are solved as they are, evenly taken out of all.
+#: Points that are solved directly, evenly spaced among all.
 _PROBES = 4
 
 
 def points(inputs: Floats) -> Floats:
-    """What to solve in place of inputs (points, inputs): inputs themselves where these are fewer.
+    """Return the points to solve instead of inputs (points, inputs); `inputs` if these are fewer.
 
-    Nothing at the inputs, a volt at each alone, and the probes.
+    The points are zero at all inputs, one voltage at each input alone, and the probes.
     """
     count = inputs.shape[1]
     if not _worth(inputs):
@@ -30,7 +33,7 @@ def points(inputs: Floats) -> Floats:
 
 
 def volts(inputs: Floats, found: Floats) -> Floats:
-    """Volts (points, lanes) at inputs (points, inputs), from those `found` at points(inputs)."""
+    """Return volts (points, lanes) at inputs (points, inputs), from the volts at points(inputs)."""
     if not _worth(inputs):
         return found
     count = inputs.shape[1]
@@ -45,7 +48,7 @@ def _worth(inputs: Floats) -> bool:
 
 
 def _volt(inputs: Floats) -> float:
-    """As much as there is anywhere."""
+    """Return the largest input volts."""
     return float(np.abs(inputs).max(initial=0.0)) or 1.0
 
 

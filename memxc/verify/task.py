@@ -1,4 +1,4 @@
-"""A stage to simulate: its units, the volts that drive them, and where their answers belong."""
+"""A stage to simulate: its units, the volts that drive them, and where the answers belong."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A stage to simulate, with the volts on its source buses, (pictures, width) each."""
+    """A stage to simulate, with the volts on its source buses, each (pictures, width)."""
 
     design: Design
     stage: Stage
@@ -35,17 +35,17 @@ class Task:
 
     @property
     def title(self) -> str:
-        """The title card: no name of the model's."""
+        """The title card. It contains no name of the model."""
         return f"stage {self.design.stages.index(self.stage)}"
 
     @property
     def pictures(self) -> int:
-        """How many samples."""
+        """Number of samples."""
         return len(self.sources[0])
 
     @property
     def width(self) -> int:
-        """How many lanes the stage drives."""
+        """Number of lanes that the stage drives."""
         return self.design.buses[self.stage.dst].width
 
     @cached_property
@@ -56,7 +56,7 @@ class Task:
 
     @property
     def devices(self) -> int:
-        """Devices of the distinct circuits that are simulated."""
+        """Number of devices in the distinct circuits that are simulated."""
         return sum(u.devices for u in self.units) if isinstance(self.stage, Array) else 1
 
     @property
@@ -67,27 +67,27 @@ class Task:
 
     @property
     def limit(self) -> float | None:
-        """Volts of the stage's limiter."""
+        """Volts of the stage's limiter, or None."""
         return self.design.buses[self.stage.dst].limit
 
     @property
     def swing(self) -> float:
-        """Volts that an op-amp reaches."""
+        """Volts that an op-amp can reach."""
         return self.target.amplifier.swing_v
 
     def periphery(self, runs: Sequence[Run]) -> str:
-        """The netlist's own text of the cells around the crossbars."""
+        """Return the netlist's own text of the cells around the crossbars."""
         return self.library.periphery()
 
     def definitions(self, runs: Sequence[Run]) -> str:
-        """The netlist's own text for what the runs place."""
+        """Return the netlist's own text of all definitions that the runs use."""
         names = dict.fromkeys(name for run in runs for name in self.units[run.unit].definitions())
         if not self.wire:
             return self.library.periphery() + self.library.text(names)
         shapes = {name: shape for run in runs for name, shape in self._shapes(run.unit)}
         assert isinstance(self.stage, Array)
         ohms, drive = nodal.WireResistance.of(self.target.wire), self.stage.drive
-        found = [
+        texts = [
             wired(
                 name,
                 self.library.conductance(name, shapes[name]),
@@ -97,23 +97,23 @@ class Task:
             )
             for name in names
         ]
-        return self.library.periphery() + "".join(found)
+        return self.library.periphery() + "".join(texts)
 
     def _shapes(self, unit: int) -> list[tuple[str, tuple[int, int]]]:
-        found = self.units[unit]
-        sizes = [(c.word_lines, c.bit_lines) for c in map(found.crossbar, found.placed)]
-        return list(zip(found.definitions(), sizes, strict=True))
+        placed_unit = self.units[unit]
+        sizes = [(c.word_lines, c.bit_lines) for c in map(placed_unit.crossbar, placed_unit.placed)]
+        return list(zip(placed_unit.definitions(), sizes, strict=True))
 
     def inputs(self, unit: Unit) -> Floats:
-        """Volts at the unit's inputs, (pictures * places, inputs)."""
+        """Return volts at the unit's inputs, (pictures * places, inputs)."""
         source = self.sources[0]
         volts = source[:, np.maximum(unit.inputs, 0)]
         volts[:, unit.inputs < 0] = 0.0
-        # A unit of a bias alone has no inputs.
+        # A unit with nothing but a bias has no inputs.
         return volts.reshape(len(source) * len(unit.inputs), unit.inputs.shape[1])
 
     def put(self, out: Floats, unit: Unit, volts: Floats) -> None:
-        """Volts of a unit's lanes, (pictures * places, lanes), on the bus `out`."""
+        """Put volts of a unit's lanes, (pictures * places, lanes), on the bus `out`, in place."""
         lanes = unit.lanes.reshape(-1)
         out[:, lanes[lanes >= 0]] = volts.reshape(len(out), -1)[:, lanes >= 0]
 
@@ -121,11 +121,11 @@ class Task:
 def answers(
     benches: Iterable[Bench], found: Iterable[Floats]
 ) -> Iterator[tuple[Run, Floats, Floats]]:
-    """Each run with the volts of its outputs and the watts of its watched devices."""
+    """Yield each run with the volts of its outputs and the watts of its watched devices."""
     for bench, answer in zip(benches, found, strict=True):
         at = 0
         for run in bench.runs:
             middle, end = at + run.outputs, at + run.outputs + len(run.watched)
-            own = answer[: len(run.inputs)]
-            yield run, own[:, at:middle], own[:, middle:end]
+            points = answer[: len(run.inputs)]
+            yield run, points[:, at:middle], points[:, middle:end]
             at = end

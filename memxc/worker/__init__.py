@@ -1,9 +1,9 @@
-"""Libraries of C++ that read the user's model work in a process of their own, which may die.
+"""Run C++ libraries that read the user's model in a process of their own, which may die.
 
-A model is hostile input: on some bytes these libraries abort, spin while they hold the interpreter
+A model is hostile input. On some bytes these libraries abort, loop while they hold the interpreter
 (so that no signal is heard), or ask for all the memory. One process serves the whole command. It
-starts with the first call, stays for the next ones, and is replaced when it has died. Its answers
-are bytes that nobody unpickles, for hostile bytes may have taken it over.
+starts with the first call, stays for later calls, and is replaced if it has died. Its answers are
+bytes that nobody unpickles, because hostile bytes may have taken the process over.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from memxc.worker.child import Child
 
 T = TypeVar("T")
 
-#: What a call may take by the clock: seconds, and a multiple of its processor time. It is the limit
-#: of a call that waits without computing, and no busy machine should reach it.
+#: The wall-clock limit of a call: seconds, plus a multiple of its processor time. It stops a call
+#: that waits without computing, and even a busy machine should not reach it.
 _WAITING, _BUSY = 30.0, 4
-#: Seconds that the interpreter has to start and to import numpy and onnx.
+#: Seconds for the interpreter to start and to import numpy and onnx.
 _START = 120
-#: Copies of its message that a library may make: parsed, changed, serialised.
+#: Copies of the message that a library may make: parsed, changed, serialised.
 _COPIES = 4
-#: Why an answer is none, though the worker lives.
+#: Why an answer of a living worker is refused.
 _NONSENSE = "gives an answer that makes no sense"
-#: What it says when it has started.
+#: The worker's message when it has started.
 READY = b"ready"
 
 
 class Refused(Exception):  # noqa: N818
-    """The work raised an exception; its words are those of the library."""
+    """The work raised an exception. Its text is the library's own."""
 
 
 class Died(Exception):  # noqa: N818
-    """The worker died of a call. The words go on from its name: "crashes (SIGABRT)"."""
+    """The worker died during a call. The text continues a sentence: "crashes (SIGABRT)"."""
 
 
 @dataclass(frozen=True, eq=False)
 class Allowance:
-    """What calls may take: seconds of each core that they use, and bytes of memory.
+    """The limits of calls: seconds of each core that they use, and bytes of memory.
 
-    The seconds are those of all calls in a row with the same object. The memory is that of each
-    call, beyond what the worker holds and `_COPIES` times the message.
+    All calls in a row with the same object share its seconds. The memory is for each call, in
+    addition to what the worker already holds and `_COPIES` times the message.
     """
 
     seconds: float
@@ -60,12 +60,12 @@ class Allowance:
 
     @property
     def processor(self) -> int:
-        """Seconds of processor time, whole ones as the system counts them."""
+        """Seconds of processor time, rounded up because the system counts whole ones."""
         return math.ceil(self.seconds * self.cores)
 
 
 class _Process:
-    """A worker, from its start to its end."""
+    """A worker process, from its start to its end."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         self.child = Child("memxc.worker.serve", *modules)
@@ -79,7 +79,7 @@ class _Process:
         request = {
             "work": work,
             "parts": len(parts),
-            # The limit of the same one stays where it is.
+            # Calls with the same allowance share its seconds, so the limit is not set again.
             "seconds": None if allowance is self.allowance else allowance.processor,
             "memory": memory,
             "more": dict(more),
@@ -96,7 +96,7 @@ class _Process:
             answer = [self._receive(until, memory) for _ in range(int(count))]
         except TimeoutError:
             raise Died(f"gives no answer in {seconds:g} s") from None
-        # Also what is no message at all: the process is not to be trusted.
+        # ValueError: the answer is not a message. The process cannot be trusted.
         except (EOFError, OSError, ValueError) as error:
             raise Died(self._death(allowance)) from error
         words = b" ".join(answer).decode("utf-8", "replace") if state != "done" else ""
@@ -121,7 +121,7 @@ class _Process:
         return self.child.connection.recv_bytes(largest)
 
     def _death(self, allowance: Allowance) -> str:
-        """Why there is no answer: a verb and what follows it."""
+        """Return why there is no answer, as a verb with what follows it."""
         try:
             code = self.child.process.wait(timeout=1)
         except subprocess.TimeoutExpired:
@@ -132,7 +132,7 @@ class _Process:
 
 
 class _Held:
-    """The one worker of this process, and the lock of whoever asks it."""
+    """The one worker of this process, and the lock of the thread that uses it."""
 
     def __init__(self) -> None:
         self.process: _Process | None = None
@@ -143,7 +143,7 @@ _held = _Held()
 
 
 def start(*modules: str) -> None:
-    """Start the worker where there is none; it imports modules while the caller goes on."""
+    """Start the worker if there is none. It imports modules while the caller continues."""
     with _held.lock:
         if _held.process is not None and _held.process.child.process.poll() is not None:
             end()
@@ -158,10 +158,11 @@ def ask(
     read: Callable[[list[bytes]], T],
     **more: Any,
 ) -> T:
-    """What "module:function" answers in the worker to bytes, and to `more` that JSON can say.
+    """Return the answer of the worker's function "module:function" to some bytes.
 
-    read: turns the parts of the answer into what is wanted; where it raises an exception, the
-    worker has died. Raises Refused where the work raised one, Died where there is no answer.
+    more: keyword arguments that JSON can hold. read: converts the parts of the answer; if it raises
+    an exception, the worker is regarded as dead. Raises Refused if the function raised an
+    exception, Died if there is no usable answer.
     """
     with _held.lock:
         start(work.partition(":")[0])
@@ -174,7 +175,7 @@ def ask(
                 raise Died(_NONSENSE) from error
         except Refused:
             raise
-        # Whatever it was, an interrupt too: an answer may still come, and nobody would wait for it.
+        # Also an interrupt: a late answer would otherwise be taken for that of the next call.
         except BaseException:
             end()
             raise
@@ -182,20 +183,20 @@ def ask(
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Calls of this thread without those of others in between: what they leave there stays."""
+    """Keep other threads from the worker between this thread's calls, so that its state stays."""
     with _held.lock:
         yield
 
 
 def end() -> None:
-    """Kill the worker; the next call starts another."""
+    """Kill the worker; the next call starts another one."""
     ended, _held.process = _held.process, None
     if ended is not None:
         ended.child.end()
 
 
 def _forget() -> None:
-    """After a fork: the worker is the parent's."""
+    """After a fork, drop the worker, which belongs to the parent."""
     if _held.process is not None:
         _held.process.child.forget()
     _held.process, _held.lock = None, threading.RLock()

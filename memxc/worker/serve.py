@@ -1,4 +1,4 @@
-"""The worker's own side: it reads requests and answers them until its parent is gone."""
+"""The worker's side: it reads requests and answers them until its parent is gone."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from typing import Any
 from memxc.worker import READY
 from memxc.worker.child import Connection
 
-#: Pages of this process, where the system has such a file; the sixth number are those of its data.
+#: Memory pages of this process, if the system has this file; the sixth number counts data pages.
 _STATM = Path("/proc/self/statm")
 
 
 def serve(handle: int, alive: int, *modules: str) -> None:
-    """Answer requests over the connection `handle`; `modules` are imported before the first.
+    """Answer requests over the connection `handle`, after importing `modules`.
 
-    alive: as memxc.worker.child has it.
+    alive: see memxc.worker.child.
     """
     end_with_parent(alive)
     connection = Connection(handle)
     connection.send_bytes(READY)
     for module in modules:
-        with suppress(ImportError):  # The request that needs it says so.
+        with suppress(ImportError):  # The request that needs the module reports it.
             importlib.import_module(module)
     while True:
         try:
@@ -46,12 +46,15 @@ def serve(handle: int, alive: int, *modules: str) -> None:
 
 
 def _answer(request: dict[str, Any], parts: list[bytes]) -> tuple[str, Sequence[bytes]]:
-    """How a request ended ("done", "refused", "full", "broken"), and the parts of the answer."""
+    """Return how a request ended, and the parts of the answer.
+
+    It ended "done", "refused", "full" or "broken".
+    """
     try:
         module, _, name = request["work"].partition(":")
         work = getattr(importlib.import_module(module), name)
         _limit(request["seconds"], request["memory"])
-    except Exception:  # noqa: BLE001 - a fault of memxc's own, told as one
+    except Exception:  # noqa: BLE001 - a fault of memxc's own, reported as such
         return "broken", [traceback.format_exc().encode()]
     try:
         return "done", work(*parts, **request["more"])
@@ -64,16 +67,17 @@ def _answer(request: dict[str, Any], parts: list[bytes]) -> tuple[str, Sequence[
 
 
 def _limit(seconds: int | None, memory: int) -> None:
-    """Let the system end this process, or refuse it memory, where it takes more than this.
+    """Limit the seconds of processor time and the memory in addition to what is used already.
 
-    None goes on with the seconds it has.
+    The system then ends this process or refuses it memory. seconds None keeps the limit as it is.
     """
     if seconds is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         _set(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + seconds)
     if _STATM.exists():
         held = int(_STATM.read_text("ascii").split()[5]) * resource.getpagesize()
-        # Not RLIMIT_AS: it counts what threads reserve and never touch, which grows with the cores.
+        # Not RLIMIT_AS, which counts memory that threads reserve but never use; that grows with the
+        # number of cores.
         _set(resource.RLIMIT_DATA, held + memory)
 
 
@@ -84,11 +88,11 @@ def _set(limit: int, value: int) -> None:
 
 
 def end_with_parent(alive: int) -> None:
-    """Have the system kill this process, and what it starts, when the parent ends.
+    """Let the system kill this process, and what it starts, when the parent ends.
 
     alive: the end of a pipe that closes then. Linux sends SIGIO to the whole group, which kills
-    unless it is handled, also within a library that spins. Elsewhere the process ends when it next
-    reads a request, or at its limit of processor time.
+    unless it is handled, also while a library is in a loop. On other systems the process ends when
+    it next reads a request, or at its limit of processor time.
     """
     for number in (signal.SIGIO, signal.SIGXCPU):
         signal.signal(number, signal.SIG_DFL)

@@ -353,7 +353,7 @@ def test_every_key_of_a_report_that_is_wrong_is_named(memxc, out):
     done = memxc("report", out)
     assert (done.code, done.out) == (3, "")
     for words in (
-        "report.json: resources.total.crossbars: cannot be read: is no whole number",
+        "report.json: resources.total.crossbars: cannot be read: is not a whole number",
         "report.json: power.volts: cannot be read: unknown key",
         "report.json: area.total_m2: cannot be read: is missing",
         "report.json: target.device: cannot be read: levels = 1 leaves nothing to program",

@@ -219,7 +219,7 @@ def test_whose_fault_a_broken_assertion_is(memxc, out, tmp_path, monkeypatch, by
     if by_hand:
         arrays = dict(np.load(out / "design.npz"))
         np.savez(out / "design.npz", **arrays)
-    monkeypatch.setattr("memxc.backends.twin.model", fall)
+    monkeypatch.setattr("memxc.backends.twin.proto", fall)
     done = memxc("twin", out, "-o", tmp_path / "t.onnx")
     if by_hand:
         assert done.code == 3

@@ -20,7 +20,7 @@ from memxc.cli import _machine, _main, _terminal
 from memxc.frontend import exact
 
 COMMANDS = [
-    "check", "compile", "dialects", "diff", "doctor", "engines", "lvs", "ops", "passes",
+    "bench", "check", "compile", "dialects", "diff", "doctor", "engines", "lvs", "ops", "passes",
     "report", "show", "simulate", "targets", "twin", "verify",
 ]  # fmt: skip
 

@@ -406,7 +406,7 @@ def test_no_model_no_other_levels(memxc, out, data):
     done = memxc("simulate", out, "--data", data, "--set", "device.levels=16")
     assert done.code == 2
     assert "device.levels" in done.err
-    assert "compile it with a target of that kind" in done.err
+    assert "compile the model with such a target" in done.err
 
 
 def test_another_model_in_the_folder_is_not_taken_for_its_own(memxc, out, data, model):

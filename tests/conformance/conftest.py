@@ -1,4 +1,4 @@
-"""ONNX's suite, run once a session."""
+"""Run ONNX's suite once a session."""
 
 from __future__ import annotations
 

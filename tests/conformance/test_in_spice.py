@@ -1,7 +1,7 @@
-"""ONNX's own cases as netlists: through SPICE, and read back.
+"""ONNX's own cases as netlists: simulated in SPICE, and read back.
 
-Every case with a crossbar, fixed resistors or a lane that is small enough; a sample of them in the
-ordinary run, all in `make test-full`.
+These are all cases with a crossbar, fixed resistors or a lane that are small enough; the ordinary
+run has a sample of them, `make test-full` has all.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from memxc.errors import MemxcError
 from memxc.interfaces import Context
 from memxc.ir.stages import Array, Lanes
 
-#: Devices and inputs of lanes; SPICE's time is for many small cases.
+#: Most devices and inputs of lanes, because many small cases tell more than a few large ones.
 LARGEST = 20_000
-#: One case in so many is in the ordinary run, chosen by its name.
+#: The ordinary run has one case in this many, chosen by its name.
 EVERY = 5
-#: Cases that no amplifier could follow, and why.
+#: Cases whose signals no amplifier can carry, and why.
 WITHOUT = {
     "test_operator_add_size1_broadcast": "signals below 1e-308",
     "test_reduce_log_sum_exp": "the logarithm of signals 26 decades below the largest on their bus",
@@ -48,14 +48,14 @@ def size(design):
 
 
 def run(case, folder):
-    """Whether the case went through SPICE; AssertionError where it came out otherwise."""
+    """Return whether the case was simulated; AssertionError if its answers are wrong."""
     chosen = target.load("ideal")
     try:
         design, samples = programmed(case.circuit, chosen)
     except MemxcError as error:
         if {fault.code for fault in error.faults} != {"bad-samples"}:
             raise
-        return False  # no volts stand for infinity or NaN
+        return False  # no volts represent infinity or NaN
     if not 0 < size(design) <= LARGEST:
         return False
     top = netlist.write(design, folder, "net")[0]

@@ -1,4 +1,4 @@
-"""ONNX's own cases on memxc's Design: none fails, none passes without a circuit."""
+"""ONNX's own cases on memxc's Design: no case fails, and none passes without a circuit."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_page_is_what_the_suite_says(cases):
 
 def test_every_operator_has_a_case_or_is_known_to_have_none(cases):
     held = page.held(cases)
-    # ONNX has no case of these, or none without a newer form in its place.
+    # ONNX has no case of these operators, or only cases of a newer form.
     assert set(ops.available()) - set(held) <= {"GlobalLpPool", "Not"}
 
 

@@ -1,4 +1,4 @@
-"""ONNX's own cases as twins: as lowered, and as programmed crossbars."""
+"""ONNX's own cases as twins, lowered and as programmed crossbars."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from memxc.interfaces import Context
 
 PIPELINE = ("calibrate", "schedule", "partition", "tile", "program")
 CLOSE = 1e-5
-#: One case in so many is programmed in the ordinary run, chosen by its name.
+#: The ordinary run programs one case in this many, chosen by its name.
 EVERY = 4
-#: Beyond it float32 has no number.
+#: The largest number of float32.
 LARGEST = 3e38
-#: What rounding decides, in single precision here and in double there: at most one code is off.
+#: Cases that rounding decides, in single precision here and in double there: one code may be off.
 STEPS = {
     "test_equal": "a step as high as the signal, exactly where two signals meet",
     "test_qlinearconv": "a value in the middle between two codes",
@@ -37,7 +37,7 @@ def programmed(circuit):
 
 
 def distance(design, signals):
-    """Largest relative error over three samples, where evaluate has a number float32 has, too."""
+    """Return the largest relative error over three samples, where float32 has the number, too."""
     inputs = {}
     for name in design.inputs:
         one = np.asarray(signals[name], dtype=np.float32)
@@ -57,7 +57,7 @@ def distance(design, signals):
 
 
 def compared(cases, kind):
-    """How many cases have a twin of this kind; each of them is what evaluate says."""
+    """Return how many cases have a twin of this kind, after comparing each with evaluate."""
     wrong, refused, count = [], [], 0
     for case in cases:
         if case.outcome != "passed" or case.name in STEPS:
@@ -67,7 +67,7 @@ def compared(cases, kind):
             warnings.simplefilter("ignore")
             try:
                 design = case.circuit.design if kind == "lowered" else programmed(case.circuit)
-            except MemxcError as refusal:  # no volts for what is not finite
+            except MemxcError as refusal:  # no volts represent a number that is not finite
                 refused.append((case.name, refusal.faults[0].what))
                 continue
             error = distance(design, case.circuit.signals)

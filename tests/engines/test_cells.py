@@ -1,4 +1,4 @@
-"""The periphery cells behind a 2 x 3 crossbar, in both engines, against Kirchhoff by hand."""
+"""The periphery cells behind a 2 x 3 crossbar, in both engines, against Kirchhoff's law by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from memxc import engines, render
 
-# Volts on the word lines: 0.3 k and -0.2. Siemens of the three bit lines, and what ends there.
+# Volts on the word lines: 0.3 k and -0.2. Siemens of the three bit lines, and their sums.
 V0, V1 = 0.3 * np.arange(4), -0.2
 CURRENT = [V0 / 10e3 + V1 / 20e3, V0 / 40e3 + V1 / 8e3, V0 / 25e3]
 LOAD = [1 / 10e3 + 1 / 20e3, 1 / 40e3 + 1 / 8e3, 1 / 25e3]
@@ -29,7 +29,7 @@ x1 w0 w1 p m s xb0
 
 @pytest.fixture(params=["neospice", "ngspice"])
 def solve(request, ngspice):
-    """The net o of the crossbar and what is given, at four points."""
+    """Return net o of the crossbar and the given nets, at four points."""
 
     def solved(cards):
         return engines.get(request.param).sweep(CROSSBAR + cards, ["o"], 4)[:, 0]

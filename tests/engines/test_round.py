@@ -1,4 +1,4 @@
-"""Rounding as every engine can say it: ties, noise beside ties, codes of converters."""
+"""Rounding in every engine: ties, noise near ties, codes of converters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from memxc import engines, render
 from memxc.ir import expr
 
 HALVES = np.arange(-9, 10) / 2
-#: Codes of 8 and 16 bits, ties among them, and values beside ties by more than noise.
+#: Codes of 8 and 16 bits with ties, and values that differ from a tie by more than noise.
 CODES = [127.5, 128.5, -128.5, 254.4, 254.6, 65534.5, 65533.5, -32767.5, 0.4999, -1.5001, 3.5001]
 
 

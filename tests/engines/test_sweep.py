@@ -1,4 +1,4 @@
-"""Engines: answers known by hand, and no engine that says less, or other, than it was asked."""
+"""Engines: answers known by hand, and a fault if an engine gives less or something else."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_cell_with_too_many_nets(name):
     ],
 )
 def test_what_an_engine_would_answer_with_zeros(name, cards):
-    """Each of these gives 0 V without a word, or did, in one engine and not in the other."""
+    """Each of these gives, or gave, 0 V without a warning in one engine and not in the other."""
     deck = f"{HEAD}* an amplifier, a limit(x)\nr5 o 0 1k\n{cards}\n"
     assert _fault(name, deck).code == "engine-failed"
     other = "ngspice" if name == "neospice" else "neospice"

@@ -35,7 +35,7 @@ def build(tmp_path):
 
 @pytest.fixture
 def faults_of():
-    """faults_of(path) -> the faults, each with the file in front of its place."""
+    """faults_of(path) -> the faults, each with the file before its place."""
 
     def call(path, shapes=None):
         with pytest.raises(MemxcError) as caught:

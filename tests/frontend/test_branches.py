@@ -1,4 +1,4 @@
-"""If whose condition no input changes, as exporters write it around Squeeze."""
+"""An If with a constant condition, as exporters write it around Squeeze."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def choice(condition, output, then, other, name="if"):
 
 
 def squeezed(size):
-    """A map pooled over height; then its height goes, if it is `size`."""
+    """Return a map that is pooled over its height; the height is removed if it is `size`."""
     squeeze = graph([node("Squeeze", ["p", "two"], ["s"])], ["s"], {"two": PICK})
     same = graph([node("Identity", ["p"], ["s"])], ["s"])
     return [
@@ -53,7 +53,7 @@ def agree(path, shape):
 
 @pytest.mark.parametrize(("size", "shape"), [(1, (1, 3, 4)), (7, (1, 3, 1, 4))])
 def test_the_branch_that_is_taken(build, size, shape):
-    """The other one would not even fit: there is no axis of 1 to squeeze, or no axis left."""
+    """The other branch would not even fit: it has no axis of 1 to squeeze, or no axis left."""
     path = build(*squeezed(size), x=(1, 3, 4, 5))
     loaded = load(path)
     assert loaded.shapes["y"] == shape
@@ -62,7 +62,7 @@ def test_the_branch_that_is_taken(build, size, shape):
 
 
 def test_weights_and_branches_in_a_branch(build):
-    """Names that both branches, the network and a branch inside use."""
+    """Both branches, the network and an inner branch use the same names."""
     rng = np.random.default_rng(7)
     kernel = rng.normal(size=(3, 3, 2, 1)).astype(np.float32)
     inside = choice(
@@ -192,7 +192,7 @@ def test_external_data_in_a_branch_stays_beside_the_model(build, faults_of, tmp_
 
 
 def test_branches_in_branches(build):
-    """protobuf itself ends at a depth of 100 messages, three of which make one branch."""
+    """protobuf stops at a depth of 100 messages, and a branch takes three."""
     inner = graph([node("Relu", ["x"], ["s"])], ["s"])
     for _ in range(30):
         other = graph([node("Abs", ["x"], ["s"])], ["s"])

@@ -1,4 +1,4 @@
-"""Networks that are no networks: circles, names used twice, operators that do not exist."""
+"""Models that are not networks: circles, names used twice, operators that do not exist."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_onnxruntimes_own_operators(build, faults_of, kind, words):
 
 
 def test_a_split_into_more_parts_than_it_has_outputs(build, faults_of):
-    """onnx's inference takes 8 GB for the first, and ends the process for the second."""
+    """onnx's inference takes 8 GB for the first, and crashes on the second."""
     for count in (10**9, 1):
         split = node("Split", ["x"], ["y", "b"], name="cut", axis=1, num_outputs=count)
         (fault,) = faults_of(build([split], opset=18))

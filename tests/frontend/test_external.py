@@ -1,4 +1,4 @@
-"""External data is read from beside the model and nowhere else; functions unfold within bounds."""
+"""External data is read only from beside the model; functions are inlined within bounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DATA = np.arange(15, dtype=np.float32).reshape(3, 5)
 
 @pytest.fixture
 def outside(build, tmp_path):
-    """outside(location=..., **entries) -> a model whose weights `w` are said to be there."""
+    """outside(location=..., **entries) -> a model that claims external data for its weights `w`."""
 
     def make(location="w.bin", dims=(3, 5), **entries):
         path = build([node("MatMul", ["x", "w"], ["y"])], x=(1, 2, 3))
@@ -77,7 +77,7 @@ def test_a_link_out_of_the_folder(outside, tmp_path, faults_of, tmp_path_factory
         ({"location": "gone.bin"}, "missing"),
         ({"offset": 9}, "ends at byte 69"),
         ({"offset": -4}, "at -4"),
-        ({"offset": "x"}, "no number"),
+        ({"offset": "x"}, "not a number"),
         ({"offset": 4, "length": 56}, "claims 60 bytes"),
         ({"offset": 4, "length": 2**40}, "claims 60 bytes"),
         ({"dims": [2**40]}, "ends at byte"),
@@ -101,7 +101,7 @@ def test_the_same_bytes_without_end(outside, faults_of):
 
 
 def with_functions(path, functions):
-    """A model of one call of the first function, and functions by the nodes they hold."""
+    """Return a model with a call of the first function, and functions by their nodes."""
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid("mine", 1)]
     made = [helper.make_function("mine", name, ["a"], ["b"], nodes, opsets)
             for name, nodes in functions.items()]  # fmt: skip

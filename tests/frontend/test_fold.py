@@ -27,7 +27,7 @@ def tensor(kind, *values):
 
 
 def reshape_mess():
-    """x.view(x.size(0), -1, 2 * x.size(3)) and a slice up to half the height, as traced."""
+    """Return x.view(x.size(0), -1, 2 * x.size(3)) and a slice of half the height, as traced."""
     return [
         node("Shape", ["x"], ["s"]),
         node("Constant", [], ["zero"], value=helper.make_tensor("", TensorProto.INT64, [], [0])),
@@ -191,7 +191,7 @@ def test_every_node_that_does_not_fit_is_named_but_not_those_behind_it(build, fa
 
 
 def test_nodes_that_no_output_needs(build):
-    """Neither one that would not even run, nor one of which only the shape is asked."""
+    """One would not even run, and of another one only the shape is needed."""
     nodes = [
         node("MatMul", ["x", "w"], ["unused"]),
         node("Exp", ["x"], ["e"]),
@@ -203,7 +203,7 @@ def test_nodes_that_no_output_needs(build):
 
 
 def test_repeated_halves_keep_their_values(build):
-    """A row repeated by Expand is a view too, but not of one element."""
+    """A row that Expand repeats is a view, too, but not of one element."""
     nodes = [
         node("Expand", ["row", "to"], ["e"]),
         node("Cast", ["x"], ["h"], to=TensorProto.FLOAT16),
@@ -272,7 +272,7 @@ def test_nan_after_folding(build):
 
 
 def test_the_type_of_a_signal_is_enough(build):
-    """CastLike as PyTorch's exporter writes it when told not to optimise."""
+    """This is CastLike as PyTorch's exporter writes it without optimisation."""
     nodes = [
         node("CastLike", ["low", "x"], ["bound"]),
         node("Clip", ["x", "bound"], ["y"]),
@@ -284,7 +284,7 @@ def test_the_type_of_a_signal_is_enough(build):
 
 
 def test_constants_are_computed_in_bounded_time(build, faults_of, monkeypatch):
-    """A map of 2^30 x 0 pixels weighs nothing, but its windows are gone through one by one."""
+    """A map of 2^30 x 0 pixels has no bytes, but the reference loops over its windows."""
     monkeypatch.setattr(compute, "_SECONDS", 0.5)
     pool = node("MaxPool", ["w"], ["z"], name="pool", kernel_shape=[2, 7], strides=[2, 5],
                 pads=[2**31 - 1, 1, 0, 0])  # fmt: skip
@@ -296,7 +296,7 @@ def test_constants_are_computed_in_bounded_time(build, faults_of, monkeypatch):
 
 
 def test_what_the_worker_computes_is_what_this_process_would(build):
-    """Trilu is no call of numpy's for memxc, Add is one."""
+    """Trilu is computed in the worker, Add in this process."""
     w = np.arange(20, dtype=np.float32).reshape(1, 1, 4, 5)
     nodes = [node("Trilu", ["w"], ["t"]), node("Add", ["x", "t"], ["y"])]
     graph = load(build(nodes, {"w": w}))
@@ -304,7 +304,7 @@ def test_what_the_worker_computes_is_what_this_process_would(build):
 
 
 def test_what_the_reference_cannot_compute(build, faults_of):
-    """Element 7 of three."""
+    """The index is 7 of three elements."""
     nodes = [
         node("GatherND", ["three", "seven"], ["c"], name="beyond"),
         node("Add", ["x", "c"], ["y"]),

@@ -1,4 +1,4 @@
-"""Bytes cut off, changed or put in: a Graph or a MemxcError, nothing else."""
+"""Bytes removed, changed or inserted give a Graph or a MemxcError, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def branch(kind: str) -> onnx.GraphProto:
 
 
 def good() -> bytes:
-    """Convolution, a branch that is taken always, a reshape of a computed shape, a dense layer."""
+    """Return a convolution, a branch that is always taken, a computed reshape and a dense layer."""
     rng = np.random.default_rng(1)
     weights = {
         "w": rng.normal(size=(3, 2, 3, 2)).astype(np.float32),
@@ -64,7 +64,7 @@ FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 @pytest.fixture
 def outcome(tmp_path):
-    """outcome(bytes) -> the Graph or the MemxcError; anything else is raised."""
+    """outcome(bytes) -> the Graph or the MemxcError; any other exception is raised."""
 
     def call(data: bytes) -> Graph | MemxcError:
         path = tmp_path / "m.onnx"
@@ -106,7 +106,7 @@ def test_bytes_changed(outcome, edits):
     outcome(bytes(data))
 
 
-#: The weights are a block in the middle of the file; what matters is around it.
+#: The weights are a block in the middle of the file; the structure is around it.
 STRUCTURE = [i for i in range(len(GOOD)) if GOOD[i : i + 1].isalnum() or GOOD[i] < 32]
 
 

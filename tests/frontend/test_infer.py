@@ -14,7 +14,7 @@ node = helper.make_node
 
 
 def as_onnxruntime(path, *shape):
-    """The shape of y, where the network's own answer is onnxruntime's."""
+    """Return the shape of y after comparing the network's answer with onnxruntime's."""
     graph = load(path)
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32) - 5
     wanted = reference.run(path, {"x": x})["y"]

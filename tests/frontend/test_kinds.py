@@ -1,4 +1,4 @@
-"""Which signals are not real numbers, as the file says and as ONNX infers."""
+"""Signals that are not real numbers, as the file declares them and as ONNX infers them."""
 
 from __future__ import annotations
 

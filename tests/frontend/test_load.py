@@ -1,4 +1,4 @@
-"""Good models: what the Graph holds, against onnxruntime where a number is at stake."""
+"""Good models: the content of their Graph, against onnxruntime for numbers."""
 
 from __future__ import annotations
 

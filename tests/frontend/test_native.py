@@ -1,4 +1,4 @@
-"""Models on which ONNX's C++ spins, aborts or takes all the memory: faults like any other."""
+"""Models on which ONNX's C++ loops, aborts or takes all the memory are ordinary faults."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from memxc.frontend.read import read
 
 node = helper.make_node
 
-#: A term with a single dot: inference never comes to its end, and does not let go of Python.
+#: A term with a single dot: inference never ends, and holds Python's interpreter lock.
 SPIN = [node("Einsum", ["x"], ["y"], equation="a.bcd->abcd", name="spin")]
-#: More outputs than parts: an index beyond the end of a vector. The frontend refuses it itself.
+#: More outputs than parts: an index beyond the end of a vector. The frontend refuses it beforehand.
 ABORT = [node("Split", ["x"], ["y", "z", "u"], num_outputs=1, axis=1, name="abort")]
-#: A vector of 2^29 sizes, 4 GiB. The frontend refuses it itself.
+#: A vector of 2^29 sizes, 4 GiB. The frontend refuses it beforehand.
 MEMORY = [node("Split", ["x"], ["y", "z", "u"], num_outputs=2**29, axis=1, name="memory")]
 
 
@@ -44,7 +44,7 @@ def test_a_death_is_told_and_the_next_question_is_answered(build, nodes, what):
 
 
 def test_no_node_is_asked_after_one_that_onnx_died_of(build, faults_of, monkeypatch):
-    """Each would take as long again."""
+    """Each further node might take as long again."""
     monkeypatch.setattr(native, "_SECONDS", 0.5)
     asked, ask = [], worker.ask
 
@@ -57,7 +57,7 @@ def test_no_node_is_asked_after_one_that_onnx_died_of(build, faults_of, monkeypa
     others = [node("Einsum", ["x"], [f"y{i}"], equation="a.bcd->abcd") for i in range(3)]
     path = build([bad, *others], opset=18, out=["f", "y0", "y1", "y2"])
     assert [fault.what.split()[0] for fault in faults_of(path)] == ["Flatten", "ONNX's"]
-    # The checker, the two nodes.
+    # The checker and the two nodes.
     assert len(asked) == 3
 
 

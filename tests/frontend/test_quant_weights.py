@@ -1,4 +1,4 @@
-"""Quantised weights are gone when a network is read: bit by bit what onnxruntime makes of them."""
+"""Quantised weights are computed when a network is read: bit by bit as onnxruntime does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHAPE = (4, 6, 3)
 
 
 def session_value(path, name, x):
-    """The value of a constant tensor as onnxruntime computes it."""
+    """Return the value of a constant tensor as onnxruntime computes it."""
     model = onnx.load(path)
     model.graph.output.append(onnx.ValueInfoProto(name=name))
     session = reference.session(model.SerializeToString(), fused=False)
@@ -26,7 +26,7 @@ def tensor(name, kind, shape, values):
 
 
 def conv_net(tmp_path, nodes, tensors, opset):
-    """x -> Conv with the weight `w` that `nodes` make of `tensors`."""
+    """Return x -> Conv with the weight `w` that `nodes` compute from `tensors`."""
     info = helper.make_tensor_value_info
     graph = helper.make_graph(
         [*nodes, helper.make_node("Conv", ["x", "w"], ["y"])],
@@ -123,7 +123,7 @@ def test_a_step_for_each_block(tmp_path, axis, block):
     [(10, False), (13, False), (13, True), (17, True), (19, True), (21, False), (21, True)],
 )
 def test_float_weights_that_are_quantised_in_the_graph(tmp_path, opset, per_axis):
-    """As PyTorch's exporter writes them after training with fake quantisation."""
+    """PyTorch's exporter writes this after training with fake quantisation."""
     rng = np.random.default_rng(1)
     n = [SHAPE[0]] if per_axis else []
     attrs = {"axis": 0} if per_axis else {}
@@ -141,7 +141,7 @@ def test_float_weights_that_are_quantised_in_the_graph(tmp_path, opset, per_axis
 
 @pytest.mark.parametrize("kind", ["FLOAT8E4M3FN", "FLOAT8E5M2"])
 def test_weights_in_8_bits_of_floating_point(tmp_path, kind):
-    """Constants may be what no signal may be."""
+    """Constants may have types that signals must not have."""
     number = getattr(TensorProto, kind)
     values = np.random.default_rng(1).normal(size=SHAPE)
     tensors = [tensor("q", number, SHAPE, values), tensor("s", TensorProto.FLOAT, [], 0.37)]
@@ -150,7 +150,7 @@ def test_weights_in_8_bits_of_floating_point(tmp_path, kind):
 
 
 def test_a_bias_of_32_bits(tmp_path):
-    """A step of its own for each channel, as quantised exporters write it."""
+    """Each channel has its own step, as quantised exporters write it."""
     rng = np.random.default_rng(1)
     values = rng.integers(-(2**23), 2**23, SHAPE)
     tensors = [

@@ -1,4 +1,4 @@
-"""Files that are not models, and models that are broken: what and where, never a traceback."""
+"""Files that are not models, and broken models: what is wrong and where, never a traceback."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def agree(path):
     ],
 )
 def test_split_and_take(build, opset, sizes, settings):
-    """The first member, turned upside down by what stands behind it, so that no order is lost."""
+    """The first member is reversed by the nodes behind it, so that a wrong order would show."""
     nodes = [
         node("SplitToSequence", ["x", *sizes], ["s"], name="split", **settings),
         node("SequenceAt", ["s", "first"], ["a"]),
@@ -101,7 +101,7 @@ def test_a_member_that_only_the_data_tells(build, faults_of):
 
 
 def test_lists_without_end(build, faults_of):
-    """A list of 4,000 that is joined again and again."""
+    """A list of 4,000 tensors is joined again and again."""
     nodes = [
         node("SplitToSequence", ["x"], ["s"], axis=3),
         *(node("ConcatFromSequence", ["s"], [f"c{i}"], axis=0) for i in range(20)),
@@ -124,8 +124,8 @@ def test_more_members_than_inference_looks_at(build, faults_of):
 @pytest.mark.parametrize(
     ("sizes", "words"),
     [
-        (np.float32([np.nan, 2]), "no whole numbers"),
-        (np.float32(np.inf), "no whole numbers"),
+        (np.float32([np.nan, 2]), "not whole numbers"),
+        (np.float32(np.inf), "not whole numbers"),
     ],
 )
 def test_sizes_that_are_no_numbers(build, faults_of, sizes, words):

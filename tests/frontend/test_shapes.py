@@ -1,4 +1,4 @@
-"""Inputs: the batch is 1, other open axes are the user's to fix."""
+"""Inputs: the batch is 1, and the user fixes other open axes."""
 
 from __future__ import annotations
 

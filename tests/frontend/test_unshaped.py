@@ -1,4 +1,4 @@
-"""Where shapes cannot be told, the user still hears of every operator that is refused anyway."""
+"""If shapes are unknown, the user still learns of every operator that is refused anyway."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ node = helper.make_node
 
 @pytest.fixture
 def faults(tmp_path):
-    """faults(nodes, shape) -> (code, place) of each, the file's name left out."""
+    """faults(nodes, shape) -> (code, place) of each fault, without the file's name."""
 
     def found(nodes, shape, opset=20):
         info = helper.make_tensor_value_info
@@ -41,7 +41,7 @@ def faults(tmp_path):
     return found
 
 
-#: The weight has 3 channels and the signal 4; what stands behind it has no shape.
+#: The weight has 3 channels and the signal 4, so the nodes behind it have no shape.
 MISFIT = node("Add", ["x", "w"], ["a"], name="sum")
 NORM = node("LayerNormalization", ["a", "four"], ["b"], name="norm")
 BEHIND = [NORM, node("Gelu", ["b"], ["c"], name="gelu", approximate="tanh"),
@@ -75,7 +75,7 @@ def test_an_open_size_beside_an_operator_of_another_domain(faults):
 
 
 def test_what_folding_may_take_away_is_not_judged(faults):
-    """Sizes of a tensor are constants in the end; nothing needs `dead`; an If has one branch."""
+    """Sizes of a tensor become constants, nothing needs `dead`, and an If has one branch."""
     nodes = [
         MISFIT,
         node("Shape", ["a"], ["s"], name="shape"),

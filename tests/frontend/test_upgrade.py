@@ -36,13 +36,13 @@ def tensors(path: Path, kind: str) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("path", OLD, ids=lambda path: path.parent.name)
 def test_onnx_cases(path):
-    """Every case is read with the shapes of its answer; what has circuits gives the answer."""
+    """Every case is read with its answer's shapes, and its circuit, if any, is right."""
     model = read(path)
     check(model, str(path))
     weights = {tensor.name for tensor in model.graph.initializer}
     names = [value.name for value in model.graph.input if value.name not in weights]
     inputs = dict(zip(names, tensors(path, "input"), strict=True))
-    # The cases have batches of their own, so this goes past the rule that a batch is 1.
+    # The cases have other batches, so this bypasses the rule that a batch is 1.
     network = network_of(model, {name: value.shape for name, value in inputs.items()})
     fold(network)
     graph = convert(network, "case")
@@ -56,7 +56,7 @@ def test_onnx_cases(path):
         return
     found = evaluate.outputs(design, {name: value[None] for name, value in inputs.items()})
     for name, value in expected.items():
-        finite = np.isfinite(value)  # the root of a negative number is nothing to a circuit
+        finite = np.isfinite(value)  # a circuit cannot give the root of a negative number
         values = found[name].reshape(value.shape)
         np.testing.assert_allclose(values[finite], value[finite], rtol=1e-3, atol=1e-6)
 
@@ -99,7 +99,7 @@ def test_broadcasting_along_an_axis(build, kind, shape, settings):
 
 
 def test_broadcasting_of_a_signal(build):
-    """The gate of a squeeze and excitation block in opset 6."""
+    """This is the gate of a squeeze-and-excitation block in opset 6."""
     nodes = [
         node("GlobalAveragePool", ["x"], ["p"]),
         node("Squeeze", ["p"], ["s"], axes=[0, 2, 3]),
@@ -112,7 +112,7 @@ def test_broadcasting_of_a_signal(build):
 
 
 def test_names_that_are_taken_already(build):
-    """What upgrading adds takes no name away from the model."""
+    """Upgrading gives its nodes names that the model does not use."""
     names = ["v/sizes", "v/aligned", "v/aligned~1", "y"]
     nodes = [
         node("Relu", ["x"], ["v/sizes"], name="gate/align"),
@@ -161,7 +161,7 @@ def test_modes_of_inference_are_taken_out(build):
 
 
 def test_an_axis_far_before_the_first(build, faults_of):
-    """It asked for a shape of a thousand million sizes."""
+    """It once asked for a shape of a thousand million sizes."""
     add = helper.make_node("Add", ["x", "b"], ["y"], name="add", axis=-(2**30), broadcast=1)
     (fault,) = faults_of(build([add], {"b": np.ones(2, np.float32)}, opset=6))
     assert (fault.code, "at axis" in fault.what) == ("broken-model", True)

@@ -1,4 +1,4 @@
-"""Lane functions: what the language says, and that both engines say the same."""
+"""Lane functions: the language, and that both engines compute the same as evaluate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from memxc import engines, render
 from memxc.ir import expr
 
-#: A function of the language, what Python's own library makes of it, and where both are asked.
+#: A function of the language, the same function of Python's library, and the points to compare.
 FUNCTIONS = [
     ("abs(x0)", abs, (-3.0, 0.0, 2.5)),
     ("exp(x0)", math.exp, (-700.0, -1.5, 0.0, 80.0)),
@@ -74,7 +74,7 @@ def test_engines_say_the_same(engine, text, wanted, points, ngspice):
     cards = [f"v{k} i{k} 0 {v:.12e}\nx{k} i{k} o{k} f\n" for k, v in enumerate(points)]
     nets = [f"o{k}" for k in range(len(points))]
     (found,) = engines.get(engine).sweep(f"* t\nvk k 0 0\n{cell}{''.join(cards)}", nets, 1)
-    # ngspice keeps 11 digits of a number that stands in an expression.
+    # ngspice keeps 11 digits of a number in an expression.
     np.testing.assert_allclose(found, list(map(wanted, points)), rtol=1e-12, atol=1e-11)
 
 

@@ -1,4 +1,4 @@
-"""I-V laws: what they are worth by hand, and measured curves from a user's file."""
+"""I-V laws: values worked out by hand, and measured curves from a user's file."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def test_every_bad_point_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        (["device.iv=sinh"], "wants sinh_v0_v"),
-        (["device.iv=table"], "wants iv_csv"),
+        (["device.iv=sinh"], "needs sinh_v0_v"),
+        (["device.iv=table"], "needs iv_csv"),
         (["device.iv=cubic"], "linear"),
         (["device.iv=sinh", "device.sinh_v0_v=0"], "greater than"),
         (["device.iv=sinh", "device.sinh_v0_v=0.009"], "more than 20 times"),

@@ -1,4 +1,4 @@
-"""Amplifiers closed over crossbars that share summing nodes, against a direct sparse solve."""
+"""Closed loops of amplifiers over crossbars that share summing nodes, against a sparse solve."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def conductances(rng, shape):
 
 
 def solved(tiles, amplifiers, nodes, wires, drive="left"):
-    """The effective matrix from a direct solve: every word line of every tile at 1 V in turn."""
+    """Return the effective matrix from a direct solve, with one word line at 1 V at a time."""
     words, first, grids = sum(len(g) for g, _ in tiles), 0, []
     for g, node in tiles:
         grids.append(nodal.Grid(g, node, np.eye(words)[:, first : first + len(g)], drive))
@@ -55,7 +55,7 @@ def assert_equal(found, expected):
 @pytest.mark.parametrize("drive", ["left", "both"])
 def test_tiles_on_shared_nodes_against_a_direct_solve(gain, wires, drive):
     rng = np.random.default_rng(1)
-    # Row parts of different height and order; the last has two bit lines for one node.
+    # Row parts of different height and order; the last one has two bit lines for one node.
     tiles = [
         (conductances(rng, (rows, len(node))), np.array(node))
         for rows, node in ((7, [0, 1, 2, 3, 4, 5]), (4, [5, 3, 1, 0, 2, 4]), (9, [2, 2, 0, 5]))
@@ -92,7 +92,7 @@ def test_a_terminated_bit_line_is_at_ground(gain):
         np.array([0]), np.array([1]), np.array([2e4]), np.array([7e3]), gain
     )
     found = closed_over([(g, np.array([-1, 1, 0, -1]))], amplifiers, 2, wires)
-    # Kirchhoff by hand on the admittance between the two nodes that are not held.
+    # Kirchhoff's law by hand for the two nodes that no ideal op-amp holds.
     y = nodal.admittance(nodal.Grid(g, np.zeros(0, int), np.zeros((1, 8))), wires)
     at = [8 + 2, 8 + 1]
     t, inner = -y[at, :8], y[np.ix_(at, at)] / gain
@@ -127,7 +127,7 @@ def test_without_wires_it_is_the_closed_form():
 
 
 def test_summing_finished_tiles_would_be_wrong():
-    """Why tiles are joined before the amplifiers are closed: the loss of gain is not a sum's."""
+    """The loss of gain is not a sum, so tiles are joined before the amplifiers are closed."""
     rng = np.random.default_rng(7)
     tiles = [(conductances(rng, (24, 6)), np.arange(6)) for _ in range(8)]
     amplifiers = replace(PAIRS, gain=1e2)

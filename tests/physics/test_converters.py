@@ -1,4 +1,4 @@
-"""Converters: their levels by hand, in the twin and in SPICE, and where they stand."""
+"""Converters: levels worked out by hand, in the twin and in SPICE, and their places."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_levels(low, high, bits, volts, wanted):
         found = expr.evaluate(
             converters.function(low, high, bits, scale), [np.array(volts) / scale]
         )
-        # -0.7 V stands between two levels: either.
+        # -0.7 V is halfway between two levels, so either one is right.
         off = np.abs(found * scale - wanted)
         assert off[np.abs(np.array(volts)) != 0.7].max() < 1e-12
         assert (np.unique(np.round(found * scale, 9)).size) <= 2**bits
@@ -64,7 +64,7 @@ def kinds(design):
 
 
 def test_where_they_stand(model):
-    """conv, relu, pool of resistors, dense, softmax."""
+    """The stages are conv, relu, pool of resistors, dense, softmax."""
     made, chosen = compiled(model)
     assert kinds(made.design) == "xfrxd"
     edges = converters.converted(made.design, chosen.with_set(*BITS))
@@ -158,7 +158,7 @@ def test_a_target_with_converters_is_compiled_with_them(model):
     record = made.records[-1]
     assert (record.name, record.exact) == ("convert", False)
     assert record.loss.max_rel_error > 0
-    # Settings of a run take the place of what was compiled.
+    # The settings of a run replace the compiled ones.
     other = variation.disturbed(
         made.design, chosen.with_set("converter.where=edges"), 0, "placement"
     )
@@ -172,9 +172,9 @@ def test_a_target_with_converters_is_compiled_with_them(model):
     ("setting", "what"),
     [
         ("converter.adc_bits=25", "less than or equal"),
-        ("converter.adc_bits=1", "leaves a sign"),
-        ("converter.dac_min_v=0.1", "not above 0"),
-        ("converter.adc_max_v=0", "above it"),
+        ("converter.adc_bits=1", "nothing but a sign"),
+        ("converter.dac_min_v=0.1", "at most 0"),
+        ("converter.adc_max_v=0", "above 0"),
         ("converter.where=nowhere", "edges"),
         ("converter.bits=3", "no key"),
     ],

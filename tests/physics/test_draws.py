@@ -1,6 +1,6 @@
-"""A few numbers of every draw, pinned: a run of years ago is drawn again.
+"""A few numbers of every draw, pinned, so that an old run can be drawn again.
 
-Statistics do not see a sign that is turned in a symmetric draw, or one stream taken for another.
+Statistics would not show a changed sign in a symmetric draw, or a swap of two streams.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ G = 2e-5
 
 @pytest.fixture(scope="module")
 def dense():
-    """Three word lines, two pairs of bit lines, every device at 20 uS."""
+    """Return a design with three word lines, two pairs of bit lines, every device at 20 uS."""
     crossbar = Crossbar(
         np.full((1, 12), G), ints(np.arange(12).reshape(3, 4)), ints(range(3)), ints([1, 1, 1]),
         ints([0, 0, 1, 1]), ints([1, -1, 1, -1]), ints([0]), identity_windows(3),
@@ -63,7 +63,7 @@ def test_measured_states_stray_to_the_same_side_for_ever(dense):
     states = [{"mean_s": mean, "sigma_s": mean / 10} for mean in (1e-6, G, 1e-4)]
     data["device"] |= {"states": states}
     found = drawn(dense, chosen=target.Target.model_validate(data)).crossbars[0].conductance()[0]
-    # The normal numbers of device.sigma=0.1 above, by a way of their own.
+    # The normal numbers of device.sigma=0.1 above, computed in another way.
     assert found.ravel()[[0, 5, 11]] / G == pytest.approx(
         [0.8549627769601, 0.9078043585610, 1.155011500121], rel=1e-10
     )
@@ -84,7 +84,7 @@ def test_the_same_cells_are_lost_for_ever(dense, key, lost):
 
 
 def test_offsets_have_the_same_signs_for_ever(dense):
-    """Op-amp 1 and 2 of both lanes, in sigmas."""
+    """Offsets of op-amp 1 and 2 of both lanes, in standard deviations."""
     found = drawn(dense, "amplifier.offset_sigma_v=1e-3").offset / 1e-3
     assert found == pytest.approx(
         np.array([[-0.3322973749769, -0.0966374893129], [-2.145660420543, -0.3316513685547]]),
@@ -93,7 +93,7 @@ def test_offsets_have_the_same_signs_for_ever(dense):
 
 
 def test_uniform_numbers_and_normal_ones():
-    """Two places of five numbers each, of group 3."""
+    """Two places with five numbers each, of group 3."""
     found = Stream(5, "programming", "conv\n", 2).uniform(3, slice(1, 3), 5)
     assert found[:, [0, 4]] == pytest.approx(
         np.array([[0.5811794641098, 0.4540555811297], [0.2094920369819, 0.1020352901714]]),

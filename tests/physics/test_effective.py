@@ -1,4 +1,4 @@
-"""A programmed design and its effective weights are one network: evaluate's two walks agree."""
+"""A programmed design and its effective weights give the same values on every bus."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GAINS = [float("inf"), 300.0]
 
 
 def apart(design, inputs):
-    """Largest relative difference of any bus."""
+    """Return the largest relative difference of any bus."""
     wanted = evaluate.run(design, inputs)
     made = effective(design)
     made.verify()
@@ -43,14 +43,14 @@ def with_gain(design, gain, **changes):
 
 @pytest.mark.parametrize("gain", GAINS)
 def test_every_lane_has_an_amplifier_of_its_own(design, gain):
-    """The hand design's r_f and r_join differ from place to place."""
+    """The hand-written design's r_f and r_join differ from place to place."""
     assert apart(with_gain(design, gain), pictures(5, 2, 3, 4)) < 1e-9
 
 
 @pytest.mark.parametrize("part", [1e-3, 1e-6])
 @pytest.mark.parametrize("gain", GAINS)
 def test_amplifiers_that_differ_by_a_little(design, gain, part):
-    """From place to place by a thousandth or a millionth: still each its own."""
+    """A difference of a thousandth or a millionth between places still counts."""
     ohms = np.linspace(1e4, 1e4 * (1 + part), 12)
     stages = [
         replace(stage, r_f=ohms, r_join=ohms[::-1].copy()) if stage.name == "depthwise" else stage

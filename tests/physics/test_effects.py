@@ -1,4 +1,4 @@
-"""Device effects: their statistics, what moves a draw, and the same draw in SPICE."""
+"""Device effects: their statistics, what changes a draw, and the same draw in SPICE."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORDS, BITS = 150, 200
 
 
 def array(g, places=1, name="fc", schedule="parallel", seed=3):
-    """A stage of one crossbar, 150 word lines and 100 pairs of bit lines, at `places` places."""
+    """Return a stage with one crossbar, 150 word lines and 100 pairs of bit lines."""
     words, pairs = g.shape[0], g.shape[1] // 2
     taps = replace(identity_windows(words * places), origin=ints(np.arange(places) * words))
     sinks = replace(identity_windows(pairs * places), origin=ints(np.arange(places) * pairs))
@@ -49,12 +49,12 @@ def array(g, places=1, name="fc", schedule="parallel", seed=3):
 
 
 def drawn(found, stage=0, crossbar=0):
-    """Conductances (groups, word lines, bit lines)."""
+    """Return drawn conductances (groups, word lines, bit lines)."""
     return found.stages[stage].crossbars[crossbar].conductance()
 
 
 def one(value, *settings, seed=5, chosen=HFOX):
-    """What one draw makes of a crossbar of equal devices, (150, 200)."""
+    """Return one draw of a crossbar of equal devices, (150, 200)."""
     design = array(np.full((WORDS, BITS), value))
     found = variation.disturbed(design, chosen.with_set(*settings), seed, "placement")
     found.verify()
@@ -62,7 +62,7 @@ def one(value, *settings, seed=5, chosen=HFOX):
 
 
 def near(values, mean, sigma=None):
-    """The mean, and the standard deviation, of independent values within 5 standard errors."""
+    """Assert mean and standard deviation of independent values, within 5 standard errors."""
     n, spread = values.size, np.std(values) if sigma is None else sigma
     assert abs(np.mean(values) - mean) < 5 * spread / np.sqrt(n)
     if sigma is not None:
@@ -115,7 +115,7 @@ def test_stuck_devices():
 
 @pytest.mark.parametrize(("end", "state"), [(G_MAX, "lrs"), (G_MIN, "hrs")])
 def test_a_stuck_device_stands_at_its_own_end_of_the_range(end, state):
-    """Stuck all of them, whatever was wanted: what the same devices have at that end."""
+    """All devices are stuck: each has the value that it would have at that end of its range."""
     spread = "device.r_on_sigma=0.3", "device.r_off_sigma=0.4"
     free = one(end, *spread)
     assert len(np.unique(free)) == free.size
@@ -124,7 +124,7 @@ def test_a_stuck_device_stands_at_its_own_end_of_the_range(end, state):
 
 
 def test_no_device_is_made_by_any_effect():
-    """0 S: the empty places of a pruned crossbar."""
+    """0 S stays 0 S: the empty places of a pruned crossbar."""
     wanted = np.full((WORDS, BITS), 2e-5)
     wanted[::3, 1::2] = 0.0
     chosen = HFOX.with_set(
@@ -156,7 +156,7 @@ def test_broken_lines():
 
 
 def test_broken_lines_of_both_kinds():
-    """A cell is lost with its word line or with its bit line."""
+    """A cell is lost if its word line or its bit line is broken."""
     found = one(2e-5, "wire.open_word_line=0.2", "wire.open_bit_line=0.1")
     dead = found == 0
     words, bits = dead.all(axis=1), dead.all(axis=0)
@@ -206,7 +206,7 @@ def test_same_seed_same_bytes_another_seed_another_draw(design):
 
 
 def test_draws_that_are_fixed_for_ever():
-    """A run of years ago is drawn again: these numbers never change."""
+    """An old run can be drawn again, so these numbers must never change."""
     found = one(2e-5, "device.sigma=0.1", seed=7)
     assert found[[0, 3, 149], [0, 11, 199]] == pytest.approx(FIXED, rel=1e-12)
 
@@ -291,7 +291,7 @@ def test_one_draw_a_definition(design):
 
 
 def test_a_device_a_cell():
-    """A sub-image holds one weight at many cells; each is a device of its own."""
+    """A sub-image holds one weight in many cells, and each cell is a separate device."""
     design = array(np.full((6, 4), 2e-5))
     (stage,), crossbar = design.stages, design.stages[0].crossbars[0]
     shared = ints(np.where(np.eye(6, 4, dtype=bool), -1, 0))
@@ -333,7 +333,7 @@ def test_a_design_for_another_device_is_a_fault(design):
 
 @pytest.mark.parametrize("setting", ["device.r_off=5e5", "device.r_on=10001"])
 def test_a_range_that_is_narrower_than_what_was_programmed_is_a_fault(setting):
-    """By a microsiemens of a hundred, and by a hundredth of one."""
+    """The range is narrower by one microsiemens of a hundred, and by a hundredth of one."""
     g = np.full((WORDS, BITS), G_MIN)
     g[0, 0] = G_MAX
     with pytest.raises(MemxcError, match="does not have"):
@@ -341,7 +341,7 @@ def test_a_range_that_is_narrower_than_what_was_programmed_is_a_fault(setting):
 
 
 def test_no_draw_is_infinite(monkeypatch):
-    """The least and the largest number of 64 bits: never 0 and never 1."""
+    """The smallest and the largest 64-bit number never give 0 or 1."""
 
     class Edges:
         def __init__(self, **address):
@@ -361,7 +361,7 @@ X = {"x": np.random.default_rng(4).uniform(-1, 1, (3, 2, 3, 4))}
 
 @pytest.mark.parametrize("draw_per", ["placement", "definition"])
 def test_a_breath_of_variation_leaves_the_network_what_it_is(design, draw_per):
-    """Every place still reads its own nets, with its own group's weights."""
+    """Every place still reads its own nets, with the weights of its own group."""
     found = variation.disturbed(design, HFOX.with_set("device.sigma=1e-9"), 1, draw_per)
     clean, stirred = evaluate.run(design, X), evaluate.run(found, X)
     for bus in ("a", "c"):
@@ -387,7 +387,7 @@ def test_the_same_draw_in_spice(design, tmp_path, engine, settings, ngspice):
 
 
 def test_one_draw_a_definition_in_spice(design, tmp_path):
-    # verify runs a definition once for all its places: their amplifiers are equal.
+    # verify simulates a definition once for all places, because their amplifiers are equal.
     same = [
         replace(s, r_f=np.full(len(s.r_f), 1e4), r_join=np.full(len(s.r_f), 2e4))
         if isinstance(s, Array) else s

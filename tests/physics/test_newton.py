@@ -31,7 +31,7 @@ def conductances(rng, shape):
 
 
 def curved(rng):
-    """Three measured states on points that are not the same for all, 0.4 V to either side."""
+    """Return a law of three measured states with different points, up to 0.4 V on either side."""
     volts = np.unique([-0.4, 0.0, 0.2, 0.4, *rng.uniform(-0.4, 0.4, 8).round(3)])
     g, bend = np.array([0.0, 1e-5, 1e-4, 4e-4]), np.array([0.1, 0.08, 0.2, 0.5])[:, None]
     shape = bend * np.sinh(volts / bend)
@@ -56,7 +56,10 @@ def test_linear_cells_are_the_linear_crossbar(seed):
 
 
 def kirchhoff(g, law, wires, volts, ends, drive):
-    """Amperes at the bit-line ends from scipy's root of the node equations; no wire is 0 ohm."""
+    """Return amperes at the bit-line ends from scipy's root of the node equations.
+
+    No wire may be 0 ohm.
+    """
     rows, columns = g.shape
 
     def flows(x):
@@ -101,7 +104,7 @@ def test_against_a_root_of_the_node_equations(drive, seed):
 
 
 def spice(engine, g, wires, volts, source):
-    """Amperes (points, columns) from an engine; `source(cell conductance, across)` is a cell."""
+    """Return amperes (points, columns) from an engine; `source(conductance, across)` is a cell."""
     rows, columns = g.shape
 
     def card(match):
@@ -141,7 +144,7 @@ def test_measured_cells_in_spice(engine, wires, ngspice):
     g, volts = conductances(rng, (6, 5)), rng.uniform(-0.3, 0.3, (4, 6))
 
     def source(g, v):
-        # The currents at every point, between the two states' by hand.
+        # The currents at every point, interpolated by hand between the two states.
         amperes = [np.interp(g, law.g, i) if g <= 4e-4 else i[-1] * g / 4e-4 for i in law.amperes.T]
         points = zip(law.volts, amperes, strict=True)
         return f"pwl({v}," + ",".join(f"{v:.15e},{i:.15e}" for v, i in points) + ")"
@@ -196,7 +199,7 @@ def test_cells_that_are_far_from_linear(ohms, v0, most):
 
 def test_measured_cells_that_bend_at_once():
     rng = np.random.default_rng(8)
-    # A hundred times the slope beyond 0.1 V.
+    # The slope is a hundred times larger beyond 0.1 V.
     law = TableLaw(np.array([0.0, 1e-4]), np.array([-2.0, -0.1, 0.1, 2.0]),
                 np.array([[0.0, 0, 0, 0], [-1.901e-2, -1e-5, 1e-5, 1.901e-2]]))  # fmt: skip
     g, volts = conductances(rng, (1, 30, 20)), rng.uniform(-0.9, 0.9, (1, 6, 30))
@@ -213,7 +216,7 @@ def test_volts_that_were_not_measured_are_a_fault():
     with pytest.raises(MemxcError, match="iv_csv") as caught:
         newton.currents(g, law, OHM[0], volts)
     assert "from -0.4 to 0.4 V, a cell has 0 to 0.41 V" in caught.value.faults[0].what
-    # An open cell sees nothing, and a wire may take the rest.
+    # No condition holds for the volts of an open cell.
     assert not newton.currents(0 * g, law, OHM[0], volts).any()
     assert newton.currents(g, law, WireResistance(2e4, 0.0, 0.0, 0.0), volts).any()
 

@@ -1,4 +1,4 @@
-"""Wires and amplifiers against circuits worked by hand and against a SPICE engine."""
+"""Wires and amplifiers, against circuits worked out by hand and a SPICE engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Offsets of op-amps against SPICE and Kirchhoff's law; read noise against a Monte-Carlo."""
+"""Op-amp offsets against SPICE and Kirchhoff's law; read noise against a Monte Carlo run."""
 
 from __future__ import annotations
 
@@ -97,13 +97,13 @@ def test_offsets_of_effective_matrices(model, gain, signed, schedule):
     wanted = evaluate.outputs(design, made.samples)["y"]
     found = evaluate.outputs(effective(design), made.samples)["y"]
     assert np.abs(found - wanted).max() < 1e-12
-    # A micro-ohm changes nothing, but takes the way of the wires.
+    # One micro-ohm changes nothing, but uses the code for wires.
     found = evaluate.outputs(effective(design, WireResistance(1e-6, 0, 1e-6, 0)), made.samples)["y"]
     assert np.abs(found - wanted).max() < 1e-7
 
 
 def test_an_offset_is_of_an_amplifier(model):
-    """Another seed, another offset; places that take turns at an amplifier have the same."""
+    """Another seed gives other offsets; places that take turns at an amplifier share its offset."""
     made, _ = compiled(model, schedule="sequential")
     first, second = (offsets.with_offsets(made.design, 0.002, seed) for seed in (1, 2))
     conv = first.arrays[0]
@@ -133,7 +133,7 @@ def noisy(design, sigma=0.1):
 
 
 def one_read(design, number):
-    """The design as read `number` finds it: each cell times 1 + read_noise n, no noise left."""
+    """Return the design of read `number`: each cell times 1 + read_noise n, without noise."""
     rng = np.random.default_rng([3, number])
     return design.with_stages(
         replace(
@@ -148,7 +148,7 @@ def one_read(design, number):
 
 
 def read(crossbar, sigma, rng):
-    """Every place is read on its own, at one crossbar (sequential) or at many: a group each."""
+    """Return the design with every place as a group, also for a sequential crossbar."""
     at = np.nonzero(crossbar.cell >= 0)
     wanted = np.repeat(crossbar.g[:, crossbar.cell[at]], crossbar.places, axis=0)
     cell = np.full(crossbar.cell.shape, -1)
@@ -167,7 +167,7 @@ def read(crossbar, sigma, rng):
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
 @pytest.mark.parametrize("schedule", ["parallel", "sequential"])
 def test_variances_of_a_read(model, signed, schedule):
-    """The spread of single reads of the first stage is what its variances state."""
+    """Single reads of the first stage spread by its stated variances."""
     made, _ = compiled(model, "300", signed, schedule)
     design = noisy(made.design)
     stage = effective(design).stages[0]
@@ -175,7 +175,7 @@ def test_variances_of_a_read(model, signed, schedule):
     volts = evaluate.drive(design.buses["x"], x["x"])
     squared = replace(stage, kernels=stage.noise, noise=())
     units = (volts / design.buses["x"].scale) ** 2
-    # In units: the variances know no volts.
+    # In units of activation, as the variances are.
     buses = {name: replace(bus, scale=None, limit=None) for name, bus in design.buses.items()}
     sigma = np.sqrt(evaluate.step(squared, buses, [units])) * design.buses[stage.dst].scale
     unlimited = {name: replace(bus, limit=None) for name, bus in design.buses.items()}
@@ -189,15 +189,15 @@ def test_variances_of_a_read(model, signed, schedule):
     assert np.abs(ratio - 1).max() < 5 / np.sqrt(2 * count)
     mean = evaluate.step(design.stages[0], unlimited, [volts])
     assert (np.abs(reads.mean(axis=0) - mean) / sigma).max() < 5 / np.sqrt(count)
-    # One lane's noise says nothing of another's.
+    # The noise of two lanes is independent.
     both = np.corrcoef(reads[:, 0, :3].T)
     assert np.abs(both[np.triu_indices(3, 1)]).max() < 0.25
 
 
 def test_the_twin_draws_that_noise(model):
-    """The outputs of twin and Monte-Carlo have one mean and one spread, through all stages."""
+    """The outputs of twin and Monte Carlo have the same mean and spread, through all stages."""
     made, _ = compiled(model)
-    # As lowered the network ends in a softmax, which would hide most of it.
+    # The network ends in a softmax, which would hide most of the noise.
     dense = [stage.dst for stage in made.design.arrays][-1]
     design = replace(noisy(made.design, 0.05), outputs=(dense,))
     x = {name: values[:1].astype(np.float32) for name, values in made.samples.items()}

@@ -1,4 +1,4 @@
-"""Port admittance of crossbars against a direct sparse solve, SPICE and circuits worked by hand."""
+"""Port admittance of crossbars, against a sparse solve, SPICE and circuits worked out by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXACT = 1e-10
 
 
 def conductances(rng, shape):
-    """Three decades of siemens; in most crossbars some cells, rows and columns are open."""
+    """Return three decades of siemens; most crossbars have some open cells, rows and columns."""
     g = 10 ** rng.uniform(-6, -3, shape)
     g[rng.random(shape) < rng.choice([0, 0.1, 0.9])] = 0
     if rng.random() < 0.2:
@@ -26,7 +26,7 @@ def conductances(rng, shape):
 
 
 def resistances(rng):
-    """Each of the four from 0 to 100 ohm, a third of them exactly 0."""
+    """Return four resistances from 0 to 100 ohm, a third of them exactly 0."""
     return WireResistance(*np.where(rng.random(4) < 1 / 3, 0.0, rng.uniform(0, 100, 4)).tolist())
 
 
@@ -38,8 +38,8 @@ def direct(g, wires, drive="left"):
 
 def assert_ports(found, g, wires, drive="left", number=0):
     ohms = [r for r in (wires.source, wires.word_line, wires.bit_line, wires.neuron) if r]
-    # The direct solve takes its own admittances as differences of the wires' conductances, and
-    # leaks a little at every node; transfers are neither.
+    # The direct solve computes its admittances as differences of the wires' conductances, and it
+    # has a small leak at every node; neither affects the transfers.
     rounding = 1e-15 * max((1 / r for r in ohms), default=0) + 4e-18 * g.size
     blocks = zip(("y_in", "t", "y_out"), direct(g, wires, drive), (1, 0, 1), strict=True)
     for name, expected, differs in blocks:
@@ -102,7 +102,7 @@ def test_without_wires_the_transfer_is_the_conductances(drive):
 
 
 def test_a_row_with_ideal_bit_lines_is_a_ladder():
-    # From the far end back: the word line sees a cell, then a segment in series, and so on.
+    # From the far end back: a cell, then a segment in series, and so on.
     g, seen = np.array([1e-3, 5e-4, 2e-3, 1e-4, 3e-3]), 0.0
     for cell in g[::-1]:
         seen = 1 / (1 / (seen + cell) + 20.0)
@@ -116,13 +116,13 @@ def test_a_row_with_ideal_bit_lines_is_a_ladder():
 def test_extreme_resistances_keep_their_digits(ohms, drive):
     g = 10 ** np.random.default_rng(8).uniform(-6, -3, (1, 21, 10))
     found = admittance.port_admittance(g, WireResistance(0.0, ohms, 0.0, 0.0), drive)
-    # With ideal bit lines every word line is a chain of its own: solve it with currents unknown.
+    # With ideal bit lines every word line is a separate chain, solved for its currents.
     for row in range(21):
         assert found.t[0, row] == pytest.approx(chain(g[0, row], ohms, drive), rel=EXACT)
 
 
 def chain(g, ohms, drive):
-    """Currents of the cells of one word line at 1 V, from exact rational arithmetic."""
+    """Return currents of the cells of one word line at 1 V, in exact rational arithmetic."""
     count, r = len(g), Fraction(ohms)
     g = [Fraction(x) for x in g]
     if drive == "left":
@@ -132,7 +132,7 @@ def chain(g, ohms, drive):
         more += g[0] * volts[-1]
         source = volts[-1] + r * more
         return np.array([float(x * v / source) for x, v in zip(g, volts[::-1], strict=True)])
-    # v[j+1] = (2 + r g[j]) v[j] - v[j-1], v = 1 at both ends: two marches from the left.
+    # v[j+1] = (2 + r g[j]) v[j] - v[j-1] with v = 1 at both ends: two recursions from the left.
     paths = []
     for start in (Fraction(0), Fraction(1)):
         v = [Fraction(1), start]

@@ -1,4 +1,4 @@
-"""Effective weights with wires against a direct sparse solve of every unit of every stage."""
+"""Effective weights with wires, against a sparse solve of every unit of every stage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETTINGS = (
 
 
 def direct(task):
-    """What a stage gives with its wires, by a direct sparse solve of every unit."""
+    """Return a stage's outputs with its wires, from a direct sparse solve of every unit."""
     out = np.zeros((task.pictures, task.width))
     for unit in task.units:
         task.put(out, unit, _solved(task, unit))
@@ -52,7 +52,7 @@ def _solved(task, unit):
 
 
 def worst(design, chosen, inputs):
-    """Largest relative difference of a stage's answers to the same volts."""
+    """Return the largest relative difference between a stage's answers to the same volts."""
     buses = evaluate.run(design, inputs)
     made = effective(design, WIRES)
     made.verify()
@@ -100,7 +100,7 @@ def test_no_resistance_is_no_wire(model):
 
 
 def test_amplifiers_that_differ_from_place_to_place(design):
-    """r_f and r_join of the hand design; a nanoohm keeps the wires from being left out."""
+    """r_f and r_join are the hand-written design's; a nanoohm keeps the code for wires in use."""
     inputs = {"x": np.random.default_rng(8).uniform(-1, 1, (4, 2, 3, 4))}
     nearly = effective(design, WireResistance(0, 0, 0, 1e-9))
     wanted, found = evaluate.run(design, inputs), evaluate.run(nearly, inputs)

@@ -1,4 +1,4 @@
-"""Results are kept as they come, and found again by everything they depend on."""
+"""Results are kept at once, and found again by everything they depend on."""
 
 from __future__ import annotations
 

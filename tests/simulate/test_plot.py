@@ -1,4 +1,4 @@
-"""The picture of a sweep: what stands on its axes, and that equal results are equal bytes."""
+"""The plot of a sweep: the texts on its axes, and equal bytes for equal results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib")
 
 
 def words(result):
-    """Every text of the picture."""
+    """Return every text in the plot."""
     root = ET.fromstring(plot.svg(result))
     return ["".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text")]
 

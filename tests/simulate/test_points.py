@@ -1,4 +1,4 @@
-"""What decides how a network is programmed is found by programming it."""
+"""The keys that decide programming, found by programming with each key changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memxc.errors import MemxcError
 from memxc.ir.store import save
 from memxc.simulate.points import SweepPlan, points
 
-#: Another value for every number of a target.
+#: A second value for every number of a target.
 OTHER = {
     "device.r_on_ohm": "2e4", "device.r_off_ohm": "5e5", "device.levels": "4",
     "device.read_voltage_v": "0.1", "device.threshold_v": "0.22", "device.r_on_sigma": "0.1",

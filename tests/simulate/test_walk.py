@@ -1,4 +1,4 @@
-"""Nonlinear cells: the walk against matrices where there are some, against sums and bent volts."""
+"""Nonlinear cells: stage-by-stage evaluation, against matrices, sums by hand and curves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def made(*settings):
 
 
 def measured(tmp_path, odd=False):
-    """A target of measured curves of three states, of other slopes below 0 V than above."""
+    """Return a target with measured curves of three states, steeper on one side of 0 V."""
     rows = ["state_ohm,volts,amperes"]
     for ohms in (1e4, 1e5, 1e6):
         for v in (-0.4, -0.25, -0.1, 0.0, 0.1, 0.2, 0.4):
@@ -43,7 +43,7 @@ def measured(tmp_path, odd=False):
 
 
 def driven(design, signed="differential", gain=np.inf, drive="left"):
-    """The design with its arrays otherwise; inverted inputs stand beside the others."""
+    """Return the design with its arrays driven otherwise; inverted inputs are added."""
     stages = []
     for stage in design.stages:
         if isinstance(stage, Array):
@@ -60,7 +60,7 @@ def driven(design, signed="differential", gain=np.inf, drive="left"):
 
 
 def _inverted(crossbar: Crossbar) -> Crossbar:
-    """One bit line a column; every other word line behind an inverter."""
+    """Return a design with one bit line a column; every second word line is behind an inverter."""
     minus = np.flatnonzero(crossbar.polarity < 0)
     sign = np.where(np.arange(crossbar.word_lines) % 2, -1, 1)
     return replace(
@@ -74,7 +74,7 @@ def pictures(count=5):
 
 
 def through(design, chosen, inputs):
-    """Every bus by the walk."""
+    """Return every bus as memxc.simulate.walk computes it."""
     buses = {name: evaluate.drive(design.buses[name], inputs[name]) for name in design.inputs}
     for stage in design.stages:
         sources = [buses[src] for src in stage.srcs]
@@ -90,7 +90,7 @@ def test_linear_cells_with_wires_are_their_matrices(design, signed, gain, drive)
     chosen = made(*WIRED)
     matrices = effective.effective(design, WireResistance.of(chosen.wire))
     wanted, found = evaluate.run(matrices, pictures()), through(design, chosen, pictures())
-    # What is left of the op-amps' volts after two turns: the square of a load by the gain.
+    # The error of the op-amps' volts after two iterations: the square of load / gain.
     bound = 1e-9 if np.isinf(gain) else 1e-4
     for name in "abcd":
         apart = np.abs(found[name] - wanted[name]).max()
@@ -139,7 +139,7 @@ def test_the_load_of_bent_cells_is_missed_by_what_the_gain_leaves_of_it(design):
 
 
 def test_currents_by_hand():
-    """One crossbar of 2 x 1 pairs, a bias line: sums of sinh."""
+    """One crossbar of 2 x 1 pairs with a bias line: sums of sinh."""
     g = np.array([[1e-4, 2e-5], [3e-5, 5e-5], [8e-5, 1e-6]])
     crossbar = Crossbar(
         g=g.reshape(1, -1), cell=ints(np.arange(6).reshape(3, 2)), line=ints([0, 1, -1]),
@@ -184,7 +184,7 @@ def test_progress_of_the_walk(design):
 
 
 def test_fixed_resistors_stay_linear(design):
-    """Average pooling beside sinh cells."""
+    """Average pooling in a network with sinh cells."""
     fixed = [
         replace(stage, cell="resistor") if stage.name == "depthwise" else stage
         for stage in design.stages
@@ -213,7 +213,7 @@ def test_pictures_keep_their_order(design, monkeypatch):
 
 @pytest.mark.parametrize("wires", [WIRED, BARE], ids=["wired", "bare"])
 def test_offsets_of_op_amps(design, wires):
-    """As evaluate and the effective matrices have them, in a linear circuit."""
+    """In a linear circuit the offsets act as in evaluate and the effective matrices."""
     chosen = made(*wires, "amplifier.offset_sigma_v=0.003")
     real = variation.disturbed(driven(design, gain=1e4), chosen, 5, "definition")
     matrices = effective.effective(real, WireResistance.of(chosen.wire))

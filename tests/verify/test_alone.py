@@ -1,4 +1,4 @@
-"""Each cell simulated alone over its range: a cell that is wrong only where no sample is."""
+"""Each cell simulated alone over its range, so that a cell that is wrong only there shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLAN = verify.Plan(engine="neospice")
 
 
 def _graph() -> Graph:
-    """dense 3 -> 4, clip, dense 4 -> 2, leaky rectifier; the samples are positive."""
+    """Return dense 3 -> 4, clip, dense 4 -> 2, leaky rectifier; the samples are positive."""
     rng = np.random.default_rng(2)
     weights = {"w": rng.uniform(0.1, 1, (3, 4)), "v": rng.normal(size=(4, 2)), "s": np.array(0.1)}
     shapes = {"x": (1, 3), "h": (1, 4), "r": (1, 4), "y": (1, 2), "z": (1, 2), "w": (3, 4),
@@ -64,7 +64,7 @@ def test_what_is_written_is_right_over_its_whole_range(tmp_path, name, signed, e
     names = [re.sub(r"\d+$", "", cell.name) for cell in found.cells]
     assert sorted(names) == sorted([*single, "relu", "leaky_relu"])
     assert len(found.limiters) == (name == "hfox-128")
-    # What no limiter holds goes to the swing of the op-amps.
+    # A signal without a limiter goes up to the swing of the op-amps.
     assert {cell.range_v for cell in found.cells if cell.name.startswith("leaky")} == {1.0}
 
 
@@ -92,7 +92,7 @@ def test_offsets_of_the_amplifiers(tmp_path):
         ("ideal", "v=max(v(x0),0.000000000000e+00)", "v=max(v(x0),0)+min(v(x0)+0.2,0)", "relu"),
         ("ideal", "v=max(v(x0),0.000000000000e+00)", "v=max(v(x0),0)-max(v(x0)-0.9,0)", "relu"),
         ("hfox-128", "v=max(v(x0),0.000000000000e+00)", "v=max(v(x0),0)+min(v(x0)+0.2,0)", "relu"),
-        # Right into an open circuit, and not before word lines.
+        # The cell is right without a load and wrong when it drives word lines.
         ("ideal", "b1 out 0 v=max(", "r9 o out 1\nb1 o 0 v=max(", "relu"),
         ("hfox-128", "b1 out 0 v=min(", "r9 o out 1\nb1 o 0 v=min(", "limiter"),
         ("hfox-128", "{clip})\n", "{clip})-max(v(in)-2.1*{clip},0)\n", "limiter"),
@@ -114,7 +114,7 @@ def test_what_no_sample_shows(tmp_path, name, old, new, failed):
 
 
 def test_what_no_signal_reaches_is_no_error(tmp_path):
-    """An amplifier drives no word line here: the input of a lane function takes no current."""
+    """The amplifier drives no word line here: the input of a lane function takes no current."""
     design, chosen, wanted = _compiled(tmp_path, "ideal")
     path = tmp_path / "cells" / "periphery.cir"
     text = path.read_text()
@@ -122,14 +122,14 @@ def test_what_no_signal_reaches_is_no_error(tmp_path):
     text = text.replace("h2 out q vm {0-r_f}\n", "h2 o q vm {0-r_f}\nr9 o out 100\n")
     path.write_text(text)
     assert _verified(tmp_path, design, chosen, wanted).ok
-    # Beyond the swing of an op-amp, 1 V.
+    # Beyond the swing of an op-amp, which is 1 V.
     swing = "h2 o q vm {0-r_f}\nb9 out 0 v=min(max(v(o),0-1.01),1.01)\n"
     path.write_text(text.replace("h2 o q vm {0-r_f}\nr9 o out 100\n", swing))
     assert _verified(tmp_path, design, chosen, wanted).ok
 
 
 def test_the_load_of_a_signal(design):
-    """Wires, and word lines at several places, against sums over a netlist's nets."""
+    """Loads with renaming and several places of a word line, against sums over a netlist's nets."""
     found = loads.heaviest(design)
     lanes = {name: np.zeros(bus.width) for name, bus in design.buses.items()}
     for stage in design.arrays:
@@ -177,7 +177,7 @@ def test_the_law_of_a_memristor(tmp_path, engine, ngspice):
 
 
 def test_zeros_are_no_error(tmp_path):
-    """Weights of zero leave the rounding of an engine, of which nothing is right or wrong."""
+    """Weights of zero leave only an engine's rounding, which is neither right nor wrong."""
     graph = _graph()
     graph = replace(graph, weights={**graph.weights, "v": np.zeros((4, 2))})
     design = lower(graph)
@@ -192,7 +192,7 @@ def test_zeros_are_no_error(tmp_path):
     assert found.outputs.argmax_agree == found.outputs.evaluate_argmax_agree == 2
     assert found.outputs.max_rel_error < 1e-6
     assert found.outputs.evaluate_max_rel_error < 1e-6
-    # A device of it that is another is seen as well as ever.
+    # A wrong device in it is still found.
     path = next(tmp_path.glob("cells/s02_*"))
     text = path.read_text()
     ohms = re.search(r"(?m)^R0_0 \S+ \S+ (\S+)$", text)[1]

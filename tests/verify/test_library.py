@@ -13,7 +13,7 @@ ROWS, COLUMNS = 9, 6
 
 
 def _sparse(seed=3):
-    """Few devices, a word line and a bit line of none."""
+    """Return a crossbar with few devices, and a word line and a bit line without any."""
     rng = np.random.default_rng(seed)
     g = rng.uniform(1e-5, 1e-3, (ROWS, COLUMNS)) * (rng.random((ROWS, COLUMNS)) < 0.3)
     g[4], g[:, 2] = 0.0, 0.0

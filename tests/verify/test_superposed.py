@@ -1,4 +1,4 @@
-"""A linear circuit from one point an input; what is not linear shows in the probes."""
+"""A linear circuit from one point per input; a nonlinear one shows in the probes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Units of a stage: what they hold, and no more."""
+"""Units of a stage contain exactly what they need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from memxc.verify import stage_units
 
 
 def test_a_unit_holds_no_lanes_of_others(design):
-    """A column for every lane of the stage was 16 GB for a convolution of onet.onnx."""
+    """A column for every lane of the stage took 16 GB for a convolution of onet.onnx."""
     for stage in design.arrays:
         for unit in stage_units.array_units(stage):
             held = unit.lanes if unit.lanes.base is None else unit.lanes.base

@@ -1,4 +1,4 @@
-"""verify: small networks through SPICE in every layout, and what an edited netlist does to it."""
+"""verify: small networks in SPICE in every layout, and the effects of an edited netlist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ X = np.random.default_rng(1).uniform(-1, 1, (3, 2, 6, 9))
 
 
 def _graph() -> Graph:
-    """conv -> add of its own relu -> average pool -> concat of both halves turned round -> gemm."""
+    """Return conv -> add of its relu -> average pool -> concat of both reversed halves -> gemm."""
     rng = np.random.default_rng(0)
     weights = {
         "w1": rng.normal(size=(3, 2, 3, 2)),
@@ -110,7 +110,7 @@ def test_wires_in_spice(tmp_path, signed):
     wired = verify.verify(design, chosen, tmp_path, inputs, {"y": wanted["y"][:1]}, plan)
     assert wired.ok, wired.stages
     plain = verify.verify(design, chosen, tmp_path, inputs, {"y": wanted["y"][:1]}, verify.Plan())
-    # An ohm a segment on lines of ten kilo-ohms is felt.
+    # One ohm a segment has a visible effect on devices of ten kilo-ohms.
     assert wired.outputs.max_rel_error > 2 * plain.outputs.max_rel_error
 
 
@@ -211,7 +211,7 @@ def test_a_network_of_wires_has_nothing_to_simulate(tmp_path):
 
 
 def _two_outputs() -> Graph:
-    """y is the dense layer's, z the same numbers turned round."""
+    """Return a network with outputs y, the dense layer, and z, the same numbers reversed."""
     graph = _graph()
     back = Node("back", "Gather", ("y", "i"), ("z",), {"axis": 1})
     return replace(
@@ -259,7 +259,7 @@ def test_a_distance_that_is_no_number_is_not_ok(tmp_path, name):
     ],
 )
 def test_a_limiter_that_does_not_limit(tmp_path, engine, body, error_v, ngspice):
-    """No sample gets to the limiter, so only the cell alone can tell. error_v: as clips."""
+    """No sample reaches the limiter, so only the cell alone can show it. error_v: in clips."""
     design, chosen, wanted = _compiled(tmp_path)
     clip = design.buses["a"].limit
     assert chosen.amplifier.swing_v == 4 * clip

@@ -31,7 +31,17 @@ def model(
     ends: Ends | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Return the twin of a design, serialised. Equal arguments give equal bytes.
+    """Return the twin of a design, serialised. Equal arguments give equal bytes; see `proto`."""
+    return bytes(proto(design, seed, ends, metadata).SerializeToString(deterministic=True))
+
+
+def proto(
+    design: Design,
+    seed: int = 0,
+    ends: Ends | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """Return the twin of a design. An Array becomes a Linear stage of its effective weights.
 
     seed: for the read noise, which every run of the model draws anew.
     ends: inputs and outputs of the original model, for their types and shapes.
@@ -39,18 +49,7 @@ def model(
 
     Raises MemxcError (usage) if its weights do not fit into a file.
     """
-    twin = proto(design, seed, ends or _FREE)
-    for key, value in (metadata or {}).items():
-        twin.metadata_props.add(key=key, value=value)
-    return bytes(twin.SerializeToString(deterministic=True))
-
-
-def proto(design: Design, seed: int = 0, ends: Ends = _FREE) -> onnx.ModelProto:
-    """Return the twin of a design. An Array becomes a Linear stage of its effective weights.
-
-    Raises MemxcError (usage) if its weights do not fit into a file.
-    """
-    design = effective(design)
+    ends, design = ends or _FREE, effective(design)
     _check_size(design)
     sheet = Sheet(frozenset((*design.inputs, *design.outputs)), seed)
     signals = dict[str, TwinTensor]()
@@ -61,7 +60,10 @@ def proto(design: Design, seed: int = 0, ends: Ends = _FREE) -> onnx.ModelProto:
     for stage in design.stages:
         sources = [signals[src] for src in stage.srcs]
         signals[stage.dst] = _step(sheet, stage, design.buses[stage.dst], sources)
-    return _assembled(sheet, design, signals, ends)
+    twin = _assembled(sheet, design, signals, ends)
+    for key, value in (metadata or {}).items():
+        twin.metadata_props.add(key=key, value=value)
+    return twin
 
 
 def _check_size(design: Design) -> None:

@@ -1,6 +1,7 @@
-"""onnxruntime on the original model: the first rung of the ladder, and the only user of it.
+"""onnxruntime on the original model: the first rung of the ladder of oracles.
 
-The user's model runs in the worker (memxc.worker), memxc's own models in this process.
+Only this package uses onnxruntime. A user's model runs in the worker (memxc.worker), memxc's own
+models run in this process.
 """
 
 from __future__ import annotations
@@ -17,28 +18,29 @@ from numpy.typing import NDArray
 
 from memxc import worker
 from memxc.errors import fail, why
+from memxc.evaluation.reference.arrays import unbatched
 from memxc.evaluation.reference.remote import Runner, opened
 
 if TYPE_CHECKING:
     import onnxruntime  # noqa: TID251
 
-# Its telemetry begins with the import: a name for this device and a queue, in the home directory.
+# Its telemetry starts at the import: it writes a device name and a queue to the home directory.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _Named = dict[str, NDArray[Any]]
 
-#: Its own error codes, and the place in its source: a file, a line and a function.
+#: onnxruntime's error codes, and the place in its source: a file, a line and a function.
 _INNER = re.compile(
     r"\[ONNXRuntimeError\] : \d+ : \w+ : |\S+\.(?:cc|cpp|h):\d+ [^()\n]*\([^()\n]*\)(?: const)? "
 )
 
 
 def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The model's outputs (samples, *shape without batch) for inputs (samples, *shape).
+    """Return the model's outputs (samples, *shape without batch) for inputs (samples, *shape).
 
-    Sample by sample on one thread, so that the answer does not depend on the batch. Raises
-    MemxcError: unsupported-model where onnxruntime refuses the model or the inputs, or does not
-    come back, bad-samples where an input is not of the model's type.
+    It runs sample by sample on one thread, so that an answer does not depend on the batch. Raises
+    MemxcError: unsupported-model if onnxruntime refuses the model or the inputs or does not return,
+    bad-samples if an input does not have the model's type.
     """
     where = "the model" if isinstance(model, bytes) else str(model)
     counts = {len(values) for values in inputs.values()}
@@ -54,11 +56,11 @@ def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, ND
 def predict(
     model: bytes, inputs: Mapping[str, NDArray[Any]], batch: int = 100, trusted: bool = False
 ) -> dict[str, NDArray[Any]]:
-    """The outputs (samples, ...) for whole data sets (samples, *shape), all cores at work.
+    """Return the outputs (samples, ...) for whole data sets (samples, *shape), on all cores.
 
-    In batches where the model leaves its batch open and answers each sample of one as it answers it
-    alone, else sample by sample. trusted: it is memxc's own (memxc.backends.twin), which is known
-    to, and runs in this process. Raises MemxcError as `run`.
+    It runs in batches if the model leaves its batch open and answers each sample of a batch as it
+    does alone, otherwise sample by sample. trusted: the model is memxc's own (memxc.backends.twin),
+    so it may run in batches and in this process. Raises MemxcError as `run` does.
     """
     if trusted:
         return _predicted(session(model, threads=0), inputs, batch, trusted)
@@ -82,7 +84,7 @@ def _predicted(
 
 @contextmanager
 def _told(where: str) -> Iterator[None]:
-    """What the worker says, as a fault of the model `where`."""
+    """Turn the worker's errors into faults of the model `where`."""
     try:
         yield
     except worker.Died as death:
@@ -95,17 +97,18 @@ def _told(where: str) -> Iterator[None]:
 
 
 def _words(error: worker.Refused, where: str) -> str:
-    """What onnxruntime says, without paths, neither the user's nor its makers'."""
-    # A report holds no path.
+    """Return onnxruntime's message without paths, the user's or its developers'."""
+    # Reports must not contain paths.
     text = str(error).replace(str(Path(where).absolute()), "the model").replace(where, "the model")
     text = _INNER.sub("", text.split("Status Message: ")[-1])
     return " ".join(text.split("\n", 1)[0].split())[:200]
 
 
 def _batch(runner: Runner, inputs: _Named, batch: int) -> _Named | None:
-    """The answer to the first batch; None unless its ends are answered as each of them alone.
+    """Return the answer to the first batch, or None.
 
-    A model may reach over its batch axis, divide by the largest of all samples, say.
+    It is None unless the first and the last sample get the same answers alone: a model may compute
+    over its batch axis, for example divide by the largest value of all samples.
     """
     part = _part(inputs, 0, batch)
     count = len(next(iter(part.values())))
@@ -113,8 +116,8 @@ def _batch(runner: Runner, inputs: _Named, batch: int) -> _Named | None:
         return None
     try:
         together = _ask(runner, part)
-    # A fixed shape within the model, or no memory for so many samples. What is really wrong shows
-    # sample by sample, too.
+    # A fixed shape inside the model, or not enough memory for a batch. A real fault shows sample by
+    # sample, too.
     except (worker.Refused, worker.Died):
         return None
     ends = [_ask(runner, _part(part, at, 1)) for at in (0, count - 1)]
@@ -127,7 +130,7 @@ def _batch(runner: Runner, inputs: _Named, batch: int) -> _Named | None:
 
 
 def _close(some: NDArray[Any], others: NDArray[Any]) -> bool:
-    """Whether answers differ by no more than the order of sums in float32 explains."""
+    """Return whether answers differ only as much as the order of sums in float32 explains."""
     if some.shape != others.shape or some.dtype.kind != "f":
         return np.array_equal(some, others)
     size = np.abs(others, where=np.isfinite(others), out=np.zeros_like(others)).max(initial=0.0)
@@ -146,14 +149,15 @@ def _part(inputs: _Named, first: int, count: int) -> _Named:
 def session(
     model: Path | bytes, threads: int = 1, fused: bool = True
 ) -> onnxruntime.InferenceSession:
-    """A session that computes the same on every processor.
+    """Return a session that computes the same on every processor.
 
-    threads: 0 takes all cores. fused: False runs every node of the model as it stands.
+    threads: 0 uses all cores. fused: False runs every node of the model as it is.
 
     Every session of memxc, its tests and its benchmarks is made here. On x86 processors without
     VNNI, onnxruntime multiplies uint8 by int8 with an instruction that saturates the sum of two
     products at 16 bits. `x64quantprecision` turns constant weights into uint8, which is exact.
-    Weights in float32 between quantised signals stay in float32: by itself it quantises them.
+    float32 weights between quantised signals stay float32; by default onnxruntime would quantise
+    them.
     """
     from memxc.evaluation.reference import native  # noqa: PLC0415 - most commands have the worker import it
 
@@ -161,30 +165,30 @@ def session(
 
 
 def _typed(runner: Runner, inputs: Mapping[str, NDArray[Any]]) -> _Named:
-    """The inputs in the model's types: real numbers rounded, any other as it is or a fault."""
+    """Return the inputs in the model's types: real numbers rounded, others only if they fit."""
     kinds = {value.name: _dtype(value.type) for value in runner.get_inputs()}
     typed = {}
     for name, values in inputs.items():
         kind = kinds.get(name, values.dtype)
         with np.errstate(all="ignore"):
-            found = values.astype(kind)
-        kept = np.isfinite(found) | ~np.isfinite(values) if kind.kind == "f" else found == values
-        if not kept.all():
-            what = f"holds {values[~kept].flat[0]:g}, the model takes {kind}"
+            converted = values.astype(kind)
+        unchanged = (
+            np.isfinite(converted) | ~np.isfinite(values)
+            if kind.kind == "f"
+            else converted == values
+        )
+        if not unchanged.all():
+            what = f"holds {values[~unchanged].flat[0]:g}, the model takes {kind}"
             raise fail("bad-samples", name, what)
-        typed[name] = found
+        typed[name] = converted
     return typed
 
 
 def _stacked(answers: list[_Named], where: str) -> _Named:
-    """The answers to single samples, as (samples, *shape without batch)."""
+    """Return the answers to single samples as (samples, *shape without batch)."""
     if not answers:
         raise fail("bad-samples", where, "there is not a single sample to run it on")
-    return {name: np.stack([_unbatched(answer[name]) for answer in answers]) for name in answers[0]}
-
-
-def _unbatched(value: NDArray[Any]) -> NDArray[Any]:
-    return value[0] if value.ndim and value.shape[0] == 1 else value
+    return {name: np.stack([unbatched(answer[name]) for answer in answers]) for name in answers[0]}
 
 
 def _dtype(kind: str) -> np.dtype[Any]:

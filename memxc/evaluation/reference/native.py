@@ -1,4 +1,4 @@
-"""onnxruntime itself: how a session is made, and what the worker does with one."""
+"""onnxruntime itself: how a session is made, and the worker's functions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from memxc.evaluation.reference.arrays import Described, packed, unpacked
 
 onnxruntime.disable_telemetry_events()  # for versions that do not know the variable
 
-#: The worker's only session.
+#: The only session of the worker.
 _held: onnxruntime.InferenceSession | None = None
 
 
 def session(
     model: Path | bytes, threads: int = 1, fused: bool = True
 ) -> onnxruntime.InferenceSession:
-    """As memxc.evaluation.reference.session."""
+    """Return a session; see memxc.evaluation.reference.session."""
     source = model if isinstance(model, bytes) else str(model)
 
     def made(precise: str) -> onnxruntime.InferenceSession:
@@ -40,22 +40,23 @@ def session(
 
     try:
         return made("1")
-    # It has no QLinear operator for int8 signals and uint8 weights. Two int8 never saturate.
+    # onnxruntime has no QLinear operator for int8 signals and uint8 weights. Products of two int8
+    # never saturate, so they do not need the option.
     except NotImplemented_:
         return made("0")
 
 
 def opened(*model: bytes, path: str, threads: int) -> list[bytes]:
-    """Open a model, given as its bytes or else as a path; what its inputs and outputs are."""
+    """Open a model from its bytes or from a path, and describe its inputs and outputs."""
     global _held  # noqa: PLW0603 - one process, one session
-    _held = None  # Its memory is free before another one takes some.
+    _held = None  # Frees the memory of the old session before the new one takes some.
     _held = session(model[0] if model else Path(path), threads)
     values = (_held.get_inputs(), _held.get_outputs())
     return [json.dumps([[(v.name, v.type, v.shape) for v in part] for part in values]).encode()]
 
 
 def ran(*arrays: bytes, described: Described) -> list[bytes]:
-    """The outputs of the open model for inputs: how they are described, then their bytes."""
+    """Run the open model, and return the description of its outputs, then their bytes."""
     assert _held is not None, "a model was opened"
     names = [output.name for output in _held.get_outputs()]
     outputs = _held.run(names, unpacked(described, arrays))
@@ -64,7 +65,7 @@ def ran(*arrays: bytes, described: Described) -> list[bytes]:
 
 
 def closed() -> list[bytes]:
-    """Give the memory of the open model back."""
+    """Free the memory of the open model."""
     global _held  # noqa: PLW0603
     _held = None
     return []

@@ -1,4 +1,4 @@
-"""A session of onnxruntime in the worker, asked as one in this process is."""
+"""A session of onnxruntime in the worker, with the interface of one in this process."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from memxc import worker
 from memxc.evaluation.reference.arrays import packed, unpacked
 
 _NATIVE = "memxc.evaluation.reference.native"
-#: Seconds of each core to open a model, or to run it on one sample: a network of 100 GFLOP a sample
-#: takes five. And what one more sample adds, where larger networks are as quick sample by sample,
-#: or a byte of the model's file.
+#: Seconds of each core to open a model or to run it on one sample (a network of 100 GFLOP a sample
+#: takes five); then the seconds for each further sample (a large network is as fast sample by
+#: sample), and for each byte of the model's file.
 _SECONDS, _A_SAMPLE, _A_BYTE = 10.0, 0.2, 5e-8
-#: Bytes of memory, for the signals of a run, or for a model beside its file.
+#: Bytes of memory for the signals of a run, or for a model in addition to its file.
 _MEMORY = 2**31
-#: How often the content of a file may stand in memory: parsed, rearranged, compiled.
+#: Copies of a file's content that may be in memory: parsed, rearranged, compiled.
 _COPIES = 4
-#: Bytes that a thread takes, its stack and its own heap.
+#: Bytes of memory of a thread: its stack and its own heap.
 _THREAD = 2**25
 
 
 class Value(NamedTuple):
-    """What a model takes or gives, as onnxruntime describes it."""
+    """An input or an output of a model, as onnxruntime describes it."""
 
     name: str
     type: str
@@ -36,16 +36,16 @@ class Value(NamedTuple):
 
 
 class Runner(Protocol):
-    """What is asked of a session, here or in the worker."""
+    """The part of a session's interface that is used, here or in the worker."""
 
     def get_inputs(self) -> Sequence[Value]:
-        """What the model takes."""
+        """Return the inputs of the model."""
 
     def get_outputs(self) -> Sequence[Value]:
-        """What the model gives."""
+        """Return the outputs of the model."""
 
     def run(self, names: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """The outputs of these names."""
+        """Return the outputs with these names."""
 
 
 class Remote:
@@ -60,22 +60,22 @@ class Remote:
         self._lost = False
 
     def get_inputs(self) -> list[Value]:
-        """What the model takes."""
+        """Return the inputs of the model."""
         return self._inputs
 
     def get_outputs(self) -> list[Value]:
-        """What the model gives."""
+        """Return the outputs of the model."""
         return self._outputs
 
     def run(self, names: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """The outputs of these names. Raises worker.Refused, worker.Died."""
+        """Return the outputs with these names. Raises worker.Refused, worker.Died."""
         if self._lost:
             self._open()
             self._lost = False
         described, parts = packed(inputs)
         samples = max((len(values) for values in inputs.values() if values.ndim), default=1)
         try:
-            found = worker.ask(
+            outputs = worker.ask(
                 f"{_NATIVE}:ran",
                 parts,
                 self._allowance(_SECONDS + _A_SAMPLE * samples, 0),
@@ -85,10 +85,10 @@ class Remote:
         except worker.Died:
             self._lost = True
             raise
-        return [found[name] for name in names]
+        return [outputs[name] for name in names]
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory of the model."""
         worker.ask(f"{_NATIVE}:closed", [], self._allowance(_SECONDS, 0), lambda answer: None)
 
     def _open(self) -> tuple[list[Value], list[Value]]:
@@ -113,9 +113,9 @@ def _described(answer: list[bytes]) -> tuple[list[Value], list[Value]]:
 
 @contextmanager
 def opened(model: Path | bytes, threads: int) -> Iterator[Remote]:
-    """A model that is open in the worker while the block lasts."""
+    """Open a model in the worker while the block lasts."""
     with worker.alone():
         remote = Remote(model, threads)
         yield remote
-        # Only then: where a call has failed, the worker may be gone.
+        # Only after success, because after a failed call the worker may be gone.
         remote.close()

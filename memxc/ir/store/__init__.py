@@ -1,4 +1,4 @@
-"""A Design to `design.json` + `design.npz` and back, exactly; other trees to JSON."""
+"""Write a Design to `design.json` and `design.npz`, read it back exactly, write others to JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ SCHEMA = "memxc-design/1"
 
 
 def save(design: Design, folder: Path) -> list[Path]:
-    """Write design.json and design.npz into `folder`; equal designs give equal bytes."""
+    """Write design.json and design.npz into `folder` and return their paths.
+
+    Equal designs give equal bytes.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     tree = {"schema": SCHEMA, "design": Encoder(arrays).encode(design)}
     text, data = folder / "design.json", folder / "design.npz"
@@ -32,7 +35,10 @@ def save(design: Design, folder: Path) -> list[Path]:
 
 
 def load(folder: Path) -> Design:
-    """Read what `save` wrote. Raises MemxcError (bad-design) where the files are not that."""
+    """Read a design that `save` wrote.
+
+    Raises MemxcError (bad-design) if the files are not sound.
+    """
     if not __debug__:
         what = "switches off the assertions that check a design when it is read"
         raise fail("usage", "python -O", what, "run it without -O, and without PYTHONOPTIMIZE")
@@ -44,7 +50,7 @@ def load(folder: Path) -> Design:
         if not isinstance(design, Design):
             raise ValueError("it does not hold a Design")
         design.verify()
-    # The last three for what `verify` does not foresee in arrays that nobody wrote.
+    # The last three kinds come from `verify`, for arrays that no version of memxc would write.
     except (
         OSError, ValueError, AssertionError, RecursionError, TypeError, LookupError, ArithmeticError
     ) as error:  # fmt: skip
@@ -54,7 +60,10 @@ def load(folder: Path) -> Design:
 
 
 def dumps(value: Any) -> str:
-    """JSON text of plain values, ASCII; what JSON has no number for becomes "inf" or "nan"."""
+    """Return plain values as ASCII JSON text.
+
+    A float that JSON cannot hold becomes "inf" or "nan".
+    """
     return json.dumps(_plain(value), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 

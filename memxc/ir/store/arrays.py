@@ -1,7 +1,7 @@
-"""Arrays in an .npz file: the same bytes for the same arrays, and read with care.
+"""Arrays in an .npz file: equal arrays give equal bytes, and reading is safe.
 
-An .npz may come from anybody. Nothing in it is run, and what it claims to hold is held against what
-the file can hold before memory is taken for it.
+An .npz may come from anybody. Nothing in it is executed, and the size that it claims is compared
+with the size of the file before memory is allocated.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: numpy's own header of a zip member; a fixed date, so that equal arrays are equal bytes.
+#: A fixed date for every member of the zip file, so that equal arrays give equal bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
-#: The first bytes of an array without a name, as numpy.save writes it.
+#: The first bytes of a file of numpy.save, which holds a single array without a name.
 _SINGLE = b"\x93NUMPY"
-#: Arrays may take 256 MiB of memory, or, if that is more, so many times the bytes of their file.
-#: Deflate packs a thousand zeros into one byte, so a small file could claim any memory.
+#: Arrays may take 256 MiB of memory or _RATIO times the bytes of their file, whichever is more.
+#: Deflate packs a thousand zeros into one byte, so without this a small file could claim any
+#: memory.
 _FREE = 1 << 28
 _RATIO = 100
-#: Readers of numpy's header by its version. What has another one holds names of fields in Unicode,
-#: so no numbers.
+#: Readers of numpy's header by its version. Version 3 is only for fields with Unicode names, so
+#: such an array holds no plain numbers.
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -34,7 +35,7 @@ _HEADERS = {
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write an .npz whose bytes depend on the arrays alone (order, names, contents)."""
+    """Write an .npz whose bytes depend only on the arrays: their order, names and contents."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             buffer = io.BytesIO()
@@ -45,7 +46,7 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """Every array of an .npz, read-only. ValueError or OSError where it is not a sound one."""
+    """Return every array of an .npz, read-only. Raises ValueError or OSError if it is not sound."""
     with path.open("rb") as file:
         if file.read(len(_SINGLE)) == _SINGLE:
             raise ValueError("it holds a single array without a name, as numpy.save writes")
@@ -55,8 +56,8 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
             return _arrays(file, path.stat().st_size)
         except OSError:
             raise
-        # zipfile, its decompressors and numpy's headers raise errors of a dozen kinds for a file
-        # that is not what it says; what they say is what the user can know.
+        # zipfile, its decompressors and numpy raise a dozen kinds of errors for a broken file;
+        # their text is all that can be said about it.
         except Exception as error:
             words = str(error) or type(error).__name__
             raise ValueError(f"{path.name} is not a sound .npz file: {words}") from error
@@ -79,7 +80,7 @@ def _arrays(file: IO[bytes], size: int) -> dict[str, NDArray[Any]]:
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
-    """One array, after its header was held against the size of its member."""
+    """Return one array, after its header was compared with the size of its member."""
     with archive.open(member) as data:
         version = np.lib.format.read_magic(data)
         if version not in _HEADERS:
@@ -88,7 +89,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
         if dtype.hasobject:
             raise ValueError(f"{member.filename!r} holds objects of Python, which are not read")
         if min(shape, default=0) < 0:
-            raise ValueError(f"{member.filename!r} has an axis of less than nothing")
+            raise ValueError(f"{member.filename!r} has an axis of negative length")
         claimed, held = math.prod(shape) * dtype.itemsize, member.file_size - data.tell()
         if claimed != held:
             raise ValueError(f"{member.filename!r} claims {claimed:,} bytes and holds {held:,}")

@@ -1,5 +1,8 @@
-"""A tree of dataclasses to JSON and back: types by name from a fixed table, each field held
-against its annotation, with its place in the tree in every complaint."""
+"""Turn a tree of dataclasses into JSON and back.
+
+Types are looked up by name in a fixed table, each field is compared with its annotation, and every
+error names the place in the tree.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _TYPES: dict[str, type[Any]] = {
         Design, Bus, Linear, Array, Lanes, Rename, Digital, Circuit, Kernel, Crossbar, Windows,
     )
 }  # fmt: skip
-#: Whole numbers end here; no field of a design comes near it.
+#: Whole numbers have to be smaller than this; no field of a design comes near it.
 _HUGE = 1 << 63
 _WORDS = {kind: word for word, kind in _TYPES.items()}
 _STORED = {
@@ -43,21 +46,21 @@ _HINTS = {
 
 
 class Encoder:
-    """Turns dataclasses into JSON trees and moves their arrays, each content once, to `arrays`."""
+    """Turns dataclasses into JSON trees. Arrays go to `arrays`, equal ones only once."""
 
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._arrays = arrays
         self._names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def encode(self, value: Any) -> Any:
-        """The tree of a value. TypeError for what cannot be stored."""
+        """Return the tree of a value. Raises TypeError for a value that cannot be stored."""
         if isinstance(value, np.generic):
             value = value.item()
         match value:
             case None | bool() | int() | str():
                 return value
             case float():
-                # JSON has no inf and no nan; its text is exact for the rest.
+                # JSON has no inf and no nan; any other float is written exactly.
                 return value if math.isfinite(value) else {"float": repr(value)}
             case np.ndarray():
                 return {"array": self._name(value)}
@@ -80,7 +83,10 @@ class Encoder:
 
 
 def decode(tree: Any, arrays: Arrays, where: str) -> Any:
-    """What `Encoder` made a tree of. ValueError, with the place below `where`, for another tree."""
+    """Return the value that `Encoder` made this tree from.
+
+    Raises ValueError, with the place below `where`, if the tree is not one of its trees.
+    """
     if isinstance(tree, list):
         return tuple(decode(part, arrays, f"{where}[{k}]") for k, part in enumerate(tree))
     if not isinstance(tree, dict):
@@ -107,28 +113,29 @@ def _array(name: Any, arrays: Arrays, where: str) -> NDArray[Any]:
 
 def _float(text: Any, arrays: Arrays, where: str) -> float:
     if text not in ("inf", "-inf", "nan"):
-        raise ValueError(f"{where} is no number: {text!r}")
+        raise ValueError(f"{where} is not a number: {text!r}")
     return float(text)
 
 
 def _list(parts: Any, arrays: Arrays, where: str) -> list[Any]:
     if not isinstance(parts, list):
-        raise ValueError(f"{where} is no list")
+        raise ValueError(f"{where} is not a list")
     return list(decode(parts, arrays, where))
 
 
 def _map(pairs: Any, arrays: Arrays, where: str) -> dict[str, Any]:
-    found = {}
+    entries = {}
     for pair in _list(pairs, arrays, where):
         if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
-            raise ValueError(f"{where} has an entry that is no name with a value")
-        if pair[0] in found:
+            raise ValueError(f"{where} has an entry that is not a name with a value")
+        if pair[0] in entries:
             raise ValueError(f"{where} has {pair[0]!r} twice")
-        found[pair[0]] = pair[1]
-    return found
+        entries[pair[0]] = pair[1]
+    return entries
 
 
-#: What JSON has no form of its own for: one key, and what it holds.
+#: Values that JSON has no form for: an object with one of these keys, and the reader of its
+#: content.
 _FORMS: dict[str, Callable[[Any, Arrays, str], Any]] = {
     "array": _array,
     "float": _float,
@@ -138,18 +145,19 @@ _FORMS: dict[str, Callable[[Any, Arrays, str], Any]] = {
 
 
 def _expect(fields: Mapping[str, Any], kind: type[Any], where: str) -> None:
-    """Raise ValueError where the fields are not those of the type, or hold what it does not."""
+    """Raise ValueError if the fields are not those of the type, or if a value does not fit."""
     hints = _HINTS[kind]
     wrong = sorted(set(fields) ^ set(hints))
     if wrong:
-        raise ValueError(f"{where} has not the fields of a {_WORDS[kind]}: {', '.join(wrong)}")
+        what = f"does not have the fields of a {_WORDS[kind]}"
+        raise ValueError(f"{where} {what}: {', '.join(wrong)}")
     for name, value in fields.items():
         if not _fits(value, hints[name]):
             raise ValueError(f"{where}.{name} cannot be {_told(value)}")
 
 
 def _told(value: Any) -> str:
-    """A value in a few words."""
+    """Describe a value in a few words."""
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}"
     if isinstance(value, int | float | str | None):
@@ -158,22 +166,19 @@ def _told(value: Any) -> str:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is what an annotation says, as far as the fields of a Design need it."""
+    """Return whether a value matches an annotation, as far as the fields of a Design need it."""
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any or origin is UnionType:
         return hint is Any or any(_fits(value, arg) for arg in args)
     if origin is Literal:
         return isinstance(value, str) and value in args
     if not isinstance(value, origin or hint):
-        # JSON writes 2.0 and 2 alike.
+        # JSON may write the float 2.0 as 2.
         return hint is float and _fits(value, int)
     if origin in (tuple, Mapping):
         parts, part = (value, args[0]) if origin is tuple else (value.values(), args[1])
         return all(_fits(each, part) for each in parts)
     if origin is np.ndarray:
-        return _holds(value.dtype, *get_args(args[1]))
+        (wanted,) = get_args(args[1])
+        return value.dtype.kind in "fiu" if wanted is Any else value.dtype == np.dtype(wanted)
     return hint is not int or (type(value) is int and abs(value) < _HUGE)
-
-
-def _holds(dtype: np.dtype[Any], wanted: Any) -> bool:
-    return dtype.kind in "fiu" if wanted is Any else dtype == np.dtype(wanted)

@@ -1,1 +1,1 @@
-"""What one device does: its I-V law, its variation and the draws of it, and nonlinear solves."""
+"""What one device does: its I-V law, its variation with the draws, and nonlinear solutions."""

@@ -1,6 +1,6 @@
-"""What becomes of the devices of one crossbar: range, programming, drift, defects, temperature.
+"""What happens to the devices of one crossbar: range, programming, drift, defects, temperature.
 
-In this order; docs/targets.md has the formulas. Nothing is clipped but at 0 siemens.
+The effects apply in this order; docs/targets.md has the formulas. Nothing is clipped except at 0 S.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from memxc.physics.device.streams import Stream
 from memxc.target import Device, Wire
 
 Floats = NDArray[np.float64]
-#: A normal draw times its sigma by effect, (places, devices); 0 where sigma is.
+#: Returns normal draws of an effect times its sigma, (places, devices); 0 if sigma is 0.
 Normal = Callable[[str, float], Floats | float]
 
 
 def active(device: Device, wire: Wire) -> bool:
-    """Whether the devices are disturbed at all."""
+    """Return whether any effect changes the devices."""
     return bool(
         _spread(device)
         or _drifts(device)
@@ -45,9 +45,9 @@ def _drifts(device: Device) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """The cells of a crossbar that hold a device, and what happens to them.
+    """The cells of a crossbar that hold a device, and the effects on them.
 
-    stream: the draws of an effect by its name. cell: (word lines, bit lines), -1 for no device.
+    stream: returns the draws of an effect. cell: (word lines, bit lines), -1 for no device.
     """
 
     device: Device
@@ -66,9 +66,9 @@ class Cells:
         return np.nonzero(self.cell >= 0)[1]
 
     def conductance(self, wanted: Floats, group: int, places: slice) -> Floats:
-        """Siemens (places, devices) of devices that were to have `wanted` (devices,) siemens.
+        """Return conductances (places, devices), S, of devices programmed to `wanted` (devices,) S.
 
-        0 S is no device, and nothing becomes of it.
+        0 S means no device, and it stays 0.
         """
         device = self.device
 
@@ -99,7 +99,10 @@ class Cells:
     def _stuck(
         self, g: Floats, low: Floats | float, high: Floats | float, group: int, places: slice
     ) -> Floats:
-        """One draw decides both: the same cells stay stuck where a share grows."""
+        """Set stuck devices.
+
+        One draw decides both kinds, so the same cells stay stuck if a share grows.
+        """
         lrs, hrs = self.device.stuck_at_lrs, self.device.stuck_at_hrs
         if not lrs + hrs:
             return g
@@ -107,7 +110,7 @@ class Cells:
         return np.where(u < lrs, high, np.where(u > 1.0 - hrs, low, g))
 
     def _open(self, group: int, places: slice) -> NDArray[np.bool_]:
-        """Devices on broken lines, (places, devices) or one for all."""
+        """Return which devices are on broken lines, (places, devices) or (1, devices)."""
         broken = np.zeros((1, len(self.rows)), dtype=bool)
         for effect, share, lines, count in (
             ("open_word_line", self.wire.open_word_line, self.rows, self.cell.shape[0]),
@@ -120,13 +123,17 @@ class Cells:
         return broken
 
     def _uniform(self, effect: str, group: int, places: slice) -> Floats:
-        """Numbers in (0, 1), (places, devices): each device has that of its cell, row by row."""
+        """Return numbers in (0, 1), (places, devices).
+
+        Numbers are drawn for every cell, row by row, and each device takes its cell's number. So a
+        draw does not depend on which other cells hold a device.
+        """
         numbers = self.stream(effect).uniform(group, places, self.cell.size)
         return numbers[:, self.rows * self.cell.shape[1] + self.columns]
 
 
 def _drifted(device: Device, g: Floats, normal: Normal) -> Floats:
-    """g (t / t0)^-nu, with a nu for each device."""
+    """Return g (t / t0)^-nu, where each device has its own nu."""
     if not _drifts(device):
         return g
     nu = device.drift_nu + normal("drift", device.drift_nu_sigma)

@@ -1,8 +1,17 @@
-"""I-V laws of memristors: amperes and their slope for cells of given conductance at given volts.
+"""I-V laws of memristors: current and slope of cells with a conductance at a voltage.
 
-linear: i = g v. sinh: i = g v0 sinh(v / v0), so g is the conductance at small volts. table: curves
-as measured, straight between their points; g is the conductance at the read voltage, and a cell
-between two measured states has currents between theirs, in proportion to g.
+    linear:  i = g v
+    sinh:    i = g v0 sinh(v / v0)               g is the conductance at small volts
+    table:   i = (1 - s) i_k(v) + s i_k+1(v)     i_k are measured curves, g is i / v at the read
+             s = (g - g_k) / (g_k+1 - g_k)       voltage, and g_k <= g <= g_k+1
+
+          i |       / sinh
+            |      /  . linear
+            |     / .
+            |   /.
+            |_.'________ v
+
+docs/targets.md says how a target chooses its law.
 """
 
 from __future__ import annotations
@@ -20,27 +29,30 @@ Floats = NDArray[np.float64]
 
 
 class Law(Protocol):
-    """i(v) of a cell of g siemens: i(0) = 0, ever rising where g > 0, and 0 where g = 0."""
+    """i(v) of a cell of g siemens: i(0) = 0, rising where g > 0, and 0 where g = 0."""
 
     @property
     def reach(self) -> tuple[float, float]:
-        """The volts between which the law holds."""
+        """The lowest and the highest voltage at which the law holds."""
 
     @property
     def odd(self) -> bool:
         """Whether i(-v) = -i(v)."""
 
     def __call__(self, g: Floats, volts: Floats) -> tuple[Floats, Floats]:
-        """Amperes and siemens di/dv, of one shape with g and volts; finite beyond the reach."""
+        """Return amperes and the slope di/dv in siemens, both of the common shape of g and volts.
+
+        They are finite beyond the reach, too.
+        """
 
     def shares(self, g: Floats) -> Floats:
-        """How much of each curve cells have, (curves, *g.shape): i = sum of shares * curves."""
+        """Return the curves' shares in the cells, (curves, *g.shape): i = sum(shares * curves)."""
 
     def curves(self, volts: Floats) -> Floats:
-        """What the cells of a law have in common, (curves, *volts.shape)."""
+        """Return the curves that all cells of the law share, (curves, *volts.shape)."""
 
     def exprs(self, volts: str) -> list[str]:
-        """The curves as lane functions (memxc.ir.expr) of one that gives volts."""
+        """Return the curves as lane functions (memxc.ir.expr) of the lane function `volts`."""
 
 
 class LinearLaw:
@@ -95,11 +107,10 @@ class SinhLaw:
 
 @dataclass(frozen=True, eq=False)
 class TableLaw:
-    """Measured curves: currents are linear between two points of a curve, and between two curves.
+    """Measured curves; currents are linear between the points of a curve and between two curves.
 
-    g (states,) S at the read voltage, ascending, the first one 0; volts (points,) ascending;
-    amperes (states, points), those of the first state 0. With g_k <= g <= g_k+1 and
-    s = (g - g_k) / (g_k+1 - g_k), i = (1 - s) i_k(v) + s i_k+1(v); above the last state its
+    g: (states,) S at the read voltage, ascending, the first one 0. volts: (points,), ascending.
+    amperes: (states, points), 0 for the first state. Above the last state, a cell has that state's
     currents times g / g_last.
     """
 
@@ -111,13 +122,13 @@ class TableLaw:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """The volts between which every curve is measured."""
+        """The lowest and the highest voltage at which every curve is measured."""
         return float(self.volts[0]), float(self.volts[-1])
 
     def __call__(self, g: Floats, volts: Floats) -> tuple[Floats, Floats]:
         """As in Law."""
         state, less, more = self._between(g)
-        # Beyond the points the outermost stretches go on.
+        # Beyond the measured points, the outermost segments are extended.
         point = np.searchsorted(self.volts[1:-1], volts, side="right")
         slopes = np.diff(self.amperes) / np.diff(self.volts)
         past = volts - self.volts[point]
@@ -137,7 +148,7 @@ class TableLaw:
         return self(self.g[1:].reshape(shape), np.asarray(volts)[None])[0]
 
     def exprs(self, volts: str) -> list[str]:
-        """As in Law: the first stretch, and from each point on what the slope grows by."""
+        """As in Law: the first segment, and at each further point the change of slope."""
         steps = np.diff(self.amperes) / np.diff(self.volts)
         return [
             _sum(
@@ -154,7 +165,7 @@ class TableLaw:
         ]
 
     def _between(self, g: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
-        """The number of the state below, and the shares of it and of the next."""
+        """Return the index of the state below, and the shares of it and of the next one."""
         state = np.searchsorted(self.g[1:-1], g, side="right")
         low, high = self.g[state], self.g[state + 1]
         above = g > self.g[-1]
@@ -163,7 +174,7 @@ class TableLaw:
 
 
 def _sum(terms: list[str]) -> str:
-    """A balanced tree of sums: hundreds of points are not nested hundreds deep."""
+    """Return a sum as a balanced tree, because hundreds of terms must not nest hundreds deep."""
     while len(terms) > 1:
         pairs = zip(terms[::2], terms[1::2], strict=False)
         terms = [f"({a}+{b})" for a, b in pairs] + terms[len(terms) & ~1 :]
@@ -171,7 +182,7 @@ def _sum(terms: list[str]) -> str:
 
 
 def law(device: Device) -> Law:
-    """The I-V law that a target's device has."""
+    """Return the I-V law of a target's device."""
     match device.iv:
         case "linear":
             return LinearLaw()
@@ -183,7 +194,7 @@ def law(device: Device) -> Law:
 
 
 def measured_law(curves: Sequence[Curve], read_voltage_v: float) -> TableLaw:
-    """The law of measured curves, on all their points together, within what all of them reach."""
+    """Return the law of measured curves, on all their points within their common range."""
     curves = sorted(curves, key=lambda curve: curve.conductance(read_voltage_v))
     first = max(curve.points[0][0] for curve in curves)
     last = min(curve.points[-1][0] for curve in curves)

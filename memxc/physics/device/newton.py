@@ -1,11 +1,18 @@
-"""Crossbars of nonlinear cells, wires and all: Newton's method, every vector of a batch at once.
+"""Crossbars of nonlinear cells with wires: Newton's method, for all vectors of a batch at once.
 
-The unknowns are the volts w across the cells. With i(w) their currents, M the ohms that two cells
-share along a line and w0 the volts of cells that carry nothing, Kirchhoff's voltage law reads
-w + M i(w) = w0; his current law holds by itself. M is two small matrices, one along word lines and
-one along bit lines, and no 1/r is ever formed: wires of 0 ohm are exact, and then w = w0. A Newton
-step is solved by conjugate gradients; for n x n cells each of those takes 4 n^3 flops, and 15 of
-them do for drops of a fifth of the volts, 30 for three fifths.
+The unknowns are the volts w across the cells. Kirchhoff's voltage law along the two lines of every
+cell reads
+
+    w + M i(w) = w0         i(w): currents of the cells
+                            M:    ohms that the currents of two cells have in common on a line
+                            w0:   volts across the cells if they carried no current
+
+and his current law holds by construction. M consists of two small matrices, one along word lines
+and one along bit lines. No 1/r is ever formed, so wires of 0 ohm are exact: then w = w0.
+
+A Newton step d solves d + M i'(w) d = -(w + M i(w) - w0) by conjugate gradients; for n x n cells
+each of those takes 4 n^3 flops. 15 of them are enough if the wires take a fifth of the volts, 30 if
+they take three fifths.
 """
 
 from __future__ import annotations
@@ -24,11 +31,11 @@ from memxc.physics.network.threads import in_threads
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-#: Cells times points in memory at once, for each thread (some 20 numbers each).
+#: Cells times points in memory at once, for each thread (about 20 numbers each).
 _CELLS = 1 << 15
-#: What Kirchhoff's law may be missed by, relative to the largest volts: aimed at, and let pass.
+#: Error of Kirchhoff's law, relative to the largest volts: the goal, and the largest one accepted.
 _WANTED, _TOLERANCE = 1e-12, 1e-10
-#: The most steps of Newton, halvings of one, and steps of conjugate gradients in one.
+#: The most Newton steps, halvings of one step, and steps of conjugate gradients within one step.
 _STEPS, _HALVINGS, _GRADIENTS = 60, 12, 1000
 
 
@@ -41,15 +48,18 @@ def currents(
     ends: Floats | None = None,
     threads: int | None = None,
 ) -> Floats:
-    """Amperes (n, points, columns) out of the bit-line ends of crossbars g (n, rows, columns) S.
+    """Return amperes out of the bit-line ends of crossbars of nonlinear cells.
 
-    volts (n or 1, points, rows) at the sources; ends (n or 1, points, columns) at the bit-line
-    ends (None: 0 V), as an amplifier of finite gain has them. 0 S is an open cell. The work is
-    spread over `threads` (None: all cores). Raises MemxcError (bad-target) where a cell leaves the
-    volts that its law was measured at; AssertionError for conductances or volts that are none, and
-    where the answer misses Kirchhoff's voltage law by more than 1e-10 of the largest volts.
+    The result is (n, points, columns). g: (n, rows, columns) S; 0 S is an open cell. volts: (n or
+    1, points, rows) at the sources. ends: (n or 1, points, columns) volts at the bit-line ends,
+    which an amplifier of finite gain does not hold at 0 V; None means 0 V. The work is spread over
+    `threads` (None: one a core).
+
+    Raises MemxcError (bad-target) if a cell leaves the volts at which its law was measured, and
+    AssertionError for conductances or volts that are not possible, or if the answer misses
+    Kirchhoff's voltage law by more than 1e-10 of the largest volts.
     """
-    # Not `any(g < 0)`: what is not a number fails too.
+    # Written with `all`, so that a nan fails too.
     assert ((g >= 0) & (g < np.inf)).all(), "a conductance is negative or not finite"
     n, rows, columns = g.shape
     points = volts.shape[1]
@@ -59,26 +69,26 @@ def currents(
     volts = np.broadcast_to(volts, (n, points, rows)).reshape(-1, rows, 1)
     held = np.broadcast_to(held, (n, points, columns)).reshape(-1, 1, columns)
     lines = _lines(rows, columns, wires, drive)
-    found = np.empty((n * points, columns))
+    answer = np.empty((n * points, columns))
 
     def work(at: slice) -> None:
         cells = g[np.arange(n * points)[at] // points]
         circuit = _Circuit(cells, law, lines, volts[at] - held[at])
-        found[at] = _solve(circuit).sum(axis=1)
+        answer[at] = _solve(circuit).sum(axis=1)
 
     in_threads(work, n * points, max(1, _CELLS // (rows * columns)), threads)
-    return found.reshape(n, points, columns)
+    return answer.reshape(n, points, columns)
 
 
 @dataclass(frozen=True, eq=False)
 class _LatticeLines:
-    """Ohms that two cells share: on one word line by columns, on one bit line by rows."""
+    """Ohms that two cells share: (columns, columns) on a word line, (rows, rows) on a bit line."""
 
     word: Floats
     bit: Floats
 
     def drops(self, amperes: Floats) -> Floats:
-        """Volts that the wires take from each cell for the cells' amperes (..., rows, columns)."""
+        """Return the volts that wires take from each cell, for currents (..., rows, columns)."""
         return amperes @ self.word + self.bit @ amperes
 
 
@@ -86,7 +96,8 @@ def _lines(rows: int, columns: int, wires: WireResistance, drive: Drive) -> _Lat
     near = wires.source + wires.word_line * np.arange(1, columns + 1)
     word = np.minimum.outer(near, near)
     if drive == "both" and near[0]:
-        # Left of both cells, in parallel with the way from there to the source on the right.
+        # The resistance left of both cells, in parallel with the resistance from there to the right
+        # source.
         word = word * word[::-1, ::-1] / (near[0] + near[-1])
     bit = wires.neuron + wires.bit_line * np.arange(rows, 0, -1)
     return _LatticeLines(word, np.minimum.outer(bit, bit))
@@ -94,8 +105,11 @@ def _lines(rows: int, columns: int, wires: WireResistance, drive: Drive) -> _Lat
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """Cells at some volts (m, rows, columns), and what Kirchhoff's law is missed by: volts at each
-    cell, and the largest (m,) relative to the largest volts of the circuit."""
+    """Cells at some volts (m, rows, columns), with the error of Kirchhoff's voltage law.
+
+    gap: the error in volts at each cell. missed: (m,) the largest error, relative to the largest
+    volts of the circuit.
+    """
 
     volts: Floats
     amperes: Floats
@@ -110,7 +124,7 @@ class _State:
 
 @dataclass(frozen=True, eq=False)
 class _Circuit:
-    """Crossbars (m, rows, columns), and the volts of their cells if these carried nothing."""
+    """Crossbars (m, rows, columns), and the volts of their cells if these carried no current."""
 
     g: Floats
     law: Law
@@ -123,7 +137,7 @@ class _Circuit:
     def at(self, volts: Floats) -> _State:
         amperes, slope = self.law(self.g, volts)
         gap = volts + self.lines.drops(amperes) - self.open_volts
-        # An open cell has whatever volts the wires leave.
+        # The volts of an open cell do not matter, because it carries no current.
         gap[self.g == 0] = 0.0
         scale = np.abs(self.open_volts).max(axis=(1, 2))
         missed = np.abs(gap).max(axis=(1, 2)) / np.where(scale, scale, 1.0)
@@ -131,12 +145,12 @@ class _Circuit:
 
 
 def _solve(circuit: _Circuit) -> Floats:
-    """Amperes of the cells."""
+    """Return the amperes of the cells, (m, rows, columns)."""
     whole, left = circuit, np.arange(len(circuit.g))
     now = circuit.at(np.broadcast_to(circuit.open_volts, circuit.g.shape))
     volts, amperes, missed = now.volts.copy(), now.amperes.copy(), now.missed.copy()
     for _ in range(_STEPS):
-        # What is not a number goes on, and fails below.
+        # Written with `~`, so that a nan goes on and fails the assertion below.
         going = ~(now.missed <= _WANTED)
         if not going.any():
             break
@@ -149,7 +163,7 @@ def _solve(circuit: _Circuit) -> Floats:
 
 
 def _stepped(circuit: _Circuit, now: _State) -> _State:
-    """One step of Newton's method, halved where the whole one leads away."""
+    """Make one Newton step, halved while the full step increases the error."""
     step = _step(circuit.lines, now)
     share = np.ones((len(now.volts), 1, 1))
     for _ in range(_HALVINGS):
@@ -162,31 +176,32 @@ def _stepped(circuit: _Circuit, now: _State) -> _State:
 
 
 def _step(lines: _LatticeLines, now: _State) -> Floats:
-    """Volts to add, d + M (i' d) = -gap, by conjugate gradients on y = sqrt(i') d.
+    """Return the volts d of a Newton step, d + M (i' d) = -gap, by conjugate gradients.
 
-    In single precision: what a step lacks, the next one adds. Near the answer a step is to
-    square the gap, far from it a tenth will do.
+    The unknown is y = sqrt(i') d, for which the matrix is symmetric. Single precision is enough,
+    because the next step corrects what this one lacks. Close to the solution a step is to square
+    the gap, far from it a tenth of the gap will do.
     """
     loss = np.clip(now.missed, 1e-5, 0.1)
     unit = np.abs(now.gap).max(axis=(1, 2), keepdims=True)
     root = np.sqrt(now.slope, dtype=np.float32)
     word, bit = lines.word.astype(np.float32), lines.bit.astype(np.float32)
-    rest = -root * (now.gap / unit).astype(np.float32)
-    found, way = np.zeros_like(rest), rest
-    size = _dot(rest, rest)
+    residual = -root * (now.gap / unit).astype(np.float32)
+    solution, direction = np.zeros_like(residual), residual
+    size = _dot(residual, residual)
     goal = loss.astype(np.float32) ** 2 * size
     for _ in range(_GRADIENTS):
         if (size <= goal).all():
             break
-        pushed = root * way
-        answer = way + root * (pushed @ word + bit @ pushed)
-        length = _ratio(size, _dot(way, answer))
-        found = found + length * way
-        rest = rest - length * answer
-        smaller = _dot(rest, rest)
-        way = rest + _ratio(smaller, size) * way
+        weighted = root * direction
+        answer = direction + root * (weighted @ word + bit @ weighted)
+        length = _ratio(size, _dot(direction, answer))
+        solution = solution + length * direction
+        residual = residual - length * answer
+        smaller = _dot(residual, residual)
+        direction = residual + _ratio(smaller, size) * direction
         size = smaller
-    volts = np.divide(found, root, out=np.zeros_like(found), where=root > 0)
+    volts = np.divide(solution, root, out=np.zeros_like(solution), where=root > 0)
     return np.asarray(unit * volts)
 
 
@@ -195,7 +210,7 @@ def _dot(a: Singles, b: Singles) -> Singles:
 
 
 def _ratio(a: Singles, b: Singles) -> Singles:
-    """a / b for each circuit, 0 where it is solved to the last digit."""
+    """Return a / b for each circuit, and 0 for one that is solved to the last digit."""
     return np.divide(a, b, out=np.zeros_like(a), where=b > 0)[:, None, None]
 
 

@@ -1,10 +1,14 @@
-"""Arrays of nonlinear cells without wires as ordinary stages: the volts bent, then linear cells.
+"""Arrays of nonlinear cells without wires, turned into ordinary stages: curves, then linear cells.
 
-All cells of a law share a few curves, i = sum of g_k * f_k(v) (iv_laws), so a crossbar
-of them is one of linear cells g_k on word lines at f_k(v): a stage becomes a Lanes stage a curve,
-a Rename that brings these together, and an Array. That is exact with ideal op-amps. With a finite
-gain, what a node's load takes off is that of linear cells: wrong by the share of 1 / gain that the
-cells' slopes differ by from their conductance at the bias voltage.
+    bus --+-- lanes f_1(v) --+
+          |                  +-- word lines at f_k(v) -- crossbar of linear cells g_k -- amplifiers
+          +-- lanes f_2(v) --+
+
+All cells of a law share a few curves, i = sum of g_k * f_k(v) (iv_laws). A crossbar of them equals
+one of linear cells g_k on word lines at f_k(v), so a stage becomes one Lanes stage a curve, a
+Rename that joins these, and an Array. That is exact for ideal op-amps. With a finite gain, the load
+of a summing node is taken from linear cells, and the error is 1 / gain times the relative
+difference between the slope of the cells and their conductance at the bias voltage.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from memxc.errors import Fault, MemxcError
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Circuit, Lanes, Rename, Stage
-from memxc.ir.windows import Windows, ints, lanewise
+from memxc.ir.windows import ints, lanewise
 from memxc.physics.device.iv_laws import Law, LinearLaw
 from memxc.physics.network import amplifier
 
@@ -30,9 +34,10 @@ _BEND = Circuit("bend")
 
 @dataclass(frozen=True)
 class _CurvePart:
-    """What the cells of one curve see on word lines of one sign.
+    """The cells of one curve on word lines of one sign.
 
-    chord: its amperes per volt at the bias voltage; volts are bent such that the bias stays.
+    chord: amperes of the curve per volt at the bias voltage; the curves are divided by it, so that
+    the bias voltage stays as it is.
     """
 
     curve: int
@@ -41,8 +46,10 @@ class _CurvePart:
 
 
 def straight(design: Design, law: Law) -> Design:
-    """The design with linear cells only. Raises MemxcError (bad-target) where volts may leave what
-    the law was measured at."""
+    """Return the design with linear cells only.
+
+    Raises MemxcError (bad-target) if volts may leave the range in which the law was measured.
+    """
     if isinstance(law, LinearLaw):
         return design
     _check_reach(design, law)
@@ -61,7 +68,7 @@ def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
     parts = _parts(stage, law)
     names = [f"{stage.dst}~{number}" for number in range(len(parts))]
     for part, name in zip(parts, names, strict=True):
-        # 1 V a unit: what is bent is volts already.
+        # The scale is 1 V a unit, because the curves give volts.
         buses[name] = Bus(name, src.shape, 1.0)
         expr = _expr(law, part, src.scale or 1.0)
         lanes = (lanewise(np.arange(src.width)),)
@@ -80,14 +87,14 @@ def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
 
 
 def _bounds(design: Design) -> dict[str, float]:
-    """The most volts on each bus: of its limiter, or of what it is made of; else infinity."""
-    found: dict[str, float] = {}
+    """Return the largest volts of each bus, by its limiter or its sources, or infinity."""
+    bounds: dict[str, float] = {}
     for name in design.inputs:
         limit = design.buses[name].limit
-        found[name] = np.inf if limit is None else limit
+        bounds[name] = np.inf if limit is None else limit
     for stage in design.stages:
         limit = design.buses[stage.dst].limit
-        most = max(found[src] for src in stage.srcs)
+        most = max(bounds[src] for src in stage.srcs)
         if limit is not None:
             most = limit
         elif isinstance(stage, Array) and not stage.programmable:
@@ -95,8 +102,8 @@ def _bounds(design: Design) -> dict[str, float]:
             most *= float((stage.r_f * siemens).max())
         elif not (isinstance(stage, Rename) or (isinstance(stage, Lanes) and stage.keeps_scale)):
             most = np.inf
-        found[stage.dst] = most
-    return found
+        bounds[stage.dst] = most
+    return bounds
 
 
 def _check_reach(design: Design, law: Law) -> None:
@@ -127,20 +134,16 @@ def _parts(stage: Array, law: Law) -> list[_CurvePart]:
 
 
 def _expr(law: Law, part: _CurvePart, scale: float) -> str:
-    """Of x0 in units of activation, at `scale` volts each: f(sign * v) * sign / chord."""
+    """Return the lane function f(sign * v) * sign / chord of x0, with `scale` volts a unit."""
     inner = f"({part.sign * scale!r}*x0)"
     return f"{part.sign / part.chord!r}*({law.exprs(inner)[part.curve]})"
 
 
 def _crossbar(crossbar: Crossbar, law: Law, part: _CurvePart, first: int) -> Crossbar:
-    """The cells of one curve, reading their part of the bus."""
+    """Return the cells of one curve; they read their own part of the bus, from lane `first` on."""
     rows = np.ones(crossbar.word_lines, bool) if law.odd else crossbar.sign == part.sign
     cell = np.where(rows[:, None], crossbar.cell, -1)
     g = law.shares(crossbar.g)[part.curve] * part.chord
-    return replace(crossbar, g=g, cell=ints(cell), taps=_moved(crossbar.taps, first))
-
-
-def _moved(windows: Windows, lanes: int) -> Windows:
-    """The same nets of a bus that begins so many lanes later."""
-    frame = windows.frame
-    return replace(windows, frame=ints(np.where(frame >= 0, frame + lanes, frame)))
+    frame = crossbar.taps.frame
+    taps = replace(crossbar.taps, frame=ints(np.where(frame >= 0, frame + first, frame)))
+    return replace(crossbar, g=g, cell=ints(cell), taps=taps)

@@ -1,7 +1,7 @@
-"""Device effects: a programmed Design as one set of real devices would be (docs/targets.md).
+"""Device effects: turn a programmed Design into one set of real devices (docs/targets.md).
 
-What comes out is an ordinary Design with other conductances, so every walk over it (evaluate, the
-netlist, LVS, the twin) has the same draw. Fixed resistors stay as they are.
+The result is an ordinary Design with other conductances, so that evaluate, the netlist, LVS and the
+twin all use the same draw. Fixed resistors stay as they are.
 """
 
 from __future__ import annotations
@@ -28,27 +28,29 @@ from memxc.target import Device, Target
 Floats = NDArray[np.float64]
 DrawPer = Literal["placement", "definition"]
 
-#: The most that the conductances of a disturbed design may take, bytes.
+#: Most bytes that the conductances of a disturbed design may take.
 MOST_BYTES = 4 << 30
-#: Cells disturbed at once; bounds the memory beside the conductances themselves.
+#: Cells disturbed at once; it bounds the memory in addition to the conductances themselves.
 _CHUNK = 1 << 20
 
 
 def random(target: Target) -> bool:
-    """Whether two draws of a target differ in anything."""
+    """Return whether two draws of a target can differ."""
     noisy = target.amplifier.offset_sigma_v or target.device.read_noise
     return bool(noisy) or active(target.device, target.wire)
 
 
 def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> Design:
-    """The programmed design with every memristor's conductance as the draw `seed` says, an offset
-    for every op-amp, the target's converters, and the noise of a read noted (Array.read_noise).
+    """Return the programmed design with the devices, amplifiers and converters of draw `seed`.
 
-    placement: each placed crossbar has its own devices, so a crossbar of G groups and P places
-    becomes one of G * P groups and one place; places that take turns on one crossbar (sequential)
-    share its draw. definition: one draw a group, for all its places. The design itself where the
-    target has no effect. Raises MemxcError: usage where the conductances would take more than
-    MOST_BYTES, bad-target where the design was not programmed for the target's device.
+    Every memristor gets a drawn conductance, every op-amp a drawn offset, and Array.read_noise the
+    noise of a read. draw_per "placement": each placed crossbar has its own devices, so a crossbar
+    of G groups and P places becomes one of G * P groups and one place; places that take turns on
+    one crossbar (sequential) share its draw. draw_per "definition": one draw for all places of a
+    group. A target without any effect gives the design itself.
+
+    Raises MemxcError: usage if the conductances would take more than MOST_BYTES, bad-target if the
+    design was not programmed for the target's device.
     """
     design = converters.converted(design, target)
     if target.amplifier.offset_sigma_v:
@@ -80,12 +82,15 @@ def _noisy(sigma: float, stage: Stage) -> Stage:
 
 
 def _places(stage: Array, crossbar: Crossbar, draw_per: DrawPer) -> int:
-    """Placed crossbars of one group that have devices of their own."""
+    """Return how many placed crossbars of one group have devices of their own."""
     return stage.placed(crossbar.places) if draw_per == "placement" else 1
 
 
 class _Numbers:
-    """Fresh numbers of definitions, in order of use; undisturbed ones stay shared."""
+    """New numbers of netlist definitions, in order of use.
+
+    Undisturbed definitions stay shared.
+    """
 
     def __init__(self) -> None:
         self.count = 0
@@ -96,12 +101,12 @@ class _Numbers:
         return ints(np.arange(self.count - count, self.count))
 
     def kept(self, crossbar: Crossbar) -> Crossbar:
-        found = []
+        numbers = []
         for number in crossbar.definition.tolist():
             if number not in self.old:
                 self.old[number] = int(self.fresh(1)[0])
-            found.append(self.old[number])
-        return replace(crossbar, definition=ints(found))
+            numbers.append(self.old[number])
+        return replace(crossbar, definition=ints(numbers))
 
 
 def _array(
@@ -130,16 +135,16 @@ def _chunks(groups: int, places: int, cells: int) -> Iterator[tuple[int, slice]]
 
 
 def _rewired(crossbar: Crossbar, g: Floats, places: int, numbers: _Numbers) -> Crossbar:
-    """The crossbar with a conductance of its own at every cell, and its places as groups."""
+    """Return the crossbar with its own conductance at every cell, and its places as groups."""
     cell = np.full(crossbar.cell.shape, -1, dtype=np.int32)
     cell[crossbar.cell >= 0] = np.arange(g.shape[1])
-    made = replace(crossbar, g=g, cell=ints(cell), definition=numbers.fresh(len(g)))
+    rewired = replace(crossbar, g=g, cell=ints(cell), definition=numbers.fresh(len(g)))
     if places == 1:
-        return made
+        return rewired
     return replace(
-        made,
-        taps=drive.one_block_a_place(made.taps),
-        sinks=drive.one_block_a_place(made.sinks),
+        rewired,
+        taps=drive.one_block_a_place(rewired.taps),
+        sinks=drive.one_block_a_place(rewired.sinks),
         grid=(1,),
     )
 
@@ -163,7 +168,7 @@ def _check_memory(stages: Sequence[Array], draw_per: DrawPer) -> None:
 
 
 def _check_device(stages: Sequence[Array], device: Device) -> None:
-    """What was programmed for another device cannot be disturbed as one of these."""
+    """Refuse stages that were programmed for another device than the target's."""
     faults = []
     for stage in stages:
         g = np.concatenate(

@@ -1,1 +1,1 @@
-"""The linear network of a crossbar, solved: lines, devices, wires and amplifiers."""
+"""The linear network of a crossbar and its solution: lines, devices, wires and amplifiers."""

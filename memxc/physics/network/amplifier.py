@@ -1,13 +1,25 @@
 """The amplifiers behind a pair of bit lines, in closed form, for any open-loop gain.
 
-Op-amp 1 (feedback r_join) turns the plus current into -r_join * i_plus; the joining resistor
-r_join brings it to op-amp 2 (feedback r_f), whose output is r_f * (i_plus - i_minus). A finite
-gain A leaves v/A on each summing node, which loads every conductance that ends there (`y_plus`,
-`y_minus`, siemens). Derived from Kirchhoff's current law at the two nodes; tests hold it against
-SPICE. Currents are those into a node at 0 V.
+                  r_join                           r_f
+               .--[====]--.                     .--[====]--.
+               |          |      r_join         |          |
+    i_plus -->-+---|1>----+------[====]------.--+---|2>----+--- v = r_f (i_plus - i_minus)
+                                             |
+    i_minus ->-------------------------------'
 
-An op-amp with an input offset holds its summing node at that voltage in place of 0 V: everything
-that ends there draws a current the more, feedback and joining resistor among it.
+Op-amp 1 (feedback r_join) turns the plus current into -r_join * i_plus. The joining resistor r_join
+carries it to op-amp 2 (feedback r_f). i_plus and i_minus are the currents into a node at 0 V.
+
+A finite gain A leaves v = -w / A on the summing node of an op-amp with the output w, and the
+conductances that end at the node (y_plus, y_minus, siemens) draw current at that voltage.
+Kirchhoff's current law at the two nodes reads
+
+    i_plus  - y_plus  v1 + (w1 - v1) / r_join                   = 0,   v1 = -w1 / A
+    i_minus - y_minus v2 + (w1 - v2) / r_join + (w2 - v2) / r_f = 0,   v2 = -w2 / A
+
+and the functions below are its solution; tests compare it with SPICE. An op-amp with an input
+offset o holds its node at o - w / A instead, so o times everything that ends at the node is drawn
+from it.
 """
 
 from __future__ import annotations
@@ -23,15 +35,15 @@ Floats = NDArray[np.float64]
 
 
 def loads(crossbars: Sequence[Crossbar], width: int) -> dict[int, Floats]:
-    """Siemens (width,) that end at the plus (1) and at the minus (-1) node of each lane."""
-    found = {polarity: np.zeros(width) for polarity in (1, -1)}
+    """Return the siemens at the plus (1) and the minus (-1) node of each lane, (width,)."""
+    totals = {polarity: np.zeros(width) for polarity in (1, -1)}
     for crossbar in crossbars:
         siemens = crossbar.loads()
-        for polarity, load in found.items():
+        for polarity, load in totals.items():
             bits = np.flatnonzero(crossbar.polarity == polarity)
             outputs = crossbar.column[bits, None] == np.arange(crossbar.sinks.lines)
             crossbar.sinks.add(load, siemens[:, bits] @ outputs)
-    return found
+    return totals
 
 
 def pair(
@@ -44,9 +56,10 @@ def pair(
     gain: float,
     offset: Floats | None = None,
 ) -> Floats:
-    """Volts of differential lanes: currents (n, lanes), the rest (lanes,).
+    """Return the volts (n, lanes) of differential lanes.
 
-    offset: (2, lanes) volts of op-amp 1 and 2.
+    i_plus, i_minus: amperes (n, lanes). The other arrays are (lanes,): siemens and ohms.
+    offset: (2, lanes) volts of op-amp 1 and 2, or None.
     """
     if offset is not None:
         i_plus = i_plus - offset[0] * (y_plus + 1 / r_join)
@@ -59,9 +72,10 @@ def pair(
 def single(
     i_minus: Floats, y_minus: Floats, r_f: Floats, gain: float, offset: Floats | None = None
 ) -> Floats:
-    """Volts of lanes with one op-amp: -r_f times the current, less the loop's loss.
+    """Return the volts (n, lanes) of lanes with one op-amp: -r_f times the current, less the loss.
 
-    offset: (2, lanes) volts, the second of which are the op-amps'.
+    i_minus: amperes (n, lanes). y_minus, r_f: (lanes,) siemens and ohms. offset: (2, lanes) volts,
+    of which the second row is used.
     """
     if offset is not None:
         i_minus = i_minus - offset[1] * (y_minus + 1 / r_f)
@@ -69,5 +83,5 @@ def single(
 
 
 def inverter(volts: Floats, gain: float) -> Floats:
-    """Volts behind a unity inverter with two equal resistors."""
+    """Return the volts behind a unity-gain inverter made of two equal resistors and an op-amp."""
     return -volts / (1 + 2 / gain)

@@ -1,4 +1,4 @@
-"""What effective weights are made with: the volts on word lines, places as blocks of their own."""
+"""Helpers of effective weights: the volts that taps put on word lines, and places as groups."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Floats = NDArray[np.float64]
 
 
 def word_line_drive(crossbar: Crossbar, stage: Array, scales: tuple[float, float]) -> Floats:
-    """What a unit on each tap puts on the word lines, in output units (taps + 1, word lines).
+    """Return the word-line volts per unit on each tap, in output units, (taps + 1, word lines).
 
-    The last row is the bias.
+    The last row is the bias. scales: volts per unit of the source and of the destination.
     """
     src, dst = scales
     rows = crossbar.taps.lines
@@ -30,6 +30,6 @@ def word_line_drive(crossbar: Crossbar, stage: Array, scales: tuple[float, float
 
 
 def one_block_a_place(windows: Windows) -> Windows:
-    """Every place a block of its own, the places of one block after each other."""
+    """Return the windows with every place as a group; the places of one group follow each other."""
     block = windows.group[:, None] + windows.origin
     return replace(windows, origin=ints([0]), group=ints(block.reshape(-1)))

@@ -1,8 +1,10 @@
-"""Programmed crossbars as the weights they really are: Array stages become Linear ones again.
+"""Programmed crossbars as effective weights: Array stages become Linear ones again.
 
-The amplifiers are linear, so a stage is a matrix: output volts = word-line volts @ E + bias. In
-units of activation a weight is E * src.scale / dst.scale. E holds all that is known of the
-circuit: levels and draws of the devices, finite gain, the loads of row parts on their nodes.
+    volts on word lines --> crossbar, wires, amplifiers --> volts on lanes = volts @ E + bias
+
+The amplifiers are linear, so a stage is a matrix E, volts per volt; in units of activation a weight
+is E * src.scale / dst.scale. E contains all that is known of the circuit: levels and draws of the
+devices, the finite gain, and the loads of row parts on their common nodes.
 """
 
 from __future__ import annotations
@@ -28,10 +30,10 @@ _HELD = 1 << 22
 
 
 def effective(design: Design, wires: WireResistance | None = None) -> Design:
-    """The design with every Array as a Linear stage of one kernel a crossbar; row parts add.
+    """Return the design with every Array as a Linear stage, with one kernel a crossbar.
 
-    `evaluate` gives the same outputs for both (rounding aside) where there are no wires. wires:
-    their resistances; None, or 0 everywhere, for perfect conductors.
+    The kernels of row parts add up. Without wires, `evaluate` gives the same outputs for both
+    designs up to rounding. wires: the resistances; None, or 0 everywhere, means perfect conductors.
     """
     perfect = wires is None or not any(astuple(wires))
     return design.with_stages(
@@ -42,9 +44,10 @@ def effective(design: Design, wires: WireResistance | None = None) -> Design:
 
 @dataclass(frozen=True, eq=False)
 class _Closing:
-    """Volts of each lane per ampere into its nodes: plus and minus (width + 1,), spare one last.
+    """Volts of each lane per ampere into its plus and minus node, each (width + 1,).
 
-    offset: the volts (width,) of its op-amps' offsets.
+    The last entry is a spare one for discarded lanes. offset: volts (width,) of the op-amps'
+    offsets.
     """
 
     plus: Floats
@@ -52,7 +55,7 @@ class _Closing:
     offset: Floats | None
 
     def alike(self, lanes: Ints) -> bool:
-        """Whether the places of lanes (groups, places, columns) have the same amplifiers."""
+        """Return whether all places of lanes (groups, places, columns) have the same amplifiers."""
         if lanes.shape[1] == 1:
             return True
         wanted = lanes >= 0
@@ -64,8 +67,8 @@ class _Closing:
         return True
 
     def of_bits(self, crossbar: Crossbar, lanes: Ints) -> Floats:
-        """Volts per ampere (blocks, bit lines) of lanes (blocks, places, columns)."""
-        # Of the places any will do whose lane is wanted.
+        """Return volts per ampere (blocks, bit lines) of lanes (blocks, places, columns)."""
+        # All places are alike, so any place whose lane is not discarded will do.
         lane = np.maximum(lanes.max(axis=1), -1)[:, crossbar.column]
         return np.asarray(np.where(crossbar.polarity > 0, self.plus[lane], self.minus[lane]))
 
@@ -75,7 +78,7 @@ def _linear(stage: Array, design: Design, wires: WireResistance | None) -> Linea
     assert src.scale is not None, "a programmed stage reads a bus without a scale"
     assert dst.scale is not None, "a programmed stage drives a bus without a scale"
     scales = src.scale, dst.scale
-    # Noise is as large as with perfect wires: what these take off it is a share of a small thing.
+    # Read noise is computed for perfect wires: what wires take off it is small against the noise.
     closing = _closing(stage, dst.width) if wires is None or stage.read_noise else None
     if wires is not None:
         kernels, offset = stage_matrix.kernels(stage, scales, wires)
@@ -95,7 +98,7 @@ def _linear(stage: Array, design: Design, wires: WireResistance | None) -> Linea
 
 
 def _shift(units: Floats) -> Kernel:
-    """A kernel of no taps that adds to every lane what offsets do."""
+    """Return a kernel without taps that adds the offsets' volts to every lane, in output units."""
     nothing = Windows(ints([GROUND]), ints([0]), ints([0]), ints([]))
     return Kernel(np.zeros((1, 0)), None, units[None], nothing, identity_windows(len(units)), (1,))
 
@@ -123,13 +126,16 @@ def _kernel(
     scales: tuple[float, float],
     power: Literal[1, 2] = 1,
 ) -> Kernel:
-    """The weights of a crossbar; power 2: the variances that the read noise gives them, per
-    squared input (cells are independent, so squares add)."""
+    """Return the weights of a crossbar as a kernel.
+
+    power 2: the variances that read noise gives them, per squared input (cells are independent, so
+    their variances add).
+    """
     spread = 1.0 if power == 1 else stage.read_noise
     taps, sinks, grid = crossbar.taps, crossbar.sinks, crossbar.grid
     lanes = sinks.nets()
     if not closing.alike(lanes):
-        # Amplifiers that differ from place to place: every place becomes a block of its own.
+        # Amplifiers differ from place to place, so every place becomes a group of its own.
         taps, sinks, grid = one_block_a_place(taps), one_block_a_place(sinks), (1,)
         lanes = sinks.nets()
     shares = len(lanes) // crossbar.groups

@@ -1,9 +1,16 @@
-"""Rectangles of a crossbar seen from their four sides, and how two of them become one.
+"""The hybrid matrix of a rectangle of a crossbar, and how two rectangles are joined.
 
-A piece answers volts put on its left and bottom ends and currents drawn from its right and top
-ends with the other half of each: h @ (v_left, v_bottom, j_right, j_top) = (i_left, i_bottom,
-v_right, v_top), i flowing in, j flowing out. Such an h exists for every resistance and
-conductance, 0 included; it is symmetric (reciprocity); and no 1/r is ever added to a small
+                  j_top, v_top
+               .---^---^---^---.
+    v_left,    |               |  j_right,
+    i_left  -->|     cells     |--> v_right         [ i_left   ]       [ v_left   ]
+            -->|               |-->                 [ i_bottom ] = h @ [ v_bottom ]
+               '---^---^---^---'                    [ v_right  ]       [ j_right  ]
+                v_bottom, i_bottom                  [ v_top    ]       [ j_top    ]
+
+A piece takes volts at its left and bottom ends and currents drawn from its right and top ends, and
+gives the other half of each; i flows in, j flows out. Such an h exists for every resistance and
+conductance, 0 included, and it is symmetric (reciprocity). No 1/r is ever added to a small
 conductance, so nothing is lost to cancellation. Rows are counted from the read-out end upwards,
 columns from the driven end, and each cell owns the segments on its left and below it.
 """
@@ -25,17 +32,17 @@ LEFT, BOTTOM, RIGHT, TOP = range(4)
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A stack of pieces: h (..., ports, ports), and how many ports are left, bottom, right, top."""
+    """A stack of pieces: h (..., ports, ports), and the numbers of ports on the four sides."""
 
     h: Floats
     sides: Sides
 
     def side(self, number: int) -> slice:
-        """Where the ports of one side stand in h."""
+        """Return the ports of one side, as a slice of h."""
         return _side(self.sides, number)
 
     def without(self, side: int) -> Piece:
-        """The same piece, the ends on one side left open: no current there, and nobody reads it."""
+        """Return the piece with the ends of one side left open: no current flows there."""
         at = self.side(side)
         keep = np.r_[: at.start, at.stop : sum(self.sides)]
         left, bottom, right, top = (0 if s == side else n for s, n in enumerate(self.sides))
@@ -44,7 +51,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class _PortRange:
-    """Ports that stay neighbours in a join: where in h, among h's outer ports, in the new h."""
+    """Ports that stay neighbours in a join.
+
+    old: their place in h. outer: their place among the outer ports of h. new: their place in the
+    new h.
+    """
 
     old: slice
     outer: slice
@@ -53,11 +64,11 @@ class _PortRange:
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """The wires of a small piece, of rows x columns cells.
+    """The wires of a small piece of rows x columns cells.
 
     shared: (cells, cells) ohms that the currents of two cells have in common.
     reach:  (cells, ports) volts across a cell per unit at a port.
-    lines:  (ports, ports) h without any cell.
+    lines:  (ports, ports) h of the wires without any cell.
     """
 
     sides: Sides
@@ -68,7 +79,7 @@ class Lattice:
 
 @lru_cache(maxsize=64)
 def wire_lattice(rows: int, columns: int, wires: WireResistance) -> Lattice:
-    """The wires of a piece whose lines begin with a source and end in a neuron."""
+    """Return the wires of a piece whose lines begin with a source and end in a neuron."""
     words = wires.source + wires.word_line * np.arange(1, columns + 1)
     bits = wires.neuron + wires.bit_line * np.arange(1, rows + 1)
     row, column = (axis.reshape(-1) for axis in np.indices((rows, columns)))
@@ -83,9 +94,10 @@ def wire_lattice(rows: int, columns: int, wires: WireResistance) -> Lattice:
 
 
 def cells(g: Floats, wires: Lattice) -> Floats:
-    """h (n, ports, ports) of small pieces g (n, rows, columns) S, solved directly.
+    """Return h (n, ports, ports) of small pieces g (n, rows, columns), S, solved directly.
 
-    The currents of the cells are J = g (reach u - shared J): never singular, whatever is 0.
+    The currents of the cells are J = g (reach u - shared J), for unit inputs u at the ports. The
+    equations are never singular, even if wires or conductances are 0.
     """
     flat = g.reshape(len(g), len(wires.shared), 1)
     currents = np.linalg.solve(flat * wires.shared + np.eye(len(wires.shared)), flat * wires.reach)
@@ -93,11 +105,12 @@ def cells(g: Floats, wires: Lattice) -> Floats:
 
 
 def join(near: Piece, far: Piece, axis: int) -> Piece:
-    """Two pieces as one, `far` to the right of `near` (axis 0) or above it (axis 1).
+    """Join two pieces, `far` to the right of `near` (axis 0) or above it (axis 1).
 
-    Where they meet v = A j + K u of `near` and j = B v + Q w of `far`, -A and B semidefinite, so
-    that I - A B, the one matrix to invert, has no eigenvalue below 1. With k ports in between and
-    a and b outer ports it takes about k^2 (6 k + 4 a + 2 b) + 2 k (a^2 + a b + b^2) flops.
+    At the joint, v = A j + K u of `near` and j = B v + Q' w of `far`, for inputs u and w at the
+    outer ports. Hence v = (I - A B)^-1 (K u + A Q' w). -A and B are positive semidefinite, so I - A
+    B, the only matrix to invert, has no eigenvalue below 1. With k ports at the joint, and a and b
+    outer ports, a join takes about k^2 (6 k + 4 a + 2 b) + 2 k (a^2 + a b + b^2) flops.
     """
     sides, near_runs, far_runs = _layout(near.sides, far.sides, axis)
     out, into = near.side(axis + 2), far.side(axis)
@@ -140,7 +153,10 @@ def _side(sides: Sides, number: int) -> slice:
 def _layout(
     near: Sides, far: Sides, axis: int
 ) -> tuple[Sides, tuple[_PortRange, ...], tuple[_PortRange, ...]]:
-    """Sides of the joined piece, and where the outer ports of both go: near's first on a side."""
+    """Return the sides of the joined piece, and the new places of both pieces' outer ports.
+
+    On a side that both pieces have, the ports of `near` come first.
+    """
     sizes = [0, 0, 0, 0]
     places: tuple[list[tuple[slice, int]], list[tuple[slice, int]]] = ([], [])
     for side in range(4):

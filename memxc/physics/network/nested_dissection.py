@@ -1,4 +1,13 @@
-"""A whole crossbar from its cells by nested dissection: small pieces first, then joined by twos."""
+"""A whole crossbar by nested dissection: small pieces are solved directly, then joined by twos.
+
+    +--+--+--+--+      +-----+-----+      +-----------+
+    +--+--+--+--+      |     |     |      |           |
+    +--+--+--+--+  ->  +-----+-----+  ->  |           |
+    +--+--+--+--+      |     |     |      |           |
+    +--+--+--+--+      +-----+-----+      +-----------+
+
+Each piece is a hybrid matrix (network.hybrid). A join removes the ports between two pieces.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +22,14 @@ from memxc.physics.network.nodal import WireResistance
 
 Floats = NDArray[np.float64]
 
-#: Largest side of a piece that is solved directly, and of one that is joined in a stack of all.
+#: Largest side of a piece that is solved directly, and of a block whose pieces are joined in
+#: stacks.
 _DIRECT, _STACKED = 4, 32
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """One axis of the crossbar: `blocks` equal blocks, each of `direct` * 2**doublings lines."""
+    """How one axis is cut: into `blocks` equal blocks, each of `direct` * 2**doublings lines."""
 
     blocks: int
     direct: int
@@ -31,25 +41,25 @@ class _Cut:
 
 
 def whole_crossbar(g: Floats, wires: WireResistance, keep_right: bool) -> Piece:
-    """The crossbars g (n, rows, columns) as one stack of pieces, without a top.
+    """Return the crossbars g (n, rows, columns), S, as one stack of pieces without top ends.
 
-    Row 0 is next to the read-out, column 0 next to the source. Lines of open cells may have been
-    added after the last row and column; the right ends are there if `keep_right`.
+    Row 0 is next to the read-out, column 0 next to the source. Rows and columns of open cells may
+    be added at the far ends. The right ends remain if `keep_right`.
     """
     down, along = _cut(g.shape[1]), _cut(g.shape[2])
     padded = np.zeros((len(g), down.lines, along.lines))
     padded[:, : g.shape[1], : g.shape[2]] = g
-    # One row of blocks at a time, which the processor's cache holds.
+    # One row of blocks at a time, because the processor's cache holds that much.
     height = down.lines // down.blocks
     grid = []
     for first in range(0, down.lines, height):
-        own = replace(wires, neuron=0.0 if first else wires.neuron)
-        grid.append(_blocks(padded[:, first : first + height], down, along, own))
+        row_wires = replace(wires, neuron=0.0 if first else wires.neuron)
+        grid.append(_blocks(padded[:, first : first + height], down, along, row_wires))
     return _region(grid, range(along.blocks), keep_right, False)
 
 
 def _blocks(g: Floats, down: _Cut, along: _Cut, wires: WireResistance) -> Piece:
-    """A row of blocks (n, along) from its conductances (n, rows, columns)."""
+    """Return a row of blocks (n, along) from its conductances (n, rows, columns)."""
     rows, columns = down.direct, along.direct
     grid = g.reshape(len(g), -1, rows, g.shape[2] // columns, columns).swapaxes(2, 3)
     piece = _smallest(grid, wires)
@@ -62,7 +72,7 @@ def _blocks(g: Floats, down: _Cut, along: _Cut, wires: WireResistance) -> Piece:
 
 
 def _cut(lines: int) -> _Cut:
-    """The cheapest way to cut an axis: each added line costs, and so does each block."""
+    """Return the cheapest way to cut an axis: each added line has a cost, and so has each block."""
     cuts = [
         _Cut(-(-lines // (direct << doublings)), direct, doublings)
         for direct in range(1, _DIRECT + 1)
@@ -73,8 +83,10 @@ def _cut(lines: int) -> _Cut:
 
 
 def _smallest(grid: Floats, wires: WireResistance) -> Piece:
-    """Pieces of conductances (n, down, along, rows, columns) S, with sources at the first column
-    of pieces and neurons at the first row of them."""
+    """Return pieces of conductances (n, down, along, rows, columns), S.
+
+    The first column of pieces has the sources, the first row of pieces the neurons.
+    """
     rows, columns = grid.shape[-2:]
     h = np.empty((*grid.shape[:3], 2 * (rows + columns), 2 * (rows + columns)))
     for down in range(grid.shape[1]):
@@ -91,7 +103,10 @@ def _every(piece: Piece, at: tuple[slice | int, ...]) -> Piece:
 
 
 def _region(grid: Sequence[Piece], along: range, right: bool, top: bool) -> Piece:
-    """Rows of stacks (n, along) of pieces as one stack (n,), with or without right and top."""
+    """Return rows of stacks (n, along) of pieces as one stack (n,).
+
+    The right and top ends remain if `right` and `top`.
+    """
     if len(grid) == len(along) == 1:
         piece = _every(grid[0], np.s_[:, along[0]])
         piece = piece if right else piece.without(RIGHT)

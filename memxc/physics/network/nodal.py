@@ -1,9 +1,20 @@
-"""Crossbars with wires, solved whole: every node an unknown, one sparse factorisation.
+"""Crossbars with wires, solved as a whole: every node is an unknown of one sparse linear system.
 
-Slow and plain, the oracle of everything faster. Convention: word line i is driven at its first
-column through r_source and one segment, or at its last column likewise, too; bit line j is read
-past its last row through one segment and r_neuron; so an R x C crossbar driven at one end has R*C
-segments of each kind. A resistance of 0 joins its nodes.
+This is slow and plain; it is the oracle for everything faster. Nodal analysis: the currents into
+every node, sum of g (v_other - v), are 0.
+
+    source --r_source--o--r_word--o---------r_word--o------- ...     word line i
+                                  | g               | g
+                                  o                 o
+                                  | r_bit           | r_bit          bit lines
+                                  o ...             o ...
+                                  | r_bit           | r_bit
+                                  o--r_neuron--node o--r_neuron--node
+
+Word line i is driven at its first column through r_source and one segment, and for drive "both" at
+its last column in the same way. Bit line j is read past its last row through one segment and
+r_neuron. An R x C crossbar driven at one end thus has R*C segments of each kind. A resistance of 0
+joins its two nodes.
 """
 
 from __future__ import annotations
@@ -26,7 +37,7 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class WireResistance:
-    """Ohms: of a source, of one word-line and one bit-line segment, of a neuron's input."""
+    """Ohms of a source, of one word-line segment, of one bit-line segment, of a neuron's input."""
 
     source: float
     word_line: float
@@ -35,7 +46,7 @@ class WireResistance:
 
     @staticmethod
     def of(wire: Wire) -> WireResistance:
-        """Those of a target."""
+        """Return the resistances of a target."""
         return WireResistance(
             wire.r_source_ohm, wire.r_word_line_ohm, wire.r_bit_line_ohm, wire.r_neuron_ohm
         )
@@ -43,8 +54,11 @@ class WireResistance:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """One placed crossbar: g (word lines, bit lines) S, 0 = open; `node` (bit lines,) where each
-    bit line ends; volts (points, word lines) at the sources."""
+    """One placed crossbar.
+
+    g: (word lines, bit lines) S, 0 is open. node: (bit lines,) the summing node of each bit line.
+    volts: (points, word lines) at the sources.
+    """
 
     g: Floats
     node: Indices
@@ -54,7 +68,11 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Amplifiers:
-    """Lanes: plus node, minus node (-1: none), feedback and joining resistor, open-loop gain."""
+    """The amplifiers of lanes.
+
+    plus, minus: (lanes,) summing nodes; -1 for no plus node. r_f, r_join: feedback and joining
+    resistors, ohms. gain: open-loop gain.
+    """
 
     plus: Indices
     minus: Indices
@@ -66,7 +84,10 @@ class Amplifiers:
 def solve(
     grids: Sequence[Grid], amplifiers: Amplifiers, nodes: int, wires: WireResistance
 ) -> Floats:
-    """Volts (points, lanes) behind the amplifiers; nodes 0..nodes-1 are the summing nodes."""
+    """Return the volts (points, lanes) behind the amplifiers.
+
+    Nodes 0 .. nodes-1 are the summing nodes.
+    """
     net = _Network(nodes)
     feeds = [net.crossbar(grid, wires) for grid in grids]
     volts = np.concatenate([grid.volts for grid in grids], axis=1)
@@ -79,8 +100,11 @@ def solve(
 
 
 def admittance(grid: Grid, wires: WireResistance) -> Floats:
-    """Siemens (rows + columns, rows + columns): currents into the sources' and the bit lines' ends
-    per volt there, the sources first. `node` and `volts` of the grid are not used."""
+    """Return the port admittance (rows + columns, rows + columns), S, with the sources first.
+
+    It is the current into the sources' and the bit lines' ends per volt there. `node` and `volts`
+    of the grid are not used.
+    """
     columns = grid.g.shape[1]
     net = _Network(columns)
     net.drive(net.crossbar(replace(grid, node=np.arange(columns)), wires))
@@ -94,14 +118,14 @@ def admittance(grid: Grid, wires: WireResistance) -> Floats:
 
 
 class _Network:
-    """Resistors between numbered nodes; the first are summing nodes, the last are sources."""
+    """Resistors between numbered nodes. The summing nodes come first, the sources last."""
 
     def __init__(self, nodes: int) -> None:
         self.count = nodes
         self.parts: list[tuple[Indices, Indices, Floats]] = []
 
     def crossbar(self, grid: Grid, wires: WireResistance) -> Indices:
-        """Add one crossbar; returns its source nodes."""
+        """Add one crossbar, and return its source nodes."""
         rows, columns = grid.g.shape
         source, word = self._new(rows), self._new(rows * columns).reshape(rows, columns)
         bit = self._new((rows + 1) * columns).reshape(rows + 1, columns)
@@ -118,14 +142,14 @@ class _Network:
         return source
 
     def drive(self, sources: Indices) -> None:
-        """Join nodes without resistance, and set up the equations of all but the sources."""
+        """Join nodes with no resistance between them, and set up the equations of all nodes."""
         a, b, g = (np.concatenate(x) for x in zip(*self.parts, strict=True))
         short = np.isinf(g)
         links = coo_matrix((np.ones(short.sum()), (a[short], b[short])), (self.count, self.count))
         _, label = connected_components(links, directed=False)
         a, b, g = label[a[~short]], label[b[~short]], g[~short]
         size = int(label.max()) + 1
-        # Every node leaks a little, so that an unconnected stretch of wire has an answer.
+        # Every node has a tiny leak, so that an unconnected stretch of wire has a solution.
         diagonal = np.bincount(a, g, size) + np.bincount(b, g, size) + 1e-18
         rows = np.concatenate([a, b, np.arange(size)])
         columns = np.concatenate([b, a, np.arange(size)])
@@ -133,7 +157,7 @@ class _Network:
         self.matrix, self.label, self.sources = full.tocsr(), label, label[sources]
 
     def into(self, nodes: int, volts: Floats) -> Floats:
-        """Currents (points, nodes) into the summing nodes held at 0 V."""
+        """Return the currents (points, nodes) into the summing nodes, which are held at 0 V."""
         held = self.label[:nodes]
         free = np.setdiff1d(np.arange(self.matrix.shape[0]), np.append(held, self.sources))
         x = (
@@ -147,7 +171,7 @@ class _Network:
         return np.asarray(-out.T)
 
     def closed(self, amplifiers: Amplifiers, volts: Floats) -> Floats:
-        """Volts (points, nodes) at the summing nodes with the amplifiers around them."""
+        """Return the volts (points, nodes) of the summing nodes with the amplifiers around them."""
         gain, join = amplifiers.gain, np.isfinite(amplifiers.r_join) & (amplifiers.plus >= 0)
         plus, minus = self.label[amplifiers.plus[join]], self.label[amplifiers.minus]
         g_join, g_f = 1 / amplifiers.r_join[join], 1 / amplifiers.r_f

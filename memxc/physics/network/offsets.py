@@ -1,4 +1,4 @@
-"""What is drawn beside the devices: offsets of op-amps."""
+"""Drawn input offsets of op-amps."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ Floats = NDArray[np.float64]
 
 
 def named(design: Design) -> Iterator[tuple[Array | None, str]]:
-    """Every stage that is an Array (None for another), by a name that no other one has."""
+    """Yield every Array stage with a unique name, and (None, "") for any other stage."""
     seen: dict[str, int] = {}
     for stage in design.stages:
         if not isinstance(stage, Array):
             yield None, ""
             continue
-        # ONNX lets nodes share a name; their devices are not the same ones.
+        # ONNX lets nodes share a name, but each stage has its own devices and so its own draws.
         turn = seen[stage.name] = seen.get(stage.name, -1) + 1
         yield stage, f"{stage.name}\0{turn}" if turn else stage.name
 
 
 def with_offsets(design: Design, sigma_v: float, seed: int) -> Design:
-    """The design with a normal input offset of standard deviation `sigma_v` for every op-amp.
+    """Return the design with a normal input offset for every op-amp.
 
-    Those behind fixed resistors have one, too; inverters and lane cells have none. Places that
-    take turns at one crossbar (sequential) have its amplifiers.
+    Its standard deviation is `sigma_v` volts. Amplifiers behind fixed resistors have one, too;
+    inverters and lane cells have none. Places that take turns at one crossbar (sequential) share
+    its amplifiers.
     """
     stages = [
         other if stage is None else replace(stage, offset=_offset(stage, name, sigma_v, seed))

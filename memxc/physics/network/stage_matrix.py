@@ -1,10 +1,12 @@
-"""Effective weights with wire resistance: crossbars that share summing nodes, closed exactly.
+"""Effective weights of a stage with wire resistance, exact for crossbars that share summing nodes.
 
-Row parts of a stage end at the same summing nodes, so their port admittances are joined there and
-the amplifiers closed over all of them at once (closed_loop). A lane that a border place
-discards counts as if its amplifier were there, where the netlist grounds its bit lines: with wires
-and a finite gain its neighbours then miss about the share of a volt that such an amplifier would
-leave on its node, 1 / gain; nothing without wires, or without discarded lanes.
+Row parts of a stage end at the same summing nodes. Their port admittances are added there, and the
+amplifiers are closed over all of them at once (closed_loop).
+
+For a lane that is discarded at a border place this computes with an amplifier, where the netlist
+connects the bit lines to ground. With wires and a finite gain the neighbouring lanes then have an
+error of about 1 / gain, the share of a volt that such an amplifier leaves on its node. There is no
+error without wires, or without discarded lanes.
 """
 
 from __future__ import annotations
@@ -25,18 +27,18 @@ Floats = NDArray[np.float64]
 
 #: Numbers held at once in port admittances; bounds the memory of a large stack (256 MiB).
 _HELD = 1 << 25
-#: Row parts of the same lanes: positions (crossbar, block) of one unit, the same lanes at all.
+#: Row parts of the same lanes: the positions (crossbar, block) of one unit.
 _Unit = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Effective:
-    """What the word lines of a stage give its lanes, wires and amplifiers and all.
+    """Volts that the word lines of a stage give its lanes, with wires and amplifiers.
 
     volts: for each crossbar (blocks, word lines, columns), lane volts per volt on a word line.
-    split: whether the blocks are places, those of one definition after each other, because the
-    amplifiers differ from place to place; otherwise they are definitions.
-    offset: volts of each lane (width,) that the offsets of its op-amps make; None for no offsets.
+    split: True if blocks are places (those of one definition in a row), because the amplifiers
+    differ from place to place; False if blocks are definitions.
+    offset: volts (width,) that the op-amps' offsets add to each lane; None without offsets.
     """
 
     volts: tuple[Floats, ...]
@@ -47,36 +49,36 @@ class Effective:
 def kernels(
     stage: Array, scales: tuple[float, float], wires: nodal.WireResistance
 ) -> tuple[tuple[Kernel, ...], Floats | None]:
-    """One kernel a crossbar of the stage, in its order, and the volts (width,) that offsets add.
+    """Return one kernel a crossbar of the stage, in order, and the volts (width,) that offsets add.
 
-    scales: volts per unit in and out.
+    scales: volts per unit of the source and of the destination.
     """
-    found = matrices(stage, wires)
-    made = tuple(
-        _kernel(stage, crossbar, matrix, scales, found.split)
-        for crossbar, matrix in zip(stage.crossbars, found.volts, strict=True)
+    whole = matrices(stage, wires)
+    weights = tuple(
+        _kernel(stage, crossbar, matrix, scales, whole.split)
+        for crossbar, matrix in zip(stage.crossbars, whole.volts, strict=True)
     )
-    return made, found.offset
+    return weights, whole.offset
 
 
 def matrices(stage: Array, wires: nodal.WireResistance) -> Effective:
-    """The effective matrices of a stage's crossbars, in their order."""
+    """Return the effective matrices of a stage's crossbars, in their order."""
     lanes = [crossbar.sinks.nets() for crossbar in stage.crossbars]
     split = not all(_alike(stage, nets) for nets in lanes)
     if split:
         lanes = [nets.reshape(-1, 1, nets.shape[2]) for nets in lanes]
-    found = [
+    volts = [
         np.empty((len(nets), crossbar.word_lines, nets.shape[2]))
         for nets, crossbar in zip(lanes, stage.crossbars, strict=True)
     ]
     offset = None if stage.offset is None else np.zeros(len(stage.r_f))
     for units in _stacks(lanes):
-        _close(stage, units, lanes, wires, found, offset)
-    return Effective(tuple(found), split, offset)
+        _close(stage, units, lanes, wires, volts, offset)
+    return Effective(tuple(volts), split, offset)
 
 
 def _alike(stage: Array, lanes: Ints) -> bool:
-    """Whether all places of lanes (groups, places, columns) have the same amplifiers."""
+    """Return whether all places of lanes (groups, places, columns) have the same amplifiers."""
     wanted = lanes >= 0
     for ohms in (stage.r_f, stage.r_join):
         largest = np.where(wanted, ohms[lanes], -np.inf).max(axis=1)
@@ -87,7 +89,7 @@ def _alike(stage: Array, lanes: Ints) -> bool:
 
 
 def _stacks(lanes: Sequence[Ints]) -> Iterator[list[_Unit]]:
-    """Units of the same crossbars, to be solved together."""
+    """Yield units that use the same crossbars, to be solved together."""
     members: dict[bytes, list[tuple[int, int]]] = {}
     for index, nets in enumerate(lanes):
         for block in range(len(nets)):
@@ -95,8 +97,8 @@ def _stacks(lanes: Sequence[Ints]) -> Iterator[list[_Unit]]:
     stacks: dict[tuple[int, ...], list[_Unit]] = {}
     for unit in members.values():
         stacks.setdefault(tuple(index for index, _ in unit), []).append(tuple(unit))
-    own = [np.unique(lanes[unit[0][0]][unit[0][1]]) for unit in members.values()]
-    used = np.concatenate([nets[nets >= 0] for nets in own])
+    distinct = [np.unique(lanes[unit[0][0]][unit[0][1]]) for unit in members.values()]
+    used = np.concatenate([nets[nets >= 0] for nets in distinct])
     assert len(np.unique(used)) == len(used), "crossbars share some of their lanes only"
     yield from stacks.values()
 
@@ -109,8 +111,7 @@ def _close(
     found: Sequence[Floats],
     offset: Floats | None,
 ) -> None:
-    """Write the effective matrices of a stack of units to their places in `found`, what offsets
-    add to the lanes to `offset`."""
+    """Write effective matrices of a stack of units to `found`, and the offsets to `offset`."""
     crossbars = [stage.crossbars[index] for index, _ in units[0]]
     step = max(1, _HELD // sum((c.word_lines + c.bit_lines) ** 2 for c in crossbars))
     for first in range(0, len(units), step):
@@ -126,8 +127,8 @@ def _close(
             parts.append((admittance.port_admittance(g, wires, stage.drive), node.astype(np.intp)))
         matrix = closed_loop.matrix(parts, amplifiers, 1 + int(amplifiers.minus[-1]))
         ends = np.cumsum([crossbar.word_lines for crossbar in crossbars])[:-1]
-        for number, own in enumerate(np.split(matrix, ends, axis=1)):
-            found[chunk[0][number][0]][blocks[:, number]] = own
+        for number, part in enumerate(np.split(matrix, ends, axis=1)):
+            found[chunk[0][number][0]][blocks[:, number]] = part
         if offset is not None:
             added = closed_loop.offsets(parts, amplifiers, 1 + int(amplifiers.minus[-1]))
             _shift(stage, nets, added, offset)
@@ -136,20 +137,20 @@ def _close(
 def _shift(stage: Array, lanes: Ints, added: Floats, offset: Floats) -> None:
     """Write what offsets add to lanes (units, places, columns); added: (units, nodes, columns)."""
     assert stage.offset is not None, "no offsets"
-    own = np.where(lanes >= 0, stage.offset[:, lanes], 0.0)
-    # Node c is that of op-amp 1 of column c where there are two, that of op-amp 2 comes behind.
-    volts = own[1] if stage.single_ended else np.concatenate(own, axis=2)
-    made = volts @ added
-    offset[lanes[lanes >= 0]] = made[lanes >= 0]
+    by_lane = np.where(lanes >= 0, stage.offset[:, lanes], 0.0)
+    # With two op-amps a lane, the nodes of op-amp 1 come first, then those of op-amp 2.
+    volts = by_lane[1] if stage.single_ended else np.concatenate(by_lane, axis=2)
+    shifts = volts @ added
+    offset[lanes[lanes >= 0]] = shifts[lanes >= 0]
 
 
 def _amplifiers(stage: Array, lanes: Ints) -> tuple[nodal.Amplifiers, int]:
-    """Amplifiers of units with lanes (units, places, columns), and their first minus node.
+    """Return the amplifiers of units with lanes (units, places, columns), and the first minus node.
 
-    Node c is the plus node of column c, or the minus node where there are no others.
+    Node c is the plus node of column c, or its minus node if there are no plus nodes.
     """
     columns = lanes.shape[2]
-    # Of the places any will do whose lane is wanted; 1 ohm where none is.
+    # All places are alike, so any place whose lane is not discarded will do; otherwise 1 ohm.
     lane = lanes.max(axis=1)
     r_f, r_join = (np.where(lane >= 0, ohms[lane], 1.0) for ohms in (stage.r_f, stage.r_join))
     single = stage.single_ended

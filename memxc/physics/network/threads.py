@@ -1,4 +1,4 @@
-"""Work on a stack of matrices, spread over the cores without BLAS threads fighting over them."""
+"""Spread work on a stack of matrices over the cores, without BLAS threads competing for them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 
 def in_threads(work: Callable[[slice], None], count: int, step: int, threads: int | None) -> None:
-    """Call `work` with slices of at most `step` of `count`, in `threads` (None: one a core).
+    """Call `work` with slices of at most `step` out of `count`, in `threads` (None: one a core).
 
-    The BLAS has one thread meanwhile: more make matrices of a few hundred rows slower, not faster.
+    The BLAS gets one thread meanwhile: more threads make matrices of a few hundred rows slower.
     """
     slices = [slice(first, first + step) for first in range(0, count, step)]
     _keep_memory()
@@ -36,8 +36,8 @@ def _blas() -> ThreadpoolController:
 
 @cache
 def _keep_memory() -> None:
-    """Let the C library keep what is freed: handing pages back and forth costs a sixth of the time.
+    """Make the C library keep freed memory, because returning pages costs a sixth of the time.
 
-    glibc takes the size of a freed large block as a sign of what is to come, up to 32 MiB.
+    glibc takes the size of a freed large block (up to 32 MiB) as a sign of the blocks to come.
     """
     np.empty(31 << 20, dtype=np.uint8)

@@ -1,0 +1,39 @@
+"""The limits that a report passes. It imports no library, for `memxc --help` lists budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from memxc import units
+from memxc.build_folder.quantities import QUANTITIES
+from memxc.errors import Fault, MemxcError, like
+
+if TYPE_CHECKING:
+    from memxc.build_folder.report.document import Report
+
+#: What a budget can limit.
+BUDGETS = {key: QUANTITIES[key] for key in ("crossbars", "memristors", "power", "latency", "loss")}
+
+
+def over(limits: Mapping[str, float], report: Report) -> list[str]:
+    """A sentence for every limit that the report passes, or of which it says nothing.
+
+    Raises MemxcError (usage) for keys that are no budget.
+    """
+    unknown = [key for key in limits if key not in BUDGETS]
+    if unknown:
+        hint = f"budgets are {', '.join(BUDGETS)}"
+        raise MemxcError(
+            Fault("usage", key, "is no budget", like(key, BUDGETS) or hint) for key in unknown
+        )
+    lines = []
+    for key, limit in limits.items():
+        unit, value = BUDGETS[key].unit, BUDGETS[key].of(report)
+        if value is None:
+            lines.append(f"over budget: {key} was not measured")
+        elif value > limit:
+            plain = "{:.4g}" if key == "loss" else "{:,.0f}"
+            shown = [units.text(v, unit) if unit else plain.format(v) for v in (value, limit)]
+            lines.append(f"over budget: {key} {shown[0]} where {shown[1]} is allowed")
+    return lines

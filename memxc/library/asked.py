@@ -1,0 +1,37 @@
+"""The values that keywords of the library can have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, SupportsIndex, get_args
+
+from memxc.errors import Fault, MemxcError
+from memxc.evaluation.metrics import METRICS
+from memxc.physics.device.variation import DrawPer
+
+_LEAST = {"count": 1, "draw": 1, "draws": 1, "jobs": 1, "seed": 0}
+_WORDS = {"draw_per": get_args(DrawPer), "metric": tuple(METRICS)}
+
+
+def check(**keywords: Any) -> None:
+    """Raise MemxcError (usage) with all keywords that have values which make no sense.
+
+    None stands for the default of a keyword, and always makes sense.
+    """
+    given = {name: value for name, value in keywords.items() if value is not None}
+    faults = [Fault("usage", name, what) for name, what in _wrong(given)]
+    if faults:
+        raise MemxcError(faults)
+
+
+def _wrong(keywords: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in keywords.items():
+        if name in _LEAST:
+            whole = isinstance(value, SupportsIndex) and not isinstance(value, bool)
+            if not whole or value.__index__() < _LEAST[name]:
+                yield name, f"{value!r} is no whole number from {_LEAST[name]} on"
+        elif name in _WORDS:
+            if value not in _WORDS[name]:
+                yield name, f"{value!r} is none of {', '.join(_WORDS[name])}"
+        elif not value > 0:
+            yield name, f"{value!r} is no number above 0"

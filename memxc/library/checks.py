@@ -1,0 +1,55 @@
+"""The verdict of verify: the netlist in SPICE, the text of it, and the original network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from memxc import netlist_reader
+from memxc.build_folder.read import Loaded, changed
+from memxc.errors import MemxcError
+from memxc.evaluation import reference
+from memxc.library.steady import Progress
+from memxc.lvs import compare_folder
+from memxc.simulate import Data
+from memxc.verify import Plan, Verification, verify
+
+
+def verified(loaded: Loaded, data: Data, plan: Plan, progress: Progress) -> Verification:
+    """The netlist of a folder simulated on the data, and compared. Raises MemxcError as `verify`.
+
+    Each stage is simulated in a bench of its own, so what stands between the stages is compared as
+    text, unless the plan asks for one stage only.
+    """
+    progress("the original network")
+    answers, missing = _original(loaded, data.inputs)
+    progress("reading the netlist back")
+    netlist, device = netlist_reader.read_folder(loaded.folder / "netlist"), loaded.target.device
+    differences = None
+    if plan.stage is None:
+        found = compare_folder(loaded.design, loaded.folder, device, netlist)
+        differences = len(found.differences)
+    return replace(
+        verify(
+            loaded.design, loaded.target, netlist, data.inputs, answers, plan, progress, data.labels
+        ),
+        differences=differences,
+        changed=tuple(changed(loaded.folder)),
+        warnings=data.warnings,
+        missing=missing,
+    )
+
+
+def _original(
+    loaded: Loaded, inputs: Mapping[str, NDArray[Any]]
+) -> tuple[dict[str, NDArray[Any]] | None, str]:
+    """onnxruntime's outputs, or None and why there are none."""
+    if loaded.model is None:
+        return None, "DIR holds no copy of the model"
+    try:
+        return reference.run(loaded.model, inputs), ""
+    except MemxcError as error:
+        return None, error.faults[0].what

@@ -1,0 +1,179 @@
+"""compile: a trained network to a Build."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, TypedDict, Unpack
+
+from memxc import render
+from memxc import target as targets
+from memxc.build_folder import write
+from memxc.compiler.forms import tile as tile_of
+from memxc.compiler.options import Mitigation, Options
+from memxc.compiler.run import compile_model
+from memxc.errors import MemxcError, fail, why
+from memxc.interfaces import Zeros
+from memxc.ir import store
+from memxc.ir.stages import Schedule, Signed
+from memxc.library.build import Build
+from memxc.library.data import Samples, named
+from memxc.library.model import Model, written
+from memxc.library.steady import Progress, compiling, one_thread, silent
+from memxc.mapping.layout import Policy
+from memxc.netlist_reader import Cells, read_cells
+from memxc.target import Target
+
+
+class Keywords(TypedDict, total=False):
+    """The options that memxc.Options declares, as keywords of `compile`."""
+
+    schedule: Schedule
+    partition: Policy
+    signed: Signed
+    batchnorm: Literal["fold", "stage"]
+    mitigate: tuple[Mitigation, ...]
+    separate: float | None
+    prune: tuple[str, ...]
+    refit: bool
+    zeros: Zeros | None
+    passes: str | None
+    shapes: Mapping[str, tuple[int, ...]]
+    fix: Mapping[str, tuple[float, ...]]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    input_range: tuple[float, float]
+    stage_set: tuple[str, ...]
+    seed: int
+
+
+def compile(
+    model: Model,
+    *,
+    target: str | Path | Target = "hfox-128",
+    samples: Samples | None = None,
+    example: Any = None,
+    cells: str | Path | Cells | None = None,
+    tile: int | tuple[int, int] | None = None,
+    dialects: Sequence[str] = ("ngspice",),
+    report_only: bool = False,
+    large: bool = False,
+    output: str | Path | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+    **options: Unpack[Keywords],
+) -> Build:
+    """Compile a trained network to a circuit, as `memxc compile` does.
+
+    model: the path of an ONNX file, an onnx.ModelProto, the bytes of one, or a torch.nn.Module
+    together with `example`, the input or the tuple of inputs that torch exports it with.
+    target: a name (`memxc targets`), the path of a TOML file, or a Target. samples: a path, inputs
+    (samples, *shape), inputs by name, or a pair of inputs and labels. Without samples,
+    MODEL.samples.npz beside the model's file is taken, else inputs are drawn from `input_range`.
+    cells: a folder with cells of your own. tile: rows, or (rows, columns), of the unit crossbar in
+    place of the target's. output: the folder to write, and `force` replaces everything in it but
+    simulate/; without `output` the build is in a temporary folder that is removed with the Build
+    (`Build.save` copies it). progress: called with a few words for each step. The other keywords
+    are the options of the command line.
+
+    Compilations take turns: a second one, in another thread, waits. Raises MemxcError with all
+    faults of the model, the samples, the target or the options; nothing is written then.
+    """
+    _check(dialects)
+    unit = _target(target, tile)
+    with compiling, one_thread, _holder(keep=output is None) as holder:
+        given = holder / "given"
+        with _in_the_users_words(given):
+            asked = Options(
+                model=written(model, example, given / "model.onnx"),
+                target=unit,
+                cells=None if cells is None else read_cells(cells),
+                samples=None if samples is None else _samples(samples, given / "samples.npz"),
+                **options,
+            )
+            out = holder / "build" if output is None else Path(output)
+            inputs = [asked.model, asked.samples, _file(target)]
+            inputs += [asked.cells.folder] if asked.cells else []
+            write.check(out, force, [path for path in inputs if path is not None])
+            compiled = compile_model(asked, progress, report_only=report_only, large=large)
+            progress("writing")
+            write.write(compiled, out, force, tuple(dict.fromkeys(dialects)))
+    return Build(out, holder if output is None else None)
+
+
+def _check(dialects: Sequence[str]) -> None:
+    """Raise MemxcError (usage) for an unknown dialect, or two that write the same files."""
+    known = render.dialects()
+    for name in dialects:
+        where = f"--dialect {name}"
+        if name not in known:
+            raise fail("usage", where, "no such dialect", f"there is {', '.join(known)}")
+        same = [other for other in dialects if other != name and known.get(other) == known[name]]
+        if same:
+            what = f"writes .{known[name]} files, as {same[0]} does"
+            raise fail("usage", where, what, "compile once for each of the two")
+
+
+def _target(given: str | Path | Target, tile: int | tuple[int, int] | None) -> Target:
+    found = given if isinstance(given, Target) else targets.load(str(given))
+    if tile is None:
+        return found
+    text = "x".join(map(str, tile if isinstance(tile, tuple) else (tile,)))
+    try:
+        return found.with_tile(*tile_of(text))
+    except ValueError as error:
+        raise fail("usage", f"--tile {text}", str(error), "for example 128 or (256, 64)") from error
+
+
+def _file(given: str | Path | Target) -> Path | None:
+    """The file of a target, None where it has none."""
+    return None if isinstance(given, Target) or given in targets.names() else Path(given)
+
+
+def _samples(given: Samples, path: Path) -> Path:
+    """The file of samples: their own, or `path`, to which arrays are written."""
+    if isinstance(given, str | Path):
+        return Path(given)
+    store.write_npz(path, named(given))
+    return path
+
+
+@contextmanager
+def _holder(keep: bool) -> Iterator[Path]:
+    """A temporary folder with a place for what is given in memory; kept where all goes well.
+
+    Raises MemxcError (cannot-write).
+    """
+    try:
+        holder = Path(tempfile.mkdtemp(prefix="memxc-build-"))
+        (holder / "given").mkdir()
+    except OSError as error:
+        hint = "set TMPDIR to a folder that can be written"
+        raise fail("cannot-write", "temporary files", why(error), hint) from error
+    done = False
+    try:
+        yield holder
+        done = True
+    finally:
+        shutil.rmtree(holder / "given" if done and keep else holder, ignore_errors=True)
+
+
+@contextmanager
+def _in_the_users_words(given: Path) -> Iterator[None]:
+    """Faults of what was given in memory by the names of the arguments, not by temporary files."""
+    words = {os.fspath(given / "model.onnx"): "model", os.fspath(given / "samples.npz"): "samples"}
+    try:
+        yield
+    except MemxcError as error:
+        faults = []
+        for fault in error.faults:
+            where, what = fault.where, fault.what
+            for path, word in words.items():
+                where, what = where.replace(path, word), what.replace(path, word)
+            faults.append(replace(fault, where=where, what=what))
+        raise MemxcError(faults) from error

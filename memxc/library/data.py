@@ -1,0 +1,104 @@
+"""Data that a circuit is given, a file or arrays, and the warnings about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from memxc.build_folder.read import Loaded, sha256
+from memxc.errors import Fault, MemxcError, printable
+from memxc.evaluation import evaluate, samples
+from memxc.ir.design import Design
+from memxc.library.samples import numbers
+from memxc.simulate import Data
+
+#: An .npz file; or inputs (samples, *shape), an array or several by name; or such and labels.
+Samples: TypeAlias = (
+    str
+    | Path
+    | ArrayLike
+    | Mapping[str, ArrayLike]
+    | tuple[ArrayLike | Mapping[str, ArrayLike], ArrayLike]
+)
+
+#: A warning tells of clipped values from this share of all on: limiters stand above all that the
+#: calibration saw, so a few values in a thousand of a whole data set are usual, and move no score.
+_SHARE = 1e-3
+#: It also tells of any value this many times beyond the limit, however rare: that is no picture
+#: which is a little brighter, but one in other units, or a number that stands for "missing".
+_FAR = 2.0
+
+
+def read(loaded: Loaded, given: Samples, count: int | None = None) -> Data:
+    """The first `count` samples that are given, checked, with the warnings about them.
+
+    Raises MemxcError (bad-samples) as memxc.evaluation.samples.read.
+    """
+    shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
+    if isinstance(given, str | Path):
+        where = str(given)
+        found = samples.read(Path(given), shapes, count, loaded.kinds)
+        digest = sha256(Path(given))
+    else:
+        where, arrays = "samples", named(given)
+        found = samples.of(arrays, where, shapes, count, loaded.kinds)
+        digest = _digest(arrays)
+    warnings = (*found.warnings, *_clipped(loaded.design, found.inputs))
+    return Data(found.inputs, found.labels, where, f"{digest}:{count}", warnings)
+
+
+def own(loaded: Loaded, count: int | None = None) -> Data:
+    """The first `count` samples of those that the folder keeps."""
+    inputs = {name: values[:count] for name, values in loaded.samples.items()}
+    labels = None if loaded.labels is None else loaded.labels[:count]
+    return Data(inputs, labels, str(loaded.folder), "")
+
+
+def named(given: Samples) -> dict[str, NDArray[Any]]:
+    """Arrays by name, as an .npz file holds them: one without a name is `x`, labels are `y`.
+
+    Raises MemxcError (bad-samples) with all that are no arrays of numbers.
+    """
+    inputs, *labels = given if isinstance(given, tuple) and len(given) == 2 else (given,)
+    parts = dict(inputs) if isinstance(inputs, Mapping) else {"x": inputs}
+    if labels:
+        parts["y"] = labels[0]
+    found, faults = {}, list[Fault]()
+    for name, values in parts.items():
+        try:
+            found[name] = numbers(f"samples:{name}", values)
+        except MemxcError as error:
+            faults += error.faults
+    if faults:
+        raise MemxcError(faults)
+    return found
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """The SHA-256 of arrays: names, types, shapes and contents."""
+    found = hashlib.sha256()
+    for name, values in sorted(arrays.items()):
+        found.update(repr((name, values.dtype.str, values.shape)).encode())
+        found.update(np.ascontiguousarray(values).data)
+    return found.hexdigest()
+
+
+def _clipped(design: Design, inputs: Mapping[str, NDArray[Any]]) -> list[str]:
+    """A warning for each input of which the circuit clips much."""
+    warnings = []
+    for name, values in inputs.items():
+        reach = evaluate.reach(design.buses[name])
+        largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
+        beyond = int((values > reach).sum()) + int((values < -reach).sum())
+        if beyond > _SHARE * values.size or largest > _FAR * reach:
+            warnings.append(
+                f"{100 * beyond / values.size:.3g} % of the values of '{printable(name, 40)}' are "
+                f"beyond +-{reach:.3g} (up to {largest:.3g}), and this circuit clips them there: "
+                "scale the data, or compile with --samples of such data"
+            )
+    return warnings

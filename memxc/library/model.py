@@ -1,0 +1,71 @@
+"""A model that is given in any of its forms, as a file."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from memxc.errors import fail
+from memxc.frontend import ModelProto, serialised
+
+
+class Module(Protocol):
+    """A torch.nn.Module, as far as memxc knows it."""
+
+    training: bool
+
+    def eval(self) -> Any:
+        """Compute as after training."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Compute as in training, or not."""
+
+
+#: The path of an ONNX file, the model itself, its bytes, or a network of torch.
+Model: TypeAlias = str | Path | ModelProto | bytes | Module
+
+
+def written(model: Model, example: Any, path: Path) -> Path:
+    """The file of a model: its own, or `path`, to which one that is in memory is written.
+
+    example: the input, or the tuple of inputs, that torch exports a module with. Raises MemxcError:
+    usage for what is no model, missing-engine where torch is wanted and not installed,
+    broken-model for a model in memory that no file holds.
+    """
+    if isinstance(model, str | Path):
+        return Path(model)
+    if isinstance(model, bytes):
+        path.write_bytes(model)
+    elif isinstance(model, ModelProto):
+        path.write_bytes(serialised(model, "model"))
+    else:
+        _export(model, example, path)
+    return path
+
+
+def _export(model: Module, example: Any, path: Path) -> None:
+    """Write a torch.nn.Module as ONNX, as it computes after training."""
+    if not any(base.__module__.partition(".")[0] == "torch" for base in type(model).__mro__):
+        what = f"is a {type(model).__name__}"
+        hint = "give a path, bytes, an onnx.ModelProto or a torch.nn.Module"
+        raise fail("usage", "model", what, hint)
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError as error:
+        what = f"is a network of torch, which cannot be imported: {error}"
+        raise fail("missing-engine", "model", what, "pip install torch") from error
+    if example is None:
+        hint = "example=x, with x of the shape of one sample in a batch of 1"
+        raise fail("usage", "example", "torch exports a network with an example of its input", hint)
+    inputs = example if isinstance(example, tuple) else (example,)
+    training = model.training
+    model.eval()
+    try:
+        torch.onnx.export(model, inputs, str(path), verbose=False)
+    # The exporter raises errors of many kinds for a network that it has no operators for.
+    except Exception as error:
+        what = f"torch cannot export it: {type(error).__name__}: {error}"
+        raise fail("unsupported-model", "model", what) from error
+    finally:
+        model.train(training)
