@@ -30,5 +30,8 @@ SETTINGS = Channelwise("settings")
 
 
 def beside_channels(axes: Callable[[Call], tuple[int, ...]]) -> Channelwise:
-    """Channelwise where the axes that a node works along are neither batch nor channels."""
+    """Return the trait of an operator whose nodes work along axes, in `axes`.
+
+    A node is channelwise if none of its axes is the batch or the channels.
+    """
     return Channelwise("settings", lambda call: min(axes(call), default=2) > 1)

@@ -19,7 +19,7 @@ def _axes(call: Call) -> tuple[int, ...]:
     "CumSum", since=11, attrs={"exclusive": 0, "reverse": 0}, channelwise=beside_channels(_axes)
 )
 def cumsum(call: Call) -> Parts:
-    """Column j adds rows 0 to j, or without row j, or from the other end."""
+    """Return a stage whose column j adds rows 0 to j, or without row j, or from the other end."""
     shape = call.shape
     (axis,) = _axes(call)
     adds = np.triu(filled((shape[axis],) * 2, 1.0), k=1 if call.attrs["exclusive"] else 0)
