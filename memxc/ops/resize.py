@@ -13,7 +13,7 @@ from math import inf, prod
 
 import numpy as np
 
-from memxc.ir.bounds import KERNEL, reckon
+from memxc.ir.bounds import KERNEL, one_operator, reckon
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
@@ -208,8 +208,12 @@ def _parts(axis: ResampledAxis) -> Iterator[_Part]:
 
 def _by(rows: Floats) -> list[Ints]:
     """Return the numbers of rows, equal rows together."""
-    _, which = np.unique(rows, axis=0, return_inverse=True)
-    return [ints(np.flatnonzero(which.reshape(-1) == k)) for k in range(int(which.max()) + 1)]
+    _, which, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+    order = np.argsort(which.reshape(-1), kind="stable")
+    # Counted by itself: `_resized` counts the kernels of all axes together.
+    with one_operator():
+        reckon(len(counts), KERNEL)
+    return [ints(part) for part in np.split(order, np.cumsum(counts)[:-1])]
 
 
 def _kernel(frame: Ints, before: list[int], out: Ints, parts: tuple[_Part, ...]) -> Kernel:
