@@ -192,7 +192,10 @@ def test_a_budget_for_the_loss(memxc, tmp_path, limit, code, small):
         (["--prune", "ckf:1.5"], "between 0 and 1"),
         (["--separate", "2"], "not between 0 and 1"),
         (["--zeros", "gone"], "absent"),
-        (["--prune", "ckf:0.5", "--passes", "calibrate,program"], "leaves no place for --prune"),
+        (
+            ["--prune", "ckf:0.5", "--passes", "calibrate,program"],
+            "--prune has no effect with --passes",
+        ),
         (["--prune", "crossbar-bn:0.5"], "no BatchNormalization"),
     ],
 )
@@ -247,5 +250,8 @@ def test_what_changes_nothing_is_told(tmp_path, compiled):
 
 def test_refit_wants_something_pruned(tmp_path, capsys, small):
     assert _main._run(["compile", str(small), "-o", str(tmp_path / "out"), "--refit"]) == 2
-    assert "error[usage] --refit: there is nothing pruned" in capsys.readouterr().err
+    assert (
+        "error[usage] --refit: it fits the weights that pruning leaves, but nothing is pruned"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "out").exists()
