@@ -18,7 +18,8 @@ from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._board import Board, level
-from memxc.ops._registry import Call, Parts, axes_of, lanes, operator
+from memxc.ops._call import Call, Parts, axes_of, lanes
+from memxc.ops._registry import operator
 from memxc.ops._resample import Floats, ResampledAxis, Sampling, cubic, linear, nearest
 from memxc.ops._traits import SETTINGS, Channelwise
 from memxc.ops._windows import grid, lattice
