@@ -379,10 +379,10 @@ def test_made_up_inputs_say_little(graph, method):
         ("ckff:0.5", r"no method 'ckff' \(did you mean 'ckf'\?\); methods are ckf, "),
         ("ckf", "ckf:AMOUNT"),
         ("ckf:many", "ckf:AMOUNT"),
-        ("ckf:0", "share of ckf is between 0 and 1"),
-        ("crossbar:1", "share of crossbar is between 0 and 1"),
+        ("ckf:0", "share of ckf has to be"),
+        ("crossbar:1", "share of crossbar has to be"),
         ("ckf-threshold:-1", "above 0"),
-        ("bit-line-loss:nan", "loss of bit-line-loss is between 0 and 1"),
+        ("bit-line-loss:nan", "loss of bit-line-loss has to be"),
     ],
 )
 def test_what_makes_no_sense(text, words):
