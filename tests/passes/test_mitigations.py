@@ -137,6 +137,34 @@ def test_r_f_grows_no_more_than_it_may_and_what_is_saturated_is_counted():
     assert apart[0] > 1.3 * apart[1] > 1300 * apart[2]
 
 
+@pytest.mark.parametrize("seed", [2, 5])
+def test_r_f_grows_no_more_than_the_largest_device_needs(seed):
+    """The step that is left over is less than a thirtieth of the range."""
+    ctx = context(wires=(0.0, 0.0, 80.0, 0.0))
+    plain = programmed(random(seed), ctx).arrays[0]
+    (stage,), device = programmed(random(seed), ctx, "compensate").arrays, ctx.target.device
+    assert (stage.r_f > 1.1 * plain.r_f).all()
+    pairs = stage.crossbars[0].conductance()[0].reshape(-1, COLUMNS, 2)
+    largest = pairs.max(axis=(0, 2))
+    assert (largest > device.g_max - (device.g_max - device.g_min) / 30).all()
+
+
+@pytest.mark.parametrize(
+    ("levels", "wires", "headroom"),
+    [(16, (60.0, 60.0, 0.0, 0.0), 1.25), (8, (0.0, 60.0, 60.0, 60.0), 1.5)],
+)
+def test_more_headroom_is_never_worse_with_levels(levels, wires, headroom):
+    """The smaller growths are tried, too; here the best one is the smaller headroom itself."""
+    ctx = context(f"device.levels={levels}", wires=wires)
+    wanted = evaluate.outputs(random(), ctx.samples)["y"]
+    small, large = (
+        programmed(random(), ctx, f"compensate{{headroom={most}}}", levels="later")
+        for most in (headroom, 4)
+    )
+    rms = [np.sqrt(np.square(solved(made, ctx) - wanted).mean()) for made in (small, large)]
+    assert rms[1] <= rms[0] * (1 + 1e-9)
+
+
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
 @pytest.mark.parametrize("levels", [16, 64])
 def test_levels_are_kept(levels, signed):

@@ -280,6 +280,18 @@ def test_no_more_is_lost_than_wanted():
     assert worst > 0.2
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_as_many_layers_as_the_loss_allows(count):
+    graph, x = chain(), images(30, 6)
+    right = answers(graph, x).reshape(len(x), -1)
+    first = Separate(ratio=count / 4, partition="paper").run(graph, context(x)).ir
+    apart = np.abs(answers(first, x).reshape(len(x), -1) - right).max(axis=1)
+    lost = (apart / np.abs(right).max(axis=1)).mean()
+    changed = Separate(loss=1.01 * lost, partition="paper").run(graph, context(x)).ir
+    assert separated(changed) == separated(first)
+    assert len(separated(changed)) == count
+
+
 def test_the_same_bytes_twice():
     graph, x = chain(), images(12, 6)
     one, two = (Separate(ratio=0.5).run(graph, context(x)).ir for _ in range(2))
