@@ -1,7 +1,7 @@
 """JSON documents: the base of their models, the types of their numbers, and their JSON schemas.
 
-A document is a tree of frozen pydantic models. Each model stands in the room that fills it, and
-each field says what it is. JSON has no infinite number and no NaN: they stand there as words.
+A document is a tree of frozen pydantic models. A model is declared in the room that fills it, and
+each field has a description. JSON has no infinite number and no NaN, so they are written as words.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 
 class Part(BaseModel):
-    """A part of a document: its fields are all the keys that it has, and it does not change."""
+    """A part of a document. Its fields are all keys that it may have, and it is immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -31,43 +31,43 @@ class OfStage(Part):
 
 
 def _whole(value: object) -> object:
-    """A whole number of numpy's as Python's; anything else as it is."""
+    """Turn an integer of numpy into one of Python; return anything else as it is."""
     whole = isinstance(value, SupportsIndex) and not isinstance(value, bool)
     return value.__index__() if whole else value  # type: ignore[attr-defined]
 
 
 def _from_word(value: object) -> object:
-    """The number that a word of JSON stands for; anything else as it is."""
+    """Return the number for "inf", "-inf" or "nan"; return anything else as it is."""
     return float(value) if isinstance(value, str) and value in _NO_NUMBERS else value
 
 
 _NO_NUMBERS = ("inf", "-inf", "nan")
 _WORDED = {"anyOf": [{"type": "number"}, {"enum": [*_NO_NUMBERS]}]}
 
-#: How many there are of a thing. The bound is far above any circuit, and below what floats end at.
+#: A number of things. The bound is far above any circuit, and a float can hold it.
 Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 63), BeforeValidator(_whole)]
 #: A finite number that is not negative: watts, seconds, square metres.
 Amount = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 #: A share of a whole, 0 to 1.
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]
-#: Any number. JSON has the words "inf", "-inf" and "nan" where it is infinite or none.
+#: Any number. JSON has the words "inf", "-inf" and "nan" for infinite numbers and NaN.
 Number = Annotated[float, Field(strict=True), BeforeValidator(_from_word), WithJsonSchema(_WORDED)]
 
 
 class _Generator(GenerateJsonSchema):
-    """pydantic's schemas without a title for each field: a title would only repeat the key."""
+    """Makes schemas without a title for each field, for a title would only repeat the key."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
 def schema(model: type[Part], title: str) -> dict[str, Any]:
-    """The JSON schema of a document. `title` says which command or file has the document."""
+    """The JSON schema of a document. `title` names the command or file of the document."""
     found = model.model_json_schema(schema_generator=_Generator)
     return {"$schema": _Generator.schema_dialect, **found, "title": title}
 
 
-#: pydantic's kinds of errors, in words that stand behind the name of the key.
+#: Words for pydantic's kinds of errors. They follow the name of the key.
 _WORDS = {
     "missing": "is missing",
     "extra_forbidden": "unknown key",
@@ -88,12 +88,12 @@ _WORDS = {
 
 
 def said(error: Mapping[str, Any]) -> str:
-    """The sentence of one of pydantic's errors, to stand behind the name of the key."""
+    """What one of pydantic's errors says, in words that follow the name of the key."""
     text = str(error["msg"]).removeprefix("Value error, ")
-    # Bounds, finite numbers and the words that a key may have are told well, but for their subject.
+    # pydantic's other messages (bounds, finite numbers, allowed words) only need another subject.
     return _WORDS.get(error["type"]) or re.sub("^(Input|String|Tuple) should ", "has to ", text)
 
 
 def place(loc: Iterable[object]) -> str:
-    """Where one of pydantic's errors is, as keys and numbers with dots between them."""
+    """The place of one of pydantic's errors: keys and indices with dots between them."""
     return ".".join(map(str, loc))

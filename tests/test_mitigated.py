@@ -147,8 +147,8 @@ def test_the_same_bytes_again(compiled):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("calibrate,reorder,tile,program", "reorder comes after program"),
-        ("calibrate,program,tile", "tile has no work after program"),
+        ("calibrate,reorder,tile,program", "reorder has to come after program"),
+        ("calibrate,program,tile", "tile has to come before program"),
         ("calibrate,program{levels=later},share", "leaves the levels to compensate"),
         ("calibrate,program{levels=soon},share", "no levels 'soon'"),
     ],

@@ -212,4 +212,4 @@ def test_whole_networks_in_spice(name, tmp_path):
         )
     ]
     assert [run.returncode for run in said] == [0, 0], [run.stderr for run in said]
-    assert "ok: SPICE gives what the design says" in said[1].stdout
+    assert "ok: SPICE agrees with the design" in said[1].stdout

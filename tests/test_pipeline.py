@@ -1,4 +1,4 @@
-"""A pipeline of the user's own: what cannot work is said before any work."""
+"""Pipelines that the user writes: one that cannot work is refused before any work."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SPELLED_OUT = "fold-batchnorm,calibrate,schedule,partition,tile,program,share"
         ("tile", "usage", "a circuit needs calibrate exactly once"),
         ("tile", "usage", "a circuit needs program exactly once"),
         ("calibrate,calibrate,program", "usage", "calibrate exactly once"),
-        ("program,calibrate", "usage", "program comes after calibrate"),
-        ("calibrate,program,tile", "usage", "tile has no work after program"),
-        ("calibrate,fold-batchnorm,program", "usage", "over the graph come before"),
+        ("program,calibrate", "usage", "program has to come after calibrate"),
+        ("calibrate,program,tile", "usage", "tile has to come before program"),
+        ("calibrate,fold-batchnorm,program", "usage", "over the graph have to come before"),
         ("calibrate{margin=x},program", "usage", "convert"),
         ("calibrate{margin=2,margin=3},program", "usage", "margin is given twice"),
         ("calibrate{margn=3},program", "usage", "no option 'margn'"),
@@ -51,16 +51,18 @@ def test_a_pipeline_that_cannot_work(model, text, code, words):
     ],
 )
 def test_an_option_that_stands_for_a_pass_has_no_place_beside_passes(model, given):
-    """Dropping it in silence would build another circuit than the report says was asked for."""
+    """Ignoring it would build another circuit than the report says."""
     (name,) = given
     with pytest.raises(MemxcError) as caught:
         compile_model(Options(model, target.load("ideal"), passes=SPELLED_OUT, **given))
-    assert [fault.what for fault in caught.value.faults] == [f"leaves no place for --{name}"]
+    assert [fault.what for fault in caught.value.faults] == [
+        f"--{name} has no effect with --passes"
+    ]
 
 
 def test_converters_that_no_pass_places(model):
     chosen = target.load("ideal").with_set("converter.adc_bits=8")
-    with pytest.raises(MemxcError, match="has converters, which no pass places"):
+    with pytest.raises(MemxcError, match="has converters, and no pass places them"):
         compile_model(Options(model, chosen, passes=SPELLED_OUT))
     compiled = compile_model(Options(model, chosen, passes=f"{SPELLED_OUT},convert"))
     assert "convert" in [record.name for record in compiled.records]

@@ -49,7 +49,7 @@ def check_amounts(
     by_samples = (options["loss"], options["score"] == "samples", options["rest"] == "refitted")
     if ctx.assumed_inputs and any(by_samples):
         return (
-            f"{change.name} goes by made-up inputs, which say little of what can go; "
+            f"{change.name} ranks by random inputs, which say little about what can be pruned; "
             "give real ones with --samples",
         )
     return ()

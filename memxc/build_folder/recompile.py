@@ -62,7 +62,7 @@ def _as_compiled(loaded: Loaded, model: Path, kept: Settings) -> Options:
     raise fail(
         "usage",
         str(loaded.folder),
-        "compiled again, its model gives another design, so it cannot be programmed anew",
+        "compiled again, its model gives another design, so it cannot be programmed again",
         "compile the model for each target, and simulate these",
     )
 

@@ -1,4 +1,4 @@
-"""Options of the commands: those that the compiler declares, and those with a form of their own."""
+"""Options of the commands: those that the compiler declares, and those that a command adds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class _Form(click.ParamType[Any]):
-    """A parameter read by `parse`; its ValueError becomes a usage error with the form beside it."""
+    """A parameter that `parse` reads. A ValueError of it becomes a usage error with an example."""
 
     def __init__(self, name: str, parse: Callable[[str], Any], example: str) -> None:
         self.name, self._parse, self._example = name, parse, example
@@ -41,12 +41,12 @@ class _Form(click.ParamType[Any]):
 
 
 def budget(text: str) -> dict[str, float]:
-    """KEY=LIMIT,...: crossbars, memristors, power, latency, loss."""
+    """KEY=LIMIT,...: the limit of each key, in SI units. Raises ValueError."""
     return {key: units.parse(value, BUDGETS[key].unit) for key, value in _limits(text).items()}
 
 
 def growth(text: str) -> dict[str, Limit]:
-    """KEY=LIMIT,...: by how much a quantity may grow, as an amount or in per cent."""
+    """KEY=LIMIT,...: how much each figure may grow (an amount, or per cent). Raises ValueError."""
     found = {}
     for key, value in _limits(text).items():
         relative = value.endswith("%")
@@ -56,23 +56,23 @@ def growth(text: str) -> dict[str, Limit]:
 
 
 def _limits(text: str) -> dict[str, str]:
-    """What stands behind each KEY= of a budget."""
+    """The text of each limit by its key."""
     found: dict[str, str] = {}
     for part in text.split(","):
         key, equals, value = (word.strip() for word in part.partition("="))
         if key not in BUDGETS or not equals:
-            raise ValueError(f"budgets are {', '.join(BUDGETS)}, each with =LIMIT")
+            raise ValueError(f"the keys of a budget are {', '.join(BUDGETS)}, each with =LIMIT")
         once(key, found)
         found[key] = value
     return found
 
 
 def sweep(text: str) -> tuple[str, tuple[str, ...]]:
-    """KEY=A,B,C: a key of the target and the values to go through."""
+    """KEY=A,B,C: a key of the target, and its values in a sweep. Raises ValueError."""
     key, equals, values = text.partition("=")
     found = tuple(value.strip() for value in values.split(","))
     if not (equals and key.strip() and all(found)):
-        raise ValueError("a key and values with commas between them are wanted")
+        raise ValueError("give a key, and values with commas between them")
     return key.strip(), found
 
 
@@ -84,7 +84,7 @@ SWEEP = _Form("KEY=A,B,C", sweep, "--sweep device.sigma=0,0.05,0.1")
 
 
 class _Placeholder(click.Option):
-    """Stands among the options of a command where declared ones belong."""
+    """Marks the position of the declared options among the options of a command."""
 
     def __init__(self, of_network: bool) -> None:
         super().__init__(["--declared"])
@@ -94,8 +94,8 @@ class _Placeholder(click.Option):
 class Command(click.Command):
     """A command with options that the compiler declares.
 
-    Its options are made when a command line is read: they come from the passes, whose import takes
-    longer than the help of all commands may. `begin` is called with the arguments before that.
+    These options come from the passes, whose import takes time. So they are made when a command
+    line is read, and not for the list of all commands. `begin` is called with the arguments first.
     """
 
     def __init__(
@@ -119,9 +119,9 @@ class Command(click.Command):
 
 
 def declared(of_network: bool = False) -> Callable[[F], F]:
-    """The options that compiler.options declares; of_network: those that say which network.
+    """Add the options that compiler.options declares to a command of the class `Command`.
 
-    The command's class has to be `Command`.
+    of_network: add only those that choose the network.
     """
 
     def placed(command: F) -> F:
@@ -177,23 +177,25 @@ def _joined(field: Declared) -> Callable[[click.Context, click.Parameter, Any], 
 
 
 def as_json(command: F) -> F:
-    """The option --json."""
-    text = "One JSON document on standard output."
+    """Add the option --json to a command."""
+    text = "Print one JSON document on standard output."
     return click.option("--json", "as_json", is_flag=True, help=text)(command)
 
 
 def settings(command: F) -> F:
-    """The option --set."""
-    text = "A key of the target otherwise, e.g. wire.r_word_line=2; may be given again."
+    """Add the option --set to a command."""
+    text = (
+        "Change a key of the target, for example wire.r_word_line=2. Repeat the option for others."
+    )
     return click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(command)
 
 
 def draw_per(command: F) -> F:
-    """The option --draw-per."""
+    """Add the option --draw-per to a command."""
     return click.option(
         "--draw-per",
         type=click.Choice(["placement", "definition"]),
         default="placement",
         show_default=True,
-        help="Own devices for every placed crossbar, or shared by equal ones (cheaper).",
+        help="Draw devices for every placed crossbar, or once for each definition (faster).",
     )(command)

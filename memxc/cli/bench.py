@@ -1,4 +1,4 @@
-"""memxc bench: a test bench for the netlist of a folder, to be run in ngspice without memxc."""
+"""memxc bench: print a test bench for the netlist of a folder, for ngspice without memxc."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from memxc.errors import fail
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Which of DIR's samples goes in.",
+    metavar="N",
+    help="The sample of DIR that is applied to the inputs, counted from 1.",
 )
 def command(folder: Path, sample: int) -> int:
-    """Print a test bench for the netlist in DIR, which ngspice runs without memxc.
+    """Print a test bench for the netlist in DIR, so that ngspice can run it without memxc.
 
-    It drives the supplies and the inputs, takes sequential stages through their periods, and prints
-    the outputs in units of the model.
+    The test bench drives the supplies and the inputs, takes sequential stages through their
+    periods, and prints the outputs in units of the model.
     """
     from memxc import netlist_reader
     from memxc.backends.netlist import bench
@@ -33,8 +34,8 @@ def command(folder: Path, sample: int) -> int:
 
     with at_work(folder):
         loaded = read.load(folder)
-        # ngspice obeys its input, so no bench is written for a netlist that holds more than
-        # circuits.
+        # ngspice executes commands in its input, so a netlist that holds more than circuits gets no
+        # test bench.
         top = (folder / "netlist" / netlist_reader.read_folder(folder / "netlist").file).resolve()
         if '"' in str(top) or not str(top).isprintable():
             what = "ngspice cannot read a path with quotes or control characters"

@@ -1,4 +1,4 @@
-"""memxc check: what becomes of each node of a model, before any work."""
+"""memxc check: tell what each node of a model becomes, before anything is compiled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _begin(args: list[str]) -> None:
-    """Start the worker: it imports onnx while this process does."""
+    """Start the worker early: it imports onnx while this process imports its own modules."""
     from memxc import worker
 
     worker.start("memxc.frontend.native")
@@ -32,7 +32,7 @@ def _begin(args: list[str]) -> None:
 @_options.declared(of_network=True)
 @_options.as_json
 def command(model: Path, as_json: bool, **asked: Any) -> int:
-    """Say what of MODEL becomes crossbars, what stays digital, and what is refused."""
+    """Tell which nodes of MODEL become crossbars, stay digital, or are refused."""
     from memxc.frontend import choose_part
     from memxc.ops.lower import load_graph, survey
 
@@ -57,7 +57,7 @@ def command(model: Path, as_json: bool, **asked: Any) -> int:
         _terminal.say(units.table(shown, ("node", "operator", "becomes", "circuit")))
         kinds = Counter(row.kind for row in rows)
         if any("@" in row.circuit for row in rows):
-            _terminal.say("\ncircuit: groups * inputs + bias x outputs @ places of the map")
+            _terminal.say("\ncircuit of a crossbar: groups * inputs + bias x outputs @ places")
         _terminal.say("\n" + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
     if faults:
         error = MemxcError(faults)
@@ -70,7 +70,7 @@ def command(model: Path, as_json: bool, **asked: Any) -> int:
 
 
 def _words(asked: dict[str, Any]) -> Iterator[str]:
-    """The options as another command line takes them."""
+    """The arguments that give these options to the next command."""
     from memxc.compiler.declaration import fields_of
     from memxc.compiler.options import Options
 
@@ -79,7 +79,7 @@ def _words(asked: dict[str, Any]) -> Iterator[str]:
 
 
 def _folded(rows: Iterable[NodeRow], graph: Graph) -> list[NodeRow]:
-    """The rows as compile goes on from them: what fold-batchnorm takes away is no circuit."""
+    """The rows, with each node that compile folds into another layer marked as folded."""
     from memxc.passes.fold_batchnorm import fold
 
     left = {node.name for node in fold(graph).nodes}

@@ -1,4 +1,4 @@
-"""memxc compile: a trained ONNX model to a folder of netlists and reports."""
+"""memxc compile: compile a trained ONNX model to a folder of netlists and reports."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _begin(args: list[str]) -> None:
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="The folder to write; one that memxc wrote before is replaced.",
+    help="The folder to write. A folder that memxc wrote before is replaced.",
 )
 @click.option(
     "-t",
@@ -42,9 +42,12 @@ def _begin(args: list[str]) -> None:
     default="hfox-128",
     show_default=True,
     metavar="NAME|FILE.toml",
-    help="What the circuit is built from (memxc targets).",
+    help="The devices, wires and amplifiers of the circuit: a name that memxc targets lists, or a "
+    "file.",
 )
-@click.option("--tile", type=_options.TILE, help="Another unit crossbar than the target's.")
+@click.option(
+    "--tile", type=_options.TILE, help="The size of the unit crossbar, if not the target's."
+)
 @_options.declared()
 @click.option(
     "--dialect",
@@ -53,32 +56,34 @@ def _begin(args: list[str]) -> None:
     default=["ngspice"],
     show_default=True,
     metavar="NAME",
-    help="The SPICE the netlist is for (memxc dialects); again for more.",
+    help="The SPICE dialect of the netlist (memxc dialects lists them). Repeat the option to write "
+    "several.",
 )
 @click.option(
     "--report-only",
     is_flag=True,
-    help="The report in seconds, with the same numbers: no netlist, design or mapping is written, "
-    "no baseline is measured, and the steps are not compared with each other.",
+    help="Write only the report, in seconds and with the same numbers: no netlist, design or "
+    "mapping is written, no baseline is measured, and the steps are not compared with each other.",
 )
 @click.option(
     "--large",
     is_flag=True,
-    help="Also a circuit larger than the model's file can account for: minutes, gigabytes.",
+    help="Compile also a circuit that is larger than the model's file can account for. It takes "
+    "minutes and gigabytes.",
 )
 @click.option(
     "--budget",
     type=_options.BUDGET,
-    help="Exit with 1 if the circuit takes more: crossbars, memristors, power, latency, loss (of "
-    "the lossy passes: accuracy where the samples have labels, else relative error). The folder "
-    "is written.",
+    help="Exit with 1 if the circuit needs more than this. The keys are crossbars, memristors, "
+    "power, latency and loss: how much accuracy the lossy passes cost, or without labels their "
+    "relative error. The folder is written all the same.",
 )
 @click.option(
     "--force",
     is_flag=True,
-    help="Replace the folder whatever was added or changed in it, but for simulate/.",
+    help="Replace the folder even if files in it were added or changed. Its simulate/ is kept.",
 )
-@click.option("--quiet", is_flag=True, help="Print errors and warnings only.")
+@click.option("--quiet", is_flag=True, help="Print only errors and warnings.")
 @_options.as_json
 def command(
     model: Path,
@@ -90,7 +95,7 @@ def command(
     as_json: bool,
     **asked: Any,
 ) -> int:
-    """Compile MODEL to a circuit: netlists, reports and mapping, in a folder."""
+    """Compile MODEL to a circuit, and write netlists, reports and mapping to a folder."""
     from memxc.library.compile import compile
 
     with _terminal.progress(quiet) as show:
@@ -102,7 +107,9 @@ def command(
         _terminal.document(build.report.tree())
     _say(build.report, out, quiet or as_json, report_only)
     if not build.ok:
-        passed.append("failed check: the circuit is not known to compute what the network does")
+        passed.append(
+            "failed check: it is not shown that the circuit computes what the network computes"
+        )
     for line in passed:
         _terminal.warn(line)
     return 1 if passed else 0
@@ -121,17 +128,19 @@ def _say(report: Report, out: Path, quiet: bool, only: bool) -> None:
         _terminal.say(f"  {line}")
     if only:
         _terminal.say(f"Written to {out}: report.md, report.html, report.json.")
-        _terminal.say("Next: the same without --report-only, for the netlist and its checks")
+        _terminal.say(
+            "Next: the same command without --report-only, for the netlist and its checks"
+        )
         return
     if _disturbed(report.target):
-        _terminal.say("  all without wires and variation: memxc simulate has them")
+        _terminal.say("  wires and variation are not in these figures: memxc simulate has them")
     _terminal.say(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
     wire = ["--wire"] if "compensate" in [done.name for done in report.passes] else []
     _terminal.say(f"Next: {pasted('memxc', 'verify', out, *wire)}")
 
 
 def _disturbed(target: Target) -> bool:
-    """Whether the circuit has what no figure of the report knows of."""
+    """Whether the target has wires or variation, which no figure of the report contains."""
     varies = ("sigma", "sigma_v", "read_noise", "stuck_at_lrs", "stuck_at_hrs", "drift_time_s")
     return any(
         value

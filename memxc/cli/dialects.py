@@ -1,4 +1,4 @@
-"""memxc dialects: the SPICE languages a netlist can be written in."""
+"""memxc dialects: list the dialects of SPICE in which a netlist can be written."""
 
 from __future__ import annotations
 

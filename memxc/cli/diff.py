@@ -1,4 +1,4 @@
-"""memxc diff: two compiled networks beside each other."""
+"""memxc diff: compare two compiled networks."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 @click.option(
     "--budget",
     type=_options.GROWTH,
-    help="Exit with 1 where B has more than that above A: an amount, or a share of A's.",
+    help="Exit with 1 if B exceeds A by more than this. A limit is an amount, or per cent of A's "
+    "figure.",
 )
 @_options.as_json
 def command(folder_a: Path, folder_b: Path, budget: dict[str, Limit] | None, as_json: bool) -> int:
-    """Compare the reports of DIR_A and DIR_B: settings, resources, power, latency, stages."""
+    """Compare the reports in DIR_A and DIR_B: settings, resources, power, latency, stages."""
     from memxc.build_folder import diff
     from memxc.build_folder.read import manifest
     from memxc.build_folder.report.read import read
@@ -39,7 +40,7 @@ def command(folder_a: Path, folder_b: Path, budget: dict[str, Limit] | None, as_
         _terminal.say(f"A: {folder_a}\nB: {folder_b}\n")
         _terminal.say(diff.text(found))
         if found.same:
-            _terminal.say("\nThe same, as far as the reports say.")
+            _terminal.say("\nThe reports are the same.")
     for line in found.over:
         _terminal.warn(line)
     return 1 if found.over else 0

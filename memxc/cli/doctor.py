@@ -1,4 +1,4 @@
-"""memxc doctor: is everything there, and does it work?"""
+"""memxc doctor: check that everything memxc needs is installed and works."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memxc.errors import MemxcError, printable
 @click.command()
 @_options.as_json
 def command(as_json: bool) -> int:
-    """Check Python, packages, processor, templates, and every SPICE engine by a small circuit."""
+    """Check the installation: Python, packages, processor, templates, plug-ins, SPICE engines."""
     rows = [*_packages(), *_processor(), *_files(), *_engines(), *_plugins()]
     sound = not any(state == "broken" for _, state, _ in rows)
     if as_json:
@@ -41,7 +41,7 @@ def _processor() -> list[tuple[str, str, str]]:
 
 
 def _products() -> tuple[str, str]:
-    """Whether onnxruntime is exact on quantised networks here, measured."""
+    """Measure whether onnxruntime computes quantised networks exactly on this processor."""
     try:
         from memxc.frontend import exact
 
@@ -49,13 +49,13 @@ def _products() -> tuple[str, str]:
     except Exception as error:  # noqa: BLE001 - a package may be missing or broken
         return "broken", f"cannot be measured: {printable(str(error))}"
     if constant:
-        what = f"wrong by up to {constant} of 255 codes: what memxc says of quantised networks is "
-        return "broken", f"{what}held against wrong answers"
+        what = f"onnxruntime is wrong by up to {constant} of 255 codes: memxc would compare "
+        return "broken", f"{what}quantised networks with wrong answers"
     if given:
         return "inexact", (
-            "exact where weights are constants; where they are an input of the model or computed "
-            f"from one, onnxruntime is wrong by up to {given} of 255 codes on this processor, and "
-            "compile, verify and simulate hold such a network against that"
+            "onnxruntime is exact if weights are constants; if they are an input of the model or "
+            f"computed from one, it is wrong by up to {given} of 255 codes on this processor, and "
+            "compile, verify and simulate compare such a network with these wrong answers"
         )
     return "ok", "products are exact"
 
@@ -71,7 +71,7 @@ def _files() -> list[tuple[str, str, str]]:
 
 
 def _plugins() -> list[tuple[str, str, str]]:
-    """What packages of other people add, or would add if it could be used."""
+    """A row for each plug-in, and for each one that cannot be used."""
     from memxc import ops, passes
     from memxc.backends.cost import plugged
 

@@ -1,4 +1,4 @@
-"""memxc simulate: what the circuit scores over a data set."""
+"""memxc simulate: compute the score of the circuit on a data set."""
 
 from __future__ import annotations
 
@@ -19,29 +19,45 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folder", type=FOLDER, metavar="DIR")
 @click.option(
-    "--data", "path", type=FILE, required=True, help="Inputs by name, or x; labels y. An .npz file."
+    "--data",
+    "path",
+    type=FILE,
+    required=True,
+    help="The data set, an .npz file with an array for each input, by its name (or x for a single "
+    "input); labels are called y.",
 )
 @_options.settings
 @click.option(
     "--sweep", type=SWEEP, multiple=True, metavar="KEY=A,B,C",
-    help="Go through values of a key; given again, through all combinations.",
+    help="Simulate each of these values of a key. Repeat the option for all combinations of "
+    "several keys.",
 )  # fmt: skip
-@click.option("--draws", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--draws", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+    help="The number of random draws of the devices at each point.",
+)  # fmt: skip
 @_options.draw_per
 @click.option(
     "--metric", type=click.Choice(["top1", "dice", "iou", "error"]),
-    help="Default: by the labels; error (against the original network) where there are none.",
+    help="The score. By default it follows from the labels; without labels it is error, the "
+    "distance from the original network.",
 )  # fmt: skip
-@click.option("--count", type=click.IntRange(min=1), help="Only the first so many samples.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--plot", is_flag=True, help="Draw the sweep into DIR/simulate/sweep.svg.")
+@click.option(
+    "--count", type=click.IntRange(min=1), metavar="N", help="Use only the first N samples."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
+    help="The seed of the draws.",
+)  # fmt: skip
+@click.option("--plot", is_flag=True, help="Write a picture of the sweep, DIR/simulate/sweep.svg.")
 @_options.as_json
 def command(
     folder: Path, path: Path, count: int | None, plot: bool, as_json: bool, **asked: Any
 ) -> int:
-    """Score the circuit in DIR on a data set: wires, amplifiers and draws of its devices.
+    """Score the circuit in DIR on a data set, with wires, amplifiers and draws of its devices.
 
-    Results are kept in DIR/simulate as they come: what was interrupted goes on when run again.
+    Each score is stored in DIR/simulate as soon as it is known. If the command is interrupted, run
+    it again, and it continues from there.
     """
     from memxc.build_folder import read as folders
     from memxc.library import circuits, data
@@ -60,12 +76,12 @@ def command(
         _terminal.fewer(count, given.count, f"{path} holds")
         kept = folder / folders.RESULTS / folders.SCORES
         with _terminal.progress() as show:
-            _stop.left = f"; run it again to go on from {kept}"
+            _stop.left = f"; run it again, and it continues from {kept}"
             result = circuits.scores(loaded, given, plan, _terminal.countdown(show), _terminal.warn)
     picture = _picture(folder, result) if plot else None
     if plan.draws > 1 and all(len(row.scores) == 1 for row in result.rows):
         _terminal.warn(
-            "nothing is drawn: the target has no variation, so one draw stands for all "
+            "the target has no variation, so there is nothing to draw, and one draw stands for all "
             f"{plan.draws:,}; try --set device.sigma=0.1"
         )
     if as_json:
@@ -90,7 +106,7 @@ def _say(
 ) -> None:
     given = ", ".join(plan.settings)
     with_given = f", with {given}" if given else ""
-    _terminal.say(f"{result.metric} of {result.count:,} samples of {path.name}{with_given}:")
+    _terminal.say(f"{result.metric} over {result.count:,} samples of {path.name}{with_given}:")
     if result.original is not None:
         _terminal.say(f"original network, onnxruntime: {_score(result.metric, result.original)}")
     rows = [
@@ -105,7 +121,7 @@ def _say(
     _terminal.say(units.table(rows, ("circuit", "mean", "spread", "draws")))
     keys = dict.fromkeys(key for row in result.rows for key in row.reprogrammed)
     if keys:
-        _terminal.say(f"* programmed anew for this point: {', '.join(keys)} not as compiled")
+        _terminal.say(f"* programmed again for this point, because it changes {', '.join(keys)}")
     if picture is not None:
         _terminal.say(f"Drawn in {picture}")
     _terminal.say(f"Next: {pasted('memxc', 'twin', folder, '-o', 'twin.onnx')}")

@@ -1,4 +1,4 @@
-"""memxc twin: the circuit as an ONNX model."""
+"""memxc twin: write an ONNX model that behaves like the circuit."""
 
 from __future__ import annotations
 
@@ -23,18 +23,22 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @_options.settings
 @_options.draw_per
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
-    "--draw", type=click.IntRange(min=1), default=1, show_default=True,
-    help="Which of simulate's draws of that seed.",
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
+    help="The seed of the draws.",
+)  # fmt: skip
+@click.option(
+    "--draw", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+    help="The draw to use, counted from 1 as simulate does with the same seed.",
 )  # fmt: skip
 def command(
     folder: Path, output: Path, settings: tuple[str, ...], draw_per: DrawPer, seed: int, draw: int
 ) -> int:
-    """Write an ONNX model of ordinary operators that behaves like the circuit in DIR.
+    """Write an ONNX model that behaves like the circuit in DIR.
 
-    Wires, amplifiers and one draw of the devices are in it; any ONNX tool runs it. Where --set
-    decides how a network is programmed, it is programmed anew, as simulate does.
+    The model has ordinary operators, so any ONNX tool runs it. It contains the wires, the
+    amplifiers and one draw of the devices. If --set changes how a network is programmed, the
+    network is programmed again, as in simulate.
     """
     from memxc.build_folder import write
     from memxc.frontend import serialised
@@ -48,12 +52,16 @@ def command(
         made = serialised(found.model, str(output))
     write.write_file(output, made)
     kinds = (
-        "inputs and outputs as the model's" if found.like_model else "float32, batches of any size"
+        "inputs and outputs as in the model" if found.like_model else "float32, batches of any size"
     )
     _terminal.say(f"{output}: {len(made):,} bytes, {kinds}.")
     if found.point.reprogrammed:
-        _terminal.say(f"Programmed anew: {', '.join(found.point.reprogrammed)} not as compiled.")
+        _terminal.say(
+            f"Programmed again, because --set changes {', '.join(found.point.reprogrammed)}."
+        )
     if found.point.target.device.read_noise:
-        _terminal.say("Every run draws read noise anew; a new session starts at the same numbers.")
+        _terminal.say(
+            "Every run draws new read noise; a new session starts with the same numbers again."
+        )
     _terminal.say(f"Next: {pasted('memxc', 'simulate', folder, '--data', 'DATA.npz')}")
     return 0

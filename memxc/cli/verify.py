@@ -1,4 +1,4 @@
-"""memxc verify: the netlist run in SPICE, stage by stage, against the reference meaning."""
+"""memxc verify: simulate the netlist in SPICE and compare every stage with the design."""
 
 from __future__ import annotations
 
@@ -19,27 +19,51 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", type=FOLDER, metavar="DIR")
-@click.option("--engine", default="auto", show_default=True, help="memxc engines lists them.")
 @click.option(
-    "--samples", type=FILE, help="Other inputs than DIR's: arrays by input name, or x; labels y."
+    "--engine",
+    default="auto",
+    show_default=True,
+    help="The SPICE engine. The command memxc engines lists them.",
 )
-@click.option("--count", type=click.IntRange(min=1), help="Only the first so many samples.")
-@click.option("--stage", help="One stage only, by its name in the report.")
-@click.option("--wire", is_flag=True, help="With the target's wire segments (slow).")
-@click.option("--power", is_flag=True, help="Sum the devices' watts in the engine (ngspice), too.")
+@click.option(
+    "--samples",
+    type=FILE,
+    help="Inputs in place of those in DIR: an array for each input, by its name (or x for a single "
+    "input); labels are called y.",
+)
+@click.option(
+    "--count", type=click.IntRange(min=1), metavar="N", help="Use only the first N samples."
+)
+@click.option("--stage", metavar="NAME", help="Verify only this stage, by its name in the report.")
+@click.option(
+    "--wire", is_flag=True, help="Simulate the resistance of the target's wires, too (slow)."
+)
+@click.option(
+    "--power", is_flag=True, help="Sum the watts of the devices in the engine, too (ngspice)."
+)
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0, min_open=True),
-    help="Largest relative error of a stage; default 1e-6, and 1e-5 with finite gain.",
+    metavar="X",
+    help="The largest relative error that a stage may have. The default is 1e-6, or 1e-5 with "
+    "amplifiers of finite gain.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at work."
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="The number of processes that simulate.",
 )
 @_options.as_json
 def command(
     folder: Path, samples: Path | None, count: int | None, as_json: bool, **asked: Any
 ) -> int:
-    """Simulate the netlist in DIR and compare every stage, and the whole with onnxruntime."""
+    """Simulate the netlist in DIR and compare every stage with the design.
+
+    The outputs are compared with onnxruntime as well.
+    """
     from memxc.library.build import load
 
     build = load(folder)
@@ -78,7 +102,9 @@ def _document(found: Verification) -> Verified:
 def _say(found: Verification) -> None:
     for name in found.changed:
         _terminal.warn(f"changed since it was compiled: {printable(name)}")
-    _terminal.say(f"{found.engine} {found.version}, largest relative error {found.tolerance:g}:")
+    _terminal.say(
+        f"{found.engine} {found.version}; a relative error may be up to {found.tolerance:g}:"
+    )
     names = units.names(stage.name for stage in found.stages)
     rows = [
         (
@@ -104,11 +130,11 @@ def _say(found: Verification) -> None:
     outputs = found.outputs
     if outputs is not None:
         _terminal.say(
-            f"Against onnxruntime: argmax agrees on {outputs.argmax_agree} of {outputs.count}, "
-            f"largest relative error {outputs.max_rel_error:.1e}."
+            f"Compared with onnxruntime: argmax agrees on {outputs.argmax_agree} of "
+            f"{outputs.count}, largest relative error {outputs.max_rel_error:.1e}."
         )
         _terminal.say(
-            f"Against evaluate, from the inputs on: argmax agrees on "
+            f"Compared with the design, from the inputs on: argmax agrees on "
             f"{outputs.evaluate_argmax_agree} of {outputs.count}, "
             f"largest relative error {outputs.evaluate_max_rel_error:.1e}."
         )
@@ -122,7 +148,7 @@ def _say(found: Verification) -> None:
 
 
 def _say_cells(found: Verification) -> None:
-    """What each cell around the crossbars does alone."""
+    """Print how far each cell around the crossbars, simulated alone, is from its function."""
     alone: list[tuple[str, CellResult | LimiterResult]] = [
         *((cell.name, cell) for cell in found.cells),
         *((f"limiter of {each.clip_v:g} V", each) for each in found.limiters),
@@ -137,7 +163,7 @@ def _say_cells(found: Verification) -> None:
         for name, cell in alone
     ]
     if rows:
-        _terminal.say(units.table(rows, ("cell, alone", "range", "error", "")))
+        _terminal.say(units.table(rows, ("cell alone", "range", "error", "")))
 
 
 def _verdict(found: Verification, folder: Path, wire: bool) -> None:
@@ -149,22 +175,24 @@ def _verdict(found: Verification, folder: Path, wire: bool) -> None:
     following = pasted("memxc", "lvs" if wrong else "report", folder)
     if differences:
         places = f"{differences:,} place{'s' * (differences != 1)}"
-        _terminal.say(f"FAILED: the netlist, or a table of it, is not the design in {places}.")
+        _terminal.say(
+            f"FAILED: the netlist, or one of its tables, differs from the design in {places}."
+        )
     if failed:
         _terminal.say(f"FAILED: SPICE and the design disagree in {', '.join(failed)}.")
     elif not found.finite:
-        _terminal.say("FAILED: the distance to onnxruntime is no finite number.")
+        _terminal.say("FAILED: the error against onnxruntime is not a finite number.")
     elif count < every:
         name = shortened(found.stages[0].name)
         _terminal.say(
-            f"ok: SPICE gives what the design says, in {name}; "
-            f"of the {every} stages only this was asked for."
+            f"ok: SPICE agrees with the design in {name}; "
+            f"this is the only one of the {every} stages that was simulated."
         )
         if not found.changed:
             following = pasted("memxc", "verify", folder, *(["--wire"] if wire else []))
     elif not differences:
         _terminal.say(
-            f"ok: SPICE gives what the design says, in {count} of {every} stages; the netlist "
-            "connects them as it does."
+            f"ok: SPICE agrees with the design in {count} of {every} stages, and the netlist "
+            "connects them as the design does."
         )
     _terminal.say(f"Next: {following}")

@@ -1,6 +1,6 @@
-"""What one field of the options declares: its type, its default, and its words.
+"""How an option is declared: as a field with its type, its default and its texts.
 
-The command line, the check of a manifest and the table of docs/cli.md are made from it.
+The command line, the check of a manifest and the table of docs/cli.md are made from these fields.
 """
 
 from __future__ import annotations
@@ -29,13 +29,16 @@ def _owner(option: Callable[P, Option]) -> Callable[Concatenate[Any, P], Any]:
     return own
 
 
-#: A field that stands for no field of a pass: its default, and the arguments of Option. The default
-#: `dict` is an empty one.
+#: Declare an option that belongs to no single pass: its default, and the arguments of Option. The
+#: default `dict` means an empty dict.
 own = _owner(Option)
 
 
 def of(change: type[Pass], name: str, *default: Any) -> Any:
-    """A field that stands for a field of a pass: its words, its default unless another is given."""
+    """Declare an option that sets a field of a pass.
+
+    Its texts are those of the pass, and so is its default unless another one is given.
+    """
     option = replace(declared(change)[name], instead=f"write {change.name}{{{name}=...}}")
     found = default[0] if default else getattr(change, name)
     return field(default=found, metadata={"option": option})
@@ -43,7 +46,7 @@ def of(change: type[Pass], name: str, *default: Any) -> Any:
 
 @dataclass(frozen=True)
 class Declared:
-    """A field of the options by its name, with its type and default."""
+    """One declared option: the name of its field, its type and its default."""
 
     name: str
     option: Option
@@ -52,13 +55,13 @@ class Declared:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values of a type that lists them."""
+        """The values that the option can have, if its type lists them."""
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
 
     def read(self, text: str) -> Any:
-        """The value of a text; of an option that is repeated, one of its values.
+        """The value that a text stands for; for a repeated option, one of its values.
 
-        Raises ValueError, in a sentence, where it can be none.
+        Raises ValueError, with a sentence, if the option cannot have this value.
         """
         value = self.option.read(text) if self.option.read else text
         try:
@@ -67,7 +70,7 @@ class Declared:
             raise ValueError("; ".join(what for _, what in faults(error))) from None
 
     def joined(self, values: Iterable[Any]) -> Any:
-        """The value of an option that is repeated. Raises ValueError where a name comes again."""
+        """The value of a repeated option. Raises ValueError if a name is given twice."""
         if not issubclass(get_origin(self.kind), Mapping):
             return tuple(values)
         found: dict[str, Any] = {}
@@ -77,7 +80,7 @@ class Declared:
         return found
 
     def words(self, values: Any) -> Iterator[str]:
-        """The words of a command line that give these names or values by name."""
+        """The arguments of a command line that give the option these values."""
         join = self.option.separator.join
         if isinstance(values, Mapping):
             for name, parts in values.items():
@@ -87,7 +90,7 @@ class Declared:
 
     @property
     def _single(self) -> Any:
-        """The type of one value of an option that is repeated: of a mapping, a name and a value."""
+        """The type of one value of a repeated option; for a mapping it is a pair (name, value)."""
         if not self.option.repeated:
             return self.kind
         pair: Any = tuple
@@ -112,7 +115,7 @@ def _without_none(kind: Any) -> Any:
 
 
 def faults(error: ValidationError) -> list[tuple[str, str]]:
-    """The name of each field that is wrong, "" for a single value, and a sentence why."""
+    """For each error the name of the field ("" for a single value), and what is wrong with it."""
     return [
         (str(part["loc"][0]) if part["loc"] else "", said(dict(part))) for part in error.errors()
     ]

@@ -6,18 +6,18 @@ from memxc import units
 
 
 def whole(text: str) -> int:
-    """A positive whole number. Raises ValueError if the text is none."""
-    # int() of thousands of digits is refused by Python, with words about its settings.
+    """A positive whole number. Raises ValueError for any other text."""
+    # Python refuses to read thousands of digits, with a message about its own settings.
     if not text.strip().isdecimal() or len(text) > 20 or not 0 < int(text) <= 2**31:
         raise ValueError(f"{text[:20]!r} is not a positive whole number")
     return int(text)
 
 
 def tile(text: str) -> tuple[int, int]:
-    """R or RxC: rows and columns of the unit crossbar. Raises ValueError if it cannot be one."""
+    """R or RxC: rows and columns of the unit crossbar. Raises ValueError if none has this size."""
     sizes = [whole(size) for size in text.split("x")]
     if len(sizes) > 2:
-        raise ValueError("rows, or rows x columns, are wanted")
+        raise ValueError("give the rows, or rows x columns")
     rows, columns = sizes[0], sizes[-1]
     if not 3 <= rows <= 65536 or not 2 <= columns <= 65536:
         raise ValueError("a unit crossbar has 3 to 65536 rows and 2 to 65536 columns")
@@ -28,7 +28,7 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
     """NAME=1x3x48x192: the name of an input and its shape. Raises ValueError."""
     name, equals, sizes = text.rpartition("=")
     if not equals or not name:
-        raise ValueError("an input's name and its shape, NAME=1x3x48x192, are wanted")
+        raise ValueError("give an input's name and its shape, NAME=1x3x48x192")
     return name, tuple(whole(size) for size in sizes.split("x"))
 
 
@@ -36,7 +36,7 @@ def constant(text: str) -> tuple[str, tuple[float, ...]]:
     """NAME=VALUE[,VALUE...]: the name of an input and its numbers. Raises ValueError."""
     name, equals, numbers = text.rpartition("=")
     if not equals or not name:
-        raise ValueError("an input's name and its value, NAME=VALUE, are wanted")
+        raise ValueError("give an input's name and its value, NAME=VALUE")
     return name, tuple(map(units.parse, numbers.split(",")))
 
 
@@ -44,7 +44,7 @@ def span(text: str) -> tuple[float, ...]:
     """LO,HI: two numbers. Raises ValueError."""
     parts = text.split(",")
     if len(parts) != 2:
-        raise ValueError("two numbers with a comma between them are wanted")
+        raise ValueError("give two numbers with a comma between them")
     return tuple(map(units.parse, parts))
 
 
@@ -52,5 +52,5 @@ def words(text: str) -> tuple[str, ...]:
     """A,B,C: words with commas between them. Raises ValueError."""
     found = tuple(part.strip() for part in text.split(","))
     if not all(found):
-        raise ValueError("names with commas between them are wanted")
+        raise ValueError("give names with commas between them")
     return found

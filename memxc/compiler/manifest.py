@@ -1,4 +1,4 @@
-"""The options that the manifest of a folder keeps, read back."""
+"""Read the options back that the manifest of a folder keeps."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from memxc.compiler.options import Settings
 
 
 def read(tree: Mapping[str, Any]) -> Settings:
-    """The options of a manifest, which may be anybody's text; keys that are none do not count.
+    """The options of a manifest. The manifest may be anybody's text; unknown keys are ignored.
 
-    Raises ValueError, in a sentence, with the names of all options that are wrong.
+    Raises ValueError, with a sentence that names all options whose value is wrong.
     """
     try:
         return TypeAdapter(Settings).validate_json(json.dumps(tree), strict=True)
     except ValidationError as error:
         names = dict.fromkeys(name for name, _ in faults(error))
-        what = f"options with a value that none can have: {', '.join(names)}"
+        what = f"these options have a value that they cannot have: {', '.join(names)}"
         raise ValueError(what) from error

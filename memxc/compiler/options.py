@@ -1,6 +1,6 @@
-"""What the user asks a compilation for, and the passes that this stands for.
+"""The options of a compilation, and the pipeline of passes that follows from them.
 
-An option is declared once: at the field of its pass, or here where it belongs to no single pass.
+An option is declared once: at the field of its pass, or here if it belongs to no single pass.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ from memxc.passes.share import Share
 from memxc.passes.tile import Tile
 from memxc.target import Target
 
-#: Passes against wire resistance, in the order that each knows what it has to know of the others.
+#: Passes against wire resistance, in the order in which they run: each needs the results of those
+#: before it.
 Mitigation = Literal["both-ends", "reorder", "compensate"]
 MITIGATIONS: tuple[Mitigation, ...] = get_args(Mitigation)
 
@@ -71,19 +72,23 @@ class Settings:
 
     schedule: Schedule = of(SchedulePass, "mode")
     partition: Policy = of(Partition, "policy")
-    signed: Signed = own("differential", "--signed", "How a negative weight is built.")
+    signed: Signed = own(
+        "differential",
+        "--signed",
+        "Build a negative weight from a pair of devices, or from one device at an inverted input.",
+    )
     batchnorm: Literal["fold", "stage"] = own(
         "fold",
         "--batchnorm",
-        "BatchNormalization in the weights, or as a circuit of its own.",
-        instead=f"leave out {FoldBatchnorm.name} for a circuit of its own",
+        "Fold BatchNormalization into the weights, or build a stage of its own for it.",
+        instead=f"leave out {FoldBatchnorm.name} to build a stage of its own",
     )
     mitigate: tuple[Mitigation, ...] = own(
         (),
         "--mitigate",
-        "Against the resistance of wires: both-ends drives word lines at both ends, "
-        "reorder puts much current near amplifiers and drivers, compensate corrects "
-        "conductances. Verify such a design with --wire.",
+        "Reduce the effect of wire resistance: both-ends drives word lines at both ends, "
+        "reorder moves the largest currents close to amplifiers and drivers, and compensate "
+        "corrects conductances. Verify such a design with --wire.",
         metavar="NAME,...",
         read=forms.words,
         example="--mitigate both-ends,compensate",
@@ -94,8 +99,9 @@ class Settings:
     prune: tuple[str, ...] = own(
         (),
         "--prune",
-        "Weights, lines or crossbars of little effect go: ckf:0.5, ckf-loss:0.01, "
-        "crossbar:0.3, word-line:0.2, bit-line:0.2 ...; again for others, in this order.",
+        "Remove weights, lines or crossbars of little effect, for example ckf:0.5, "
+        "ckf-loss:0.01, crossbar:0.3, word-line:0.2 or bit-line:0.2. Repeat the option to prune "
+        "several times; the order counts.",
         metavar="METHOD:AMOUNT",
         read=pruning.checked,
         example="--prune ckf:0.5",
@@ -106,26 +112,29 @@ class Settings:
     refit: bool = own(
         False,
         "--refit",
-        "What --prune leaves is fitted to answer on the samples as the whole network did.",
+        "Fit the weights that --prune leaves, so that the network answers on the samples as it "
+        "did before.",
         page="pruning.md",
     )
     zeros: Zeros | None = own(
         None,
         "--zeros",
-        "A weight of exactly zero is no device, or a pair at g_min.",
+        "Build no device for a weight of exactly zero (absent), or a pair of devices at g_min "
+        "(parked).",
         default="absent with --prune, else parked",
         page="pruning.md",
     )
     passes: str | None = own(
         None,
         "--passes",
-        "The exact pipeline, from the parts that memxc passes lists.",
+        "Run exactly these passes, in this order. The command memxc passes lists them.",
         metavar='"a{x=1},b"',
     )
     shapes: Mapping[str, tuple[_Size, ...]] = own(
         dict,
         "--shape",
-        "The shape of an input whose size the model leaves open; again for others.",
+        "Set the shape of an input whose size the model leaves open. Repeat the option for other "
+        "inputs.",
         metavar="NAME=1x3x48x192",
         read=forms.shape,
         separator="x",
@@ -136,8 +145,8 @@ class Settings:
     fix: Mapping[str, tuple[FiniteFloat, ...]] = own(
         dict,
         "--fix",
-        "An input of the model becomes a constant: a number, or all numbers of a small "
-        "tensor; again for others.",
+        "Replace an input of the model by a constant: one number, or all numbers of a small "
+        "tensor. Repeat the option for other inputs.",
         metavar="NAME=VALUE,...",
         read=forms.constant,
         example="--fix threshold=0.5",
@@ -147,7 +156,7 @@ class Settings:
     inputs: tuple[str, ...] = own(
         (),
         "--inputs",
-        "Compile a part of the network, from these tensors on.",
+        "Take only the part of the network that begins at these tensors.",
         metavar="NAME,...",
         read=forms.words,
         example="--inputs features",
@@ -156,7 +165,7 @@ class Settings:
     outputs: tuple[str, ...] = own(
         (),
         "--outputs",
-        "Compile a part of the network, up to these tensors.",
+        "Take only the part of the network that ends at these tensors.",
         metavar="NAME,...",
         read=forms.words,
         example="--outputs features,scores",
@@ -165,8 +174,8 @@ class Settings:
     input_range: Annotated[tuple[float, float], AfterValidator(_rising)] = own(
         (0.0, 1.0),
         "--input-range",
-        "The range of the inputs when there are no samples; an input of 8 bits or fewer "
-        "takes all its codes.",
+        "The range of the inputs, used when there are no samples. An input of 8 bits or fewer "
+        "uses all its codes.",
         metavar="LO,HI",
         read=forms.span,
         example="--input-range -1,1",
@@ -175,7 +184,7 @@ class Settings:
     stage_set: tuple[str, ...] = own(
         (),
         "--stage-set",
-        f"One stage otherwise than the rest: {', '.join(stage_set.keys())}; again for others.",
+        f"Set an option of one stage: {', '.join(stage_set.keys())}. Repeat the option for others.",
         metavar="STAGE.KEY=VALUE",
         read=stage_set.checked,
         example="--stage-set conv1.schedule=sequential",
@@ -184,22 +193,22 @@ class Settings:
     seed: Annotated[int, Field(ge=0)] = own(
         0,
         "--seed",
-        "Of the random inputs when there are no samples.",
+        "The seed of the random inputs that are used when there are no samples.",
         metavar="N",
         example="--seed 1",
     )
 
     @property
     def zeros_are(self) -> Zeros:
-        """Where nothing was said, pruning builds no device for a zero."""
+        """The value of --zeros; if it was not given, a pruned network has no device for a zero."""
         return self.zeros or ("absent" if self.prune else "parked")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Options(Settings):
-    """All that a compilation is asked for. `target` has any --tile applied.
+    """All options of a compilation, with its model and its target (any --tile is applied to it).
 
-    Raises MemxcError (usage) with every value that an option cannot have.
+    Raises MemxcError (usage) with one fault for each value that an option cannot have.
     """
 
     model: Path
@@ -207,16 +216,16 @@ class Options(Settings):
     samples: Path | None = own(
         None,
         "--samples",
-        "Inputs for calibration: arrays by input name (or x for a single one), first axis "
-        "samples; labels y. With --refit or --separate half of them is fitted to, and "
-        "losses are measured on the others.",
+        "Inputs for calibration: an array for each input, by its name (or x for a single "
+        "input), with samples along the first axis; labels are called y. --refit and "
+        "--separate fit to half of the samples, and losses are measured on the other half.",
         default="MODEL.samples.npz",
     )
 
     cells: _Cells | None = own(
         None,
         "--cells",
-        "Cells of your own, from the .cir files of a folder, in place of memxc's.",
+        "Use the cells in the .cir files of this folder in place of memxc's.",
         metavar="DIR",
         page="netlist.md",
     )
@@ -237,9 +246,9 @@ class Options(Settings):
 
 
 def pipeline(options: Options) -> list[Pass]:
-    """The passes that the options stand for, without --passes."""
+    """The passes that follow from the options, if --passes is not given."""
     asked = [name for name in MITIGATIONS if name in options.mitigate]
-    # Where zeros are no devices, what holds nothing but zeros is not built.
+    # If a zero has no device, a line or a crossbar of zeros only is not built either.
     lean = [DropLines()] if options.zeros_are == "absent" else []
     return [
         *_graph_passes(options),
@@ -257,7 +266,10 @@ def pipeline(options: Options) -> list[Pass]:
 
 
 def _graph_passes(options: Options) -> Iterator[Pass]:
-    """Normalisations folded, kernels separated, then pruned: a fit would fill zeros again."""
+    """Fold normalisations, separate kernels, then prune.
+
+    Separation comes before pruning, for its fit would fill pruned zeros again.
+    """
     prunes = pruning.asked(options.prune, options.refit)
     yield from (change for change in prunes if pruning.before_folding(change))
     if options.batchnorm == "fold":
@@ -265,6 +277,6 @@ def _graph_passes(options: Options) -> Iterator[Pass]:
     if options.separate is not None:
         yield Separate(ratio=options.separate, partition=options.partition)
     yield from (change for change in prunes if not pruning.before_folding(change))
-    # Parked zeros go onto the circuit as it is, but for lines that were pruned whole.
+    # With parked zeros every weight keeps its devices; only lines that were pruned whole go.
     if options.zeros_are == "absent" or any(isinstance(change, PruneLines) for change in prunes):
         yield DropDeadChannels()

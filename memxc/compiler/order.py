@@ -1,4 +1,4 @@
-"""The passes that the options ask for, in an order that can work."""
+"""The passes of a compilation, and a check of the order that --passes gives."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ from memxc.interfaces import GraphPass, Pass
 
 
 def asked(options: Options) -> list[Pass]:
-    """The passes asked for, in an order that can work."""
+    """The passes that the options ask for.
+
+    Raises MemxcError (usage) if --passes has an order that cannot work, or leaves no place for
+    another option.
+    """
     if options.refit and not options.prune:
         hint = "add --prune; in --passes it is prune-ckf{rest=refitted}"
-        raise fail("usage", "--refit", "there is nothing pruned to fit the rest of", hint)
+        raise fail(
+            "usage",
+            "--refit",
+            "it fits the weights that pruning leaves, but nothing is pruned",
+            hint,
+        )
     if options.passes is None:
         return default_pipeline(options)
     pipeline = passes.parse(options.passes)
@@ -24,20 +33,20 @@ def asked(options: Options) -> list[Pass]:
     kinds = [isinstance(change, GraphPass) for change in pipeline]
     where, faults = f"--passes {options.passes}", []
     if kinds != sorted(kinds, reverse=True):
-        faults.append(Fault("usage", where, "passes over the graph come before all others"))
+        faults.append(Fault("usage", where, "passes over the graph have to come before all others"))
     for name in ("calibrate", "program"):
         if names.count(name) != 1:
             faults.append(Fault("usage", where, f"a circuit needs {name} exactly once"))
     if not faults and names.index("program") < names.index("calibrate"):
-        faults.append(Fault("usage", where, "program comes after calibrate"))
+        faults.append(Fault("usage", where, "program has to come after calibrate"))
     if not faults:
         faults = [Fault("usage", where, what) for what in _misplaced(pipeline)]
     for name, declared in fields_of(Settings).items():
         if declared.option.instead and getattr(options, name) != declared.default:
-            what = f"leaves no place for {declared.option.flag}"
+            what = f"{declared.option.flag} has no effect with --passes"
             faults.append(Fault("usage", where, what, declared.option.instead))
     if options.target.converter.needed and "convert" not in names:
-        what = f"{options.target.name} has converters, which no pass places"
+        what = f"the target {options.target.name} has converters, and no pass places them"
         faults.append(Fault("usage", where, what, "add convert at the end"))
     if faults:
         raise MemxcError(faults)
@@ -45,14 +54,14 @@ def asked(options: Options) -> list[Pass]:
 
 
 def _misplaced(pipeline: Sequence[Pass]) -> Iterator[str]:
-    """What is wrong with the order of passes around program."""
+    """A sentence for each pass that is on the wrong side of program."""
     at = [change.name for change in pipeline].index("program")
     for change in pipeline[:at]:
         if change.programmed:
-            yield f"{change.name} comes after program"
+            yield f"{change.name} has to come after program"
     for change in pipeline[at + 1 :]:
         if not change.programmed:
-            yield f"{change.name} has no work after program"
+            yield f"{change.name} has to come before program"
     later = pipeline[at].options()["levels"] == "later"
     if later and "compensate" not in [change.name for change in pipeline]:
-        yield "program{levels=later} leaves the levels to compensate, which is not there"
+        yield "program{levels=later} leaves the levels to compensate, and compensate is missing"

@@ -1,4 +1,4 @@
-"""--prune METHOD:AMOUNT: what a user asks for as passes."""
+"""Turn --prune METHOD:AMOUNT into passes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from memxc import passes
 from memxc.errors import Fault, MemxcError, like
 from memxc.interfaces import Pass
 
-#: For each method the pass, its options, and the option that the amount is.
+#: For each method the pass, its options, and the option that the amount sets.
 METHODS: dict[str, tuple[str, dict[str, object], str]] = {
     "ckf": ("prune-ckf", {}, "share"),
     "ckf-layer": ("prune-ckf", {"scope": "layer"}, "share"),
@@ -28,7 +28,11 @@ for _unit in ("crossbar", "word-line", "bit-line"):
 
 
 def parse(text: str, refit: bool = False) -> Pass:
-    """The pass of METHOD:AMOUNT. ValueError, in a sentence, where it is none."""
+    """The pass for METHOD:AMOUNT.
+
+    refit: fit the weights that are left to the samples. Raises ValueError, with a sentence, for a
+    text of another form.
+    """
     method, _, amount = text.partition(":")
     if method not in METHODS:
         near = like(method, METHODS)
@@ -37,26 +41,26 @@ def parse(text: str, refit: bool = False) -> Pass:
     try:
         value = float(amount)
     except ValueError:
-        raise ValueError(f"an amount is wanted, {method}:AMOUNT") from None
+        raise ValueError(f"give an amount, {method}:AMOUNT") from None
     name, fixed, key = METHODS[method]
     most = math.inf if key == "threshold" else 1.0
     if not 0 < value < most:
-        words = "a number above 0" if key == "threshold" else "between 0 and 1, both left out"
-        raise ValueError(f"the {key} of {method} is {words}")
+        words = "a number above 0" if key == "threshold" else "above 0 and below 1"
+        raise ValueError(f"the {key} of {method} has to be {words}")
     rest = "refitted" if refit else "kept"
     return passes.available()[name](**{**fixed, key: value, "rest": rest})
 
 
 def checked(text: str) -> str:
-    """METHOD:AMOUNT. Raises ValueError as `parse`."""
+    """The text as it is, METHOD:AMOUNT. Raises ValueError as `parse` does."""
     parse(text)
     return text
 
 
 def asked(texts: Iterable[str], refit: bool = False) -> list[Pass]:
-    """The passes of several. refit: what stays is fitted to the samples.
+    """The passes for several texts METHOD:AMOUNT.
 
-    MemxcError (usage) with all faults.
+    refit: fit the weights that are left to the samples. Raises MemxcError (usage) with all faults.
     """
     found, faults = [], []
     for text in texts:
@@ -70,5 +74,5 @@ def asked(texts: Iterable[str], refit: bool = False) -> list[Pass]:
 
 
 def before_folding(change: Pass) -> bool:
-    """Whether a pass looks at batch normalisations, which fold-batchnorm takes away."""
+    """Whether a pass needs the batch normalisations, so that it runs before fold-batchnorm."""
     return change.options().get("score") == "bn"

@@ -1,4 +1,4 @@
-"""--stage-set STAGE.key=value: options of a single stage."""
+"""Read --stage-set STAGE.key=value: options of a single stage."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from memxc.interfaces import declared
 
 @cache
 def keys() -> dict[str, tuple[str, ...]]:
-    """The values that each key may have, as the fields of the passes declare them.
+    """For each key its values, as the fields of the passes declare them.
 
-    The size of the unit crossbar, `tile`, is the target's, and has no list of values.
+    The key `tile`, the size of the unit crossbar, belongs to the target and has no list of values.
     """
     found: dict[str, tuple[str, ...]] = {}
     for change in passes.available().values():
@@ -27,28 +27,28 @@ def keys() -> dict[str, tuple[str, ...]]:
 
 
 def parse(text: str) -> tuple[str, str, str]:
-    """Stage, key and value of STAGE.key=value. Raises ValueError, in a sentence, if it has none."""
+    """Stage, key and value of STAGE.key=value. Raises ValueError, with a sentence."""
     place, equals, value = text.partition("=")
     stage, dot, key = place.rpartition(".")
     if not (equals and dot and stage and value):
-        raise ValueError("a stage, a key and a value are wanted, STAGE.key=value")
+        raise ValueError("give a stage, a key and a value, STAGE.key=value")
     if key not in keys():
         raise ValueError(f"there is no key {key!r}; keys are {', '.join(keys())}")
     if key == "tile":
         tile(value)
     elif value not in keys()[key]:
-        raise ValueError(f"{key} is {' or '.join(keys()[key])}")
+        raise ValueError(f"{key} has to be {' or '.join(keys()[key])}")
     return stage, key, value
 
 
 def checked(text: str) -> str:
-    """STAGE.key=value. Raises ValueError as `parse`."""
+    """The text as it is, STAGE.key=value. Raises ValueError as `parse` does."""
     parse(text)
     return text
 
 
 def by_stage(texts: Iterable[str]) -> dict[str, dict[str, str]]:
-    """{stage: {key: value}} of several texts. Raises MemxcError (usage) with all faults."""
+    """{stage: {key: value}} for several texts. Raises MemxcError (usage) with all faults."""
     found: dict[str, dict[str, str]] = {}
     faults, known = [], set[str]()
     for text in texts:

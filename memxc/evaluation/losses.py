@@ -41,19 +41,22 @@ class Loss(Part):
     max|a-b| / max|b|, of the output where it is largest.
     """
 
-    samples: Count = Field(description="Samples that the loss is measured on.")
+    samples: Count = Field(description="Number of samples on which the loss is measured.")
     max_abs_error: Number = Field(
-        description="max|a-b| over all outputs and samples, in units of the outputs."
+        description="Largest |a-b| over all outputs and samples, in units of the outputs, where a "
+        "is after the change and b before it."
     )
-    max_rel_error: Number = Field(description="The same relative to the largest |b|.")
+    max_rel_error: Number = Field(description="Largest |a-b|, relative to the largest |b|.")
     metric: Measure = Field(
         description="What `before`, `after` and `lost` are: accuracy or Dice by the labels, or the "
         "relative error."
     )
-    before: Number = Field(description="Score of the network before; 0 where it is an error.")
-    after: Number = Field(description="Score of the network after.")
+    before: Number = Field(
+        description="Score of the network before the change; 0 if the metric is error."
+    )
+    after: Number = Field(description="Score of the network after the change.")
     lost: Number = Field(
-        description="What the score fell by, negative for a gain; or the relative error."
+        description="How much the score fell (negative for a gain), or the relative error."
     )
 
 

@@ -22,8 +22,9 @@ from memxc.ir.bounds import TooLargeError, one_operator
 from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear, Rename
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each
-from memxc.ops._registry import COLUMNS, REASONS, Call, Column, Parts, operator
+from memxc.ops._registry import COLUMNS, REASONS, Column, operator
 from memxc.ops._traits import Channelwise
 
 #: Attributes that are 0 or 1. Runtimes do not agree on what another number means.

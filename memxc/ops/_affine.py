@@ -7,8 +7,8 @@ import numpy as np
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
+from memxc.ops._call import Call, lanes
 from memxc.ops._nets import widened
-from memxc.ops._registry import Call, lanes
 from memxc.ops._windows import Axes, filled, grid, spread
 
 

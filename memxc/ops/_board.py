@@ -17,7 +17,7 @@ from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear, Rename
 from memxc.ir.windows import GROUND, Ints, Windows, identity_windows, ints
-from memxc.ops._registry import Call, Parts
+from memxc.ops._call import Call, Parts
 
 #: A larger number stands for infinity. No voltage can, whatever the volts per unit are.
 LARGEST = 1e9

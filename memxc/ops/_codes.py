@@ -15,7 +15,7 @@ from memxc.ir.graph import Tensor
 from memxc.ir.kinds import bits, code_range
 from memxc.ir.stages import Circuit, Lanes, Rename
 from memxc.ir.windows import Ints, ints, lanewise
-from memxc.ops._registry import Call, Parts, lanes
+from memxc.ops._call import Call, Parts, lanes
 
 ADC = Circuit("adc", converters=1)
 DAC = Circuit("dac", converters=1)

@@ -10,7 +10,7 @@ from memxc.ir.bounds import reckon
 from memxc.ir.graph import Tensor
 from memxc.ir.stages import Circuit, Lanes, Rename
 from memxc.ir.windows import Ints, ints, lanewise
-from memxc.ops._registry import Call
+from memxc.ops._call import Call
 
 
 def each(call: Call, expr: str, circuit: Circuit, keeps_scale: bool = False) -> Lanes:

@@ -15,7 +15,7 @@ from memxc.ops._blocks import (
     ROOT,
     built,
 )
-from memxc.ops._registry import Call
+from memxc.ops._call import Call
 from memxc.ops._steps import Signal, Steps
 
 #: The most factors of one product. Every further multiplier of a chain adds its own error.

@@ -14,7 +14,7 @@ from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Circuit, DeviceKind, Lanes, Linear, Rename, Stage
 from memxc.ir.windows import GROUND, Ints, Windows, ints, lanewise
 from memxc.ops._board import reference
-from memxc.ops._registry import Call, Parts, Shape, lanes
+from memxc.ops._call import Call, Parts, Shape, lanes
 from memxc.ops._windows import Axes, filled, grid, spread
 
 Floats = NDArray[np.float64]

@@ -8,8 +8,8 @@ from memxc.ir.bounds import reckon
 from memxc.ir.kinds import bits
 from memxc.ir.stages import Circuit
 from memxc.ops._board import LARGEST
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import widened
-from memxc.ops._registry import Call, Parts
 from memxc.ops._steps import Signal, Steps
 
 #: Real numbers count as equal within this share of the larger one. float32 is ten times finer, and

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from memxc.ir.bounds import reckon
 from memxc.ir.windows import GROUND, Ints, Windows, ints
-from memxc.ops._registry import Call, Shape
+from memxc.ops._call import Call, Shape
 
 Axes = tuple[int, ...]
 

@@ -7,8 +7,9 @@ import math
 from memxc.ir.expr import SIGMOID
 from memxc.ir.stages import Circuit
 from memxc.ops._blocks import UNBOUNDED
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each, rename
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._traits import OPERANDS, SETTINGS
 
 _RELU = Circuit("relu", opamps=1, diodes=2)

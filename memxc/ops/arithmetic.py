@@ -8,8 +8,9 @@ from memxc.ir.graph import Tensor
 from memxc.ir.stages import Circuit
 from memxc.ops._affine import with_constant
 from memxc.ops._blocks import DIVIDER, NO_DIVISOR, built
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each, together
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._steps import Steps
 from memxc.ops._traits import OPERANDS
 

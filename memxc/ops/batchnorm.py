@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from memxc.ops._affine import along
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._call import Call, Parts
+from memxc.ops._registry import operator
 from memxc.ops._traits import VECTORS
 
 

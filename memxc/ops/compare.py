@@ -7,7 +7,8 @@ real numbers within a millionth of the larger one, and within 1e-9 if both are b
 from __future__ import annotations
 
 from memxc.ops._blocks import COMPARATOR, built
-from memxc.ops._registry import Call, Parts, operator, refused
+from memxc.ops._call import Call, Parts
+from memxc.ops._registry import operator, refused
 from memxc.ops._terms import Terms, near
 from memxc.ops._traits import OPERANDS
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._call import Call, Parts, lanes
+from memxc.ops._registry import operator
 from memxc.ops._windows import grid, map_sinks, map_taps, sliding
 
 #: The attributes of every convolution, with ONNX's defaults.

@@ -6,7 +6,8 @@ import numpy as np
 
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ops._registry import Call, Parts, axes_of, lanes, operator
+from memxc.ops._call import Call, Parts, axes_of, lanes
+from memxc.ops._registry import operator
 from memxc.ops._traits import beside_channels
 from memxc.ops._windows import filled, grid, spread
 

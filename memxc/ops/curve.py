@@ -23,9 +23,10 @@ from memxc.ops._blocks import (
     SUM,
     built,
 )
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each, rename, widened
 from memxc.ops._power import power
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._traits import OPERANDS
 
 #: ln(1 + exp(x)), with exponentials of negative numbers only.

@@ -19,7 +19,8 @@ from memxc.ir.bounds import KERNEL, reckon
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
-from memxc.ops._registry import Call, Parts, Shape, lanes, operator
+from memxc.ops._call import Call, Parts, Shape, lanes
+from memxc.ops._registry import operator
 from memxc.ops._windows import bordered, channels_first, grid, lattice, map_sinks
 from memxc.ops.conv import ATTRS
 

@@ -12,7 +12,8 @@ from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Circuit, Lanes, Linear
 from memxc.ir.windows import Ints, ints, lanewise
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._call import Call, Parts, lanes
+from memxc.ops._registry import operator
 from memxc.ops._windows import grid, spread
 
 

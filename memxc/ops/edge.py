@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from memxc.ir.stages import Digital
-from memxc.ops._registry import Call, Parts, axes_of, axis_of, operator
+from memxc.ops._call import Call, Parts, axes_of, axis_of
+from memxc.ops._registry import operator
 
 
 @operator("Softmax", attrs={"axis": None})

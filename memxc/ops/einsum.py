@@ -12,8 +12,9 @@ from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import DeviceKind, Linear
 from memxc.ir.windows import Ints, ints
+from memxc.ops._call import Call, Parts, lanes
 from memxc.ops._nets import rename
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._registry import operator
 from memxc.ops._windows import grid, spread
 
 _Labels = list[str]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from memxc.ir.windows import Ints, ints
+from memxc.ops._call import Call, Parts, axis_of
 from memxc.ops._nets import rename, within
-from memxc.ops._registry import Call, Parts, axis_of, operator
+from memxc.ops._registry import operator
 
 
 @operator("Gather", attrs={"axis": 0})

@@ -6,8 +6,9 @@ import numpy as np
 
 from memxc.ir.bounds import reckon
 from memxc.ir.windows import ints
+from memxc.ops._call import Call, Parts, axes_of
 from memxc.ops._nets import rename, widened
-from memxc.ops._registry import Call, Parts, axes_of, operator
+from memxc.ops._registry import operator
 from memxc.ops._windows import bordered
 
 _MODES = ("DCR", "CRD")

@@ -6,8 +6,9 @@ import numpy as np
 
 from memxc.ir.bounds import reckon
 from memxc.ops._blocks import MULTIPLIER, RECTIFIER, SUM, built
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each, together
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._steps import Steps
 from memxc.ops._traits import OPERANDS
 

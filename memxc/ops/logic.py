@@ -9,8 +9,9 @@ from memxc.ir.bounds import reckon
 from memxc.ir.windows import Ints, ints
 from memxc.ops._blocks import COMPARATOR, DIFFERENCE, FULL_WAVE, MULTIPLIER, RECTIFIER, SUM, built
 from memxc.ops._board import Board
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._terms import Terms
 from memxc.ops._traits import OPERANDS
 

@@ -10,8 +10,9 @@ import numpy as np
 from memxc.ir.kernel import Kernel
 from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._blocks import EXPONENTIAL, LEAST, LOGARITHM, MOST_EXPONENT, MULTIPLIER, SUM, built
+from memxc.ops._call import Call, Parts, lanes
 from memxc.ops._power import magnitudes
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._registry import operator
 from memxc.ops._steps import Steps
 from memxc.ops._windows import bordered, grid
 

@@ -13,8 +13,9 @@ import numpy as np
 from memxc.ir.bounds import reckon
 from memxc.ir.windows import Ints, ints
 from memxc.ops._board import LARGEST, Board
+from memxc.ops._call import Call, Parts, axes_of
 from memxc.ops._nets import rename
-from memxc.ops._registry import COLUMNS, Call, Parts, axes_of, operator
+from memxc.ops._registry import COLUMNS, operator
 from memxc.ops._traits import Channelwise
 from memxc.ops._windows import Sliding, bordered, inside, sliding
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from memxc.ops._blocks import CODES, COMPARATOR, FULL_WAVE, MULTIPLIER, RECTIFIER, SUM, built
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._traits import OPERANDS
 
 #: A number that is so little below a whole number counts as that: noise must not move a code.

@@ -11,9 +11,10 @@ from memxc.ir.bounds import KERNEL, TERM, reckon
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Circuit, Lanes, Linear
 from memxc.ir.windows import Ints, Windows, ints
+from memxc.ops._call import Call, Parts, lanes
 from memxc.ops._nets import rename
 from memxc.ops._power import magnitudes, norm_of, root
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._registry import operator
 from memxc.ops._steps import Steps
 from memxc.ops._traits import SETTINGS
 from memxc.ops._windows import (

@@ -19,8 +19,9 @@ from memxc.ir.graph import Graph, Node, Tensor
 from memxc.ir.kinds import code_range
 from memxc.ir.stages import Lanes
 from memxc.ir.windows import lanewise
+from memxc.ops._call import Call, Parts, lanes
 from memxc.ops._codes import ADC, coded, from_codes, positive, positive_step, scalar
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._registry import operator
 from memxc.ops.conv import ATTRS, conv
 from memxc.ops.dense import matmul
 

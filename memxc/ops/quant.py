@@ -12,6 +12,7 @@ from memxc.ir.kinds import bits, code_range
 from memxc.ir.stages import Circuit
 from memxc.ir.windows import Ints, ints
 from memxc.ops._blocks import COMPARATOR, built
+from memxc.ops._call import Call, Parts
 from memxc.ops._codes import (
     ADC,
     DAC,
@@ -23,7 +24,7 @@ from memxc.ops._codes import (
     shifted,
 )
 from memxc.ops._nets import each, rename
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._terms import near
 from memxc.ops._traits import SETTINGS, Channelwise
 

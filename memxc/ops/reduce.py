@@ -7,8 +7,9 @@ from math import prod
 from memxc.ir.bounds import TERM, reckon
 from memxc.ir.stages import Circuit
 from memxc.ops import _blocks
+from memxc.ops._call import Call, Parts
 from memxc.ops._power import MOST_FACTORS, magnitudes, root
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._steps import Signal, Steps
 from memxc.ops._traits import beside_channels
 from memxc.ops._windows import Axes

@@ -13,12 +13,13 @@ from math import inf, prod
 
 import numpy as np
 
-from memxc.ir.bounds import KERNEL, reckon
+from memxc.ir.bounds import KERNEL, one_operator, reckon
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._board import Board, level
-from memxc.ops._registry import Call, Parts, axes_of, lanes, operator
+from memxc.ops._call import Call, Parts, axes_of, lanes
+from memxc.ops._registry import operator
 from memxc.ops._resample import Floats, ResampledAxis, Sampling, cubic, linear, nearest
 from memxc.ops._traits import SETTINGS, Channelwise
 from memxc.ops._windows import grid, lattice
@@ -208,8 +209,12 @@ def _parts(axis: ResampledAxis) -> Iterator[_Part]:
 
 def _by(rows: Floats) -> list[Ints]:
     """Return the numbers of rows, equal rows together."""
-    _, which = np.unique(rows, axis=0, return_inverse=True)
-    return [ints(np.flatnonzero(which.reshape(-1) == k)) for k in range(int(which.max()) + 1)]
+    _, which, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+    order = np.argsort(which.reshape(-1), kind="stable")
+    # Counted by itself: `_resized` counts the kernels of all axes together.
+    with one_operator():
+        reckon(len(counts), KERNEL)
+    return [ints(part) for part in np.split(order, np.cumsum(counts)[:-1])]
 
 
 def _kernel(frame: Ints, before: list[int], out: Ints, parts: tuple[_Part, ...]) -> Kernel:

@@ -6,8 +6,9 @@ import numpy as np
 
 from memxc.ir.windows import GROUND, Ints, ints
 from memxc.ops._board import Board
+from memxc.ops._call import Call, Parts, axis_of
 from memxc.ops._nets import rename, within
-from memxc.ops._registry import Call, Parts, axis_of, operator
+from memxc.ops._registry import operator
 
 
 @operator("ScatterND", since=11, attrs={"reduction": "none"}, integers=True)

@@ -11,8 +11,9 @@ import numpy as np
 from memxc.ir.stages import Circuit
 from memxc.ops._affine import with_constant
 from memxc.ops._blocks import SUM, UNBOUNDED, built
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import widened
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._steps import Signal, Steps
 from memxc.ops._traits import OPERANDS
 

@@ -7,8 +7,9 @@ import numpy as np
 from memxc.ir.stages import Rename
 from memxc.ir.windows import ints
 from memxc.ops._board import Board
+from memxc.ops._call import Call, Parts, axes_of, axis_of
 from memxc.ops._nets import rename
-from memxc.ops._registry import Call, Parts, axes_of, axis_of, operator
+from memxc.ops._registry import operator
 from memxc.ops._traits import OPERANDS, SETTINGS
 
 

@@ -15,7 +15,7 @@ from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ir.windows import Ints, Windows, ints
+from memxc.ir.windows import ints
 
 Mask = NDArray[np.bool_]
 
@@ -87,8 +87,5 @@ def _rows(kernel: Kernel) -> Kernel:
         values = dense.reshape(kernel.groups, -1)
     else:
         cell_left = ints(kernel.cell[rows])
-    return replace(kernel, values=values, cell=cell_left, taps=_lines(kernel.taps, rows))
-
-
-def _lines(windows: Windows, lines: Ints) -> Windows:
-    return replace(windows, offset=ints(windows.offset[lines]))
+    taps = replace(kernel.taps, offset=ints(kernel.taps.offset[rows]))
+    return replace(kernel, values=values, cell=cell_left, taps=taps)

@@ -29,7 +29,7 @@ class Partition(DesignPass):
         metadata={
             "option": Option(
                 "--partition",
-                "How sub-images share a crossbar.",
+                "How places of a convolution share a crossbar.",
                 page="partition.md",
                 per_stage=True,
             )

@@ -27,7 +27,8 @@ class Schedule(DesignPass):
         metadata={
             "option": Option(
                 "--schedule",
-                "A crossbar for every place, or one that takes turns.",
+                "Build a crossbar for every place (parallel), or one that computes the places in "
+                "turn (sequential).",
                 per_stage=True,
             )
         },

@@ -56,8 +56,8 @@ class Separate(GraphPass):
         metadata={
             "option": Option(
                 "--separate",
-                "3D kernels made depthwise and pointwise (2D + 1D), in this share of the layers "
-                "that can be.",
+                "Replace 3D kernels by a depthwise and a pointwise kernel (2D + 1D) in this share "
+                "of the layers that allow it.",
                 metavar="RATIO",
                 read=units.parse,
                 example="--separate 0.5",

@@ -15,21 +15,23 @@ SCHEMA: Final = "memxc-simulate/1"
 
 
 class Point(Part):
-    """A point of the sweep: the scores of its draws."""
+    """A point of the sweep, with the scores of its draws."""
 
-    settings: dict[str, str] = Field(description="Value of each key of the sweep.")
+    settings: dict[str, str] = Field(
+        description="The value of each key of the sweep at this point."
+    )
     reprogrammed: tuple[str, ...] = Field(
-        description="Keys for which the network was programmed anew for this point."
+        description="Keys for which the network was programmed again for this point."
     )
     mean: Number = Field(description="Mean of the scores.")
     spread: Number = Field(
-        description="Standard deviation of the scores (n - 1); 0 of a single one."
+        description="Standard deviation of the scores (with n - 1); 0 if there is one score."
     )
     scores: tuple[Number, ...] = Field(min_length=1, description="The score of each draw.")
 
 
 class Simulated(Part):
-    """What the circuit scores over a data set."""
+    """The scores of a circuit on a data set."""
 
     schema_: Literal["memxc-simulate/1"] = Field(
         validation_alias="schema",
@@ -40,17 +42,19 @@ class Simulated(Part):
         description="top1, dice and iou are scores by the labels, 0 to 1; error is relative to the "
         "largest output of the original network."
     )
-    count: Count = Field(description="Samples.")
+    count: Count = Field(description="Number of samples.")
     original: Number | None = Field(
-        description="Score of the original network in onnxruntime; null where the metric is an "
-        "error, or the folder holds no copy of the model."
+        description="Score of the original network in onnxruntime; null if the metric is error, "
+        "or if the folder holds no copy of the model."
     )
     settings: tuple[Annotated[str, Field(pattern="=")], ...] = Field(
-        validation_alias="set", serialization_alias="set", description="KEY=VALUE of every --set."
+        validation_alias="set",
+        serialization_alias="set",
+        description="The KEY=VALUE of each --set.",
     )
-    seed: int = Field(ge=0, description="What all draws come from.")
+    seed: int = Field(ge=0, description="The seed of all draws.")
     draw_per: DrawPer = Field(
-        description="Whether each placed crossbar has a draw of its own, or each definition."
+        description="Whether devices are drawn for each placed crossbar or for each definition."
     )
     rows: tuple[Point, ...] = Field(min_length=1, description="The points of the sweep.")
     warnings: tuple[str, ...] = Field(description="Warnings about the data.")

@@ -13,21 +13,23 @@ SCHEMA: Final = "memxc-verify/1"
 
 
 class CrossbarWatts(Part):
-    """Watts of the crossbars of a stage, from the same volts in two ways."""
+    """Watts of the crossbars of a stage, computed from the same volts in two ways."""
 
     engine: Number = Field(description="Watts that the engine summed over the devices.")
     report: Number = Field(description="Watts by the formula of the report.")
 
 
 class StageResult(Part):
-    """One stage: what was simulated, and how far it is from evaluate on the same input volts."""
+    """One stage: what was simulated, and its error against the design on the same input volts."""
 
     name: str = Field(description="Name of the stage.")
-    decks: Count = Field(description="Circuits that the engine was given.")
-    devices: Count = Field(description="Devices in them.")
-    seconds: Amount = Field(description="Seconds that the simulation took here.")
-    max_abs_error_v: Number = Field(description="Largest distance from evaluate in volts.")
-    max_rel_error: Number = Field(description="The same relative to the largest volts.")
+    decks: Count = Field(description="Number of circuits that the engine simulated.")
+    devices: Count = Field(description="Number of devices in these circuits.")
+    seconds: Amount = Field(description="Seconds that the simulation took on this machine.")
+    max_abs_error_v: Number = Field(description="Largest difference from the design, in volts.")
+    max_rel_error: Number = Field(
+        description="Largest difference, relative to the largest expected voltage."
+    )
     ok: bool = Field(description="Whether the relative error is within the tolerance.")
     crossbar_w: CrossbarWatts | None = Field(
         default=None, description="With --power: watts of the crossbars; null without."
@@ -35,98 +37,104 @@ class StageResult(Part):
 
 
 class CellResult(Part):
-    """A cell alone, over the whole range that its signals may take."""
+    """A cell, simulated alone over the whole range of its signals."""
 
     name: str = Field(description="Name of the cell's template.")
     range_v: Number = Field(
-        description="Volts up to which its inputs went to both sides; of an amplifier its output."
+        description="The inputs went from minus to plus this many volts; for an amplifier, its "
+        "output."
     )
-    max_abs_error_v: Number = Field(description="Largest distance in volts from what is right.")
+    max_abs_error_v: Number = Field(
+        description="Largest difference from the function of the cell, in volts."
+    )
     max_rel_error: Number = Field(
-        description="The same relative to the largest volts that it should have given."
+        description="Largest difference, relative to the largest expected voltage."
     )
     ok: bool = Field(description="Whether the relative error is within the tolerance.")
 
 
 class LimiterResult(Part):
-    """A limiter alone."""
+    """A limiter, simulated alone."""
 
     clip_v: Amount = Field(description="Volts at which it clips.")
     range_v: Number = Field(
-        description="Volts up to which its input went to both sides: the swing of the op-amps, at "
-        "least twice the clip."
+        description="The input went from minus to plus this many volts: the swing of the op-amps, "
+        "and at least twice `clip_v`."
     )
-    max_abs_error_v: Number = Field(description="Largest distance in volts from what is right.")
-    max_rel_error: Number = Field(description="The same relative to the clip.")
+    max_abs_error_v: Number = Field(
+        description="Largest difference from an ideal limiter, in volts."
+    )
+    max_rel_error: Number = Field(description="Largest difference, relative to `clip_v`.")
     ok: bool = Field(description="Whether the relative error is within the tolerance.")
 
 
 class Outputs(Part):
-    """The simulated network against onnxruntime, and against evaluate from the inputs on."""
+    """The outputs of the simulated network, compared with onnxruntime and with the design."""
 
-    count: Count = Field(description="Samples.")
+    count: Count = Field(description="Number of samples.")
     max_abs_error: Number = Field(
-        description="Largest distance from onnxruntime, in units of the outputs."
+        description="Largest difference from onnxruntime, in units of the outputs."
     )
-    max_rel_error: Number = Field(description="The same relative to the largest output.")
+    max_rel_error: Number = Field(description="Largest difference, relative to the largest output.")
     argmax_agree: Count = Field(
-        description="Samples whose largest number is at the same place as in onnxruntime, in every "
-        "output."
+        description="Number of samples in which the largest number of every output is at the same "
+        "index as in onnxruntime."
     )
     evaluate_max_rel_error: Number = Field(
-        description="Largest distance from evaluate (with --wire: of the effective matrices), "
-        "relative to the largest output."
+        description="Largest difference from the design (with --wire: from its effective "
+        "matrices), relative to the largest output."
     )
     evaluate_argmax_agree: Count = Field(
-        description="Samples whose largest number is at the same place as in evaluate."
+        description="Number of samples in which the largest number of every output is at the same "
+        "index as in the design."
     )
     metric: Metric | None = Field(
-        description="How `score` and `original_score` are measured; null without labels."
+        description="The metric of `score` and `original_score`; null without labels."
     )
     score: Share | None = Field(
         description="Score of the first output of the simulated network; null without labels."
     )
     original_score: Share | None = Field(
-        description="Score of onnxruntime's first output; null without labels."
+        description="Score of the first output in onnxruntime; null without labels."
     )
 
 
 class Engine(Part):
-    """The SPICE engine that simulated."""
+    """The SPICE engine that was used."""
 
     name: str = Field(description="Its name: `memxc engines` lists them.")
     version: str = Field(description="Its version.")
 
 
 class Verified(Part):
-    """What verify found of a folder."""
+    """The result of verify for a folder."""
 
     schema_: Literal["memxc-verify/1"] = Field(
         validation_alias="schema",
         serialization_alias="schema",
         description="Name and version of this schema.",
     )
-    engine: Engine = Field(description="The SPICE engine that simulated.")
-    tolerance: Number = Field(description="Largest relative error that is allowed.")
+    engine: Engine = Field(description="The SPICE engine that was used.")
+    tolerance: Number = Field(description="The largest relative error that is allowed.")
     changed: tuple[str, ...] = Field(
-        description="Files of the folder that are not what the manifest says."
+        description="Files of the folder that were changed since it was compiled."
     )
     stages: tuple[StageResult, ...] = Field(description="The stages that were simulated.")
     cells: tuple[CellResult, ...] = Field(
-        description="Every other cell of the stages above, alone."
+        description="Each cell of these stages that is not a limiter, simulated alone."
     )
     limiters: tuple[LimiterResult, ...] = Field(
-        description="Each limiter cell alone, once for each clip of the stages above."
+        description="The limiter, simulated alone at each voltage at which these stages clip."
     )
     outputs: Outputs | None = Field(
-        description="null with --stage, and where onnxruntime gave no answer."
+        description="The outputs, compared; null with --stage, or if onnxruntime gave no answer."
     )
     differences: Count | None = Field(
-        description="Places where the netlist, or a table of it, is not the design, as `memxc lvs` "
-        "finds them; null with --stage."
+        description="Number of places where the netlist or one of its tables differs from the "
+        "design, as in `memxc lvs`; null with --stage."
     )
     warnings: tuple[str, ...] = Field(description="Warnings about the data.")
     ok: bool = Field(
-        description="Whether every part is within the tolerance, the distance from onnxruntime is "
-        "finite, and the netlist is the design."
+        description="Whether every error is within the tolerance, the error against onnxruntime is "
+        "a finite number, and the netlist agrees with the design."
     )

@@ -167,13 +167,14 @@ def test_verify_one_stage_and_a_stage_that_does_not_exist(memxc, out):
 def test_one_stage_is_not_taken_for_the_whole(memxc, out):
     lines = memxc("verify", out, "--stage", "conv", "--count", "1").out.splitlines()
     assert lines[-2] == (
-        "ok: SPICE gives what the design says, in conv; of the 4 stages only this was asked for."
+        "ok: SPICE agrees with the design in conv; this is the only one of the 4 stages that was "
+        "simulated."
     )
     assert lines[-1] == f"Next: memxc verify {out}"
     lines = memxc("verify", out, "--count", "1").out.splitlines()
     assert lines[-2:] == [
-        "ok: SPICE gives what the design says, in 4 of 4 stages; the netlist connects them as it "
-        "does.",
+        "ok: SPICE agrees with the design in 4 of 4 stages, and the netlist connects them as the "
+        "design does.",
         f"Next: memxc report {out}",
     ]
 
@@ -188,7 +189,10 @@ def test_verify_reads_what_stands_between_the_stages(memxc, out):
     top.write_text("".join(lines))
     done = memxc("verify", out, "--count", "1")
     assert done.code == 1
-    assert "FAILED: the netlist, or a table of it, is not the design in 2 places." in done.out
+    assert (
+        "FAILED: the netlist, or one of its tables, differs from the design in 2 places."
+        in done.out
+    )
     assert "ok: SPICE" not in done.out
     assert done.out.splitlines()[-1] == f"Next: memxc lvs {out}"
     found = memxc("verify", out, "--count", "1", "--json").json

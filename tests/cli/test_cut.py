@@ -82,7 +82,7 @@ def test_the_folder_holds_the_part_between_tensors(memxc, forked, tmp_path):
     assert np.abs(r).max() > 0.1
 
 
-def test_the_folder_can_be_programmed_anew(memxc, forked, tmp_path):
+def test_the_folder_can_be_programmed_again(memxc, forked, tmp_path):
     out, data = tmp_path / "out", tmp_path / "data.npz"
     np.savez(data, a=np.random.default_rng(2).uniform(0, 1, (3, 3, 4)))
     assert memxc("compile", forked, "-o", out, "--inputs", "a", "--outputs", "y").code == 0

@@ -76,7 +76,7 @@ def test_text_names_settings_quantities_and_stages(memxc, folders):
     assert "options.schedule" in out
     assert "conv|`1" in out
     assert "-" in next(line for line in out.splitlines() if line.startswith("loss"))
-    assert "The same" in memxc("diff", folders[0], folders[0]).out
+    assert "are the same" in memxc("diff", folders[0], folders[0]).out
 
 
 @pytest.mark.parametrize(
@@ -163,8 +163,8 @@ def test_losses_of_two_kinds_are_not_the_same(memxc, model, tmp_path):
         assert done.code == 0
     done = memxc("diff", tmp_path / "a", tmp_path / "b")
     assert "loss.metric  error  dice" in done.out
-    assert "The same" not in done.out
-    assert "The same" in memxc("diff", tmp_path / "a", tmp_path / "a").out
+    assert "are the same" not in done.out
+    assert "are the same" in memxc("diff", tmp_path / "a", tmp_path / "a").out
 
 
 @pytest.mark.parametrize(

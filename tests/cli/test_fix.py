@@ -62,7 +62,7 @@ def test_the_folder_holds_the_network_with_its_constants(memxc, scaled, tmp_path
     np.testing.assert_allclose(twin.run(None, {"x": x})[0], answer(x), atol=1e-5)
 
 
-def test_the_folder_can_be_programmed_anew(memxc, scaled, tmp_path):
+def test_the_folder_can_be_programmed_again(memxc, scaled, tmp_path):
     out, data = tmp_path / "out", tmp_path / "data.npz"
     np.savez(data, x=np.random.default_rng(2).uniform(0, 1, (3, 4, 2)))
     assert memxc("compile", scaled, "-o", out, *FIXED).code == 0

@@ -118,8 +118,8 @@ def test_a_sweep_goes_through_all_combinations(memxc, out, data):
 
 def test_nothing_to_draw_is_told(memxc, out, data):
     told = (
-        "nothing is drawn: the target has no variation, so one draw stands for all 1,000; try "
-        "--set device.sigma=0.1\n"
+        "the target has no variation, so there is nothing to draw, and one draw stands for all "
+        "1,000; try --set device.sigma=0.1\n"
     )
     for more in ((), ("--json",), ("--sweep", "wire.r_bit_line=1,2")):
         done = memxc("simulate", out, "--data", data, "--draws", "1000", *more)
@@ -322,7 +322,7 @@ def test_a_result_that_is_kept_is_not_computed_again(memxc, out, data, monkeypat
 @pytest.mark.parametrize(
     "what", ["design", "target", "data", "seed", "metric", "draw-per", "count"]
 )
-def test_anything_else_is_computed_anew(memxc, model, out, data, what, tmp_path):
+def test_anything_else_is_computed_again(memxc, model, out, data, what, tmp_path):
     def asked(*args):
         return memxc("simulate", out, "--data", data, "--set", "device.sigma=0.3", *args).code
 
@@ -357,7 +357,7 @@ def test_a_key_set_to_what_it_is_is_nothing_else(memxc, out, data):
     assert lines(out) == kept
 
 
-def test_another_version_of_memxc_computes_anew(memxc, out, data, monkeypatch):
+def test_another_version_of_memxc_computes_again(memxc, out, data, monkeypatch):
     ask(memxc, out, "--data", data)
     kept = len(lines(out))
     monkeypatch.setattr("memxc.simulate.__version__", "99.0")
@@ -375,7 +375,7 @@ def test_a_last_line_cut_short_is_computed_again(memxc, out, data):
     assert sum(line.endswith("}") for line in lines(out)) == 3
 
 
-def test_levels_are_programmed_anew(memxc, model, out, data, tmp_path):
+def test_levels_are_programmed_again(memxc, model, out, data, tmp_path):
     found = ask(memxc, out, "--data", data, "--metric", "error", "--sweep", "device.levels=0,2,5")
     rows = found["rows"]
     assert [row["reprogrammed"] for row in rows] == [[], ["device.levels"], ["device.levels"]]
@@ -390,7 +390,7 @@ def test_levels_are_programmed_anew(memxc, model, out, data, tmp_path):
     done = memxc("simulate", out, "--data", data, "--sweep", "device.levels=0,2")
     assert "device.levels=2 *" in done.out
     assert "device.levels=0 *" not in done.out
-    assert "* programmed anew for this point: device.levels" in done.out
+    assert "* programmed again for this point, because it changes device.levels" in done.out
 
 
 def test_levels_of_a_network_calibrated_on_random_inputs(memxc, model, data, tmp_path):

@@ -28,7 +28,7 @@ def test_verify_with_closed_streams(out):
         ["bash", "-c", f"{line} <&- 2>&-"], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0
-    assert "ok: SPICE gives what the design says" in done.stdout
+    assert "ok: SPICE agrees with the design" in done.stdout
     assert done.stderr == ""
 
 

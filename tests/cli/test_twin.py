@@ -1,4 +1,4 @@
-"""memxc twin writes the circuit that simulate scored, also where --set programs it anew."""
+"""memxc twin writes the circuit that simulate scored, also if --set programs it again."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def score(model, twin, x):
 
 
 def simulated(memxc, out, *settings, draws=1):
-    """The scores that simulate has for the draws, and the keys it programmed anew for."""
+    """The scores of simulate's draws, and the keys for which it programmed the network again."""
     data = out.parent / "data.npz"
     args = [word for setting in settings for word in ("--set", setting)]
     done = memxc("simulate", out, "--data", data, *args, "--draws", draws, "--seed", 5, "--json")
@@ -123,12 +123,12 @@ def test_every_key_is_tried():
 def test_a_key_that_decides_programming(memxc, net, out, x, states, key):
     settings = *WIRES, SET[key].format(states=states)
     (as_compiled,), _ = simulated(memxc, out, *WIRES)
-    (asked,), anew = simulated(memxc, out, *settings)
-    assert key in anew
+    (asked,), again = simulated(memxc, out, *settings)
+    assert key in again
     assert asked != pytest.approx(as_compiled, rel=1e-2)  # or the key would not show below
     found, said = twinned(memxc, net, out, x, *settings)
     assert found == pytest.approx(asked, rel=1e-4)
-    assert f"Programmed anew: {', '.join(anew)} not as compiled." in said
+    assert f"Programmed again, because --set changes {', '.join(again)}." in said
 
 
 def test_several_keys_and_draws(memxc, net, out, x):
@@ -136,8 +136,8 @@ def test_several_keys_and_draws(memxc, net, out, x):
         "device.levels=4", "device.r_on=2e4", "crossbar.rows=9", "crossbar.columns=4",
         "device.sigma=0.2",
     )  # fmt: skip
-    scores, anew = simulated(memxc, out, *settings, draws=3)
-    assert anew == ["device.r_on_ohm", "device.levels", "crossbar.rows", "crossbar.columns"]
+    scores, again = simulated(memxc, out, *settings, draws=3)
+    assert again == ["device.r_on_ohm", "device.levels", "crossbar.rows", "crossbar.columns"]
     assert len(set(scores)) == 3
     for draw in (1, 3):
         found, _ = twinned(memxc, net, out, x, *settings, draw=draw)
@@ -151,11 +151,11 @@ def test_another_range_with_drawn_devices(memxc, net, out, x):
     assert twinned(memxc, net, out, x, *settings)[0] == pytest.approx(scores[0], rel=1e-4)
 
 
-def test_nothing_is_programmed_anew_for_other_keys(memxc, net, out, x):
-    scores, anew = simulated(memxc, out, *WIRES, "device.levels=0")
+def test_nothing_is_programmed_again_for_other_keys(memxc, net, out, x):
+    scores, again = simulated(memxc, out, *WIRES, "device.levels=0")
     found, said = twinned(memxc, net, out, x, *WIRES, "device.levels=0")
-    assert anew == []
-    assert "anew" not in said
+    assert again == []
+    assert "rogrammed again" not in said
     assert found == pytest.approx(scores[0], rel=1e-4)
 
 
@@ -167,7 +167,7 @@ def faults(done):
 
 
 @pytest.mark.parametrize("lost", ["gone", "another"])
-def test_what_cannot_be_programmed_anew_is_the_fault_of_simulate(memxc, out, x, tmp_path, lost):
+def test_what_cannot_be_programmed_again_is_the_fault_of_simulate(memxc, out, x, tmp_path, lost):
     data, file = out.parent / "data.npz", tmp_path / "twin.onnx"
     out = shutil.copytree(out, tmp_path / "out", ignore=shutil.ignore_patterns("simulate"))
     model = out / "model.onnx"

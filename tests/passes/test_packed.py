@@ -1,4 +1,4 @@
-"""packed against every layout that there is, each really built and counted."""
+"""packed, compared with every possible layout, each of which is built and counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def count(kernels, lines):
 
 
 def cheapest(kernel, lines):
-    """The fewest unit crossbars over all patches and blocks, tried one by one."""
+    """Return the fewest unit crossbars over all patches and blocks, tried one by one."""
     found = [count([kernel], lines)]
     flat = _flat(kernel)
     form = kernel_shape(flat)

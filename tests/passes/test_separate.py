@@ -1,4 +1,4 @@
-"""separate: exact where a kernel has the rank, nearest on the samples where it has not."""
+"""separate: exact for a kernel of that rank, and the nearest pair on the samples otherwise."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def network(layers, size=(9, 7)):
 
 
 def images(count, channels, size=(9, 7), seed=1, smooth=True):
-    """Smooth pictures whose channels have to do with each other, as those of a network do."""
+    """Return smooth pictures with correlated channels, as in a network."""
     noise = RNG(seed).normal(size=(count, channels, size[0] + 4, size[1] + 4))
     if smooth:
         mixed = noise + 2 * noise.mean(axis=1, keepdims=True)
@@ -157,7 +157,7 @@ def test_a_system_with_too_many_unknowns_is_not_solved(monkeypatch):
 
 
 def test_later_layers_make_up_for_earlier_ones():
-    # The second layer as it would be behind the first one's true answers does worse.
+    # Fitting the second layer to the true inputs, and not to the changed ones, is worse.
     layers = [(near_low_rank(6, 6, (3, 3), seed), None, {}) for seed in range(2)]
     graph, x = network(layers), images(80, 6)
     both = Separate().run(graph, context(x)).ir

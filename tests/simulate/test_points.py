@@ -37,7 +37,7 @@ def design(model, chosen, folder):
 
 
 @pytest.mark.parametrize("key", OTHER)
-def test_keys_that_give_another_design_are_programmed_anew(model, tmp_path, key):
+def test_keys_that_give_another_design_are_programmed_again(model, tmp_path, key):
     hfox = target.load("hfox-128")
     (point,) = points(SweepPlan((f"{key}={OTHER[key]}",)), hfox)
     assert point.target != hfox
@@ -46,7 +46,7 @@ def test_keys_that_give_another_design_are_programmed_anew(model, tmp_path, key)
     assert same == (key not in PROGRAMMED)
 
 
-def test_all_that_is_programmed_anew_is_named():
+def test_all_that_is_programmed_again_is_named():
     settings = ("device.levels=4", "wire.r_source=3", "amplifier.swing_v=2")
     (point,) = points(SweepPlan(settings), target.load("hfox-128"))
     assert point.reprogrammed == ("device.levels", "amplifier.swing_v")

@@ -1,6 +1,6 @@
 """The rows of a report: what each figure is, its unit, and where it comes from.
 
-They are apart from what measures them, so that a report can be read without it.
+The code that measures them is elsewhere, so that a report can be read without importing it.
 """
 
 from __future__ import annotations
@@ -15,45 +15,50 @@ from memxc.documents import Amount, Count, OfStage, Part, Share
 class Counts(Part):
     """The counts of a bill of materials."""
 
-    crossbars: Count = Field(description="Unit crossbars that are placed.")
+    crossbars: Count = Field(description="Number of unit crossbars in the circuit.")
     memristors: Count = Field(
-        description="Devices on all placed crossbars: weights and biases, both signs. A "
-        "BatchNormalization that is kept as a stage has memristors and no unit crossbar."
+        description="Number of devices on all placed crossbars, for weights and biases of both "
+        "signs. A BatchNormalization that is a stage of its own has memristors and no unit "
+        "crossbar."
     )
     memristors_defined: Count = Field(
-        description="The same, where equal crossbars count once: each definition of the netlist."
+        description="Number of memristors if each definition of the netlist counts once, however "
+        "often it is placed."
     )
     memristors_off: Count = Field(
-        description="Those of `memristors` that the netlist writes with the digits of g_min."
+        description="Those of `memristors` that the netlist writes with the same digits as g_min."
     )
     word_lines: Count = Field(description="Word lines (inputs) of all placed crossbars.")
     bit_lines: Count = Field(description="Bit lines (columns) of all placed crossbars.")
     driven_ends: Count = Field(
-        description="Ends of word lines with a feed line from a driver: two where both are driven."
+        description="Ends of word lines with a feed line from a driver. A word line that is driven "
+        "at both ends counts two."
     )
-    opamps: Count = Field(description="All op-amps, those that work as inverters among them.")
+    opamps: Count = Field(description="Number of op-amps, inverters included.")
     inverters: Count = Field(
-        description="Those of `opamps` that invert: op-amp 1 of a differential pair, or with "
-        "inverted inputs one a net (sequential: one a port)."
+        description="Those of `opamps` that invert: op-amp 1 of each differential pair; with "
+        "inverted inputs one for each net, or in a sequential stage one for each port."
     )
-    diodes: Count = Field(description="Diodes of the circuits of lane functions, such as ReLU.")
-    limiters: Count = Field(description="Limiters behind amplifiers, which clip their volts.")
+    diodes: Count = Field(description="Diodes in the circuits of lane functions such as ReLU.")
+    limiters: Count = Field(
+        description="Limiters behind amplifiers, which clip their output voltages."
+    )
     multipliers: Count = Field(description="Analog multipliers.")
     converters: Count = Field(
         description="Analog-to-digital and digital-to-analog converters of quantised networks."
     )
     resistors: Count = Field(
-        description="Fixed resistors in place of weights (average pooling): neither memristors nor "
-        "on crossbars."
+        description="Fixed resistors in place of weights, as in average pooling. They are not on "
+        "crossbars and are not among the memristors."
     )
     periods: Count = Field(
-        description="Calculation periods, one after the other, until every output of a stage is "
-        "known; in all, their sum over the stages."
+        description="Calculation periods until every output of a stage is known; in the total, the "
+        "sum over all stages."
     )
 
 
 class Bill(Counts):
-    """A bill of materials as the report has it."""
+    """A bill of materials in the report."""
 
     utilisation: Share | None = Field(
         description="Share of the places (rows x columns) of the placed unit crossbars that hold a "
@@ -62,10 +67,10 @@ class Bill(Counts):
 
 
 class Kind(OfStage):
-    """The first columns of the bills of all stages."""
+    """The first columns of the bill of materials of a stage."""
 
     kind: str = Field(
-        description="What the stage is built of: memristor, resistor or batchnorm, or the name of "
+        description="What the stage is made of: memristor, resistor or batchnorm, or the name of "
         "the circuit of its lanes."
     )
 
@@ -75,26 +80,26 @@ class StageBill(Bill, Kind):
 
 
 class Power(Part):
-    """Watts; `+` adds them, and keeps the larger neuron."""
+    """Watts. `+` adds them, and keeps the larger `neuron_max_w`."""
 
     total_w: Amount = Field(description="Watts of crossbars and amplifiers together.")
     crossbar_w: Amount = Field(
-        description="Watts of all placed devices: the sum of V^2 G, the mean over the samples "
-        "(`power.assumptions` says what it leaves out)."
+        description="Watts of all placed devices: the sum of V^2 G, as the mean over the samples. "
+        "`power.assumptions` says what is not included."
     )
     amplifier_w: Amount = Field(
-        description="Static watts of all op-amps: `target.amplifier.power_w` of each."
+        description="Static watts of all op-amps, `target.amplifier.power_w` for each."
     )
     neuron_max_w: Amount = Field(
-        description="Watts of the devices of the worst bit line (pair) of memristors, with every "
-        "word line at the most volts that can occur on it."
+        description="Watts of the memristors of the worst bit line (or pair of bit lines), with "
+        "every word line at the largest voltage that can occur on it."
     )
 
     @classmethod
     def of(
         cls, crossbar_w: float = 0.0, amplifier_w: float = 0.0, neuron_max_w: float = 0.0
     ) -> Power:
-        """These watts, and their total."""
+        """The power with these parts and their total."""
         return Power(
             total_w=crossbar_w + amplifier_w,
             crossbar_w=crossbar_w,
@@ -120,10 +125,10 @@ class StagePower(Power, OfStage):
 
 
 class Consumption(Power):
-    """The watts of a network, and what an inference takes of them."""
+    """The watts of a network, and the energy of an inference."""
 
     energy_per_inference_j: Amount = Field(
-        description="Joules of an inference: total watts times `inference_s` of the latency."
+        description="Joules for an inference: `total_w` times `latency.inference_s`."
     )
 
     @classmethod
@@ -140,13 +145,17 @@ class Latency(Part):
     """
 
     critical_path_stages: Count = Field(
-        description="Stages on the critical path: crossbars, resistor networks, circuits of lanes."
+        description="Stages on the critical path: crossbars, resistor networks and circuits of "
+        "lanes."
     )
     periods: Count = Field(
-        description="Calculation periods on it. A sequential stage takes one a place, others one."
+        description="Calculation periods on the critical path. A sequential stage takes one for "
+        "each place, any other stage one."
     )
     stage_time_s: Amount = Field(description="Seconds of a period: `target.crossbar.stage_time_s`.")
-    inference_s: Amount = Field(description="Seconds of an inference: periods times stage time.")
+    inference_s: Amount = Field(
+        description="Seconds for an inference: `periods` times `stage_time_s`."
+    )
 
 
 class Area(Part):
@@ -154,33 +163,37 @@ class Area(Part):
 
     total_m2: Amount = Field(description="Square metres of crossbars and amplifiers together.")
     crossbar_m2: Amount = Field(
-        description="Square metres of all places of the unit crossbars, empty or not, and of the "
-        "memristors beside them: `target.crossbar.cell_area_m2` of each."
+        description="Square metres of all places of the unit crossbars, empty ones included, and "
+        "of memristors that are on no unit crossbar: `target.crossbar.cell_area_m2` for each."
     )
     amplifier_m2: Amount = Field(
-        description="Square metres of all op-amps: `target.amplifier.area_m2` of each."
+        description="Square metres of all op-amps, `target.amplifier.area_m2` for each."
     )
 
 
-#: What this way of counting says nothing about.
+#: A figure that the papers do not give.
 NotCounted = Annotated[None, Field(description="null: the papers do not count these.")]
 
 
 class KernelBill(Part):
-    """A bill of materials as the papers count it; null where they say nothing."""
+    """A bill of materials as the papers count it. What they do not count is null."""
 
     kernels: Count = Field(description="Kernels of the network.")
-    crossbars: Count = Field(description="One for each kernel.")
-    memristors: Count = Field(description="Devices; a weight or a bias of zero counts, too.")
+    crossbars: Count = Field(description="Crossbars, one for each kernel.")
+    memristors: Count = Field(
+        description="Number of devices; weights and biases of zero count as well."
+    )
     word_lines: Count = Field(description="Word lines (inputs) of all kernels.")
     bit_lines: Count = Field(description="Bit lines (columns) of all kernels.")
-    opamps: Count = Field(description="All op-amps, those that work as inverters among them.")
+    opamps: Count = Field(description="Number of op-amps, inverters included.")
     inverters: Count = Field(description="Those of `opamps` that invert.")
     inverters_shared: Count = Field(
-        description="The inverters that are left where all kernels of a layer take turns at those "
-        "of one kernel."
+        description="Number of inverters if the kernels of a layer use the inverters of one kernel "
+        "in turn."
     )
-    memristors_defined: Count = Field(description="As `memristors`: nothing is shared.")
+    memristors_defined: Count = Field(
+        description="The same as `memristors`, for nothing is shared."
+    )
     memristors_off: NotCounted
     driven_ends: NotCounted
     diodes: NotCounted
@@ -196,25 +209,26 @@ class PerKernel(Part):
     """The network counted as the papers count, with signed weights built in two ways."""
 
     differential: KernelBill = Field(
-        description="(M+1) x 2 devices a kernel, and two op-amps, of which one inverts."
+        description="(M+1) x 2 devices and two op-amps for each kernel; one of the op-amps inverts."
     )
     inverted_inputs: KernelBill = Field(
-        description="(2M+1) x 1 devices a kernel, one op-amp and M inverters."
+        description="(2M+1) x 1 devices, one op-amp and M inverters for each kernel."
     )
 
 
 class StageLayout(OfStage):
-    """How a kernel of a stage is laid out: what one unit crossbar holds of it, at most."""
+    """How a kernel of a stage is laid out: the largest part of it on one unit crossbar."""
 
     kind: Literal["3D", "2D", "1D", "dense", "irregular"] = Field(
         description="3D (channels x taps), 2D (depthwise), 1D (pointwise), dense (one place) or "
         "irregular (no patches)."
     )
     patch: tuple[Count, ...] = Field(
-        description="Places along each axis of the map; empty for one place after the other."
+        description="Number of places along each axis of the output; empty if one crossbar serves "
+        "one place."
     )
-    channels: Count = Field(description="Channels in a block.")
-    filters: Count = Field(description="Filters in a block.")
+    channels: Count = Field(description="Input channels in a block.")
+    filters: Count = Field(description="Output channels in a block.")
     groups: Count = Field(description="Groups of the convolution in a block.")
     rows: Count = Field(description="Inputs that one crossbar holds.")
     columns: Count = Field(description="Signed outputs that one crossbar holds.")
@@ -222,19 +236,27 @@ class StageLayout(OfStage):
 
 
 class RuleCounts(Part):
-    """Unit crossbars by kind of kernel. Biases and dense layers are not in the sums."""
+    """Unit crossbars by kind of kernel. The sums do not include biases and dense layers."""
 
     kernels_3d: Count = Field(
-        validation_alias="3d", serialization_alias="3d", description="Of 3D convolutions."
+        validation_alias="3d",
+        serialization_alias="3d",
+        description="Unit crossbars of 3D convolutions.",
     )
     kernels_2d: Count = Field(
-        validation_alias="2d", serialization_alias="2d", description="Of depthwise convolutions."
+        validation_alias="2d",
+        serialization_alias="2d",
+        description="Unit crossbars of depthwise convolutions.",
     )
     kernels_1d: Count = Field(
-        validation_alias="1d", serialization_alias="1d", description="Of pointwise convolutions."
+        validation_alias="1d",
+        serialization_alias="1d",
+        description="Unit crossbars of pointwise convolutions.",
     )
-    dense: Count = Field(description="Of dense layers, as `none` lays them out.")
-    irregular: Count = Field(description="Of kernels without patches.")
+    dense: Count = Field(
+        description="Unit crossbars of dense layers, laid out as with `--partition none`."
+    )
+    irregular: Count = Field(description="Unit crossbars of kernels without patches.")
     total: Count = Field(description="The sum of 3d, 2d and 1d.")
     as_3d: Count = Field(
         description="The total, if every 2D kernel and the 1D kernel behind it were one 3D kernel."
@@ -243,16 +265,16 @@ class RuleCounts(Part):
 
 
 class SubImages(Part):
-    """Unit crossbars by the sub-image rule of Oh, An and Min (2023): docs/papers.md."""
+    """Unit crossbars by the sub-image rule of Oh, An and Min (2023). See docs/papers.md."""
 
     square: RuleCounts = Field(description="With square patches, as in the paper.")
     rectangular: RuleCounts = Field(description="With rectangular patches.")
 
 
 class Baseline(Part):
-    """What the same network costs in an older way of building."""
+    """What the same network costs if it is built in another, older way."""
 
-    name: str = Field(description="The older way: inverted inputs, paper rule or im2col.")
+    name: str = Field(description="The other way: inverted inputs, paper rule or im2col.")
     resources: Bill = Field(description="Bill of materials.")
     power: Consumption = Field(description="Watts and joules.")
     latency: Latency = Field(description="Periods and seconds of the critical path.")

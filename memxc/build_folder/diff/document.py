@@ -13,24 +13,24 @@ SCHEMA: Final = "memxc-diff/1"
 
 
 class Setting(Part):
-    """A key of the model, the target or the options that is not the same in both reports."""
+    """A key of the model, the target or the options that differs between the reports."""
 
     key: str = Field(description="The key, with dots between its parts.")
-    a: Any = Field(description="Its value in A; null where A has none.")
-    b: Any = Field(description="Its value in B; null where B has none.")
+    a: Any = Field(description="Its value in A; null if A has none.")
+    b: Any = Field(description="Its value in B; null if B has none.")
 
 
 class Quantity(Part):
-    """A quantity of both reports, whether it differs or not."""
+    """A figure of both reports, whether it differs or not."""
 
-    name: str = Field(description="Its name, as `--budget` has it.")
+    name: str = Field(description="Its name, as in `--budget`.")
     unit: Unit = Field(description="W, J, s or m2; empty for a count or a share.")
-    a: Number | None = Field(description="null where it was not measured.")
-    b: Number | None = Field(description="null where it was not measured.")
+    a: Number | None = Field(description="Its value in A; null if it was not measured.")
+    b: Number | None = Field(description="Its value in B; null if it was not measured.")
 
 
 class Devices(Part):
-    """What is compared of a stage: counts as `resources` has them, and watts as `power`."""
+    """The figures of a stage that are compared: counts from `resources`, and watts from `power`."""
 
     crossbars: Count = Field(description="Unit crossbars.")
     memristors: Count = Field(description="Memristors.")
@@ -40,16 +40,16 @@ class Devices(Part):
 
 
 class Stage(Part):
-    """A stage that is not the same, with the stage that stands for it in the other report."""
+    """A stage that differs, with the stage that corresponds to it in the other report."""
 
-    stage: str = Field(description="Its name in A, or in B where A has none.")
-    stage_b: str | None = Field(description="Its name in B; null where B has none.")
-    a: Devices | None = Field(description="The stage in A; null where A has none.")
-    b: Devices | None = Field(description="The stage in B; null where B has none.")
+    stage: str = Field(description="Its name in A, or its name in B if A has no such stage.")
+    stage_b: str | None = Field(description="Its name in B; null if B has no such stage.")
+    a: Devices | None = Field(description="The stage in A; null if A has no such stage.")
+    b: Devices | None = Field(description="The stage in B; null if B has no such stage.")
 
 
 class Comparison(Part):
-    """Two reports compared."""
+    """The comparison of two reports."""
 
     a: str = Field(description="The first folder, as it was given.")
     b: str = Field(description="The second folder, as it was given.")
@@ -59,16 +59,16 @@ class Comparison(Part):
         description="Name and version of this schema.",
     )
     settings: tuple[Setting, ...] = Field(
-        description="Keys of the model, the target and the options that are not the same."
+        description="Keys of the model, the target and the options that differ."
     )
     quantities: tuple[Quantity, ...] = Field(
-        description="All quantities that are compared, whether they differ or not."
+        description="All figures that are compared, whether they differ or not."
     )
-    stages: tuple[Stage, ...] = Field(description="The stages that are not the same.")
-    over: tuple[str, ...] = Field(description="A sentence for each budget that is passed.")
+    stages: tuple[Stage, ...] = Field(description="The stages that differ.")
+    over: tuple[str, ...] = Field(description="A sentence for each budget that is exceeded.")
 
     @property
     def same(self) -> bool:
-        """Whether nothing that is compared differs."""
+        """Whether everything that is compared is the same."""
         moved = any(row.a != row.b for row in self.quantities)
         return not (moved or self.settings or self.stages)

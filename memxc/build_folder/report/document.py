@@ -1,4 +1,4 @@
-"""The model of report.json. The rows of costs stand with what measures them, in backends/cost."""
+"""The model of report.json. The rows of costs are in backends/cost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Tensor(Part):
     """An input or an output of the network."""
 
     name: str = Field(description="Its name in the model.")
-    shape: tuple[Count, ...] = Field(description="Its shape, the batch first.")
+    shape: tuple[Count, ...] = Field(description="Its shape, with the batch axis first.")
 
 
 class Model(Part):
@@ -50,47 +50,52 @@ class Model(Part):
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the model's file.")
     opset: Count = Field(description="Version of ONNX's operators that the model asks for.")
     parameters: Count = Field(
-        description="Numbers in the model's constant tensors, each tensor once, zeros too. Shapes, "
-        "axes and indices (int64, bool) are none."
+        description="Number of values in the model's constant tensors, zeros included, each tensor "
+        "once. Shapes, axes and indices (int64, bool) do not count."
     )
     macs: Count = Field(
-        description="Multiplications of an inference before pruning, those by zero too."
+        description="Multiplications for an inference before pruning, those by zero included."
     )
     inputs: tuple[Tensor, ...] = Field(description="Inputs of the network.")
     outputs: tuple[Tensor, ...] = Field(description="Outputs of the network.")
 
 
 class Rung(Part):
-    """How far a step of the compilation is from the step before it, on the network's outputs."""
+    """How much a step of the compilation changed the outputs of the network."""
 
     start: str = Field(
-        validation_alias="from", serialization_alias="from", description="The step before."
+        validation_alias="from",
+        serialization_alias="from",
+        description="The name of the step before.",
     )
-    end: str = Field(validation_alias="to", serialization_alias="to", description="The step.")
+    end: str = Field(
+        validation_alias="to", serialization_alias="to", description="The name of the step."
+    )
     max_abs_error: Number = Field(
-        description="max|a-b| over all outputs and samples, in units of the outputs."
+        description="Largest |a-b| over all outputs and samples, in units of the outputs, where a "
+        "is after the step and b before it."
     )
-    max_rel_error: Number = Field(description="The same relative to the largest |b|.")
+    max_rel_error: Number = Field(description="Largest |a-b|, relative to the largest |b|.")
 
 
 class Fidelity(Part):
-    """How far the circuit is from the network."""
+    """How much the circuit differs from the network."""
 
     reference: Literal["onnxruntime", "onnx.reference"] | None = Field(
-        description="Program that answered for the original network; null where none did or none "
-        "was asked."
+        description="The program that computed the original network; null if none could, or if "
+        "none was asked."
     )
     passed: bool | None = Field(
-        description="Whether the first rung was measured and is no longer than 1e-3; null with "
-        "--report-only."
+        description="Whether the first rung was measured and its relative error is at most 1e-3; "
+        "null with --report-only."
     )
     rungs: tuple[Rung, ...] = Field(
-        description="How far each step of the compilation is from the step before it; the first is "
-        "the lowered network against `reference`. Empty with --report-only."
+        description="How much each step of the compilation changed the outputs. The first rung "
+        "compares the lowered network with `reference`. Empty with --report-only."
     )
     loss: Loss | None = Field(
-        description="What all lossy passes lost together; null where there was none, or none was "
-        "measured."
+        description="What all lossy passes lost together; null if there was no such pass, or if "
+        "losses were not measured."
     )
 
 
@@ -108,72 +113,83 @@ class Size(Part):
     __pydantic_extra__: dict[str, Number]
 
     crossbars: Count = Field(description="Unit crossbars.")
-    memristors: Count = Field(description="Memristors; before programming, those it will take.")
+    memristors: Count = Field(
+        description="Memristors; before programming, the number that will be needed."
+    )
     multiplications: Count = Field(
-        description="Multiplications of an inference by weights other than zero, over all places."
+        description="Multiplications for an inference by weights other than zero, over all places."
     )
     parameters: Count = Field(
-        description="Weights and biases other than zero, once a definition; of a batch "
-        "normalization a scale and a bias a channel."
+        description="Weights and biases other than zero, once for each definition; a batch "
+        "normalization has a scale and a bias for each channel."
     )
     saturated: Count | None = Field(
-        default=None, description="Pairs that `compensate` left at a limit of their range."
+        default=None,
+        description="Number of pairs that `compensate` left at a limit of their range.",
     )
     circuit_error: Number | None = Field(
         default=None,
-        description="Error of the circuit with its wires, relative to the largest output; only of "
-        "passes against wire resistance.",
+        description="Error of the circuit with its wires, relative to the largest output. Only "
+        "passes against wire resistance have it.",
     )
-    circuit_top1: Share | None = Field(default=None, description="Its accuracy by the labels.")
-    circuit_dice: Share | None = Field(default=None, description="Its Dice score by the labels.")
+    circuit_top1: Share | None = Field(
+        default=None, description="Accuracy of the circuit with its wires."
+    )
+    circuit_dice: Share | None = Field(
+        default=None, description="Dice score of the circuit with its wires."
+    )
 
     @model_serializer(mode="wrap")
     def _measured(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What was not measured has no key."""
+        """Leave out the keys of figures that were not measured."""
         return {key: value for key, value in whole(self).items() if value is not None}
 
 
 class PassRow(Part):
-    """What a pass did."""
+    """The record of a pass."""
 
     name: str = Field(description="Name of the pass: `memxc passes` lists them.")
     options: dict[str, Any] = Field(description="Options of the pass.")
     exact: bool = Field(description="Whether the pass keeps the outputs.")
     before: Size = Field(description="Size of the network before the pass.")
     after: Size = Field(
-        description="Size after the pass, and the figures of the pass by their names."
+        description="Size of the network after the pass, and the figures of the pass by their "
+        "names."
     )
     loss: Loss | Nothing = Field(
-        description="What a lossy pass lost; a table without keys where nothing was measured."
+        description="What a lossy pass lost; a table without keys if it was not measured."
     )
 
 
 class Resources(Part):
-    """What the circuit is built of, as it was compiled and as the papers count it."""
+    """The parts of the circuit, as it was compiled and as the papers count."""
 
     total: Bill = Field(description="Bill of materials of the circuit.")
     stages: tuple[StageBill, ...] = Field(description="Bill of materials of each stage.")
     layouts: tuple[StageLayout, ...] = Field(description="How each kernel is laid out.")
     per_kernel: PerKernel = Field(
-        description="The network counted as the papers count: each kernel of M inputs on its own, "
-        "as the network was given, whatever is pruned or separated later."
+        description="The parts of the network as the papers count them: each kernel of M inputs on "
+        "its own, before pruning and separation."
     )
     sub_images: SubImages = Field(
-        description="Unit crossbars by the sub-image rule of Oh, An and Min (2023): docs/papers.md."
+        description="Unit crossbars by the sub-image rule of Oh, An and Min (2023). See "
+        "docs/papers.md."
     )
 
 
 class Power(Consumption):
-    """The watts of the circuit."""
+    """The watts of the circuit, and of each stage."""
 
-    assumptions: tuple[str, ...] = Field(description="What the watts take for granted.")
+    assumptions: tuple[str, ...] = Field(
+        description="What the watts include and what they leave out."
+    )
     stages: tuple[StagePower, ...] = Field(description="Watts of each stage.")
 
 
 class Digital(OfStage):
     """A stage at the edge of the network that stays digital."""
 
-    function: str = Field(description="What it computes, such as softmax.")
+    function: str = Field(description="The function that it computes, such as softmax.")
     options: dict[str, Any] = Field(description="Attributes of the function.")
 
 
@@ -187,35 +203,36 @@ class Report(Part):
     )
     memxc: str = Field(description="Version of memxc that wrote the report.")
     model: Model = Field(description="The network that was compiled.")
-    target: Target = Field(description="What the circuit is built from.")
+    target: Target = Field(description="The devices, wires and amplifiers of the circuit.")
     options: dict[str, Any] = Field(
-        description="Options of the compilation, as `settings` has them with their types."
+        description="Options of the compilation. In Python, `settings` has them with their types."
     )
-    samples: Count = Field(description="Inputs that calibration, losses and power are measured on.")
-    fidelity: Fidelity = Field(description="How far the circuit is from the network.")
-    passes: tuple[PassRow, ...] = Field(description="All passes in their order.")
-    resources: Resources = Field(description="What the circuit is built of.")
+    samples: Count = Field(description="Number of samples for calibration, losses and power.")
+    fidelity: Fidelity = Field(description="How much the circuit differs from the network.")
+    passes: tuple[PassRow, ...] = Field(description="All passes, in their order.")
+    resources: Resources = Field(description="The parts of the circuit.")
     power: Power = Field(description="Watts of the circuit.")
     latency: Latency = Field(description="Periods and seconds of the critical path.")
     area: Area = Field(description="Square metres of the circuit.")
     baselines: tuple[Baseline, ...] = Field(
-        description="The same network in the older ways; empty with --report-only."
+        description="The same network built in other, older ways; empty with --report-only."
     )
     costs: Mapping[str, Mapping[str, bool | int | float | str | None]] = Field(
         default_factory=dict,
         exclude_if=lambda costs: not costs,
-        description="Figures of plug-ins, by the names of the cost and the figure; absent without.",
+        description="Figures of plug-ins, by the names of the cost and the figure; absent if there "
+        "are none.",
     )
     digital: tuple[Digital, ...] = Field(
         description="Stages at the edge of the network that stay digital."
     )
-    warnings: tuple[str, ...] = Field(description="What the user has to know of the figures.")
+    warnings: tuple[str, ...] = Field(description="What the user has to know about the figures.")
 
     @property
     def settings(self) -> Settings:
-        """The options by their types, with their defaults where an older report has none.
+        """The options with their types; an option that an older report lacks has its default.
 
-        Raises MemxcError (bad-design) with the names of those that have no such value.
+        Raises MemxcError (bad-design) with the names of the options that have a wrong value.
         """
         from memxc.compiler import manifest, stage_set  # noqa: PLC0415 - they import all passes
 
@@ -232,5 +249,5 @@ class Report(Part):
     def _same_stages(self) -> Self:
         names = [[row.stage for row in part.stages] for part in (self.resources, self.power)]
         if names[0] != names[1]:
-            raise ValueError("resources and power have not the same stages")
+            raise ValueError("resources and power list different stages")
         return self

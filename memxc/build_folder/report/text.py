@@ -1,4 +1,4 @@
-"""The report for a terminal: a few lines and a table."""
+"""Write the report for a terminal: a few lines and a table."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ def text(report: Report) -> str:
 
 
 def summary(report: Report) -> list[str]:
-    """What a user wants to know first, a line each."""
+    """The figures that a user wants first, one line each."""
     total, watts, time = report.resources.total, report.power, report.latency
-    used = "" if total.utilisation is None else f", {total.utilisation:.1%} of their places"
+    used = (
+        "" if total.utilisation is None else f", which take {total.utilisation:.1%} of their places"
+    )
     return [
-        f"{total.crossbars:,} unit crossbars of {sizes(report)}, "
+        f"{total.crossbars:,} unit crossbars of {sizes(report)} with "
         f"{total.memristors:,} memristors{used}",
         f"{total.opamps:,} op-amps, {total.inverters:,} of them inverters; "
-        f"{units.area(report.area.total_m2)}",
-        f"{units.text(watts.total_w, 'W')}: crossbars {units.text(watts.crossbar_w, 'W')}, "
+        f"area {units.area(report.area.total_m2)}",
+        f"power {units.text(watts.total_w, 'W')}: crossbars {units.text(watts.crossbar_w, 'W')}, "
         f"amplifiers {units.text(watts.amplifier_w, 'W')}",
-        f"{units.text(time.inference_s, 's')} an inference: {time.critical_path_stages} "
-        f"stages on the critical path, {time.periods} periods, "
-        f"{units.text(watts.energy_per_inference_j, 'J')}",
+        f"{units.text(time.inference_s, 's')} and "
+        f"{units.text(watts.energy_per_inference_j, 'J')} for an inference: {time.periods} "
+        f"periods, {time.critical_path_stages} stages on the critical path",
         *_distance(report),
         *_lost(report.fidelity.loss),
     ]
@@ -40,7 +42,7 @@ def summary(report: Report) -> list[str]:
 def sizes(report: Report) -> str:
     """The sizes of the unit crossbars, the largest first: "128x128 and 16x8".
 
-    They are those of the stages on crossbars; the target's where there is no such stage.
+    They are those of the stages on crossbars, or the target's if there is no such stage.
     """
     unit = report.target.crossbar
     own = {
@@ -53,20 +55,20 @@ def sizes(report: Report) -> str:
 
 
 def _stage_set(report: Report) -> tuple[str, ...]:
-    # Most reports have none; only where there are some do all passes have to be imported.
+    # To read them all passes are imported; most reports have none, and need not wait for that.
     return report.settings.stage_set if report.options.get("stage_set") else ()
 
 
 def _distance(report: Report) -> Iterator[str]:
     rungs = report.fidelity.rungs
     if rungs:
-        # A step to NaN is worse than a step to any number.
+        # NaN counts as the largest error.
         worst = max(rungs, key=lambda r: (math.isnan(r.max_rel_error), r.max_rel_error))
         yield f"largest relative error of a step: {worst.max_rel_error:.1e} ({worst.end})"
 
 
 def _lost(loss: Loss | None) -> list[str]:
-    """What all lossy passes together cost."""
+    """What all lossy passes lost together."""
     if loss is None:
         return []
     over = f"over {loss.samples} samples, all passes together"
