@@ -90,6 +90,7 @@ def test_dead_depthwise_channels(tmp_path, activation):
 
 SAME = {"two": np.float32(2.0), "tenth": np.float32(0.1), "nine": np.uint8(9)}
 PADS = {"around": np.array([0, 0, 1, 0, 0, 0, 0, 2])}
+SIZES = {"long": np.array([1, 6, 35]), "wide": np.array([1, 6, 5, 7])}
 HALVES = {"halves": np.array([1, 1, 0.5, 0.5], np.float32)}
 
 
@@ -107,6 +108,7 @@ HALVES = {"halves": np.array([1, 1, 0.5, 0.5], np.float32)}
         ([node("ReduceMean", ["s"], ["t"], axes=[3])], {}),
         ([node("ReduceMax", ["s"], ["t"], axes=[2, 3])], {}),
         ([node("Pad", ["s", "around"], ["t"], mode="edge")], PADS),
+        ([node("Reshape", ["s", "long"], ["u"]), node("Reshape", ["u", "wide"], ["t"])], SIZES),
         ([node("Resize", ["s", "", "halves"], ["t"])], HALVES),
         (
             [

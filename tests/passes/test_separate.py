@@ -13,6 +13,7 @@ from memxc.evaluation.samples import Samples
 from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
 from memxc.ops.lower import lower
+from memxc.passes import separate
 from memxc.passes.separate import Separate
 
 RNG = np.random.default_rng
@@ -154,6 +155,15 @@ def test_a_system_with_too_many_unknowns_is_not_solved(monkeypatch):
         monkeypatch.setattr(separable, "_MOST", most)
         missed.append(error(graph, Separate(rank=2).run(graph, context(x)).ir, x))
     assert missed[0] < 0.9 * missed[1]
+
+
+def test_a_fit_uses_as_many_samples_as_its_bound_allows(monkeypatch):
+    """The output is the widest bus: 6 channels of 9 x 8 numbers a sample."""
+    graph, x = network([(near_low_rank(6, 4, (3, 2), 0), None, {})]), images(20, 4)
+    wanted = Separate().run(graph, context(x[:3])).ir.weights
+    monkeypatch.setattr(separate, "_FITTED", 4 * 6 * 9 * 8 - 1)
+    found = Separate().run(graph, context(x)).ir.weights
+    assert all((found[name] == wanted[name]).all() for name in wanted)
 
 
 def test_later_layers_make_up_for_earlier_ones():
