@@ -129,6 +129,36 @@ def test_a_parallel_design_has_no_schedule(design):
     assert rows(tables.schedule(design)) == []
 
 
+def test_a_phase_may_finish_before_a_later_one(tmp_path):
+    """Stride 2 on 2 x 1 pixels: phases of 3 x 2, 3 x 1, 2 x 2 and 2 x 1 of the 5 x 3 outputs."""
+    rng = np.random.default_rng(0)
+    graph = Graph(
+        "net", ("x",), ("y",),
+        (Node("up", "ConvTranspose", ("x", "w"), ("y",), {"strides": (2, 2)}),),
+        {"x": (1, 1, 2, 1), "y": (1, 2, 5, 3), "w": (1, 2, 3, 3)},
+        {"w": rng.normal(size=(1, 2, 3, 3))}, 17,
+    )  # fmt: skip
+    made = lower(graph)
+    ctx = Context(target.load("hfox-128"), {"x": rng.uniform(0, 1, (2, 1, 2, 1))})
+    for change in parse("calibrate,schedule{mode=sequential},partition,tile,program,share"):
+        made = change.run(made, ctx).ir
+    assert [crossbar.places for crossbar in made.arrays[0].crossbars] == [6, 3, 4, 2]
+    netlist.write(made, tmp_path / "netlist", "net")
+    for name, lines in (
+        ("mapping", tables.mapping(made, "cir")),
+        ("schedule", tables.schedule(made)),
+    ):
+        (tmp_path / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines))
+    assert compare_folder(made, tmp_path).differences == ()
+    live = {
+        (row["period"], row["port"].split("_")[1])
+        for row in rows(tables.schedule(made))
+        if row["port"][0] == "q" and row["net"] != "0"
+    }
+    assert {period for period, crossbar in live if crossbar == "2"} == set("0123")
+    assert {period for period, crossbar in live if crossbar == "1"} <= set("012")
+
+
 def test_no_port_of_a_phase_that_has_finished_floats(tmp_path):
     """Stride 2 along 3 columns: the even outputs are 4 places, the odd ones 3."""
     rng = np.random.default_rng(0)

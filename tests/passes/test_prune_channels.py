@@ -102,6 +102,8 @@ HALVES = {"halves": np.array([1, 1, 0.5, 0.5], np.float32)}
         ([node("Exp", ["s"], ["u"]), node("Log", ["u"], ["t"])], {}),
         ([node("Exp", ["s"], ["u"]), node("Reciprocal", ["u"], ["t"])], {}),
         ([node("Pow", ["s", "two"], ["t"])], SAME),
+        ([node("Mul", ["s", "three"], ["t"])], {"three": weight(6, 1, 1)}),
+        ([node("Mul", ["four", "s"], ["t"])], {"four": weight(1, 6, 1, 1)}),
         ([node("PRelu", ["s", "q0"], ["t"])], {}),
         ([node("LpPool", ["s"], ["t"], kernel_shape=[2, 1])], {}),
         ([node("GlobalLpPool", ["s"], ["t"])], {}),

@@ -290,6 +290,12 @@ def test_one_draw_a_definition(design):
     assert (drawn(placed, 1)[::6] == drawn(defined, 1)).all()
 
 
+def test_as_many_devices_stuck_at_either_end():
+    found = one(2e-5, "device.stuck_at_lrs=0.5", "device.stuck_at_hrs=0.5")
+    assert set(np.unique(found).tolist()) == {G_MIN, G_MAX}
+    assert (found == G_MAX).mean() == pytest.approx(0.5, abs=0.02)
+
+
 def test_a_device_a_cell():
     """A sub-image holds one weight in many cells, and each cell is a separate device."""
     design = array(np.full((6, 4), 2e-5))
@@ -320,7 +326,8 @@ def test_more_devices_than_memory_is_a_fault(monkeypatch):
     with pytest.raises(MemxcError, match="--draw-per definition") as caught:
         variation.disturbed(design, chosen, 1, "placement")
     assert caught.value.exit_code == 2
-    assert "fc" in str(caught.value)
+    # 9 places of 28 devices; 2,000 bytes are 1.86265e-06 GiB.
+    assert "the bound is 1.86265e-06; most of it fc" in str(caught.value)
     variation.disturbed(design, chosen, 1, "definition")
 
 

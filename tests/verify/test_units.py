@@ -40,3 +40,13 @@ def test_row_parts_of_the_same_lanes_are_one_unit(outputs, units):
         made = change.run(made, ctx).ir
     found = [len(unit.placed) for stage in made.arrays for unit in stage_units.array_units(stage)]
     assert found == units
+
+
+def test_the_loads_of_amplifiers(design):
+    """The siemens of the dense stage's five pairs of bit lines, on 7 and on 5 inputs and a bias."""
+    dense = next(stage for stage in design.arrays if stage.name == "dense")
+    (unit,) = stage_units.array_units(dense)
+    upper, lower = (crossbar.conductance()[0] for crossbar in dense.crossbars)
+    lines = np.concatenate([upper, lower]).sum(axis=0)
+    found = unit.loads([crossbar.loads() for crossbar in dense.crossbars])
+    assert found == pytest.approx(np.stack([lines[0::2], lines[1::2]]), rel=1e-12)
