@@ -196,13 +196,17 @@ def test_without_wires_nothing_changes(name):
     assert (after.crossbars[0].conductance() == before.crossbars[0].conductance()).all()
 
 
-def test_a_weight_of_zero_stays_one():
+@pytest.mark.parametrize(("zeros", "siemens"), [("parked", 1e-6), ("absent", 0.0)])
+def test_a_weight_of_zero_stays_one(zeros, siemens):
     weight = np.random.default_rng(2).normal(size=(ROWS, COLUMNS))
     weight[::3, 1:5] = 0.0
-    ctx = context()
-    crossbar = programmed(dense(weight), ctx, "compensate").arrays[0].crossbars[0]
-    pairs = crossbar.conductance()[0].reshape(ROWS, COLUMNS, 2)
+    ctx = replace(context(), zeros=zeros)
+    before, after = programmed(dense(weight), ctx), programmed(dense(weight), ctx, "compensate")
+    wanted = evaluate.outputs(dense(weight), ctx.samples)["y"]
+    assert error(after, ctx, wanted) < error(before, ctx, wanted) / 100
+    pairs = after.arrays[0].crossbars[0].conductance()[0].reshape(ROWS, COLUMNS, 2)
     assert ((pairs[..., 0] == pairs[..., 1]) == (weight == 0)).all()
+    assert (pairs[weight == 0] == siemens).all()
 
 
 def test_reordered_lines_compute_the_same():
