@@ -117,6 +117,7 @@ def test_measured_cells_without_wires_are_linear_ones_at_bent_volts(design, sign
             design, buses={**design.buses, bus: replace(design.buses[bus], limit=0.25)}
         )
     straight = nonlinear_lanes.straight(design, iv_laws.law(chosen.device))
+    straight.verify()
     wanted, found = through(design, chosen, pictures()), evaluate.run(straight, pictures())
     linear = evaluate.run(design, pictures())
     for name in "acd":
