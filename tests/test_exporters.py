@@ -124,7 +124,7 @@ def test_the_same_resources(network, exporter):
         for e in (exporter, "dynamo20")
     ]
     assert found[0] == found[1]
-    assert resources.Resources() not in [row for _, row in found[0]]
+    assert resources.Resources.of() not in [row for _, row in found[0]]
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -21,7 +21,7 @@ from memxc.ops.lower import lower
 
 @pytest.fixture
 def memory_of(monkeypatch):
-    """A machine of a terabyte; memory_of(n) lets n connections be for nothing."""
+    """Pretend a machine of a terabyte. memory_of(n) allows n connections."""
     monkeypatch.setattr(memory, "available", lambda: 10**12)
     return lambda most: monkeypatch.setattr(memory, "_MOST", most)
 
@@ -73,7 +73,7 @@ def test_a_small_file_asks_for_no_large_circuit(tmp_path, memory_of):
 
 
 def test_weights_account_for_connections(memory_of):
-    """Those that the file holds: a number that stands for many is one."""
+    """Only numbers in the file count: a broadcast number counts once."""
     graph = frontend.load(LENET)
     empty = replace(graph, weights={"w": np.broadcast_to(np.float32(1), 10**6)})
     design = lower(graph)

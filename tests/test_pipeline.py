@@ -1,4 +1,4 @@
-"""A pipeline of the user's own: what cannot work is said before any work."""
+"""Pipelines that the user writes: one that cannot work is refused before any work."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_pipeline_that_cannot_work(model, text, code, words):
     ],
 )
 def test_an_option_that_stands_for_a_pass_has_no_place_beside_passes(model, given):
-    """Dropping it in silence would build another circuit than the report says was asked for."""
+    """Ignoring it would build another circuit than the report says."""
     (name,) = given
     with pytest.raises(MemxcError) as caught:
         compile_model(Options(model, target.load("ideal"), passes=SPELLED_OUT, **given))

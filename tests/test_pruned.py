@@ -76,7 +76,7 @@ def test_spice_is_the_network_with_the_same_zeros(tmp_path, zeroed, zeros, signe
 
 
 def test_absent_and_parked_devices_are_counted(tmp_path, compiled, small):
-    """Half of the weights gone: their pairs are not there, or stand at g_min on both sides."""
+    """Half of the weights are zero: their pairs are absent, or both devices are at g_min."""
     asked = {"prune": ("ckf-layer:0.5",), "partition": "none", "schedule": "sequential"}
     designs, totals = {}, {}
     for zeros in ("absent", "parked"):
@@ -113,7 +113,7 @@ def test_a_network_with_zeros_of_its_own(tmp_path, zeroed, compiled):
     [("crossbar:0.3",), ("word-line:0.2", "ckf:0.3"), ("bit-line:0.2",), ("crossbar-samples:0.2",)],
 )
 def test_pruned_crossbars_in_spice(tmp_path, prune, compiled, small):
-    """The circuit has what is left, nothing more; SPICE agrees with it stage by stage."""
+    """The circuit has only what is left, and SPICE agrees with it stage by stage."""
     done, report = compiled(tmp_path, name="ideal-finite-gain", tile=12, prune=prune)
     assert [record.name for record in done.records if not record.exact][-1] == "program"
     assert next(r for r in done.rungs if r.end == "drop-dead-channels").max_rel_error < 1e-9
@@ -218,7 +218,7 @@ def test_the_same_bytes_twice(tmp_path, compiled):
 def test_refit_loses_less_and_spice_is_the_refitted_network(memxc, tmp_path, compiled, small):
     asked = {"schedule": "sequential", "prune": ("ckf-samples:0.6",)}
     plain, refit = (compiled(tmp_path / str(fit), refit=fit, **asked)[0] for fit in (False, True))
-    # Of samples that neither has seen.
+    # Neither network was fitted to these samples.
     unseen = refit.context.judged.inputs
     right = reference.run(small, unseen)["y"]
     errors = [
@@ -243,7 +243,7 @@ def test_a_fit_is_measured_on_samples_that_it_has_not_seen(tmp_path, compiled):
 
 
 def test_what_changes_nothing_is_told(tmp_path, compiled):
-    """The second time the smallest weights are gone already."""
+    """The second time, the smallest weights are already zero."""
     done, _ = compiled(tmp_path / "a", prune=("ckf:0.5", "ckf:0.5"))
     assert done.warnings.count("prune-ckf found nothing to change") == 1
 

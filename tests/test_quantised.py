@@ -1,4 +1,4 @@
-"""Quantised networks as onnxruntime's own tool writes them: codes, converters, SPICE."""
+"""Quantised networks of onnxruntime's own tool: codes, converters, SPICE."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_the_codes_of_a_small_network_are_onnxruntimes(small, tmp_path, way):
 
 @every_way
 def test_the_codes_of_msccnn_are_onnxruntimes_but_for_ties(tmp_path, way):
-    """A tie in float32 may fall to the other side: one code, and what follows from it."""
+    """A tie in float32 may be rounded the other way: one code, and its consequences."""
     pictures = np.load(MODELS / "msccnn_fashion.samples.npz")["x"][:8].astype(np.float32)
     path = quantised(MODELS / "msccnn_fashion.onnx", pictures, way, tmp_path)
     found = off_by(path, pictures)

@@ -147,12 +147,12 @@ def test_nothing_is_compared_and_that_is_said(tmp_path, small):
     assert found.fidelity.rungs == ()
     assert found.baselines == ()
     (said,) = [text for text in found.warnings if text.startswith("report only")]
-    assert "nothing was held against onnxruntime" in said
+    assert "nothing was compared with onnxruntime" in said
     assert "no baseline" in said
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {"report.json", "report.md", "report.html", "manifest.json"}
     for page in ("report.md", "report.html"):
-        assert "nothing was held against" in (tmp_path / "out" / page).read_text("utf-8")
+        assert "nothing was compared with" in (tmp_path / "out" / page).read_text("utf-8")
     assert read.changed(tmp_path / "out") == []
     with pytest.raises(MemxcError) as caught:
         write.load(tmp_path / "out")

@@ -1,4 +1,4 @@
-"""The rungs of the ladder: how far two steps are apart, and what the user is told of it."""
+"""The rungs of the ladder: the distance of two steps, and the warnings about it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_distance_of_two_tensors(value, known, apart, relative):
 
 
 def calibrated(design, ctx):
-    """A step of an exact pass."""
+    """Return a step of an exact pass."""
     result = Calibrate().run(design, ctx)
     return Step(Calibrate(), design, result.ir, result)
 
@@ -94,7 +94,7 @@ def test_nan_that_was_there_before_is_no_fault_of_a_pass(two_outputs):
 
 
 def test_what_limiters_clip_is_part_of_the_loss(model, tmp_path):
-    """Only the first 64 samples calibrate; what is larger in the others is lost, and told."""
+    """The first 64 samples calibrate. Larger signals in the others are clipped, with a warning."""
     x = np.random.default_rng(3).uniform(size=(80, 2, 6, 5)).astype(np.float32)
     x[64:] *= 3
     np.savez(tmp_path / "x.npz", x=x)

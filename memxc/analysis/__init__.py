@@ -1,5 +1,5 @@
-"""What passes know of a graph's layers: weights, channels, importance, moments, fits.
+"""What passes know about a graph's layers: weights, channels, importance, moments and fits.
 
-It reads a Graph or a Design and changes neither; only passes do. It may import interfaces, ops,
-evaluation, ir and errors, and is asked by passes and the compiler.
+This room reads a Graph or a Design and changes neither; only passes do. It may import interfaces,
+ops, evaluation, ir and errors. Passes and the compiler call it.
 """

@@ -1,8 +1,8 @@
-"""Channels (axis 1 of a tensor): which are constant over the whole map, and which are needed.
+"""Channels (axis 1 of a tensor): how they go through nodes, and which are constant over the map.
 
-Two walks over a graph. `constants` goes with the signals: a channel whose weights are zero is its
-bias everywhere, and stays constant through what works on every channel alone. `kept` goes against
-them: a channel is needed where something reads it that cannot take it as part of a bias.
+`constants` walks with the signals. A channel whose weights are all zero is its bias everywhere, and
+it stays constant through nodes that work on every channel alone. `needed` has the walk in the other
+direction.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ Mask = NDArray[np.bool_]
 
 
 def channel_kind(node: Node, graph: Graph) -> str:
-    """How channels go through a node.
+    """Return how channels go through a node.
 
-    dense: a layer that mixes all of them; depthwise: one kernel, or a block of them, a channel;
-    alone: each as it is; flat: each as a run of positions; concat, split: moved; other: unknown.
+    dense: a layer that mixes all of them. depthwise: each channel has a kernel or a block of
+    kernels.
+    alone: each channel by itself. flat: each channel becomes a run of positions.
+    concat, split: channels are only moved. other: not known.
     """
     ends = (*node.inputs[:1], *node.outputs[:1])
     shapes = [graph.shapes[name] for name in ends if name]
@@ -58,7 +60,7 @@ def _layer_kind(layer: Layer, shape: Sequence[int]) -> str:
 
 
 def _is_flat(src: Sequence[int], dst: Sequence[int]) -> bool:
-    """(1, C, ...) as (1, C, ...) of other axes, or as (1, C x the rest)."""
+    """Return whether (1, C, ...) becomes (1, C, ...) with other axes, or (1, C x the rest)."""
     return prod(src) == prod(dst) and (dst[1] == src[1] or prod(dst[2:]) == 1)
 
 
@@ -68,45 +70,47 @@ def _is_alone(node: Node, graph: Graph) -> bool:
         return False
     shape, operands = graph.shapes[node.outputs[0]], trait.further == "operands"
     for index, name in enumerate(node.inputs):
-        own = graph.shapes[name] if name else ()
+        own_shape = graph.shapes[name] if name else ()
         if name in graph.weights:
-            if operands and len(own) > len(shape):
+            if operands and len(own_shape) > len(shape):
                 return False
         elif name:
-            aligned = own[:2] == (1, shape[1]) and (len(own) == len(shape) or not operands)
+            aligned = own_shape[:2] == (1, shape[1]) and (
+                len(own_shape) == len(shape) or not operands
+            )
             if not aligned or (index > 0 and not operands):
                 return False
     return any(name and name not in graph.weights for name in node.inputs)
 
 
 def constants(graph: Graph) -> dict[str, Floats]:
-    """For each signal the value of each channel where it is constant, NaN where it is not.
+    """Return for each signal the value of each constant channel, and NaN for other channels.
 
-    Signals without such channels are left out.
+    Signals without constant channels are left out.
     """
-    found: dict[str, Floats] = {}
+    known: dict[str, Floats] = {}
     for node in graph.nodes:
-        for name, values in zip(node.outputs, _through(node, graph, found), strict=False):
+        for name, values in zip(node.outputs, _through(node, graph, known), strict=False):
             if name and not np.isnan(values).all():
-                found[name] = values
-    return found
+                known[name] = values
+    return known
 
 
 def any_of_block(mask: Mask, channels: int) -> Mask:
-    """Whether any of what each channel becomes is in a mask of as many equal blocks."""
+    """Return for each channel whether anything of its block is in a mask of equal blocks."""
     return np.asarray(mask.reshape(channels, -1).any(axis=1))
 
 
 def constants_of(name: str, graph: Graph, known: Mapping[str, Floats]) -> Floats:
-    """The constants of a signal, (channels,), NaN for each that has none."""
+    """Return the constants of a signal, (channels,), NaN for channels that are not constant."""
     return known.get(name, np.full(graph.shapes[name][1], np.nan))
 
 
 def absorbed(layer: Layer, values: Floats) -> Mask:
-    """Input channels that a layer can take as part of its bias, given their constants.
+    """Return which input channels a layer can take into its bias, given their constants.
 
-    Of a window that reaches zeros around the map, and of a ConvTranspose, whose border pixels have
-    fewer taps, only those that are zero.
+    If its windows reach the zeros around the map, or if it is a ConvTranspose, whose border pixels
+    have fewer taps, then only channels that are zero.
     """
     if layer.node.op == "ConvTranspose" or layer.has_border():
         return np.asarray(values == 0)
@@ -114,7 +118,7 @@ def absorbed(layer: Layer, values: Floats) -> Mask:
 
 
 def response(layer: Layer, values: Floats, which: Mask) -> Layer:
-    """The layer without the input channels `which`, what they give put into its bias."""
+    """Return the layer without the input channels `which`. Its bias has what these would give."""
     if layer.node.op == "ConvTranspose":
         rows = which.reshape(-1, *[1] * (layer.weight.ndim - 1))
         return replace(layer, weight=np.where(rows, 0.0, layer.weight))
@@ -123,7 +127,7 @@ def response(layer: Layer, values: Floats, which: Mask) -> Layer:
 
 
 def by_output(layer: Layer, channels: int) -> Floats:
-    """The weights as (output channels, input channels of a group x taps)."""
+    """Return the weights as (output channels, input channels of a group x taps)."""
     node, weight = layer.node, layer.weight
     if node.op == "ConvTranspose" and node.attrs.get("group", 1) == 1:
         weight = weight.swapaxes(0, 1)
@@ -133,7 +137,7 @@ def by_output(layer: Layer, channels: int) -> Floats:
 
 
 def bias(layer: Layer, channels: int) -> Floats:
-    """One number an output channel."""
+    """Return the bias as one number for each output channel."""
     return np.broadcast_to(0.0 if layer.bias is None else layer.bias.reshape(-1), channels)
 
 
@@ -157,7 +161,7 @@ def _through(node: Node, graph: Graph, known: Mapping[str, Floats]) -> list[Floa
 
 
 def _of_layer(node: Node, graph: Graph, values: Floats) -> Floats:
-    """The bias of the output channels whose every weight is zero or on a constant."""
+    """Return the bias of output channels whose weights are all zero or on a constant, else NaN."""
     layer = read_layer(node, graph)
     assert layer is not None, "the kind of the node is that of a layer"
     layer = response(layer, values, absorbed(layer, values))
@@ -167,7 +171,7 @@ def _of_layer(node: Node, graph: Graph, values: Floats) -> Floats:
 
 
 def _alone(node: Node, graph: Graph, signals: list[str], ins: list[Floats]) -> Floats:
-    """What the node makes of constants, by its own circuit; NaN where that is no constant."""
+    """Return what the node makes of constants, by its own circuit, and NaN for other channels."""
     constant = np.all([np.isfinite(values) for values in ins], axis=0)
     zero = np.zeros_like(constant)
     if ops.column(node.op).zero_absorbs and len(ins) > 1:
@@ -179,12 +183,12 @@ def _alone(node: Node, graph: Graph, signals: list[str], ins: list[Floats]) -> F
     alone = replace(graph, inputs=names, outputs=node.outputs[:1], nodes=(node,))
     filled = dict(zip(signals, ins, strict=True))
     maps = {name: _map(np.nan_to_num(filled[name]), graph.shapes[name]) for name in names}
-    found = evaluate.outputs(lower(alone), maps)[node.outputs[0]].reshape(len(constant), -1)
-    # A mean of equal numbers may be off by its last bit.
-    even = constant & np.isclose(found, found[:, :1], rtol=1e-12, atol=0.0).all(axis=1)
-    return np.where(even, found[:, 0], out)
+    answer = evaluate.outputs(lower(alone), maps)[node.outputs[0]].reshape(len(constant), -1)
+    # A mean of equal numbers may differ from them in its last bit.
+    even = constant & np.isclose(answer, answer[:, :1], rtol=1e-12, atol=0.0).all(axis=1)
+    return np.where(even, answer[:, 0], out)
 
 
 def _map(values: Floats, shape: Sequence[int]) -> Floats:
-    """One sample, (1, channels, ...), each channel at its constant."""
+    """Return one sample, (1, channels, ...), with each channel at its constant."""
     return np.broadcast_to(values.reshape(1, -1, *[1] * (len(shape) - 2)), shape)

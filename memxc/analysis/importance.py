@@ -1,10 +1,14 @@
-"""How much of a network's answers passes through each channel and weight, by the samples.
+"""How much of a network's answers passes through each channel and each weight, on the samples.
 
-An output channel is a sum of terms w x. Of its importance each term has the share that its variance
-has, w^2 var(x), in all of them; so importance goes back through the layers, from the outputs, whose
-channels are equally important. A measure without units, the same for every layer: of the channels
-of a signal that everything passes through it adds up to one. What is constant has none: it can be a
-bias. The rule is ours, in the manner of relevance propagation.
+An output channel is a sum of terms w x. Its importance is divided among the terms in proportion to
+their variance:
+
+    importance of w  =  importance of the output * w^2 var(x) / sum of all w^2 var(x)
+
+So importance goes back through the layers, from the outputs of the network, whose channels are
+equally important. It has no unit and is comparable between layers: if everything passes through one
+signal, its channels add up to one. What is constant has no importance, because it can be a bias.
+The rule is ours, in the manner of relevance propagation.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class ChannelMoments:
-    """Mean and variance of each channel of a signal, over samples and map."""
+    """Mean and variance of each channel of a signal, over the samples and the map."""
 
     mean: Floats
     variance: Floats
@@ -37,10 +41,10 @@ class ChannelMoments:
 
 @dataclass(frozen=True, eq=False)
 class Importance:
-    """Of a graph on samples.
+    """The importance of everything in a graph, measured on samples.
 
-    moments: by signal; sources: of what each layer reads, along the layer's own channels, by its
-    output.
+    moments: of each signal.
+    sources: of the signal that a layer reads, along the layer's channels, by the layer's output.
     """
 
     graph: Graph
@@ -49,7 +53,7 @@ class Importance:
 
     @cached_property
     def channels(self) -> dict[str, Floats]:
-        """The importance of each channel of each signal that is needed."""
+        """The importance of each channel, for each signal that is needed."""
         found: dict[str, Floats] = {}
         for name in self.graph.outputs:
             if name in self.moments:
@@ -61,28 +65,28 @@ class Importance:
         return found
 
     def weights(self, layer: Layer) -> Floats:
-        """The importance of each weight, in the shape of the weight."""
+        """Return the importance of each weight, in the shape of the weight."""
         name = layer.node.outputs[0]
         found = self.channels.get(name, np.zeros(1))
         shape = self.graph.shapes[name]
         axis = layer.channel_axis(len(shape))
         if axis != _axis(shape):
-            # What is known goes along another axis; these channels share it alike.
+            # Importance is known along another axis only, so these channels share it equally.
             found = np.full(shape[axis], found.sum() / shape[axis])
         return self._weights(layer, np.broadcast_to(found, shape[axis]))
 
     def _weights(self, layer: Layer, wanted: Floats) -> Floats:
-        """Those of a layer, given the importance of its outputs."""
+        """Return the importance of a layer's weights, given that of its outputs."""
         variance = self.sources[layer.node.outputs[0]].variance
-        each = layer.weight**2 * _inputs(layer, variance)
-        total = channel_flow.by_output(replace(layer, weight=each), len(wanted)).sum(axis=1)
+        terms = layer.weight**2 * _inputs(layer, variance)
+        total = channel_flow.by_output(replace(layer, weight=terms), len(wanted)).sum(axis=1)
         factor = np.where(total > 0, wanted / np.where(total > 0, total, 1.0), 0.0)
-        return each * _outputs(layer, factor)
+        return terms * _outputs(layer, factor)
 
     def corrected(self, layer: Layer, weight: Floats) -> Layer:
-        """The layer with other weights, its bias such that its mean outputs are as before.
+        """Return the layer with other weights and a bias that keeps its mean outputs.
 
-        Without that where the layer has no place for a bias.
+        The bias stays as it is if the layer has no place for one.
         """
         if not takes_bias(layer, self.graph):
             return replace(layer, weight=weight)
@@ -94,12 +98,12 @@ class Importance:
         each = channel_flow.by_output(
             replace(gone, weight=gone.weight * _inputs(gone, mean)), dst[1]
         )
-        # Each pixel of the input adds to some of the output: what is gone is the mean over it.
+        # Each pixel of the input adds to some pixels of the output only: the shift is their mean.
         shift = each.sum(axis=1) * prod(src[2:]) / prod(dst[2:])
         return replace(layer, weight=weight, bias=channel_flow.bias(layer, dst[1]) + shift)
 
     def _back(self, node: Node, found: Mapping[str, Floats]) -> list[tuple[str, Floats]]:
-        """What a node passes on to its signals of the importance of its outputs."""
+        """Return what a node passes back to its signals of the importance of its outputs."""
         signals = [name for name in node.inputs if name in self.moments]
         counts = [len(self.moments[name].mean) for name in signals]
         outs = [found.get(name, np.zeros(1)) for name in node.outputs if name in self.moments]
@@ -124,7 +128,7 @@ class Importance:
         return list(zip(signals, parts, strict=True))
 
     def _shared(self, signals: list[str], out: Floats) -> list[tuple[str, Floats]]:
-        """Several signals share by their variance."""
+        """Divide importance among several signals by their variance."""
         parts = np.stack([self.moments[name].variance for name in signals])
         total = parts.sum(axis=0)
         shares = np.where(total > 0, parts / np.where(total > 0, total, 1.0), 1 / len(parts))
@@ -132,7 +136,7 @@ class Importance:
 
 
 def measured_importance(graph: Graph, ctx: Context) -> Importance:
-    """The importance of everything in a graph, by the samples of the context."""
+    """Return the importance of everything in a graph, on the samples of the context."""
     design = lower(graph)
     layers = [layer for node in graph.nodes if (layer := read_layer(node, graph)) is not None]
     reads = {layer.node.outputs[0]: _reads(layer, graph) for layer in layers}
@@ -148,24 +152,24 @@ def measured_importance(graph: Graph, ctx: Context) -> Importance:
                     parts = np.stack([maps.sum(axis=(0, 2)), (maps**2).sum(axis=(0, 2))])
                     sums[name, axis] = sums.get((name, axis), 0.0) + parts
     count = len(next(iter(ctx.samples.values())))
-    found = {}
+    measured = {}
     for (name, axis), (first, second) in sums.items():
         size = count * max(1, prod(graph.shapes[name])) // len(first)
         mean = first / size
-        found[name, axis] = ChannelMoments(mean, np.maximum(second / size - mean**2, 0.0))
+        measured[name, axis] = ChannelMoments(mean, np.maximum(second / size - mean**2, 0.0))
     moments = {
-        name: each for (name, axis), each in found.items() if axis == _axis(graph.shapes[name])
+        name: each for (name, axis), each in measured.items() if axis == _axis(graph.shapes[name])
     }
-    return Importance(graph, moments, {name: found[read] for name, read in reads.items()})
+    return Importance(graph, moments, {name: measured[read] for name, read in reads.items()})
 
 
 def _axis(shape: Sequence[int]) -> int:
-    """The axis of a signal's channels; where no batch axis leads, the first."""
+    """Return the axis of a signal's channels: 1, or 0 if there is no batch axis of one."""
     return 1 if len(shape) > 1 and shape[0] == 1 else 0
 
 
 def _reads(layer: Layer, graph: Graph) -> tuple[str, int]:
-    """The signal that a layer reads, and the axis of it that holds the layer's channels."""
+    """Return the signal that a layer reads, and the axis of the layer's channels in it."""
     name = layer.node.inputs[0]
     if layer.node.attrs.get("transA"):
         return name, 0
@@ -173,13 +177,13 @@ def _reads(layer: Layer, graph: Graph) -> tuple[str, int]:
 
 
 def _by_channel(values: Floats, shape: Sequence[int], axis: int) -> Floats:
-    """A signal of (samples, width) as (samples, channels, the rest)."""
+    """Return a signal of (samples, width) as (samples, channels, the rest)."""
     maps = values.reshape(len(values), *(shape or (1,)))
     return np.moveaxis(maps, axis + 1, 1).reshape(len(values), maps.shape[axis + 1], -1)
 
 
 def _inputs(layer: Layer, channels: Floats) -> Floats:
-    """One number an input channel, shaped to be multiplied with the weight."""
+    """Return numbers of input channels, shaped to be multiplied with the weight."""
     weight = layer.weight
     if layer.node.op == "ConvTranspose":
         return channels.reshape(-1, *[1] * (weight.ndim - 1))
@@ -188,13 +192,13 @@ def _inputs(layer: Layer, channels: Floats) -> Floats:
 
 
 def _outputs(layer: Layer, channels: Floats) -> Floats:
-    """One number an output channel, shaped as the weight."""
+    """Return numbers of output channels, in the shape of the weight."""
     ones = replace(layer, weight=np.ones_like(layer.weight), bias=None)
     return ones.behind(channels, None).weight
 
 
 def _by_input(layer: Layer, each: Floats, count: int) -> Floats:
-    """Numbers of weights added up for each input channel."""
+    """Return sums of numbers of weights, one for each input channel."""
     node = layer.node
     if node.op == "Conv" and node.attrs.get("group", 1) == 1:
         return np.asarray(np.moveaxis(each, 1, 0).reshape(count, -1).sum(axis=1))

@@ -1,7 +1,7 @@
-"""A layer of constant weights in a Graph: its algebra under y = gain x + shift, and its return.
+"""Layers of constant weights in a Graph: reading, writing, and folding y = gain x + shift.
 
-Conv, ConvTranspose and Gemm, and MatMul with the constant on the right. Channels are axis 1; those
-of a MatMul are the last axis.
+A layer is a Conv, ConvTranspose or Gemm, or a MatMul with the constant on the right. Its channels
+are axis 1; those of a MatMul are the last axis.
 """
 
 from __future__ import annotations
@@ -25,14 +25,20 @@ class Layer:
     bias: Floats | None
 
     def behind(self, gain: Floats, shift: Floats | None) -> Layer:
-        """The layer followed by gain y + shift; one number an output channel each."""
+        """Return the layer followed by gain y + shift, one number for each output channel.
+
+        W <- gain W,  b <- gain b + shift
+        """
         bias = None if self.bias is None else self.bias * gain
         if shift is not None:
             bias = shift if bias is None else bias + shift
         return replace(self, weight=self.weight * self._outputs(gain), bias=bias)
 
     def before(self, gain: Floats, shift: Floats | None) -> Layer:
-        """The layer that reads gain x + shift; one number an input channel each."""
+        """Return the layer that reads gain x + shift, one number for each input channel.
+
+        W <- W gain,  b <- b + W shift
+        """
         bias = self.bias
         if shift is not None:
             more = self._response(self.weight * self._inputs(shift))
@@ -40,17 +46,17 @@ class Layer:
         return replace(self, weight=self.weight * self._inputs(gain), bias=bias)
 
     def channel_axis(self, rank: int) -> int:
-        """Which axis of an input or output of this rank holds the channels."""
+        """Return which axis of an input or output of this rank is the channels."""
         return rank - 1 if self.node.op == "MatMul" else 1
 
     def has_border(self) -> bool:
-        """Whether the windows reach zeros around the map."""
+        """Return whether the windows reach zeros around the map."""
         mode = self.node.attrs.get("auto_pad", "NOTSET")
         padded = mode == "NOTSET" and any(self.node.attrs.get("pads") or ())
         return padded or str(mode).startswith("SAME")
 
     def _outputs(self, channels: Floats) -> Floats:
-        """One number an output channel, shaped to be multiplied with the weight."""
+        """Return numbers of output channels, shaped to be multiplied with the weight."""
         match self.node.op:
             case "Conv":
                 return channels.reshape(-1, *[1] * (self.weight.ndim - 1))
@@ -61,20 +67,20 @@ class Layer:
         return channels
 
     def _inputs(self, channels: Floats) -> Floats:
-        """One number an input channel, shaped to be multiplied with the weight."""
+        """Return numbers of input channels, shaped to be multiplied with the weight."""
         if self.node.op == "Conv":
             return self._blocks(channels)
         transposed = self.node.op == "Gemm" and self.node.attrs.get("transB")
         return channels if transposed else channels[:, None]
 
     def _blocks(self, channels: Floats) -> Floats:
-        """Channels along axis 1 of the weight, where each group along axis 0 has its own."""
+        """Return channels along axis 1 of the weight; each group along axis 0 has its own."""
         blocks = channels.reshape(self.node.attrs.get("group", 1), -1)
         each = np.repeat(blocks, len(self.weight) // len(blocks), axis=0)
         return each.reshape(*each.shape, *[1] * (self.weight.ndim - 2))
 
     def _response(self, weight: Floats) -> Floats:
-        """What a weight gives where every input is 1: one number an output channel."""
+        """Return what a weight gives for inputs of 1, one number for each output channel."""
         match self.node.op:
             case "Conv":
                 total = weight.sum(axis=tuple(range(1, weight.ndim)))
@@ -87,7 +93,7 @@ class Layer:
 
 
 def read_layer(node: Node, graph: Graph) -> Layer | None:
-    """The layer that a node is; None for another node and where its shapes do not fit."""
+    """Return the layer that a node is, or None for another node or shapes that do not fit."""
     if node.op not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
         return None
     src, weight, *rest = node.inputs
@@ -104,7 +110,7 @@ def read_layer(node: Node, graph: Graph) -> Layer | None:
 
 
 def _fits(layer: Layer, src: tuple[int, ...], dst: tuple[int, ...]) -> bool:
-    """Whether the constants have the channels of input and output; lowering says what is wrong."""
+    """Return whether the constants fit input and output. If not, lowering says what is wrong."""
     attrs, shape = layer.node.attrs, layer.weight.shape
     group = attrs.get("group", 1)
     bias = () if layer.bias is None else layer.bias.shape
@@ -126,16 +132,16 @@ def _fits(layer: Layer, src: tuple[int, ...], dst: tuple[int, ...]) -> bool:
 
 
 def takes_bias(layer: Layer, graph: Graph) -> bool:
-    """Whether the node of a layer can have a bias: a MatMul of several matrices cannot."""
+    """Return whether a layer's node can have a bias: a MatMul of several matrices cannot."""
     shape = graph.shapes[layer.node.outputs[0]]
     return layer.node.op != "MatMul" or (len(shape) == 2 and layer.weight.ndim == 2)
 
 
 def write_layer(graph: Graph, layer: Layer, src: str, dst: str) -> tuple[Graph, Node] | None:
-    """A node from `src` to `dst`, and the graph with its constants beside the old ones.
+    """Return the graph with the constants of a layer, and its node from `src` to `dst`.
 
-    None where there is no such node: constants that are not finite, a bias where there is no place
-    for one. A MatMul of one matrix with a bias becomes a Gemm.
+    The old constants stay. A MatMul of one matrix with a bias becomes a Gemm. Returns None if a
+    constant is not finite, or if there is no place for a bias.
     """
     node, parts = layer.node, {"weight": layer.weight, "bias": layer.bias}
     tensors = {fresh_name(graph, dst, role): t for role, t in parts.items() if t is not None}
@@ -155,12 +161,12 @@ def write_layer(graph: Graph, layer: Layer, src: str, dst: str) -> tuple[Graph, 
 
 
 def floats(tensor: Tensor) -> Floats:
-    """A constant in the precision of the arithmetic."""
+    """Return a constant in float64."""
     return np.asarray(tensor, dtype=np.float64)
 
 
 def fresh_name(graph: Graph, tensor: str, role: str) -> str:
-    """A name for something of a tensor that no other tensor has."""
+    """Return a name beside a tensor's that no other tensor has."""
     name = f"{tensor}/{role}"
     while name in graph.shapes:
         name += "'"
@@ -168,7 +174,7 @@ def fresh_name(graph: Graph, tensor: str, role: str) -> str:
 
 
 def without_unread(graph: Graph) -> Graph:
-    """The graph without the constants that nothing reads, and the shapes of what is not there."""
+    """Return the graph without constants that nothing reads and shapes of tensors that are gone."""
     read = {name for node in graph.nodes for name in node.inputs} | {*graph.outputs}
     weights = {name: value for name, value in graph.weights.items() if name in read}
     written = {name for node in graph.nodes for name in node.outputs}

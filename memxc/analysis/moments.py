@@ -1,4 +1,4 @@
-"""Two networks walked side by side, the one as it was, the other with what was changed so far."""
+"""Fitting layer by layer: the network as it was and the changed network are walked side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from memxc.ir.stages import Lanes, Linear, Stage
 
 Floats = NDArray[np.float64]
 
-#: Patches that moments are taken of, and numbers gathered at once.
+#: Moments are measured on so many patches, and so many numbers are gathered at once.
 _PATCHES, _CHUNK = 1 << 16, 1 << 22
 
 
@@ -31,7 +31,7 @@ class Fitted(Protocol):
 
     @property
     def bias(self) -> Floats:
-        """One number a filter."""
+        """One number for each filter."""
 
 
 F = TypeVar("F", bound=Fitted)
@@ -44,66 +44,68 @@ def refit_stages(
     fit: Callable[[Linear, PatchMoments], F],
     changed: Mapping[str, Stage] = MappingProxyType({}),
 ) -> dict[str, F]:
-    """A kernel for each of `layers` (by bus), from the first to the last.
+    """Return a fitted kernel for each of `layers` (by bus), from the first to the last.
 
-    Each sees the inputs that the layers changed before it leave, and is fitted to answer as the
-    network did. Where its answer is added to another signal, it makes up for that one's error;
-    where only a rectifier reads it, what is below zero need not be met. changed: what stands in
-    place of a stage of the network before it is fitted, by bus.
+    fit: returns a kernel for a stage, given the moments of its inputs and of the wanted answers.
+    changed: stages, by bus, that replace stages of the network before they are fitted.
+
+    Each layer reads what the changed layers before it give, and is fitted to answer as the network
+    did. If its answer is added to another signal, it also makes up for the error of that signal. If
+    only a rectifier reads it, answers below zero need not agree.
     """
     readers = Counter(src for stage in design.stages for src in stage.srcs)
     truth = {n: evaluate.drive(design.buses[n], inputs[n]) for n in design.inputs}
-    now, found = dict(truth), dict[str, F]()
+    now, fitted = dict(truth), dict[str, F]()
     for stage in design.stages:
-        right = evaluate.step(stage, design.buses, [truth[src] for src in stage.srcs])
-        made = changed.get(stage.dst, stage)
-        if stage.dst in layers and isinstance(made, Linear):
-            kernel = _refitted(made, _use(stage.dst, design), design, right, truth, now, fit)
-            found[stage.dst], made = kernel, fitted_stage(made, kernel)
-        same = made is stage and all(now[src] is truth[src] for src in stage.srcs)
+        answer = evaluate.step(stage, design.buses, [truth[src] for src in stage.srcs])
+        stage_now = changed.get(stage.dst, stage)
+        if stage.dst in layers and isinstance(stage_now, Linear):
+            kernel = _refitted(stage_now, _use(stage.dst, design), design, answer, truth, now, fit)
+            fitted[stage.dst], stage_now = kernel, fitted_stage(stage_now, kernel)
+        unchanged = stage_now is stage and all(now[src] is truth[src] for src in stage.srcs)
         sources = [now[src] for src in stage.srcs]
-        now[stage.dst] = right if same else evaluate.step(made, design.buses, sources)
-        truth[stage.dst] = right
+        now[stage.dst] = answer if unchanged else evaluate.step(stage_now, design.buses, sources)
+        truth[stage.dst] = answer
         readers.subtract(stage.srcs)
         for name in {*stage.srcs, stage.dst}:
             if not readers[name]:
                 del truth[name], now[name]
-    return found
+    return fitted
 
 
 def _refitted(
     stage: Linear,
     use: _Use,
     design: Design,
-    right: Floats,
+    answer: Floats,
     truth: Mapping[str, Floats],
     now: Mapping[str, Floats],
     fit: Callable[[Linear, PatchMoments], F],
 ) -> F:
-    known = use.other in now
-    other = now[use.other] if known else 0.0
-    # What is read is the sum; `right` of it is the answer, the rest comes from elsewhere.
-    wanted = right + truth[use.other] if known else right
+    is_added = use.other in now
+    other = now[use.other] if is_added else 0.0
+    # The reader reads a sum. `answer` is this stage's part of it, the rest is another bus.
+    wanted = answer + truth[use.other] if is_added else answer
     kernel = fit(stage, measured_moments(stage, now[stage.src], wanted - other))
-    if use.rectified and (known or not use.other):
-        answer = evaluate.step(fitted_stage(stage, kernel), design.buses, [now[stage.src]])
-        # All that is below zero is alike: what the answer has there is as good.
-        wanted = np.where(wanted > 0, wanted, np.minimum(answer + other, 0.0))
+    if use.rectified and (is_added or not use.other):
+        reached = evaluate.step(fitted_stage(stage, kernel), design.buses, [now[stage.src]])
+        # Below zero all numbers are alike to a rectifier, so the fit keeps what it reached there.
+        wanted = np.where(wanted > 0, wanted, np.minimum(reached + other, 0.0))
         kernel = fit(stage, measured_moments(stage, now[stage.src], wanted - other))
     return kernel
 
 
 def measured_moments(stage: Linear, source: Floats, wanted: Floats) -> PatchMoments:
-    """Moments of a convolution of one group: patches of `source`, lanes of `wanted`."""
+    """Return the moments of a convolution of one group: patches of `source`, lanes of `wanted`."""
     (kernel,) = stage.kernels
     rng, taps, sinks = np.random.default_rng(0), kernel.taps.nets()[0], kernel.sinks.nets()[0]
     padded = np.concatenate([source, np.zeros((len(source), 1))], axis=1)
-    some = min(kernel.places, max(1, _PATCHES // len(source)))
-    batch = max(1, _CHUNK // (some * (kernel.rows + kernel.columns)))
+    chosen = min(kernel.places, max(1, _PATCHES // len(source)))
+    batch = max(1, _CHUNK // (chosen * (kernel.rows + kernel.columns)))
     count, first = 0, np.zeros(kernel.rows + kernel.columns)
     second = np.zeros((len(first), kernel.rows))
     for start in range(0, len(source), batch):
-        places = np.sort(rng.permutation(kernel.places)[:some])
+        places = np.sort(rng.permutation(kernel.places)[:chosen])
         x = padded[start : start + batch, taps[places]].reshape(-1, kernel.rows)
         y = wanted[start : start + batch, sinks[places]].reshape(-1, kernel.columns)
         both = np.concatenate([x, y], axis=1)
@@ -115,16 +117,16 @@ def measured_moments(stage: Linear, source: Floats, wanted: Floats) -> PatchMome
     )
 
 
-def fitted_stage(stage: Linear, found: Fitted) -> Linear:
-    """The stage with a fitted kernel."""
+def fitted_stage(stage: Linear, fitted: Fitted) -> Linear:
+    """Return the stage with a fitted kernel."""
     (kernel,) = stage.kernels
-    dense = found.dense.reshape(len(found.bias), -1).T.reshape(1, -1)
-    return replace(stage, kernels=(replace(kernel, values=dense, bias=found.bias[None]),))
+    dense = fitted.dense.reshape(len(fitted.bias), -1).T.reshape(1, -1)
+    return replace(stage, kernels=(replace(kernel, values=dense, bias=fitted.bias[None]),))
 
 
 @dataclass(frozen=True)
 class _Use:
-    """What becomes of a bus: the bus `other` ("" for none) is added, then a rectifier may come."""
+    """How a bus is used: the bus `other` ("" for none) is added to it, then it may be rectified."""
 
     other: str
     rectified: bool
@@ -139,7 +141,7 @@ def _use(bus: str, design: Design) -> _Use:
 
 
 def _only_reader(bus: str, design: Design) -> Lanes | None:
-    """The only stage that reads a bus, if each of its lanes reads its own lane of each source."""
+    """Return the only stage that reads a bus, if it works on each lane by itself."""
     readers = [stage for stage in design.stages if bus in stage.srcs]
     if len(readers) != 1 or bus in design.outputs:
         return None

@@ -1,4 +1,7 @@
-"""Which channels of a graph are needed: a walk against the signals, from the outputs."""
+"""Which channels of a graph are needed: a walk from the outputs against the signals.
+
+A channel is needed if a node reads it that cannot take it into its bias.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ from memxc.ir.graph import Graph, Node
 
 
 def needed_channels(graph: Graph, known: Mapping[str, Floats]) -> dict[str, Mask]:
-    """For each signal of two axes or more, (channels,), whether the channel is needed.
+    """Return for each signal of two axes or more which channels are needed, (channels,).
 
-    known: its constants (_channels.constants). At least one channel of a signal stays.
+    known: the constants of the signals (channel_flow.constants). At least one channel of each
+    signal stays.
     """
     masks: dict[str, Mask] = {}
     for name in graph.outputs:
@@ -23,13 +27,13 @@ def needed_channels(graph: Graph, known: Mapping[str, Floats]) -> dict[str, Mask
     for node in reversed(graph.nodes):
         kind = channel_flow.channel_kind(node, graph)
         if kind in ("other", "concat", "split"):
-            # What is not known makes all of its channels; wires can leave out any.
+            # An unknown operator gives all of its channels. Wires can leave out any.
             for name in filter(None, node.outputs):
                 _need(masks, name, graph, kind == "other")
         else:
             _need(masks, node.outputs[0], graph, False)
         if kind in ("depthwise", "flat"):
-            # All that one channel becomes stays or goes together.
+            # Everything that one channel becomes stays or goes together.
             channels = graph.shapes[node.inputs[0]][1]
             mask = masks[node.outputs[0]]
             whole = np.repeat(channel_flow.any_of_block(mask, channels), len(mask) // channels)
@@ -42,7 +46,7 @@ def needed_channels(graph: Graph, known: Mapping[str, Floats]) -> dict[str, Mask
 
 
 def _need(masks: dict[str, Mask], name: str, graph: Graph, wanted: Mask | bool) -> None:
-    """Add channels to those needed; the first one where there is none."""
+    """Add channels to the needed ones. If none is needed, the first one is."""
     shape = graph.shapes[name]
     if name in graph.weights or len(shape) < 2:
         return
@@ -55,7 +59,7 @@ def _need(masks: dict[str, Mask], name: str, graph: Graph, wanted: Mask | bool) 
 def _wanted(
     node: Node, kind: str, graph: Graph, known: Mapping[str, Floats], masks: Mapping[str, Mask]
 ) -> list[tuple[str, Mask | bool]]:
-    """What a node reads of its inputs, given what is read of its outputs."""
+    """Return what a node reads of its inputs, given what is read of its outputs."""
     signals = [name for name in node.inputs if name and name not in graph.weights]
     if kind == "other":
         return [(name, True) for name in signals]
@@ -76,9 +80,10 @@ def _wanted(
 
 
 def read_by(node: Node, graph: Graph, values: Floats, out: Mask) -> Mask:
-    """Input channels, of the constants `values`, that a dense layer needs for its outputs `out`.
+    """Return which input channels a dense layer needs for its outputs `out`.
 
-    The first one where it needs none: no layer is without inputs.
+    values: the constants of the input channels. If none is needed, the first one is, because no
+    layer is without inputs.
     """
     layer = read_layer(node, graph)
     assert layer is not None, "a dense node is a layer"

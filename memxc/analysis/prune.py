@@ -1,4 +1,4 @@
-"""What the pruning passes share: their layers, their return to the graph, and how far to go."""
+"""What the pruning passes share: reading their options, writing layers, and how far to go."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from memxc.interfaces import Context, Pass, Result
 from memxc.ir.graph import Graph, Node
 from memxc.ops.lower import lower
 
-#: What becomes of the weights that stay.
+#: What a pass does with the weights that stay.
 REST = ("kept", "refitted")
-#: The share that is chosen for a wanted loss is a multiple of one in so many.
+#: For a wanted loss, the share is chosen in steps of one in so many.
 _STEPS = 512
 
 
 def check_amounts(
     change: Pass, amounts: tuple[str, ...], choices: Mapping[str, tuple[str, ...]], ctx: Context
 ) -> tuple[str, ...]:
-    """MemxcError (usage) unless exactly one of the amounts is given, and all make sense.
+    """Raise MemxcError (usage) unless exactly one of the amounts is given and all make sense.
 
     Return a warning if the pruning scores come from generated samples.
     """
@@ -35,8 +35,8 @@ def check_amounts(
         what = "exactly one is above 0" if given else "one of them is above 0"
         faults.append(Fault("usage", f"{change.name}: {', '.join(amounts)}", what))
     for key, value in given.items():
-        most = math.inf if key == "threshold" else 1.0
-        if not 0 < float(str(value)) < most:
+        limit = math.inf if key == "threshold" else 1.0
+        if not 0 < float(str(value)) < limit:
             words = "above 0" if key == "threshold" else "between 0 and 1, without these"
             faults.append(Fault("usage", f"{change.name}.{key}", f"{value} is not {words}"))
     for key, known in choices.items():
@@ -49,27 +49,27 @@ def check_amounts(
     by_samples = (options["loss"], options["score"] == "samples", options["rest"] == "refitted")
     if ctx.assumed_inputs and any(by_samples):
         return (
-            f"{change.name} goes by made-up inputs, which say little of what can go; "
+            f"{change.name} ranks by random inputs, which say little about what can be pruned; "
             "give real ones with --samples",
         )
     return ()
 
 
 def layers(graph: Graph) -> dict[int, Layer]:
-    """The layers of constant weights, by the position of their node."""
-    found = {index: read_layer(node, graph) for index, node in enumerate(graph.nodes)}
-    return {index: layer for index, layer in found.items() if layer is not None}
+    """Return the layers of constant weights, by the position of their node."""
+    read = {index: read_layer(node, graph) for index, node in enumerate(graph.nodes)}
+    return {index: layer for index, layer in read.items() if layer is not None}
 
 
 def rewritten(graph: Graph, changed: Mapping[int, Layer]) -> Graph:
-    """The graph with some layers otherwise; weights that nothing reads any more are left out."""
+    """Return the graph with some layers changed, without weights that nothing reads any more."""
     nodes: list[Node] = []
     for index, node in enumerate(graph.nodes):
         layer = changed.get(index)
         if layer is not None and not _equal(layer, read_layer(node, graph)):
-            made = write_layer(graph, layer, node.inputs[0], node.outputs[0])
-            assert made is not None, f"{node.name}: there is no such layer"
-            graph, node = made  # noqa: PLW2901
+            written = write_layer(graph, layer, node.inputs[0], node.outputs[0])
+            assert written is not None, f"{node.name}: there is no such layer"
+            graph, node = written  # noqa: PLW2901
         nodes.append(node)
     return without_unread(replace(graph, nodes=tuple(nodes)))
 
@@ -85,22 +85,22 @@ def _equal(layer: Layer, other: Layer | None) -> bool:
 def most(
     graph: Graph, pruned: Callable[[float], Graph], loss: float, ctx: Context
 ) -> Result[Graph]:
-    """The graph pruned by the largest share, found by halving, that loses at most `loss`.
+    """Return the graph pruned by the largest share that loses at most `loss`: a binary search.
 
-    A loss may fall where the share grows, so a larger share that also would do can be missed.
+    The loss may fall although the share grows, so a larger share that would do can be missed.
     """
     if not ctx.samples:
         raise fail("usage", "--prune", "a wanted loss needs samples", "give --samples")
     before = lower(graph)
     judge = Judge(ctx.judged or Samples(ctx.samples, None), before)
     answers = judge.answers(before)
-    good, bad, found = 0, _STEPS, graph
+    good, bad, best = 0, _STEPS, graph
     while bad - good > 1:
         middle = (good + bad) // 2
         candidate = pruned(middle / _STEPS)
-        # What is no number is more than any loss.
+        # A loss of NaN is not below any limit.
         if judge.loss(judge.answers(lower(candidate)), answers).lost <= loss:
-            good, found = middle, candidate
+            good, best = middle, candidate
         else:
             bad = middle
-    return Result(found, tuple(filter(None, [judge.too_coarse(loss)])))
+    return Result(best, tuple(filter(None, [judge.too_coarse(loss)])))

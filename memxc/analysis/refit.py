@@ -1,8 +1,8 @@
-"""What pruning leaves of the layers, fitted to answer as the network did before.
+"""Fitting what pruning leaves of the layers, so that they answer as the network did before.
 
-Of a layer y = W x + b, W keeps its zeros; of all such W the one with the least mean square of
-y - W x - b over the patches of the samples, where x is what the pruned layers before it leave. One
-linear system a filter, or one for all filters with the same zeros.
+For a layer y = W x + b, the zeros of W stay. Of all such W, the fit takes the one with the smallest
+mean square of y - W x - b over the patches of the samples; x is what the pruned layers before it
+give. This is one linear system for each filter, or for all filters with the same zeros.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from memxc.ops.lower import lower
 
 Floats = NDArray[np.float64]
 
-#: Share of the mean power of a tap that is added to all: what samples hardly excite stays.
+#: This share of a tap's mean power is added to all, so that taps which samples hardly excite stay.
 _RIDGE = 1e-4
-#: More taps than this are not solved for at once: such a layer stays as pruning left it.
+#: A layer with more taps stays as pruning left it, because its system is too large.
 _MOST = 3072
-#: Numbers on the widest bus over all samples that a fit is made of.
+#: A fit uses samples with so many numbers on the widest bus.
 _FITTED = 1 << 23
 
 
@@ -44,16 +44,17 @@ class _Dense:
 
 
 def rest(how: str, before: Graph, after: Graph, ctx: Context) -> Graph:
-    """The pruned network as the option `rest` of its pass has it."""
+    """Return the pruned network as the option `rest` of its pass says."""
     return refitted(before, after, ctx) if how == "refitted" else after
 
 
 def refitted(before: Graph, after: Graph, ctx: Context) -> Graph:
-    """`after`, which is `before` with zeros, with its other weights and its biases fitted.
+    """Return `after`, which is `before` with zeros, with its other weights and its biases fitted.
 
-    Convolutions of one group and dense layers with a place for a bias; a filter without any weight
-    keeps its bias.
-    MemxcError (usage) without samples.
+    These are convolutions of one group and dense layers with a place for a bias. A filter without
+    weights keeps its bias.
+
+    Raises MemxcError (usage) without samples.
     """
     if not ctx.samples:
         raise fail("usage", "--refit", "a fit needs samples", "give --samples")
@@ -64,14 +65,14 @@ def refitted(before: Graph, after: Graph, ctx: Context) -> Graph:
         for name, (_, layer) in layers.items()
         if _solvable(design, name, layer) and takes_bias(layer, after)
     ]
-    most = max(bus.width for bus in whole.buses.values())
-    inputs = {n: values[: max(1, _FITTED // most)] for n, values in ctx.fit_to().items()}
+    widest = max(bus.width for bus in whole.buses.values())
+    inputs = {n: values[: max(1, _FITTED // widest)] for n, values in ctx.fit_to().items()}
     stages = {stage.dst: stage for stage in design.stages}
-    # One thread: how a sum is cut up would show in its last bits.
+    # With one thread, because the last bits of a sum depend on how threads divide it.
     with threadpool_limits(1, user_api="blas"):
-        found = refit_stages(whole, inputs, names, _fit, stages)
+        fitted = refit_stages(whole, inputs, names, _fit, stages)
     changed = {}
-    for name, kernel in found.items():
+    for name, kernel in fitted.items():
         index, layer = layers[name]
         flat = kernel.dense if _filters_first(layer) else kernel.dense.T
         changed[index] = replace(layer, weight=flat.reshape(layer.weight.shape), bias=kernel.bias)
@@ -92,7 +93,7 @@ def _filters_first(layer: Layer) -> bool:
 
 
 def _fit(stage: Linear, moments: PatchMoments) -> _Dense:
-    """The kernel whose zeros stay, and what is fitted else."""
+    """Return the kernel with its zeros as they are and everything else fitted."""
     (kernel,) = stage.kernels
     weight = kernel.weight()[0].T.copy()
     power = moments.power(_RIDGE)

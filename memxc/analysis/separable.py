@@ -1,9 +1,11 @@
-"""A kernel as depthwise and pointwise kernels of some rank, fitted to what it is used for.
+"""A kernel as depthwise and pointwise kernels of some rank, fitted to the patches that it reads.
 
-Of a layer y = W x + b, x the taps of all channels, the nearest W' = sum over r of P_r D_r (D_r one
-kernel a channel, P_r a pointwise one) is the one with the least mean square of y - W' x - b' over
-the patches of the samples. Only second moments are needed; they are (1) those of the x that the
-changed network has and (2) of these with the y that the layer should answer.
+For a layer y = W x + b, where x has the taps of all channels, the fit looks for
+
+    W' = sum over r of  P_r D_r        D_r: one kernel for each channel,  P_r: a pointwise kernel
+
+with the smallest mean square of y - W' x - b' over the patches of the samples. It needs second
+moments only: those of x in the changed network, and those of x with the wanted y.
 """
 
 from __future__ import annotations
@@ -16,19 +18,19 @@ from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 
 Floats = NDArray[np.float64]
 
-#: Share of the mean power of a tap that is added to all: what samples never excite stays as it was.
+#: This share of a tap's mean power is added to all, so that taps which no sample excites stay.
 _RIDGE = 1e-6
-#: Second moments are differences of numbers as large as the square of the signal.
+#: Rounding of second moments, which are differences of numbers as large as a signal's square.
 _ROUNDING = 1e-10
-#: Alternating least squares ends after so many rounds, or when a round gains less than this share.
+#: Alternating least squares ends after so many rounds, or if a round gains less than this share.
 _ROUNDS, _GAIN = 60, 1e-4
-#: More unknowns than this are not solved for at once: the depthwise kernels stay as they began.
+#: With more unknowns, the depthwise kernels stay as they began, because the system is too large.
 _MOST = 3072
 
 
 @dataclass(frozen=True, eq=False)
 class PatchMoments:
-    """Of `count` patches: means, and second moments about them.
+    """Means over patches, and second moments about them.
 
     x: (taps of all channels,). y: (filters,). xx: (taps, taps). yx: (filters, taps).
     """
@@ -39,9 +41,10 @@ class PatchMoments:
     yx: Floats
 
     def power(self, share: float) -> Floats:
-        """xx, and a share of the mean power of a tap in every one: (taps, taps), definite.
+        """Return xx with a share of a tap's mean power on its diagonal: (taps, taps).
 
-        Signals that hardly move leave rounding in xx, of either sign: that is less than the floor.
+        It is positive definite. Signals that hardly move leave only rounding in xx, of either sign,
+        and the floor is larger than that.
         """
         mean = float(np.trace(self.xx)) / len(self.xx)
         floor = _ROUNDING * (mean + float(np.square(self.x).mean()))
@@ -63,7 +66,7 @@ class Pair:
 
 
 def fit(weight: Floats, moments: PatchMoments, rank: int) -> Pair:
-    """The pair nearest to a kernel (filters, channels, taps) on what the moments are of."""
+    """Return the pair that is nearest to a kernel (filters, channels, taps) on the patches."""
     filters, channels, taps = weight.shape
     power = moments.power(_RIDGE)
     # The best kernel of any rank: what the layer would be if only its inputs had changed.
@@ -76,22 +79,22 @@ def fit(weight: Floats, moments: PatchMoments, rank: int) -> Pair:
     if channels * rank * taps <= _MOST:
         depthwise, pointwise = _alternate(goal, depthwise, pointwise, blocks)
     depthwise, pointwise = _levelled(depthwise, pointwise, blocks)
-    made = np.einsum("ncr,crt->nct", pointwise, depthwise).reshape(filters, -1)
-    return Pair(depthwise, pointwise, moments.y - made @ moments.x)
+    dense = np.einsum("ncr,crt->nct", pointwise, depthwise).reshape(filters, -1)
+    return Pair(depthwise, pointwise, moments.y - dense @ moments.x)
 
 
 def _channelwise(goal: Floats, blocks: Floats, rank: int) -> Floats:
-    """The best depthwise kernels if no channel had to do with another: (channels, rank, taps)."""
-    found = []
+    """Return the best depthwise kernels if channels were independent, (channels, rank, taps)."""
+    kernels = []
     for channel in range(goal.shape[1]):
         root = cholesky(blocks[channel, :, channel], lower=True)
         _, _, right = np.linalg.svd(goal[:, channel] @ root, full_matrices=False)
-        found.append(solve_triangular(root, right[:rank].T, trans="T", lower=True).T)
-    return np.stack(found)
+        kernels.append(solve_triangular(root, right[:rank].T, trans="T", lower=True).T)
+    return np.stack(kernels)
 
 
 def _pointwise(goal: Floats, depthwise: Floats, blocks: Floats) -> Floats:
-    """The best pointwise kernels behind given depthwise ones: (filters, channels, rank)."""
+    """Return the best pointwise kernels behind given depthwise ones, (filters, channels, rank)."""
     channels, rank, _ = depthwise.shape
     seen = np.einsum("crt,ctds->crds", depthwise, blocks, optimize=True)
     inner = np.einsum("crds,dqs->crdq", seen, depthwise, optimize=True)
@@ -102,7 +105,7 @@ def _pointwise(goal: Floats, depthwise: Floats, blocks: Floats) -> Floats:
 
 
 def _depthwise(goal: Floats, pointwise: Floats, blocks: Floats) -> Floats:
-    """The best depthwise kernels before given pointwise ones: (channels, rank, taps)."""
+    """Return the best depthwise kernels before given pointwise ones, (channels, rank, taps)."""
     _, channels, rank = pointwise.shape
     taps = goal.shape[2]
     gram = np.einsum("ncr,ndq->crdq", pointwise, pointwise, optimize=True)
@@ -114,7 +117,7 @@ def _depthwise(goal: Floats, pointwise: Floats, blocks: Floats) -> Floats:
 
 
 def _solve(matrix: Floats, right: Floats) -> Floats:
-    """Of a matrix that is never negative; directions of no power take no part."""
+    """Solve with a matrix that is positive semidefinite. Directions without power get zero."""
     power = float(np.trace(matrix)) / len(matrix)
     if not power > 0:
         return np.zeros_like(right)
@@ -125,6 +128,7 @@ def _solve(matrix: Floats, right: Floats) -> Floats:
 def _alternate(
     goal: Floats, depthwise: Floats, pointwise: Floats, blocks: Floats
 ) -> tuple[Floats, Floats]:
+    """Improve both kernels in turn, as long as the error falls."""
     best = _missed(goal, depthwise, pointwise, blocks)
     for _ in range(_ROUNDS):
         first = _depthwise(goal, pointwise, blocks)
@@ -140,13 +144,13 @@ def _alternate(
 
 
 def _missed(goal: Floats, depthwise: Floats, pointwise: Floats, blocks: Floats) -> float:
-    """Mean square that a pair misses its goal by, summed over filters."""
-    apart = (goal - np.einsum("ncr,crt->nct", pointwise, depthwise)).reshape(len(goal), -1)
-    return float(np.einsum("ni,ni->", apart @ blocks.reshape(apart.shape[1], -1), apart))
+    """Return the mean square by which a pair misses its goal, summed over filters."""
+    missing = (goal - np.einsum("ncr,crt->nct", pointwise, depthwise)).reshape(len(goal), -1)
+    return float(np.einsum("ni,ni->", missing @ blocks.reshape(missing.shape[1], -1), missing))
 
 
 def _levelled(depthwise: Floats, pointwise: Floats, blocks: Floats) -> tuple[Floats, Floats]:
-    """The same pair with equally strong signals between its two layers: they share a scale."""
+    """Return the same pair with equally strong signals between its layers, which share a scale."""
     power = np.einsum("crt,ctcs,crs->cr", depthwise, blocks, depthwise, optimize=True)
     size = np.sqrt(np.where(power > 0, power, 1.0))
     return depthwise / size[:, :, None], pointwise * size

@@ -29,12 +29,12 @@ from memxc.ops.lower import load_graph, lower
 from memxc.target import Target
 
 _UNCHECKED = (
-    "report only: nothing was held against onnxruntime, no baseline was measured, and no netlist, "
-    "design or mapping is written; compile without --report-only before you build it"
+    "report only: nothing was compared with onnxruntime, no baseline was measured, and no netlist, "
+    "design or mapping is written; compile without --report-only before you build the circuit"
 )
 _STRAIGHT = (
-    "the watts, and the error of the outputs, are those of linear cells; this target's are not "
-    "(device.iv = {}): memxc verify and memxc simulate have their volts"
+    "the watts, and the error of the outputs, are calculated with linear devices; this target has "
+    "others (device.iv = {}): memxc verify and memxc simulate calculate with these"
 )
 
 _OWN_CELLS = (

@@ -155,9 +155,8 @@ def _side_by_side(kernel: Kernel, count: int) -> Kernel:
     rows, columns = pattern.shape
     cell = np.full((count * rows, count * columns), -1, dtype=np.int32)
     for i in range(count):
-        cell[i * rows : (i + 1) * rows, i * columns : (i + 1) * columns] = np.where(
-            pattern >= 0, pattern + i * devices, -1
-        )
+        block = np.s_[i * rows : (i + 1) * rows, i * columns : (i + 1) * columns]
+        cell[block] = pattern + i * devices
 
     def joined(windows: Windows) -> Windows:
         shift = windows.group[:count] - windows.group[0]

@@ -1,7 +1,7 @@
-"""Columns: one file a family of ONNX operators, found by discovery.
+"""Operators: each family of ONNX operators has a file, found by discovery.
 
-A column turns one node into stages. It sees shapes and constants; no tile size, no conductance,
-no dialect. To add an operator, add a file: nothing else knows its name.
+A column turns one node into stages. It sees shapes and constants, but no tile size, no conductance
+and no dialect. To add an operator, add a file: nothing else knows its name.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from memxc.ir.bounds import TooLargeError, one_operator
 from memxc.ir.design import Bus
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear, Rename
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each
-from memxc.ops._registry import COLUMNS, REASONS, Call, Column, Parts, operator
+from memxc.ops._registry import COLUMNS, REASONS, Column, operator
 from memxc.ops._traits import Channelwise
 
-#: Attributes that are yes or no. Of any other number runtimes make different things.
+#: Attributes that are 0 or 1. Runtimes do not agree on what another number means.
 _FLAGS = frozenset(
     (
         *("allowzero", "antialias", "ceil_mode", "count_include_pad", "exclude_outside"),
@@ -39,7 +40,7 @@ _FLAGS = frozenset(
 _SMALLER = "what a circuit may take is in docs/cli.md, under Limits"
 
 for _module in pkgutil.iter_modules(__path__):
-    # `lower` asks for operators and is none; it reads models, which a list of operators does not.
+    # `lower` is no operator. It also imports what reads models, which listing operators must not.
     if _module.name != "lower" and not _module.name.startswith("_"):
         importlib.import_module(f"{__name__}.{_module.name}")
 
@@ -59,26 +60,27 @@ def _add_plugins() -> None:
 
 
 def _no_operator(name: str, value: object) -> str | None:
+    """Return why an object is not the operator of that name, or None if it is."""
     if name in COLUMNS and COLUMNS[name].lower is value:
         return None
     return f"is not a function that @operator({name!r}) declares"
 
 
 def available() -> Mapping[str, Column]:
-    """Every column by the name of its operator, in alphabetical order."""
+    """Return every column by the name of its operator, in alphabetical order."""
     _add_plugins()
     return MappingProxyType(dict(sorted(COLUMNS.items())))
 
 
 def column(op: str) -> Column:
-    """The column of an operator that has one, with its traits."""
+    """Return the column of an operator that has one, with its traits."""
     return COLUMNS[op]
 
 
 def channelwise(node: Node, graph: Graph) -> Channelwise | None:
-    """How a node works on each channel (axis 1) alone; None where it does not.
+    """Return how a node works on each channel (axis 1) alone, or None if it does not.
 
-    The node has to be one that `lower_node` takes.
+    `lower_node` must be able to lower the node.
     """
     column = COLUMNS[node.op]
     trait = column.channelwise
@@ -89,14 +91,14 @@ def channelwise(node: Node, graph: Graph) -> Channelwise | None:
 
 
 def refusals() -> Mapping[str, str]:
-    """Why operators have no circuit, by their names in alphabetical order; others are unknown."""
+    """Return why operators have no circuit, by name in alphabetical order. Others are unknown."""
     return {name: reason for name, (reason, _) in sorted(REASONS.items())}
 
 
 def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
-    """The stages of one node; `used` holds the tensors that something reads.
+    """Return the stages of one node. used: the tensors that something reads.
 
-    Raises MemxcError with every fault of the node that can be told at once.
+    Raises MemxcError with all faults of the node that can be found at once.
     """
     faults = list(judge(node, graph.opset))
     column = COLUMNS.get(node.op)
@@ -130,6 +132,7 @@ __all__ = [
 
 
 def _unknown(node: Node) -> Fault:
+    """Return the fault of a node whose operator has no column."""
     if node.op in REASONS:
         reason, hint = REASONS[node.op]
         return Fault("unsupported-op", node.name, f"{node.op}: {reason}", hint)
@@ -140,7 +143,7 @@ def _unknown(node: Node) -> Fault:
 
 
 def judge(node: Node, opset: int) -> Iterator[Fault]:
-    """What can be told of a node without a single shape: its operator and its attributes."""
+    """Yield the faults of a node that need no shapes: those of its operator and its attributes."""
     _add_plugins()
     column = COLUMNS.get(node.op)
     if column is None:
@@ -164,7 +167,7 @@ def judge(node: Node, opset: int) -> Iterator[Fault]:
 
 
 def _misfits(node: Node, graph: Graph, column: Column, used: frozenset[str]) -> Iterator[Fault]:
-    """What is wrong with the tensors that a node reads and makes."""
+    """Yield the faults of the tensors that a node reads and writes."""
     for name in node.outputs[column.outputs :] if column.outputs is not None else ():
         if name in used:
             what = f"{node.op}: its further output {name!r} is in use and has no circuit"
@@ -180,14 +183,17 @@ def _misfits(node: Node, graph: Graph, column: Column, used: frozenset[str]) -> 
 
 
 def _integers(node: Node, graph: Graph, used: frozenset[str]) -> Iterator[Fault]:
-    """A circuit computes with real numbers: it neither wraps around nor truncates."""
+    """Yield a fault for each integer signal of an operator that computes with real numbers.
+
+    A circuit neither wraps around nor truncates, so it would give other results than the model.
+    """
     for name, kind in _kinds(node, graph, used):
         what = f"{node.op}: {name!r} holds {kind}, and its circuit computes with real numbers"
         yield Fault("unsupported-op", node.name, what, "let the model compute this part in float")
 
 
 def _kinds(node: Node, graph: Graph, used: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Signals of a node that are not real numbers, with their element type."""
+    """Yield each signal of a node that is not a real number, with its element type."""
     outputs = [name for name in node.outputs if name in used]
     for name in dict.fromkeys([*node.inputs, *outputs]):
         if name in graph.kinds:
@@ -195,7 +201,7 @@ def _kinds(node: Node, graph: Graph, used: frozenset[str]) -> Iterator[tuple[str
 
 
 def _is_number(value: Any, infinite: bool) -> bool:
-    """Whether all real numbers of an attribute are finite, or at least numbers."""
+    """Return whether an attribute's real numbers are finite; if `infinite`, whether none is NaN."""
     numbers = np.asarray(value)
     if numbers.dtype.kind != "f":
         return True
@@ -203,7 +209,7 @@ def _is_number(value: Any, infinite: bool) -> bool:
 
 
 def _is_flag(value: Any) -> bool:
-    """Whether an attribute is 0 or 1; a list or a tensor is neither."""
+    """Return whether an attribute is 0 or 1. A list or a tensor is neither."""
     return np.ndim(value) == 0 and bool(value in (0, 1))
 
 

@@ -1,4 +1,4 @@
-"""One value and one bias a lane, a channel, or for all: y = a x + b with constants."""
+"""y = gain x + shift with constants for all lanes, for each channel, or for each lane."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import numpy as np
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
+from memxc.ops._call import Call, lanes
 from memxc.ops._nets import widened
-from memxc.ops._registry import Call, lanes
 from memxc.ops._windows import Axes, filled, grid, spread
 
 
 def along(call: Call, index: int, gain: Tensor | None, shift: Tensor | None, axes: Axes) -> Linear:
-    """y = gain x + shift, the constants changing along `axes` of the output only.
+    """Return the stage y = gain x + shift, whose constants change only along `axes` of the output.
 
-    gain and shift hold prod(shape[axes]) numbers; None leaves them out. Blocks run along `axes`,
-    places along the rest.
+    gain and shift have prod(shape[axes]) numbers, or are None. Blocks run along `axes`, and places
+    run along the other axes.
     """
     shape = call.shape
     places = tuple(axis for axis in range(len(shape)) if axis not in axes)
@@ -34,7 +34,10 @@ def along(call: Call, index: int, gain: Tensor | None, shift: Tensor | None, axe
 
 
 def with_constant(call: Call, index: int, gain: Tensor | None, shift: Tensor | None) -> Linear:
-    """y = gain x + shift, with constants of any shape that numpy broadcasts to the output's."""
+    """Return the stage y = gain x + shift. numpy can broadcast the constants to the output.
+
+    Raises MemxcError (unsupported-shape) if a constant does not fit the output.
+    """
     rank = len(call.shape)
     padded = []
     for part in (gain, shift):
@@ -54,7 +57,7 @@ def with_constant(call: Call, index: int, gain: Tensor | None, shift: Tensor | N
 
 
 def _only(call: Call, part: Tensor, axes: Axes) -> Tensor:
-    """A constant of as many axes as the output has, spread over `axes` alone."""
+    """Return a constant, with as many axes as the output, broadcast along `axes` only."""
     full = tuple(n if axis in axes else 1 for axis, n in enumerate(call.shape))
     if any(n not in (1, whole) for n, whole in zip(part.shape, full, strict=False)):
         what = f"a constant of {part.shape} does not fit an output of {call.shape}"

@@ -1,8 +1,7 @@
-"""A patch board: operators that only move numbers, constants among them, become wires.
+"""A patch board: operators that only move numbers become wires.
 
-A constant is a voltage that is held: one lane for each distinct value, driven through a fixed
-resistor from the reference, and as many wires to it as there are places that need it. Zero is
-ground.
+A constant among them is a voltage: one lane for each distinct value, driven from the reference
+through a fixed resistor, with a wire to each place that needs it. Zero is ground.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear, Rename
 from memxc.ir.windows import GROUND, Ints, Windows, identity_windows, ints
-from memxc.ops._registry import Call, Parts
+from memxc.ops._call import Call, Parts
 
-#: What is larger stands for infinity: no voltage does, whatever the volts per unit.
+#: A larger number stands for infinity. No voltage can, whatever the volts per unit are.
 LARGEST = 1e9
 
 
 class Board:
-    """The numbers of one node's signals and constants, to be moved about with numpy.
+    """The signals and constants of one node as numbers, which numpy can move about.
 
-    Lanes count from 0 over all signals in the order in which they are taken; GROUND is zero; the
-    numbers below GROUND are the distinct constants.
+    Lanes are numbered from 0 over all signals, in the order in which they are taken. GROUND is
+    zero. Numbers below GROUND are the distinct constants.
     """
 
     def __init__(self, call: Call) -> None:
@@ -38,7 +37,7 @@ class Board:
         self._values: dict[float, int] = {}
 
     def operand(self, index: int) -> Ints:
-        """An input, signal or constant, in the shape of its tensor."""
+        """Return an input, a signal or a constant, in the shape of its tensor."""
         if self._call.is_constant(index):
             return self.constant(self._call.constant(index, "operand"))
         nets = ints(self._call.nets(index) + self._width)
@@ -47,17 +46,20 @@ class Board:
         return nets
 
     def constant(self, values: Tensor) -> Ints:
-        """Numbers that the model holds. Raises MemxcError where one is too large for a voltage."""
+        """Return constants of the model. Raises MemxcError if one is too large for a voltage."""
         reckon(*values.shape)
-        found, where = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True)
-        worst = found[np.abs(found).argmax()] if found.size else 0.0
-        if not abs(worst) < LARGEST:
-            raise self._call.refuse(f"no circuit holds the number {worst:g}", _HINT)
-        nets = [self._net(value) for value in found.tolist()]
+        values_once, where = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True)
+        largest = values_once[np.abs(values_once).argmax()] if values_once.size else 0.0
+        if not abs(largest) < LARGEST:
+            raise self._call.refuse(f"no circuit holds the number {largest:g}", _HINT)
+        nets = [self._net(value) for value in values_once.tolist()]
         return ints(np.array(nets)[where.reshape(-1)]).reshape(np.shape(values))
 
     def wires(self, nets: Ints) -> Parts:
-        """The stages that put `nets` on the node's first output."""
+        """Return the stages that put `nets` on the node's first output.
+
+        Raises MemxcError if the output has another size, or if there is no signal.
+        """
         call = self._call
         if nets.size != prod(call.shape):
             raise call.refuse(
@@ -66,14 +68,14 @@ class Board:
             )
         index = np.where(nets < GROUND, self._width - nets + GROUND - 1, nets)
         if not self._srcs:
-            raise call.refuse("nothing but constants", code="unsupported-model")
+            raise call.refuse("all of its inputs are constants", code="unsupported-model")
         if not self._values:
             return [Rename(call.name, tuple(self._srcs), call.dst, ints(index.reshape(-1)))]
-        held = call.fresh("constants")
-        srcs = (*self._srcs, held)
+        constants = call.fresh("constants")
+        srcs = (*self._srcs, constants)
         return [
-            Bus(held, (len(self._values),)),
-            reference(f"{call.name}/constants", self._srcs[0], held, list(self._values)),
+            Bus(constants, (len(self._values),)),
+            reference(f"{call.name}/constants", self._srcs[0], constants, list(self._values)),
             Rename(call.name, srcs, call.dst, ints(index.reshape(-1))),
         ]
 
@@ -84,7 +86,7 @@ class Board:
 
 
 def reference(name: str, src: str, dst: str, values: Sequence[float]) -> Linear:
-    """Columns of a bias and nothing else: `dst` holds the values. Nothing of `src` is read."""
+    """Return a stage that holds `values` on the bus `dst`. It reads nothing of `src`."""
     kernel = Kernel(
         values=np.zeros((1, 0)),
         cell=None,
@@ -100,7 +102,7 @@ _HINT = "only a MaxPool right behind a Pad may read what stands for infinity"
 
 
 def level(nets: Ints, value: float) -> Kernel:
-    """Lanes of a stage that all are at one constant: a bias and nothing else."""
+    """Return a kernel that puts one constant on some lanes: a bias without weights."""
     return Kernel(
         values=np.zeros((1, 0)),
         cell=None,

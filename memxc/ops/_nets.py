@@ -1,4 +1,4 @@
-"""Lanes and Rename from the numbers of nets, held in the shape of a tensor."""
+"""Lanes and Rename stages from numbers of nets, which are held in the shape of a tensor."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from memxc.ir.bounds import reckon
 from memxc.ir.graph import Tensor
 from memxc.ir.stages import Circuit, Lanes, Rename
 from memxc.ir.windows import Ints, ints, lanewise
-from memxc.ops._registry import Call
+from memxc.ops._call import Call
 
 
 def each(call: Call, expr: str, circuit: Circuit, keeps_scale: bool = False) -> Lanes:
-    """One function on every lane of the node's only signal."""
+    """Return a stage with one function of every lane of the node's only signal."""
     return together(call, (0,), expr, circuit, keeps_scale)
 
 
 def together(
     call: Call, indices: tuple[int, ...], expr: str, circuit: Circuit, keeps_scale: bool = False
 ) -> Lanes:
-    """One function of several signals, each broadcast to the output as numpy does: x0, x1, ..."""
+    """Return a stage with one function of several signals, x0, x1, ..., broadcast as in numpy."""
     taps = tuple(lanewise(widened(call, call.nets(index)).reshape(-1)) for index in indices)
     srcs = tuple(call.bus(index) for index in indices)
     return Lanes(call.name, srcs, call.dst, taps, expr, circuit, keeps_scale)
 
 
 def widened(call: Call, nets: Ints) -> Ints:
-    """Nets broadcast to the output as numpy does. Raises MemxcError where they do not fit it."""
+    """Return nets broadcast to the output as numpy does. Raises MemxcError if they do not fit."""
     reckon(*call.shape)
     try:
         return ints(np.broadcast_to(nets, call.shape))
@@ -38,7 +38,7 @@ def widened(call: Call, nets: Ints) -> Ints:
 
 
 def rename(call: Call, nets: Ints, index: int = 0) -> Rename:
-    """The nets of one signal in another order. Raises MemxcError where their count is wrong."""
+    """Return the nets of one signal in another order. Raises MemxcError if their count is wrong."""
     if nets.size != prod(call.shape):
         raise call.refuse(
             f"its output has {nets.size} numbers, the model says {call.shape}",
@@ -48,9 +48,9 @@ def rename(call: Call, nets: Ints, index: int = 0) -> Rename:
 
 
 def within(call: Call, indices: Tensor, size: int) -> Ints:
-    """Indices along an axis, negative ones counted from its end.
+    """Return indices along an axis; negative ones count from its end.
 
-    Raises MemxcError where one is outside.
+    Raises MemxcError if one is outside.
     """
     if indices.size and not -size <= indices.min() <= indices.max() < size:
         raise call.refuse(

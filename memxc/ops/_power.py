@@ -1,4 +1,4 @@
-"""Powers of a signal, and the two halves of a norm: powers of magnitudes, the root of their sum."""
+"""Powers of a signal, and the two parts of a norm: powers of magnitudes, and the root of a sum."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from memxc.ops._blocks import (
     ROOT,
     built,
 )
-from memxc.ops._registry import Call
+from memxc.ops._call import Call
 from memxc.ops._steps import Signal, Steps
 
-#: Factors of one product: every further multiplier of a chain adds its own error.
+#: The most factors of one product. Every further multiplier of a chain adds its own error.
 MOST_FACTORS = 16
 _NAMES = {2: "square", 3: "cube"}
 
 
 def power(exponent: float) -> tuple[str, Circuit]:
-    """x0 to that power, and its circuit; the exponent is neither 0 nor 1.
+    """Return x0 to a power as an expression, and its circuit. The exponent is neither 0 nor 1.
 
-    Whole powers are products. Any other is an exponential of a logarithm, of a signal above zero;
-    where ONNX has no number or infinity, the circuit ends at its last voltage.
+    A whole power is a product. Any other power is an exponential of a logarithm, of a signal above
+    zero. If ONNX gives no number or infinity, the circuit stays at its last voltage.
     """
     count = abs(int(exponent))
     if exponent == count <= MOST_FACTORS:
@@ -44,7 +44,7 @@ def power(exponent: float) -> tuple[str, Circuit]:
 
 
 def magnitudes(steps: Steps, src: Signal, p: int) -> Signal:
-    """|x| to the power of p of every lane."""
+    """Return |x| to the power of p, of every lane."""
     if p == 1:
         return steps.lanes("magnitudes", "abs(x0)", built("abs", FULL_WAVE), src, keeps_scale=True)
     if p % 2 == 0:
@@ -54,12 +54,12 @@ def magnitudes(steps: Steps, src: Signal, p: int) -> Signal:
 
 
 def root(steps: Steps, src: Signal, p: int) -> Signal:
-    """The p-th root of every lane, 0 for a signal below zero."""
+    """Return the p-th root of every lane; it is 0 for a signal below zero."""
     return src if p == 1 else steps.lanes("root", *power(1.0 / p), src)
 
 
 def norm_of(call: Call) -> int:
-    """The attribute p of a norm. Raises MemxcError where it has no circuit."""
+    """Return the attribute p of a norm. Raises MemxcError if it has no circuit."""
     p = call.attrs["p"]
     if not 1 <= p <= MOST_FACTORS:
         raise call.refuse(

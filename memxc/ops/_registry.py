@@ -1,167 +1,13 @@
-"""How a column is declared, and what it sees of its node. No operator is named here."""
+"""How a column is declared. No operator has its name here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import prod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from memxc.errors import Fault, MemxcError
-from memxc.ir.bounds import reckon
-from memxc.ir.design import Bus
-from memxc.ir.graph import Graph, Node, Tensor
-from memxc.ir.stages import Stage
-from memxc.ir.windows import Ints, ints
+from memxc.ops._call import Call, Parts
 from memxc.ops._traits import Channelwise
-
-#: What a column returns: stages in order, and the buses between them that no tensor stands for.
-Parts = Sequence[Stage | Bus]
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Call:
-    """One node as its column sees it: every declared attribute, shapes, constants.
-
-    `used` holds the tensors that some node or the network's output reads.
-    """
-
-    node: Node
-    graph: Graph
-    attrs: Mapping[str, Any]
-    used: frozenset[str] = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        """The name of the node, for its stages."""
-        return self.node.name
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tensor names, without the absent optional ones at the end."""
-        names = self.node.inputs
-        while names and not names[-1]:
-            names = names[:-1]
-        return names
-
-    @property
-    def dst(self) -> str:
-        """The first output, the bus that a column with one output drives."""
-        return self.node.outputs[0]
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of the first output."""
-        return self.graph.shapes[self.dst]
-
-    def _input(self, index: int) -> str:
-        """The name of an input that has to be there."""
-        if not self.has(index):
-            raise self.refuse(f"its input {index + 1} is missing", code="unsupported-model")
-        return self.inputs[index]
-
-    def shape_of(self, index: int) -> Shape:
-        """The shape of an input."""
-        return self.graph.shapes[self._input(index)]
-
-    def has(self, index: int) -> bool:
-        """Whether an optional input is there."""
-        return index < len(self.inputs) and bool(self.inputs[index])
-
-    def is_constant(self, index: int) -> bool:
-        """Whether an input is a constant of the model."""
-        return self._input(index) in self.graph.weights
-
-    def constant(self, index: int, role: str) -> Tensor:
-        """An input that has to be a constant; `role` says what it is to the operator."""
-        if not self.is_constant(index):
-            raise self.refuse(
-                f"its {role} is computed at run time",
-                "only a constant of the model can be programmed or wired",
-                "unsupported-model",
-            )
-        return self.graph.weights[self.inputs[index]]
-
-    def bus(self, index: int) -> str:
-        """An input that has to be a bus, not a constant."""
-        if self.is_constant(index):
-            raise self.refuse(
-                f"input {index + 1} is a constant where the circuit expects a signal",
-                "simplify the model first, so that constants are folded",
-                "unsupported-model",
-            )
-        return self.inputs[index]
-
-    def kind(self, index: int) -> str:
-        """The element type of an input that is a signal; "" for a real number."""
-        return self.graph.kinds.get(self._input(index), "")
-
-    @property
-    def dst_kind(self) -> str:
-        """The element type of the first output; "" for a real number."""
-        return self.graph.kinds.get(self.dst, "")
-
-    def nets(self, index: int) -> Ints:
-        """The lanes of an input's bus, numbered, in the shape of its tensor."""
-        self.bus(index)
-        return lanes(self.shape_of(index))
-
-    def setting(self, attribute: str, index: int) -> Tensor | None:
-        """What older opsets hold in an attribute and newer ones in a constant input; or None."""
-        value = self.attrs[attribute]
-        if value is not None:
-            return np.asarray(value)
-        return self.constant(index, attribute) if self.has(index) else None
-
-    def numbers(self, value: Tensor, role: str, count: int | None = None) -> Shape:
-        """A constant that has to be a list of integers; `role` says what it is to the operator.
-
-        count: how many these are to be, None for any number.
-        """
-        if value.ndim != 1 or (value.size and value.dtype.kind not in "iu"):
-            shown = "x".join(map(str, value.shape)) or "()"
-            what = f"{role} has the shape {shown} and the type {value.dtype}"
-            raise self.refuse(f"{what}, it has to be a list of integers")
-        if count is not None and value.size != count:
-            raise self.refuse(f"{role} = {_few(value)} has to be {count} numbers")
-        return tuple(value.tolist())
-
-    def listed(self, attribute: str, index: int) -> Shape | None:
-        """A list of integers that older opsets hold in an attribute, newer ones in a constant."""
-        value = self.setting(attribute, index)
-        return None if value is None else self.numbers(value, attribute)
-
-    def sizes(self, attribute: str, rank: int, default: int = 1, least: int = 1) -> Shape:
-        """An attribute of one integer for each of `rank` axes, each at least `least`.
-
-        strides, dilations, pads and their kin. They count nets, so none is above 2**31.
-        """
-        value = self.attrs[attribute]
-        found = (default,) * rank if value is None else tuple(value)
-        if len(found) != rank or not all(least <= number < _BEYOND for number in found):
-            what = f"{attribute} = {_few(np.array(found, dtype=object))} has to be {rank} numbers"
-            raise self.refuse(f"{what} from {least} to 2**31 - 1")
-        return found
-
-    def single(self, value: Tensor, role: str) -> Tensor:
-        """A constant that has to be one number; `role` says what it is to the operator."""
-        if value.size != 1:
-            raise self.refuse(f"a {role} of the shape {value.shape}, not one number")
-        return value.reshape(())
-
-    def fresh(self, suffix: str) -> str:
-        """The name of a new bus beside this node's output."""
-        name = f"{self.dst}/{suffix}"
-        while name in self.graph.shapes:
-            name += "'"
-        return name
-
-    def refuse(self, what: str, hint: str = "", code: str = "unsupported-attribute") -> MemxcError:
-        """The fault of this node, to be raised."""
-        return MemxcError(Fault(code, self.name, f"{self.node.op}: {what}", hint))
 
 
 @dataclass(frozen=True)
@@ -186,12 +32,9 @@ class Column:
 
     @property
     def file(self) -> str:
-        """Where the column stands."""
+        """The file of the column."""
         return self.lower.__code__.co_filename
 
-
-#: Nets are numbered in 32 bits.
-_BEYOND = 2**31
 
 #: Every column by the operator's name; filled while the files of the package are imported.
 COLUMNS: dict[str, Column] = {}
@@ -258,42 +101,3 @@ def refused(*names: str, reason: str, hint: str) -> None:
         if name in COLUMNS or name in REASONS:
             raise ImportError(f"operator {name!r} is refused and has a column or another reason")
         REASONS[name] = (reason, hint)
-
-
-def axis_of(call: Call, name: str) -> int:
-    """The attribute `name` as an axis of the first input, counted from the front.
-
-    Raises MemxcError where the input has no such axis.
-    """
-    value = call.attrs[name]
-    if value is None:
-        raise call.refuse(f"without {name}")
-    return axes_of(call, name, [value])[0]
-
-
-def axes_of(
-    call: Call, name: str, given: Iterable[int], rank: int | None = None
-) -> tuple[int, ...]:
-    """Axes of the first input, or of a tensor of `rank`, each once, counted from the front.
-
-    Raises MemxcError where there is no such axis, or the same twice.
-    """
-    rank = len(call.shape_of(0)) if rank is None else rank
-    axes = [int(axis) for axis in given]
-    found = tuple(axis % rank for axis in axes if -rank <= axis < rank)
-    if len(set(found)) != len(axes):
-        shown = axes[0] if len(axes) == 1 else axes[:8]
-        raise call.refuse(f"{name} = {shown} of a tensor of {rank} axes")
-    return found
-
-
-def lanes(shape: Shape) -> Ints:
-    """The lanes of a bus, numbered, in the shape of its tensor."""
-    reckon(*shape)
-    return ints(np.arange(prod(shape), dtype=np.int32)).reshape(shape)
-
-
-def _few(values: Tensor) -> str:
-    """A list in words that stay short."""
-    shown = ", ".join(map(str, values.reshape(-1).tolist()[:8]))
-    return f"[{shown}{', ...' if values.size > 8 else ''}]"

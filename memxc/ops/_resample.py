@@ -1,6 +1,6 @@
-"""Resize along one axis: where each output looks, and how much it takes of each pixel there.
+"""Resize along one axis: which pixels each output reads, and with which weights.
 
-The coordinates and weights are those of ONNX's Resize; its axes are independent of each other.
+The coordinates and weights are those of ONNX's Resize. Its axes are independent of each other.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from memxc.ir.bounds import reckon
 from memxc.ir.windows import Ints, ints
 
 Floats = NDArray[np.float64]
-#: A weight below is left out: no resistor is that large.
+#: A smaller weight is left out: no resistor is that large.
 _NOTHING = 1e-9
-#: Coordinates this near to the middle between two pixels are there.
+#: A coordinate that is nearer to the middle between two pixels counts as the middle.
 _TIE = 1e-6
 
 
@@ -27,8 +27,8 @@ _TIE = 1e-6
 class ResampledAxis:
     """Output o is the sum over t of weights[o, t] times the input at first[o] + t.
 
-    Coordinates beyond the ends mean the pixel at the end. outside: outputs that look beyond the
-    map and get a constant instead.
+    A coordinate beyond the ends means the pixel at the end. outside: the outputs that read beyond
+    the map and get a constant instead.
     """
 
     size: int
@@ -38,7 +38,7 @@ class ResampledAxis:
 
     @property
     def picks(self) -> Ints | None:
-        """The one pixel that each output is; None where some output mixes several."""
+        """The one pixel that each output is, or None if some output mixes several."""
         inner = self.weights[~self.outside]
         if not ((inner == 1).sum(axis=1) == 1).all() or not ((inner != 0).sum(axis=1) == 1).all():
             return None
@@ -47,7 +47,11 @@ class ResampledAxis:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How an axis is sampled: `scale` is outputs a pixel, `roi` where tf_crop_and_resize looks."""
+    """How an axis is sampled.
+
+    scale: outputs for each pixel.
+    roi: the part of the axis that tf_crop_and_resize reads, in shares.
+    """
 
     size: int
     out: int
@@ -56,56 +60,56 @@ class Sampling:
     roi: tuple[float, float] = (0.0, 1.0)
 
     def coordinates(self, kind: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
-        """Where each output looks, computed in float64, or in float32 as runtimes do."""
+        """Return where each output reads, computed in float64, or in float32 as runtimes do."""
         o: NDArray[Any] = np.arange(self.out).astype(kind)
         size, out, scale, half = (kind(n) for n in (self.size, self.out, self.scale, 0.5))
         start, stop = (kind(n) for n in self.roi)
         match self.transform:
             case "asymmetric":
-                found = o / scale
+                where = o / scale
             case "tf_half_pixel_for_nn":
-                found = (o + half) / scale
+                where = (o + half) / scale
             case "align_corners":
-                found = o * (size - 1) / (out - 1) if out > 1 else 0 * o
+                where = o * (size - 1) / (out - 1) if out > 1 else 0 * o
             case "tf_crop_and_resize" if out > 1:
-                found = start * (size - 1) + o * (stop - start) * (size - 1) / (out - 1)
+                where = start * (size - 1) + o * (stop - start) * (size - 1) / (out - 1)
             case "tf_crop_and_resize":
-                found = half * (start + stop) * (size - 1) + o
+                where = half * (start + stop) * (size - 1) + o
             case "pytorch_half_pixel" if out == 1:
-                found = 0 * o
+                where = 0 * o
             case "half_pixel_symmetric":
-                # Runtimes go on in float64 here.
+                # Runtimes continue in float64 here.
                 shift = np.float64(size / 2 * (1 - out / (scale * size)))
-                found = shift + (o + np.float64(0.5)) / np.float64(scale) - 0.5
+                where = shift + (o + np.float64(0.5)) / np.float64(scale) - 0.5
             case _:
-                found = (o + half) / scale - half
-        return np.asarray(found, dtype=kind)
+                where = (o + half) / scale - half
+        return np.asarray(where, dtype=kind)
 
     @property
     def is_whole(self) -> bool:
-        """Whether scale times size is the number of outputs, with nothing left over."""
+        """Whether scale times size is the number of outputs."""
         return abs(self.scale * self.size - self.out) < 1e-5 * self.out
 
 
 def nearest(sampling: Sampling, rounding: str) -> ResampledAxis:
-    """One pixel each. Where float32 cannot tell, it is the pixel that onnxruntime takes."""
+    """Return an axis whose outputs read one pixel, the same one as in onnxruntime."""
     at = np.asarray(sampling.coordinates(np.float32), dtype=np.float64)
     if rounding == "simple":  # before opset 11
         rounding = "ceil" if sampling.scale < 1 else "floor"
     match rounding:
         case "floor":
-            found = np.floor(at)
+            pixel = np.floor(at)
         case "ceil":
-            found = np.ceil(at)
+            pixel = np.ceil(at)
         case "round_prefer_ceil":
-            found = np.floor(at + 0.5 + _TIE)
+            pixel = np.floor(at + 0.5 + _TIE)
         case _:
-            found = np.ceil(at - 0.5 - _TIE)
-    return _axis(sampling, np.ones((sampling.out, 1)), ints(found), at)
+            pixel = np.ceil(at - 0.5 - _TIE)
+    return _axis(sampling, np.ones((sampling.out, 1)), ints(pixel), at)
 
 
 def linear(sampling: Sampling, *, antialias: bool, exclude_outside: bool) -> ResampledAxis:
-    """The two pixels on both sides, or with antialias all that shrink into one."""
+    """Return an axis whose outputs read two pixels, or with antialias all that shrink into one."""
     scale = min(sampling.scale, 1.0) if antialias else 1.0
 
     def weigh(x: Floats) -> Floats:
@@ -115,7 +119,7 @@ def linear(sampling: Sampling, *, antialias: bool, exclude_outside: bool) -> Res
 
 
 def cubic(sampling: Sampling, a: float, *, antialias: bool, exclude_outside: bool) -> ResampledAxis:
-    """Keys' cubic convolution over four pixels, or with antialias all that shrink into one."""
+    """Return an axis by Keys' cubic convolution of four pixels, or more with antialias."""
     scale = min(sampling.scale, 1.0) if antialias else 1.0
 
     def weigh(x: Floats) -> Floats:
@@ -130,11 +134,11 @@ def cubic(sampling: Sampling, a: float, *, antialias: bool, exclude_outside: boo
 def _spread(
     sampling: Sampling, start: int, weigh: Callable[[Floats], Floats], exclude_outside: bool
 ) -> ResampledAxis:
-    """Weights by the distance of each pixel, from `start` pixels off; they sum to one.
+    """Return weights by the distance of each pixel, from `start` pixels away. Their sum is one.
 
-    Where they sum to nothing, they are no numbers.
+    If their sum is zero, they become NaN.
     """
-    # Noise in the last digits would make phases that are equal differ.
+    # Equal phases would differ by noise in the last digits, so coordinates are rounded.
     at = np.round(sampling.coordinates(), 9)
     left = np.floor(at)
     steps = np.arange(start, 2 - start)
@@ -145,8 +149,8 @@ def _spread(
         pixel = first[:, None] + np.arange(len(steps))
         weights = np.where((pixel >= 0) & (pixel < sampling.size), weights, 0.0)
     total = weights.sum(axis=1, keepdims=True)
-    some = abs(total) > _NOTHING * abs(weights).max(axis=1, keepdims=True)
-    weights = weights / np.where(some, total, np.nan)
+    has_sum = abs(total) > _NOTHING * abs(weights).max(axis=1, keepdims=True)
+    weights = weights / np.where(has_sum, total, np.nan)
     return _axis(sampling, np.where(abs(weights) < _NOTHING, 0.0, weights), first, at)
 
 

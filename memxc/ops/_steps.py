@@ -1,4 +1,4 @@
-"""A node of several circuits: one stage after the other, over buses that no tensor stands for."""
+"""A node of several stages, one after the other, over buses that are no tensors of the model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Circuit, DeviceKind, Lanes, Linear, Rename, Stage
 from memxc.ir.windows import GROUND, Ints, Windows, ints, lanewise
 from memxc.ops._board import reference
-from memxc.ops._registry import Call, Parts, Shape, lanes
+from memxc.ops._call import Call, Parts, Shape, lanes
 from memxc.ops._windows import Axes, filled, grid, spread
 
 Floats = NDArray[np.float64]
@@ -22,43 +22,43 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """A bus, and its nets in the shape of a tensor; GROUND is zero."""
+    """A bus, and its nets in the shape of a tensor. GROUND is zero."""
 
     bus: str
     nets: Ints
 
     def shaped(self, shape: Shape) -> Signal:
-        """The same nets in another shape."""
+        """Return the same nets in another shape."""
         return Signal(self.bus, self.nets.reshape(shape))
 
 
 class Steps:
-    """The stages of a node, each driving a bus that is named after what is on it."""
+    """The stages of a node. Each drives a bus that is named after its signal."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._parts: list[tuple[Bus, Stage]] = []
 
     def given(self, index: int) -> Signal:
-        """An input of the node that is a signal."""
+        """Return an input of the node that is a signal."""
         return Signal(self._call.bus(index), self._call.nets(index))
 
     def held(self, word: str, values: Floats) -> Signal:
-        """Constants as voltages through fixed resistors, one a distinct value; zero is ground."""
+        """Return constants as voltages through fixed resistors; zero is ground."""
         reckon(*values.shape)
-        found = np.unique(values[values != 0])
-        where = np.where(values == 0, GROUND, np.searchsorted(found, values))
-        dst = self._bus(word, found.shape)
-        # It reads nothing of its source: one that is there from the start delays nothing.
+        distinct = np.unique(values[values != 0])
+        where = np.where(values == 0, GROUND, np.searchsorted(distinct, values))
+        dst = self._bus(word, distinct.shape)
+        # The stage reads nothing of its source. An input of the network delays nothing.
         src = self._call.graph.inputs[0]
-        stage = reference(self._name(word), src, dst.name, found.tolist())
+        stage = reference(self._name(word), src, dst.name, distinct.tolist())
         self._parts.append((dst, stage))
         return Signal(dst.name, ints(where))
 
     def lanes(
         self, word: str, expr: str, circuit: Circuit, *srcs: Signal, keeps_scale: bool = False
     ) -> Signal:
-        """One function of several signals, each broadcast to the result as numpy does."""
+        """Return one function of several signals, which are broadcast as numpy does."""
         shape = np.broadcast_shapes(*(src.nets.shape for src in srcs))
         taps = [lanewise(np.broadcast_to(src.nets, shape).reshape(-1)) for src in srcs]
         return self._lanes(word, shape, expr, circuit, srcs, taps, keeps_scale)
@@ -72,14 +72,14 @@ class Steps:
         axes: Axes,
         keeps_scale: bool = False,
     ) -> Signal:
-        """One function of all numbers along some axes, which are left with one number."""
+        """Return one function of all numbers along some axes. The axes keep the size 1."""
         shape = src.nets.shape
         reckon(*(shape[axis] for axis in axes), TERM)
         taps = spread(src.nets, axes, _kept(shape, axes), ())
         return self._lanes(word, _without(shape, axes), expr, circuit, [src], [taps], keeps_scale)
 
     def sums(self, word: str, src: Signal, axes: Axes, weight: float = 1.0) -> Signal:
-        """`weight` times the sum along some axes, left with one number: equal resistors."""
+        """Return `weight` times the sum along some axes, which keep the size 1: equal resistors."""
         shape = src.nets.shape
         dst = self._bus(word, _without(shape, axes))
         blocks = tuple(axis for axis in _kept(shape, axes) if axis == 1)
@@ -96,7 +96,7 @@ class Steps:
         return self.linear(word, src.bus, dst.shape, (kernel,), "resistor")
 
     def weighed(self, word: str, srcs: tuple[Signal, ...], weights: Floats) -> Signal:
-        """The sum of signals of one shape, each times its weights.
+        """Return the sum of signals of one shape, each times its weights.
 
         weights: (signals, *shape), with a size of 1 along axes where no weight changes.
         """
@@ -117,15 +117,15 @@ class Steps:
     def linear(
         self, word: str, src: str, shape: Shape, kernels: tuple[Kernel, ...], cell: DeviceKind
     ) -> Signal:
-        """Weights at places, over a bus of that shape."""
+        """Return the signal of a Linear stage with these kernels, on a bus of that shape."""
         dst = self._bus(word, shape)
         self._parts.append((dst, Linear(self._name(word), src, dst.name, kernels, cell=cell)))
         return Signal(dst.name, lanes(shape))
 
     def end(self, result: Signal) -> Parts:
-        """All stages; `result` drives the node's output.
+        """Return all stages; `result` drives the node's output.
 
-        Raises MemxcError where the model says that the output has another size.
+        Raises MemxcError if the model says that the output has another size.
         """
         call, parts = self._call, list(self._parts)
         if result.nets.size != prod(call.shape):
@@ -159,7 +159,7 @@ class Steps:
         return Signal(dst.name, lanes(shape))
 
     def _joined(self, word: str, srcs: tuple[Signal, ...]) -> Signal:
-        """Signals of one shape on one bus; its nets have an axis for the signals in front."""
+        """Return signals of one shape on one bus, with an axis for the signals in front."""
         dst = self._bus(word, (len(srcs), *srcs[0].nets.shape))
         firsts = np.cumsum([0, *(src.nets.size for src in srcs)])
         index = [src.nets.reshape(-1) + first for src, first in zip(srcs, firsts, strict=False)]

@@ -1,4 +1,4 @@
-"""The inputs of a lane function: signals are x0, x1, ..., constants numbers or held voltages."""
+"""The inputs of a lane function: signals are x0, x1, ...; constants are numbers or voltages."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from memxc.ir.bounds import reckon
 from memxc.ir.kinds import bits
 from memxc.ir.stages import Circuit
 from memxc.ops._board import LARGEST
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import widened
-from memxc.ops._registry import Call, Parts
 from memxc.ops._steps import Signal, Steps
 
-#: Real numbers are equal within this share of the larger one: float32 resolves them ten times
-#: better, and an engine's noise is far below.
+#: Real numbers count as equal within this share of the larger one. float32 is ten times finer, and
+#: the noise of an engine is far smaller.
 _SHARE = 1e-6
-#: Where both are smaller than this they are equal within its share, so that zero has a width.
+#: If both are smaller than this, they are equal within its share: so zero has a width.
 _SMALL = 1e-3
 
 
 class Terms:
-    """The inputs of one node, written into one lane function."""
+    """The inputs of one node, as they occur in one lane function."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -28,9 +28,9 @@ class Terms:
         self._signals: list[Signal] = []
 
     def word(self, index: int) -> str:
-        """An input as the lane function reads it: x<k>, or the number where it is one constant.
+        """Return an input as the lane function has it: x<k>, or a number if it is one constant.
 
-        Raises MemxcError where no voltage holds a constant.
+        Raises MemxcError if a constant is too large for a voltage.
         """
         call = self._call
         if not call.is_constant(index):
@@ -46,9 +46,12 @@ class Terms:
         return self._read(self._steps.held(f"constant {index + 1}", values))
 
     def end(self, expr: str, circuit: Circuit) -> Parts:
-        """The stages of the node: that function of the words so far, broadcast as numpy does."""
+        """Return the stages of the node: a function of the inputs so far, broadcast as numpy does.
+
+        Raises MemxcError if none of them is a signal.
+        """
         if not self._signals:
-            raise self._call.refuse("nothing but constants", code="unsupported-model")
+            raise self._call.refuse("all of its inputs are constants", code="unsupported-model")
         wide = [Signal(s.bus, widened(self._call, s.nets)) for s in self._signals]
         return self._steps.end(self._steps.lanes("result", expr, circuit, *wide))
 
@@ -58,9 +61,9 @@ class Terms:
 
 
 def near(kind: str, one: str, other: str) -> str:
-    """How far apart two words of an element type may be and still count as equal.
+    """Return how far apart two inputs may be and still count as equal, as an expression.
 
-    Integers and bools are whole: half of one. For real numbers see _SHARE and _SMALL.
+    Integers and bools are whole numbers: half of one. For real numbers, see _SHARE and _SMALL.
     """
     if bits(kind):
         return "0.5"

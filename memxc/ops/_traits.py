@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from memxc.ops._registry import Call
+from memxc.ops._call import Call
 
 
 @dataclass(frozen=True)
@@ -30,5 +29,8 @@ SETTINGS = Channelwise("settings")
 
 
 def beside_channels(axes: Callable[[Call], tuple[int, ...]]) -> Channelwise:
-    """Channelwise where the axes that a node works along are neither batch nor channels."""
+    """Return the trait of an operator whose nodes work along axes, in `axes`.
+
+    A node is channelwise if none of its axes is the batch or the channels.
+    """
     return Channelwise("settings", lambda call: min(axes(call), default=2) > 1)

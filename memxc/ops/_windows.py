@@ -1,4 +1,7 @@
-"""Windows from the layout of tensors: sliding windows; axes that are lines, blocks or places."""
+"""Windows from the layout of tensors.
+
+Either a window slides over a map, or each axis of a tensor is lines, blocks or places.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from numpy.typing import NDArray
 
 from memxc.ir.bounds import reckon
 from memxc.ir.windows import GROUND, Ints, Windows, ints
-from memxc.ops._registry import Call, Shape
+from memxc.ops._call import Call, Shape
 
 Axes = tuple[int, ...]
 
 
 def lattice(shape: Shape, *coordinates: Sequence[int] | Ints) -> Ints:
-    """Flattened indices in a frame of `shape`, row-major over one list of coordinates an axis."""
+    """Return flattened indices in a frame of `shape`, row-major over coordinates of each axis."""
     reckon(*map(len, coordinates))
     index = np.zeros((1,) * len(shape), dtype=np.int64)
     for axis, along in enumerate(coordinates):
@@ -29,9 +32,10 @@ def lattice(shape: Shape, *coordinates: Sequence[int] | Ints) -> Ints:
 
 
 def spread(nets: Ints, rows: Axes, groups: Axes, places: Axes) -> Windows:
-    """Windows over a tensor of nets, each axis of which is lines, blocks or places of a kernel.
+    """Return windows over a tensor of nets. Each axis is lines, blocks or places of a kernel.
 
-    Within a role the order is that of the axes given; the frame has the rows' axes first.
+    Within each of these, the order is that of the given axes. The frame has the axes of the rows
+    first.
     """
     order = rows + groups + places
     assert sorted(order) == list(range(nets.ndim)), "every axis has one role"
@@ -45,13 +49,16 @@ def spread(nets: Ints, rows: Axes, groups: Axes, places: Axes) -> Windows:
 
 
 def grid(*shape: int) -> Shape:
-    """The layout of places without the axes along which there is only one."""
+    """Return the layout of places, without axes of only one place."""
     return tuple(size for size in shape if size > 1) or (1,)
 
 
 @dataclass(frozen=True)
 class Sliding:
-    """A window sliding over a map: everything per axis of space. `begin` and `end` are pads."""
+    """A window that slides over a map. All fields have one number for each axis of space.
+
+    begin and end are the pads before and behind the map.
+    """
 
     size: Shape
     kernel: Shape
@@ -67,27 +74,27 @@ class Sliding:
         return prod(self.kernel)
 
     def reach(self, axis: int) -> int:
-        """One more than the last coordinate that a window reads along an axis."""
+        """Return one more than the last coordinate that a window reads along an axis."""
         last = (self.out[axis] - 1) * self.stride[axis] - self.begin[axis]
         return last + (self.kernel[axis] - 1) * self.dilation[axis] + 1
 
     def starts(self, axis: int) -> Ints:
-        """The first coordinate of each window along an axis; negative inside the border."""
+        """Return the first coordinate of each window along an axis, negative in the border."""
         return ints(np.arange(self.out[axis]) * self.stride[axis] - self.begin[axis])
 
     def coordinates(self, axis: int) -> Ints:
-        """The coordinate of each tap (windows, taps) along an axis."""
+        """Return the coordinates of the taps along an axis, (windows, taps)."""
         reckon(self.out[axis], self.kernel[axis])
         steps = np.arange(self.kernel[axis]) * self.dilation[axis]
         return ints(self.starts(axis)[:, None] + steps)
 
     def offsets(self, axis: int) -> Ints:
-        """Where the taps are inside a window."""
+        """Return the coordinates of the taps inside a window."""
         reckon(self.kernel[axis])
         return ints(np.arange(self.kernel[axis]) * self.dilation[axis])
 
     def bordered(self, nets: Ints) -> Ints:
-        """A map (..., *space) with GROUND around it, as far as any window reaches."""
+        """Return a map (..., *space) with a border of GROUND, as far as any window reads."""
         widths = [
             (before, max(0, self.reach(axis) - self.size[axis], self.end[axis]))
             for axis, before in enumerate(self.begin)
@@ -96,30 +103,30 @@ class Sliding:
 
 
 def bordered(nets: Ints, widths: Sequence[tuple[int, int]], net: int = GROUND) -> Ints:
-    """A tensor of nets with one net all around it; `widths` before and behind each axis."""
+    """Return a tensor of nets with one net all around it. widths: before and behind each axis."""
     reckon(*(n + before + after for n, (before, after) in zip(nets.shape, widths, strict=True)))
     return ints(np.pad(nets, widths, constant_values=net))
 
 
 def filled(shape: Shape, weight: float) -> NDArray[np.float64]:
-    """Weights that all are the same."""
+    """Return weights that are all equal."""
     reckon(*shape)
     return np.full(shape, weight)
 
 
 def inside(at: Ints, size: int, step: int) -> Ints:
-    """For coordinates of a bordered axis those inside [0, size) that stand for them.
+    """Return for each coordinate of a bordered axis the one in [0, size) that replaces it.
 
-    A window that steps by `step` and has a tap inside reads no others than its own taps.
+    A window whose taps are `step` apart, and one of them inside, then reads none but its own taps.
     """
     at = ints(np.where(at < 0, at % step, at))
     at = ints(np.where(at >= size, size - 1 - (size - 1 - at) % step, at))
-    # A coordinate that no window reads may still be outside.
+    # A coordinate that no window reads may still be outside, and any place will do for it.
     return ints(np.clip(at, 0, size - 1))
 
 
 def channels_first(nets: Ints) -> Ints:
-    """A map (batch, channels, *space) with its channels in front, a batch of one left out."""
+    """Return a map (batch, channels, *space) with channels first; a batch of one is left out."""
     if len(nets) == 1:
         return ints(nets[0])
     return ints(np.moveaxis(nets, 1, 0))
@@ -128,9 +135,9 @@ def channels_first(nets: Ints) -> Ints:
 def map_taps(
     nets: Ints, slide: Sliding, groups: int, places: Sequence[Ints] | None = None
 ) -> Windows:
-    """Lines (channel of the group, tap) of a map (batch, channels, *space) at the windows.
+    """Return lines (channel of the group, tap) of a map (batch, channels, *space), at its windows.
 
-    places: which windows along each axis of space, all of them where it is None.
+    places: which windows along each axis of space, or None for all.
     """
     return frame_taps(slide.bordered(channels_first(nets)), slide, groups, places)
 
@@ -138,7 +145,7 @@ def map_taps(
 def frame_taps(
     frame: Ints, slide: Sliding, groups: int, places: Sequence[Ints] | None = None
 ) -> Windows:
-    """The same lines on a map that has its border and its channels in front."""
+    """Return the same lines of a map that already has its border, and its channels first."""
     space = range(len(slide.size))
     batch = [range(n) for n in frame.shape[1 : frame.ndim - len(slide.size)]]
     still = [[0]] * (frame.ndim - 1)
@@ -157,7 +164,7 @@ def frame_taps(
 
 
 def map_sinks(nets: Ints, groups: int, places: Sequence[Ints] | None = None) -> Windows:
-    """Lines (channel of the group) of a map (batch, channels, *space), one place a pixel."""
+    """Return lines (channel of the group) of a map (batch, channels, *space), one place a pixel."""
     frame = channels_first(nets)
     batch = [range(frame.shape[1])] if len(nets) > 1 else []
     still = [[0]] * (frame.ndim - 1)
@@ -172,9 +179,9 @@ def map_sinks(nets: Ints, groups: int, places: Sequence[Ints] | None = None) -> 
 
 
 def sliding(call: Call, kernel: Shape) -> Sliding:
-    """The sliding window of a Conv or pool node over its first input, checked.
+    """Return the sliding window of a Conv or a pool over its first input.
 
-    Raises MemxcError where an attribute makes no sense or the output has another shape.
+    Raises MemxcError if an attribute makes no sense, or if the output has another shape.
     """
     size, rank = call.shape_of(0)[2:], len(kernel)
     if not rank or len(size) != rank or min(kernel) < 1:
@@ -187,7 +194,7 @@ def sliding(call: Call, kernel: Shape) -> Sliding:
     if call.shape[2:] != out:
         raise call.refuse(
             f"its output should have the space {out}, the model says {call.shape[2:]}",
-            # onnx before opset 22 counts a last window that starts behind the map, runtimes do not
+            # Before opset 22, onnx counts a last window that starts behind the map
             "export it without ceil_mode" if call.attrs.get("ceil_mode") else "",
             "unsupported-shape",
         )
@@ -200,6 +207,7 @@ def sliding(call: Call, kernel: Shape) -> Sliding:
 def _borders(
     call: Call, size: Shape, kernel: Shape, stride: Shape, dilation: Shape
 ) -> tuple[Shape, Shape, Shape]:
+    """Return the pads before and behind each axis, and the number of windows."""
     rank = len(size)
     mode = call.attrs["auto_pad"]
     extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
@@ -209,8 +217,8 @@ def _borders(
             max((o - 1) * s + e - n, 0)
             for o, s, e, n in zip(out, stride, extent, size, strict=True)
         ]
-        less, more = tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
-        return (less, more, out) if mode == "SAME_UPPER" else (more, less, out)
+        smaller, larger = tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
+        return (smaller, larger, out) if mode == "SAME_UPPER" else (larger, smaller, out)
     if mode not in ("NOTSET", "VALID"):
         raise call.refuse(
             f"auto_pad = {mode!r} is not one of NOTSET, VALID, SAME_UPPER, SAME_LOWER"
@@ -228,5 +236,5 @@ def _borders(
 def _count(size: int, begin: int, end: int, extent: int, stride: int, up: bool) -> int:
     room = size + begin + end - extent
     count = (-(-room // stride) if up else room // stride) + 1
-    # A last window that would start in the border behind the map is left out.
+    # A last window that would start in the border behind the map does not count.
     return count - 1 if up and (count - 1) * stride >= size + begin else count

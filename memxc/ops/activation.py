@@ -1,4 +1,4 @@
-"""Relu, Clip and the other functions of a single signal."""
+"""Relu, Clip and other activations of a single signal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import math
 from memxc.ir.expr import SIGMOID
 from memxc.ir.stages import Circuit
 from memxc.ops._blocks import UNBOUNDED
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each, rename
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._traits import OPERANDS, SETTINGS
 
 _RELU = Circuit("relu", opamps=1, diodes=2)
@@ -16,7 +17,7 @@ _RELU = Circuit("relu", opamps=1, diodes=2)
 
 @operator("Relu", integers=True, channelwise=OPERANDS)
 def relu(call: Call) -> Parts:
-    """A precision rectifier."""
+    """Return a precision rectifier."""
     return [each(call, "max(x0,0)", _RELU, keeps_scale=True)]
 
 
@@ -28,7 +29,7 @@ def relu(call: Call) -> Parts:
     channelwise=SETTINGS,
 )
 def clip(call: Call) -> Parts:
-    """A limiter a bound; no bounds are wires, and a lower bound of 0 alone is a Relu."""
+    """Return a limiter for each bound, wires without bounds, or a Relu for a lower bound of 0."""
     low, high = (_bound(call, name, index) for index, name in ((1, "min"), (2, "max")))
     if low is None and high is None:
         return [rename(call, call.nets(0))]
@@ -42,19 +43,19 @@ def clip(call: Call) -> Parts:
 
 @operator("Sigmoid", channelwise=OPERANDS)
 def sigmoid(call: Call) -> Parts:
-    """The logistic function, as the hyperbolic tangent of a differential pair."""
+    """Return the logistic function, as the hyperbolic tangent of a differential pair."""
     return [each(call, SIGMOID, Circuit("sigmoid", opamps=2))]
 
 
 @operator("Tanh", channelwise=OPERANDS)
 def tanh(call: Call) -> Parts:
-    """The transfer function of a differential pair."""
+    """Return the transfer function of a differential pair."""
     return [each(call, "tanh(x0)", Circuit("tanh", opamps=2))]
 
 
 @operator("HardSigmoid", attrs={"alpha": 0.2, "beta": 0.5}, channelwise=OPERANDS)
 def hard_sigmoid(call: Call) -> Parts:
-    """A straight line between two limiters."""
+    """Return a straight line between two limiters."""
     alpha, beta = float(call.attrs["alpha"]), float(call.attrs["beta"])
     expr = f"max(0,min(1,{alpha!r}*x0+{beta!r}))"
     return [each(call, expr, Circuit("hard_sigmoid", opamps=2, diodes=4))]
@@ -62,7 +63,7 @@ def hard_sigmoid(call: Call) -> Parts:
 
 @operator("HardSwish", since=14, channelwise=OPERANDS)
 def hard_swish(call: Call) -> Parts:
-    """The input times its own hard sigmoid."""
+    """Return the input times its own hard sigmoid."""
     circuit = Circuit("hard_swish", opamps=2, diodes=4, multipliers=1)
     return [each(call, "x0*max(0,min(1,x0/6+0.5))", circuit)]
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from memxc.ir.design import Bus
 from memxc.ir.stages import Circuit, Digital, Lanes
 from memxc.ir.windows import lanewise
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._call import Call, Parts
+from memxc.ops._registry import operator
 from memxc.ops.edge import arg_max
 
 

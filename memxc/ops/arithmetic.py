@@ -1,4 +1,4 @@
-"""Add, Sub, Mul, Div and Neg: constants become resistors, signals meet in a lane's circuit."""
+"""Add, Sub, Mul, Div and Neg: constants are resistors, two signals meet in a lane's circuit."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from memxc.ir.graph import Tensor
 from memxc.ir.stages import Circuit
 from memxc.ops._affine import with_constant
 from memxc.ops._blocks import DIVIDER, NO_DIVISOR, built
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each, together
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._steps import Steps
 from memxc.ops._traits import OPERANDS
 
 
 @operator("Add", channelwise=OPERANDS)
 def add(call: Call) -> Parts:
-    """A constant is a bias; two signals meet in a summing amplifier and an inverter."""
+    """Return a bias for a constant. Two signals meet in a summing amplifier and an inverter."""
     signal, constant = _operands(call)
     if constant is None:
         return [together(call, (0, 1), "x0+x1", Circuit("add", opamps=2))]
@@ -25,7 +26,7 @@ def add(call: Call) -> Parts:
 
 @operator("Sub", channelwise=OPERANDS)
 def sub(call: Call) -> Parts:
-    """A constant is a bias; two signals meet in a difference amplifier."""
+    """Return a bias for a constant. Two signals meet in a difference amplifier."""
     signal, constant = _operands(call)
     if constant is None:
         return [together(call, (0, 1), "x0-x1", Circuit("sub", opamps=1))]
@@ -36,7 +37,7 @@ def sub(call: Call) -> Parts:
 
 @operator("Mul", channelwise=OPERANDS, zero_absorbs=True)
 def mul(call: Call) -> Parts:
-    """A constant is a weight; two signals meet in an analog multiplier."""
+    """Return a weight for a constant. Two signals meet in an analog multiplier."""
     signal, constant = _operands(call)
     if constant is None:
         return [together(call, (0, 1), "x0*x1", Circuit("mul", multipliers=1))]
@@ -45,7 +46,7 @@ def mul(call: Call) -> Parts:
 
 @operator("Div", channelwise=OPERANDS)
 def div(call: Call) -> Parts:
-    """Division by a constant is a weight; by a signal a divider, which gives 0 where that is 0."""
+    """Return a weight for a constant divisor, else a divider. It gives 0 if the divisor is 0."""
     signal, constant = _operands(call)
     if constant is None or signal == 1:
         steps = Steps(call)
@@ -58,12 +59,12 @@ def div(call: Call) -> Parts:
 
 @operator("Neg", channelwise=OPERANDS)
 def neg(call: Call) -> Parts:
-    """An inverter."""
+    """Return an inverter."""
     return [each(call, "0-x0", Circuit("neg", inverters=1), keeps_scale=True)]
 
 
 def _operands(call: Call) -> tuple[int, Tensor | None]:
-    """Which input is a signal, and the other one if it is a constant."""
+    """Return which input is a signal, and the other input if it is a constant."""
     for index in (0, 1):
         if call.is_constant(index):
             call.bus(1 - index)

@@ -1,11 +1,12 @@
-"""BatchNormalization that was not folded: one scale and one bias a channel."""
+"""BatchNormalization that was not folded: one scale and one bias for each channel."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from memxc.ops._affine import along
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._call import Call, Parts
+from memxc.ops._registry import operator
 from memxc.ops._traits import VECTORS
 
 
@@ -15,7 +16,7 @@ from memxc.ops._traits import VECTORS
     channelwise=VECTORS,
 )
 def batch_normalization(call: Call) -> Parts:
-    """y = (x - mean) scale / sqrt(var + epsilon) + bias, with the statistics of the file."""
+    """Return y = (x - mean) scale / sqrt(var + epsilon) + bias, with the statistics of the file."""
     if call.attrs["training_mode"]:
         raise call.refuse("training_mode = 1 normalises by the batch", "export for inference")
     if not call.attrs["spatial"]:

@@ -1,4 +1,4 @@
-"""Col2Im: overlapping blocks are added up, each pixel by equal resistors from all that hold it."""
+"""Col2Im: overlapping blocks are added. Each pixel has equal resistors from all blocks on it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._board import level
-from memxc.ops._registry import Call, Parts, Shape, lanes, operator
+from memxc.ops._call import Call, Parts, Shape, lanes
+from memxc.ops._registry import operator
 from memxc.ops._windows import grid, lattice
 
 
 @operator("Col2Im", since=18, attrs={"dilations": None, "pads": None, "strides": None})
 def col2im(call: Call) -> Parts:
-    """Pixels that as many blocks hold in the same places are places of one kernel."""
+    """Return kernels, one for all pixels that have as many blocks on them in the same way."""
     image, block = (
         call.numbers(call.constant(index, name), name)
         for index, name in ((1, "image_shape"), (2, "block_shape"))
@@ -47,7 +48,7 @@ def col2im(call: Call) -> Parts:
 
 @dataclass(frozen=True)
 class _Part:
-    """Outputs of an axis that add the numbers at `element` of block `first` + `step`."""
+    """Outputs of an axis that add the same: `element` of the block `first` + `step`."""
 
     outputs: Ints
     first: Ints
@@ -57,7 +58,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Axis:
-    """One axis of space: `begin` is its padding in front, `blocks` how many there are."""
+    """One axis of space. begin: padding in front. blocks: how many blocks there are."""
 
     size: int
     block: int
@@ -67,20 +68,20 @@ class _Axis:
     blocks: int
 
     def parts(self) -> Iterator[_Part]:
-        """Outputs by the elements and steps of what they add."""
+        """Yield outputs that add the same elements and steps together."""
         reckon(self.size, self.block, TERM)
-        found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int]]] = {}
+        same: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int]]] = {}
         for output in range(self.size):
             pairs = sorted(self._pairs(output))
             first = pairs[0][0] if pairs else 0
             key = tuple(element for _, element in pairs), tuple(at - first for at, _ in pairs)
-            found.setdefault(key, []).append((output, first))
-        for (element, step), places in found.items():
+            same.setdefault(key, []).append((output, first))
+        for (element, step), places in same.items():
             outputs, firsts = np.array(places).T
             yield _Part(ints(outputs), ints(firsts), element, step)
 
     def _pairs(self, output: int) -> Iterator[tuple[int, int]]:
-        """(block, element) of everything that lies on an output."""
+        """Yield (block, element) of everything that is on an output."""
         for element in range(self.block):
             start = output + self.begin - element * self.dilation
             if start % self.stride == 0 and 0 <= start // self.stride < self.blocks:
@@ -101,7 +102,7 @@ def _axes(call: Call, image: Shape, block: Shape) -> list[_Axis]:
 
 
 def _kernel(frame: Ints, out: Ints, parts: tuple[_Part, ...]) -> Kernel:
-    """Lines on what a pixel adds up, places on the pixels of every channel."""
+    """Return a kernel: its lines are what a pixel adds, its places are pixels of all channels."""
     rank, channels = len(parts), range(len(frame))
     nets = out[np.ix_(np.arange(len(frame)), *(part.outputs for part in parts))]
     if not all(part.element for part in parts):

@@ -1,13 +1,14 @@
-"""Conv over any number of axes: a crossbar a group, used at every place of the map."""
+"""Conv over any number of axes: one crossbar for each group, used at every place of the map."""
 
 from __future__ import annotations
 
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._call import Call, Parts, lanes
+from memxc.ops._registry import operator
 from memxc.ops._windows import grid, map_sinks, map_taps, sliding
 
-#: What any convolution has.
+#: The attributes of every convolution, with ONNX's defaults.
 ATTRS = {
     "auto_pad": "NOTSET",
     "dilations": None,
@@ -20,7 +21,10 @@ ATTRS = {
 
 @operator("Conv", attrs=ATTRS)
 def conv(call: Call) -> Parts:
-    """Each output channel is a bit line, each tap of each input channel a word line."""
+    """Return a stage with a bit line for each output channel and a word line for each tap.
+
+    Each input channel has its own taps.
+    """
     weight = call.constant(1, "weight")
     bias = call.constant(2, "bias") if call.has(2) else None
     src, groups = call.bus(0), call.attrs["group"]

@@ -6,7 +6,8 @@ import numpy as np
 
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ops._registry import Call, Parts, axes_of, lanes, operator
+from memxc.ops._call import Call, Parts, axes_of, lanes
+from memxc.ops._registry import operator
 from memxc.ops._traits import beside_channels
 from memxc.ops._windows import filled, grid, spread
 
@@ -19,7 +20,7 @@ def _axes(call: Call) -> tuple[int, ...]:
     "CumSum", since=11, attrs={"exclusive": 0, "reverse": 0}, channelwise=beside_channels(_axes)
 )
 def cumsum(call: Call) -> Parts:
-    """Column j adds rows 0 to j, or without row j, or from the other end."""
+    """Return a stage whose column j adds rows 0 to j, or without row j, or from the other end."""
     shape = call.shape
     (axis,) = _axes(call)
     adds = np.triu(filled((shape[axis],) * 2, 1.0), k=1 if call.attrs["exclusive"] else 0)

@@ -1,8 +1,11 @@
 """ConvTranspose: an ordinary convolution for each of the stride^n output phases.
 
-No zeros are inserted and none is multiplied: output o reads input i through tap u where
-o + pad = i * stride + u * dilation, so the outputs of one phase, (o + pad) mod stride = r, share
-the taps with u * dilation mod stride = r. Phases without taps keep their bias only, as one kernel.
+No zeros are inserted and none is multiplied. Output o reads input i through tap u if
+
+    o + pad = i * stride + u * dilation
+
+So the outputs of one phase, (o + pad) mod stride = r, share the taps with u * dilation mod stride =
+r. Phases without taps have their bias only, and are one kernel.
 """
 
 from __future__ import annotations
@@ -16,14 +19,15 @@ from memxc.ir.bounds import KERNEL, reckon
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
-from memxc.ops._registry import Call, Parts, Shape, lanes, operator
+from memxc.ops._call import Call, Parts, Shape, lanes
+from memxc.ops._registry import operator
 from memxc.ops._windows import bordered, channels_first, grid, lattice, map_sinks
 from memxc.ops.conv import ATTRS
 
 
 @operator("ConvTranspose", attrs={**ATTRS, "output_padding": None, "output_shape": None})
 def conv_transpose(call: Call) -> Parts:
-    """Kernels of ceil(k / stride) taps an axis, one for each phase, on the input as it is."""
+    """Return kernels of ceil(k / stride) taps an axis, one for each phase, on the input itself."""
     weight = call.constant(1, "weight")
     bias = call.constant(2, "bias") if call.has(2) else None
     src, groups = call.bus(0), call.attrs["group"]
@@ -51,7 +55,7 @@ def conv_transpose(call: Call) -> Parts:
 
 @dataclass(frozen=True)
 class _Phase:
-    """Along one axis: the taps of a phase, and for each of its outputs the input under tap 0.
+    """The taps of a phase along one axis, and for each of its outputs the input under tap 0.
 
     Tap t of the phase reads input first[output] - back[t].
     """
@@ -63,7 +67,7 @@ class _Phase:
 
 
 def _axes(call: Call, kernel: Shape) -> list[list[_Phase]]:
-    """The phases of each axis that have outputs; those without taps are one."""
+    """Return the phases of each axis that have outputs. The phases without taps are one."""
     stride, dilation, begin = _geometry(call, kernel)
     axes = []
     for size, k, s, d, pad in zip(call.shape[2:], kernel, stride, dilation, begin, strict=True):
@@ -74,12 +78,12 @@ def _axes(call: Call, kernel: Shape) -> list[list[_Phase]]:
         axes.append(
             [
                 _Phase(
-                    taps=ints(np.flatnonzero(mine)),
-                    back=ints(reach[mine] // s),
+                    taps=ints(np.flatnonzero(of_phase)),
+                    back=ints(reach[of_phase] // s),
                     outputs=ints(at - pad),
                     first=ints(at // s),
                 )
-                for mine, at in phases
+                for of_phase, at in phases
                 if at.size
             ]
         )
@@ -87,7 +91,7 @@ def _axes(call: Call, kernel: Shape) -> list[list[_Phase]]:
 
 
 def _taps(nets: Ints, groups: int, phases: tuple[_Phase, ...]) -> Windows:
-    """Lines (channel of the group, tap) on the input with GROUND where a tap falls outside."""
+    """Return lines (channel of the group, tap) on the input, GROUND for a tap outside."""
     deepest = [int(phase.back.max(initial=0)) for phase in phases]
     sizes = nets.shape[nets.ndim - len(phases) :]
     before = [max(0, deep - int(p.first.min())) for deep, p in zip(deepest, phases, strict=True)]
@@ -108,7 +112,10 @@ def _taps(nets: Ints, groups: int, phases: tuple[_Phase, ...]) -> Windows:
 
 
 def _geometry(call: Call, kernel: Shape) -> tuple[Shape, Shape, Shape]:
-    """Stride, dilation and the padding before each axis; the sizes are the model's own."""
+    """Return stride, dilation and the padding before each axis.
+
+    The padding follows from the size of the output, which the model states.
+    """
     rank = len(kernel)
     stride, dilation = call.sizes("strides", rank), call.sizes("dilations", rank)
     extra = call.sizes("output_padding", rank, default=0, least=0)

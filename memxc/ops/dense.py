@@ -12,13 +12,14 @@ from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Circuit, Lanes, Linear
 from memxc.ir.windows import Ints, ints, lanewise
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._call import Call, Parts, lanes
+from memxc.ops._registry import operator
 from memxc.ops._windows import grid, spread
 
 
 @operator("Gemm", attrs={"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0})
 def gemm(call: Call) -> Parts:
-    """Y = alpha A B + beta C. Either factor may be the constant; C too, or a signal to be added."""
+    """Return Y = alpha A B + beta C. A or B is a constant, and C is a constant or a signal."""
     left, right = (_transposed(call, i) for i in (0, 1))
     out = lanes(call.shape)
     alpha = float(call.attrs["alpha"])
@@ -38,7 +39,7 @@ def gemm(call: Call) -> Parts:
 
 @operator("MatMul")
 def matmul(call: Call) -> Parts:
-    """A constant on either side; leading axes of the other operand are places, or blocks."""
+    """Return a product. Leading axes of the signal are places, or blocks if the weight changes."""
     left, right = _operand(call, 0), _operand(call, 1)
     out = lanes(call.shape)
     if len(call.shape_of(1)) == 1:
@@ -49,7 +50,7 @@ def matmul(call: Call) -> Parts:
 
 
 def _operand(call: Call, index: int) -> Tensor:
-    """The constant itself, or the net numbers of a signal."""
+    """Return a constant itself, or the net numbers of a signal."""
     return call.constant(index, "factor") if call.is_constant(index) else call.nets(index)
 
 
@@ -58,12 +59,12 @@ def _transposed(call: Call, index: int) -> Tensor:
 
 
 def _scaled(tensor: Tensor, factor: float) -> Tensor:
-    """The tensor as it is in the file where nothing has to be computed."""
+    """Return the tensor times a factor. It stays as in the file if the factor is 1."""
     return tensor if factor == 1.0 else np.asarray(tensor, dtype=np.float64) * factor
 
 
 def _spread_over(call: Call, tensor: Tensor) -> Tensor:
-    """The bias, or the nets of one, in the shape of the output."""
+    """Return a bias, or the nets of a bias, in the shape of the output."""
     try:
         return np.broadcast_to(tensor, call.shape)
     except ValueError:
@@ -74,7 +75,10 @@ def _spread_over(call: Call, tensor: Tensor) -> Tensor:
 def _product(
     call: Call, dst: str, alpha: float, left: Tensor, right: Tensor, out: Ints, bias: Tensor | None
 ) -> Linear:
-    """out (..., P, Q) = alpha left (..., P, K) right (..., K, Q) + bias, one factor constant."""
+    """Return out (..., P, Q) = alpha left (..., P, K) right (..., K, Q) + bias as a stage.
+
+    One of the factors is a constant. Raises MemxcError if none is, or if the factors do not fit.
+    """
     fixed = [call.is_constant(i) for i in (0, 1)]
     if fixed == [False, False]:
         raise call.refuse(
@@ -88,7 +92,7 @@ def _product(
         )
     src = call.bus(1 if fixed[0] else 0)
     if fixed[0]:
-        # y = W x is y' = x' W'
+        # y = W x is transposed to y' = x' W'.
         left, right, out = (t.swapaxes(-1, -2) for t in (right, left, out))
         bias = None if bias is None else bias.swapaxes(-1, -2)
     weight = _scaled(right, alpha)
@@ -97,10 +101,10 @@ def _product(
 
 
 def _kernels(nets: Ints, weight: Tensor, out: Ints, bias: Tensor | None) -> Iterator[Kernel]:
-    """Kernels of out (*lead, P, Q) = nets (*lead, P, K) weight (*lead, K, Q) + bias (P, Q).
+    """Yield kernels of out (*lead, P, Q) = nets (*lead, P, K) weight (*lead, K, Q) + bias (P, Q).
 
-    A leading axis along which the weight changes counts blocks, the others count places. A bias
-    that changes along P takes a kernel a row, with the same weights.
+    A leading axis along which the weight changes is blocks, and the others are places. If the bias
+    changes along P, each row has a kernel, with the same weights.
     """
     lead = out.ndim - 2
     weight = weight.reshape((1,) * (lead + 2 - weight.ndim) + weight.shape)

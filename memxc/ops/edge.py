@@ -1,20 +1,21 @@
-"""What is left to a processor behind the last circuit: Softmax, LogSoftmax, ArgMax."""
+"""The functions that a processor computes behind the last circuit: Softmax, LogSoftmax, ArgMax."""
 
 from __future__ import annotations
 
 from memxc.ir.stages import Digital
-from memxc.ops._registry import Call, Parts, axes_of, axis_of, operator
+from memxc.ops._call import Call, Parts, axes_of, axis_of
+from memxc.ops._registry import operator
 
 
 @operator("Softmax", attrs={"axis": None})
 def softmax(call: Call) -> Parts:
-    """Digital, behind the network's last circuit."""
+    """Return a digital stage, behind the network's last circuit."""
     return [_along(call, "softmax")]
 
 
 @operator("LogSoftmax", attrs={"axis": None})
 def log_softmax(call: Call) -> Parts:
-    """Digital, behind the network's last circuit."""
+    """Return a digital stage, behind the network's last circuit."""
     return [_along(call, "log-softmax")]
 
 
@@ -24,7 +25,7 @@ def log_softmax(call: Call) -> Parts:
     integers=True,
 )
 def arg_max(call: Call) -> Parts:
-    """Digital, behind the network's last circuit."""
+    """Return a digital stage, behind the network's last circuit."""
     shape = call.shape_of(0)
     options = {
         "shape": list(shape),
@@ -37,7 +38,7 @@ def arg_max(call: Call) -> Parts:
 
 def _along(call: Call, function: str) -> Digital:
     shape, given = call.shape_of(0), call.attrs["axis"]
-    # Up to opset 12 all axes from this one on are flattened into one.
+    # Up to opset 12, all axes from this one on are flattened into one.
     alone = call.graph.opset >= 13
     default = -1 if alone else min(1, len(shape) - 1)
     (first,) = axes_of(call, "axis", [default if given is None else given])

@@ -1,4 +1,4 @@
-"""Einsum of one signal with constants: each label is lines, blocks or places of a kernel."""
+"""Einsum of one signal with a constant: each label is lines, blocks or places of a kernel."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import DeviceKind, Linear
 from memxc.ir.windows import Ints, ints
+from memxc.ops._call import Call, Parts, lanes
 from memxc.ops._nets import rename
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._registry import operator
 from memxc.ops._windows import grid, spread
 
 _Labels = list[str]
@@ -21,7 +22,10 @@ _Labels = list[str]
 
 @operator("Einsum", since=12, attrs={"equation": ""})
 def einsum(call: Call) -> Parts:
-    """Labels summed over are word lines, labels of constants bit lines, those of both blocks."""
+    """Return a stage: labels that are summed are word lines, those of the constant bit lines.
+
+    Labels of both are blocks, and labels of the signal alone are places.
+    """
     terms, out = _labels(call)
     signals = [i for i in range(len(terms)) if not call.is_constant(i)]
     if len(signals) != 1 or len(terms) > 2:
@@ -31,29 +35,31 @@ def einsum(call: Call) -> Parts:
             "unsupported-op",
         )
     src = signals[0]
-    nets, mine = _traced(call.nets(src), terms[src], terms[src])
-    if len(terms) == 1 and set(mine) == set(out):
-        return [rename(call, ints(nets.transpose([mine.index(label) for label in out])))]
-    weight, theirs = np.ones(()), list[str]()
+    nets, of_signal = _traced(call.nets(src), terms[src], terms[src])
+    if len(terms) == 1 and set(of_signal) == set(out):
+        return [rename(call, ints(nets.transpose([of_signal.index(label) for label in out])))]
+    weight, of_weight = np.ones(()), list[str]()
     if len(terms) == 2:
         factor = call.constant(1 - src, "factor")
-        weight, theirs = _traced(factor, terms[1 - src], [*mine, *out])
-    kernel = _kernel(call, ints(nets), mine, weight, theirs, out)
+        weight, of_weight = _traced(factor, terms[1 - src], [*of_signal, *out])
+    kernel = _kernel(call, ints(nets), of_signal, weight, of_weight, out)
     cell: DeviceKind = "memristor" if len(terms) == 2 else "resistor"
     return [Linear(call.name, call.bus(src), call.dst, (kernel,), cell=cell)]
 
 
 def _kernel(
-    call: Call, nets: Ints, mine: _Labels, weight: Tensor, theirs: _Labels, out: _Labels
+    call: Call, nets: Ints, of_signal: _Labels, weight: Tensor, of_weight: _Labels, out: _Labels
 ) -> Kernel:
-    blocks = [label for label in out if label in mine and label in theirs]
-    places = [label for label in out if label in mine and label not in theirs]
-    columns = [label for label in out if label not in mine]
-    rows = [label for label in mine if label not in out]
-    size = dict(zip(mine, nets.shape, strict=True)) | dict(zip(theirs, weight.shape, strict=True))
+    blocks = [label for label in out if label in of_signal and label in of_weight]
+    places = [label for label in out if label in of_signal and label not in of_weight]
+    columns = [label for label in out if label not in of_signal]
+    rows = [label for label in of_signal if label not in out]
+    size = dict(zip(of_signal, nets.shape, strict=True)) | dict(
+        zip(of_weight, weight.shape, strict=True)
+    )
     order = blocks + rows + columns
-    values = weight.transpose([theirs.index(label) for label in order if label in theirs])
-    values = values.reshape([size[label] if label in theirs else 1 for label in order])
+    values = weight.transpose([of_weight.index(label) for label in order if label in of_weight])
+    values = values.reshape([size[label] if label in of_weight else 1 for label in order])
     reckon(*(size[label] for label in order))
     values = np.broadcast_to(values, [size[label] for label in order])
 
@@ -64,22 +70,22 @@ def _kernel(
         values=values.reshape(prod(size[label] for label in blocks), -1),
         cell=None,
         bias=None,
-        taps=spread(nets, axes(rows, mine), axes(blocks, mine), axes(places, mine)),
+        taps=spread(nets, axes(rows, of_signal), axes(blocks, of_signal), axes(places, of_signal)),
         sinks=spread(lanes(call.shape), axes(columns, out), axes(blocks, out), axes(places, out)),
         grid=grid(*(size[label] for label in places)),
     )
 
 
 def _traced(tensor: Tensor, labels: _Labels, kept: _Labels) -> tuple[Tensor, _Labels]:
-    """Diagonals of labels that stand twice, and sums over labels that nothing else has."""
-    found = list(dict.fromkeys(labels))
-    left = [label for label in found if label in kept]
-    if left != found:
+    """Return diagonals of labels that occur twice, and sums over labels of nothing else."""
+    once = list(dict.fromkeys(labels))
+    labels_left = [label for label in once if label in kept]
+    if labels_left != once:
         tensor = np.asarray(tensor, dtype=np.float64)
-    if left == labels:
+    if labels_left == labels:
         return tensor, labels
-    index = [found.index(label) for label in labels]
-    return np.einsum(tensor, index, [found.index(label) for label in left]), left
+    index = [once.index(label) for label in labels]
+    return np.einsum(tensor, index, [once.index(label) for label in labels_left]), labels_left
 
 
 def _labels(call: Call) -> tuple[list[_Labels], _Labels]:

@@ -1,17 +1,18 @@
-"""Lanes picked by constant indices: Gather and its kin, Compress, ReverseSequence."""
+"""Lanes selected by constant indices: Gather and its kin, Compress, ReverseSequence."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from memxc.ir.windows import Ints, ints
+from memxc.ops._call import Call, Parts, axis_of
 from memxc.ops._nets import rename, within
-from memxc.ops._registry import Call, Parts, axis_of, operator
+from memxc.ops._registry import operator
 
 
 @operator("Gather", attrs={"axis": 0})
 def gather(call: Call) -> Parts:
-    """Slices along an axis, in the order of constant indices."""
+    """Return slices along an axis, in the order of constant indices."""
     axis, given = axis_of(call, "axis"), call.constant(1, "indices")
     nets = call.nets(0)
     indices = within(call, given, nets.shape[axis])
@@ -20,7 +21,7 @@ def gather(call: Call) -> Parts:
 
 @operator("GatherElements", since=11, attrs={"axis": 0})
 def gather_elements(call: Call) -> Parts:
-    """One lane for each constant index."""
+    """Return one lane for each constant index."""
     axis, given = axis_of(call, "axis"), call.constant(1, "indices")
     nets = call.nets(0)
     indices = within(call, given, nets.shape[axis])
@@ -36,7 +37,7 @@ def gather_elements(call: Call) -> Parts:
 
 @operator("GatherND", since=11, attrs={"batch_dims": 0})
 def gather_nd(call: Call) -> Parts:
-    """Slices at constant coordinates of several axes."""
+    """Return slices at constant coordinates of several axes."""
     indices, batch = call.constant(1, "indices"), call.attrs["batch_dims"]
     nets = call.nets(0)
     depth = indices.shape[-1]
@@ -51,7 +52,7 @@ def gather_nd(call: Call) -> Parts:
 
 @operator("Compress", since=9, attrs={"axis": None})
 def compress(call: Call) -> Parts:
-    """The slices that a constant condition keeps."""
+    """Return the slices that a constant condition keeps."""
     condition, nets = call.constant(1, "condition").astype(bool), call.nets(0)
     axis = None if call.attrs["axis"] is None else axis_of(call, "axis")
     most = nets.size if axis is None else nets.shape[axis]
@@ -64,7 +65,7 @@ def compress(call: Call) -> Parts:
 
 @operator("ReverseSequence", since=10, attrs={"batch_axis": 1, "time_axis": 0})
 def reverse_sequence(call: Call) -> Parts:
-    """The first steps of each sequence backwards; how many is a constant."""
+    """Return sequences with their first steps reversed; how many is a constant."""
     time, batch = axis_of(call, "time_axis"), axis_of(call, "batch_axis")
     if time == batch:
         raise call.refuse(f"time_axis and batch_axis are both {time}")
@@ -81,6 +82,6 @@ def reverse_sequence(call: Call) -> Parts:
 
 
 def _turned(steps: int, lengths: Ints) -> Ints:
-    """(steps, sequences): the step that is read at each step."""
+    """Return the step that is read at each step, (steps, sequences)."""
     step = np.arange(steps)[:, None]
     return ints(np.where(step < lengths, lengths - 1 - step, step))

@@ -1,4 +1,4 @@
-"""Lanes in another layout, or more than once: DepthToSpace, SpaceToDepth, Expand, Tile."""
+"""Lanes in another layout, or repeated: DepthToSpace, SpaceToDepth, Expand, Tile, CenterCropPad."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 
 from memxc.ir.bounds import reckon
 from memxc.ir.windows import ints
+from memxc.ops._call import Call, Parts, axes_of
 from memxc.ops._nets import rename, widened
-from memxc.ops._registry import Call, Parts, axes_of, operator
+from memxc.ops._registry import operator
 from memxc.ops._windows import bordered
 
 _MODES = ("DCR", "CRD")
@@ -15,7 +16,7 @@ _MODES = ("DCR", "CRD")
 
 @operator("DepthToSpace", attrs={"blocksize": 0, "mode": "DCR"})
 def depth_to_space(call: Call) -> Parts:
-    """Channels become blocks of pixels."""
+    """Return channels as blocks of pixels."""
     block, mode = _block(call)
     batch, channels, height, width = call.shape_of(0)
     if channels % block**2:
@@ -31,7 +32,7 @@ def depth_to_space(call: Call) -> Parts:
 
 @operator("SpaceToDepth", attrs={"blocksize": 0, "mode": "DCR"})
 def space_to_depth(call: Call) -> Parts:
-    """Blocks of pixels become channels."""
+    """Return blocks of pixels as channels."""
     block, mode = _block(call)
     batch, channels, height, width = call.shape_of(0)
     if height % block or width % block:
@@ -43,7 +44,7 @@ def space_to_depth(call: Call) -> Parts:
 
 @operator("Expand", since=8)
 def expand(call: Call) -> Parts:
-    """The same lanes again along axes of size one."""
+    """Return the lanes repeated along axes of size one."""
     # The output has the shape of both together, for the second may be the smaller one.
     call.numbers(call.constant(1, "shape"), "shape")
     return [rename(call, widened(call, call.nets(0)))]
@@ -51,7 +52,7 @@ def expand(call: Call) -> Parts:
 
 @operator("Tile")
 def tile(call: Call) -> Parts:
-    """The same lanes again, axis by axis."""
+    """Return the lanes repeated along each axis."""
     nets = call.nets(0)
     repeats = call.numbers(call.constant(1, "repeats"), "repeats", nets.ndim)
     if min(repeats, default=0) < 0:
@@ -62,7 +63,7 @@ def tile(call: Call) -> Parts:
 
 @operator("CenterCropPad", since=18, attrs={"axes": None})
 def center_crop_pad(call: Call) -> Parts:
-    """Cut, or bordered with ground, so that the middle stays in the middle."""
+    """Return the middle of a tensor, cut or with a border of ground."""
     nets, sizes = call.nets(0), call.numbers(call.constant(1, "shape"), "shape")
     given = call.attrs["axes"]
     axes = axes_of(call, "axes", range(nets.ndim) if given is None else given)

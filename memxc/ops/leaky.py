@@ -1,4 +1,4 @@
-"""A slope of its own for what is below zero: one for all lanes, or learned ones."""
+"""Activations with another slope below zero: one slope for all lanes, or learned slopes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import numpy as np
 
 from memxc.ir.bounds import reckon
 from memxc.ops._blocks import MULTIPLIER, RECTIFIER, SUM, built
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each, together
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._steps import Steps
 from memxc.ops._traits import OPERANDS
 
 
 @operator("LeakyRelu", attrs={"alpha": 0.01}, channelwise=OPERANDS)
 def leaky_relu(call: Call) -> Parts:
-    """Two rectifiers, the negative one with the gain alpha."""
+    """Return two rectifiers, the negative one with the gain alpha."""
     return _one_slope(call, float(call.attrs["alpha"]))
 
 

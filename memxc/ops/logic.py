@@ -1,4 +1,4 @@
-"""Logic on bools, which are lanes of 0 and 1, and the choice that a bool makes: Where."""
+"""Logic on bools, which are lanes of 0 and 1, and Where, which a bool controls."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from memxc.ir.bounds import reckon
 from memxc.ir.windows import Ints, ints
 from memxc.ops._blocks import COMPARATOR, DIFFERENCE, FULL_WAVE, MULTIPLIER, RECTIFIER, SUM, built
 from memxc.ops._board import Board
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._terms import Terms
 from memxc.ops._traits import OPERANDS
 
@@ -19,27 +20,27 @@ Bools = NDArray[np.bool_]
 
 @operator("Not", since=1, integers=True, channelwise=OPERANDS)
 def not_(call: Call) -> Parts:
-    """One less the signal."""
+    """Return one less the signal."""
     return [each(call, "1-x0", built("not", DIFFERENCE))]
 
 
 @operator("And", integers=True, channelwise=OPERANDS, zero_absorbs=True)
 def and_(call: Call) -> Parts:
-    """A diode selector: the smaller one."""
+    """Return a diode selector for the smaller signal."""
     terms = Terms(call)
     return terms.end(f"min({terms.word(0)},{terms.word(1)})", built("and", RECTIFIER, RECTIFIER))
 
 
 @operator("Or", integers=True, channelwise=OPERANDS)
 def or_(call: Call) -> Parts:
-    """A diode selector: the larger one."""
+    """Return a diode selector for the larger signal."""
     terms = Terms(call)
     return terms.end(f"max({terms.word(0)},{terms.word(1)})", built("or", RECTIFIER, RECTIFIER))
 
 
 @operator("Xor", integers=True, channelwise=OPERANDS)
 def xor(call: Call) -> Parts:
-    """The difference, rectified."""
+    """Return the rectified difference."""
     terms = Terms(call)
     circuit = built("xor", DIFFERENCE, FULL_WAVE)
     return terms.end(f"abs({terms.word(0)}-{terms.word(1)})", circuit)
@@ -47,7 +48,7 @@ def xor(call: Call) -> Parts:
 
 @operator("Where", since=9, integers=True, channelwise=OPERANDS)
 def where(call: Call) -> Parts:
-    """One of two tensors, lane by lane: wires where a constant says which, else switches."""
+    """Return one of two tensors, lane by lane: wires for a constant condition, else switches."""
     if not call.is_constant(0):
         return _switched(call)
     condition = call.constant(0, "condition").astype(bool)
@@ -57,7 +58,7 @@ def where(call: Call) -> Parts:
 
 
 def _chosen(call: Call, board: Board, index: int, where: Bools) -> Ints:
-    """One side: a constant (a mask's -inf, say) matters only where it is chosen."""
+    """Return one side. A constant of it (a mask's -inf, say) matters only where it is chosen."""
     if not call.is_constant(index):
         return board.operand(index)
     reckon(*call.shape)

@@ -1,4 +1,4 @@
-"""Graph -> Design: asks each operator's column for its stages. Names no operator itself."""
+"""Graph -> Design: the column of each operator gives its stages. No operator has its name here."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _CELLS = {
 class NodeRow:
     """What becomes of one node.
 
-    kind: crossbar, scale and bias (memristors beside the crossbars), fixed resistors, lanes, wires,
+    kind: crossbar, scale and bias (memristors on no crossbar), fixed resistors, lanes, wires,
     digital or refused.
-    circuit: what builds it, or why it is refused.
+    circuit: what it is built of, or why it is refused.
     """
 
     node: str
@@ -38,7 +38,7 @@ class NodeRow:
 
 @dataclass(frozen=True)
 class _Lowered:
-    """The stages and inner buses of each node, by position; faults by position, in their order."""
+    """The stages and inner buses of each node, and the faults of each, by the node's position."""
 
     parts: Mapping[int, ops.Parts]
     faults: Mapping[int, tuple[Fault, ...]]
@@ -47,10 +47,10 @@ class _Lowered:
 def load_graph(
     path: Path | frontend.Part, shapes: Mapping[str, tuple[int, ...]] | None = None
 ) -> Graph:
-    """The network of a file, as `frontend.load` has it.
+    """Return the network of a file, as `frontend.load` does.
 
-    Where its shapes cannot be told, MemxcError has the faults of all operators and attributes as
-    well that are refused whatever the shapes are.
+    If its shapes cannot be computed, MemxcError also has the faults of operators and attributes
+    that are refused whatever the shapes are.
     """
     try:
         return frontend.load(path, shapes)
@@ -62,7 +62,7 @@ def load_graph(
 
 
 def lower(graph: Graph) -> Design:
-    """The stages of every node over buses named as the tensors.
+    """Return the stages of all nodes, over buses that have the names of the tensors.
 
     Raises MemxcError with the faults of all nodes at once.
     """
@@ -86,7 +86,7 @@ def lower(graph: Graph) -> Design:
 
 
 def _named(graph: Graph, lowered: _Lowered) -> Iterator[Stage | Bus]:
-    """All parts, each stage under a name of its own: one made up beside a node's gives way."""
+    """Yield all parts, each stage with a unique name. The name of a node goes before others."""
     nodes, taken = {node.name for node in graph.nodes}, set[str]()
     for index, node in enumerate(graph.nodes):
         for part in lowered.parts[index]:
@@ -101,7 +101,7 @@ def _named(graph: Graph, lowered: _Lowered) -> Iterator[Stage | Bus]:
 
 
 def survey(graph: Graph) -> tuple[list[NodeRow], list[Fault]]:
-    """What becomes of each node, in the order of the graph, and every fault."""
+    """Return what becomes of each node, in the order of the graph, and every fault."""
     lowered = _walk(graph)
     rows = [
         _row(node, lowered.parts.get(index, ()), lowered.faults.get(index, ()))
@@ -111,7 +111,7 @@ def survey(graph: Graph) -> tuple[list[NodeRow], list[Fault]]:
 
 
 def _walk(graph: Graph) -> _Lowered:
-    """Each node on its own, so that one that fails adds no noise to those it feeds."""
+    """Lower each node by itself, so that a node that fails adds no faults to its readers."""
     read = frozenset(name for node in graph.nodes for name in node.inputs if name)
     used = read | {*graph.outputs}
     parts: dict[int, ops.Parts] = {}
@@ -133,7 +133,7 @@ def _walk(graph: Graph) -> _Lowered:
 
 
 def _all_faults(graph: Graph, lowered: _Lowered) -> list[Fault]:
-    faults = [fault for _, found in sorted(lowered.faults.items()) for fault in found]
+    faults = [fault for _, of_node in sorted(lowered.faults.items()) for fault in of_node]
     for name in graph.outputs:
         if name in graph.weights:
             what = "this output does not depend on the input"
@@ -142,11 +142,11 @@ def _all_faults(graph: Graph, lowered: _Lowered) -> list[Fault]:
 
 
 def _misplaced(graph: Graph, parts: Mapping[int, ops.Parts]) -> Iterator[tuple[int, Fault]]:
-    """What stays digital has to stand behind the last circuit: no circuit may read it."""
+    """Yield a fault for each digital node that a circuit reads: only outputs may follow it."""
     origin: dict[str, int] = {}
     wrong: set[int] = set()
-    for index, found in sorted(parts.items()):
-        for stage in found:
+    for index, stages in sorted(parts.items()):
+        for stage in stages:
             if isinstance(stage, Bus):
                 continue
             digital = [src for src in stage.srcs if src in origin]

@@ -1,7 +1,7 @@
-"""Pad: zeros are ground, other numbers held voltages, any other border more wires to the map.
+"""Pad: zeros are ground, other numbers are voltages, and any other border is more wires to the map.
 
-Minus infinity is no voltage, whichever large number stands for it. It is written in front of a
-MaxPool only, which never picks it; so the border repeats pixels that the same windows hold.
+No voltage can be minus infinity, whichever large number stands for it. It occurs before a MaxPool
+only, which never picks it. So the border repeats pixels that the same windows hold.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ import numpy as np
 from memxc.ir.bounds import reckon
 from memxc.ir.windows import Ints, ints
 from memxc.ops._board import LARGEST, Board
+from memxc.ops._call import Call, Parts, axes_of
 from memxc.ops._nets import rename
-from memxc.ops._registry import COLUMNS, Call, Parts, axes_of, operator
+from memxc.ops._registry import COLUMNS, operator
 from memxc.ops._traits import Channelwise
 from memxc.ops._windows import Sliding, bordered, inside, sliding
 
-#: The lowest number of a network in float16, which no signal in it is below.
+#: The lowest number in float16: no signal of a float16 network is below it.
 _LOWEST_HALF = float(np.finfo(np.float16).min)
 
 
 def _keeps_channels(call: Call) -> bool:
-    """Whether channels have no border, and a border around the map does not depend on readers."""
+    """Return whether channels get no border, and the border of the map needs no look at readers."""
     begin, end = _widths(call, len(call.shape_of(0)))
     return not any(begin[:2] + end[:2]) and not (
         call.attrs["mode"] == "constant" and _is_lowest(_value(call))
@@ -36,7 +37,7 @@ def _value(call: Call) -> float:
 
 
 def _is_lowest(value: float) -> bool:
-    """Whether a border stands for minus infinity, which is no voltage."""
+    """Return whether a border stands for minus infinity, which is no voltage."""
     return value <= -LARGEST or value == _LOWEST_HALF
 
 
@@ -48,7 +49,10 @@ def _is_lowest(value: float) -> bool:
     channelwise=Channelwise("settings", _keeps_channels),
 )
 def pad(call: Call) -> Parts:
-    """A constant, or the map reflected, repeated or wrapped at its edges; a negative pad cuts."""
+    """Return the map with a constant border, or reflected, repeated or wrapped at its edges.
+
+    A negative pad cuts.
+    """
     nets, mode = call.nets(0), call.attrs["mode"]
     begin, end = _widths(call, nets.ndim)
     inner = tuple(
@@ -80,7 +84,7 @@ def _constant(call: Call, inner: tuple[slice, ...], widths: list[tuple[int, int]
 
 
 def _repeated(call: Call, nets: Ints, widths: list[tuple[int, int]], value: float) -> Ints:
-    """The map with pixels of its own in the border, for the maxima that read it."""
+    """Return the map with its own pixels in the border, for the MaxPools that read it."""
     steps = dict.fromkeys(range(nets.ndim), 0)
     for pool, slide in _maxima(call, value):
         for axis in range(len(slide.size)):
@@ -100,7 +104,7 @@ def _repeated(call: Call, nets: Ints, widths: list[tuple[int, int]], value: floa
 
 
 def _maxima(call: Call, value: float) -> Iterator[tuple[str, Sliding]]:
-    """The MaxPools that read the border, by name; MemxcError where anything else does."""
+    """Yield the MaxPools that read the border, by name. Raises MemxcError for another reader."""
     column = COLUMNS["MaxPool"]
     readers = [node for node in call.graph.nodes if call.dst in node.inputs]
     others = [node.name for node in readers if node.op != column.name]
@@ -116,14 +120,14 @@ def _maxima(call: Call, value: float) -> Iterator[tuple[str, Sliding]]:
 
 
 def _widths(call: Call, rank: int) -> tuple[list[int], list[int]]:
-    """How much is added in front of and behind each axis."""
+    """Return how much is added in front of and behind each axis."""
     given = call.numbers(call.constant(3, "axes"), "axes") if call.has(3) else range(rank)
     axes = axes_of(call, "axes", given)
-    both = call.setting("pads", 1)
-    if both is None:
+    stated = call.setting("pads", 1)
+    if stated is None:
         raise call.refuse("without pads")
-    # One row of a table is a list here, as runtimes take it.
-    pads = call.numbers(both.reshape(-1), "pads", 2 * len(axes))
+    # Runtimes take one row of a table for a list, too.
+    pads = call.numbers(stated.reshape(-1), "pads", 2 * len(axes))
     begin, end = [0] * rank, [0] * rank
     for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
         begin[axis], end[axis] = before, after

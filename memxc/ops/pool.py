@@ -11,9 +11,10 @@ from memxc.ir.bounds import KERNEL, TERM, reckon
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Circuit, Lanes, Linear
 from memxc.ir.windows import Ints, Windows, ints
+from memxc.ops._call import Call, Parts, lanes
 from memxc.ops._nets import rename
 from memxc.ops._power import magnitudes, norm_of, root
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._registry import operator
 from memxc.ops._steps import Steps
 from memxc.ops._traits import SETTINGS
 from memxc.ops._windows import (
@@ -42,8 +43,10 @@ _COMMON = {
 
 @operator("MaxPool", attrs={**_COMMON, "storage_order": 0}, integers=True, channelwise=SETTINGS)
 def max_pool(call: Call) -> Parts:
-    """One selector a window. The border repeats one of the window's own taps, for 0 V would win
-    over negative signals."""
+    """Return one selector for each window.
+
+    The border repeats a tap of the same window, because 0 V would win over negative signals.
+    """
     slide = sliding(call, tuple(call.attrs["kernel_shape"]))
     batch, channels = call.shape[:2]
     nets = call.nets(0).reshape(batch * channels, *slide.size)
@@ -66,14 +69,14 @@ def max_pool(call: Call) -> Parts:
 
 @operator("GlobalMaxPool", channelwise=SETTINGS)
 def global_max_pool(call: Call) -> Parts:
-    """One selector a channel."""
+    """Return one selector for each channel."""
     space = tuple(range(2, len(call.shape_of(0))))
     return [_largest(call, spread(call.nets(0), space, (0, 1), ()))]
 
 
 @operator("LpPool", attrs={**_COMMON, "p": 2}, channelwise=SETTINGS)
 def lp_pool(call: Call) -> Parts:
-    """Powers of magnitudes, summed by resistors, and the root of the sum."""
+    """Return powers of magnitudes, their sum by resistors, and the root of the sum."""
     steps, p = Steps(call), norm_of(call)
     terms = magnitudes(steps, steps.given(0), p)
     slide = sliding(call, tuple(call.attrs["kernel_shape"]))
@@ -92,7 +95,7 @@ def lp_pool(call: Call) -> Parts:
 
 @operator("GlobalLpPool", attrs={"p": 2}, channelwise=SETTINGS)
 def global_lp_pool(call: Call) -> Parts:
-    """Powers of magnitudes, a channel's summed by resistors, and the root of the sum."""
+    """Return powers of magnitudes, their sum in each channel by resistors, and its root."""
     steps, p = Steps(call), norm_of(call)
     terms = magnitudes(steps, steps.given(0), p)
     total = steps.sums("sum", terms, tuple(range(2, len(call.shape_of(0)))))
@@ -101,7 +104,7 @@ def global_lp_pool(call: Call) -> Parts:
 
 @operator("AveragePool", attrs={**_COMMON, "count_include_pad": 0}, channelwise=SETTINGS)
 def average_pool(call: Call) -> Parts:
-    """Equal resistors a window. Windows that count fewer taps are a kernel of their own."""
+    """Return equal resistors for each window. Windows of fewer taps are another kernel."""
     slide = sliding(call, tuple(call.attrs["kernel_shape"]))
     classes = [_classes(call, slide, axis) for axis in range(len(slide.size))]
     channels, out = call.shape[1], lanes(call.shape)
@@ -125,7 +128,7 @@ def average_pool(call: Call) -> Parts:
 
 @operator("GlobalAveragePool", channelwise=SETTINGS)
 def global_average_pool(call: Call) -> Parts:
-    """One resistor a pixel, one column a channel."""
+    """Return one resistor for each pixel and one column for each channel."""
     steps, shape = Steps(call), call.shape_of(0)
     axes = tuple(range(2, len(shape)))
     return steps.end(steps.sums("mean", steps.given(0), axes, 1.0 / prod(shape[2:])))
@@ -139,18 +142,18 @@ def _largest(call: Call, taps: Windows) -> Lanes:
 
 
 def _inside(call: Call, slide: Sliding, axis: int) -> Ints:
-    """For each coordinate of the bordered map the one inside that stands for it."""
+    """Return for each coordinate of the bordered map the one inside that replaces it."""
     _refuse_empty(call, slide, axis)
     at = ints(np.arange(-slide.begin[axis], slide.reach(axis)))
     return inside(at, slide.size[axis], slide.dilation[axis])
 
 
 def _classes(call: Call, slide: Sliding, axis: int) -> list[tuple[int, Ints]]:
-    """(taps counted, windows that count so many) along an axis."""
+    """Return (taps that count, the windows with so many) along an axis."""
     at, border = slide.coordinates(axis), 0
     _refuse_empty(call, slide, axis)
     if call.attrs["count_include_pad"]:
-        # What ceil_mode adds behind the declared border is never counted.
+        # Taps behind the declared border, which ceil_mode adds, never count.
         border = 1
     low, high = -border * slide.begin[axis], slide.size[axis] + border * slide.end[axis]
     counts = ((at >= low) & (at < high)).sum(axis=1)

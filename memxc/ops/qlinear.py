@@ -1,9 +1,10 @@
 """QLinearConv, QLinearMatMul, ConvInteger, MatMulInteger: crossbars between converters.
 
-Digital-to-analog converters give code - zero point; the crossbar holds weight - zero point, the
-integers as they are; analog-to-digital converters take the sum times the quotient of the scales.
-Where the scale of the weights changes along the outputs, its share of the largest goes into the
-weights: a column is programmed to its own largest weight, so the share ends in r_f.
+    DAC: code - zero point       crossbar: weight - zero point, as integers
+    ADC: sum * (scale of signal * scale of weights / scale of output) + zero point
+
+If the scale of the weights changes along the outputs, its share of the largest scale goes into the
+weights. A column is programmed to its own largest weight, so this share ends up in r_f.
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ from memxc.ir.graph import Graph, Node, Tensor
 from memxc.ir.kinds import code_range
 from memxc.ir.stages import Lanes
 from memxc.ir.windows import lanewise
+from memxc.ops._call import Call, Parts, lanes
 from memxc.ops._codes import ADC, coded, from_codes, positive, positive_step, scalar
-from memxc.ops._registry import Call, Parts, lanes, operator
+from memxc.ops._registry import operator
 from memxc.ops.conv import ATTRS, conv
 from memxc.ops.dense import matmul
 
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """A layer of integers: `column` makes its crossbars from a signal and a constant weight.
+    """A layer of integers. column: makes its crossbars of a signal and a constant weight.
 
-    signal, weight: inputs of the node; out: the weight's axis along which outputs lie.
+    signal, weight: inputs of the node. out: the weight's axis along which outputs are.
     """
 
     call: Call
@@ -38,14 +40,14 @@ class _Layer:
     out: int
 
     def integers(self, zero_point: int) -> Tensor:
-        """The weights less their zero point, exactly."""
+        """Return the weights less their zero point, exactly."""
         weight = self.call.constant(self.weight, "weight").astype(np.float32)
         if not self.call.has(zero_point):
             return weight
         return weight - self.a_column(zero_point, "zero point").astype(np.float32)
 
     def a_column(self, index: int, role: str) -> Tensor:
-        """A constant of one number, or one for each output, to be broadcast to the weight."""
+        """Return a constant of one number, or one for each output, shaped for the weight."""
         value = self.call.constant(index, role)
         shape = self.call.shape_of(self.weight)
         if value.size == 1:
@@ -62,7 +64,7 @@ class _Layer:
         return full
 
     def parts(self, dst: str, zero: int, weight: Tensor, bias: Tensor | None = None) -> Parts:
-        """Converters from codes, then the crossbars onto the bus `dst`."""
+        """Return converters from codes, and the crossbars that drive the bus `dst`."""
         call = self.call
         self._check_sums(zero, weight, bias)
         codes, dac = from_codes(call, self.signal, zero)
@@ -79,7 +81,7 @@ class _Layer:
         return [codes, dac, *self.column(Call(node, graph, call.attrs, call.used))]
 
     def _check_sums(self, zero: int, weight: Tensor, bias: Tensor | None) -> None:
-        """Raise MemxcError where the model's sums of 32 bits could wrap around."""
+        """Raise MemxcError if the model's sums of 32 bits could wrap around."""
         low, high = code_range(self.call.kind(self.signal))
         reach = max(abs(low - zero), abs(high - zero))
         rows = self.column_axes(weight.ndim)
@@ -94,7 +96,7 @@ class _Layer:
             )
 
     def column_axes(self, rank: int) -> tuple[int, ...]:
-        """The weight's axes that one output sums over."""
+        """Return the weight's axes that one output sums over."""
         if self.column is conv:
             return tuple(range(1, rank))
         return (0,) if rank == 1 else ((-2,) if self.out == -1 else (-1,))
@@ -102,14 +104,14 @@ class _Layer:
 
 @operator("ConvInteger", since=10, attrs=ATTRS, integers=True)
 def conv_integer(call: Call) -> Parts:
-    """A Conv of integers less their zero points; its sums stay analog."""
+    """Return a Conv of integers less their zero points. Its sums stay analog."""
     layer = _Layer(call, conv, 0, 1, out=0)
     return layer.parts(call.dst, int(scalar(call, 2, "zero point")), layer.integers(3))
 
 
 @operator("MatMulInteger", since=10, integers=True)
 def matmul_integer(call: Call) -> Parts:
-    """A MatMul of integers less their zero points; its sums stay analog."""
+    """Return a MatMul of integers less their zero points. Its sums stay analog."""
     layer = _Layer(call, matmul, 0, 1, out=-1)
     if call.is_constant(0):
         layer = _Layer(call, matmul, 1, 0, out=-2)
@@ -119,13 +121,13 @@ def matmul_integer(call: Call) -> Parts:
 
 @operator("QLinearConv", since=10, attrs=ATTRS, integers=True)
 def qlinear_conv(call: Call) -> Parts:
-    """A Conv of integers less their zero points, between converters."""
+    """Return a Conv of integers less their zero points, between converters."""
     return _between_codes(_Layer(call, conv, 0, 3, out=0), 8)
 
 
 @operator("QLinearMatMul", since=10, integers=True)
 def qlinear_matmul(call: Call) -> Parts:
-    """A MatMul of integers less their zero points, between converters."""
+    """Return a MatMul of integers less their zero points, between converters."""
     layer = _Layer(call, matmul, 0, 3, out=-1)
     if call.is_constant(0):
         layer = _Layer(call, matmul, 3, 0, out=-2)
@@ -133,7 +135,11 @@ def qlinear_matmul(call: Call) -> Parts:
 
 
 def _between_codes(layer: _Layer, bias_input: int | None) -> Parts:
-    """Scale and zero point stand behind the signal, behind the weight, and as inputs 6 and 7."""
+    """Return a layer between converters.
+
+    The inputs behind the signal and behind the weight are their scale and zero point. Inputs 6 and
+    7 are those of the output.
+    """
     call = layer.call
     weight = layer.integers(layer.weight + 2)
     scales = np.asarray(layer.a_column(layer.weight + 1, "scale"), dtype=np.float64)

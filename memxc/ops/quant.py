@@ -1,6 +1,6 @@
 """QuantizeLinear, DequantizeLinear, Cast: converters between real numbers and codes.
 
-Around weights they are gone before: what depends on constants only is computed when the model is
+Around weights, none of these is left: what depends on constants only is computed when the model is
 read. Source: the operators' pages of ONNX, opsets 10 to 25.
 """
 
@@ -12,6 +12,7 @@ from memxc.ir.kinds import bits, code_range
 from memxc.ir.stages import Circuit
 from memxc.ir.windows import Ints, ints
 from memxc.ops._blocks import COMPARATOR, built
+from memxc.ops._call import Call, Parts
 from memxc.ops._codes import (
     ADC,
     DAC,
@@ -23,11 +24,11 @@ from memxc.ops._codes import (
     shifted,
 )
 from memxc.ops._nets import each, rename
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._terms import near
 from memxc.ops._traits import SETTINGS, Channelwise
 
-#: Sums in 32 bits never left the analog side.
+#: Sums in 32 bits are analog here, so they need an amplifier and no converter.
 _AMPLIFIER = Circuit("scale", opamps=1)
 _WINDOW = built("not_zero", COMPARATOR, COMPARATOR)
 
@@ -44,7 +45,7 @@ def _per_tensor(call: Call) -> bool:
     channelwise=Channelwise("settings", _per_tensor),
 )
 def quantize_linear(call: Call) -> Parts:
-    """An analog-to-digital converter: round(x / scale), half to even, plus zero point, clipped."""
+    """Return an ADC: round(x / scale), half to even, plus zero point, clipped."""
     settings, which = _settings(call)
     positive(call, np.array([scale for scale, _ in settings]))
     kind = call.dst_kind
@@ -59,7 +60,7 @@ def quantize_linear(call: Call) -> Parts:
     channelwise=Channelwise("settings", _per_tensor),
 )
 def dequantize_linear(call: Call) -> Parts:
-    """A digital-to-analog converter: (code - zero point) scale."""
+    """Return a DAC: (code - zero point) scale."""
     settings, which = _settings(call)
     if not np.isfinite([scale for scale, _ in settings]).all():
         raise call.refuse("its scale is not finite", code="unsupported-model")
@@ -74,9 +75,13 @@ def dequantize_linear(call: Call) -> Parts:
     channelwise=SETTINGS,
 )
 def cast(call: Call) -> Parts:
-    """Wires where every number stays what it is; to bool a window comparator around 0; from float
-    to 8 or 16 bits a converter that truncates. What lies outside of them ONNX leaves open: the
-    converter stays at its last code."""
+    """Return wires, a window comparator or a converter.
+
+    ONNX does not say what a number outside the range becomes. The ADC stays at its last code.
+
+    Wires are enough if no number changes. To bool it is a window comparator around 0, and from
+    float to 8 or 16 bits it is an ADC that truncates.
+    """
     src, dst = call.kind(0), call.dst_kind
     if not dst or src == dst or (src and dst != "bool" and _holds(dst, src)):
         return [rename(call, call.nets(0))]
@@ -85,7 +90,7 @@ def cast(call: Call) -> Parts:
     if src or bits(dst) not in (8, 16):
         raise call.refuse(f"no circuit turns {src or 'float'} into {dst}", code="unsupported-op")
     low, high = code_range(dst)
-    # Within a millionth of the next code it is that code: an integer with noise stays itself.
+    # A millionth is added, so that an integer with noise stays the same integer.
     towards_zero = "max(floor(x0+1e-6),0)-max(floor(1e-6-x0),0)"
     return [each(call, f"min(max({towards_zero},{low}),{high})", ADC)]
 
@@ -98,7 +103,7 @@ def cast(call: Call) -> Parts:
     channelwise=SETTINGS,
 )
 def cast_like(call: Call) -> Parts:
-    """Cast to the type of the second input."""
+    """Return a Cast to the type of the second input."""
     return cast(call)
 
 
@@ -108,20 +113,23 @@ def _holds(wide: str, narrow: str) -> bool:
 
 
 def _settings(call: Call) -> tuple[list[Setting], Ints]:
-    """The different scales and zero points, and the number of its own for each element."""
+    """Return the different pairs of scale and zero point, and the number of each element's pair."""
     scale = call.constant(1, "scale")
     zero = call.constant(2, "zero point") if call.has(2) else np.zeros_like(scale)
     if zero.shape != scale.shape and zero.size * scale.size != 1:
         what = f"a zero point of {zero.shape} for a scale of {scale.shape}"
         raise call.refuse(what, code="unsupported-shape")
     pairs = np.stack([scale.reshape(-1).astype(np.float64), zero.reshape(-1).astype(np.float64)])
-    found, which = np.unique(pairs, axis=1, return_inverse=True)
+    distinct, which = np.unique(pairs, axis=1, return_inverse=True)
     spread = _spread(call, ints(which.reshape(scale.shape)))
-    return [(float(step), int(offset)) for step, offset in found.T], spread
+    return [(float(step), int(offset)) for step, offset in distinct.T], spread
 
 
 def _spread(call: Call, values: Ints) -> Ints:
-    """In the shape of the signal: one number a tensor, a slice along `axis`, or a block of it."""
+    """Return values in the shape of the signal.
+
+    There is one value for a tensor, for a slice along `axis`, or for a block of a slice.
+    """
     shape, axis, block = call.shape_of(0), call.attrs["axis"], call.attrs["block_size"]
     if values.size == 1:
         return np.broadcast_to(values.reshape(()), shape)

@@ -1,4 +1,4 @@
-"""Reductions along axes: sums are fixed resistors, extrema diode selectors, norms a few stages."""
+"""Reductions along axes: sums are fixed resistors, extrema are diode selectors, norms are both."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from math import prod
 from memxc.ir.bounds import TERM, reckon
 from memxc.ir.stages import Circuit
 from memxc.ops import _blocks
+from memxc.ops._call import Call, Parts
 from memxc.ops._power import MOST_FACTORS, magnitudes, root
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._steps import Signal, Steps
 from memxc.ops._traits import beside_channels
 from memxc.ops._windows import Axes
@@ -17,7 +18,7 @@ _ATTRS = {"axes": None, "keepdims": 1, "noop_with_empty_axes": 0}
 
 
 def _axes(call: Call) -> Axes:
-    """The axes to reduce; every one where none are given, or none at all on request."""
+    """Return the axes to reduce: all if none are given, or on request none."""
     rank = len(call.shape_of(0))
     given = call.listed("axes", 1)
     if not given:
@@ -32,7 +33,7 @@ _PER_CHANNEL = beside_channels(_axes)
 
 @operator("ReduceMean", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_mean(call: Call) -> Parts:
-    """One resistor for each of the numbers that are averaged."""
+    """Return one resistor for each number that is averaged."""
     steps, axes = Steps(call), _axes(call)
     count = prod(call.shape_of(0)[axis] for axis in axes)
     return steps.end(_total(steps, steps.given(0), axes, 1.0 / count))
@@ -40,26 +41,26 @@ def reduce_mean(call: Call) -> Parts:
 
 @operator("ReduceSum", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_sum(call: Call) -> Parts:
-    """One resistor for each of the numbers that are added."""
+    """Return one resistor for each number that is added."""
     steps = Steps(call)
     return steps.end(_total(steps, steps.given(0), _axes(call)))
 
 
 @operator("ReduceMax", attrs=_ATTRS, integers=True, channelwise=_PER_CHANNEL)
 def reduce_max(call: Call) -> Parts:
-    """A diode selector."""
+    """Return a diode selector."""
     return _chosen(call, "max")
 
 
 @operator("ReduceMin", attrs=_ATTRS, integers=True, channelwise=_PER_CHANNEL)
 def reduce_min(call: Call) -> Parts:
-    """A diode selector with its diodes turned round."""
+    """Return a diode selector with reversed diodes."""
     return _chosen(call, "min")
 
 
 @operator("ReduceProd", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_prod(call: Call) -> Parts:
-    """A chain of multipliers."""
+    """Return a chain of multipliers."""
     steps, axes = Steps(call), _axes(call)
     count = prod(call.shape_of(0)[axis] for axis in axes)
     if count > MOST_FACTORS:
@@ -77,21 +78,21 @@ def reduce_prod(call: Call) -> Parts:
 
 @operator("ReduceL1", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_l1(call: Call) -> Parts:
-    """A full-wave rectifier for each number, then a sum by resistors."""
+    """Return a full-wave rectifier for each number, and their sum by resistors."""
     steps = Steps(call)
     return steps.end(_total(steps, magnitudes(steps, steps.given(0), 1), _axes(call)))
 
 
 @operator("ReduceSumSquare", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_sum_square(call: Call) -> Parts:
-    """A multiplier for each number, then a sum by resistors."""
+    """Return a multiplier for each number, and their sum by resistors."""
     steps = Steps(call)
     return steps.end(_total(steps, magnitudes(steps, steps.given(0), 2), _axes(call)))
 
 
 @operator("ReduceL2", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_l2(call: Call) -> Parts:
-    """A multiplier for each number, a sum by resistors, and its root."""
+    """Return a multiplier for each number, their sum by resistors, and its root."""
     steps = Steps(call)
     total = _total(steps, magnitudes(steps, steps.given(0), 2), _axes(call))
     return steps.end(root(steps, total, 2))
@@ -99,7 +100,7 @@ def reduce_l2(call: Call) -> Parts:
 
 @operator("ReduceLogSum", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_log_sum(call: Call) -> Parts:
-    """A sum by resistors, and its logarithm."""
+    """Return a sum by resistors, and its logarithm."""
     steps = Steps(call)
     total = _total(steps, steps.given(0), _axes(call))
     expr, circuit = f"ln(max(x0,{_blocks.LEAST!r}))", _blocks.built("log", _blocks.LOGARITHM)
@@ -108,14 +109,14 @@ def reduce_log_sum(call: Call) -> Parts:
 
 @operator("ReduceLogSumExp", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_log_sum_exp(call: Call) -> Parts:
-    """Exponentials of what each number lacks of the largest, so that the volts stay in range."""
+    """Return max + ln(sum of exp(x - max)), so that the volts stay in range."""
     steps, axes = Steps(call), _axes(call)
     x = steps.given(0)
     top = _extreme(steps, "max", x, axes)
     below = _blocks.built("exponential_below", _blocks.DIFFERENCE, _blocks.EXPONENTIAL)
     total = _total(steps, steps.lanes("exponentials", "exp(x0-x1)", below, x, top), axes)
     above = _blocks.built("logarithm_above", _blocks.LOGARITHM, _blocks.SUM)
-    # The largest adds exp(0), so that the sum is never below 1.
+    # The largest number adds exp(0), so the sum is never below 1.
     return steps.end(steps.lanes("logarithm", "ln(max(x0,1))+x1", above, total, top))
 
 
@@ -125,7 +126,7 @@ def _chosen(call: Call, function: str) -> Parts:
 
 
 def _extreme(steps: Steps, function: str, src: Signal, axes: Axes) -> Signal:
-    """The largest or smallest along some axes; wires where there is nothing to choose from."""
+    """Return the largest or smallest along some axes, or the signal if there is only one."""
     count = prod(src.nets.shape[axis] for axis in axes)
     if count == 1:
         return src
@@ -136,6 +137,6 @@ def _extreme(steps: Steps, function: str, src: Signal, axes: Axes) -> Signal:
 
 
 def _total(steps: Steps, src: Signal, axes: Axes, weight: float = 1.0) -> Signal:
-    """The sum along some axes; wires where there is nothing to add."""
+    """Return the sum along some axes, or the signal if there is only one."""
     alone = prod(src.nets.shape[axis] for axis in axes) == 1
     return src if alone else steps.sums("sum", src, axes, weight)

@@ -1,4 +1,4 @@
-"""Operators that networks do have and a circuit has not, each with its reason."""
+"""Operators that occur in networks and have no circuit, each with its reason."""
 
 from __future__ import annotations
 

@@ -13,12 +13,13 @@ from math import inf, prod
 
 import numpy as np
 
-from memxc.ir.bounds import KERNEL, reckon
+from memxc.ir.bounds import KERNEL, one_operator, reckon
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 from memxc.ir.windows import Ints, Windows, ints
 from memxc.ops._board import Board, level
-from memxc.ops._registry import Call, Parts, axes_of, lanes, operator
+from memxc.ops._call import Call, Parts, axes_of, lanes
+from memxc.ops._registry import operator
 from memxc.ops._resample import Floats, ResampledAxis, Sampling, cubic, linear, nearest
 from memxc.ops._traits import SETTINGS, Channelwise
 from memxc.ops._windows import grid, lattice
@@ -34,7 +35,7 @@ _POLICIES = ("not_larger", "not_smaller", "stretch")
 
 @operator("Upsample", attrs={"mode": "nearest", "scales": None}, channelwise=SETTINGS)
 def upsample(call: Call) -> Parts:
-    """Resize as it was up to opset 9."""
+    """Return Resize as it was up to opset 9."""
     scales = call.setting("scales", 1)
     if scales is None or scales.shape != (len(call.shape_of(0)),) or call.attrs["mode"] == "cubic":
         raise call.refuse(f"mode = {call.attrs['mode']!r} with scales = {scales}")
@@ -58,7 +59,7 @@ def upsample(call: Call) -> Parts:
     channelwise=Channelwise("settings", lambda call: not call.has(3)),
 )
 def resize(call: Call) -> Parts:
-    """Each output picks or mixes the pixels around where it looks."""
+    """Return a stage whose outputs are pixels, or mixtures of pixels."""
     rank, old = len(call.shape_of(0)), call.graph.opset < 11
     transform = "asymmetric" if old else call.attrs["coordinate_transformation_mode"]
     policy = call.attrs["keep_aspect_ratio_policy"]
@@ -83,7 +84,7 @@ def _roi(call: Call, count: int) -> list[tuple[float, float]]:
 
 
 def _scales(call: Call, axes: tuple[int, ...], index: int) -> list[float]:
-    """Outputs a pixel along every axis, from scales or sizes."""
+    """Return outputs for each pixel along every axis, from scales or sizes."""
     found = [1.0] * len(call.shape_of(0))
     given = call.constant(index, "scales") if call.has(index) else np.zeros(0)
     sized = not given.size
@@ -105,7 +106,7 @@ def _scales(call: Call, axes: tuple[int, ...], index: int) -> list[float]:
 def _axes(
     call: Call, scales: list[float], transform: str, roi: dict[int, tuple[float, float]]
 ) -> list[ResampledAxis]:
-    """How each axis is sampled. Raises MemxcError where ONNX and its runtimes do not agree."""
+    """Return how each axis is sampled. Raises MemxcError if ONNX and its runtimes do not agree."""
     mode, found = call.attrs["mode"], []
     if mode not in _MODES or not all(0 < scale < inf for scale in scales):
         raise call.refuse(f"mode = {mode!r} with scales = {scales}")
@@ -176,8 +177,10 @@ def _resized(call: Call, axes: list[ResampledAxis]) -> Parts:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Outputs of an axis, (blocks, places), that take from the pixels `offsets` away from the
-    `first` with the weights (blocks, taps), none of which is zero."""
+    """Outputs of an axis, (blocks, places), that read pixels at the same distances.
+
+    They read the pixels `first` + `offsets` with weights (blocks, taps), none of which is zero.
+    """
 
     outputs: Ints
     first: Ints
@@ -186,7 +189,11 @@ class _Part:
 
 
 def _parts(axis: ResampledAxis) -> Iterator[_Part]:
-    """The outputs of an axis by their weights, or by the signs of these alone."""
+    """Yield outputs of an axis with equal weights, or with equal signs of weights.
+
+    Outputs with equal weights are places of one block. If too many weights differ, each output is a
+    block.
+    """
     inner = ints(np.flatnonzero(~axis.outside))
     if not inner.size:
         return
@@ -201,13 +208,17 @@ def _parts(axis: ResampledAxis) -> Iterator[_Part]:
 
 
 def _by(rows: Floats) -> list[Ints]:
-    """The numbers of equal rows together."""
-    _, which = np.unique(rows, axis=0, return_inverse=True)
-    return [ints(np.flatnonzero(which.reshape(-1) == k)) for k in range(int(which.max()) + 1)]
+    """Return the numbers of rows, equal rows together."""
+    _, which, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+    order = np.argsort(which.reshape(-1), kind="stable")
+    # Counted by itself: `_resized` counts the kernels of all axes together.
+    with one_operator():
+        reckon(len(counts), KERNEL)
+    return [ints(part) for part in np.split(order, np.cumsum(counts)[:-1])]
 
 
 def _kernel(frame: Ints, before: list[int], out: Ints, parts: tuple[_Part, ...]) -> Kernel:
-    """One kernel of a part of every axis; `before` is how far the frame reaches in front."""
+    """Return the kernel of a part of every axis. before: how far the frame reaches in front."""
     values = np.ones((1, 1))
     reckon(*(part.weights.size for part in parts))
     for part in parts:
@@ -220,7 +231,7 @@ def _kernel(frame: Ints, before: list[int], out: Ints, parts: tuple[_Part, ...])
 
 
 def _windows(frame: Ints, first: list[Ints], offsets: list[Ints]) -> Windows:
-    """Places where an axis has more than one, blocks where it has more than one of these."""
+    """Return windows: places along axes with several, blocks along axes with several of these."""
     still = ints([0])
     return Windows(
         frame,
@@ -231,6 +242,6 @@ def _windows(frame: Ints, first: list[Ints], offsets: list[Ints]) -> Windows:
 
 
 def _reach(axis: ResampledAxis) -> tuple[int, int]:
-    """How far weights reach beyond both ends of an axis."""
+    """Return how far weights reach beyond both ends of an axis."""
     before = max(0, -int(axis.first.min()))
     return before, max(0, int(axis.first.max()) + axis.weights.shape[1] - axis.size)

@@ -1,4 +1,4 @@
-"""Lanes put in place by constant indices: the Scatter family, Trilu."""
+"""Lanes replaced at constant indices: the Scatter family, and Trilu."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import numpy as np
 
 from memxc.ir.windows import GROUND, Ints, ints
 from memxc.ops._board import Board
+from memxc.ops._call import Call, Parts, axis_of
 from memxc.ops._nets import rename, within
-from memxc.ops._registry import Call, Parts, axis_of, operator
+from memxc.ops._registry import operator
 
 
 @operator("ScatterND", since=11, attrs={"reduction": "none"}, integers=True)
 def scatter_nd(call: Call) -> Parts:
-    """Slices replaced at constant coordinates."""
+    """Return a tensor with slices replaced at constant coordinates."""
     _only_replaces(call)
     board = Board(call)
     nets, updates = np.array(board.operand(0)), board.operand(2)
@@ -33,14 +34,14 @@ def scatter_nd(call: Call) -> Parts:
 
 @operator("ScatterElements", since=11, attrs={"axis": 0, "reduction": "none"}, integers=True)
 def scatter_elements(call: Call) -> Parts:
-    """Single lanes replaced along an axis at constant indices."""
+    """Return a tensor with single lanes replaced along an axis, at constant indices."""
     _only_replaces(call)
     return scatter(call)
 
 
 @operator("Scatter", since=9, attrs={"axis": 0}, integers=True)
 def scatter(call: Call) -> Parts:
-    """ScatterElements by its name up to opset 10."""
+    """Return ScatterElements, which had this name up to opset 10."""
     board = Board(call)
     nets, updates, axis = np.array(board.operand(0)), board.operand(2), axis_of(call, "axis")
     indices = within(call, call.constant(1, "indices"), nets.shape[axis])
@@ -57,7 +58,7 @@ def scatter(call: Call) -> Parts:
 
 @operator("Trilu", since=14, attrs={"upper": 1})
 def trilu(call: Call) -> Parts:
-    """The lanes on one side of a diagonal; the rest is ground."""
+    """Return the lanes on one side of a diagonal; the others are ground."""
     nets = call.nets(0)
     height, width = nets.shape[-2:]
     k = int(call.single(call.constant(1, "diagonal"), "diagonal")) if call.has(1) else 0

@@ -11,15 +11,16 @@ import numpy as np
 from memxc.ir.stages import Circuit
 from memxc.ops._affine import with_constant
 from memxc.ops._blocks import SUM, UNBOUNDED, built
+from memxc.ops._call import Call, Parts
 from memxc.ops._nets import widened
-from memxc.ops._registry import Call, Parts, operator
+from memxc.ops._registry import operator
 from memxc.ops._steps import Signal, Steps
 from memxc.ops._traits import OPERANDS
 
 
 @operator("Sum", channelwise=OPERANDS)
 def sum_(call: Call) -> Parts:
-    """One summing amplifier; constants beside a single signal are a bias."""
+    """Return one summing amplifier. Constants beside a single signal are a bias."""
     signals = [i for i in range(len(call.inputs)) if not call.is_constant(i)]
     if len(signals) == 1 < len(call.inputs):
         return [with_constant(call, signals[0], None, _constant(call, np.add))]
@@ -28,7 +29,7 @@ def sum_(call: Call) -> Parts:
 
 @operator("Mean", channelwise=OPERANDS)
 def mean(call: Call) -> Parts:
-    """One summing amplifier, its resistors as many times larger as there are inputs."""
+    """Return one summing amplifier, with resistors as many times larger as there are inputs."""
     count = len(call.inputs)
     return _combined(
         call, np.add, lambda terms: (f"({'+'.join(terms)})/{count}", built("mean", SUM))
@@ -37,13 +38,13 @@ def mean(call: Call) -> Parts:
 
 @operator("Max", integers=True, channelwise=OPERANDS)
 def max_(call: Call) -> Parts:
-    """A diode selector."""
+    """Return a diode selector."""
     return _combined(call, np.maximum, lambda terms: _selector("max", terms))
 
 
 @operator("Min", integers=True, channelwise=OPERANDS)
 def min_(call: Call) -> Parts:
-    """A diode selector with its diodes turned round."""
+    """Return a diode selector with reversed diodes."""
     return _combined(call, np.minimum, lambda terms: _selector("min", terms))
 
 
@@ -55,9 +56,9 @@ def _selector(function: str, terms: list[str]) -> tuple[str, Circuit]:
 def _combined(
     call: Call, fold: Callable[..., Any], words: Callable[[list[str]], tuple[str, Circuit]]
 ) -> Parts:
-    """The function of all inputs, the constants among them folded into one.
+    """Return a function of all inputs, with the constants folded into one.
 
-    One number for all lanes stands in the circuit; others are held voltages, a lane each.
+    A constant that is one number is part of the circuit. Others are voltages, one for each lane.
     """
     steps = Steps(call)
     constant = _constant(call, fold)
@@ -78,21 +79,21 @@ def _combined(
 
 
 def _constant(call: Call, fold: Callable[..., Any]) -> Any:
-    """All constant inputs as one; None where there are none, or where they change nothing.
+    """Return all constant inputs as one, or None if there are none or if they change nothing.
 
-    Exporters write the largest of a signal and -inf, from which they begin to compare.
+    Exporters write the largest of a signal and -inf, because they start to compare at -inf.
     """
-    found = [
+    constants = [
         np.asarray(call.constant(i, "operand"), dtype=np.float64)
         for i in range(len(call.inputs))
         if call.is_constant(i)
     ]
-    if not found:
+    if not constants:
         return None
     try:
-        value = np.asarray(reduce(fold, found))
+        value = np.asarray(reduce(fold, constants))
     except ValueError as error:
-        shapes = " and ".join(str(part.shape) for part in found)
+        shapes = " and ".join(str(part.shape) for part in constants)
         what = f"its constants of {shapes} do not fit each other"
         raise call.refuse(what, code="unsupported-shape") from error
     if not value.size:
@@ -106,7 +107,7 @@ def _constant(call: Call, fold: Callable[..., Any]) -> Any:
 
 
 def _beyond(fold: Callable[..., Any], value: Any) -> Any:
-    """How far constants are on the side that never wins."""
+    """Return how far constants are on the side that never wins."""
     match fold:
         case np.maximum:
             return -value

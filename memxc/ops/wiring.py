@@ -1,4 +1,4 @@
-"""Operators that only rename nets: what numpy does to the numbers of the nets is the wiring."""
+"""Operators that only rename nets: numpy moves the numbers of the nets, and that is the wiring."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import numpy as np
 from memxc.ir.stages import Rename
 from memxc.ir.windows import ints
 from memxc.ops._board import Board
+from memxc.ops._call import Call, Parts, axes_of, axis_of
 from memxc.ops._nets import rename
-from memxc.ops._registry import Call, Parts, axes_of, axis_of, operator
+from memxc.ops._registry import operator
 from memxc.ops._traits import OPERANDS, SETTINGS
 
 
 @operator("Identity", channelwise=OPERANDS)
 def identity(call: Call) -> Parts:
-    """Every lane as it is."""
+    """Return every lane as it is."""
     return [rename(call, call.nets(0))]
 
 
 @operator("Flatten", attrs={"axis": 1}, keeps_order=True)
 def flatten(call: Call) -> Parts:
-    """The same lanes in the same order."""
+    """Return the same lanes in the same order."""
     axis, rank = call.attrs["axis"], len(call.shape_of(0))
     if not -rank <= axis <= rank:
         raise call.refuse(f"axis = {axis} of a tensor of {rank} axes")
@@ -29,26 +30,26 @@ def flatten(call: Call) -> Parts:
 
 @operator("Reshape", attrs={"allowzero": 0}, keeps_order=True)
 def reshape(call: Call) -> Parts:
-    """The same lanes in the same order; the new shape is the output's."""
+    """Return the same lanes in the same order. The new shape is that of the output."""
     return identity(call)
 
 
 @operator("Squeeze", attrs={"axes": None}, keeps_order=True)
 def squeeze(call: Call) -> Parts:
-    """The same lanes in the same order."""
+    """Return the same lanes in the same order."""
     return _ones(call, len(call.shape_of(0)))
 
 
 @operator("Unsqueeze", attrs={"axes": None}, keeps_order=True)
 def unsqueeze(call: Call) -> Parts:
-    """The same lanes in the same order."""
+    """Return the same lanes in the same order."""
     return _ones(call, len(call.shape))
 
 
 def _ones(call: Call, rank: int) -> Parts:
-    """Axes of one element less or more."""
+    """Return the same lanes, with fewer or more axes of one element."""
     given = call.setting("axes", 1)
-    # A single number is a list of one here, as runtimes take it.
+    # Runtimes take a single number for a list of one, too.
     axes = () if given is None else call.numbers(given.reshape(-1), "axes")
     axes_of(call, "axes", axes, rank)
     return identity(call)
@@ -56,7 +57,7 @@ def _ones(call: Call, rank: int) -> Parts:
 
 @operator("Dropout", attrs={"ratio": 0.5, "seed": 0}, channelwise=SETTINGS)
 def dropout(call: Call) -> Parts:
-    """Nothing in inference."""
+    """Return every lane as it is: Dropout does nothing in inference."""
     if call.has(2) and bool(call.single(call.constant(2, "training_mode"), "training_mode")):
         raise call.refuse("training_mode drops signals at random", "export for inference")
     return identity(call)
@@ -64,7 +65,7 @@ def dropout(call: Call) -> Parts:
 
 @operator("Transpose", attrs={"perm": None})
 def transpose(call: Call) -> Parts:
-    """Axes in another order, by default reversed."""
+    """Return the axes in another order, by default reversed."""
     nets, perm = call.nets(0), call.attrs["perm"]
     if perm is not None and sorted(perm) != list(range(nets.ndim)):
         raise call.refuse(f"perm = {perm} of a tensor of {nets.ndim} axes")
@@ -73,7 +74,7 @@ def transpose(call: Call) -> Parts:
 
 @operator("Concat", attrs={"axis": None}, integers=True)
 def concat(call: Call) -> Parts:
-    """Tensors side by side along an axis; a constant among them is held voltages."""
+    """Return tensors side by side along an axis. A constant among them is voltages."""
     board = Board(call)
     parts = [board.operand(index) for index in range(len(call.inputs))]
     return board.wires(ints(np.concatenate(parts, axis=axis_of(call, "axis"))))
@@ -81,7 +82,7 @@ def concat(call: Call) -> Parts:
 
 @operator("Split", attrs={"axis": 0, "num_outputs": None, "split": None}, outputs=None)
 def split(call: Call) -> Parts:
-    """Parts along an axis: of the sizes given, or equal ones of which the last may be smaller."""
+    """Return parts along an axis, of given sizes or equal. The last equal one may be smaller."""
     nets, axis = call.nets(0), axis_of(call, "axis")
     outputs = call.node.outputs
     given = call.listed("split", 1)
@@ -115,7 +116,7 @@ def split(call: Call) -> Parts:
 
 @operator("Slice", attrs={"axes": None, "ends": None, "starts": None})
 def slice_(call: Call) -> Parts:
-    """Every step-th lane from start to end along some axes; a negative step runs backwards."""
+    """Return every step-th lane from start to end along axes; a negative step is backwards."""
     nets = call.nets(0)
     starts, ends = call.listed("starts", 1), call.listed("ends", 2)
     if starts is None or ends is None:

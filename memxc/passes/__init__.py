@@ -1,7 +1,7 @@
-"""Passes: one change each, one file each, found by discovery. Options are the fields of a pass.
+"""Passes: each changes one thing and has a file of its own, and is found by discovery.
 
-A pass is a frozen dataclass with a `name`; an exact one keeps the meaning to 1e-9, a lossy one
-has what it lost measured and recorded.
+A pass is a frozen dataclass with a `name`; its fields are its options. An exact pass keeps the
+outputs to 1e-9. What a lossy pass loses is measured and recorded.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from memxc.interfaces import DesignPass, GraphPass, Pass
 
 @cache
 def available() -> dict[str, type[Pass]]:
-    """Every pass by name, from the files of this folder and from plug-ins."""
-    found: dict[str, type[Pass]] = {}
+    """Return every pass by name, from the files of this folder and from plug-ins."""
+    passes: dict[str, type[Pass]] = {}
     for module in pkgutil.iter_modules(__path__):
         if module.name.startswith("_"):
             continue
         for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
             if isinstance(value, type) and issubclass(value, Pass) and "name" in vars(value):
-                other = found.setdefault(value.name, value)
-                assert other is value, f"pass {value.name!r} stands in two files"
-    for name, plugin in plugins.added("memxc.passes", set(found), _no_pass).items():
-        found[name] = plugin.value
-    return dict(sorted(found.items()))
+                first = passes.setdefault(value.name, value)
+                assert first is value, f"pass {value.name!r} stands in two files"
+    for name, plugin in plugins.added("memxc.passes", set(passes), _no_pass).items():
+        passes[name] = plugin.value
+    return dict(sorted(passes.items()))
 
 
 def _no_pass(name: str, value: Any) -> str | None:
-    """Why an object is no pass of a name, None where it is one."""
+    """Return why an object is not the pass of that name, or None if it is."""
     if not (isinstance(value, type) and issubclass(value, GraphPass | DesignPass)):
         return "is not a class that is a GraphPass or a DesignPass"
     if getattr(value, "name", None) != name:
@@ -47,11 +47,11 @@ def _no_pass(name: str, value: Any) -> str | None:
 
 
 def parse(text: str) -> list[Pass]:
-    """A pipeline as text, "partition{policy=paper},tile": passes and their options.
+    """Return the passes of a pipeline that is given as text: "partition{policy=paper},tile".
 
     Raises MemxcError (usage) with everything that cannot be read.
     """
-    found, faults = [], []
+    passes, faults = [], []
     for item in re.findall(r"[^,{]+(?:\{[^}]*\})?", text):
         name, _, body = item.strip().partition("{")
         cls = available().get(name)
@@ -60,12 +60,12 @@ def parse(text: str) -> list[Pass]:
             faults.append(Fault("usage", f"--passes {item}", f"no pass {name!r}", hint))
             continue
         try:
-            found.append(cls(**_options(cls, body.rstrip("}"))))
+            passes.append(cls(**_options(cls, body.rstrip("}"))))
         except ValueError as error:
             faults.append(Fault("usage", f"--passes {item}", str(error)))
     if faults:
         raise MemxcError(faults)
-    return found
+    return passes
 
 
 def _options(cls: type[Pass], body: str) -> dict[str, object]:

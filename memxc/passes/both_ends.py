@@ -1,4 +1,10 @@
-"""both-ends: word lines driven at both of their ends, by one driver and a second feed line."""
+"""both-ends: word lines are driven at both of their ends, through a second feed line.
+
+                cells
+driver ---+---o---o---o---o---+      The largest distance from a cell to a driven end is
+          |                   |      half a word line, so less voltage is lost on the way.
+          +--- second feed ---+
+"""
 
 from __future__ import annotations
 
@@ -22,7 +28,7 @@ class BothEnds(DesignPass):
     wired = True
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
-        """The design with the second feed lines; itself where the target has no wires."""
+        """Return the design with second feed lines, or the design itself if its wires are ideal."""
         if ctx.target.wire.ideal:
             return Result(design)
         stages = (

@@ -1,7 +1,12 @@
-"""calibrate: volts per unit for each bus, limiters, and how many word lines a bias takes.
+"""calibrate: volts per unit of each bus, the limiters, and how many word lines a bias takes.
 
-Why it comes before partition: docs/decisions/0003-calibrate-first.md. The threshold limiter is
-that of the ShuffleNetV2 circuits (paper 4 of docs/papers.md).
+    scale = read voltage / (margin * largest magnitude on the samples),  volts per unit
+
+A bias line carries the read voltage, so the conductance of a bias is bias * scale / read voltage in
+units of a weight. If that is larger than the weights of its column, the bias gets more lines.
+
+docs/decisions/0003-calibrate-first.md says why this comes before partition. The threshold limiter
+is that of the ShuffleNetV2 circuits (paper 4 of docs/papers.md).
 """
 
 from __future__ import annotations
@@ -22,11 +27,11 @@ from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Digital, Lanes, Linear, Rename
 from memxc.mapping.feedback import largest_weights
 
-#: More bias lines than this cost more rows than they save in resolution.
+#: More bias lines than this cost more in rows than they gain in resolution.
 _MOST_BIAS_LINES = 8
-#: A margin above this leaves the signals nothing of the read voltage.
+#: With a larger margin, the signals would use next to nothing of the read voltage.
 _MOST_MARGIN = 1e3
-#: Samples no larger than this are zeros with noise: no amplifier could bring them to volts.
+#: Samples that are no larger count as zeros with noise: no amplifier could bring them to volts.
 _NOTHING = 1e-30
 
 
@@ -48,13 +53,13 @@ class Calibrate(DesignPass):
     def run(self, design: Design, ctx: Context) -> Result[Design]:
         """Return the design with scales, limits, mean squares and bias lines.
 
-        Raises MemxcError (bad-samples) where a bus is NaN or infinite on the samples.
+        Raises MemxcError (bad-samples) if a bus is NaN or infinite on the samples.
         """
         margin = self.margin if ctx.assumed_inputs else 1.0
         seen = observe(design, ctx.samples)
         scales = _scales(design, ctx, margin, seen.peaks)
-        # No limiter acts on the samples: none is larger than what the scales were made for.
-        with np.errstate(invalid="ignore"):  # beyond 1e154 squares are no numbers, nor are watts
+        # The limiters clip none of these samples, because the scales are chosen for them.
+        with np.errstate(invalid="ignore"):  # squares beyond 1e154 overflow
             squares = {name: v * scales[name] ** 2 for name, v in seen.squares.items()}
         limits = _limited(design) if math.isfinite(ctx.target.device.threshold_v) else set()
         buses = {
@@ -74,7 +79,10 @@ class Calibrate(DesignPass):
 
 
 def round_up(value: float, digits: int = 3) -> float:
-    """The next number with few digits, so that a last bit of float noise does not spread."""
+    """Return the next larger number with few digits.
+
+    So the last bits of a sum, which depend on the processor, do not reach the volts.
+    """
     step = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
     # The tolerance keeps 1.23 from becoming 1.24 when it came as 1.2300000000000002.
     return float(f"{math.ceil(value / step - 1e-6) * step:.{digits - 1}e}")
@@ -82,10 +90,10 @@ def round_up(value: float, digits: int = 3) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What the samples did on the buses of a network, in units of activation.
+    """The values on the buses of a network over all samples, in units of activation.
 
-    peaks: the largest magnitude on each bus; squares: the mean square of each lane, (width,), of
-    the buses that weights read.
+    peaks: the largest magnitude on each bus.
+    squares: the mean square of each lane, (width,), for each bus that weights read.
     """
 
     peaks: dict[str, float]
@@ -93,14 +101,14 @@ class Seen:
 
 
 def observe(design: Design, samples: Mapping[str, NDArray[Any]]) -> Seen:
-    """One walk of all samples through the design."""
+    """Return the peaks and mean squares of a design on the samples."""
     peaks = dict.fromkeys(design.buses, 0.0)
     read = {stage.src for stage in design.stages if isinstance(stage, Linear)}
     squares = {name: np.zeros(bus.width) for name, bus in design.buses.items() if name in read}
     count = max(map(len, samples.values()), default=1)
     for batch in evaluate.batches(design, samples):
         for name, values in evaluate.walk(design, batch):
-            # numpy's maximum keeps what is no number, Python's loses it.
+            # numpy's maximum keeps NaN, Python's may lose it.
             peaks[name] = float(np.maximum(peaks[name], np.abs(values).max(initial=0.0)))
             if name in squares:
                 with np.errstate(over="ignore"):
@@ -111,7 +119,8 @@ def observe(design: Design, samples: Mapping[str, NDArray[Any]]) -> Seen:
 def _scales(
     design: Design, ctx: Context, margin: float, peak: Mapping[str, float]
 ) -> dict[str, float]:
-    # A limiter sits where a signal is made: all of that, not only the lanes that weights read.
+    # A limiter is behind the driver of a signal, so it acts on the whole bus that is driven, and
+    # not only on the lanes that weights read.
     driving = {*_programmed(design)} | _limited(design)
     scales: dict[str, float] = {}
     families = [(family, (family & driving) or family) for family in _families(design)]
@@ -127,21 +136,24 @@ def _scales(
 
 
 def _endless(names: set[str], peak: Mapping[str, float]) -> Iterator[Fault]:
-    """Buses that volts cannot follow, in the order of the design."""
+    """Yield a fault for each bus that is NaN or infinite, in the order of the design."""
     for name in (name for name in peak if name in names and not math.isfinite(peak[name])):
         what = f"reaches {peak[name]:g} on the samples; no volts stand for that"
         yield Fault("bad-samples", name, what, "give --samples on which the network is finite")
 
 
 def _programmed(design: Design) -> list[str]:
-    """The buses that memristors read."""
+    """Return the buses that memristors read."""
     return [
         stage.src for stage in design.stages if isinstance(stage, Linear) and stage.programmable
     ]
 
 
 def _families(design: Design) -> Iterator[set[str]]:
-    """Sets of buses that share a scale, in the order of their first bus; no digital ones."""
+    """Yield the sets of buses that share a scale, in the order of their first bus.
+
+    Buses behind a digital stage have no volts and belong to no set.
+    """
     family: dict[str, set[str]] = {}
     digital: set[str] = set()
     for name in design.inputs:
@@ -162,7 +174,7 @@ def _families(design: Design) -> Iterator[set[str]]:
 
 
 def _limited(design: Design) -> set[str]:
-    """Buses whose driver needs a limiter: those that reach memristors, directly or by wires."""
+    """Return the buses whose drivers need a limiter: memristors read them, directly or by wires."""
     return design.behind_wires(_programmed(design))
 
 
@@ -170,23 +182,26 @@ def _with_bias_lines(stage: Linear, buses: dict[str, Bus], ctx: Context) -> Line
     if not stage.programmable:
         return stage
     rows, _ = ctx.lines(stage.name)
-    most = max(1, min(_MOST_BIAS_LINES, rows // 4))
+    limit = max(1, min(_MOST_BIAS_LINES, rows // 4))
     unit = (buses[stage.src].scale or 1.0) / ctx.target.device.read_voltage_v
     return replace(
         stage,
         kernels=tuple(
-            replace(kernel, bias_lines=_bias_lines(kernel, unit, most)) for kernel in stage.kernels
+            replace(kernel, bias_lines=_bias_lines(kernel, unit, limit)) for kernel in stage.kernels
         ),
     )
 
 
-def _bias_lines(kernel: Kernel, unit: float, most: int) -> int:
-    """Lines so that no bias device exceeds the largest weight of its column, within `most`."""
+def _bias_lines(kernel: Kernel, unit: float, limit: int) -> int:
+    """Return how many lines a bias takes, at most `limit`.
+
+    With so many, no device of a bias exceeds the largest weight of its column.
+    """
     if kernel.bias is None or not kernel.rows:
         return 1
     weight = largest_weights(kernel)
     bias = np.abs(np.asarray(kernel.bias, dtype=np.float64))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         lines = np.where(weight > 0, bias * unit / weight, 1.0)
-    # Faint samples make it infinite, of which there is no integer.
-    return math.ceil(float(np.clip(lines.max(initial=1.0) - 1e-9, 1, most)))
+    # Very small samples make this infinite, which is no integer, so it is clipped before.
+    return math.ceil(float(np.clip(lines.max(initial=1.0) - 1e-9, 1, limit)))

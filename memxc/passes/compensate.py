@@ -1,12 +1,13 @@
-"""compensate: conductances so programmed that, with its wires, a stage gives what it is to give.
+"""compensate: conductances that make up for the voltage drop on the wires.
 
-The effective matrix E of a stage (volts of a lane per volt on an input) is measured with the wires
-and the amplifiers, and every pair of devices moved by what its entry lacks, over and over:
+The effective matrix E of a stage (volts of a lane per volt on an input) is computed with the wires
+and the amplifiers. Then each pair of devices is moved by the difference to W, the matrix with
+perfect wires and gain, again and again until the difference is small:
 
-    u <- u + (W / r_f - E / r_f) / a,      a the share of the volts that reaches a cell
+    u <- u + (W / r_f - E / r_f) / a,      u = G+ - G-,  a: share of volts that reach a cell
 
-W is the matrix before, with perfect wires and gain; u = G+ - G-. Far cells want more than g_max;
-their lane then gets a larger r_f, and all of its conductances become smaller.
+A cell that is far away may need more than g_max. Then r_f of its lane grows, and all conductances
+of the lane become smaller.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from memxc.physics.network.nodal import WireResistance
 from memxc.target import Device, Target
 
 Floats = NDArray[np.float64]
-#: A stage, and how many of its pairs of devices are saturated.
+#: A stage, and how many of its pairs are saturated (at the end of the range of conductances).
 _Try = tuple[Array, int]
 
-#: Largest gap that is let stand, relative to the largest difference of a pair.
+#: The iteration stops when no pair lacks more than this share of the largest difference.
 _TOLERANCE = 1e-5
-#: r_f grows in steps of this share, so that a last bit of noise does not spread.
+#: r_f grows in steps of this share, so that the last bits of a sum do not reach it.
 _STEP = 1 / 64
-#: The growth of r_f that is tried where a device has levels, which a larger one makes coarser.
+#: Factors for r_f that are tried for a device with levels: a larger r_f makes a level coarser.
 _GROWTHS = (1.0, 1.25, 1.5, 2.0)
 
 
@@ -60,14 +61,14 @@ class Compensate(DesignPass):
     headroom: float = 4.0
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
+        """Raise ValueError for options outside their range."""
         if self.iterations < 1:
             raise ValueError("iterations is 1 or more")
         if not 1 <= self.headroom <= 1e3:
             raise ValueError("headroom is 1 to 1000")
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
-        """The design with other conductances and r_f, on the device's levels."""
+        """Return the design with other conductances and r_f, on the device's levels."""
         wires = None if ctx.target.wire.ideal else WireResistance.of(ctx.target.wire)
         stages, saturated = [], 0
         for stage, volts in driven(design, ctx.samples):
@@ -89,33 +90,40 @@ class Compensate(DesignPass):
         )
 
     def _tries(self, stage: Array, wires: WireResistance, target: Target) -> list[_Try]:
-        """The stage compensated, each with its number of saturated pairs; where it is not certain
-        that this is best, in several ways, the first of them as it was."""
+        """Return the stage compensated, with the number of its saturated pairs.
+
+        If the device has levels or the iteration does not converge, it is not certain that this is
+        the best. Then there are several tries, and the first one is the stage as it was.
+        """
         device = target.device
         stepped = stage.programmable and bool(device.levels or device.states)
         growths = [g for g in _GROWTHS if g < self.headroom] if stepped else []
-        found = [(_rounded(stage, device), 0)]
+        tries = [(_rounded(stage, device), 0)]
         for growth in [*growths, self.headroom]:
             work = _Work(stage, wires, target, growth)
-            done = any(work.step() < _TOLERANCE for _ in range(self.iterations))
-            found.append((_rounded(work.stage(), device), work.saturated))
-        return found[1:] if done and not stepped else found
+            converged = any(work.step() < _TOLERANCE for _ in range(self.iterations))
+            tries.append((_rounded(work.stage(), device), work.saturated))
+        return tries[1:] if converged and not stepped else tries
 
 
 def _best(
     design: Design, stage: Array, wires: WireResistance, volts: Floats, tries: list[_Try]
 ) -> _Try:
-    """The one with the least error on the samples."""
+    """Return the try with the smallest error on the samples."""
     if len(tries) == 1:
         return tries[0]
     wanted = evaluate.step(stage, design.buses, [volts])
-    errors = [wire_error(design, found, wires, volts, wanted) for found, _ in tries]
+    errors = [wire_error(design, tried, wires, volts, wanted) for tried, _ in tries]
     return tries[int(np.argmin(errors))]
 
 
 class _Work:
-    """A stage that is being compensated; per crossbar u (definitions, inputs, columns) in siemens,
-    what r_f has grown by (definitions, 1, columns), and the gap that the last step saw."""
+    """A stage that is being compensated. For each crossbar:
+
+    u: (definitions, inputs, columns), G+ - G- in siemens.
+    growth: (definitions, 1, columns), by how much r_f has grown.
+    gap: the shape of u, what each pair lacked in the last step, in siemens.
+    """
 
     def __init__(
         self, stage: Array, wires: WireResistance, target: Target, headroom: float
@@ -129,19 +137,19 @@ class _Work:
         self.gap = [np.zeros_like(u) for u in self.u]
 
     def step(self) -> float:
-        """Move every pair by what it lacks; returns the largest gap there was, relative."""
+        """Move every pair by its gap. Return the largest gap before, in shares of the range."""
         stage = self.stage()
-        found = stage_matrix.matrices(stage, self.wires)
+        effective = stage_matrix.matrices(stage, self.wires)
         for k, pairs in enumerate(self.pairs):
             lanes = stage.crossbars[k].sinks.nets()
-            given = pairs.siemens(found.volts[k], _ohms(stage.r_f, lanes), found.split)
-            self.gap[k] = np.where(pairs.wanted != 0, pairs.wanted / self.growth[k] - given, 0.0)
-            self.u[k] = self.u[k] + self.gap[k] / _reaching(self.u[k], given)
+            reached = pairs.siemens(effective.volts[k], _ohms(stage.r_f, lanes), effective.split)
+            self.gap[k] = np.where(pairs.wanted != 0, pairs.wanted / self.growth[k] - reached, 0.0)
+            self.u[k] = self.u[k] + self.gap[k] / _reaching(self.u[k], reached)
         self._scale()
         return max(float(np.abs(gap).max(initial=0.0)) for gap in self.gap) / self.span
 
     def _scale(self) -> None:
-        """Let r_f grow so that the largest pair of a lane is at the end of the range."""
+        """Let r_f grow until the largest pair of each lane is within the range."""
         width = len(self.before.r_f)
         peaks = [
             np.abs(u).max(axis=1, initial=0.0) * growth[:, 0] / self.span
@@ -151,13 +159,13 @@ class _Work:
         for k, peak in enumerate(shared):
             now, need = self.growth[k], np.clip(peak, 1.0, self.headroom)[:, None, :]
             steps = np.minimum(np.ceil(need / _STEP) * _STEP, self.headroom)
-            # What is nearly right stays, or it would go to and fro between two steps.
+            # A growth that is nearly right stays, or it would alternate between two steps.
             growth = np.where((need <= now) & (need > now - 2 * _STEP), now, steps)
             self.u[k] = np.clip(self.u[k] * (now / growth), -self.span, self.span)
             self.growth[k] = growth
 
     def stage(self) -> Array:
-        """The stage as it is now, its conductances not yet on levels."""
+        """Return the stage as it is now. Its conductances are not yet on levels."""
         crossbars = [
             pairs.programmed(u, self.span) for pairs, u in zip(self.pairs, self.u, strict=True)
         ]
@@ -171,7 +179,7 @@ class _Work:
 
     @property
     def saturated(self) -> int:
-        """Pairs, once a definition, that are at the end of the range and still lack something."""
+        """Pairs that are at the end of the range and still lack something, once a definition."""
         return sum(
             int(((np.abs(u) >= self.span) & (u * gap > _TOLERANCE * self.span**2)).sum())
             for u, gap in zip(self.u, self.gap, strict=True)
@@ -188,15 +196,20 @@ def _rounded(stage: Array, device: Device) -> Array:
 
 
 def _ohms(r_f: Floats, lanes: NDArray[np.int32]) -> Floats:
-    """r_f of lanes (..., places, columns), 1 ohm where one is discarded."""
+    """Return r_f of lanes, (..., places, columns) in ohm; 1 ohm for a discarded lane."""
     return np.where(lanes >= 0, r_f[lanes], 1.0)
 
 
-def _reaching(u: Floats, given: Floats) -> Floats:
-    """The share of the volts that reaches a cell, about: by its row and its column."""
-    now, then = np.where(u != 0, np.abs(given), 0.0), np.abs(u)
+def _reaching(u: Floats, reached: Floats) -> Floats:
+    """Return about which share of the volts reaches each cell, (definitions, inputs, columns).
+
+    u: G+ - G- as programmed. reached: as the outputs show it.
+
+    The share is estimated as a product of a factor of the row and one of the column.
+    """
+    seen, programmed = np.where(u != 0, np.abs(reached), 0.0), np.abs(u)
     rows, columns, whole = (
-        _share(now.sum(axis=axes, keepdims=True), then.sum(axis=axes, keepdims=True))
+        _share(seen.sum(axis=axes, keepdims=True), programmed.sum(axis=axes, keepdims=True))
         for axes in ((2,), (1,), (1, 2))
     )
     return np.clip(rows * columns / whole, 0.05, 2.0)

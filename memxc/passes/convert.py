@@ -1,4 +1,4 @@
-"""convert: the converters that the target has."""
+"""convert: the target's converters are put between the digital and the analog world."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Convert(DesignPass):
     programmed = True
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
-        """The design with converters; itself where the target has none."""
+        """Return the design with converters, or the design itself if the target has none."""
         converted = converters.converted(design, ctx.target)
         buses = dict(converted.buses)
         for stage in converted.stages:
             if converters.is_one(stage) and buses[stage.dst].mean_square is None:
-                # Rounding moves the mean of a square by less than a level.
+                # Rounding changes a mean square by less than one level, which power can ignore.
                 mean_square = buses[stage.srcs[0]].mean_square
                 buses[stage.dst] = replace(buses[stage.dst], mean_square=mean_square)
         return Result(replace(converted, buses=buses))

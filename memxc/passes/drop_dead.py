@@ -1,11 +1,13 @@
-"""drop-dead-channels: what pruning left without effect goes, and the network keeps its function.
+"""drop-dead-channels: channels without effect are removed, and the network keeps its function.
 
-A channel whose every weight is zero is its bias over the whole map, act(bias) behind its
-activation. A layer that reads such a constant takes it into its own bias and loses the row; a
-channel that nothing reads any more loses its column, its depthwise crossbar, its activation. A
-constant other than zero is not taken where windows reach the zeros around the map. Where channels
-are tied (residual Add, outputs, operators that are not known) those needed by one reader stay, and
-the other readers are given theirs by a Gather, which is wires.
+A channel whose weights are all zero has the same value everywhere: its bias, or act(bias) behind
+its activation. A layer that reads such a constant adds it to its own bias and needs the row no
+more. A channel that nothing reads needs no column, no depthwise crossbar and no activation.
+
+A constant other than zero stays if windows of its reader reach the zeros around the map: there it
+is not constant. Channels that are tied together (by a residual Add, by outputs, by operators that
+are not known) stay for all readers if one reader needs them. The other readers select their
+channels by a Gather, which costs only wires.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ class DropDeadChannels(GraphPass):
     name = "drop-dead-channels"
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
-        """The graph with fewer channels."""
+        """Return the graph with fewer channels, or the graph itself if none can go."""
         known = channel_flow.constants(graph)
         changed = _Rewriting(graph, known, needed_channels(graph, known)).run()
         if changed.nodes == graph.nodes:
@@ -40,7 +42,7 @@ class DropDeadChannels(GraphPass):
 
 
 def _read(graph: Graph) -> tuple[Node, ...]:
-    """The nodes that the outputs need."""
+    """Return the nodes that the outputs need."""
     needed, nodes = {*graph.outputs}, list[Node]()
     for node in reversed(graph.nodes):
         if needed.intersection(node.outputs):
@@ -51,7 +53,11 @@ def _read(graph: Graph) -> tuple[Node, ...]:
 
 @dataclass
 class _Rewriting:
-    """`graph` becomes the changed one while the nodes of the old one are walked in order."""
+    """A graph that is rewritten while the nodes of the old graph are walked in order.
+
+    known: the constant channels of each tensor. kept: the channels of each tensor that stay.
+    picked: the names of selected channels that exist already.
+    """
 
     graph: Graph
     known: Mapping[str, Floats]
@@ -82,9 +88,9 @@ class _Rewriting:
                 self._split(node, signals[0])
             case "concat", out:
                 parts = np.split(out, np.cumsum([old.shapes[name][1] for name in signals])[:-1])
-                # A part of which nothing is left is no part.
-                some = [each for each in zip(signals, parts, strict=True) if each[1].any()]
-                self._add(replace(node, inputs=tuple(name for name, _ in some)), some)
+                # A part of which no channel is left is not concatenated.
+                parts_left = [each for each in zip(signals, parts, strict=True) if each[1].any()]
+                self._add(replace(node, inputs=tuple(name for name, _ in parts_left)), parts_left)
             case "flat", out:
                 wanted = channel_flow.any_of_block(out, old.shapes[signals[0]][1])
                 self._add(self._reshaped(node), [(signals[0], wanted)])
@@ -107,13 +113,13 @@ class _Rewriting:
             self.nodes.append(node)
             return
         source = self._pick(src, wanted)
-        made = write_layer(self.graph, _cut(layer, kind, wanted, out), source, node.outputs[0])
-        assert made is not None, "the constants of a layer are finite"
-        self.graph = made[0]
-        self.nodes.append(made[1])
+        written = write_layer(self.graph, _cut(layer, kind, wanted, out), source, node.outputs[0])
+        assert written is not None, "the constants of a layer are finite"
+        self.graph = written[0]
+        self.nodes.append(written[1])
 
     def _split(self, node: Node, src: str) -> None:
-        """Each part picks its channels."""
+        """Select the channels of each part by a Gather."""
         first = 0
         for name in node.outputs:
             wanted = np.zeros_like(self.kept[src])
@@ -122,14 +128,14 @@ class _Rewriting:
             self._gather(src, wanted, name)
 
     def _add(self, node: Node, wanted: Iterable[tuple[str, Mask]]) -> None:
-        """The node, each of its signals, in order, with the channels that it wants of it."""
+        """Add the node. wanted: for each of its signals, in order, the channels that it reads."""
         picked = iter([self._pick(name, mask) for name, mask in wanted])
         constants = {"", *self.graph.weights}
         inputs = tuple(name if name in constants else next(picked) for name in node.inputs)
         self.nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
 
     def _pick(self, name: str, wanted: Mask) -> str:
-        """The signal with these channels only; itself where it has no others."""
+        """Return the signal with these channels only, or itself if it has no others."""
         if (wanted == self.kept[name]).all():
             return name
         key = (name, wanted.tobytes())
@@ -151,7 +157,7 @@ class _Rewriting:
         self.nodes.append(Node(dst, "Gather", (src, at), (dst,), {"axis": 1}))
 
     def _reshaped(self, node: Node) -> Node:
-        """A Reshape with its constant shape as it is now."""
+        """Return a Reshape with the new shape as its constant."""
         if node.op != "Reshape":
             return node
         shape = np.array(self.graph.shapes[node.outputs[0]], dtype=np.int64)
@@ -159,7 +165,7 @@ class _Rewriting:
         return replace(node, inputs=(node.inputs[0], wanted), attrs={})
 
     def _sliced(self, node: Node, out: Mask, old: Graph) -> Node:
-        """A node with the constants beside its signals cut to the channels that stay."""
+        """Return the node with its constants cut to the channels that stay."""
         if out.all():
             return node
         trait = ops.channelwise(node, old)
@@ -188,7 +194,7 @@ class _Rewriting:
 
 
 def _cut(layer: Layer, kind: str, wanted: Mask, out: Mask) -> Layer:
-    """The layer on some of its input channels, with some of its output channels."""
+    """Return the layer with some of its input channels and some of its output channels."""
     node, weight = layer.node, layer.weight
     bias = None if layer.bias is None else channel_flow.bias(layer, len(out))[out]
     if kind == "depthwise":

@@ -1,7 +1,7 @@
-"""drop-lines: word lines without a device, and blocks without any, are not built.
+"""drop-lines: word lines without a device, and blocks without a device, are not built.
 
-For weights of exactly zero that stand for no device. Behind partition it leaves tile fewer word
-lines to cut; behind tile it takes away the unit crossbars that are empty.
+It is for weights of exactly zero if zeros are absent. After partition it leaves fewer word lines to
+tile; after tile it removes the unit crossbars that are empty.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
-from memxc.ir.windows import Ints, Windows, ints
+from memxc.ir.windows import ints
 
 Mask = NDArray[np.bool_]
 
@@ -27,7 +27,7 @@ class DropLines(DesignPass):
     name = "drop-lines"
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
-        """The design with fewer word lines and blocks."""
+        """Return the design with fewer word lines and blocks."""
         stages = (
             _dropped(stage, design.buses[stage.dst].width)
             if isinstance(stage, Linear) and stage.tiled
@@ -48,43 +48,44 @@ def _dropped(stage: Linear, width: int) -> Linear:
 
 
 def _blocks(kernel: Kernel, driven: Mask) -> Kernel | None:
-    """The kernel without blocks of zeros; None where nothing is left of it."""
+    """Return the kernel without blocks of zeros, or None if no block is left.
+
+    A block of zeros stays if nothing else drives one of its lanes: the lane still needs its 0.
+    driven: (lanes,), those that a bias drives.
+    """
     cell = kernel.pattern
-    there = kernel.values[:, np.unique(cell[cell >= 0])]
-    keep: Mask = np.count_nonzero(there, axis=1) > 0
+    weights = kernel.values[:, np.unique(cell[cell >= 0])]
+    keep: Mask = np.count_nonzero(weights, axis=1) > 0
     if kernel.bias is not None or keep.all():
         return kernel
     lanes = kernel.sinks.nets()
     keep |= ~(driven[lanes] | (lanes < 0)).all(axis=(1, 2))
     if not keep.any():
         return None
-    at = np.flatnonzero(keep)
+    blocks = np.flatnonzero(keep)
     return replace(
         kernel,
-        values=kernel.values[at],
-        taps=replace(kernel.taps, group=ints(kernel.taps.group[at])),
-        sinks=replace(kernel.sinks, group=ints(kernel.sinks.group[at])),
+        values=kernel.values[blocks],
+        taps=replace(kernel.taps, group=ints(kernel.taps.group[blocks])),
+        sinks=replace(kernel.sinks, group=ints(kernel.sinks.group[blocks])),
     )
 
 
 def _rows(kernel: Kernel) -> Kernel:
-    """The kernel without rows of zeros; one row stays where there is no bias."""
-    there = np.count_nonzero(kernel.values, axis=0) > 0
+    """Return the kernel without rows of zeros. One row stays if there is no bias."""
+    nonzero = np.count_nonzero(kernel.values, axis=0) > 0
     cell = kernel.pattern
-    used: Mask = ((cell >= 0) & there[cell]).any(axis=1)
+    used: Mask = ((cell >= 0) & nonzero[cell]).any(axis=1)
     if kernel.bias is None and not used.any():
         used[:1] = True
     if used.all():
         return kernel
     rows = ints(np.flatnonzero(used))
-    values, left = kernel.values, None
+    values, cell_left = kernel.values, None
     if kernel.cell is None:
         dense = values.reshape(kernel.groups, kernel.rows, kernel.columns)[:, rows]
         values = dense.reshape(kernel.groups, -1)
     else:
-        left = ints(kernel.cell[rows])
-    return replace(kernel, values=values, cell=left, taps=_lines(kernel.taps, rows))
-
-
-def _lines(windows: Windows, lines: Ints) -> Windows:
-    return replace(windows, offset=ints(windows.offset[lines]))
+        cell_left = ints(kernel.cell[rows])
+    taps = replace(kernel.taps, offset=ints(kernel.taps.offset[rows]))
+    return replace(kernel, values=values, cell=cell_left, taps=taps)

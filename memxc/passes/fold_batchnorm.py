@@ -1,19 +1,20 @@
-"""fold-batchnorm: batch normalisation and constants beside a layer go into its weights and bias.
+"""fold-batchnorm: constants beside a layer go into its weights and bias.
 
-All rules are exact; the arithmetic is done in float64.
+All rules are exact; the arithmetic is in float64.
 
-1. y = gain x + shift, one pair a channel, is what these nodes are: BatchNormalization in inference;
-   Mul by a constant and Div by one; Add and Sub with a constant. The constant is one number, or
-   one for each channel, and does not enlarge the tensor.
-2. A layer is a Conv, ConvTranspose or Gemm, or a MatMul, with a constant weight on the right and a
-   constant bias or none. Its channels are axis 1; those of a MatMul the last axis.
-3. Behind a layer whose result nothing else reads: W <- gain W, b <- gain b + shift. A MatMul of a
-   matrix becomes a Gemm where it gets a bias; one of higher rank takes a gain only.
-4. Before a layer, where nothing else reads the node's result: W <- W gain, b <- b + W shift. Not
-   before a ConvTranspose; and with a shift not before a Conv with a border, which holds zeros.
-5. What would not be finite is left alone, so that it is refused under its own name.
+1. These nodes are y = gain x + shift, with one pair for each channel: BatchNormalization in
+   inference, Mul by a constant, Div by one, and Add and Sub with a constant. The constant is one
+   number, or one for each channel, and does not enlarge the tensor.
+2. A layer is a Conv, ConvTranspose, Gemm or MatMul. It has a constant weight on the right, and a
+   constant bias or none. Its channels are axis 1; those of a MatMul are the last axis.
+3. Behind a layer, if nothing else reads the layer's result: W <- gain W, b <- gain b + shift. A
+   MatMul of a matrix becomes a Gemm if it gets a bias. A MatMul of higher rank takes a gain only.
+4. Before a layer, if nothing else reads the node's result: W <- W gain, b <- b + W shift. This does
+   not hold before a ConvTranspose; and a shift cannot go into a Conv with a border, because the
+   border is zero and not shifted.
+5. What would not be finite is left as it is, and refused under its own name later.
 
-Rule 3 goes first and is repeated along chains (Conv, Mul, Add); then so is rule 4.
+Rule 3 goes first and is repeated along chains (Conv, Mul, Add). Then rule 4 is, too.
 """
 
 from __future__ import annotations
@@ -39,19 +40,19 @@ class FoldBatchnorm(GraphPass):
     name = "fold-batchnorm"
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
-        """The graph with fewer nodes."""
+        """Return the graph with fewer nodes."""
         return Result(fold(graph))
 
 
 def fold(graph: Graph) -> Graph:
-    """The same function with normalisations and constants in the weights of their layers."""
+    """Return the graph with normalisations and constants in the weights of their layers."""
     with np.errstate(all="ignore"):  # rule 5
         return without_unread(_fold_before(_fold_behind(graph)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Affine:
-    """y = gain x + shift; both broadcast to the tensor `src`, no shift is zero."""
+    """y = gain x + shift. Both broadcast to the tensor `src`; a shift of None is zero."""
 
     src: str
     gain: Floats
@@ -59,7 +60,7 @@ class _Affine:
 
 
 def _fold_behind(graph: Graph) -> Graph:
-    """Rule 3. A layer takes over the output of what it swallowed, so that chains fold."""
+    """Apply rule 3. A layer takes over the output of the folded node, so that chains fold."""
     readers = _readers(graph)
     nodes: list[Node] = []
     writer: dict[str, int] = {}
@@ -78,7 +79,7 @@ def _fold_behind(graph: Graph) -> Graph:
 
 
 def _fold_before(graph: Graph) -> Graph:
-    """Rule 4, from the last node to the first, so that chains fold."""
+    """Apply rule 4, from the last node to the first, so that chains fold."""
     readers = _readers(graph)
     reader = {name: index for index, node in enumerate(graph.nodes) for name in node.inputs}
     nodes = dict(enumerate(graph.nodes))
@@ -115,29 +116,29 @@ def _before(graph: Graph, node: Node, affine: _Affine, middle: str) -> tuple[Gra
 def _per_channel(
     affine: _Affine, shape: tuple[int, ...], layer: Layer
 ) -> tuple[Floats, Floats | None] | None:
-    """Gain and shift as one number a channel each; None where they change along another axis."""
+    """Return gain and shift with one number for each channel, or None if another axis matters."""
     axis = layer.channel_axis(len(shape))
-    found: list[Floats | None] = []
+    parts: list[Floats | None] = []
     for value in (affine.gain, affine.shift):
         if value is None:
-            found.append(None)
+            parts.append(None)
             continue
         full = value.reshape((1,) * (len(shape) - value.ndim) + value.shape)
-        if any(size > 1 and at != axis for at, size in enumerate(full.shape)):
+        if any(size > 1 and axis_of_value != axis for axis_of_value, size in enumerate(full.shape)):
             return None
-        found.append(np.broadcast_to(full.reshape(-1), shape[axis : axis + 1]))
-    gain, shift = found
+        parts.append(np.broadcast_to(full.reshape(-1), shape[axis : axis + 1]))
+    gain, shift = parts
     return None if gain is None else (gain, shift)
 
 
 def _affine(node: Node, graph: Graph) -> _Affine | None:
-    """Rule 1; None for any other node, and where the result has another shape."""
+    """Return the node as rule 1 says, or None if it is another node or changes the shape."""
     normal = node.op == "BatchNormalization"
-    found = _normalisation(node, graph) if normal else _constant(node, graph)
-    if found is None or graph.shapes[found.src] != graph.shapes[node.outputs[0]]:
+    affine = _normalisation(node, graph) if normal else _constant(node, graph)
+    if affine is None or graph.shapes[affine.src] != graph.shapes[node.outputs[0]]:
         return None
-    finite = [np.isfinite(part).all() for part in (found.gain, found.shift) if part is not None]
-    return found if all(finite) else None
+    finite = [np.isfinite(part).all() for part in (affine.gain, affine.shift) if part is not None]
+    return affine if all(finite) else None
 
 
 def _normalisation(node: Node, graph: Graph) -> _Affine | None:

@@ -1,6 +1,6 @@
-"""partition: places merged into sub-images, so that one crossbar serves a patch of outputs.
+"""partition: places are merged into sub-images, so that one crossbar serves a patch of outputs.
 
-Rules of the policies: docs/partition.md.
+docs/partition.md has the rules of the policies.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Partition(DesignPass):
     )
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
-        """The design with merged kernels."""
+        """Return the design with merged kernels."""
         stages = (
             _partitioned(stage, ctx, ctx.option(stage.name, "partition", self.policy))
             if isinstance(stage, Linear) and stage.tiled

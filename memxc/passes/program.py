@@ -1,10 +1,11 @@
-"""program: weights become pairs of conductances, lanes get their amplifiers' resistors.
+"""program: weights become pairs of conductances, lanes get the resistors of their amplifiers.
 
-    w * s_out / s_in = r_f * (G+ - G-),   the unused device of a pair stays at g_min and cancels
+    w * s_out / s_in = r_f * (G+ - G-)
 
-One slope (siemens per unit of weight) an output lane, shared by its row parts: the largest weight
-or bias of the lane is programmed to g_max. A weight of exactly zero is a pair at g_min, or, where
-the context says that zeros are absent, no device.
+s_in and s_out are the scales of the buses, in volts per unit. The unused device of a pair stays at
+g_min, and g_min cancels in the difference. All crossbars that add to one lane have one slope,
+siemens per unit of weight: the lane's largest weight or bias is programmed to g_max. A weight of
+exactly zero is a pair at g_min, or no device if zeros are absent.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from memxc.target import Device
 Floats = NDArray[np.float64]
 
 LEVELS = ("now", "later")
-#: Nets looked at together.
+#: At most so many nets are looked at together, to bound the memory.
 _CHUNK = 1 << 20
 
 
@@ -49,21 +50,21 @@ class Program(DesignPass):
     levels: str = "now"
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
-        """The design with every Linear stage programmed."""
+        """Return the design with every Linear stage programmed."""
         if self.levels not in LEVELS:
             what = f"no levels {self.levels!r}"
             raise fail("usage", "program.levels", what, f"one of {', '.join(LEVELS)}")
         stages, first = [], 0
         for stage in design.stages:
             if isinstance(stage, Linear):
-                made = self.plan(stage, design, ctx)
-                stage = made.array(list(made.crossbars(first)))  # noqa: PLW2901
+                program = self.plan(stage, design, ctx)
+                stage = program.array(list(program.crossbars(first)))  # noqa: PLW2901
                 first += sum(crossbar.groups for crossbar in stage.crossbars)
             stages.append(stage)
         return Result(design.with_stages(stages))
 
     def plan(self, stage: Linear, design: Design, ctx: Context) -> StageProgram:
-        """How a stage of a calibrated design is programmed."""
+        """Return how a stage of a calibrated design is programmed."""
         src, dst = design.buses[stage.src], design.buses[stage.dst]
         known = None if self.levels == "later" else ctx.target.device
         bare = StageProgram(stage, src, dst, ctx, known, ())
@@ -74,8 +75,8 @@ class Program(DesignPass):
 class StageProgram:
     """How a stage is programmed, between buses that have scales.
 
-    known: the device on whose levels the conductances are, None for any within its range.
-    peaks: of each kernel, what the largest conductance of a column stands for, (groups, columns).
+    known: the device whose levels are used; None if any conductance within its range is.
+    peaks: (groups, columns) of each kernel, the weight that becomes the largest conductance.
     """
 
     stage: Linear
@@ -86,17 +87,17 @@ class StageProgram:
     peaks: tuple[Floats, ...]
 
     def crossbars(self, first: int = 0) -> Iterator[Crossbar]:
-        """One after the other; `first` is the number of the first definition."""
+        """Yield the crossbars. first: the number of the first definition."""
         for kernel, peak in zip(self.stage.kernels, self.peaks, strict=True):
             yield self._made(kernel, peak, first)
             first += kernel.groups
 
     def parts(self, first: int = 0) -> Iterator[Crossbar]:
-        """The same, a few blocks of a stack at a time, as Crossbar.parts has them."""
+        """Yield the crossbars a few blocks of a stack at a time, as Crossbar.parts does."""
         for kernel, peak in zip(self.stage.kernels, self.peaks, strict=True):
             biased = 0 if kernel.bias is None else kernel.columns
             step = blocks_at_once(2 * (kernel.values.shape[1] + biased))
-            # All blocks of fixed resistors say which of them are left out.
+            # A fixed resistor is left out if it is zero in all blocks: these must be seen together.
             whole = not self.stage.programmable or step >= kernel.groups
             for start in range(0, kernel.groups, kernel.groups if whole else step):
                 some = slice(start, None if whole else start + step)
@@ -104,13 +105,13 @@ class StageProgram:
             first += kernel.groups
 
     def _made(self, kernel: Kernel, peak: Floats, first: int) -> Crossbar:
-        made = _crossbar(kernel, peak, self.bias_unit, self.stage, self.ctx, self.signed, first)
+        crossbar = _crossbar(kernel, peak, self.bias_unit, self.stage, self.ctx, self.signed, first)
         if not self.stage.programmable:
-            return made
-        return replace(made, g=levels.nearest_level(made.g, self.known))
+            return crossbar
+        return replace(crossbar, g=levels.nearest_level(crossbar.g, self.known))
 
     def array(self, crossbars: Sequence[Crossbar]) -> Array:
-        """The stage with its crossbars, and the amplifiers' resistors that they need."""
+        """Return the stage with its crossbars, and with the resistors of its amplifiers."""
         assert self.src.scale is not None, "calibrate comes before program"
         assert self.dst.scale is not None, "calibrate comes before program"
         target, stage = self.ctx.target, self.stage
@@ -124,7 +125,7 @@ class StageProgram:
         )
 
     def bare(self) -> Array:
-        """The stage without crossbars and resistors."""
+        """Return the stage without crossbars and resistors."""
         target, stage = self.ctx.target, self.stage
         return Array(
             name=stage.name,
@@ -142,41 +143,46 @@ class StageProgram:
 
     @property
     def signed(self) -> Signed:
-        """How a negative weight is built."""
+        """How a negative weight is built. Fixed resistors are always differential."""
         return self.ctx.signed if self.stage.programmable else "differential"
 
     @property
     def bias_unit(self) -> float:
-        """Volts of an input of one over those of a bias line."""
+        """Volts of an input that is one, divided by the volts of a bias line."""
         assert self.src.scale is not None, "calibrate comes before program"
         return self.src.scale / self.ctx.target.device.read_voltage_v
 
 
 def _peaks(kernels: Sequence[Kernel], bias_unit: float, width: int) -> list[Floats]:
-    """Largest magnitude (groups, columns) of each kernel's columns, equal along shared lanes."""
-    own = [_own_peak(kernel, bias_unit) for kernel in kernels]
-    shared = amplifiers.equalized([kernel.sinks for kernel in kernels], own, width)
+    """Return the largest magnitude of each kernel's columns, (groups, columns).
+
+    It is the same for all columns that add to one lane, and 1 for columns without weights.
+    """
+    peaks = [_own_peak(kernel, bias_unit) for kernel in kernels]
+    shared = amplifiers.equalized([kernel.sinks for kernel in kernels], peaks, width)
     return [np.where(peak > 0, peak, 1.0) for peak in shared]
 
 
 def _own_peak(kernel: Kernel, bias_unit: float) -> Floats:
-    """Largest magnitude of each column, (groups, columns), and of those that share its devices."""
+    """Return the largest magnitude of each column, (groups, columns), within one kernel.
+
+    Columns that share a device share its slope, and so their peak.
+    """
     bias = np.zeros((kernel.groups, kernel.columns))
     if kernel.bias is not None:
         bias = np.abs(kernel.bias) * bias_unit / kernel.bias_lines
     if kernel.cell is None:
         return np.asarray(np.maximum(largest_weights(kernel), bias))
     values = np.abs(np.asarray(kernel.values, dtype=np.float64))
-    # A device has one slope, so the columns that it stands in have one peak.
     column, device = _families(kernel)
-    most = np.zeros((1 + max(column.max(initial=0), device.max(initial=0)), kernel.groups))
-    np.maximum.at(most, device, values.T)
-    np.maximum.at(most, column, bias.T)
-    return np.asarray(most[column].T)
+    peak = np.zeros((1 + max(column.max(initial=0), device.max(initial=0)), kernel.groups))
+    np.maximum.at(peak, device, values.T)
+    np.maximum.at(peak, column, bias.T)
+    return np.asarray(peak[column].T)
 
 
 def _families(kernel: Kernel) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The set that each column and each device belongs to; a column is in that of its devices."""
+    """Return the family of each column and device: columns that share devices are in one."""
     assert kernel.cell is not None, "a dense kernel has no devices in two columns"
     rows, columns = np.nonzero(kernel.cell >= 0)
     node = kernel.columns + kernel.cell[rows, columns]
@@ -231,7 +237,7 @@ def _crossbar(
 def _feedback(
     kernels: Sequence[Kernel], peaks: Sequence[Floats], unit: float, width: int
 ) -> Floats:
-    """r_f of each lane, ohm: `unit` times the lane's peak; 1 ohm where nothing drives a lane."""
+    """Return r_f of each lane in ohm, (width,): `unit` times the peak, or 1 ohm without columns."""
     r_f = np.ones(width)
     for kernel, peak in zip(kernels, peaks, strict=True):
         once, which = kernel.sinks.distinct()
@@ -239,6 +245,6 @@ def _feedback(
         ohms[which] = unit * peak
         for groups, places in once.pieces(_CHUNK):
             nets = once.nets(groups, places)
-            there = nets >= 0
-            r_f[nets[there]] = np.broadcast_to(ohms[groups, None], nets.shape)[there]
+            driven = nets >= 0
+            r_f[nets[driven]] = np.broadcast_to(ohms[groups, None], nets.shape)[driven]
     return r_f

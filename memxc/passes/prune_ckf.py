@@ -1,8 +1,9 @@
-"""prune-ckf: weights of small magnitude become zero, wherever they stand.
+"""prune-ckf: weights of small magnitude become zero, wherever they are (CKF).
 
-Kernel elements first: an element of a kernel is multiplied with the whole map before the next one
-is taken, so a weight of zero saves one product a pixel whatever its place (after Chen et al., IEEE
-TNNLS 33(4), 2022, and CKFO, IEEE TCAD 40(8), 2021; the rule of choice is ours). Biases stay.
+An element of a kernel is multiplied with the whole map before the next element is taken. So a
+weight of zero saves one product a pixel, wherever it is in the kernel. After Chen et al., IEEE
+TNNLS 33(4), 2022, and CKFO, IEEE TCAD 40(8), 2021; the rule that chooses the weights is ours.
+Biases stay.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class PruneCkf(GraphPass):
         return self.rest == "refitted"
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
-        """The graph with zeros in its weights."""
+        """Return the graph with zeros in its weights."""
         warnings = prune.check_amounts(self, ("share", "threshold", "loss"), CHOICES, ctx)
         layers = prune.layers(graph)
         if not layers:
@@ -90,8 +91,8 @@ class PruneCkf(GraphPass):
 
         if self.share:
             return Result(pruned(self.share), warnings)
-        most = prune.most(graph, pruned, self.loss, ctx)
-        return Result(most.ir, (*warnings, *most.warnings))
+        within_loss = prune.most(graph, pruned, self.loss, ctx)
+        return Result(within_loss.ir, (*warnings, *within_loss.warnings))
 
 
 def masks(
@@ -100,12 +101,14 @@ def masks(
     scope: str = "all",
     uses: Mapping[str, int] | None = None,
 ) -> Keep:
-    """Which weights of each layer stay, True, where a share of all goes.
+    """Return which weights of each layer stay (True) if a share of all is pruned.
 
-    Nothing but numpy, so that training can hold its weights to the same rule. scope: `all` ranks
-    |w| over the root mean square of its layer; `layer` takes the share in each. uses: how often a
-    weight of a layer is multiplied; the share is of the multiplications then. Of equal weights the
-    first go.
+    This needs numpy only, so that training can use the same rule.
+
+    scope: `all` ranks |w| over the root mean square of its layer; `layer` takes the share of each.
+    uses: how often each weight of a layer is multiplied. Then the share is of multiplications.
+
+    Of equal weights, the first ones are pruned first.
     """
     sizes = {name: np.abs(value) for name, value in weights.items()}
     if scope == "all":
@@ -122,7 +125,7 @@ def largest(
     scope: str = "all",
     uses: Mapping[str, int] | None = None,
 ) -> Keep:
-    """Which weights stay, as `masks`, by scores that can be compared as they are."""
+    """Return which weights stay, as `masks` does, by scores that can be compared as they are."""
     if scope == "layer":
         return {name: _keep([score], share, [1])[0] for name, score in scores.items()}
     each = [1 if uses is None else uses[name] for name in scores]
@@ -130,7 +133,7 @@ def largest(
 
 
 def _keep(scores: list[NDArray[Any]], share: float, uses: list[int]) -> list[NDArray[np.bool_]]:
-    """All but the smallest scores, which make up the share of all uses as nearly as can be."""
+    """Return which scores stay: the smallest ones go, about `share` of all uses."""
     flat = np.concatenate([score.reshape(-1) for score in scores])
     each = np.repeat(uses, [score.size for score in scores])
     order = np.argsort(flat, kind="stable")
@@ -142,7 +145,10 @@ def _keep(scores: list[NDArray[Any]], share: float, uses: list[int]) -> list[NDA
 
 
 def _uses(layer: Layer, graph: Graph) -> int:
-    """Multiplications of one weight: pixels of the output, of the input of a ConvTranspose."""
+    """Return how often each weight is multiplied: pixels of the output.
+
+    For a ConvTranspose, these are pixels of the input.
+    """
     node = layer.node
     if node.op == "ConvTranspose":
         return prod(graph.shapes[node.inputs[0]][2:])
@@ -156,7 +162,7 @@ def _zeroed(
     keep: Keep,
     importance: Importance | None,
 ) -> Graph:
-    """The graph without the weights that go, its biases corrected where the samples say how."""
+    """Return the graph with pruned weights at zero. With importance, the biases are corrected."""
     changed = {}
     for index, layer in layers.items():
         weight = np.where(keep[str(index)], layer.weight, 0.0)

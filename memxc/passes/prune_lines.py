@@ -1,10 +1,12 @@
 """prune-lines: whole lines of crossbars, or whole crossbars, become zero.
 
 crossbar: one channel of a depthwise convolution (Wen et al., IEEE TNSE 7(3), 2020: redundant
-crossbars of depthwise separable layers). word-line: one input line of a layer, a tap of a channel;
-bit-line: one output line, a filter (the sister papers on GoogLeNet). The scores are our choice:
-the papers' are not public. What the zeros leave without effect goes in drop-dead-channels, and the
-word lines without a device in drop-lines.
+crossbars of depthwise separable layers).
+word-line: one input line of a layer, which is a tap of a channel.
+bit-line: one output line, which is a filter (the sister papers on GoogLeNet).
+
+The papers' scores are not public, so the scores are ours. drop-dead-channels then removes what the
+zeros leave without effect, and drop-lines removes the word lines without a device.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ class PruneLines(GraphPass):
         return self.rest == "refitted"
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
-        """The graph with zeros in its weights."""
+        """Return the graph with zeros in its weights."""
         warnings = prune.check_amounts(self, ("share", "loss"), CHOICES, ctx)
         units = _units(graph, self.unit)
         if not units:
@@ -81,8 +83,8 @@ class PruneLines(GraphPass):
             return refit.rest(self.rest, graph, zeroed, ctx)
 
         if not self.share:
-            most = prune.most(graph, pruned, self.loss, ctx)
-            return Result(most.ir, (*warnings, *most.warnings))
+            within_loss = prune.most(graph, pruned, self.loss, ctx)
+            return Result(within_loss.ir, (*warnings, *within_loss.warnings))
         if round(self.share * total) > len(order):
             warnings += (
                 f"--prune {self.unit}: {len(order)} of {total} can go, fewer than the share of "
@@ -96,16 +98,16 @@ class PruneLines(GraphPass):
         units: Mapping[int, Layer],
         importance: Importance | None,
     ) -> dict[int, Floats]:
-        """The score of each unit of each layer."""
+        """Return the score of each unit of each layer, (units,) by the layer's position."""
         if importance is not None:
             return {i: _through(importance, layer, self.unit) for i, layer in units.items()}
         if self.score == "l1":
             scores = {index: _magnitudes(layer, self.unit) for index, layer in units.items()}
         else:
-            found = {index: _scale(graph, layer) for index, layer in units.items()}
+            gammas = {index: _scale(graph, layer) for index, layer in units.items()}
             scores = {
                 index: _by_unit(scale, units[index], self.unit)
-                for index, scale in found.items()
+                for index, scale in gammas.items()
                 if scale is not None
             }
             if self.unit == "word-line" or not scores:
@@ -116,7 +118,7 @@ class PruneLines(GraphPass):
 
 
 def _units(graph: Graph, unit: str) -> dict[int, Layer]:
-    """The layers that have such units, by the position of their node."""
+    """Return the layers that have such units, by the position of their node."""
     wanted = "depthwise" if unit == "crossbar" else "dense"
     return {
         index: layer
@@ -127,7 +129,7 @@ def _units(graph: Graph, unit: str) -> dict[int, Layer]:
 
 
 def _magnitudes(layer: Layer, unit: str) -> Floats:
-    """The sum of the magnitudes of each unit of a layer."""
+    """Return the sum of the magnitudes of each unit of a layer."""
     weight = np.abs(layer.weight)
     if unit == "word-line":
         return np.asarray(weight.sum(axis=_columns(layer)).reshape(-1))
@@ -136,18 +138,18 @@ def _magnitudes(layer: Layer, unit: str) -> Floats:
 
 
 def _by_unit(lines: Floats, layer: Layer, unit: str) -> Floats:
-    """Numbers of bit lines added up for each unit: a crossbar has all filters of its channel."""
+    """Return bit lines' numbers as units' numbers: a crossbar has all filters of a channel."""
     return lines.reshape(layer.node.attrs["group"], -1).sum(axis=1) if unit == "crossbar" else lines
 
 
 def _bit_lines(units: Mask, layer: Layer, unit: str) -> Mask:
-    """A mask of units as one of bit lines."""
+    """Return a mask of units as a mask of bit lines."""
     count = layer.weight.shape[_columns(layer)] // len(units) if unit == "crossbar" else 1
     return np.repeat(units, count)
 
 
 def _through(importance: Importance, layer: Layer, unit: str) -> Floats:
-    """How much of the answers passes through each unit of a layer."""
+    """Return how much of the network's answers passes through each unit of a layer."""
     if unit == "word-line":
         return np.asarray(importance.weights(layer).sum(axis=_columns(layer)).reshape(-1))
     none = np.zeros(layer.weight.shape[_columns(layer)])
@@ -155,7 +157,7 @@ def _through(importance: Importance, layer: Layer, unit: str) -> Floats:
 
 
 def _columns(layer: Layer) -> int:
-    """The axis of the weight that is its bit lines; all others together are its word lines."""
+    """Return the axis of the weight that is its bit lines. The other axes are its word lines."""
     node = layer.node
     return 0 if node.op == "Conv" or (node.op == "Gemm" and node.attrs.get("transB")) else 1
 
@@ -167,7 +169,7 @@ def _zeroed(
     unit: str,
     importance: Importance | None,
 ) -> Graph:
-    """The graph with the units in the masks at zero."""
+    """Return the graph with the masked units at zero."""
     changed = {}
     for index, gone in masks.items():
         layer = units[index]
@@ -187,7 +189,7 @@ def _zeroed(
 
 
 def _scale(graph: Graph, layer: Layer) -> Floats | None:
-    """|gamma| of the BatchNormalization that reads the layer; None where there is none."""
+    """Return |gamma| of the BatchNormalization that reads the layer, or None without one."""
     for node in graph.nodes:
         if node.op == "BatchNormalization" and node.inputs[0] == layer.node.outputs[0]:
             gamma = graph.weights.get(node.inputs[1])
@@ -196,7 +198,10 @@ def _scale(graph: Graph, layer: Layer) -> Floats | None:
 
 
 def _free(graph: Graph, units: Mapping[int, Layer], index: int, unit: str) -> Mask:
-    """Units of a layer that leave the network when the whole layer is zero; all word lines do."""
+    """Return which units of a layer can leave the network, (units,).
+
+    To find out, the whole layer is set to zero. Word lines can always leave.
+    """
     count = len(_magnitudes(units[index], unit))
     if unit == "word-line":
         return np.ones(count, dtype=bool)
@@ -209,10 +214,10 @@ def _free(graph: Graph, units: Mapping[int, Layer], index: int, unit: str) -> Ma
 
 
 def _ranked(scores: Mapping[int, Floats], free: Mapping[int, Mask]) -> list[tuple[int, int]]:
-    """(layer, unit) of those that may go, the lowest score first; the best of a layer stays."""
-    found = []
+    """Return (layer, unit) for each unit that may go, lowest score first. One of a layer stays."""
+    ranked = []
     for index, score in scores.items():
-        may = free[index].copy()
-        may[int(np.argmax(score))] = False
-        found += [(float(score[number]), index, int(number)) for number in np.flatnonzero(may)]
-    return [(index, number) for _, index, number in sorted(found)]
+        may_go = free[index].copy()
+        may_go[int(np.argmax(score))] = False
+        ranked += [(float(score[number]), index, int(number)) for number in np.flatnonzero(may_go)]
+    return [(index, number) for _, index, number in sorted(ranked)]

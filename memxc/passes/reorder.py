@@ -1,4 +1,12 @@
-"""reorder: word lines and bit lines in the order that their wires cost least."""
+"""reorder: word lines and bit lines are put in the order in which their wires cost least.
+
+             bit lines
+              |   |   |
+driver -------o---o---o      Current of a word line flows from the driver (left) to its cells,
+driver -------o---o---o      and current of a bit line down to the amplifiers. Lines with much
+              |   |   |      current belong near the amplifiers and near the drivers.
+             amplifiers
+"""
 
 from __future__ import annotations
 
@@ -38,7 +46,7 @@ class Reorder(DesignPass):
     wired = True
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
-        """The design with its lines in another order; itself where the target has no wires."""
+        """Return the design with its lines in another order, or itself if its wires are ideal."""
         if ctx.target.wire.ideal:
             return Result(design)
         wires = WireResistance.of(ctx.target.wire)
@@ -50,6 +58,7 @@ class Reorder(DesignPass):
 
 
 def _best(design: Design, stage: Array, wires: WireResistance, volts: Floats) -> Array:
+    """Return the stage with word lines, bit lines, both or neither reordered: the best."""
     wanted = evaluate.step(stage, design.buses, [volts])
     mean = np.append(np.abs(volts).mean(axis=0), 0.0)  # a grounded line reads the spare last one
     carried = [_carried(crossbar, mean, stage.v_bias) for crossbar in stage.crossbars]
@@ -63,11 +72,11 @@ def _best(design: Design, stage: Array, wires: WireResistance, volts: Floats) ->
         )
         for words, bits in ((False, False), (True, False), (False, True), (True, True))
     ]
-    return min(tries, key=lambda found: wire_error(design, found, wires, volts, wanted))
+    return min(tries, key=lambda tried: wire_error(design, tried, wires, volts, wanted))
 
 
 def _carried(crossbar: Crossbar, volts: Floats, v_bias: float) -> Floats:
-    """Mean amperes of the cells, (word lines, bit lines), over definitions and places."""
+    """Return the mean amperes of cells, (word lines, bit lines), over definitions and places."""
     total = np.zeros(crossbar.cell.shape)
     bias = crossbar.line == BIAS
     for g in range(crossbar.groups):
@@ -84,7 +93,7 @@ def _ordered(
 ) -> Crossbar:
     rows, columns = np.arange(crossbar.word_lines), np.arange(crossbar.bit_lines)
     if words:
-        # An inverted line stands behind its input's. The amplifiers are past the last row.
+        # An inverted line stays behind its input's line. The amplifiers are behind the last row.
         inputs = np.cumsum(crossbar.sign > 0) - 1
         rows = _lines(inputs, _falling(inputs, amperes.sum(axis=1))[::-1])
     if bits:
@@ -105,12 +114,12 @@ def _ordered(
 
 
 def _falling(unit: Indices, amperes: Floats) -> Indices:
-    """Units of lines, those that carry most first."""
+    """Return the units of lines, first the one that carries most."""
     return np.argsort(-np.bincount(unit, amperes), kind="stable")
 
 
 def _lines(unit: Indices, order: Indices) -> Indices:
-    """The lines of units in this order, those of one unit as they were."""
+    """Return the lines of units in this order. The lines of a unit keep their order."""
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return np.argsort(rank[unit], kind="stable")

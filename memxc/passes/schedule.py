@@ -1,4 +1,4 @@
-"""schedule: every place its own crossbar, or one crossbar and one place a period."""
+"""schedule: every place has its own crossbar, or all places take turns at one crossbar."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Schedule(DesignPass):
     )
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
-        """The design with the schedule of each programmable stage set."""
+        """Return the design with the schedule of each programmable stage set."""
         stages = (
             _scheduled(stage, ctx.option(stage.name, "schedule", self.mode))
             if isinstance(stage, Linear) and stage.programmable

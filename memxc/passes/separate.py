@@ -1,7 +1,10 @@
-"""separate: 3D kernels become depthwise and pointwise kernels (2D + 1D) without training.
+"""separate: 3D kernels become depthwise and pointwise kernels (2D + 1D), without training.
+
+      filters x channels x taps   ~   (filters x channels x rank) * (channels x rank x taps)
+             3D kernel                    pointwise, 1D                depthwise, 2D
 
 Sub-images of 2D and 1D kernels take far fewer unit crossbars than those of 3D kernels: Oh, An, Min,
-Micromachines 14(2):309 (2023). The fit is that of docs/separate.md; it is our own.
+Micromachines 14(2):309 (2023). The fit is our own; docs/separate.md describes it.
 """
 
 from __future__ import annotations
@@ -31,8 +34,8 @@ from memxc.ops.lower import lower
 Inputs = Mapping[str, NDArray[Any]]
 Pairs = Mapping[str, Pair]
 
-#: Numbers on the widest bus over all samples that a fit is made of, and on all buses for the
-#: choice of layers: 64 MiB and 128 MiB in double precision.
+#: A fit uses samples with so many numbers on the widest bus (64 MiB in double precision); the
+#: choice of layers uses samples with so many on all buses (128 MiB).
 _FITTED, _CHOSEN = 1 << 23, 1 << 24
 
 
@@ -82,12 +85,12 @@ class Separate(GraphPass):
         return True
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
-        """The graph with two nodes for each separated one."""
+        """Return the graph with two nodes in place of each separated one."""
         nodes = _candidates(graph, self.rank)
         most = math.floor(self.ratio * len(nodes) + 1e-9)
         if not most:
             return Result(graph)
-        # One thread: how a sum is cut up would show in its last bits.
+        # With one thread, because the last bits of a sum depend on how threads divide it.
         with threadpool_limits(1, user_api="blas"):
             work = _Work(graph, nodes, self.rank, ctx)
             if most < len(nodes) or self.loss < math.inf:
@@ -100,20 +103,20 @@ class Separate(GraphPass):
 
 
 def _candidates(graph: Graph, rank: int) -> dict[str, Node]:
-    """Convolutions that can be separated, by the tensor that they write."""
-    found = {}
+    """Return the convolutions that can be separated, by the tensor that they write."""
+    candidates = {}
     for node in graph.nodes:
         layer = read_layer(node, graph) if node.op == "Conv" else None
         if layer is None or node.attrs.get("group", 1) != 1:
             continue
         filters, _, *taps = layer.weight.shape
         if prod(taps) > 1 and rank < min(filters, prod(taps)):
-            found[node.outputs[0]] = node
-    return found
+            candidates[node.outputs[0]] = node
+    return candidates
 
 
 class _Work:
-    """A graph, what it answers on the samples, and how it changes."""
+    """A graph, its answers on the samples, and how it changes."""
 
     def __init__(self, graph: Graph, nodes: Mapping[str, Node], rank: int, ctx: Context) -> None:
         self.graph, self.nodes, self.rank, self.ctx = graph, nodes, rank, ctx
@@ -129,7 +132,7 @@ class _Work:
         self.judge = losses.Judge(ctx.judged or samples.Samples(ctx.samples, None), self.design)
 
     def pairs(self, names: Collection[str]) -> Pairs:
-        """Pairs for some layers, one fitted behind the other."""
+        """Return pairs for some layers. Each is fitted behind the pairs before it."""
         return refit_stages(self.design, self.inputs, names, self._fit)
 
     def _fit(self, stage: Linear, moments: PatchMoments) -> Pair:
@@ -141,9 +144,9 @@ class _Work:
         return self.graph.weights[self.nodes[name].inputs[1]]
 
     def order(self, policy: str) -> list[str]:
-        """The layers, first the one that saves most unit crossbars for the error that it brings.
+        """Return the layers, first the one that saves most unit crossbars for its error.
 
-        Each is tried on its own: its error is the mean square by which the outputs move.
+        Each layer is tried on its own. Its error is the mean square by which the outputs move.
         """
         values = evaluate.run(self.design, self.chosen_on)
         alone = {
@@ -157,53 +160,53 @@ class _Work:
         return sorted(alone, key=lambda n: (0, -worth[n]) if saved[n] > 0 else (1, moved[n]))
 
     def _moved(self, name: str, pair: Pair, values: Mapping[str, NDArray[Any]]) -> float:
-        """Mean square by which one pair moves the outputs, in shares of their variance."""
+        """Return the mean square by which a pair moves the outputs, in shares of the variance."""
         now: dict[str, NDArray[Any]] = {}
         for stage in self.design.stages:
-            made = stage
+            changed_stage = stage
             if stage.dst == name and isinstance(stage, Linear):
-                made = fitted_stage(stage, pair)
-            if made is not stage or any(src in now for src in stage.srcs):
+                changed_stage = fitted_stage(stage, pair)
+            if changed_stage is not stage or any(src in now for src in stage.srcs):
                 sources = [now.get(src, values[src]) for src in stage.srcs]
-                now[stage.dst] = evaluate.step(made, self.design.buses, sources)
+                now[stage.dst] = evaluate.step(changed_stage, self.design.buses, sources)
         total = 0.0
         for output in self.design.outputs:
-            apart = float(np.square(now.get(output, values[output]) - values[output]).mean())
-            spread = float(values[output].var())
-            total += apart / spread if spread else apart
+            moved = float(np.square(now.get(output, values[output]) - values[output]).mean())
+            variance = float(values[output].var())
+            total += moved / variance if variance else moved
         return total
 
     def _saved(self, pairs: Pairs, policy: str) -> dict[str, int]:
-        """Unit crossbars that each layer's pair saves."""
+        """Return how many unit crossbars each layer's pair saves."""
         before = _crossbars(self.design, policy, self.ctx)
         after = _crossbars(lower(self.changed(pairs)), policy, self.ctx)
         middle = {name: _middle(self.graph, name) for name in pairs}
         return {n: before[n] - after[n] - after[middle[n]] for n in pairs}
 
     def in_vain(self, pairs: Pairs, policy: str) -> list[str]:
-        """What to tell the user of layers that a pair saves no unit crossbars."""
+        """Return a warning if some pairs save no unit crossbars."""
         saved = self._saved(pairs, policy)
         names = [self.nodes[name].name for name in self.nodes if saved.get(name, 1) <= 0]
         if not names:
             return []
-        some = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+        first_names = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
         return [
             f"separate: laid out as {policy}, {len(names)} of {len(pairs)} layers take no fewer "
-            f"unit crossbars as depthwise and pointwise kernels: {some}"
+            f"unit crossbars as depthwise and pointwise kernels: {first_names}"
         ]
 
     def too_coarse(self, loss: float) -> list[str]:
-        """Warn where the samples cannot tell so small a loss."""
+        """Return a warning if there are too few samples to measure so small a loss."""
         return [] if loss == math.inf else list(filter(None, [self.judge.too_coarse(loss)]))
 
     def within(self, order: list[str], loss: float) -> Pairs:
-        """Pairs for as many layers of an order as lose no more than that on the samples."""
+        """Return pairs for as many layers, in this order, as lose at most `loss` on the samples."""
         pairs = self.pairs(order)
         if loss == math.inf:
             return pairs
         right = self.judge.answers(self.design)
         low, high, kept = 0, len(order), dict[str, Pair]()
-        # The loss grows with the layers: halve what is not decided, beginning with all of them.
+        # The loss grows with the number of layers, so this is a binary search. It starts with all.
         count = high
         while True:
             answers = self.judge.answers(self._with(pairs))
@@ -225,7 +228,7 @@ class _Work:
         )
 
     def changed(self, pairs: Pairs) -> Graph:
-        """The graph with the nodes of pairs in place of those that they stand for."""
+        """Return the graph with two nodes in place of each node that has a pair."""
         graph = self.graph
         nodes: list[Node] = []
         for node in graph.nodes:
@@ -245,7 +248,7 @@ def _few(inputs: Inputs, count: int) -> Inputs:
 
 
 def _middle(graph: Graph, name: str) -> str:
-    """A name for the signal between the two kernels of a pair."""
+    """Return a name for the signal between the two kernels of a pair."""
     middle = f"{name}/depthwise"
     while any(known.startswith(middle) for known in graph.shapes):
         middle += "'"
@@ -253,7 +256,7 @@ def _middle(graph: Graph, name: str) -> str:
 
 
 def _two(graph: Graph, node: Node, pair: Pair) -> tuple[Graph, list[Node]]:
-    """A depthwise node as the old one slides, a pointwise one behind it, and their constants."""
+    """Return the graph with the constants of a pair, and its depthwise and pointwise node."""
     dst, weight = node.outputs[0], graph.weights[node.inputs[1]]
     middle, taps = _middle(graph, dst), weight.shape[2:]
     filters, channels, rank = pair.pointwise.shape
@@ -279,7 +282,7 @@ def _two(graph: Graph, node: Node, pair: Pair) -> tuple[Graph, list[Node]]:
 
 
 def _crossbars(design: Design, policy: str, ctx: Context) -> dict[str, int]:
-    """Unit crossbars of each crossbar stage, by its bus."""
+    """Return the unit crossbars of each crossbar stage, by the name of its output bus."""
     return {
         stage.dst: sum(
             plan_layout(kernel, policy, ctx.lines(stage.name)).crossbars for kernel in stage.kernels

@@ -22,7 +22,7 @@ class Share(DesignPass):
     programmed = True
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
-        """The design with shared definition numbers, counted in order of first use."""
+        """Return the design with shared definition numbers, in the order of first use."""
         numbers: dict[bytes, int] = {}
         stages = (
             replace(stage, crossbars=tuple(numbered(c, numbers) for c in stage.crossbars))
@@ -34,13 +34,16 @@ class Share(DesignPass):
 
 
 def numbered(crossbar: Crossbar, numbers: dict[bytes, int]) -> Crossbar:
-    """A stack with the numbers of its definitions; `numbers` are those found before, and grow."""
+    """Return a stack with the numbers of its definitions.
+
+    numbers: the definitions so far, by a digest of wiring and conductances. New ones are added.
+    """
     wiring = hashlib.sha256(np.array(crossbar.cell.shape).tobytes() + crossbar.cell.tobytes())
     used = crossbar.uses > 0
     first, which = crossbar.equal
-    found = []
+    of_distinct = []
     for block in crossbar.g[first]:
         key = wiring.copy()
         key.update(block[used].tobytes())
-        found.append(numbers.setdefault(key.digest(), len(numbers)))
-    return replace(crossbar, definition=ints(np.array(found)[which]))
+        of_distinct.append(numbers.setdefault(key.digest(), len(numbers)))
+    return replace(crossbar, definition=ints(np.array(of_distinct)[which]))

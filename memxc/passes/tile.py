@@ -1,4 +1,14 @@
-"""tile: cut kernels to the unit crossbar. Row parts share their bit lines' summing nodes."""
+"""tile: kernels are cut to the size of the unit crossbar.
+
+        columns                 Parts of different rows add to the same lanes: their bit lines
+     +----+----+--+             end at the same summing nodes. Parts of one size are a stack,
+rows |    |    |  |             so a large kernel becomes only a few stacks.
+     +----+----+--+
+     |    |    |  |
+     +----+----+--+
+bias |    |    |  |
+     +----+----+--+
+"""
 
 from __future__ import annotations
 
@@ -26,7 +36,7 @@ class Tile(DesignPass):
     name = "tile"
 
     def run(self, design: Design, ctx: Context) -> Result[Design]:
-        """The design with kernels of at most one unit crossbar each."""
+        """Return the design with kernels of at most one unit crossbar each."""
         stages = (
             _tiled(stage, ctx) if isinstance(stage, Linear) and stage.tiled else stage
             for stage in design.stages
@@ -45,7 +55,7 @@ def _tiled(stage: Linear, ctx: Context) -> Linear:
             "take a larger --tile",
         )
     kernels = [part for kernel in stage.kernels for part in tiles(kernel, rows, columns)]
-    # A stage that is nothing but zeros still drives its lanes.
+    # A stage of zeros only still has to drive its lanes.
     return replace(stage, kernels=tuple(kernels) or stage.kernels[:1])
 
 
@@ -59,14 +69,14 @@ class _LineBlocks:
 
     @property
     def lines(self) -> slice:
-        """All of them."""
+        """All lines of the blocks."""
         return slice(self.first, self.first + self.count * self.size)
 
 
 def tiles(kernel: Kernel, rows: int, columns: int) -> Iterator[Kernel]:
-    """The parts of a kernel of at most `rows` inputs and bias lines and `columns` outputs.
+    """Yield the parts of a kernel of at most `rows` inputs with bias lines, and `columns` outputs.
 
-    Parts of one size become one stack where their nets are evenly spaced.
+    Parts of one size become one stack if their nets are evenly spaced.
     """
     across = _runs(kernel, kernel.sinks, columns)
     for row, with_bias in _row_runs(kernel, rows):
@@ -77,7 +87,7 @@ def tiles(kernel: Kernel, rows: int, columns: int) -> Iterator[Kernel]:
 
 
 def _row_runs(kernel: Kernel, rows: int) -> list[tuple[_LineBlocks, bool]]:
-    """Rows of each part, and whether the bias lines are with them."""
+    """Return the rows of each part, and whether the bias lines are with them."""
     runs = _runs(kernel, kernel.taps, rows)
     if kernel.bias is None:
         return [(run, False) for run in runs]
@@ -85,10 +95,10 @@ def _row_runs(kernel: Kernel, rows: int) -> list[tuple[_LineBlocks, bool]]:
     if last + kernel.bias_lines > rows:
         return [(run, False) for run in runs] + [(_LineBlocks(kernel.rows, 1, 0), True)]
     *before, run = runs
-    apart = run.count - 1
-    if apart:
-        before.append(_LineBlocks(run.first, apart, run.size))
-    end = _LineBlocks(run.first + apart * run.size, 1, run.size)
+    without_bias = run.count - 1
+    if without_bias:
+        before.append(_LineBlocks(run.first, without_bias, run.size))
+    end = _LineBlocks(run.first + without_bias * run.size, 1, run.size)
     return [(part, False) for part in before] + [(end, True)]
 
 
@@ -103,7 +113,7 @@ def _runs(kernel: Kernel, windows: Windows, size: int) -> list[_LineBlocks]:
 
 
 def _even(windows: Windows, run: _LineBlocks) -> bool:
-    """Whether each block is the first one, moved as a whole."""
+    """Return whether each block is the first block, moved as a whole."""
     at = windows.coordinates()[2][run.lines]
     blocks = at.reshape(run.count, run.size, -1)
     return bool((blocks - blocks[:, :1] == blocks[0] - blocks[0, 0]).all())
@@ -119,11 +129,14 @@ def _cut(kernel: Kernel, row: _LineBlocks, column: _LineBlocks, with_bias: bool)
         stack = kernel.groups * row.count * column.count
         values = part.transpose(0, 1, 3, 2, 4).reshape(stack, row.size * column.size)
     else:
-        # Only the weights that stand in this tile, so that no conductance is stored twice.
+        # Only the weights of this tile, so that no conductance is stored twice.
         cell = cell[row.lines, column.lines]
-        used, index = np.unique(cell, return_inverse=True)
-        empty = int((used < 0).any())
-        values, cell = values[:, used[empty:]], ints(index.reshape(cell.shape) - empty)
+        weights_used, index = np.unique(cell, return_inverse=True)
+        has_empty = int((weights_used < 0).any())
+        values, cell = (
+            values[:, weights_used[has_empty:]],
+            ints(index.reshape(cell.shape) - has_empty),
+        )
     bias = None
     if with_bias and kernel.bias is not None:
         bias = kernel.bias[:, column.lines].reshape(-1, column.size)
@@ -138,7 +151,10 @@ def _cut(kernel: Kernel, row: _LineBlocks, column: _LineBlocks, with_bias: bool)
 
 
 def _stacked(windows: Windows, run: _LineBlocks, outer: int, inner: int) -> Windows:
-    """The windows of a run's blocks, each group of them `outer` times, each block `inner` times."""
+    """Return the windows of a run's blocks, as groups of a stack.
+
+    Each group of windows occurs `outer` times, and each block in it `inner` times.
+    """
     offset = windows.offset[run.lines]
     shift = offset[:: run.size] - offset[0] if run.size else np.zeros(1, dtype=np.int32)
     blocks = windows.group[:, None, None] + np.repeat(shift, inner)

@@ -1,4 +1,4 @@
-"""The older ways of building a network are what a compilation in these ways gives."""
+"""Each baseline has the figures of a compilation in that way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""mapping.csv and schedule.csv against the cards of the netlist itself."""
+"""mapping.csv and schedule.csv, compared with the cards of the netlist."""
 
 import csv
 import re

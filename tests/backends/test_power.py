@@ -1,4 +1,4 @@
-"""Watts against a plain walk over every placed device, and against ngspice's own sum."""
+"""Watts, compared with a plain walk over every placed device and with ngspice's sum."""
 
 import re
 import subprocess
@@ -84,7 +84,7 @@ def limited(design, name, volts):
 
 @pytest.mark.parametrize(("limit", "volts"), [(None, 0.2), (0.25, 0.25)])
 def test_the_worst_neuron_has_all_its_row_parts(design, samples, limit, volts):
-    """At what limiters let pass, the read voltage without; bias lines have their own volts."""
+    """Word lines have the limit of their limiter, or the read voltage. Bias lines have v_bias."""
     stage = design.arrays[1]
     lanes = np.zeros(5)
     for _, v, g, lane in every_device(stage, np.full(12, volts)):

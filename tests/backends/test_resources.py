@@ -43,17 +43,17 @@ def inverted(design, name):
 def test_depthwise_stage_in_parallel(design):
     found = measure(design)["depthwise"]
     # Two kernels of 4 inputs and a bias, two bit lines, at 6 places.
-    assert found == resources.Resources(
+    assert found == resources.Resources.of(
         crossbars=12, memristors=120, memristors_defined=20, memristors_off=0, word_lines=60,
         driven_ends=60, bit_lines=24, opamps=24, inverters=12, limiters=12, periods=1,
         places_available=12 * 512, places_used=120,
     )  # fmt: skip
-    assert found.utilisation == 120 / (12 * 32 * 16)
+    assert found.bill().utilisation == 120 / (12 * 32 * 16)
 
 
 def test_depthwise_stage_in_turns(design):
     found = measure(with_stage(design, "depthwise", schedule="sequential"))["depthwise"]
-    assert found == resources.Resources(
+    assert found == resources.Resources.of(
         crossbars=2, memristors=20, memristors_defined=20, word_lines=10, driven_ends=10,
         bit_lines=4, opamps=4, inverters=2, limiters=2, periods=6, places_available=1024,
         places_used=20,
@@ -67,14 +67,14 @@ def test_both_ends_of_the_word_lines(design):
 
 def test_row_parts_share_their_amplifiers(design):
     found = measure(design)["dense"]
-    assert found == resources.Resources(
+    assert found == resources.Resources.of(
         crossbars=2, memristors=130, memristors_defined=130, word_lines=13, driven_ends=13,
         bit_lines=20, opamps=10, inverters=5, periods=1, places_available=1024, places_used=130,
     )  # fmt: skip
 
 
 def test_lanes_count_their_circuit(design):
-    assert measure(design)["relu"] == resources.Resources(opamps=12, diodes=24, periods=1)
+    assert measure(design)["relu"] == resources.Resources.of(opamps=12, diodes=24, periods=1)
 
 
 def test_inverted_inputs_share_inverters_and_leave_ground_alone(design):
@@ -109,17 +109,17 @@ def test_devices_at_g_min_are_off(design):
 def test_fixed_resistors_are_no_memristors(design):
     found = measure(with_stage(design, "depthwise", cell="resistor"))["depthwise"]
     # Average pooling has neither word lines nor bit lines, and stands on no unit crossbar.
-    assert found == resources.Resources(
+    assert found == resources.Resources.of(
         resistors=120, opamps=24, inverters=12, limiters=12, periods=1
     )
-    assert found.utilisation is None
+    assert found.bill().utilisation is None
 
 
 def test_a_kept_batchnorm_stands_on_no_unit_crossbar(design):
     found = measure(with_stage(design, "depthwise", cell="batchnorm"))["depthwise"]
     assert (found.memristors, found.memristors_defined, found.opamps) == (120, 20, 24)
-    assert (found.crossbars, found.word_lines, found.utilisation) == (0, 0, None)
-    covered = area.measure(found, load("hfox-128"))
+    assert (found.crossbars, found.word_lines, found.bill().utilisation) == (0, 0, None)
+    covered = area.measure([found], load("hfox-128"))
     assert covered.crossbar_m2 == pytest.approx(120 * 1e-13)
 
 
@@ -128,8 +128,8 @@ def test_bills_add_up(design):
     total = resources.total(rows)
     assert total.memristors == 250
     assert total.opamps == 24 + 12 + 10
-    assert total + resources.Resources() == total
-    assert total.as_dict()["utilisation"] == 250 / (14 * 512)
+    assert total + resources.Resources.of() == total
+    assert total.bill().utilisation == 250 / (14 * 512)
 
 
 def test_critical_path(design):
@@ -181,7 +181,7 @@ def test_kernels_that_take_turns_at_once_take_as_long_as_the_one_with_most_place
 def test_area_takes_whole_unit_crossbars(design):
     target = load("hfox-128")
     rows = resources.measure(design, 1e-6, lambda stage: (32, 16))
-    found = area.measure(resources.total(rows), target)
+    found = area.measure([resources.total(rows)], target)
     assert found.crossbar_m2 == pytest.approx(14 * 32 * 16 * 1e-13)
     assert found.amplifier_m2 == pytest.approx(46 * 1e-10)
     assert found.total_m2 == found.crossbar_m2 + found.amplifier_m2
@@ -209,7 +209,7 @@ def test_the_papers_way_of_counting():
         linear("pointwise", "a", "c", rows=4, columns=3, groups=1),
     )
     buses = {n: Bus(n, (1, w)) for n, w in {"x": 36, "a": 4, "b": 1, "c": 3}.items()}
-    found = kernels.measure(Design("n", ("x",), ("b", "c"), buses, stages)).as_dict()
+    found = kernels.measure(Design("n", ("x",), ("b", "c"), buses, stages)).bills().model_dump()
     new, old = found["differential"], found["inverted_inputs"]
     assert new["kernels"] == old["kernels"] == 7
     assert new["memristors"] == 4 * 2 * 10 + 3 * 2 * 5
@@ -220,7 +220,7 @@ def test_the_papers_way_of_counting():
     assert (new["inverters_shared"], old["inverters_shared"]) == (7, 9 + 4)
     assert (new["opamps"], old["opamps"]) == (14, 48 + 7)
     assert set(new) == set(old)
-    assert set(resources.Resources().as_dict()) <= set(new)
+    assert set(resources.Resources.of().bill().model_dump()) <= set(new)
 
 
 def test_bias_lines_are_found_by_their_mark(design):

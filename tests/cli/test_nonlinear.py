@@ -52,7 +52,7 @@ def out(memxc, model, bent, tmp_path, request):
 @pytest.mark.parametrize("only", [[], ["--report-only"]])
 def test_compile_says_that_its_watts_are_those_of_linear_cells(memxc, model, bent, tmp_path, only):
     done = memxc("compile", model, "-o", tmp_path / "out", "-t", bent, "--quiet", *only)
-    assert "the watts, and the error of the outputs, are those of linear cells" in done.err
+    assert "the watts, and the error of the outputs, are calculated with linear devices" in done.err
     done = memxc("compile", model, "-o", tmp_path / "straight", "--quiet", *only)
     assert "linear" not in done.err
 

@@ -229,8 +229,8 @@ def refused(hand_graph, faults_of, changed, kind="uint8", absent=()):
         ({"xs": np.full(2, 0.1, np.float32)}, "a scale of the shape (2,)"),
         ({"xz": np.zeros(2, np.uint8)}, "a zero point of the shape (2,)"),
         ({"ws": np.full(3, 0.1, np.float32)}, "a scale of (3,) for a weight of (4, 2, 2, 3)"),
-        ({"ws": np.array([1, 1, 0, 1], np.float32)}, "a scale of 0 is no step"),
-        ({"ys": np.float32(-1)}, "a scale of -1 is no step"),
+        ({"ws": np.array([1, 1, 0, 1], np.float32)}, "a scale of 0 is not a positive number"),
+        ({"ys": np.float32(-1)}, "a scale of -1 is not a positive number"),
         ({"w": np.full((4, 2, 2, 3), 200, np.int64) * 2**16}, "can leave 32 bits"),
     ],
 )

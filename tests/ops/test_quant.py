@@ -119,9 +119,9 @@ SCALE = {"s": np.float32(0.1), "z": np.uint8(3)}
 @pytest.mark.parametrize(
     ("constants", "attrs", "words"),
     [
-        ({"s": np.float32(0)}, {}, "a scale of 0 is no step"),
-        ({"s": np.float32(-0.1)}, {}, "a scale of -0.1 is no step"),
-        ({"s": np.float32(np.inf)}, {}, "a scale of inf is no step"),
+        ({"s": np.float32(0)}, {}, "a scale of 0 is not a positive number"),
+        ({"s": np.float32(-0.1)}, {}, "a scale of -0.1 is not a positive number"),
+        ({"s": np.float32(np.inf)}, {}, "a scale of inf is not a positive number"),
         ({"s": np.ones(4, np.float32)}, {}, "a scale of (4,) along axis 1"),
         ({"s": np.ones(3, np.float32)}, {"axis": 3}, "along axis 3"),
         ({"s": np.ones((1, 3), np.float32)}, {}, "a scale of (1, 3)"),

@@ -24,7 +24,7 @@ def _convolution(
     bias: bool = True,
     seed: int = 0,
 ) -> Design:
-    """A one-stage design, laid out here by hand and not by the product's own lowering."""
+    """Return a design of one stage, laid out by hand here and not by memxc's lowering."""
     rng = np.random.default_rng(seed)
     out = [(n + 2 * pad - (k - 1) * dilation - 1) // stride + 1 for n in (height, width)]
     frame = np.pad(

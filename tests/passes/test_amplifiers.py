@@ -1,4 +1,4 @@
-"""Lanes that share a slope, and sums on lanes: against a plain walk over every lane."""
+"""Lanes that share a slope, and sums on lanes, compared with a plain walk over every lane."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ WIDTH = 23
 
 
 def windows(rng, groups, places, lines):
-    """Any nets of a bus of 23 lanes, some of them discarded; groups 0 and 2 see the same."""
+    """Draw nets of a bus of 23 lanes, some of them discarded. Groups 0 and 2 read the same nets."""
     frame = ints(rng.integers(-1, WIDTH, 40))
     frame = ints(np.where(frame < 0, DISCARD, frame))
     group = rng.integers(0, 9, groups)
@@ -24,7 +24,7 @@ def windows(rng, groups, places, lines):
 
 
 def drives(sinks):
-    """(kernel, group, column, lane) of every place."""
+    """Yield (kernel, group, column, lane) of every place."""
     for k, own in enumerate(sinks):
         nets = own.nets()
         for g, _, c in np.ndindex(nets.shape):
@@ -44,7 +44,7 @@ def test_columns_of_one_lane_end_up_alike(seed):
             lanes[lane] = max(lanes[lane], wanted[k][g, c])
         for k, g, c, lane in drives(sinks):
             wanted[k][g, c] = max(lanes[lane], wanted[k][g, c])
-    # Groups that see the same nets are one, even where all of these are discarded.
+    # Groups that read the same nets count once, also if all of these are discarded.
     found = amplifiers.equalized(sinks, values, WIDTH)
     for k, g, c, _ in drives(sinks):
         assert found[k][g, c] == wanted[k][g, c]

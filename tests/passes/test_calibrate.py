@@ -37,7 +37,7 @@ def test_round_up(value, rounded):
 
 
 def _with_relu(design):
-    """conv -> relu -> (half of it by wires) -> conv again, so that wires and lanes are crossed."""
+    """conv -> relu -> half of its lanes by wires -> conv, so that both wires and lanes occur."""
     y = design.buses["y"]
     half = y.width // 2
     buses = {**design.buses, "r": Bus("r", y.shape), "h": Bus("h", (1, half))}
@@ -82,7 +82,7 @@ def test_only_what_drives_memristors_is_limited(convolution):
 
 @pytest.mark.parametrize("large", [0, 1])
 def test_a_limiter_clips_no_lane_that_goes_elsewhere(tmp_path, large):
-    """A half of a bus drives memristors, the other an output: both must fit the limiter."""
+    """One half of a bus drives memristors, the other half an output. Both must fit the limiter."""
     value, node = helper.make_tensor_value_info, helper.make_node
     k = np.ones((5, 3, 1, 1), dtype=np.float32)
     k[large * 3 : large * 3 + 2] *= 7
@@ -124,7 +124,7 @@ def test_a_large_bias_takes_several_lines(convolution):
 
 @pytest.mark.parametrize(("rows", "lines"), [(128, 7), (28, 7), (12, 3), (3, 1)])
 def test_a_bias_takes_at_most_a_quarter_of_the_rows(convolution, rows, lines):
-    """A bias 6.5 times the largest weight wants 7 lines, which a small crossbar does not have."""
+    """A bias of 6.5 times the largest weight needs 7 lines. A small crossbar has fewer."""
     design = convolution(1, 2, 5, 6)
     kernel = design.stages[0].kernels[0]
     kernel.values[:] = 1.0
@@ -145,7 +145,7 @@ def test_faint_samples_leave_a_number_of_bias_lines(convolution, size):
     )
     design = replace(design, stages=(replace(design.stages[0], kernels=(faint,)),))
     ctx = Context(target.load("hfox-128"), {"x": np.full((1, 1, 5, 6), size)})
-    # As many as there may be.
+    # The largest number of bias lines.
     assert Calibrate().run(design, ctx).ir.stages[0].kernels[0].bias_lines == 8
 
 

@@ -1,4 +1,4 @@
-"""drop-lines: rows and blocks of zeros are not built, and the rest does what it did."""
+"""drop-lines: rows and blocks of zeros are not built, and the outputs stay the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ X = {"x": np.random.default_rng(2).normal(size=(3, 3, 7, 5))}
 
 
 def with_zeros(design: Design, rows, columns=slice(None)) -> Design:
-    """The one kernel of a design with some of its weights at zero."""
+    """Return the design with some weights of its only kernel at zero."""
     (stage,) = design.stages
     (kernel,) = stage.kernels
     values = kernel.values.reshape(kernel.groups, kernel.rows, kernel.columns).copy()
@@ -54,7 +54,7 @@ def test_word_lines_of_zeros(convolution, policy):
 
 
 def test_blocks_of_zeros(convolution):
-    """A tile that is all zeros goes where the bias of another drives its lanes."""
+    """A tile of zeros is dropped if the bias of another tile drives its lanes."""
     zeros = with_zeros(convolution(3, 4, 7, 5), slice(0, 12))
     tiled = Tile().run(zeros, CTX).ir
     done = DropLines().run(tiled, CTX).ir
@@ -72,7 +72,7 @@ def test_lanes_without_a_bias_stay_driven(convolution):
 
 
 def test_depthwise_blocks_with_a_bias_keep_their_place(convolution):
-    """Rows go only where every block of the stack has zeros."""
+    """A row is dropped only if it is zero in every block of the stack."""
     design = with_zeros(convolution(3, 3, 7, 5, groups=3), [1, 4])
     done = DropLines().run(design, CTX).ir
     assert rows(done) == [7]

@@ -1,4 +1,4 @@
-"""fold-batchnorm: each rule, and where it must not act, against onnxruntime on the same nodes."""
+"""fold-batchnorm: each rule, and its exceptions, compared with onnxruntime on the same nodes."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def runtime(graph):
 
 
 def check(graph, left):
-    """The pass leaves the operators `left` and the function; gives the changed Graph."""
+    """Check that the pass leaves the operators `left` and the function. Return the new graph."""
     before = dict(graph.weights)
     changed = fold(graph)
     changed.verify()

@@ -1,4 +1,4 @@
-"""What the samples rank: layers of several rows at once, signals without a batch axis."""
+"""Importance by samples: layers of several rows at once, and signals without a batch axis."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_never_changes_goes_first(tmp_path, nodes, more):
 
 
 def test_importance_is_neither_lost_nor_made_on_the_way_back(tmp_path):
-    """Each layer passes on what the answers are worth, 1, whatever axis its channels are on."""
+    """Each layer passes on the importance of the answers, which is 1, on any axis of channels."""
     nodes = [
         node("MatMul", ["x", "w"], ["m"]), node("Relu", ["m"], ["q"]),
         node("MatMul", ["q", "v"], ["n"]),

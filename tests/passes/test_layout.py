@@ -1,4 +1,4 @@
-"""partition, tile, program and share keep the meaning, whatever the layout."""
+"""partition, tile, program and share keep the outputs, for every layout."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_word_lines_that_are_always_at_ground_are_left_out(convolution):
 
 
 def test_columns_without_some_taps_keep_the_slope_of_their_weights(convolution):
-    # Without the lines at ground a corner has one tap of four, and another peak than its kernel.
+    # Without the grounded lines, a corner has one of four taps, so its peak is not the kernel's.
     design = convolution(1, 1, 9, 12, k=2, bias=False)
     _, apart = _run(design, (128, 128), "packed", "differential")
     assert max(apart.values()) < 1e-12, apart
@@ -137,7 +137,7 @@ def test_tiles_of_one_size_are_a_stack(convolution, bias, groups):
 
 
 def test_tiles_that_cut_a_window_are_no_stack(convolution):
-    # 9 inputs a channel on 18 word lines are even, on 12 not; the columns are in both.
+    # 9 inputs a channel divide 18 word lines evenly, and 12 not. The columns are even in both.
     design = convolution(6, 8, 5, 4, bias=False)
     for rows, groups in ((18, [6]), (12, [2] * 4 + [2])):
         done, apart = _run(design, (rows, 8), "none", "differential")

@@ -1,4 +1,4 @@
-"""What a device can be programmed to: so many levels, ends among them, and the nearest of them."""
+"""Levels of a device: they include both ends, and the nearest one is programmed."""
 
 from __future__ import annotations
 

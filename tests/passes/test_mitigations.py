@@ -1,4 +1,4 @@
-"""both-ends, reorder and compensate, judged by a direct sparse solve of the wired stage."""
+"""both-ends, reorder and compensate, compared with a direct sparse solution of the stage."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def programmed(design, ctx, text="", levels="now"):
 
 
 def run(design, ctx, text="", levels="now"):
-    """What the last pass of `text` returns."""
+    """Return the result of the last pass of `text`."""
     start = f"calibrate,schedule,partition{{policy=none}},tile,program{{levels={levels}}}"
     for change in parse(f"{start},{text}" if text else start):
         done = change.run(design, ctx)
@@ -89,7 +89,7 @@ def error(design, ctx, wanted):
 @pytest.mark.parametrize("tile", [(128, 128), (10, 6)])
 @pytest.mark.parametrize("more", ["", "both-ends,", "both-ends,reorder,"])
 def test_compensated_wires_cost_next_to_nothing(gain, signed, tile, more):
-    # In small tiles it takes larger resistances to be seen.
+    # In small tiles, the effect is visible only with larger resistances.
     wires = (3.0, 4.0, 5.0, 6.0) if tile[0] > ROWS else (30.0, 40.0, 50.0, 60.0)
     ctx = context(f"amplifier.gain={gain}", tile=tile, signed=signed, wires=wires)
     wanted = evaluate.outputs(random(), ctx.samples)["y"]
@@ -108,7 +108,7 @@ def test_conductances_stay_within_the_device(seed):
         g = crossbar.conductance()
         assert g.min() >= device.g_min * (1 - 1e-12)
         assert g.max() <= device.g_max * (1 + 1e-12)
-        # A pair has one device that is off, as before.
+        # One device of each pair is unused, as before.
         pairs = g.reshape(len(g), g.shape[1], -1, 2)
         assert pairs.min(axis=3) == pytest.approx(device.g_min, rel=1e-12)
     assert done.figures == {"saturated": 0}
@@ -135,6 +135,34 @@ def test_r_f_grows_no_more_than_it_may_and_what_is_saturated_is_counted():
     wanted = evaluate.outputs(random(), ctx.samples)["y"]
     apart = [error(made, ctx, wanted) for made in (programmed(random(), ctx), narrow, wide)]
     assert apart[0] > 1.3 * apart[1] > 1300 * apart[2]
+
+
+@pytest.mark.parametrize("seed", [2, 5])
+def test_r_f_grows_no_more_than_the_largest_device_needs(seed):
+    """The step that is left over is less than a thirtieth of the range."""
+    ctx = context(wires=(0.0, 0.0, 80.0, 0.0))
+    plain = programmed(random(seed), ctx).arrays[0]
+    (stage,), device = programmed(random(seed), ctx, "compensate").arrays, ctx.target.device
+    assert (stage.r_f > 1.1 * plain.r_f).all()
+    pairs = stage.crossbars[0].conductance()[0].reshape(-1, COLUMNS, 2)
+    largest = pairs.max(axis=(0, 2))
+    assert (largest > device.g_max - (device.g_max - device.g_min) / 30).all()
+
+
+@pytest.mark.parametrize(
+    ("levels", "wires", "headroom"),
+    [(16, (60.0, 60.0, 0.0, 0.0), 1.25), (8, (0.0, 60.0, 60.0, 60.0), 1.5)],
+)
+def test_more_headroom_is_never_worse_with_levels(levels, wires, headroom):
+    """The smaller growths are tried, too; here the best one is the smaller headroom itself."""
+    ctx = context(f"device.levels={levels}", wires=wires)
+    wanted = evaluate.outputs(random(), ctx.samples)["y"]
+    small, large = (
+        programmed(random(), ctx, f"compensate{{headroom={most}}}", levels="later")
+        for most in (headroom, 4)
+    )
+    rms = [np.sqrt(np.square(solved(made, ctx) - wanted).mean()) for made in (small, large)]
+    assert rms[1] <= rms[0] * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
@@ -192,7 +220,7 @@ def test_reordered_lines_compute_the_same():
 
 
 def test_what_carries_much_comes_to_the_amplifiers_and_drivers():
-    """Two word lines and a bit line carry nearly all, and stand where their wires are longest."""
+    """Two word lines and a bit line carry nearly all current, and have the longest wires."""
     weight = np.full((ROWS, COLUMNS), 0.02)
     weight[0] = weight[1] = 1.0
     weight[:, -1] = 1.0
@@ -222,7 +250,7 @@ def test_reordered_pairs_and_inverses_stay_neighbours(more):
 
 
 def test_both_ends_drive_what_stands_in_the_middle_worst():
-    """Equal cells: the least given lane moves from the far end to the middle."""
+    """Driven at both ends, equal cells make the middle lane the weakest, not the far one."""
     ctx = context(wires=(0.0, 9.0, 0.0, 0.0))
     weight = np.ones((ROWS, COLUMNS))
     ctx = replace(ctx, samples={"x": np.ones((1, ROWS))})

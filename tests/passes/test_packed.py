@@ -1,4 +1,4 @@
-"""packed against every layout that there is, each really built and counted."""
+"""packed, compared with every possible layout, each of which is built and counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def count(kernels, lines):
 
 
 def cheapest(kernel, lines):
-    """The fewest unit crossbars over all patches and blocks, tried one by one."""
+    """Return the fewest unit crossbars over all patches and blocks, tried one by one."""
     found = [count([kernel], lines)]
     flat = _flat(kernel)
     form = kernel_shape(flat)
@@ -52,6 +52,8 @@ NETS = [
     ({"sizes": (5, 4, 4, 5), "k": 1, "pad": 0}, (20, 24)),
     ({"sizes": (2, 2, 6, 5), "dilation": 2, "pad": 2}, (30, 12)),
     ({"sizes": (9, 4, 2, 2)}, (24, 10)),
+    # One row of outputs: a patch grows along the other axis only.
+    ({"sizes": (2, 3, 3, 9), "pad": 0}, (40, 24)),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The paper's rule against numbers worked out by hand (docs/papers.md), and what is built by it."""
+"""The paper's rule, compared with numbers computed by hand (docs/papers.md), and its crossbars."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_resnet20_as_in_the_paper(tile, as_3d, as_2d, as_1d):
     assert (full.kernels_3d, full.kernels_2d, full.kernels_1d, full.total) == (as_3d, 0, 0, as_3d)
     assert (pairs.kernels_3d, pairs.kernels_2d, pairs.kernels_1d) == (0, as_2d, as_1d)
     assert round(100 * (1 - pairs.total / full.total), 1) == {128: 92.9, 256: 94.7}[tile]
-    # Each network says what the other would take.
+    # The report of each network also has the count of the other one.
     assert (full.as_3d, full.as_2d_1d) == (as_3d, as_2d + as_1d)
     assert (pairs.as_3d, pairs.as_2d_1d) == (as_3d, as_2d + as_1d)
 

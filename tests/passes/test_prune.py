@@ -1,4 +1,4 @@
-"""Pruning: what is chosen, counted by hand, and ONNX networks with the same zeros."""
+"""Pruning: the chosen weights, counted by hand, and ONNX networks with the same zeros."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_a_share_of_the_multiplications(graph):
 
 
 def test_every_multiplication_of_one_layer_is_counted_alike(graph):
-    """Where one layer is pruned alone, its share of all multiplications is what goes."""
+    """If one layer is pruned alone, its share of all multiplications is pruned."""
     total = macs(lower(graph))
     layer = {n.name: i for i, n in enumerate(graph.nodes)}
     found = prune.layers(graph)
@@ -216,7 +216,7 @@ def test_every_multiplication_of_one_layer_is_counted_alike(graph):
 
 
 def test_the_samples_rank_a_weight_by_what_passes_through_it(tmp_path):
-    """A large weight on a channel that hardly changes goes before a small one that matters."""
+    """A large weight on a channel that hardly changes is pruned before a small important one."""
     nodes = [node("Conv", ["x", "w", "b"], ["y"], name="c")]
     w = np.array([[3.0, 0.5], [0.1, -2.0]], np.float32).reshape(2, 2, 1, 1)
     path = save(tmp_path / "n.onnx", nodes, {"w": w, "b": weight(2)}, (1, 2, 3, 4))
@@ -226,7 +226,7 @@ def test_the_samples_rank_a_weight_by_what_passes_through_it(tmp_path):
     ctx = Context(IDEAL, {"x": x})
     pruned = PruneCkf(share=0.5, score="samples").run(graph, ctx).ir
     assert (layers(pruned)["c"][:, 0] == 0).all()
-    # What it gave on average is in the bias: the outputs hardly move.
+    # Its mean is in the bias, so the outputs hardly change.
     old, new = (evaluate.outputs(lower(g), {"x": x})["y"] for g in (graph, pruned))
     assert np.abs(new - old).max() < 0.02
     kept = PruneCkf(share=0.5).run(graph, ctx).ir
@@ -379,10 +379,10 @@ def test_made_up_inputs_say_little(graph, method):
         ("ckff:0.5", r"no method 'ckff' \(did you mean 'ckf'\?\); methods are ckf, "),
         ("ckf", "ckf:AMOUNT"),
         ("ckf:many", "ckf:AMOUNT"),
-        ("ckf:0", "share of ckf is between 0 and 1"),
-        ("crossbar:1", "share of crossbar is between 0 and 1"),
+        ("ckf:0", "share of ckf has to be"),
+        ("crossbar:1", "share of crossbar has to be"),
         ("ckf-threshold:-1", "above 0"),
-        ("bit-line-loss:nan", "loss of bit-line-loss is between 0 and 1"),
+        ("bit-line-loss:nan", "loss of bit-line-loss has to be"),
     ],
 )
 def test_what_makes_no_sense(text, words):

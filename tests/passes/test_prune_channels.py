@@ -1,4 +1,4 @@
-"""drop-dead-channels: the network with zeroed weights in onnxruntime, and what is left of it."""
+"""drop-dead-channels, compared with the network with zeroed weights in onnxruntime."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_what_a_mean_over_the_map_leaves_out(tmp_path):
 
 
 def test_a_border_takes_no_constant_but_zero(tmp_path):
-    """Zeros around the map are not act(bias): such a channel stays, one of zero goes."""
+    """Zeros around the map are not act(bias): such a channel stays. One of zero is dropped."""
     nodes, weights = separable("Relu", k=3, pads=(1, 1, 1, 1))
     weights["d"][[1, 4]] = 0
     weights["db"][[1, 4]] = 0.5, -0.5
@@ -253,7 +253,7 @@ def test_concat_split_and_flatten(tmp_path):
 
 
 def test_a_signal_beside_itself(tmp_path):
-    """Other channels of it are dead in each of its places."""
+    """At each of its places, other channels of it are dead."""
     nodes = [
         node("Conv", ["x", "a"], ["p"], name="a"),
         node("Concat", ["p", "p"], ["r"], name="cat", axis=1),
@@ -360,7 +360,7 @@ def test_nothing_dead_is_left_alone(tmp_path):
 
 
 def test_all_dead(tmp_path):
-    """A network that is a constant keeps a channel of each signal."""
+    """A constant network keeps one channel of each signal."""
     nodes, weights = separable("Relu")
     weights["d"][:] = 0
     changed = dropped(save(tmp_path / "n.onnx", nodes, weights))

@@ -94,7 +94,7 @@ RECTIFIERS = {
 
 @pytest.mark.parametrize("name", RECTIFIERS)
 def test_what_a_rectifier_takes_off_need_not_be_met(tmp_path, name):
-    """Behind one the fit is better than numpy's least squares, which meets negative numbers too."""
+    """Behind a rectifier, the fit beats least squares, which also fits negative numbers."""
     numbers = {"zero": 0.0, "six": 6.0, "tenth": -0.1, "step": 0.01}
     weights = {
         "w": weight(5, 3, 3, 2), "b": np.zeros(5, np.float32),

@@ -1,4 +1,4 @@
-"""separate: exact where a kernel has the rank, nearest on the samples where it has not."""
+"""separate: exact for a kernel of that rank, and the nearest pair on the samples otherwise."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def network(layers, size=(9, 7)):
 
 
 def images(count, channels, size=(9, 7), seed=1, smooth=True):
-    """Smooth pictures whose channels have to do with each other, as those of a network do."""
+    """Return smooth pictures with correlated channels, as in a network."""
     noise = RNG(seed).normal(size=(count, channels, size[0] + 4, size[1] + 4))
     if smooth:
         mixed = noise + 2 * noise.mean(axis=1, keepdims=True)
@@ -137,7 +137,7 @@ def test_activations_say_more_than_weights(seed):
 
 
 def test_later_layers_make_up_for_earlier_ones():
-    # The second layer as it would be behind the first one's true answers does worse.
+    # Fitting the second layer to the true inputs, and not to the changed ones, is worse.
     layers = [(near_low_rank(6, 6, (3, 3), seed), None, {}) for seed in range(2)]
     graph, x = network(layers), images(80, 6)
     both = Separate().run(graph, context(x)).ir
@@ -278,6 +278,18 @@ def test_no_more_is_lost_than_wanted():
         assert least <= len(separated(changed)) <= most
         worst = max(worst, lost)
     assert worst > 0.2
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_as_many_layers_as_the_loss_allows(count):
+    graph, x = chain(), images(30, 6)
+    right = answers(graph, x).reshape(len(x), -1)
+    first = Separate(ratio=count / 4, partition="paper").run(graph, context(x)).ir
+    apart = np.abs(answers(first, x).reshape(len(x), -1) - right).max(axis=1)
+    lost = (apart / np.abs(right).max(axis=1)).mean()
+    changed = Separate(loss=1.01 * lost, partition="paper").run(graph, context(x)).ir
+    assert separated(changed) == separated(first)
+    assert len(separated(changed)) == count
 
 
 def test_the_same_bytes_twice():

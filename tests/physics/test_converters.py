@@ -109,6 +109,18 @@ def test_levels_below_0_are_for_signals_below_0(model, kind, least):
     assert f"*max({least},min({least + 31}," in dac.expr
 
 
+def test_a_renamed_input_has_levels_below_0_as_the_input_has(model):
+    network = onnx.load(model)
+    network.graph.node[0].input[0] = "turned"
+    turn = onnx.helper.make_node("Transpose", ["x"], ["turned"], name="turn", perm=[0, 1, 3, 2])
+    network.graph.node.insert(0, turn)
+    onnx.save(network, model)
+    made, chosen = compiled(model)
+    design = converters.converted(made.design, chosen.with_set(*EVERYWHERE))
+    (dac,) = (stage for stage in design.stages if stage.dst == "turned~dac")
+    assert "*max(-16,min(15," in dac.expr
+
+
 @pytest.mark.parametrize("settings", [BITS, EVERYWHERE])
 def test_the_twin_has_the_same_levels(model, settings):
     made, chosen = compiled(model)

@@ -40,7 +40,8 @@ def definitions(grids: Grids) -> Iterator[bytes]:
         block[:, :, -1 - _WIDTH : -1] = numbers(ohms.reshape(-1)).reshape(*ohms.shape, _WIDTH)
         for name, body, there in zip(grids.names[first : first + step], block, g > 0, strict=True):
             cards = body if there.all() else body[there]
-            yield b".subckt " + name.encode() + head + cards.tobytes() + _end(name)
+            word = name.encode()
+            yield b".subckt " + word + head + cards.tobytes() + b".ends " + word + b"\n"
 
 
 def numbers(values: Floats) -> Bytes:
@@ -132,7 +133,3 @@ def wrapped(words: Sequence[str], a_line: int = 12) -> Iterator[str]:
     """Yield the words of a card, and start a continuation line (`+`) after every `a_line`."""
     for i, word in enumerate(words):
         yield f"\n+ {word}" if i and i % a_line == 0 else f" {word}"
-
-
-def _end(name: str) -> bytes:
-    return b".ends " + name.encode() + b"\n"

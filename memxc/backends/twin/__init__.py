@@ -1,8 +1,8 @@
 """The twin: an ONNX model of ordinary operators that computes what a Design computes.
 
-Signals are in units of activation; a limiter of a bus is a Clip at limit / scale. Inputs and
-outputs have the network's names. Their types and shapes are the network's own where its ends are
-given, else float32 with a free batch axis N in front of a sample.
+Signals are in units of activation, and the limiter of a bus is a Clip at limit / scale. Inputs and
+outputs have the names of the network. If the ends of the original model are given, they also have
+its types and shapes; otherwise they are float32 with a free batch axis N before a sample.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
 from memxc.physics.network.effective import effective
 
 _OPSET, _IR = 17, 8
-#: No original is known: float32, and batches of any size.
+#: For a twin without an original model: float32, and batches of any size.
 _FREE = Ends({}, {})
 
 
@@ -31,7 +31,7 @@ def model(
     ends: Ends | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The twin of a design of any stage, serialised; the same arguments give the same bytes."""
+    """Return the twin of a design, serialised. Equal arguments give equal bytes; see `proto`."""
     return bytes(proto(design, seed, ends, metadata).SerializeToString(deterministic=True))
 
 
@@ -41,11 +41,13 @@ def proto(
     ends: Ends | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """The twin of a design: Linear stages as they are, Arrays (ideal wires) as their weights.
+    """Return the twin of a design. An Array becomes a Linear stage of its effective weights.
 
-    seed: of the read noise, which every run of the model draws anew. ends: those of the original
-    model, whose types and shapes the twin has then. metadata: what the file is to say of itself.
-    Raises MemxcError (usage) where its weights are more than a file holds.
+    seed: for the read noise, which every run of the model draws anew.
+    ends: inputs and outputs of the original model, for their types and shapes.
+    metadata: properties that are written into the file.
+
+    Raises MemxcError (usage) if its weights do not fit into a file.
     """
     ends, design = ends or _FREE, effective(design)
     _check_size(design)
@@ -53,27 +55,27 @@ def proto(
     signals = dict[str, TwinTensor]()
     for name in design.inputs:
         bus = design.buses[name]
-        given = twin_ends.read(sheet, bus, ends.inputs.get(name))
-        signals[name] = limited(sheet, bus, given)
+        signal = twin_ends.read(sheet, bus, ends.inputs.get(name))
+        signals[name] = limited(sheet, bus, signal)
     for stage in design.stages:
         sources = [signals[src] for src in stage.srcs]
         signals[stage.dst] = _step(sheet, stage, design.buses[stage.dst], sources)
-    made = _assembled(sheet, design, signals, ends)
+    twin = _assembled(sheet, design, signals, ends)
     for key, value in (metadata or {}).items():
-        made.metadata_props.add(key=key, value=value)
-    return made
+        twin.metadata_props.add(key=key, value=value)
+    return twin
 
 
 def _check_size(design: Design) -> None:
-    """Most of what will be written is known before hours are spent on it."""
+    """Raise MemxcError early if the weights cannot fit into a file, before hours are spent."""
     kernels = [k for s in design.stages if isinstance(s, Linear) for k in s.kernels]
-    # Places that are blocks of their own have no weights in common, so none can be left out.
-    apart = [k for k in kernels if k.places == 1 and k.groups > 1]
-    check(sum(4 * k.values.size for k in apart))
+    # Blocks of one place each share no weights, so all of these will be written.
+    unshared = [k for k in kernels if k.places == 1 and k.groups > 1]
+    check(sum(4 * k.values.size for k in unshared))
 
 
 def limited(sheet: Sheet, bus: Bus, signal: TwinTensor) -> TwinTensor:
-    """The signal behind the limiter of its bus, if there is one."""
+    """Return the signal behind the limiter of its bus, or the signal itself without one."""
     if bus.limit is None:
         return signal
     edge = bus.limit / (bus.scale or 1.0)
@@ -81,7 +83,7 @@ def limited(sheet: Sheet, bus: Bus, signal: TwinTensor) -> TwinTensor:
 
 
 def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[TwinTensor]) -> TwinTensor:
-    """What a stage puts on its bus, in the shape of a sample of it."""
+    """Return the signal on a stage's output bus, in the shape of a sample of it."""
     shape = dst.sample
     match stage:
         case Linear():
@@ -106,7 +108,7 @@ def _wires(sheet: Sheet, stage: Rename, sources: list[TwinTensor], shape: Shape)
 
 
 def _joined(sheet: Sheet, sources: list[TwinTensor]) -> TwinTensor:
-    """Sources end to end: along their first axis where the others agree, else flat."""
+    """Return the sources end to end: along their first axis if the other axes agree, else flat."""
     rests = {source.shape[1:] for source in sources}
     if len(rests) > 1 or () in {source.shape for source in sources}:
         sources = [sheet.reshape(source, (source.width,)) for source in sources]
@@ -123,7 +125,7 @@ def _assembled(
         for name in design.outputs
     ]
     nodes = _used(sheet.nodes, {tensor for _, tensor in results})
-    # Two outputs of one value, or an input passed through, need a node between them.
+    # Two outputs may have one tensor, and an output may be an input: Identity gives it its name.
     nodes += [helper.make_node("Identity", [tensor], [name], name=name) for name, tensor in results]
     read = {name for node in nodes for name in node.input}
     graph = helper.make_graph(
@@ -138,7 +140,7 @@ def _assembled(
 
 
 def _used(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
-    """The nodes whose results are read, in order."""
+    """Return the nodes whose results are read, in order."""
     kept = []
     for node in reversed(nodes):
         if wanted.intersection(node.output):

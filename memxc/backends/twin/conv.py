@@ -1,4 +1,8 @@
-"""Merged kernels as Conv (or Gemm) nodes, and their lanes laid out as the map they drive."""
+"""Merged kernels as Conv or Gemm nodes.
+
+A Conv has the lanes of a patch as channels, so its result is rearranged into the map that the
+kernels drive.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,12 @@ from memxc.backends.twin.gather import Nets
 from memxc.backends.twin.graph_builder import Sheet, TwinTensor
 from memxc.backends.twin.merge import Bundle, Merged, WindowAxis
 
-#: Axes of space that a runtime convolves over.
+#: Runtimes convolve over at most so many axes of space.
 _MOST_AXES = 3
 
 
 def worth(merged: Merged) -> bool:
-    """Whether convolutions are there for it, and better than products of gathered taps."""
+    """Return whether a convolution can compute it, and is better than products of gathered taps."""
     groups = max(len(bundle.inputs) for bundle in merged.bundles)
     # With a single place a convolution is a product of a matrix and a vector for each sample.
     one_place = prod(axis.count for axis in merged.axes) == 1
@@ -24,7 +28,7 @@ def worth(merged: Merged) -> bool:
 
 
 def draw(sheet: Sheet, merged: Merged, source: TwinTensor) -> tuple[TwinTensor, Nets]:
-    """What merged kernels add, samples first, and the lane of each of its numbers."""
+    """Return what merged kernels add, samples first, and the lane of each of its numbers."""
     source = sheet.first(source)
     parts = [_layer(sheet, merged, bundle, source) for bundle in merged.bundles]
     y = parts[0]
@@ -35,7 +39,7 @@ def draw(sheet: Sheet, merged: Merged, source: TwinTensor) -> tuple[TwinTensor, 
 
 
 def _layer(sheet: Sheet, merged: Merged, bundle: Bundle, source: TwinTensor) -> TwinTensor:
-    """One bundle: (filters and lanes of a place, *places)."""
+    """Return the result of one bundle: (filters and lanes of a place, *places)."""
     count = tuple(axis.count for axis in merged.axes)
     taps = bundle.weight.shape[bundle.weight.ndim - len(count) :]
     weight = bundle.weight.reshape(-1, bundle.inputs.shape[1], *taps)
@@ -70,7 +74,7 @@ def _layer(sheet: Sheet, merged: Merged, bundle: Bundle, source: TwinTensor) -> 
 
 
 def _inside(merged: Merged, taps: tuple[int, ...]) -> bool:
-    """Whether the window of the first place is inside the map."""
+    """Return whether the window of the first place is inside the map."""
     return all(
         axis.first >= 0 and axis.first + (size - 1) * axis.unit < extent
         for axis, size, extent in zip(merged.axes, taps, merged.taps.nets.shape[1:], strict=True)
@@ -78,7 +82,7 @@ def _inside(merged: Merged, taps: tuple[int, ...]) -> bool:
 
 
 def _window_of_one(merged: Merged, bundle: Bundle, taps: tuple[int, ...]) -> Nets:
-    """The nets (channels, *taps) that the only place of an ungrouped bundle reads."""
+    """Return the nets (channels, *taps) that the only place of an ungrouped bundle reads."""
     along = [
         axis.first + axis.unit * np.arange(size)
         for axis, size in zip(merged.axes, taps, strict=True)
@@ -93,7 +97,10 @@ def _channels(sheet: Sheet, x: TwinTensor, bundle: Bundle) -> TwinTensor:
 
 
 def _pointwise(merged: Merged, taps: tuple[int, ...], source: TwinTensor) -> bool:
-    """Whether each place reads its own pixel of the whole bus, however its map is folded."""
+    """Return whether each place reads its own pixel of the whole bus.
+
+    Then the shape of the map does not matter, and no reshape is needed.
+    """
     extent = merged.taps.nets.shape
     plain = prod(taps) == 1 and extent[0] == source.shape[0] and 2 <= len(source.shape) <= 4
     return (
@@ -105,19 +112,20 @@ def _pointwise(merged: Merged, taps: tuple[int, ...], source: TwinTensor) -> boo
 
 
 def _window(axis: WindowAxis, size: int, extent: int) -> tuple[slice, int, int]:
-    """The part of the map that windows reach along an axis, and zeros before and behind it."""
+    """Return the part of an axis that windows reach, and the zeros before and after it."""
     stop = axis.first + (axis.count - 1) * axis.stride + (size - 1) * axis.unit + 1
     low, high = max(0, axis.first), min(extent, stop)
     if 0 <= extent - stop < max(1, axis.stride):
-        high = extent  # what no window reaches need not be cut off
+        high = extent  # a rest that no window reaches changes nothing, so it need not be cut off
     return slice(low, high), low - axis.first, max(0, stop - extent)
 
 
 def _laid_out(sheet: Sheet, merged: Merged, y: TwinTensor) -> tuple[TwinTensor, Nets]:
+    """Return the signal as a map (channels, *space), and the lane of each of its numbers."""
     lanes = merged.bundles[0].weight.shape[2 : 2 + len(merged.axes)]
     count = [axis.count for axis in merged.axes]
     channels = np.concatenate([bundle.outputs.reshape(-1) for bundle in merged.bundles])
-    # One axis at a time, the last first: runtimes then copy the rest in one piece.
+    # One axis at a time, the last one first, because runtimes then copy long runs of numbers.
     for i in reversed(range(len(lanes))):
         before, done = len(channels) * prod(lanes[:i]), prod(lanes[i + 1 :]) * prod(count[i + 1 :])
         if lanes[i] > 1:
@@ -125,7 +133,7 @@ def _laid_out(sheet: Sheet, merged: Merged, y: TwinTensor) -> tuple[TwinTensor, 
             y = sheet.transpose(y, (0, 2, 1, 3))
     y = sheet.reshape(y, (len(channels), *(n * t for n, t in zip(count, lanes, strict=True))))
     if (np.diff(channels) < 0).any():
-        # Any order is right; with this one `linear` needs no gather of single nets.
+        # Any order is correct. In this one, `linear` need not gather single nets.
         order = np.argsort(channels)
         y = gather.take(sheet, y, np.arange(y.width).reshape(y.shape)[order])
         channels = channels[order]

@@ -1,4 +1,4 @@
-"""What stays digital at the edge of the network, as ONNX operators."""
+"""The functions that stay digital at the edge of the network, as ONNX operators."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from memxc.ir.stages import Digital
 
 
 def draw(sheet: Sheet, stage: Digital, source: TwinTensor, shape: tuple[int, ...]) -> TwinTensor:
-    """The result of a digital function, in the shape of its bus."""
+    """Return the result of a digital function, in the shape of its bus."""
     options = dict(stage.options)
-    given = tuple(options.pop("shape"))
-    tensor = sheet.reshape(sheet.first(source), given)
+    inner = tuple(options.pop("shape"))
+    tensor = sheet.reshape(sheet.first(source), inner)
     return sheet.reshape(_DRAWN[stage.function](sheet, tensor, **options), shape)
 
 

@@ -1,4 +1,7 @@
-"""Kernels of one column whose windows do not overlap (a global pool): one product for them all."""
+"""Kernels of one column whose windows do not overlap (a global pool), as one product.
+
+y[window] = sum over taps of x[window, tap] * w[tap]
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ from memxc.backends.twin.gather import Nets
 from memxc.backends.twin.graph_builder import Sheet, TwinTensor
 from memxc.ir.kernel import Kernel
 
-#: Weights that differ by less, relative to the largest, are the same.
+#: Weights are equal if they differ by less than this, relative to the largest.
 _SAME = 1e-9
 
 
 def draw(sheet: Sheet, kernel: Kernel, source: TwinTensor) -> tuple[TwinTensor, Nets] | None:
-    """What a kernel adds, samples first, and the lane of each of its numbers; None if its windows
-    are not the source cut into equal pieces."""
+    """Return what a kernel adds, samples first, and the lane of each of its numbers.
+
+    Return None if the windows are not the source, cut into equal pieces.
+    """
     if kernel.columns != 1 or not kernel.rows or source.last:
         return None
     taps = kernel.taps.nets()

@@ -1,6 +1,6 @@
-"""The ends of a twin in the types and shapes of the original model's.
+"""The inputs and outputs of a twin, in the types and shapes of the original model.
 
-Inside, a signal is float32 with the samples on an axis of their own in front.
+Inside the twin, a signal is float32 and has an axis of its own for the samples, in front.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from memxc.ir.design import Bus
 
 
 def declared(bus: Bus, original: onnx.ValueInfoProto | None) -> onnx.ValueInfoProto:
-    """A bus as an input or output: of the original's type, with its batch axis and its name.
+    """Return a bus as an input or output: with the original's type, name and batch axis.
 
-    Other axes have the sizes that the circuit was compiled for. Without an original: float32 and
-    a free batch axis N.
+    Other axes have the sizes for which the circuit was compiled. Without an original, it is float32
+    with a free batch axis N.
     """
     if original is None:
         return helper.make_tensor_value_info(bus.name, TensorProto.FLOAT, ["N", *bus.sample])
-    made = helper.make_tensor_value_info(bus.name, _kind(original), bus.shape)
+    declaration = helper.make_tensor_value_info(bus.name, _kind(original), bus.shape)
     if bus.shape and _open(original):
-        made.type.tensor_type.shape.dim[0].CopyFrom(original.type.tensor_type.shape.dim[0])
-    return made
+        declaration.type.tensor_type.shape.dim[0].CopyFrom(original.type.tensor_type.shape.dim[0])
+    return declaration
 
 
 def read(sheet: Sheet, bus: Bus, original: onnx.ValueInfoProto | None) -> TwinTensor:
-    """The signal of an input."""
+    """Return the signal of an input."""
     if original is None or _kind(original) == TensorProto.FLOAT:
         return TwinTensor(bus.name, bus.sample)
     return TwinTensor(sheet.op("Cast", bus.name, to=TensorProto.FLOAT), bus.sample)
@@ -39,7 +39,7 @@ def read(sheet: Sheet, bus: Bus, original: onnx.ValueInfoProto | None) -> TwinTe
 def answered(
     sheet: Sheet, bus: Bus, signal: TwinTensor, original: onnx.ValueInfoProto | None
 ) -> str:
-    """The tensor of an output, from its signal: whole numbers are rounded and kept in range."""
+    """Return the tensor of an output. For an integer type, it is rounded and kept in range."""
     name = sheet.reshape(sheet.first(signal), bus.sample).name
     if original is None:
         return name
@@ -51,7 +51,7 @@ def answered(
         name = sheet.op("Cast", name, to=_kind(original))
     if bus.shape == (1, *bus.sample):
         return name
-    # A first axis that is no batch, or holds several numbers of each sample.
+    # The first axis is not the batch, or holds several numbers of each sample.
     shape = [-1, *bus.shape[1:]] if bus.shape and _open(original) else bus.shape
     return sheet.op("Reshape", name, sheet.integers(shape))
 
@@ -61,13 +61,13 @@ def _kind(original: onnx.ValueInfoProto) -> int:
 
 
 def _open(original: onnx.ValueInfoProto) -> bool:
-    """Whether the original leaves the size of its first axis open."""
+    """Return whether the original leaves the size of its first axis open."""
     dims = original.type.tensor_type.shape.dim
     return bool(dims) and not dims[0].dim_value > 0
 
 
 def _span(kind: np.dtype[Any]) -> tuple[np.float32, np.float32]:
-    """The least and the largest float32 that an integer type, or bool, has."""
+    """Return the smallest and the largest float32 within the range of an integer type or bool."""
     if kind.kind == "b":
         return np.float32(0), np.float32(1)
     limits = np.iinfo(kind)

@@ -1,4 +1,4 @@
-"""Nets taken from a signal: by views where they lie regularly, else by a gather."""
+"""Selecting nets of a signal: by views if they are regular, otherwise by a Gather."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Nets = NDArray[np.integer]
 
 @dataclass(frozen=True, eq=False)
 class Box:
-    """Nets without their border of GROUND, and how wide that was on both ends of each axis."""
+    """Nets without their border of GROUND, and its width at both ends of each axis."""
 
     nets: Nets
     begin: Shape
@@ -24,7 +24,7 @@ class Box:
 
 
 def box(nets: Nets, border: int = GROUND) -> Box:
-    """The nets inside a border that holds nothing but `border`."""
+    """Return the nets inside a border that consists of `border` only."""
     inside = nets != border
     begin, end, cut = [], [], []
     for axis, size in enumerate(nets.shape):
@@ -37,7 +37,7 @@ def box(nets: Nets, border: int = GROUND) -> Box:
 
 
 def take(sheet: Sheet, signal: TwinTensor, nets: Nets) -> TwinTensor:
-    """The signal's lanes at `nets` (any shape; GROUND is 0), samples first: (N, *nets.shape)."""
+    """Return the signal's lanes at `nets` (any shape; GROUND is 0): (N, *nets.shape)."""
     inner = box(nets)
     if (inner.nets >= 0).all():
         seen = view(sheet, sheet.first(signal), inner.nets)
@@ -47,7 +47,7 @@ def take(sheet: Sheet, signal: TwinTensor, nets: Nets) -> TwinTensor:
 
 
 def rows(sheet: Sheet, signal: TwinTensor, nets: Nets) -> TwinTensor:
-    """The signal's lanes at `nets` (any shape; GROUND is 0), samples last."""
+    """Return the signal's lanes at `nets` (any shape; GROUND is 0), samples last."""
     turned = sheet.last(signal)
     index = nets.reshape(-1)
     if np.array_equal(index, np.arange(turned.width)):
@@ -74,27 +74,33 @@ def _gather(sheet: Sheet, signal: TwinTensor, nets: Nets) -> TwinTensor:
 
 
 def _planes(signal: TwinTensor, nets: Nets) -> Nets | None:
-    """The planes of the signal's first axis that `nets` are, one after the other; or None."""
+    """Return the indices of the signal's planes, if `nets` are whole planes one after the other.
+
+    A plane is one index of the signal's first axis. Returns None for other nets.
+    """
     size = prod(signal.shape[1:])
     if size <= 1 or nets.size % size:
         return None
     blocks = nets.reshape(-1, size)
-    found: Nets = blocks[:, 0] // size
-    whole = (blocks == (found * size)[:, None] + np.arange(size)).all() and (blocks >= 0).all()
-    return found if whole else None
+    planes: Nets = blocks[:, 0] // size
+    whole = (blocks == (planes * size)[:, None] + np.arange(size)).all() and (blocks >= 0).all()
+    return planes if whole else None
 
 
 def view(sheet: Sheet, signal: TwinTensor, nets: Nets) -> TwinTensor | None:
-    """The nets by Reshape, Slice and Transpose alone, each at most once or twice; or None."""
+    """Return the nets by Reshape, Slice and Transpose only, or None if that is not possible.
+
+    These need no index, so they are faster and smaller than a Gather.
+    """
     if np.array_equal(nets.reshape(-1), np.arange(signal.width)):
         return sheet.reshape(signal, nets.shape)
-    found = _strided(nets.reshape(-1))
-    if found is None:
+    strided = _strided(nets.reshape(-1))
+    if strided is None:
         return None
-    base, axes = found
+    base, axes = strided
     inner = prod(signal.shape[1:])
     if axes[1:] == [] and axes[0][1] == 1 and base % inner == axes[0][0] % inner == 0:
-        # Whole planes: the tensor keeps its shape.
+        # These are whole planes, so the tensor can keep its shape.
         starts, size = (base // inner, *[0] * (len(signal.shape) - 1)), axes[0][0] // inner
         return sheet.reshape(sheet.cut(signal, starts, (size, *signal.shape[1:])), nets.shape)
     parts = _cut(signal.width, base, axes)
@@ -111,7 +117,10 @@ def view(sheet: Sheet, signal: TwinTensor, nets: Nets) -> TwinTensor | None:
 
 
 def _strided(index: Nets) -> tuple[int, list[tuple[int, int]]] | None:
-    """A vector as base + sums of (count, stride) axes, the last one fastest; None if it is not."""
+    """Return a vector as a base and (count, stride) axes, the last axis fastest, or None.
+
+    index = base + sum over axes of  stride * (0 ... count - 1)
+    """
     axes: list[tuple[int, int]] = []
     while len(index) > 1:
         stride = int(index[1]) - int(index[0])
@@ -128,7 +137,10 @@ def _strided(index: Nets) -> tuple[int, list[tuple[int, int]]] | None:
 
 
 def _cut(width: int, base: int, axes: list[tuple[int, int]]) -> tuple[Shape, Shape, Shape] | None:
-    """Dimensions of `width` lanes whose boxes are the axes: (dims, starts, sizes); or None."""
+    """Return (dims, starts, sizes): `width` lanes in dimensions of which each axis is a slice.
+
+    Return None if there are no such dimensions.
+    """
     ordered = sorted(axes, key=lambda axis: -axis[1])
     dims, starts, sizes = [], [], []
     outer = width

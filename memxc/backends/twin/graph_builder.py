@@ -1,7 +1,7 @@
-"""The sheet a twin is drawn on: nodes, constants and signals of an ONNX graph under construction.
+"""Building the ONNX graph of a twin: nodes, constants and signals.
 
-A signal is a tensor with the samples on its first axis (N, *shape), or, where much is gathered,
-on its last (width, N): then one index moves a whole row of samples.
+A signal is a tensor with the samples on its first axis, (N, *shape). If many nets have to be
+gathered, the samples are on the last axis, (width, N): then one index moves a whole row.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from onnx import helper, numpy_helper  # noqa: TID251
 from memxc.errors import fail
 
 Shape = tuple[int, ...]
-#: What one file holds: protobuf, in which ONNX models are written, ends at 2 GiB.
+#: The most bytes of a file: ONNX models are written in protobuf, which ends at 2 GiB.
 MOST_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
 class TwinTensor:
-    """A tensor of the graph: (N, *shape), or (width, N) where the samples are `last`."""
+    """A tensor of the graph: (N, *shape), or (width, N) if the samples are `last`."""
 
     name: str
     shape: Shape
@@ -33,12 +33,12 @@ class TwinTensor:
 
     @property
     def width(self) -> int:
-        """Numbers a sample."""
+        """Numbers of one sample."""
         return prod(self.shape)
 
 
 def check(size: int) -> None:
-    """Raise MemxcError (usage) where constants of so many bytes fit in no file."""
+    """Raise MemxcError (usage) if constants of so many bytes do not fit into a file."""
     if size > MOST_BYTES:
         what = f"takes {size / 1e9:.1f} GB or more, and an ONNX file holds {MOST_BYTES / 1e9:g} GB"
         hint = (
@@ -50,9 +50,9 @@ def check(size: int) -> None:
 
 @dataclass
 class Sheet:
-    """Nodes in order and constants by name. Names are made here, and are none of those `taken`.
+    """Nodes in order and constants by name. It makes new names, and none of those in `taken`.
 
-    seed: what the noise of the model follows from. size: bytes of the constants.
+    seed: the seed of the model's noise. size: bytes of the constants so far.
     """
 
     taken: frozenset[str] = frozenset()
@@ -65,7 +65,7 @@ class Sheet:
     _shaped: dict[str, TwinTensor] = field(default_factory=dict)
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """A node of one output, whose name is returned; the same node is drawn once."""
+        """Add a node of one output and return its name. Equal nodes are added once."""
         key = (kind, inputs, repr(sorted(attributes.items())))
         if key not in self._known:
             name = self._fresh(f"{kind.lower()}.{len(self.nodes)}")
@@ -75,15 +75,15 @@ class Sheet:
         return self._known[key]
 
     def floats(self, values: object) -> str:
-        """A float32 constant."""
+        """Add a float32 constant and return its name."""
         return self._constant(np.asarray(values, dtype=np.float32), "number")
 
     def integers(self, values: object) -> str:
-        """An int64 constant."""
+        """Add an int64 constant and return its name."""
         return self._constant(np.asarray(values, dtype=np.int64), "index")
 
     def _constant(self, values: NDArray[Any], stem: str) -> str:
-        # Large ones are not worth a comparison: their bytes would be in memory twice.
+        # Large constants are not compared, because their bytes would be in memory twice.
         key = (stem, values.shape, values.tobytes() if values.size <= 64 else len(self.constants))
         if key not in self._known:
             self.size += values.nbytes
@@ -99,47 +99,47 @@ class Sheet:
         return name
 
     def first(self, signal: TwinTensor) -> TwinTensor:
-        """The signal with the samples on its first axis."""
+        """Return the signal with the samples on its first axis."""
         if not signal.last:
             return signal
         turned = self.op("Transpose", signal.name, perm=[1, 0])
         return self.reshape(TwinTensor(turned, (signal.width,)), signal.shape)
 
     def last(self, signal: TwinTensor) -> TwinTensor:
-        """The signal with the samples on its last axis, (width, N)."""
+        """Return the signal with the samples on its last axis, (width, N)."""
         if signal.last:
             return signal
         flat = self.reshape(signal, (signal.width,))
         return TwinTensor(self.op("Transpose", flat.name, perm=[1, 0]), signal.shape, last=True)
 
     def random(self, like: str) -> str:
-        """Standard normal numbers, as many as a tensor has; each call draws its own."""
-        # ONNX's seed is a float32: whole numbers up to 2**24.
+        """Return standard normal numbers in the shape of a tensor. Each call draws its own."""
+        # ONNX's seed is a float32, which has all whole numbers up to 2**24.
         words = f"{self.seed} {len(self.nodes)}".encode()
         seed = int.from_bytes(hashlib.sha256(words).digest()[:3], "little")
         return self.op("RandomNormalLike", like, mean=0.0, scale=1.0, seed=float(seed))
 
     def reshape(self, signal: TwinTensor, shape: Shape) -> TwinTensor:
-        """The same numbers of a sample in another shape; a reshape of a reshape is one."""
+        """Return the numbers of a sample in another shape. A reshape of a reshape becomes one."""
         if signal.last or shape == signal.shape:
             return TwinTensor(signal.name, shape, signal.last)
         raw = self._shaped.get(signal.name, signal)
         if raw.shape == shape:
             return raw
-        # 0 copies the axis of the samples.
+        # In Reshape, 0 keeps the size of an axis: here that of the samples.
         name = self.op("Reshape", raw.name, self.integers([0, *shape]))
         self._shaped[name] = raw
         return TwinTensor(name, shape)
 
     def transpose(self, signal: TwinTensor, order: Shape) -> TwinTensor:
-        """Axes of a sample in another order (samples first)."""
+        """Return a signal with the axes of a sample in another order (samples first)."""
         if order == tuple(range(len(order))):
             return signal
         name = self.op("Transpose", signal.name, perm=[0, *(axis + 1 for axis in order)])
         return TwinTensor(name, tuple(signal.shape[axis] for axis in order))
 
     def cut(self, signal: TwinTensor, starts: Shape, shape: Shape) -> TwinTensor:
-        """The part of a sample of `shape` that begins at `starts` (samples first)."""
+        """Return the part of a sample from `starts` on that has this shape (samples first)."""
         axes = [a for a, size in enumerate(signal.shape) if size != shape[a]]
         if not axes:
             return signal
@@ -151,7 +151,7 @@ class Sheet:
         return TwinTensor(name, shape)
 
     def pad(self, signal: TwinTensor, begin: Shape, end: Shape) -> TwinTensor:
-        """Zeros around a sample (samples first)."""
+        """Return a signal with zeros around each sample (samples first)."""
         if not any(begin) and not any(end):
             return signal
         name = self.op("Pad", signal.name, self.integers([0, *begin, 0, *end]))
@@ -159,13 +159,13 @@ class Sheet:
         return TwinTensor(name, tuple(b + n + e for b, n, e in sizes))
 
     def add(self, a: TwinTensor, b: TwinTensor) -> TwinTensor:
-        """The sum of two signals of one width, in the shape of the first."""
+        """Return the sum of two signals of one width, in the shape of the first."""
         if not (a.last and b.last):
             a, b = self.first(a), self.reshape(self.first(b), a.shape)
         return TwinTensor(self.op("Add", a.name, b.name), a.shape, a.last)
 
     def clip(self, signal: TwinTensor, low: float, high: float) -> TwinTensor:
-        """The signal held between two limits; a clip of a clip is one."""
+        """Return the signal between two limits. A clip of a clip becomes one."""
         raw, least, largest = self._clips.get(signal.name, (signal, -np.inf, np.inf))
         low, high = (float(np.clip(edge, low, high)) for edge in (least, largest))
         if (low, high) == (0.0, np.inf):

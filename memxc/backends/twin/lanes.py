@@ -1,4 +1,4 @@
-"""Lanes as operators: a function of every lane, its inputs gathered or broadcast."""
+"""Lanes stages as operators: a function of every lane, with its inputs gathered or broadcast."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _CALLS = {
 
 
 def draw(sheet: Sheet, stage: Lanes, sources: Sequence[TwinTensor], shape: Shape) -> TwinTensor:
-    """What a Lanes stage puts on its bus, whose samples have `shape`; no limiter yet."""
-    found = pool.draw(sheet, stage, sources[0]) if len(sources) == 1 else None
-    if found is not None:
-        return sheet.reshape(found, shape)
+    """Return the signal of a Lanes stage, in `shape`, before the limiter of its bus."""
+    pooled = pool.draw(sheet, stage, sources[0]) if len(sources) == 1 else None
+    if pooled is not None:
+        return sheet.reshape(pooled, shape)
     inputs = _inputs(sheet, stage, sources, shape)
     tree = expr.parse(stage.expr)
     if expr.is_sigmoid(tree):
@@ -35,13 +35,13 @@ def draw(sheet: Sheet, stage: Lanes, sources: Sequence[TwinTensor], shape: Shape
     else:
         name = _value(sheet, tree, inputs)
     if not expr.fanin(stage.expr):
-        # A constant still has a value for each sample.
+        # A constant has a value for each sample, too, so its shape must come from an input.
         name = sheet.op("Add", sheet.op("Mul", inputs[0].name, sheet.floats(0.0)), name)
     return TwinTensor(name, shape, inputs[0].last)
 
 
 def _value(sheet: Sheet, tree: ast.expr, inputs: Sequence[TwinTensor]) -> str:
-    """The name of the tensor that holds the value of a lane function."""
+    """Return the name of the tensor that holds the value of a lane function."""
     match tree:
         case ast.Constant(value=number):
             return sheet.floats(number)
@@ -65,7 +65,7 @@ def _value(sheet: Sheet, tree: ast.expr, inputs: Sequence[TwinTensor]) -> str:
 
 
 def _is_number(tree: ast.expr) -> bool:
-    """Whether it is a number with a sign or without."""
+    """Return whether it is a number, with or without a sign."""
     return isinstance(tree.operand if isinstance(tree, ast.UnaryOp) else tree, ast.Constant)
 
 
@@ -76,7 +76,10 @@ def _number(tree: ast.expr) -> float:
 def _inputs(
     sheet: Sheet, stage: Lanes, sources: Sequence[TwinTensor], shape: Shape
 ) -> list[TwinTensor]:
-    """x0, x1, ... as tensors that broadcast to the bus; one that is read is as large as it."""
+    """Return x0, x1, ... as tensors that broadcast to the bus.
+
+    At least one input that the function reads has the whole shape of the bus.
+    """
     lines = [
         (source, taps.cut(slice(line, line + 1)).nets().reshape(shape))
         for source, taps in zip(sources, stage.taps, strict=True)
@@ -101,7 +104,7 @@ def _is_plain(source: TwinTensor, nets: Nets) -> bool:
 
 
 def _spread(nets: Nets) -> Nets:
-    """The nets without the axes along which they do not change."""
+    """Return the nets without the axes along which they do not change."""
     for axis in range(nets.ndim):
         first = np.take(nets, [0], axis=axis)
         if (nets == first).all():

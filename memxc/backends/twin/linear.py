@@ -1,4 +1,4 @@
-"""Linear stages: convolutions where kernels slide, else products of gathered taps."""
+"""Linear stages: convolutions for kernels that slide, otherwise products of gathered taps."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
 
 Floats = NDArray[np.float64]
-#: What kernels add: a signal, and the lane of each of its numbers.
+#: A part of a sum: a signal, and the lane of each of its numbers.
 _Piece = tuple[TwinTensor, Nets]
 
 
 def draw(sheet: Sheet, stage: Linear, source: TwinTensor, shape: Shape) -> TwinTensor:
-    """What a Linear stage puts on its bus, whose samples have `shape`; no limiter yet."""
+    """Return the signal of a Linear stage, in `shape`, before the limiter of its bus."""
     total = _sum(sheet, stage.kernels, source, shape)
     if stage.noise:
         total = sheet.add(sheet.first(total), _noise(sheet, stage, source, shape))
@@ -30,16 +30,21 @@ def draw(sheet: Sheet, stage: Linear, source: TwinTensor, shape: Shape) -> TwinT
 
 
 def _noise(sheet: Sheet, stage: Linear, source: TwinTensor, shape: Shape) -> TwinTensor:
-    """What a read adds to each lane and sample: a normal number, its variance a sum of squares."""
+    """Return the read noise of each lane and sample.
+
+    It is a normal number with a variance that is a sum of squares:
+
+        variance = sum over taps of  (sigma * x)^2
+    """
     squared = TwinTensor(sheet.op("Mul", source.name, source.name), source.shape, source.last)
     variance = sheet.first(_sum(sheet, stage.noise, squared, shape))
-    # Rounding may leave a sum of squares below zero.
+    # A sum of squares may come out below zero by rounding.
     sigma = sheet.op("Sqrt", sheet.clip(variance, 0.0, inf).name)
     return TwinTensor(sheet.op("Mul", sigma, sheet.random(sigma)), variance.shape)
 
 
 def _sum(sheet: Sheet, kernels: Sequence[Kernel], source: TwinTensor, shape: Shape) -> TwinTensor:
-    """What kernels add to a bus whose samples have `shape`."""
+    """Return what kernels add to a bus whose samples have `shape`."""
     shift, reading = _shift(kernels, prod(shape))
     pieces, rest = _pieces(sheet, reading, source)
     terms: list[TwinTensor] = []
@@ -54,7 +59,7 @@ def _sum(sheet: Sheet, kernels: Sequence[Kernel], source: TwinTensor, shape: Sha
     if others:
         terms.append(sheet.reshape(matmul.compose(sheet, others, prod(shape)), shape))
     if not terms:
-        # Nothing is read, but there is a value for each sample.
+        # The stage reads nothing, but it has a value for each sample.
         one = gather.take(sheet, source, np.zeros([1] * len(shape), dtype=np.int64))
         terms.append(TwinTensor(sheet.op("Mul", one.name, sheet.floats(0.0)), one.shape))
     total = terms[0]
@@ -67,22 +72,22 @@ def _sum(sheet: Sheet, kernels: Sequence[Kernel], source: TwinTensor, shape: Sha
 
 
 def _shift(kernels: Sequence[Kernel], width: int) -> tuple[Floats, list[Kernel]]:
-    """What kernels of a bias alone add to each lane (width,), and the others."""
+    """Return what kernels without taps add to each lane, (width,), and the other kernels."""
     shift, others = np.zeros(width), []
     for kernel in kernels:
         if kernel.rows:
             others.append(kernel)
         elif kernel.bias is not None:
             lanes = kernel.sinks.nets()
-            each = np.broadcast_to(kernel.bias[:, None, :], lanes.shape)
-            np.add.at(shift, lanes[lanes >= 0], each[lanes >= 0])
+            of_lanes = np.broadcast_to(kernel.bias[:, None, :], lanes.shape)
+            np.add.at(shift, lanes[lanes >= 0], of_lanes[lanes >= 0])
     return shift, others
 
 
 def _pieces(
     sheet: Sheet, kernels: Sequence[Kernel], source: TwinTensor
 ) -> tuple[list[_Piece], list[Kernel]]:
-    """Kernels as products without a gather, and those that need one."""
+    """Return kernels as parts that need no gather of taps, and the kernels that need one."""
     pieces, others = [], []
     for kernel in kernels:
         piece = disjoint_windows.draw(sheet, kernel, source)
@@ -90,11 +95,11 @@ def _pieces(
             others.append(kernel)
         else:
             pieces.append(piece)
-    found, rest = merged(others)
-    for large, own in found:
+    merges, rest = merged(others)
+    for large, kernels_of_it in merges:
         small = smallest(large)
         if conv.worth(small):
             pieces.append(conv.draw(sheet, small, source))
         else:
-            rest += own
+            rest += kernels_of_it
     return pieces, rest

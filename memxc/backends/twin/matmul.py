@@ -1,7 +1,7 @@
-"""Linear stages of any shape: taps gathered, one matrix product a stack, lanes put in order.
+"""Linear stages of any shape: taps are gathered, and each stack is one matrix product.
 
-The samples are on the last axis, so that an index moves a row of them, and every block of a stack
-is a product of its weights with places x samples columns.
+The samples are on the last axis. So an index moves a row of samples, and a block of a stack is the
+product of its weights with a matrix of places x samples columns.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from memxc.backends.twin.graph_builder import Sheet, TwinTensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.windows import DISCARD
 
-#: Contributions to a lane that are added one by one; more are summed by one reduction.
+#: Up to so many contributions to a lane are added one by one; more are summed by a reduction.
 _FEW = 4
 
 
 def block(sheet: Sheet, kernel: Kernel, source: TwinTensor) -> tuple[TwinTensor, Nets]:
-    """What a kernel with taps adds, samples last, and the lane (or DISCARD) of each number."""
+    """Return what a kernel with taps adds, samples last, and the lane or DISCARD of each number."""
     lanes = kernel.sinks.nets().transpose(0, 2, 1)
     weight = kernel.weight().transpose(0, 2, 1)
     taps = gather.rows(sheet, source, kernel.taps.nets().transpose(0, 2, 1))
-    # (groups, rows, places x samples): the samples are the fastest of the last axis.
+    # x: (groups, rows, places x samples), the samples of a place next to each other.
     x = sheet.op("Reshape", taps.name, sheet.integers([kernel.groups, kernel.rows, -1]))
     y = sheet.op("MatMul", sheet.floats(weight), x)
     if kernel.bias is not None:
@@ -35,8 +35,8 @@ def block(sheet: Sheet, kernel: Kernel, source: TwinTensor) -> tuple[TwinTensor,
 
 
 def compose(sheet: Sheet, parts: Sequence[tuple[TwinTensor, Nets]], width: int) -> TwinTensor:
-    """The lanes of a bus, samples last: what all parts add to each."""
-    lanes = np.concatenate([found for _, found in parts])
+    """Return the lanes of a bus, samples last: the sum of all parts."""
+    lanes = np.concatenate([lanes_of_part for _, lanes_of_part in parts])
     names = [signal.name for signal, _ in parts]
     joined = names[0] if len(names) == 1 else sheet.op("Concat", *names, axis=0)
     where = _contributions(lanes, width)
@@ -54,7 +54,7 @@ def compose(sheet: Sheet, parts: Sequence[tuple[TwinTensor, Nets]], width: int) 
 
 
 def _contributions(lanes: Nets, width: int) -> Nets:
-    """Positions (n, width) of what adds to each lane, -1 where a lane has fewer than n."""
+    """Return the positions of what adds to each lane, (n, width); -1 if it has fewer than n."""
     wanted = np.flatnonzero(lanes != DISCARD)
     order = wanted[np.argsort(lanes[wanted], kind="stable")]
     lane = lanes[order]

@@ -1,8 +1,8 @@
 """Kernels that slide over a map in the same way, summed into the weights of convolutions.
 
-Contributions to a lane add, so row parts, channel blocks, (channel, filter) pairs and the phases
-of a transposed convolution with equal places are one convolution: a box of taps around a place, a
-box of lanes at a place. Channels that no weight joins are groups.
+Contributions to a lane add up. So parts of rows, blocks of channels, (channel, filter) pairs and
+the phases of a transposed convolution are one convolution if their places agree: a box of taps and
+a box of lanes around each place. Channels that no weight connects are groups.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from memxc.ir.windows import DISCARD, GROUND, Windows
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-#: Numbers of a merged convolution for one of its blocks' that are still worth it.
+#: A merged convolution may have at most so many times the numbers of its blocks.
 _WASTE = 4
-#: Below so many numbers waste does not matter.
+#: A convolution of fewer numbers than this may waste any share of them.
 _SMALL = 1 << 14
 
 
@@ -34,7 +34,8 @@ _SMALL = 1 << 14
 class Side:
     """One side of a kernel (taps or sinks), in coordinates of its map without the border.
 
-    at: (groups, lines, axes) of the first place. step, count: along each axis behind the first.
+    at: (groups, lines, axes), the coordinates of the lines at the first place.
+    step, count: step and number of places along each axis of space.
     """
 
     map: Box
@@ -44,7 +45,7 @@ class Side:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for sides that slide alike over the same map."""
+        """A key that is equal for sides that slide alike over the same map."""
         nets = self.map.nets
         return (nets.shape, nets.tobytes(), self.step, self.count)
 
@@ -54,8 +55,9 @@ _Member = tuple[Kernel, Side, Side]
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """Groups of as many channels each: (groups, n) channels of the maps, and their weights.
+    """Groups with equal numbers of channels.
 
+    inputs, outputs: (groups, n), their channels of the maps.
     weight: (groups, filters, *lanes, channels, *taps). bias: (groups, filters, *lanes).
     """
 
@@ -67,8 +69,11 @@ class Bundle:
 
 @dataclass(frozen=True)
 class WindowAxis:
-    """One axis of space. Tap i of place p is at first + stride * p + unit * i of the taps' map,
-    lane i at start + move * p + i of the sinks' map; there are `count` places."""
+    """One axis of space, with `count` places.
+
+    Tap i of place p is at first + stride * p + unit * i in the map of the taps. Lane i of place p
+    is at start + move * p + i in the map of the sinks.
+    """
 
     count: int
     first: int
@@ -80,7 +85,7 @@ class WindowAxis:
 
 @dataclass(frozen=True, eq=False)
 class Merged:
-    """Kernels as convolutions over one map, one for each bundle."""
+    """Kernels as convolutions over one map, one convolution for each bundle."""
 
     taps: Box
     sinks: Nets
@@ -89,7 +94,7 @@ class Merged:
 
 
 def merged(kernels: Sequence[Kernel]) -> tuple[list[tuple[Merged, list[Kernel]]], list[Kernel]]:
-    """Convolutions with the kernels that they are, and the kernels that are none."""
+    """Return convolutions, each with the kernels in it, and the kernels that are in none."""
     classes: dict[tuple[object, ...], list[_Member]] = {}
     rest = []
     for kernel in kernels:
@@ -98,27 +103,27 @@ def merged(kernels: Sequence[Kernel]) -> tuple[list[tuple[Merged, list[Kernel]]]
             rest.append(kernel)
         else:
             classes.setdefault((*taps.key, *sinks.key), []).append((kernel, taps, sinks))
-    found = []
+    convolutions = []
     for members in classes.values():
-        made, own = _merge(members), [kernel for kernel, _, _ in members]
-        if made is None:
-            rest += own
+        convolution, kernels_of_it = _merge(members), [kernel for kernel, _, _ in members]
+        if convolution is None:
+            rest += kernels_of_it
         else:
-            found.append((made, own))
-    return found, rest
+            convolutions.append((convolution, kernels_of_it))
+    return convolutions, rest
 
 
 def _side(kernel: Kernel, windows: Windows, border: int) -> Side | None:
-    """A side whose places are a grid along the axes behind the first; or None."""
+    """Return a side, or None if its places are not a grid along the axes of space."""
     origin, group, offset = (part.astype(np.intp) for part in windows.coordinates())
     step, count = [0] * origin.shape[1], [1] * origin.shape[1]
-    cells = origin.reshape(*kernel.grid, -1)
+    origins = origin.reshape(*kernel.grid, -1)
     for axis, size in enumerate(kernel.grid):
         if size == 1:
             continue
-        moved = np.take(cells, 1, axis=axis).reshape(-1, origin.shape[1])[0] - origin[0]
+        moved = np.take(origins, 1, axis=axis).reshape(-1, origin.shape[1])[0] - origin[0]
         along = np.flatnonzero(moved)
-        # Grid axes have to move along axes of the map, in order, so that places are pixels.
+        # The axes of the grid must move along axes of the map, in order: then a place is a pixel.
         if len(along) != 1 or along[0] == 0 or moved[along[0]] < 0 or any(step[along[0] :]):
             return None
         step[along[0]], count[along[0]] = int(moved[along[0]]), size
@@ -135,7 +140,7 @@ def _side(kernel: Kernel, windows: Windows, border: int) -> Side | None:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Rows and columns of a stack that weights join, in coordinates of their maps."""
+    """Rows and columns of a stack that weights connect, in coordinates of their maps."""
 
     taps: Indices  # (groups, rows, axes)
     sinks: Indices  # (groups, columns, axes)
@@ -167,7 +172,7 @@ def _merge(members: Sequence[_Member]) -> Merged | None:
 
 
 def _blocks(kernel: Kernel, taps: Side, sinks: Side) -> Iterator[_Block]:
-    """A kernel taken apart where no weight joins its channels (it may be block-diagonal)."""
+    """Yield the parts of a kernel that no weight connects. A kernel may be block-diagonal."""
     weight, bias = kernel.weight(), kernel.bias
     rows, row = np.unique(taps.at[0, :, 0], return_inverse=True)
     columns, column = np.unique(sinks.at[0, :, 0], return_inverse=True)
@@ -184,7 +189,7 @@ def _blocks(kernel: Kernel, taps: Side, sinks: Side) -> Iterator[_Block]:
 def _components(
     a: Indices, b: Indices, count_a: int, count_b: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Labels of two kinds of nodes joined by edges a[i] - b[i]."""
+    """Return the labels of nodes a and of nodes b that the edges a[i] - b[i] connect."""
     total = count_a + count_b
     graph = coo_array((np.ones(len(a)), (a, b + count_a)), shape=(total, total))
     label = connected_components(graph, directed=False)[1]
@@ -192,7 +197,7 @@ def _components(
 
 
 def _extent(points: Sequence[Indices]) -> tuple[list[int], list[int], list[int]]:
-    """Least coordinate, common step and number of steps along each axis of space."""
+    """Return the smallest coordinate, the common step and the steps along each axis of space."""
     low, unit, size = [], [], []
     for axis in range(1, points[0].shape[-1]):
         along = np.unique(np.concatenate([part[..., axis].reshape(-1) for part in points]))
@@ -205,21 +210,21 @@ def _extent(points: Sequence[Indices]) -> tuple[list[int], list[int], list[int]]
 
 
 def _groups(blocks: Sequence[_Block], inputs: int, outputs: int) -> list[tuple[Indices, Indices]]:
-    """Channels (groups, n) of both maps that weights join, those of equal sizes together."""
+    """Return the channels of both maps that weights connect, (groups, n) for each size."""
     edges = []
     for block in blocks:
-        # A filter without weights hangs on any channel.
+        # A filter without weights may be in any group.
         taps = block.taps[..., 0] if block.taps.shape[1] else np.zeros_like(block.sinks[:, :1, 0])
         sinks = block.sinks[..., 0]
         stars = (taps, sinks[:, :1]), (taps[:, :1], sinks)
         edges += [np.stack(np.broadcast_arrays(*star), axis=-1).reshape(-1, 2) for star in stars]
     joined = np.unique(np.concatenate(edges), axis=0)
     a, b = _components(joined[:, 0], joined[:, 1], inputs, outputs)
-    found: dict[tuple[int, int], list[tuple[Indices, Indices]]] = {}
+    by_size: dict[tuple[int, int], list[tuple[Indices, Indices]]] = {}
     for label in dict.fromkeys(b[np.unique(joined[:, 1])].tolist()):
         pair = np.flatnonzero(a == label), np.flatnonzero(b == label)
-        found.setdefault((len(pair[0]), len(pair[1])), []).append(pair)
-    return [(np.stack([i for i, _ in p]), np.stack([o for _, o in p])) for p in found.values()]
+        by_size.setdefault((len(pair[0]), len(pair[1])), []).append(pair)
+    return [(np.stack([i for i, _ in p]), np.stack([o for _, o in p])) for p in by_size.values()]
 
 
 def _bundle(
@@ -229,6 +234,7 @@ def _bundle(
     taps: tuple[Sequence[int], Sequence[int], Sequence[int]],
     sinks: tuple[Sequence[int], Sequence[int]],
 ) -> Bundle:
+    """Return a bundle of groups. taps: first, unit, size; sinks: start, lanes of each axis."""
     (first, unit, size), (start, lanes) = taps, sinks
     row_shape, column_shape = (inputs.shape[1], *size), (*outputs.shape, *lanes)
     weight = np.zeros((prod(column_shape), prod(row_shape)))
@@ -237,25 +243,25 @@ def _bundle(
     group_of, place_in, place_out = _places(inputs, outputs, channels)
     for block in blocks:
         group = group_of[block.sinks[:, 0, 0]]
-        mine = np.flatnonzero(group >= 0)
-        t, s = block.taps[mine], block.sinks[mine]
+        of_bundle = np.flatnonzero(group >= 0)
+        t, s = block.taps[of_bundle], block.sinks[of_bundle]
         at = (t[..., 1:] - first) // unit
         row = np.ravel_multi_index((place_in[t[..., 0]], *np.moveaxis(at, -1, 0)), row_shape)
         at = s[..., 1:] - start
         column = np.ravel_multi_index(
-            (np.broadcast_to(group[mine, None], s.shape[:2]), place_out[s[..., 0]],
+            (np.broadcast_to(group[of_bundle, None], s.shape[:2]), place_out[s[..., 0]],
              *np.moveaxis(at, -1, 0)), column_shape,
         )  # fmt: skip
-        np.add.at(weight, (column[:, None, :], row[:, :, None]), block.weight[mine])
+        np.add.at(weight, (column[:, None, :], row[:, :, None]), block.weight[of_bundle])
         if block.bias is not None:
-            np.add.at(bias, column, block.bias[mine])
+            np.add.at(bias, column, block.bias[of_bundle])
     return Bundle(
         inputs, outputs, weight.reshape(*column_shape, *row_shape), bias.reshape(column_shape)
     )
 
 
 def _places(inputs: Indices, outputs: Indices, channels: int) -> tuple[Indices, Indices, Indices]:
-    """The group of an output channel (-1: none of these), and where a channel is in its group."""
+    """Return the group of each output channel (-1: none), and the channels' places in it."""
     group_of = np.full(channels, -1)
     place_in, place_out = np.zeros(inputs.max() + 1, dtype=np.intp), np.zeros_like(group_of)
     group_of[outputs] = np.arange(len(outputs))[:, None]

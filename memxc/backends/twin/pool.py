@@ -1,4 +1,4 @@
-"""The largest (or least) of a window's lanes: MaxPool over a lattice, else a reduction."""
+"""The largest or smallest lane of a window: a MaxPool if windows form a lattice."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from memxc.ir import expr
 from memxc.ir.stages import Lanes
 from memxc.ir.windows import Ints, Windows
 
-#: ONNX Runtime pools over so many axes of space at most.
+#: onnxruntime pools over at most so many axes of space.
 _MOST_AXES = 3
 
 
 def draw(sheet: Sheet, stage: Lanes, source: TwinTensor) -> TwinTensor | None:
-    """The extremum of the windows of a stage of one source; None where it is another function."""
+    """Return the extremum of each window of a stage, or None if its function is another one."""
     taps = stage.taps[0]
     kind = _extremum(stage.expr, taps.lines)
     if kind is None:
@@ -27,13 +27,13 @@ def draw(sheet: Sheet, stage: Lanes, source: TwinTensor) -> TwinTensor | None:
     if pooled is not None:
         return pooled
     nets = taps.nets()
-    found = gather.take(sheet, source, nets.reshape(-1, taps.lines))
-    name = sheet.op(f"Reduce{kind}", found.name, axes=[2], keepdims=0)
+    windows = gather.take(sheet, source, nets.reshape(-1, taps.lines))
+    name = sheet.op(f"Reduce{kind}", windows.name, axes=[2], keepdims=0)
     return TwinTensor(name, (len(nets) * taps.places,))
 
 
 def _extremum(text: str, lines: int) -> str | None:
-    """Max or Min where a function is that of all lines of its window and nothing else."""
+    """Return Max or Min if a function is that of all lines of its window, else None."""
     tree = expr.parse(text)
     calls = [part for part in ast.walk(tree) if isinstance(part, ast.Call)]
     words = {part.func.id for part in calls if isinstance(part.func, ast.Name)}
@@ -46,6 +46,7 @@ def _extremum(text: str, lines: int) -> str | None:
 
 
 def _pooled(sheet: Sheet, taps: Windows, source: TwinTensor) -> TwinTensor | None:
+    """Return a MaxPool, or None if the windows are not those of one."""
     origin, group, offset = taps.coordinates()
     maps, space = taps.frame.shape[0], taps.frame.ndim - 1
     still = np.zeros((maps, space + 1), dtype=np.int32)
@@ -70,12 +71,12 @@ def _pooled(sheet: Sheet, taps: Windows, source: TwinTensor) -> TwinTensor | Non
         )
     ]
     extra = [max(0, e) for e in end]
-    made = [
+    reached = [
         (z + b + e - (k - 1) * d - 1) // s + 1
         for z, b, e, k, d, s in zip(size, begin, extra, kernel, dilation, stride, strict=True)
     ]
     fits = all(0 <= b < k and e < k for b, e, k in zip(begin, extra, kernel, strict=True))
-    if made != count or not fits or not _repeats(taps, at, size):
+    if reached != count or not fits or not _repeats(taps, at, size):
         return None
     name = sheet.op(
         "MaxPool", sheet.reshape(source, (maps, *size)).name, kernel_shape=kernel, strides=stride,
@@ -85,7 +86,7 @@ def _pooled(sheet: Sheet, taps: Windows, source: TwinTensor) -> TwinTensor | Non
 
 
 def _lattice(coordinates: Ints) -> tuple[list[int], list[int], list[int]] | None:
-    """Firsts, steps and counts per axis of points that are a row-major lattice; or None."""
+    """Return the first, step and count of each axis of points in a row-major lattice, or None."""
     firsts, steps, counts = [], [], []
     for along in coordinates.T:
         values = np.unique(along)
@@ -100,18 +101,21 @@ def _lattice(coordinates: Ints) -> tuple[list[int], list[int], list[int]] | None
 
 
 def _plain(frame: Ints, shape: Shape) -> list[int] | None:
-    """Where in the frame, which has a border, the bus itself begins along each axis of space."""
+    """Return where the bus begins in a frame with a border, along each axis of space, or None."""
     wanted = np.arange(prod(shape)).reshape(shape)
     for at in np.argwhere(frame == 0):
         inner = frame[tuple(slice(a, a + n) for a, n in zip(at, shape, strict=True))]
-        # A frame ends where the last window does.
+        # A frame ends with the last window, so it may hold only a part of the bus.
         if np.array_equal(inner, wanted[tuple(slice(0, n) for n in inner.shape)]):
             return [int(a) for a in at[1:]]
     return None
 
 
 def _repeats(taps: Windows, at: list[int], size: Shape) -> bool:
-    """Whether every tap in the border repeats a tap of its own window inside it."""
+    """Return whether every tap in the border repeats a tap inside the map, of the same window.
+
+    Then the border changes no maximum, and MaxPool, which pads with -infinity, gives the same.
+    """
     if not (taps.frame[1:] - taps.frame[:-1] == prod(size)).all():
         return False
     origin, _, offset = taps.coordinates()

@@ -1,4 +1,11 @@
-"""Merged kernels made as small as they can be: patches that repeat one kernel are undone."""
+"""Undoing patches: if all outputs of a patch have one kernel, it becomes an ordinary convolution.
+
+patch of two outputs        the same kernel [a b c] at each place
+  x0  a  .
+  x1  b  a                       y[p] = a x[p] + b x[p+1] + c x[p+2]
+  x2  c  b
+  x3  .  c
+"""
 
 from __future__ import annotations
 
@@ -10,15 +17,15 @@ from numpy.typing import NDArray
 from memxc.backends.twin.merge import Bundle, Merged, WindowAxis
 
 Floats = NDArray[np.float64]
-#: Weights that differ by less, relative to the largest, are the same device twice.
+#: Weights are equal if they differ by less than this, relative to the largest.
 _SAME = 1e-9
 
 
 def smallest(merged: Merged) -> Merged:
-    """The same convolutions with the fewest lanes a place and the smallest box of taps.
+    """Return the same convolutions with the fewest lanes a place and the smallest box of taps.
 
-    Without wires and draws every output of a patch has the same kernel, a stride further on; then
-    the patch is as many places of that kernel.
+    Without wires and variation, all outputs of a patch have the same kernel, each a stride further
+    on. Then the patch is replaced by as many places of that kernel.
     """
     for axis in range(len(merged.axes)):
         merged = _cropped(_single(merged, axis), axis)
@@ -26,7 +33,7 @@ def smallest(merged: Merged) -> Merged:
 
 
 def _single(merged: Merged, axis: int) -> Merged:
-    """One lane a place along an axis, if the lanes of a patch have equal kernels."""
+    """Return one lane a place along an axis, if the lanes of a patch have equal kernels."""
     along = merged.axes[axis]
     space = len(merged.axes)
     lanes, taps = (
@@ -37,20 +44,20 @@ def _single(merged: Merged, axis: int) -> Merged:
         size = taps - (lanes - 1) * shift
         if all(_repeats(bundle, axis, space, shift, size) for bundle in merged.bundles):
             room = merged.sinks.shape[1 + axis] - along.start
-            made = replace(
+            unpatched = replace(
                 along,
                 count=max(1, min(along.count * lanes, room)),
                 stride=shift * along.unit,
                 move=1,
             )
             bundles = (_one(bundle, axis, space, slice(0, size)) for bundle in merged.bundles)
-            axes = (*merged.axes[:axis], made, *merged.axes[axis + 1 :])
+            axes = (*merged.axes[:axis], unpatched, *merged.axes[axis + 1 :])
             return replace(merged, axes=axes, bundles=tuple(bundles))
     return merged
 
 
 def _shifts(along: WindowAxis, lanes: int, taps: int) -> range:
-    """Steps, in taps, from a lane of a patch to the next that may be its stride."""
+    """Return the steps, in taps, by which a lane of a patch may follow the lane before it."""
     if lanes == 1:
         return range(0)
     if along.count == 1:
@@ -61,6 +68,7 @@ def _shifts(along: WindowAxis, lanes: int, taps: int) -> range:
 
 
 def _repeats(bundle: Bundle, axis: int, space: int, shift: int, size: int) -> bool:
+    """Return whether each lane has the kernel of the first lane, `shift` taps further on."""
     weight = np.moveaxis(bundle.weight, (2 + axis, axis - space), (0, -1))
     bias = np.moveaxis(bundle.bias, 2 + axis, 0)
     wanted = np.zeros_like(weight)
@@ -71,20 +79,24 @@ def _repeats(bundle: Bundle, axis: int, space: int, shift: int, size: int) -> bo
 
 
 def _one(bundle: Bundle, axis: int, space: int, taps: slice) -> Bundle:
-    """The first lane and some of the taps along an axis."""
+    """Return the first lane and some of the taps along an axis."""
     weight = np.take(bundle.weight, [0], axis=2 + axis)
     bias = np.take(bundle.bias, [0], axis=2 + axis)
     return replace(_some(replace(bundle, weight=weight), axis, space, taps), bias=bias)
 
 
 def _some(bundle: Bundle, axis: int, space: int, taps: slice) -> Bundle:
+    """Return a bundle with some of the taps along an axis."""
     cut = [slice(None)] * bundle.weight.ndim
     cut[axis - space] = taps
     return replace(bundle, weight=bundle.weight[tuple(cut)])
 
 
 def _cropped(merged: Merged, axis: int) -> Merged:
-    """Without taps that have no weight anywhere, around the others or (dilation) between them."""
+    """Return it without taps that have no weight anywhere.
+
+    These are around the other taps, or between them if the kernel is dilated.
+    """
     along, space = merged.axes[axis], len(merged.axes)
     moved = [np.moveaxis(bundle.weight, axis - space, 0) for bundle in merged.bundles]
     used = np.flatnonzero(
@@ -93,7 +105,7 @@ def _cropped(merged: Merged, axis: int) -> Merged:
     used = used if len(used) else np.zeros(1, dtype=np.intp)
     step = max(1, int(np.gcd.reduce(used - used[0])))
     taps = slice(int(used[0]), int(used[-1]) + 1, step)
-    made = replace(along, first=along.first + along.unit * taps.start, unit=along.unit * step)
-    axes = (*merged.axes[:axis], made, *merged.axes[axis + 1 :])
+    cropped = replace(along, first=along.first + along.unit * taps.start, unit=along.unit * step)
+    axes = (*merged.axes[:axis], cropped, *merged.axes[axis + 1 :])
     bundles = tuple(_some(bundle, axis, space, taps) for bundle in merged.bundles)
     return replace(merged, axes=axes, bundles=bundles)
