@@ -502,7 +502,7 @@ def test_a_report_alone_has_nothing_to_show(memxc, model, out, tmp_path):
     for at in ("design", "deck"):
         done = memxc("show", alone, "--at", at)
         assert done.code == 3
-        assert "holds a report and no design" in done.err
+        assert "has a report and no design" in done.err
         assert "without --report-only" in done.err
     (alone / "manifest.json").unlink()
     assert "not an output folder of memxc" in memxc("show", alone).err

@@ -85,8 +85,8 @@ def test_text_names_settings_quantities_and_stages(memxc, folders):
         ("crossbars=0", 0, ""),
         ("latency=0%", 1, "over budget: latency"),
         ("latency=1s", 0, ""),
-        ("latency=100%,memristors=0", 1, "where 100 % more is allowed"),
-        ("loss=0.5", 1, "over budget: loss was not measured in both"),
+        ("latency=100%,memristors=0", 1, ", and 100 % more is allowed"),
+        ("loss=0.5", 1, "over budget: loss was not measured in both folders"),
     ],
 )
 def test_budget_is_what_b_may_have_more(memxc, folders, budget, code, words):

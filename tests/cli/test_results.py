@@ -65,7 +65,7 @@ def test_a_second_simulate_waits_for_the_first(out, data):
         assert second.poll() is None
         assert not (out / "simulate").exists()
         second.kill()
-    assert said == f"another memxc is at work in {out}: waiting for it\n"
+    assert said == f"another memxc uses {out}: waiting for it\n"
 
 
 def test_a_lock_ends_with_its_process(out):

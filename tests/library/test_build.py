@@ -155,7 +155,7 @@ def test_budgets(build):
     crossbars = build.report.resources.total.crossbars
     assert build.over({"crossbars": crossbars, "power": 1.0}) == []
     assert build.over({"crossbars": crossbars - 1, "loss": 1.0}) == [
-        f"over budget: crossbars {crossbars} where {crossbars - 1} is allowed"
+        f"over budget: crossbars is {crossbars}, and {crossbars - 1} is allowed"
     ]
 
 
@@ -222,7 +222,7 @@ def test_a_report_alone_has_no_circuit(model, inputs):
     assert build.ok
     assert build.report.fidelity.passed is None
     for call in (build.lvs, build.verify, build.twin, lambda: build.predict(inputs[0])):
-        assert "holds a report and no design" in faults(call)[0][2]
+        assert "has a report and no design" in faults(call)[0][2]
 
 
 def test_a_failed_comparison_shows(build):
