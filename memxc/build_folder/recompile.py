@@ -22,8 +22,8 @@ def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
     """A function that compiles DIR/model.onnx as DIR was compiled, for another target.
 
     None if DIR has no copy of the model. The function raises MemxcError (usage) if the model,
-    options and samples in DIR do not give DIR's own design again. `programmer` itself raises MemxcError
-    (bad-design) if the manifest of DIR has wrong options.
+    options and samples in DIR do not give DIR's own design again. `programmer` itself raises
+    MemxcError (bad-design) if the manifest of DIR has wrong options.
     """
     model = loaded.model
     if model is None:

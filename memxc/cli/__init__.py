@@ -1,9 +1,12 @@
-"""The command line: parse, call, print. One file a command, found by discovery; only click user."""
+"""The command line: each command parses, calls the library, and prints.
+
+Each command is a file, found by its name. No other room imports click.
+"""
 
 from __future__ import annotations
 
-# Python's own part of `signal`: a signal is heard from here on, and `signal` takes a third of the
-# time that it takes Python to start.
+# This is the C part of `signal`. From here on signals are noticed. Importing `signal` itself takes a
+# third of the time that Python takes to start.
 import _signal  # type: ignore[import-not-found]
 import os
 

@@ -28,8 +28,8 @@ Samples: TypeAlias = (
 )
 
 #: There is a warning if more than this share of the values is clipped. Limiters are above all
-#: values of the calibration, so in a whole data set a few values in a thousand may be clipped, which does
-#: not change the score.
+#: values of the calibration, so in a whole data set a few values in a thousand may be clipped,
+#: which does not change the score.
 _SHARE = 1e-3
 #: There is also a warning if any value is this many times beyond the limit. Such a value is not a
 #: slightly brighter picture. The data have other units, or a number that stands for "missing".

@@ -262,6 +262,6 @@ def test_lvs_names_a_cell_of_the_users_own(memxc, out):
     named = {"file": "cells/periphery.cir", "line": line, "name": "limiter"}
     assert found.json["user_cells"] == [named]
     said = memxc("lvs", out).out
-    assert f"cells/periphery.cir:{line}: limiter is your own: not read, memxc verify" in said
-    assert "are the design, but for 1 cell of your own.\nNext: memxc verify " in said
+    assert f"cells/periphery.cir:{line}: limiter is your own cell: lvs does not check" in said
+    assert "agree with the design, except for 1 cell of your own.\nNext: memxc verify " in said
     assert memxc("verify", out).code == 1

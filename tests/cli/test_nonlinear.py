@@ -109,7 +109,8 @@ def test_another_law_of_the_cell_is_the_users_own(memxc, out):
     assert done.code == 0
     assert [cell["name"] for cell in done.json["user_cells"]] == ["memristor"]
     assert (
-        "memristor is your own: not read, memxc verify simulates it alone" in memxc("lvs", out).out
+        "memristor is your own cell: lvs does not check it, and memxc verify simulates it alone"
+        in memxc("lvs", out).out
     )
     done = memxc("verify", out, "--count", "1", "--json")
     assert done.code == 1
