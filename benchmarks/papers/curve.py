@@ -3,7 +3,8 @@
     python benchmarks/papers/curve.py --cifar10 PATH [--out docs/pictures/separated]
 
 Writes OUT.json and OUT.svg. The fit uses training pictures, and the accuracy is over all test
-pictures, with onnxruntime. The picture also has trained networks. Needs matplotlib (the extra `plot`).
+pictures, with onnxruntime. The picture also has trained networks. It needs matplotlib (the extra
+`plot`).
 """
 
 from __future__ import annotations
