@@ -46,7 +46,7 @@ class Tile(DesignPass):
 
 def _tiled(stage: Linear, ctx: Context) -> Linear:
     rows, columns = ctx.lines(stage.name)
-    if rows < 2 or columns < 1:
+    if rows < 2:
         raise fail(
             "does-not-fit",
             stage.name,

@@ -55,6 +55,32 @@ def test_every_row_is_a_card_of_the_netlist(turned, tmp_path):
         assert re.search(rf"^\.subckt {row['subckt']}\b", text, re.M)
 
 
+@pytest.mark.parametrize("mode", TURNED)
+def test_a_first_word_line_may_be_an_inverse(mode, tmp_path):
+    """Word lines from the last to the first: the last is the inverse of an input or of the bias."""
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.normal(size=(2, 2, 1, 1)), "b": rng.normal(size=2)}
+    shapes = {"x": (1, 2, 1, 3), "y": (1, 2, 1, 3), "w": (2, 2, 1, 1), "b": (2,)}
+    nodes = (Node("conv", "Conv", ("x", "w", "b"), ("y",)),)
+    made = lower(Graph("net", ("x",), ("y",), nodes, shapes, weights, 17))
+    # Two inputs and their inverses fill the word lines, so the bias has a crossbar of its own.
+    x = {"x": rng.uniform(-1, 1, (2, 2, 1, 3))}
+    ctx = Context(target.load("hfox-128").with_tile(4, 4), x, signed="inverted-inputs")
+    for change in parse(f"calibrate,schedule{{mode={mode}}},partition{{policy=none}},tile,program"):
+        made = change.run(made, ctx).ir
+    (stage,) = made.arrays
+    turned = tuple(
+        replace(c, cell=c.cell[::-1], line=c.line[::-1], sign=c.sign[::-1]) for c in stage.crossbars
+    )
+    made = made.with_stages([replace(stage, crossbars=turned)])
+    netlist.write(made, tmp_path / "netlist", "net")
+    placed = [w for w in cards(tmp_path / "netlist").values() if w[-1].startswith("xb")]
+    found = [row["first_row_net"] for row in rows(tables.mapping(made, "cir"))]
+    assert found == [words[0] for words in placed]
+    assert {net[0] for net in found} == {"i", "v"}
+    assert "vbiasn0" in found
+
+
 def test_as_many_rows_as_the_report_counts(turned):
     found = rows(tables.mapping(turned, "cir"))
     total = resources.total(resources.measure(turned, 1e-6, lambda stage: (32, 16)))

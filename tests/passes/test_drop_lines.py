@@ -68,6 +68,7 @@ def test_lanes_without_a_bias_stay_driven(convolution):
         done = DropLines().run(design, CTX).ir
         driven = np.concatenate([k.sinks.nets().ravel() for k in done.stages[0].kernels])
         assert set(driven.tolist()) == set(range(4 * 35))
+        assert set(rows(done)) == {1}
         assert same(done, zeros)
 
 

@@ -158,6 +158,7 @@ def test_a_chain_folds_to_its_end():
     ("op", "inputs"),
     [
         ("Div", "c a"),
+        ("Div", "C a"),
         ("Add", "a row"),
         ("Mul", "a pixel"),
         ("Add", "a a"),
@@ -165,7 +166,8 @@ def test_a_chain_folds_to_its_end():
     ],
 )
 def test_what_is_not_one_number_a_channel_stays(op, inputs):
-    constants = {**CHANNELS, **weights(row=(4,), pixel=(4, 1), batch=(2, 1, 1, 1))}
+    """A constant's name may stand before or after the signal's in the alphabet."""
+    constants = {**CHANNELS, **weights(C=(6, 1, 1), row=(4,), pixel=(4, 1), batch=(2, 1, 1, 1))}
     check(network([node("Conv", "x w", "a"), node(op, inputs, "y")], constants), f"Conv {op}")
 
 

@@ -67,6 +67,7 @@ def test_no_layout_takes_fewer(convolution, net, tile):
     placed = sum(k.groups * k.places for k in done)
     layout = plan_layout(kernel, "packed", lines)
     assert placed == cheapest(kernel, lines)
+    assert plan_layout(kernel, "none", lines).crossbars == count([kernel], lines)
     # A block of zeros alone would not be built.
     assert placed <= layout.crossbars
     assert layout.rows <= lines[0]
@@ -79,3 +80,26 @@ def test_it_says_what_it_chose(convolution):
     assert plan_layout(kernel, "packed", (128, 64)) == Layout(
         kind="2D", patch=(2, 2), channels=1, filters=1, groups=8, rows=128, columns=32, crossbars=2
     )
+
+
+def test_of_equal_layouts_the_one_with_fewer_devices_is_taken(convolution):
+    # 2 x 2 taps on a 3 x 4 map: 2 x 3 places. Two crossbars hold 1 x 3 places each (8 inputs, 3
+    # outputs), or 2 x 2 and 2 x 1 (9 inputs, 4 outputs).
+    (kernel,) = convolution(1, 1, 3, 4, k=2, pad=0, bias=False).stages[0].kernels
+    layout = plan_layout(kernel, "packed", (12, 4))
+    assert (layout.patch, layout.rows, layout.columns, layout.crossbars) == ((1, 3), 8, 3, 2)
+
+
+def test_a_patch_that_saves_nothing_is_not_made(convolution):
+    # 9 taps fill the word lines, so each of the 18 x 16 places takes a crossbar either way.
+    (kernel,) = convolution(1, 1, 20, 18, pad=0, bias=False).stages[0].kernels
+    layout = plan_layout(kernel, "packed", (9, 4))
+    assert (layout.patch, layout.crossbars) == ((), 288)
+
+
+def test_empty_corners_of_blocks_side_by_side_are_not_built(convolution):
+    # Two groups of 4 inputs and 3 outputs on one kernel of 8 x 6: only two of four tiles are used.
+    (kernel,) = convolution(2, 6, 4, 5, k=2, pad=0, groups=2, bias=False).stages[0].kernels
+    (joined,) = subimage.join_groups(kernel, 2)
+    assert (joined.rows, joined.columns) == (8, 6)
+    assert count([joined], (4, 3)) == 2 * joined.places

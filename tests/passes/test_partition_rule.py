@@ -67,23 +67,26 @@ def test_2d_kernels_take_a_crossbar_a_channel(convolution, tile, crossbars):
 
 
 @pytest.mark.parametrize(
-    ("channels", "filters", "tile", "pixels", "parts"),
+    ("channels", "filters", "tile", "pixels", "parts", "lines"),
     [
-        (16, 16, 128, 4, 1),  # 64 outputs of 16 filters: 4 pixels, 64 of 128 rows
-        (48, 6, 128, 2, 1),  # the rows allow two, the columns ten
-        (64, 64, 128, 1, 1),
-        (64, 64, 256, 2, 1),
-        (150, 7, 128, 1, 2),  # two row parts
-        (20, 200, 128, 1, 4),  # four column parts
-        (150, 200, 128, 1, 8),
+        (16, 16, 128, 4, 1, (64, 64)),  # 64 outputs of 16 filters: 4 pixels, 64 of 128 rows
+        (48, 6, 128, 2, 1, (96, 12)),  # the rows allow two, the columns ten
+        (64, 64, 128, 1, 1, (64, 64)),
+        (64, 64, 256, 2, 1, (128, 128)),
+        (150, 7, 128, 1, 2, (128, 7)),  # two row parts
+        (20, 200, 128, 1, 4, (20, 64)),  # four column parts
+        (150, 200, 128, 1, 8, (128, 64)),
     ],
 )
-def test_1d_kernels_have_pixels_side_by_side(convolution, channels, filters, tile, pixels, parts):
+def test_1d_kernels_have_pixels_side_by_side(
+    convolution, channels, filters, tile, pixels, parts, lines
+):
     design = convolution(channels, filters, 9, 13, k=1, pad=0, bias=False)
     wanted = -(-9 * 13 // pixels) * parts
     assert built(design, context(tile), "paper") == {"conv": wanted}
     (layout,) = paper_rule.layouts(design, "paper", context(tile))
     assert (layout.kind, layout.patch, layout.crossbars) == ("1D", (pixels,), wanted)
+    assert (layout.rows, layout.columns) == lines
 
 
 @pytest.mark.parametrize(("filters", "kind"), [(1, "2D"), (4, "3D")])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from memxc import passes, target
+from memxc.analysis import separable
 from memxc.errors import MemxcError
 from memxc.evaluation import evaluate
 from memxc.evaluation.samples import Samples
@@ -134,6 +135,25 @@ def test_activations_say_more_than_weights(seed):
     changed = Separate().run(graph, context(images(60, 6, seed=seed))).ir
     fresh = images(40, 6, seed=seed + 50)
     assert error(graph, changed, fresh) < error(graph, plain, fresh) / 1.5
+
+
+def test_a_kernel_a_thousandth_as_large_is_fitted_alike():
+    weight, x = near_low_rank(6, 4, (3, 2), 0), images(20, 4)
+    one, small = (
+        answers(Separate().run(network([(share * weight, None, {})]), context(x)).ir, x)
+        for share in (1.0, 1e-3)
+    )
+    assert np.abs(1e3 * small - one).max() < 1e-9 * np.abs(one).max()
+
+
+def test_a_system_with_too_many_unknowns_is_not_solved(monkeypatch):
+    """Depthwise kernels of 3 channels, rank 2 and 6 taps are 36 unknowns."""
+    graph, x = network([(near_low_rank(6, 3, (3, 2), 0), None, {})]), images(20, 3)
+    missed = []
+    for most in (36, 35):
+        monkeypatch.setattr(separable, "_MOST", most)
+        missed.append(error(graph, Separate(rank=2).run(graph, context(x)).ir, x))
+    assert missed[0] < 0.9 * missed[1]
 
 
 def test_later_layers_make_up_for_earlier_ones():

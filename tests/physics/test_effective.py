@@ -13,6 +13,7 @@ from memxc.compiler.run import compile_model
 from memxc.evaluation import evaluate
 from memxc.ir.stages import Array, Linear
 from memxc.ir.windows import DISCARD, ints
+from memxc.physics.network import effective as effective_module
 from memxc.physics.network.effective import effective
 
 GAINS = [float("inf"), 300.0]
@@ -57,6 +58,11 @@ def test_amplifiers_that_differ_by_a_little(design, gain, part):
         for stage in design.stages
     ]
     assert apart(with_gain(design.with_stages(stages), gain), pictures(5, 2, 3, 4)) < 1e-9
+
+
+def test_blocks_of_a_stack_one_by_one(design, monkeypatch):
+    monkeypatch.setattr(effective_module, "_HELD", 1)
+    assert apart(design, pictures(5, 2, 3, 4)) < 1e-9
 
 
 def test_weights_are_stored_once_where_places_are_alike(design):

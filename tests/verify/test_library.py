@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memxc import engines
+from memxc import engines, netlist_reader
+from memxc.errors import MemxcError
 from memxc.physics.network import nodal
-from memxc.verify.library import wired
+from memxc.verify.library import Library, wired
 
 ROWS, COLUMNS = 9, 6
 
@@ -57,3 +58,23 @@ def test_segments_without_a_device_between_them_are_one_resistor():
             ".ends xb0",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("device", "fault"),
+    [
+        ("R1_2 w1 c2 4e3", None),
+        ("R1_2 w1 c2 0", "r1_2 w1 c2 0 is not one of 2 x 3"),
+        ("R2_0 w1 c0 4e3", "r2_0 w1 c0 4e3 is not one of 2 x 3"),
+        ("R1_3 w1 c2 4e3", "r1_3 w1 c2 4e3 is not one of 2 x 3"),
+    ],
+)
+def test_the_conductances_of_a_definition(tmp_path, device, fault):
+    cells = [".subckt xb0 w0 w1 c0 c1 c2", "R0_1 w0 c1 1e3", device, ".ends xb0", ""]
+    (tmp_path / "net.cir").write_text("\n".join(["* title", *cells]))
+    library = Library.of(netlist_reader.read(tmp_path / "net.cir"))
+    if fault is None:
+        assert library.conductance("xb0", (2, 3)).tolist() == [[0, 1e-3, 0], [0, 0, 2.5e-4]]
+    else:
+        with pytest.raises(MemxcError, match=fault):
+            library.conductance("xb0", (2, 3))

@@ -291,6 +291,14 @@ def test_each_clip_has_its_limiter_simulated_once(tmp_path):
     assert (last.limiters, last.ok) == ((), True)
 
 
+@pytest.mark.parametrize(("swing", "reach"), [("1.0", 1.0), ("0.4", 0.5)])
+def test_a_limiter_is_swept_to_the_swing_and_to_two_clips(tmp_path, swing, reach):
+    design, chosen, wanted = _compiled(tmp_path)
+    chosen, plan = chosen.with_set(f"amplifier.swing_v={swing}"), verify.Plan(stage="mean")
+    (limiter,) = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, plan).limiters
+    assert (limiter.clip_v, limiter.range_v) == (0.25, reach)
+
+
 def test_ideal_has_no_limiter_to_simulate(tmp_path):
     design, chosen, wanted = _compiled(tmp_path, name="ideal")
     found = verify.verify(design, chosen, tmp_path, {"x": X}, wanted, verify.Plan())
