@@ -42,7 +42,7 @@ def command(folder: Path, sample: int) -> int:
             raise fail("usage", str(folder), what, "rename the folder")
         count = len(next(iter(loaded.samples.values())))
         if sample > count:
-            raise fail("usage", f"--sample {sample}", f"{folder} holds {count} samples")
+            raise fail("usage", f"--sample {sample}", f"{folder} has only {count} samples")
         inputs = [values[sample - 1] for values in loaded.samples.values()]
         for line in bench.bench(loaded.design, inputs, str(top)):
             _terminal.say(line)

@@ -142,7 +142,7 @@ def test_what_cannot_be_simulated_is_a_fault(memxc, compiled):
     out = compiled()
     done = memxc("bench", out, "--sample", 8)
     assert (done.code, done.out) == (2, "")
-    assert "holds 7 samples" in done.err
+    assert "has only 7 samples" in done.err
     quoted = out.rename(out.with_name('a "quote"'))
     assert memxc("bench", quoted).code == 2
     with (quoted / "netlist" / "net.cir").open("a") as file:

@@ -155,7 +155,7 @@ def test_budgets(build):
     crossbars = build.report.resources.total.crossbars
     assert build.over({"crossbars": crossbars, "power": 1.0}) == []
     assert build.over({"crossbars": crossbars - 1, "loss": 1.0}) == [
-        f"over budget: crossbars is {crossbars}, and {crossbars - 1} is allowed"
+        f"over budget: crossbars is {crossbars}, and the limit is {crossbars - 1}"
     ]
 
 
