@@ -34,7 +34,7 @@ def command(folder: Path, sample: int) -> int:
 
     with at_work(folder):
         loaded = read.load(folder)
-        # ngspice executes commands in its input, so a netlist that holds more than circuits gets no
+        # ngspice executes commands in its input, so a netlist with more than circuits in it gets no
         # test bench.
         top = (folder / "netlist" / netlist_reader.read_folder(folder / "netlist").file).resolve()
         if '"' in str(top) or not str(top).isprintable():

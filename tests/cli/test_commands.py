@@ -206,18 +206,16 @@ def test_fewer_samples_than_were_asked_for(memxc, out, tmp_path):
     done = memxc("verify", out, "--stage", "pool", "--count", "99")
     assert (done.code, done.err) == (
         0,
-        f"--count 99: {out} keeps only 7 samples, and these are used\n",
+        f"--count 99: {out} has only 7 samples, and these are used\n",
     )
     np.savez(tmp_path / "two.npz", x=np.ones((2, 2, 6, 5)))
     done = memxc("verify", out, "--samples", tmp_path / "two.npz", "--stage", "pool", "--count", 3)
-    assert (
-        done.err == f"--count 3: {tmp_path / 'two.npz'} holds only 2 samples, and these are used\n"
-    )
+    assert done.err == f"--count 3: {tmp_path / 'two.npz'} has only 2 samples, and these are used\n"
     done = memxc("verify", out, "--samples", tmp_path / "two.npz", "--stage", "pool", "--count", 2)
     assert done.err == ""
     done = memxc("simulate", out, "--data", tmp_path / "two.npz", "--count", 60)
     assert (
-        done.err == f"--count 60: {tmp_path / 'two.npz'} holds only 2 samples, and these are used\n"
+        done.err == f"--count 60: {tmp_path / 'two.npz'} has only 2 samples, and these are used\n"
     )
 
 
