@@ -5,8 +5,8 @@ Each command is a file, found by its name. No other room imports click.
 
 from __future__ import annotations
 
-# This is the C part of `signal`. From here on signals are noticed. Importing `signal` itself takes a
-# third of the time that Python takes to start.
+# This is the C part of `signal`: from here on signals are noticed. Importing `signal` takes a third
+# of the time that Python takes to start.
 import _signal  # type: ignore[import-not-found]
 import os
 
