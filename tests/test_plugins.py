@@ -157,7 +157,7 @@ UNUSABLE = {
     "missing": ("memxc.ops", "Asinh", "import nowhere_to_be_found", "ModuleNotFoundError"),
     "syntax": ("memxc.passes", "odd", "def :", "SyntaxError"),
     "leaves": ("memxc.passes", "odd", "import sys; sys.exit(3)", "SystemExit: 3"),
-    "our-operator": ("memxc.ops", "Relu", OPERATOR.format(name="Relu"), "memxc has one"),
+    "our-operator": ("memxc.ops", "Relu", OPERATOR.format(name="Relu"), "memxc itself uses"),
     "other-operator": ("memxc.ops", "Sinh", OPERATOR.format(name="Cosh"), "'Sinh'"),
     "our-pass": ("memxc.passes", "tile", "column = 1", "memxc itself uses this name"),
     "no-pass": ("memxc.passes", "odd", "column = int", "is not a class that is a GraphPass"),
@@ -194,7 +194,7 @@ def test_what_cannot_be_used_is_named_and_left_out(tmp_path):
         assert said in line
         assert entry.partition("\x1b")[0] in line
         assert plugins.KINDS[group] in line
-    assert "plug-in beta: its operator 'Acos' is left out: alpha 2.5 has one" in ops[2]
+    assert "plug-in beta: its operator 'Acos' is left out: alpha 2.5 uses this" in ops[2]
     assert ("alpha runs." in doctor[2], "beta runs." in doctor[2]) == (True, False)
     others = [row for row in json.loads(ops[1]) if row["distribution"] != "memxc"]
     assert [(row["name"], row["distribution"]) for row in others] == [("Acos", "alpha")]

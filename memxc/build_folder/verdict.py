@@ -36,5 +36,5 @@ def over(limits: Mapping[str, float], report: Report) -> list[str]:
         elif value > limit:
             plain = "{:.4g}" if key == "loss" else "{:,.0f}"
             shown = [units.text(v, unit) if unit else plain.format(v) for v in (value, limit)]
-            lines.append(f"over budget: {key} is {shown[0]}, and {shown[1]} is allowed")
+            lines.append(f"over budget: {key} is {shown[0]}, and the limit is {shown[1]}")
     return lines

@@ -2,8 +2,8 @@
 
 Python handles a signal only after its main thread has returned from such a call. Another thread
 notices the signal at once, and ends the process if the main thread does not return in time. While
-a SPICE engine solves, no thread can run, so `verify` runs it in a process of its own (memxc.jobs). For
-the same reason C++ libraries read the user's model in a process of their own (memxc.worker).
+a SPICE engine solves, no thread can run, so `verify` runs it in a process of its own (memxc.jobs).
+For the same reason C++ libraries read the user's model in a process of their own (memxc.worker).
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ _EARLY = 2.0
 
 
 def countdown(show: Callable[[str], None]) -> Callable[[str, float], None]:
-    """A version of `show` that also takes the share of work that is done, and adds the rest time."""
+    """A version of `show` that is also told the share of work done, and adds the time left."""
     start = time.monotonic()
 
     def counted(text: str, share: float) -> None:

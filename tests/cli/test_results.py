@@ -1,4 +1,4 @@
-"""What simulate keeps: each line with a checksum, and one command in a folder at a time."""
+"""The results of simulate: each line has a checksum, and one command runs in a folder at a time."""
 
 from __future__ import annotations
 
