@@ -39,6 +39,7 @@ class Keywords(TypedDict, total=False):
     batchnorm: Literal["fold", "stage"]
     mitigate: tuple[Mitigation, ...]
     separate: float | None
+    clip_weights: float | None
     prune: tuple[str, ...]
     refit: bool
     zeros: Zeros | None
