@@ -1,4 +1,4 @@
-"""How long whole commands take: `memxc --help`, and the reference network compiled.
+"""Measure the time of whole commands: `memxc --help`, and compiling the reference network.
 
 python benchmarks/commands.py [MODEL.onnx]
 """
@@ -34,7 +34,7 @@ def show(name: str, command: list[str]) -> None:
         start = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         seconds.append(time.perf_counter() - start)
-    # The first run warms the disk's cache and writes the byte code.
+    # The first run fills the disk cache and writes the byte code.
     timed = sorted(seconds[1:])
     print(f"{name:40} {statistics.median(timed):6.3f} s  ({timed[0]:.3f} to {timed[-1]:.3f})")
 

@@ -1,10 +1,10 @@
-"""How fast a crossbar with wires is solved for every input at once, beside others, on one core.
+"""Measure how fast memxc and other solvers solve a crossbar with wires, on one core.
 
     python benchmarks/crossbar.py [SIZE ...]
 
-Prints the processor time of the least of some rounds, and ratios to memxc. `pip install pyklu` and
-`pip install badcrossbar` (the latter needs cairo's headers) add two rows. The others get their
-matrix assembled for nothing; badcrossbar and the SPICE engine do not.
+All inputs are solved at once. Prints the processor time of the fastest round, and ratios to memxc.
+`pip install pyklu` and `pip install badcrossbar` (which needs cairo's headers) add two rows. The
+times of badcrossbar and the SPICE engine include assembling the matrix; the others do not.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from memxc.verify.library import wired
 
 Floats = NDArray[np.float64]
 
-#: badcrossbar's circuit: segments only; driven at the first column, read past the last row.
+#: The circuit of badcrossbar: only segments, driven at the first column, read after the last row.
 WIRES = WireResistance(source=0.0, word_line=1.0, bit_line=1.0, neuron=0.0)
 ROUNDS, SECONDS, TILES = 15, 3.0, 16
 
@@ -75,7 +75,7 @@ def row(name: str, seconds: float, ours: float, note: str = "") -> None:
 def least(
     way: Callable[[], object], clock: Callable[[], float] = time.process_time, inner: int = 1
 ) -> float:
-    """Seconds of the fastest round: what else the machine does can only add."""
+    """Seconds of the fastest round, because other load on the machine can only add time."""
     found: list[float] = []
     while len(found) < 2 or (len(found) < ROUNDS and inner * sum(found) < SECONDS):
         start = clock()

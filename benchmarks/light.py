@@ -1,10 +1,10 @@
-"""How long reports of ImageNet networks take, and how much memory: onnx's own nine light graphs.
+"""Measure time and memory of reports of ImageNet networks: onnx's own nine light graphs.
 
     python benchmarks/light.py [NAME ...]
 
-Prints seconds by the clock, seconds of processor time and the peak of memory of
-`memxc compile --report-only` in a process of its own, one thread. Weights are constant in these
-files: of networks whose crossbars all differ, counting takes longer, in the same memory.
+Prints seconds of wall-clock time, seconds of processor time and the peak of memory of
+`memxc compile --report-only` in a process of its own, one thread. The weights in these
+files are constant. If all crossbars differ, counting takes longer, with the same memory.
 """
 
 from __future__ import annotations

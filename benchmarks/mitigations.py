@@ -1,10 +1,10 @@
-"""What mitigations of wire resistance gain: a dense random crossbar, and a network's accuracy.
+"""Measure mitigations of wire resistance: a dense random crossbar, and a network's accuracy.
 
     python benchmarks/mitigations.py [MODEL.onnx DATA.npz]
 
 The crossbar is 128 x 128 (127 inputs and a bias, 64 outputs), weights normal, inputs uniform in
-0 .. 1; its errors are of the outputs, relative to the largest. DATA.npz holds inputs x, labels y.
-Without arguments only the crossbar is done. Target: hfox-128, 1 ohm a segment.
+0 .. 1; its errors are of the outputs, relative to the largest. DATA.npz has inputs x and labels y.
+Without arguments only the crossbar is measured. Target: hfox-128, 1 ohm a segment.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def network(model: Path, data: Path) -> None:
 
 
 def designs(model: Path) -> Iterator[tuple[str, Design, dict[str, Values]]]:
-    """The programmed model without, with each and with several mitigations, and its samples."""
+    """The programmed model without mitigation, with each and with several, and its samples."""
     for asked in ((), *((name,) for name in MITIGATIONS), MITIGATIONS[:2], MITIGATIONS):
         made = compile_model(Options(model, TARGET, mitigate=asked), check=False)
         name = ", ".join(asked) or "without mitigation"

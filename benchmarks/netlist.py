@@ -1,4 +1,4 @@
-"""How fast crossbar netlists are written: memxc, a plain Python loop, and raw bytes.
+"""Measure how fast memxc, a plain Python loop and raw bytes write crossbar netlists.
 
     python benchmarks/netlist.py [DEFINITIONS]
 

@@ -1,9 +1,9 @@
-"""The reference network's accuracy on wired crossbars over a whole test set, from a fresh process.
+"""Measure the reference network on wired crossbars over a whole test set, in fresh processes.
 
 python benchmarks/simulate.py [DATA.npz]
 
-DATA holds x (pictures) and y (labels). Without it the network's own samples are repeated up to
-10,000: the score then says nothing, the time is the same.
+DATA has x (pictures) and y (labels). Without it the network's own samples are repeated up to
+10,000: the time is the same, and the score has no meaning.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def timed(out: Path, data: Path, more: Sequence[str]) -> tuple[float, float]:
     """Seconds of the fastest round, and the circuit's mean score."""
     seconds, said = [], ""
     for _ in range(ROUNDS):
-        # Nothing is taken from the results of the round before.
+        # So that no result of the round before is used.
         (out / "simulate" / "results.jsonl").unlink(missing_ok=True)
         start = time.perf_counter()
         said = run(["simulate", str(out), "--data", str(data), *more, "--json"])

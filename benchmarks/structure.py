@@ -1,8 +1,8 @@
-"""The figures of the package's structure: rooms, imports between them, names and functions.
+"""Print figures of the package's structure: rooms, imports between them, names and functions.
 
     python benchmarks/structure.py [FOLDER]
 
-FOLDER is a package named memxc, this checkout's where none is given. Rooms are its folders and
+FOLDER is a package named memxc, by default that of this checkout. Rooms are its folders and
 modules; an arrow is one room that imports from another. An arrow runs up where two rooms import
 from each other, directly or over others: then they stand on a circle.
 """
@@ -45,7 +45,7 @@ def arrows(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
 
 
 def circles(found: dict[str, set[str]]) -> list[str]:
-    """A circle of rooms, empty where there is none."""
+    """A circle of rooms, empty if there is none."""
     try:
         tuple(TopologicalSorter(found).static_order())
     except CycleError as error:
@@ -61,7 +61,7 @@ def names(trees: dict[str, ast.Module]) -> dict[str, list[str]]:
     """Public classes and functions at the top of a module, by name: the modules that have them."""
     found = defaultdict(list)
     for path, tree in trees.items():
-        # Each command of the command line is a function `command`, as click has it.
+        # Each command of the command line is a function `command`.
         for node in tree.body:
             if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
                 found[node.name].append(path)

@@ -1,11 +1,12 @@
-"""The twin beside the original model in ONNX Runtime: milliseconds an image, and their ratio.
+"""Compare the twin with the original model in ONNX Runtime: milliseconds per image, and ratios.
 
 python benchmarks/twin.py [MODEL.onnx ...]
 
-One thread, both in turns in one process, the best of some rounds. A model whose batch is fixed at
-1 is compared at that; its twin takes any batch, so its time at 100 stands beside. With wires, a
-patch of a sub-image has other effective weights at each of its outputs, and its convolution more
-numbers; a crossbar of one place (partition none) has as many as ever.
+Both run in turn in one process with one thread, and the best of some rounds counts. A model whose
+batch is fixed at 1 is compared with this batch; its twin takes any batch, so its time at 100 is
+printed as well. With wires, a patch of a sub-image has other effective weights at each of its
+outputs, so its convolution has more numbers. For a crossbar of one place (partition none) the
+number does not change.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ CIRCUITS = {
 
 
 def times(sessions, inputs) -> list[float]:
-    """Milliseconds a run of each, in turns: the best of some rounds of at least SECONDS."""
+    """Milliseconds for a run of each, in turn: the best of some rounds of at least SECONDS."""
     found = np.zeros((ROUNDS, len(sessions)))
     for turn in range(ROUNDS):
         for index, (each, given) in enumerate(zip(sessions, inputs, strict=True)):

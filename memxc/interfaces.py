@@ -1,8 +1,8 @@
-"""What may be plugged in, and what it may look at: the interfaces that rooms share.
+"""The interfaces of passes, costs, engines and operators, which rooms and plug-ins share.
 
-Packages of other people import from here what docs/plugins.md describes: GraphPass, DesignPass,
+Other packages import from here what docs/plugins.md describes: GraphPass, DesignPass,
 Result, Cost, Engine, and for operators `operator`, `Call`, `Parts`, `each` and `Circuit`. A dialect
-and a target are files: the plug-in is the pathlib.Path of one.
+or a target is a file, and its plug-in is the pathlib.Path of this file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Zeros = Literal["absent", "parked"]
 
 @dataclass(frozen=True)
 class Context:
-    """What a pass may look at besides the network. It is read-only: a pass answers by its Result.
+    """The input of a pass besides the network. It is read-only: a pass returns a Result.
 
     samples: input tensors by name, (samples, *shape without batch).
     assumed_inputs: the samples are random, so calibrate keeps a margin.
@@ -77,19 +77,19 @@ class Context:
 
 @dataclass(frozen=True)
 class Option:
-    """How a field is set on the command line, and what its help and docs/cli.md say of it.
+    """How a field is set on the command line, and its text in the help and in docs/cli.md.
 
     A field declares it as `field(default=..., metadata={"option": Option(...)})`.
 
     metavar: the form of a value; "" where the field's type lists its values, or is bool.
-    read: makes a value of a text, ValueError where it cannot; None: the text is the value.
-    separator: stands between the parts of a value.
-    example: of the option on a command line.  repeated: the option may be given again.
-    default: words in place of the field's default.  page: a page in docs/ that says more.
-    instead: what --passes takes in place of this option; "" if both may be given.
+    read: turns a text into a value, or raises ValueError; None: the text is the value.
+    separator: the character between the parts of a value.
+    example: the option on a command line.  repeated: the option may be given several times.
+    default: a text to show in place of the field's default.  page: a page in docs/ that says more.
+    instead: what to write in --passes in place of this option; "" if both may be given.
     per_stage: --stage-set may set it, and the pass asks `Context.option` for it.
-    of_network: it says which network is read from the file, so `check` and `show` take it as well,
-    and the copy in the folder of a build needs it no more.
+    of_network: it chooses the network that is read from the file, so `check` and `show` take it as
+    well, and the copy of the model in the folder does not need it again.
     """
 
     flag: str
@@ -118,8 +118,8 @@ class Result(Generic[Network]):
     """What a pass returns.
 
     ir: the changed network. warnings: sentences for the user.
-    figures: numbers that the pass counted, by name. In its record they stand beside the size of the
-    network after it.
+    figures: numbers that the pass counted, by name. They are added to the size of the network after
+    the pass in its record.
     """
 
     ir: Network
@@ -135,7 +135,7 @@ class Pass:
     exact: ClassVar[bool] = True
     #: Whether it works on crossbars. Such passes, and no others, come after program.
     programmed: ClassVar[bool] = False
-    #: Whether it is about wires. Then the circuit is measured with the wires of the target.
+    #: Whether it acts against wire resistance. Then the circuit is measured with its wires.
     wired: ClassVar[bool] = False
 
     @property
@@ -165,9 +165,9 @@ class DesignPass(Pass):
 
 
 class Cost:
-    """Figures of a programmed design that stand in the report beside memxc's own.
+    """Figures of a programmed design that are added to the report.
 
-    It is made without arguments.
+    The class is called without arguments.
     """
 
     name: ClassVar[str]
@@ -175,6 +175,6 @@ class Cost:
     def measure(self, design: Design, context: Context) -> object:
         """Return the figures: a frozen dataclass of numbers, words, booleans or None.
 
-        A field's name says its unit (`energy_j`); None is a figure that is not known.
+        The end of a field's name is its unit (`energy_j`). None is a figure that is not known.
         """
         raise NotImplementedError

@@ -1,7 +1,7 @@
-"""Where independent work runs, in submission order: this process, or a few that can be ended.
+"""Run independent work in this process, or in a few processes that can be killed.
 
-Libraries keep Python from hearing of an interrupt while they compute. A process can be killed
-meanwhile, and what it has started with it.
+While a library computes, Python does not notice an interrupt. A process can be killed at any time,
+with all processes that it has started.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Pool:
-    """`jobs` processes; no executor for none, where this process itself does the work."""
+    """`jobs` processes. Without an executor this process itself does the work."""
 
     jobs: int
     executor: Executor | None
 
     def ordered(self, work: Callable[..., T], items: Iterable[tuple[Any, ...]]) -> Iterator[T]:
-        """work(*item) for each item, in order; twice as many items as processes wait in memory.
+        """Yield work(*item) for each item, in order. At most 2 * jobs items are in memory.
 
-        `work` is a function of a module that can be imported, as processes import it again.
-        Raises Died where a process ends without an answer, OSError where none can be started.
+        `work` has to be a function of a module, because processes import it again. Raises Died if
+        a process ends without an answer, OSError if no process can be started.
         """
         if self.executor is None:
             for item in items:
@@ -52,7 +52,7 @@ class Pool:
 
 
 class _Processes(ThreadPoolExecutor):
-    """An executor whose threads each have a process of their own do the work."""
+    """An executor in which each thread lets a process of its own do the work."""
 
     def __init__(self, jobs: int, folder: str) -> None:
         super().__init__(jobs)
@@ -62,7 +62,7 @@ class _Processes(ThreadPoolExecutor):
         self._ended = False
 
     def submit(self, work: Callable[..., T], /, *item: Any, **named: Any) -> Future[T]:
-        """The answer of work(*item, **named) in one of the processes."""
+        """Run work(*item, **named) in one of the processes."""
         return super().submit(self._ask, work, item, named)
 
     def _ask(self, *request: Any) -> Any:
@@ -77,7 +77,7 @@ class _Processes(ThreadPoolExecutor):
         return answer
 
     def _child(self) -> Child:
-        """The process of this thread, started with its first work."""
+        """The process of this thread; it is started when it is first needed."""
         if not hasattr(self._own, "child"):
             with self._lock:
                 if self._ended:
@@ -88,7 +88,7 @@ class _Processes(ThreadPoolExecutor):
         return child
 
     def kill(self) -> None:
-        """Kill the processes, and let no other one start."""
+        """Kill the processes, and prevent others from starting."""
         with self._lock:
             self._ended = True
             for child in self._children:
@@ -96,7 +96,7 @@ class _Processes(ThreadPoolExecutor):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Kill the processes, and wait until nothing of them is left."""
+        """Kill the processes, and wait until they have ended."""
         self.kill()
         self.shutdown(cancel_futures=True)
         for child in self._children:
@@ -104,15 +104,15 @@ class _Processes(ThreadPoolExecutor):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-#: The processes of pools at work.
+#: The processes of all open pools.
 _at_work: list[_Processes] = []
 
 
 @contextmanager
 def pool(jobs: int) -> Iterator[Pool]:
-    """Processes that end with the block, and at once where it is left by an exception.
+    """A pool of processes that are killed at the end of the block.
 
-    Raises MemxcError (cannot-write) where there is no place for their temporary files.
+    Raises MemxcError (cannot-write) if their temporary files cannot be written.
     """
     if not jobs:
         yield Pool(0, None)
@@ -138,9 +138,9 @@ def end() -> None:
 
 
 def serve(handle: int, alive: int) -> None:
-    """In a process of a pool: answer requests over the connection `handle` until it closes.
+    """In a process of a pool, answer requests over the connection `handle` until it closes.
 
-    alive: as memxc.worker.child has it.
+    alive: as in memxc.worker.child.
     """
     end_with_parent(alive)
     connection = Connection(handle)
@@ -152,6 +152,6 @@ def serve(handle: int, alive: int) -> None:
         answer: tuple[Any, Exception | None]
         try:
             answer = work(*item, **named), None
-        except Exception as error:  # noqa: BLE001 - it is raised where the answer is wanted
+        except Exception as error:  # noqa: BLE001 - the other process raises it
             answer = None, error
         connection.send(answer)

@@ -1,7 +1,7 @@
-"""Plug-ins: what packages of other people add to memxc by entry points (docs/plugins.md).
+"""Plug-ins: parts that other packages add to memxc by entry points (docs/plugins.md).
 
-The room that a thing belongs to asks for it and says what is wrong with it; the names that memxc
-itself uses come first. A plug-in that cannot be used is left out, and `left_out` says why.
+Each room loads its own plug-ins and checks them. A plug-in cannot take a name that memxc itself
+uses. A plug-in that cannot be used is left out, and `left_out` says why.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from memxc.errors import printable
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-#: The groups of entry points, and the word for one thing of each.
+#: The groups of entry points, and the word for a plug-in of each.
 KINDS = {
     "memxc.ops": "operator",
     "memxc.passes": "pass",
@@ -26,13 +26,13 @@ KINDS = {
     "memxc.targets": "target",
     "memxc.costs": "cost",
 }
-#: A name becomes a word of a command line, of a table and of a file name.
+#: A name is used on the command line, in tables and in file names.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One thing that an installed package adds. `value` is the loaded object."""
+    """One plug-in of an installed package. `value` is the loaded object."""
 
     group: str
     name: str
@@ -54,8 +54,8 @@ def added(
 ) -> dict[str, Plugin]:
     """The plug-ins of a group by name, in alphabetical order of their distributions.
 
-    ours: the names that memxc itself uses; no plug-in replaces one of them. wrong: why a loaded
-    object cannot be what its name promises, None where it can.
+    ours: the names that memxc itself uses; a plug-in cannot replace them. wrong: returns why a
+    loaded object does not fit the group, or None if it fits.
     """
     found: dict[str, Plugin] = {}
     for entry in _installed(group):
@@ -68,29 +68,29 @@ def added(
 
 
 def owner(group: str, name: str) -> Plugin | None:
-    """The plug-in that a thing comes from; None for memxc's own. The group was asked for before."""
+    """The plug-in of this name, None if it is memxc's own. The group has to be loaded before."""
     return _added.get((group, name))
 
 
 def every() -> list[Plugin]:
-    """All plug-ins of the groups that were asked for so far, by group and name."""
+    """All plug-ins of the groups that were loaded so far, by group and name."""
     return [plugin for _, plugin in sorted(_added.items())]
 
 
 def distribution(group: str, name: str) -> str:
-    """The name of the package that a thing comes from."""
+    """The name of the package that has this plug-in, or "memxc"."""
     plugin = owner(group, name)
     return "memxc" if plugin is None else plugin.distribution
 
 
 def note(group: str, name: str) -> str:
-    """A remark for a list: the package that a thing comes from, "" for memxc's own."""
+    """A remark for a list: the package that has this plug-in, "" for memxc's own parts."""
     plugin = owner(group, name)
     return "" if plugin is None else f"(from {plugin})"
 
 
 def left_out() -> list[str]:
-    """A sentence for each plug-in that was asked for so far and cannot be used."""
+    """A sentence for each plug-in of the groups loaded so far that cannot be used."""
     return [
         printable(f"plug-in {distribution}: its {KINDS[group]} {name!r} is left out: {reason}", 400)
         for (group, name, distribution), reason in sorted(_left_out.items())
@@ -98,12 +98,12 @@ def left_out() -> list[str]:
 
 
 def modules(group: str) -> set[str]:
-    """The modules that the entry points of a group name, of plug-ins that are left out too."""
+    """The modules of all entry points of a group, including plug-ins that are left out."""
     return {entry.module for entry in _installed(group)}
 
 
 def blamed(error: BaseException) -> Plugin | None:
-    """The plug-in in whose code an exception was raised, None where it was not in one."""
+    """The plug-in whose code raised an exception, None if it was not raised in a plug-in."""
     modules = []
     trace = error.__traceback__
     while trace is not None:
@@ -116,8 +116,8 @@ def blamed(error: BaseException) -> Plugin | None:
 
 @cache
 def _installed(group: str) -> tuple[EntryPoint, ...]:
-    """The entry points of a group, by the names of their distributions and their own."""
-    # Importing it takes longer than all of `memxc --help` may: only who asks for plug-ins pays.
+    """The entry points of a group, ordered by the names of their packages and their own names."""
+    # This import takes longer than `memxc --help` may take, so it is done only for plug-ins.
     from importlib.metadata import entry_points  # noqa: PLC0415
 
     return tuple(sorted(entry_points(group=group), key=lambda e: (_distribution(e), e.name)))
@@ -138,9 +138,9 @@ def _loaded(
     if not _NAME.fullmatch(name):
         return None, "a name has up to 40 letters, digits, - and _"
     if name in ours:
-        return None, "memxc has one of this name"
+        return None, "memxc itself uses this name"
     if name in others:
-        return None, f"{others[name]} has one of this name"
+        return None, f"{others[name]} uses this name"
     try:
         value = entry.load()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code

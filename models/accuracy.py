@@ -35,7 +35,7 @@ def pixels(x):
 
 
 def pictures(name, path, part="test"):
-    """Return `x` as the models take it and what is wanted of them: classes or masks.
+    """Return `x` as the models take it, and the right answers: classes or masks.
 
     `part` is test or train.
     """
@@ -61,7 +61,7 @@ def main():
     parser.add_argument("--set", choices=SETS, default="fashion")
     args = parser.parse_args()
     if args.data is None and args.set != "fashion":
-        parser.error(f"--set {args.set} wants --data")
+        parser.error(f"--set {args.set} needs --data")
     x, wanted = pictures(args.set, args.data)
     found = answers(args.model, x)
     if args.set == "nuclei":

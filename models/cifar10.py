@@ -1,4 +1,4 @@
-"""CIFAR-10 as arrays. The pictures have no stated licence: none is kept in this project."""
+"""CIFAR-10 as arrays. The pictures have no stated licence, so this project contains none."""
 
 import pickle
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def _batch(path):
-    """Return pictures and labels of one public python batch (a pickle: trust where it is from)."""
+    """Return pictures and labels of one public python batch (a pickle, so trust its source)."""
     with Path(path).open("rb") as file:
         data = pickle.load(file, encoding="latin1")
     return data["data"].reshape(-1, 3, 32, 32), np.array(data["labels"])

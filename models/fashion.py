@@ -12,7 +12,7 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
 def read_idx(path):
-    """Return the uint8 array of a gzipped idx file; ValueError where it is not one."""
+    """Return the uint8 array of a gzipped idx file. Raises ValueError if it is not one."""
     data = gzip.decompress(Path(path).read_bytes())
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         raise ValueError(f"{path}: not an idx file of unsigned bytes")

@@ -1,4 +1,4 @@
-"""FER2013 faces (Kaggle 2013, research use only) as arrays. None of its pictures is kept here."""
+"""FER2013 faces (Kaggle 2013, research use only) as arrays. This project contains none."""
 
 import csv
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 SPLITS = ("Training", "PublicTest", "PrivateTest")
-# The numbers in fer2013.csv stand for these; CLASSES is in alphabetical order.
+# The classes in the order of their numbers in fer2013.csv; CLASSES is in alphabetical order.
 CSV_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SIDE = 48
 

@@ -13,7 +13,7 @@ HELD_OUT = 5
 
 
 def _picture(folder):
-    """Return a folder's picture (128x128, uint8), merged mask (bool), and if it is stained."""
+    """Return a folder's picture (128x128, uint8), merged mask (bool), and whether it is stained."""
     from PIL import Image  # only this form of the set needs it
 
     (path,) = (folder / "images").glob("*.png")
@@ -26,7 +26,7 @@ def _picture(folder):
 
 
 def stretched(pixels):
-    """Return (N, 1, 128, 128) float32: each uint8 picture's own range stretched to [0, 1]."""
+    """Return (N, 1, 128, 128) float32: each uint8 picture, with its range stretched to [0, 1]."""
     x = pixels[:, None].astype(np.float32)
     low, high = (end(axis=(1, 2, 3), keepdims=True) for end in (x.min, x.max))
     return (x - low) / np.maximum(high - low, 1)

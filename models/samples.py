@@ -12,7 +12,7 @@ from memxc.library import samples
 
 
 def main():
-    """Read the command line, write the first pictures and what is wanted of them."""
+    """Read the command line, and write the first pictures and their labels."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("set", choices=SETS)
     parser.add_argument("data", type=Path, help="the data set")

@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def folded(net):
-    """Return a copy in which each convolution has taken in the BatchNormalization after it.
+    """Return a copy in which each BatchNormalization is folded into the convolution before it.
 
     Done here and not by the exporter, which would lose the parameters' names. Both must be
     neighbours in one nn.Sequential.

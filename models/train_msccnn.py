@@ -24,7 +24,7 @@ SAMPLES = 64
 
 
 class ConvBnRelu(nn.Sequential):
-    """Convolution, BatchNormalization, ReLU; the map keeps its height and width."""
+    """Convolution, BatchNormalization and ReLU; height and width stay the same."""
 
     def __init__(self, inputs, outputs, size, groups=1):
         super().__init__()
@@ -61,7 +61,7 @@ class Msccnn(nn.Sequential):
 
 
 def shifted(x, rng, most=1):
-    """Return the pictures moved by up to `most` pixels each way, zeros coming in."""
+    """Return the pictures, shifted by up to `most` pixels each way and filled with zeros."""
     count, _, height, width = x.shape
     padded = nn.functional.pad(x, (most,) * 4)[:, 0]
     top, left = torch.randint(2 * most + 1, (2, count, 1), generator=rng)

@@ -49,7 +49,7 @@ class Kernel2D1D(nn.Sequential):
 
 
 class Multiplied2D1D(nn.Module):
-    """As Kernel2D1D, but with `multiplier` 2D kernels a channel (the depth multiplier)."""
+    """Like Kernel2D1D, but with `multiplier` 2D kernels for each channel (depth multiplier)."""
 
     def __init__(self, inputs, outputs, stride, multiplier):
         super().__init__()
@@ -68,7 +68,7 @@ class Multiplied2D1D(nn.Module):
         parts = [depthwise(x) for depthwise in self.depthwise]
         if not self.training:
             return self.pointwise(torch.cat(parts, 1))
-        # The same, several times as fast: the gradient of cat has a layout that is slow to read.
+        # This computes the same and is several times as fast: the gradient of cat is slow to read.
         conv, norm = self.pointwise
         weights = conv.weight.chunk(len(parts), 1)
         return norm(sum(conv2d(*each) for each in zip(parts, weights, strict=True)))
@@ -92,7 +92,7 @@ class Block(nn.Module):
 
 
 def is_2d1d(ratio):
-    """Say for each of the nineteen 3x3 layers, stem first, whether it is 2D+1D.
+    """Return for each of the nineteen 3x3 layers, stem first, whether it is 2D+1D.
 
     Evenly spread: floor(19 * ratio) layers; at 0.5 they are the first layers of all blocks.
     """

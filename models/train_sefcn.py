@@ -31,7 +31,7 @@ PICTURE = (1, nuclei.SIZE, nuclei.SIZE)
 
 
 class SqueezeExcite(nn.Module):
-    """Scale each channel by a gate in (0, 1) that the channels' averages set."""
+    """Scale each channel by a gate in (0, 1), computed from the averages of the channels."""
 
     def __init__(self, channels):
         super().__init__()
@@ -48,7 +48,7 @@ class SqueezeExcite(nn.Module):
 
 
 def conv_bn_relu(inputs, outputs):
-    """Return 3x3 convolution, BatchNormalization, ReLU; the map keeps its height and width."""
+    """Return 3x3 convolution, BatchNormalization and ReLU; height and width stay the same."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
     )
@@ -76,7 +76,7 @@ class SeFcn(nn.Module):
         return self.logits(x).sigmoid()
 
     def logits(self, x):
-        """Return what the sigmoid takes."""
+        """Return the logits, before the sigmoid."""
         skips = []
         for level in self.down:
             x = level(self.pool(x) if skips else x)
@@ -92,7 +92,7 @@ def layers(net):
 
 
 def map_sizes(net):
-    """Return, for each layer, how many pixels one weight is multiplied with.
+    """Return, for each layer, the number of pixels with which one weight is multiplied.
 
     The pixels of the map out; of the map in for ConvTranspose.
     """
@@ -119,7 +119,7 @@ def multiplications(net, sizes):
 
 
 def masks(net, share):
-    """Return one 0/1 mask a layer that takes away at least this share of the multiplications.
+    """Return 0/1 masks, one for each layer, that remove at least this share of multiplications.
 
     Weights go in the order of (|w| / the layer's root mean square)^2 / sqrt(map),
     BatchNormalization folded in: what says little and costs many multiplications goes first. A
@@ -152,7 +152,7 @@ def apply(net, mask):
 
 
 def turned(x, m, rng):
-    """Return the pictures and masks, each mirrored and transposed or not, alike for the two."""
+    """Return the pictures and masks, randomly mirrored and transposed in the same way."""
     both = torch.cat([x, m], 1)
     for change in (lambda t: t.flip(3), lambda t: t.flip(2), lambda t: t.transpose(2, 3)):
         chosen = torch.rand(len(both), 1, 1, 1, generator=rng) < 0.5
@@ -175,7 +175,7 @@ def mean_dice(net, x, m):
 
 
 class Training:
-    """A network on its way: AdamW, one learning-rate cycle, convolutions in bfloat16."""
+    """The state of a training: AdamW, one learning-rate cycle, convolutions in bfloat16."""
 
     def __init__(self, net, mask, pictures, args):
         self.net, self.mask, self.batch = net, mask, args.batch
@@ -206,7 +206,7 @@ class Training:
         return total / steps
 
     def save(self, path):
-        """Write the checkpoint; a run killed meanwhile keeps the one before."""
+        """Write the checkpoint. If the process is killed meanwhile, the previous one remains."""
         parts = ("net", "optimizer", "schedule")
         state = {name: getattr(self, name).state_dict() for name in parts}
         state |= {"epoch": self.epoch, "rng": self.rng.get_state(), "mask": self.mask}
@@ -214,7 +214,7 @@ class Training:
         path.with_suffix(".part").replace(path)
 
     def restore(self, path):
-        """Go on from a checkpoint of the same command."""
+        """Continue from a checkpoint of the same command."""
         state = torch.load(path, weights_only=True)
         for name in ("net", "optimizer", "schedule"):
             getattr(self, name).load_state_dict(state[name])
@@ -228,7 +228,7 @@ def arguments():
     parser.add_argument("--data", type=Path, required=True, help="stage1_train or an .npz")
     parser.add_argument("--work", type=Path, required=True, help="folder of the checkpoints")
     parser.add_argument("--out", type=Path, default=HERE, help="folder to write to")
-    parser.add_argument("--prune", type=float, help="share of the multiplications to take away")
+    parser.add_argument("--prune", type=float, help="share of the multiplications to remove")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=5e-3, help="peak learning rate")
@@ -238,7 +238,7 @@ def arguments():
 
 
 def start(args, test):
-    """Return the name, the network and the masks to begin with."""
+    """Return the name, the initial network and the masks."""
     net = SeFcn().to(memory_format=torch.channels_last)
     ones = [torch.ones_like(layer.weight) for layer in layers(net)]
     if args.prune is None:

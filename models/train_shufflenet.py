@@ -94,7 +94,7 @@ class ShuffleNetV2(nn.Module):
 
 
 def augment(x, rng, turn=15, zoom=0.15, shift=0.1, erase=16):
-    """Return (N, 1, 48, 48) uint8 pictures as [0, 1] floats, each changed by chance.
+    """Return (N, 1, 48, 48) uint8 pictures as [0, 1] floats, each changed at random.
 
     Half mirrored; turned by up to `turn` degrees, zoomed and shifted by up to these shares; half of
     them with a grey square of up to `erase` pixels.
@@ -110,7 +110,7 @@ def augment(x, rng, turn=15, zoom=0.15, shift=0.1, erase=16):
     theta[:, 0, 0], theta[:, 0, 1] = mirror * scale * angle.cos(), -scale * angle.sin()
     theta[:, 1, 0], theta[:, 1, 1] = mirror * scale * angle.sin(), scale * angle.cos()
     theta[:, :, 2] = 2 * shift * chance(2)
-    # Chance comes from the CPU: the same pictures on every device.
+    # Random numbers come from the CPU, so that every device gets the same pictures.
     grid = affine_grid(theta, list(x.shape), align_corners=False).to(x.device)
     x = grid_sample(x / 255, grid, padding_mode="border", align_corners=False)
     size = erase * torch.rand(count, 1, generator=rng) * (chance(1) > 0)
@@ -146,7 +146,7 @@ def main():
     name = f"shufflenetv2_x{round(10 * args.width):02d}_fer2013"
     torch.manual_seed(args.seed)
     recipe = training.recipe(args, "width", "smooth")
-    # In float32: bfloat16 is slower here, the depthwise convolutions being small.
+    # In float32, because bfloat16 is slower for small depthwise convolutions.
     run = training.Training(
         ShuffleNetV2(args.width), args, recipe, len(sets["Training"][0]), augment, 0.15, half=False
     )

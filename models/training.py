@@ -1,4 +1,4 @@
-"""Training of a classifier that goes on from its checkpoint; what the scripts for it share."""
+"""Train a classifier, and continue from a checkpoint; shared by several scripts."""
 
 import time
 
@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 
 
 def arguments(parser, epochs, smooth=0.0):
-    """Add what all classifiers take to the command line."""
+    """Add the options that all classifiers have to the command line."""
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument("--batch", type=int, default=128)
@@ -18,7 +18,7 @@ def arguments(parser, epochs, smooth=0.0):
 
 
 def recipe(args, *names):
-    """Return what a checkpoint must have been trained with to go on from it."""
+    """Return the options that a checkpoint must agree with, so that training can continue."""
     return {
         name: getattr(args, name) for name in (*names, "seed", "epochs", "batch", "lr", "decay")
     }
@@ -36,7 +36,7 @@ def accuracy(net, x, y):
 
 
 class Training:
-    """A network on its way: everything that a checkpoint holds.
+    """The state of a training: everything that is in a checkpoint.
 
     SGD with Nesterov momentum, one learning-rate cycle over all steps, channels last; with `half`
     convolutions in bfloat16. `augment` takes uint8 pictures and a generator and returns [0, 1]
@@ -98,7 +98,7 @@ class Training:
             )
 
     def save(self, path):
-        """Write the checkpoint; a run killed meanwhile keeps the one before."""
+        """Write the checkpoint. If the process is killed meanwhile, the previous one remains."""
         part = path.with_suffix(".part")
         state = {
             name: getattr(self, name).state_dict() for name in ("net", "optimizer", "schedule")
@@ -108,7 +108,7 @@ class Training:
         part.replace(path)
 
     def restore(self, path):
-        """Go on from a checkpoint; SystemExit where another recipe wrote it."""
+        """Continue from a checkpoint. Raises SystemExit if it was trained with other options."""
         state = torch.load(path, weights_only=True, map_location="cpu")
         if state["recipe"] != self.recipe:
             raise SystemExit(f"{path}: trained with {state['recipe']}, wanted {self.recipe}")

@@ -106,7 +106,7 @@ def test_the_report_has_the_circuit_before_and_after(compiled, mitigate):
         assert errors[-1] < errors[0] / 1000
     for page in ("report.md", "report.html"):
         text = (folder / page).read_text()
-        assert "before and after each pass" in text
+        assert "before and after a pass" in text
 
 
 def test_the_errors_are_those_of_the_circuit_itself(compiled, model):

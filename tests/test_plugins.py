@@ -157,15 +157,15 @@ UNUSABLE = {
     "missing": ("memxc.ops", "Asinh", "import nowhere_to_be_found", "ModuleNotFoundError"),
     "syntax": ("memxc.passes", "odd", "def :", "SyntaxError"),
     "leaves": ("memxc.passes", "odd", "import sys; sys.exit(3)", "SystemExit: 3"),
-    "our-operator": ("memxc.ops", "Relu", OPERATOR.format(name="Relu"), "memxc has one"),
+    "our-operator": ("memxc.ops", "Relu", OPERATOR.format(name="Relu"), "memxc itself uses"),
     "other-operator": ("memxc.ops", "Sinh", OPERATOR.format(name="Cosh"), "'Sinh'"),
-    "our-pass": ("memxc.passes", "tile", "column = 1", "memxc has one of this name"),
+    "our-pass": ("memxc.passes", "tile", "column = 1", "memxc itself uses this name"),
     "no-pass": ("memxc.passes", "odd", "column = int", "is not a class that is a GraphPass"),
-    "our-engine": ("memxc.engines", "ngspice", "column = 1", "memxc has one of this name"),
+    "our-engine": ("memxc.engines", "ngspice", "column = 1", "memxc itself uses this name"),
     "no-engine": ("memxc.engines", "odd", "column = 1", "it has no name"),
-    "our-target": ("memxc.targets", "ideal", "column = 1", "memxc has one of this name"),
+    "our-target": ("memxc.targets", "ideal", "column = 1", "memxc itself uses this name"),
     "no-target": ("memxc.targets", "odd", "column = 'odd.toml'", "is not the pathlib.Path"),
-    "base": ("memxc.dialects", "base", "column = 1", "memxc has one of this name"),
+    "base": ("memxc.dialects", "base", "column = 1", "memxc itself uses this name"),
     "no-dialect": ("memxc.dialects", "odd", "column = 1", "is not a pathlib.Path"),
     "no-cost": ("memxc.costs", "odd", "column = 1", "is not a class that is a Cost"),
     "name": ("memxc.costs", "a\x1b[31m b", "column = 1", "letters, digits"),
@@ -194,7 +194,7 @@ def test_what_cannot_be_used_is_named_and_left_out(tmp_path):
         assert said in line
         assert entry.partition("\x1b")[0] in line
         assert plugins.KINDS[group] in line
-    assert "plug-in beta: its operator 'Acos' is left out: alpha 2.5 has one" in ops[2]
+    assert "plug-in beta: its operator 'Acos' is left out: alpha 2.5 uses this" in ops[2]
     assert ("alpha runs." in doctor[2], "beta runs." in doctor[2]) == (True, False)
     others = [row for row in json.loads(ops[1]) if row["distribution"] != "memxc"]
     assert [(row["name"], row["distribution"]) for row in others] == [("Acos", "alpha")]

@@ -1,10 +1,10 @@
-"""The four papers behind memxc: each number of their abstracts, and ours beside it.
+"""Compare the numbers in the abstracts of the four papers behind memxc with memxc's own.
 
     python benchmarks/papers [--cifar10 PATH] [--fer2013 PATH] [--nuclei PATH] [--long]
                              [--write PAGE.md]
 
-Everything is compiled afresh from the networks in models/, into build/papers. Accuracies want the
-data sets (models/accuracy.py has the forms they may have); without them the rows say so.
+All networks in models/ are compiled again, into build/papers. Accuracies need the data sets
+(models/accuracy.py describes their formats); without them the rows say so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Accuracy of the networks in models/ over the data sets that are at hand."""
+"""Measure the accuracy of the networks in models/ on the data sets that are given."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from runs import ROOT, WORK, folder, memxc
 from table import WANTS_DATA
 
-#: Training pictures given; a fit is made of half of them.
+#: The number of training pictures; a fit uses half of them.
 GIVEN = {"nuclei": 64, "fashion": 1024}
 
 
 @dataclass(frozen=True)
 class Data:
-    """Where each data set is, None where it is not at hand (models/accuracy.py has the forms).
+    """The path of each data set, or None (models/accuracy.py describes the formats).
 
-    long: whether to run what takes half an hour, too: SPICE on four pictures, and the curve.
+    long: whether to run also what takes half an hour: SPICE on four pictures, and the curve.
     """
 
     fashion: Path | None
@@ -29,18 +29,18 @@ class Data:
 
 
 def command(model: str, name: str) -> str:
-    """What a user runs to get the accuracy of a model."""
+    """The command that prints the accuracy of a model."""
     return f"python models/accuracy.py models/{model} --set {name} --data ..."
 
 
 def of(model: str, name: str, data: Data) -> str:
-    """The accuracy as models/accuracy.py prints it, "88.50 %"; words where there is no data."""
+    """The accuracy as models/accuracy.py prints it, "88.50 %"; a text if there are no data."""
     path: Path | None = getattr(data, name)
     return WANTS_DATA if path is None else _printed(ROOT / "models" / model, name, path)
 
 
 def of_circuit(model: str, name: str, options: str, data: Data) -> str:
-    """The accuracy of the circuit that a model becomes with training pictures as samples."""
+    """The accuracy of the circuit of a model, compiled with training pictures as samples."""
     path: Path | None = getattr(data, name)
     if path is None:
         return WANTS_DATA
@@ -51,7 +51,7 @@ def of_circuit(model: str, name: str, options: str, data: Data) -> str:
 
 
 def samples(name: str, path: Path, part: str, count: int) -> Path:
-    """The first pictures of a part of a data set, as --samples takes them."""
+    """The first pictures of a part of a data set, for --samples."""
     out = WORK / f"{name}-{part}.npz"
     script = ROOT / "models" / "samples.py"
     words = [sys.executable, str(script), name, str(path), str(out)]

@@ -15,7 +15,7 @@ ABSENT = f"--zeros absent {SAMPLES}"
 
 
 def rows(data: accuracy.Data) -> Iterator[Row]:
-    """What pruning takes away, and what the network still does."""
+    """The multiplications that pruning removes, and the Dice score afterwards."""
     before, after = (_multiplications(*run) for run in ((WHOLE, SAMPLES), (PRUNED, ABSENT)))
     yield Row(
         1, "multiplications less (every weight times its map)", "up to 56.2 %", "abstract",
@@ -42,7 +42,7 @@ def rows(data: accuracy.Data) -> Iterator[Row]:
 
 
 def _multiplications(model: str, options: str) -> int:
-    """What one inference multiplies, before kernels are laid out."""
+    """The multiplications for an inference, before kernels are laid out."""
     return int(report(model, options)["passes"][0]["after"]["multiplications"])
 
 

@@ -1,9 +1,10 @@
-"""Paper 3, beyond it: a trained 3D network separated without training, accuracy against crossbars.
+"""Beyond paper 3: separate a trained 3D network without training; accuracy against crossbars.
 
     python benchmarks/papers/curve.py --cifar10 PATH [--out docs/pictures/separated]
 
-Writes OUT.json and OUT.svg. The fit sees training pictures, the accuracy is over all test pictures,
-with onnxruntime. Trained networks stand beside the curve. Needs matplotlib (the extra `plot`).
+Writes OUT.json and OUT.svg. The fit uses training pictures, and the accuracy is over all test
+pictures, with onnxruntime. The picture also has trained networks. It needs matplotlib (the extra
+`plot`).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ COUNTS = {"paper": "one (channel, filter) pair a crossbar", "packed": "packed"}
 
 
 def rows(points: list[Point] | None) -> Iterator[Row]:
-    """All layers separated, for each rank; points: what `measure` found, None without the data."""
+    """All layers separated, for each rank. points: the result of `measure`, None without data."""
     for rank in RANKS:
         ours = WANTS_DATA
         if points:
@@ -158,7 +159,7 @@ def draw(points: list[Point], beside: dict[str, Point], path: Path) -> None:
         axes.grid(alpha=0.25)
     both[0].set_ylabel("accuracy, top-1 (%)")
     both[1].legend(fontsize="small")
-    # No clock and no random names: the same points give the same file.
+    # Without the time and random names, so that the same points give the same file.
     with mpl.rc_context({"svg.hashsalt": "memxc", "svg.fonttype": "none"}):
         figure.savefig(path, format="svg", metadata={"Date": None})
 
@@ -168,7 +169,7 @@ def _xy(points: list[Point], count: str) -> tuple[list[int], list[float]]:
 
 
 def _front(points: list[Point], count: str) -> list[Point]:
-    """The points that no other one beats in crossbars and in accuracy, in order."""
+    """The points that no other point beats in both crossbars and accuracy, in order."""
     found: list[Point] = []
     for one in sorted(points, key=lambda p: (p[count], -p["accuracy"])):
         if not found or one["accuracy"] > found[-1]["accuracy"]:

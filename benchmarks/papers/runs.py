@@ -1,4 +1,4 @@
-"""memxc as a user runs it: reports of compiled networks, each compiled once."""
+"""Run memxc as a user does: reports of compiled networks, each compiled once."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def report(model: str, options: str = "") -> dict[str, Any]:
 
 @cache
 def checked(model: str, options: str = "") -> dict[str, Any]:
-    """report.json of a network compiled as a whole: what lossy passes lost is in it."""
+    """report.json of a network compiled without --report-only, so it has the losses."""
     return json.loads((folder(model, options) / "report.json").read_text())
 
 
 @cache
 def folder(model: str, *options: str) -> Path:
-    """The folder of a network of models/, compiled afresh."""
+    """The folder of a network of models/, compiled again."""
     words = " ".join(options).split()
     digest = hashlib.sha256(repr((model, words)).encode()).hexdigest()[:8]
     out = WORK / f"{Path(model).stem}-{digest}"
@@ -38,11 +38,11 @@ def folder(model: str, *options: str) -> Path:
 
 
 def memxc(*words: str) -> dict[str, Any] | None:
-    """The JSON document that a command prints, None where it prints nothing."""
+    """The JSON document that a command prints, None if it prints nothing."""
     done = subprocess.run(
         [sys.executable, "-m", "memxc", *words], check=False, capture_output=True, text=True
     )
-    # 1 is a check that failed: the row shows by how much.
+    # Exit code 1 is a failed check; the row shows by how much.
     if done.returncode > 1:
         raise SystemExit(f"memxc {' '.join(words)}: exit {done.returncode}\n{done.stderr}")
     return json.loads(done.stdout) if done.stdout.startswith("{") else None

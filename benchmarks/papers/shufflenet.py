@@ -10,7 +10,7 @@ from runs import report
 from table import Row
 
 OPTIONS = "--partition none --schedule sequential"
-#: Counts that papers.md derives for both widths: (differential, inverted inputs).
+#: Counts that docs/papers.md derives for both widths: (differential, inverted inputs).
 WIDTHS = {
     "x05": {"memristors": (689_118, 685_135), "word_lines": (344_559, 685_135),
             "inverters": (3_983, 340_576), "inverters_shared": (3_983, 3_292)},

@@ -1,4 +1,4 @@
-"""Paper 2: the depthwise separable MSCCNN against a LeNet-like network, and pruned crossbars."""
+"""Paper 2: compare the depthwise separable MSCCNN with a LeNet-like network; prune crossbars."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TURNS = "--schedule sequential"
 
 
 def rows(data: accuracy.Data) -> Iterator[Row]:
-    """Crossbars and devices at like accuracy, then what pruning of crossbars adds."""
+    """Crossbars and devices at similar accuracy, then the effect of pruning crossbars."""
     for model in (TRADITIONAL, COMPACT):
         yield Row(
             2, f"accuracy of {model}", "like accuracy", "abstract",

@@ -1,4 +1,4 @@
-"""The networks in SPICE: every stage of the netlist on four pictures, sequential."""
+"""Simulate every stage of the sequential netlists in SPICE, on four pictures."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ NOT_RUN = "not run: wants --long and the data"
 
 
 def row(paper: int, model: str, name: str, data: accuracy.Data, options: str = "") -> Row:
-    """Stages that agree with the design, and pictures answered as onnxruntime answers them.
+    """Stages that agree with the design, and the scores in SPICE and in onnxruntime.
 
-    name: of a data set. options: of `memxc compile`, besides those of the layout.
+    name: the name of a data set. options: more options of `memxc compile`.
     """
     options = f"--partition none --schedule sequential {options}".strip()
     return Row(

@@ -1,4 +1,4 @@
-"""Paper 3: ResNet-20 with 3D kernels against 2D + 1D ones, in sub-images on unit crossbars."""
+"""Paper 3: compare ResNet-20 with 3D kernels and with 2D + 1D kernels, in sub-images."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LONG = {0: "resnet20_r000_e100.onnx", 100: "resnet20_r100_e100.onnx"}
 TWICE = "two 2D kernels a channel"
 DOUBLE = "resnet20_r100x2_s0.onnx"
 VGG = "vgg8_cifar10.onnx"
-#: What the abstract says of a share (percent) of 2D + 1D layers.
+#: The numbers in the abstract for a share (percent) of 2D + 1D layers.
 THEIRS = {50: "very little rate loss", 100: "rate loss < 2 points"}
 
 
 def rows(data: accuracy.Data) -> Iterator[Row]:
-    """Crossbars by the paper's rule and packed, and what it costs in accuracy."""
+    """Crossbars by the paper's rule and packed, and the loss of accuracy."""
     yield from _counts(128, "-90 %", "82,688 to 5,872: -92.9 %")
     yield from _counts(256, "-95 %", "68,016 to 3,595: -94.7 %")
     yield _fewer("half of the layers 2D + 1D", HALF, "halved")
@@ -39,7 +39,7 @@ def rows(data: accuracy.Data) -> Iterator[Row]:
 
 
 def _accuracies(data: accuracy.Data) -> Iterator[Row]:
-    """Every member, each share against 3D with the spread of the seeds; those trained otherwise."""
+    """Every network; each share compared with 3D, with the spread of seeds; other trainings."""
     family = yield from _family("", "", data)
     for share, theirs in THEIRS.items():
         yield _lost(f"ratio {share / 100:g} for 0", theirs, family[0], family[share])
@@ -56,7 +56,7 @@ def _accuracies(data: accuracy.Data) -> Iterator[Row]:
 def _family(
     many: str, how: str, data: accuracy.Data
 ) -> Generator[Row, None, dict[int, dict[str, str]]]:
-    """A row for each resnet20_r<share><many>_s<seed>.onnx; what was found, by share and seed."""
+    """A row for each resnet20_r<share><many>_s<seed>.onnx; the accuracies, by share and seed."""
     family: dict[int, dict[str, str]] = {}
     for path in sorted(MODELS.glob(f"resnet20_r???{many}_s*.onnx")):
         share, seed = int(path.stem[10:13]), path.stem.rpartition("_s")[2]

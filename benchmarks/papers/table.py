@@ -1,4 +1,4 @@
-"""A row of the table: a number of an abstract, ours beside it, and the command that makes ours."""
+"""A row of the table: a number of an abstract, our number, and the command that makes it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ PAPERS = {
     3: "sub-images on unit crossbars, 2D + 1D kernels",
     4: "ShuffleNetV2, (M+1) x 2 circuits",
 }
-#: What a row without the data says in place of our number.
+#: The text of a row without data, in place of our number.
 WANTS_DATA = "not run: wants the data"
 
 
 @dataclass(frozen=True)
 class Row:
-    """theirs: as the abstract has it, or a dash; tag: how their number was come by.
+    """theirs: the number in the abstract, or a dash; tag: where their number comes from.
 
-    ours: with its unit; how: the command, short enough for a table. data: whether ours needs a
-    data set that is not part of this project.
+    ours: our number with its unit; how: the command, short enough for a table. data: whether our
+    number needs a data set that is not part of this project.
     """
 
     paper: int
@@ -33,7 +33,7 @@ class Row:
 
 
 def markdown(rows: Iterable[Row]) -> str:
-    """The table as Markdown, one section a paper."""
+    """The table as Markdown, with a section for each paper."""
     rows = list(rows)
     text = []
     for number, title in PAPERS.items():

@@ -1,6 +1,6 @@
 """The quantities of a report that are compared and that a budget can limit.
 
-It imports no library, for `memxc --help` lists budgets.
+It imports no library, because `memxc --help` lists budgets and has to be quick.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ Unit = Literal["", "W", "J", "s", "m2"]
 
 @dataclass(frozen=True)
 class Quantity:
-    """A quantity with its unit, and where a report has it."""
+    """A quantity with its unit, and a function that reads it from a report."""
 
     unit: Unit
     read: Callable[[Report], float | None]
 
     def of(self, report: Report) -> float | None:
-        """The quantity of a report: None where it was not measured, infinite where it is NaN.
+        """The quantity of a report: None if it was not measured, infinity if it is NaN.
 
-        Infinite, because what is no number is within no limit.
+        Infinity exceeds every limit, and a quantity that is NaN has to do so, too.
         """
         value = self.read(report)
         return math.inf if value is not None and math.isnan(value) else value
@@ -57,11 +57,11 @@ QUANTITIES: dict[str, Quantity] = {
 
 @dataclass(frozen=True)
 class Limit:
-    """How much the second report may have more: an amount, or a share of the first's."""
+    """By how much the second report may exceed the first: an amount, or a share of the first."""
 
     more: float
     relative: bool
 
     def allows(self, before: float, after: float) -> bool:
-        """Whether it has no more than that."""
+        """Whether the growth from `before` to `after` is within the limit."""
         return after - before <= self.more * (abs(before) if self.relative else 1.0)

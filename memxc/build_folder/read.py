@@ -1,4 +1,4 @@
-"""The output folder, read back: what verify, lvs and report work on."""
+"""Read an output folder back, for verify, lvs, report and the other commands."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ MANIFEST = "manifest.json"
 SCHEMA = "memxc-manifest/1"
 MODEL = "model.onnx"
 SAMPLES = "samples.npz"
-#: Results of simulate: memxc's own, and not part of what compile wrote. Each knows its design, so
-#: they stay where the design is replaced.
+#: Results of simulate, which compile does not write. Each names its design, so they are kept when
+#: the design is replaced.
 RESULTS = "simulate"
 SCORES = "results.jsonl"
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """An output folder. samples by input name, first axis samples; options as report.json's.
+    """An output folder.
 
-    kinds: the element types of inputs that are no real numbers.
+    samples: by input name, with samples along the first axis. options: as in report.json.
+    kinds: the element types of inputs that are not real numbers.
     """
 
     folder: Path
@@ -50,13 +51,13 @@ class Loaded:
 
     @property
     def model(self) -> Path | None:
-        """The copy of the model, None where it could not be copied."""
+        """The copy of the model, None if it could not be copied."""
         path = self.folder / MODEL
         return path if path.is_file() else None
 
 
 def load(folder: Path) -> Loaded:
-    """Read an output folder. MemxcError (bad-design) where it is none, or not whole."""
+    """Read an output folder. Raises MemxcError (bad-design) if it is none, or not complete."""
     found = manifest(folder)
     made = design(folder, found)
     try:
@@ -71,7 +72,7 @@ def load(folder: Path) -> Loaded:
 
 
 def manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of an output folder. MemxcError (bad-design) where there is no sound one."""
+    """The manifest of an output folder. Raises MemxcError (bad-design) if there is no valid one."""
     try:
         found = json.loads((folder / MANIFEST).read_text("utf-8"))
     except FileNotFoundError:
@@ -80,7 +81,7 @@ def manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise _broken(folder, f"{MANIFEST}: {why(error)}") from error
     if not isinstance(found, dict):
-        raise _broken(folder, f"{MANIFEST} is no table")
+        raise _broken(folder, f"{MANIFEST} is not a table")
     if found.get("schema") != SCHEMA:
         raise _of_another_version(folder, found)
     if not isinstance(found.get("files"), dict):
@@ -89,7 +90,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 
 def _of_another_version(folder: Path, found: Mapping[str, Any]) -> MemxcError:
-    """The fault of a manifest that has another schema: that of an older memxc, or a newer one."""
+    """The fault for a manifest with another schema, of an older or newer memxc."""
     schema, version = (printable(str(found.get(key)), 40) for key in ("schema", "memxc"))
     what = (
         f"was compiled by memxc {version}, whose {MANIFEST} has the schema {schema}; "
@@ -100,10 +101,10 @@ def _of_another_version(folder: Path, found: Mapping[str, Any]) -> MemxcError:
 
 
 def design(folder: Path, found: Mapping[str, Any]) -> Design:
-    """The design of an output folder, `found` its manifest. MemxcError (bad-design): as `load`."""
+    """The design of an output folder, whose manifest is `found`. Raises as `load`."""
     if report_only(found):
         hint = "compile without --report-only"
-        raise fail("bad-design", str(folder), "holds a report and no design", hint)
+        raise fail("bad-design", str(folder), "has a report and no design", hint)
     made = store.load(folder)
     try:
         _check_circuit(made)
@@ -113,7 +114,7 @@ def design(folder: Path, found: Mapping[str, Any]) -> Design:
 
 
 def _check_circuit(made: Design) -> None:
-    """ValueError where a design is no programmed circuit: compile leaves none without volts."""
+    """Raise ValueError if a design is not programmed, or if an analog bus has no scale."""
     digital_buses = set[str]()
     for stage in made.stages:
         if isinstance(stage, Linear):
@@ -125,25 +126,27 @@ def _check_circuit(made: Design) -> None:
             digital_buses.add(stage.dst)
     for name, bus in made.buses.items():
         if bus.scale is None and name not in digital_buses:
-            raise ValueError(f"design.buses[{name!r}].scale is None, volts per unit are wanted")
+            raise ValueError(
+                f"design.buses[{name!r}].scale is None, and has to be in volts per unit"
+            )
 
 
 def report_only(found: Mapping[str, Any]) -> bool:
-    """Whether a manifest is that of a report without a circuit."""
+    """Whether a manifest belongs to a report without a circuit."""
     return "design.json" not in found["files"] and "report.json" in found["files"]
 
 
 def changed(folder: Path) -> list[str]:
-    """Files that are missing or are not what the manifest says, sorted by name."""
+    """Files that are missing or were changed since the folder was written, sorted by name."""
     return sorted(
         name for name, known in manifest(folder)["files"].items() if _hash(folder, name) != known
     )
 
 
 def edited(folder: Path) -> list[str]:
-    """Files that are there and are not what the manifest says: somebody's work, sorted by name.
+    """Files that exist and were changed since the folder was written, sorted by name.
 
-    No file where there is no sound manifest: then all of them are `foreign`, unless there is none.
+    The list is empty if there is no valid manifest: then all files are `foreign`.
     """
     try:
         known = manifest(folder)["files"]
@@ -153,7 +156,7 @@ def edited(folder: Path) -> list[str]:
 
 
 def foreign(folder: Path) -> list[str]:
-    """Files in an output folder that memxc did not write; every file where it is no such folder."""
+    """Files in an output folder that memxc did not write; all files if it is not such a folder."""
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not _is_folder(p)}
     try:
         known = {MANIFEST, *manifest(folder)["files"]}
@@ -164,17 +167,17 @@ def foreign(folder: Path) -> list[str]:
 
 @contextmanager
 def alone(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
-    """Wait until no other process is in such a block with this folder, and keep others out.
+    """Lock the folder for the block, and wait first while another process has the lock.
 
-    The system ends a lock with its process, however that ends, and nothing is written. `tell` hears
-    that another one is waited for, or that a file system has no locks: then nobody is kept out.
+    The lock ends with the process, and nothing is written. `tell` is called with a message if
+    another process has the lock, or if the file system has no locks: then the folder is not locked.
     """
     place = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell(f"another memxc is at work in {folder}: waiting for it")
+            tell(f"another memxc uses {folder}: waiting for it")
             fcntl.flock(place, fcntl.LOCK_EX)
         except OSError as error:
             tell(f"{folder} cannot be locked ({error.strerror}): start no other memxc in it")
@@ -184,7 +187,7 @@ def alone(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
 
 
 def sha256(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file. OSError where it cannot be read."""
+    """The hexadecimal SHA-256 of a file. Raises OSError if it cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -194,7 +197,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _hash(folder: Path, name: str) -> str | None:
-    # A manifest is text from a file: it must not lead out of the folder.
+    # Anybody may have written the manifest, so its paths must not lead out of the folder.
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
         return None

@@ -1,4 +1,4 @@
-"""The network of a folder programmed for another target, from what the folder keeps."""
+"""Program the network of a folder for another target, from the files of the folder."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from memxc.target import Target
 def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
     """A function that compiles DIR/model.onnx as DIR was compiled, for another target.
 
-    None where DIR holds no copy of the model. The function raises MemxcError (usage) where what DIR
-    keeps does not give DIR's own design again: then it is not what DIR was compiled from.
-    Raises MemxcError (bad-design) itself where what DIR keeps can be no options.
+    None if DIR has no copy of the model. The function raises MemxcError (usage) if the model,
+    options and samples in DIR do not give DIR's own design again. `programmer` itself raises
+    MemxcError (bad-design) if the manifest of DIR has wrong options.
     """
     model = loaded.model
     if model is None:
@@ -50,11 +50,11 @@ def _kept(loaded: Loaded) -> Settings:
 
 def _as_compiled(loaded: Loaded, model: Path, kept: Settings) -> Options:
     """The options that give the folder's own design."""
-    # The model of the folder is the part that was compiled, and its shapes are known.
+    # The model in the folder is already the part that was compiled, and its shapes are known.
     known = fields_of(Settings)
     asked = {name: v for name, v in vars(kept).items() if not known[name].option.of_network}
     asked["shapes"] = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
-    # The samples of the folder are the user's, or were drawn in want of any.
+    # The samples in the folder are the user's, or random inputs if the user gave none.
     for samples in (loaded.folder / SAMPLES, None):
         options = Options(model=model, target=loaded.target, samples=samples, **asked)
         if _same(compile_model(options, check=False).design, loaded.design):
@@ -62,13 +62,13 @@ def _as_compiled(loaded: Loaded, model: Path, kept: Settings) -> Options:
     raise fail(
         "usage",
         str(loaded.folder),
-        "compiled again, its model gives another design, so it cannot be programmed again",
-        "compile the model for each target, and simulate these",
+        "its model, compiled again, gives another design, so it cannot be programmed again",
+        "compile the model for each target, and simulate these folders",
     )
 
 
 def _same(one: Design, other: Design) -> bool:
-    """Whether two designs are stored as the same bytes, but for the name of the model's file."""
+    """Whether two designs are stored as the same bytes, except for the name of the network."""
     stored = []
     for design in (one, replace(other, name=one.name)):
         with tempfile.TemporaryDirectory() as place:

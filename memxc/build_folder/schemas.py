@@ -1,4 +1,4 @@
-"""The JSON schemas of memxc's documents and the page of the report's keys, made from the models.
+"""Make the JSON schemas of memxc's documents, and the page of the report's keys, from the models.
 
 `python -m memxc.build_folder.schemas` writes them into a checkout.
 """
@@ -37,7 +37,7 @@ _DOCUMENTS: dict[str, tuple[type[documents.Part], str]] = {
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Each file that is made from the models, by its path in a checkout, and its text."""
+    """Yield each file that is made from the models: its path in a checkout, and its text."""
     made = {name: documents.schema(*document) for name, document in _DOCUMENTS.items()}
     report = made["memxc-report-1.json"]
     for name, option in declaration.fields_of(Settings).items():
@@ -51,13 +51,13 @@ def files() -> Iterator[tuple[Path, str]]:
 def _keys(
     part: Mapping[str, Any], parts: Mapping[str, Any], place: str, known: dict[str, str]
 ) -> Iterator[tuple[str, str, str]]:
-    """The keys of a document: each with dots between its parts, its type, and what it is.
+    """Yield each key of a document with dots between its parts, its type, and its description.
 
-    The keys of a part that stands in several places are listed at the first one.
+    If a part is used in several places, its keys are listed at the first one.
     """
     for key, value in part["properties"].items():
         where, name = f"{place}{key}", _named(value)
-        # pydantic leaves a description out that is the description of the part.
+        # pydantic leaves out a description that equals the description of the part.
         told = value.get("description") or parts[name]["description"]
         if name in known:
             told += f" Its keys are those of `{known[name]}`."
@@ -69,7 +69,7 @@ def _keys(
 
 
 def _named(value: Mapping[str, Any]) -> str:
-    """The name of the part that a value is, or may be, or is a list of; "" for another value."""
+    """The name of the part that a value is, may be, or is a list of; "" for other values."""
     inner = value.get("items", value)
     found = [one["$ref"] for one in inner.get("anyOf", [inner]) if "$ref" in one]
     return found[0].rpartition("/")[2] if found else ""
@@ -92,7 +92,7 @@ def _type(value: Mapping[str, Any]) -> str:
     if "const" in value or "enum" in value:
         return " or ".join(f'"{word}"' for word in value.get("enum", [value.get("const")]))
     if value.get("type") == "array":
-        # A pair lists the types of its parts, which are the same.
+        # A pair lists the types of its two parts, which are equal.
         inner = _type(value.get("items") or value["prefixItems"][0])
         return f"list of {inner}" if '"' in inner else f"list of {inner}s"
     return _TYPES[value.get("type", "object")]

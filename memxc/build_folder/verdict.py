@@ -1,4 +1,4 @@
-"""The limits that a report passes. It imports no library, for `memxc --help` lists budgets."""
+"""Compare a report with a budget. It imports no library, to keep `memxc --help` quick."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from memxc.errors import Fault, MemxcError, like
 if TYPE_CHECKING:
     from memxc.build_folder.report.document import Report
 
-#: What a budget can limit.
+#: The quantities that a budget can limit.
 BUDGETS = {key: QUANTITIES[key] for key in ("crossbars", "memristors", "power", "latency", "loss")}
 
 
 def over(limits: Mapping[str, float], report: Report) -> list[str]:
-    """A sentence for every limit that the report passes, or of which it says nothing.
+    """A sentence for every limit that the report exceeds, or for which it has no figure.
 
-    Raises MemxcError (usage) for keys that are no budget.
+    Raises MemxcError (usage) for unknown keys.
     """
     unknown = [key for key in limits if key not in BUDGETS]
     if unknown:
-        hint = f"budgets are {', '.join(BUDGETS)}"
+        hint = f"the keys of a budget are {', '.join(BUDGETS)}"
         raise MemxcError(
-            Fault("usage", key, "is no budget", like(key, BUDGETS) or hint) for key in unknown
+            Fault("usage", key, "is not a key of a budget", like(key, BUDGETS) or hint)
+            for key in unknown
         )
     lines = []
     for key, limit in limits.items():
@@ -35,5 +36,5 @@ def over(limits: Mapping[str, float], report: Report) -> list[str]:
         elif value > limit:
             plain = "{:.4g}" if key == "loss" else "{:,.0f}"
             shown = [units.text(v, unit) if unit else plain.format(v) for v in (value, limit)]
-            lines.append(f"over budget: {key} {shown[0]} where {shown[1]} is allowed")
+            lines.append(f"over budget: {key} is {shown[0]}, and the limit is {shown[1]}")
     return lines

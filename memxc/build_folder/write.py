@@ -1,4 +1,4 @@
-"""The output folder of `compile`: filled in a temporary folder beside it, moved at the end."""
+"""Write the output folder: fill a temporary folder beside it, and move that at the end."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ __all__ = ["Loaded", "changed", "check", "check_file", "load", "save", "write", 
 def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:
     """Refuse an output folder before any work is done.
 
-    A folder as memxc wrote it is replaced, but for simulate's results; one that is not empty and to
-    which files were added, or in which files were changed, only with `force`; never one that holds
-    `inputs` or the working folder.
-    MemxcError: usage, or cannot-write where nothing can be created there.
+    A folder that memxc wrote is replaced, except for the results of simulate. If files in it were
+    added or changed, it is replaced only with `force`. A folder that contains `inputs` or the
+    working folder is never replaced.
+    Raises MemxcError: usage, or cannot-write if nothing can be created there.
     """
     where, place = str(out), _real(out)
     if place.exists() and not place.is_dir():
@@ -53,7 +53,7 @@ def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:
 
 
 def _check_own(where: str, place: Path) -> None:
-    """Refuse a folder that holds the work of somebody else. MemxcError (usage)."""
+    """Refuse a folder with files that were added or changed. Raises MemxcError (usage)."""
     others = read.foreign(place)
     if others:
         what = f"is not empty: {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}"
@@ -65,9 +65,9 @@ def _check_own(where: str, place: Path) -> None:
 
 
 def check_file(path: Path, loaded: Loaded) -> None:
-    """Refuse a file to write that is of an output folder, or the model it was compiled from.
+    """Refuse to write a file that belongs to an output folder, or is the model behind it.
 
-    MemxcError (usage).
+    Raises MemxcError (usage).
     """
     place, here = _real(path), _real(loaded.folder)
     parts = {MANIFEST, *loaded.manifest["files"]}
@@ -81,7 +81,7 @@ def check_file(path: Path, loaded: Loaded) -> None:
 
 
 def _same(path: Path, model: Any) -> bool:
-    """Whether a file is the model that a manifest speaks of."""
+    """Whether a file is the model of a manifest."""
     with suppress(OSError):
         return isinstance(model, dict) and read.sha256(path) == model.get("sha256")
     return False
@@ -90,9 +90,9 @@ def _same(path: Path, model: Any) -> bool:
 def write(
     compiled: Compiled, out: Path, force: bool = False, dialects: Sequence[str] = ("ngspice",)
 ) -> Report:
-    """Write everything that `compile` promises into `out`, or the report only; returns the report.
+    """Write all files of a compilation (or only the report) to `out`, and return the report.
 
-    Nothing is left behind where it fails. MemxcError: as `check`.
+    If it fails, nothing is left behind. Raises MemxcError as `check` does.
     """
     options = compiled.options
     inputs = [options.model, options.samples, options.cells.folder if options.cells else None]
@@ -109,9 +109,9 @@ def write(
 
 
 def save(folder: Path, out: Path, force: bool = False) -> None:
-    """Copy an output folder to `out`, whole or not at all; scores that are there already stay.
+    """Copy an output folder to `out`, whole or not at all. Scores in `out` are kept.
 
-    MemxcError: as `check`.
+    Raises MemxcError as `check` does.
     """
     check(out, force, [])
     if _real(out) == _real(folder):
@@ -125,7 +125,7 @@ def save(folder: Path, out: Path, force: bool = False) -> None:
 
 
 def _join_results(old: Path, fresh: Path) -> None:
-    """Put the results of an old folder before those of a fresh one."""
+    """Put the results of an old folder before those of a new one."""
     ours = fresh / read.RESULTS / read.SCORES
     new = ours.read_bytes() if ours.is_file() else b""
     if (old / read.RESULTS).is_dir():
@@ -136,13 +136,13 @@ def _join_results(old: Path, fresh: Path) -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """One file, whole or not at all. MemxcError (cannot-write)."""
+    """Write a file, whole or not at all. Raises MemxcError (cannot-write)."""
     place = _real(path)
     if place.exists() and not place.is_file():
         raise fail("cannot-write", str(path), "is a folder or a device, not a file")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        # In a folder of its own: a temporary file would be for its owner's eyes only.
+        # In a temporary folder, because only its owner could read a file of `tempfile`.
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".memxc-") as holder:
             fresh = Path(holder) / "new"
             fresh.write_bytes(data)
@@ -200,7 +200,7 @@ def _seal(compiled: Compiled, found: Report, place: Path, dialects: Sequence[str
 
 
 def _plugins(compiled: Compiled, found: Report, dialects: Sequence[str]) -> dict[str, str]:
-    """The versions of the packages whose plug-ins took part, by their names."""
+    """The versions of the packages whose plug-ins were used, by their names."""
     name = compiled.target.name
     used = [
         *(("memxc.ops", node.op) for node in compiled.graph.nodes),
@@ -208,7 +208,7 @@ def _plugins(compiled: Compiled, found: Report, dialects: Sequence[str]) -> dict
         *(("memxc.dialects", dialect) for dialect in dialects),
         *(("memxc.costs", cost) for cost in found.costs),
     ]
-    # A file of the user's may have the same name; its values tell the two apart.
+    # A file of the user may have the same name as the plug-in; only its values differ.
     if plugins.owner("memxc.targets", name) is not None:
         crossbar = {"crossbar": compiled.target.crossbar}
         if target.load(name).model_copy(update=crossbar) == compiled.target:
@@ -218,14 +218,14 @@ def _plugins(compiled: Compiled, found: Report, dialects: Sequence[str]) -> dict
 
 
 def _keep_results(old: Path, fresh: Path) -> None:
-    """Copied and not moved: whenever this ends, one whole folder has them."""
+    """Copy the results of simulate, so that one complete folder has them at any time."""
     if (old / read.RESULTS).is_dir():
         shutil.copytree(old / read.RESULTS, fresh / read.RESULTS, symlinks=True)
 
 
 @contextmanager
 def _moved_at_the_end(place: Path) -> Iterator[Path]:
-    """A new folder that becomes `place` when the block ends well, and vanishes otherwise."""
+    """A new folder that becomes `place` if the block ends without an error, or is removed."""
     missing = [p for p in reversed(place.parents) if not p.exists()]
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

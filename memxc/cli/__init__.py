@@ -1,9 +1,12 @@
-"""The command line: parse, call, print. One file a command, found by discovery; only click user."""
+"""The command line: each command parses, calls the library, and prints.
+
+Each command is a file, found by its name. No other room imports click.
+"""
 
 from __future__ import annotations
 
-# Python's own part of `signal`: a signal is heard from here on, and `signal` takes a third of the
-# time that it takes Python to start.
+# This is the C part of `signal`. From here on signals are noticed. Importing `signal` itself takes
+# a third of the time that Python takes to start.
 import _signal  # type: ignore[import-not-found]
 import os
 
@@ -11,7 +14,7 @@ import os
 def main(args: list[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
     for number in (_signal.SIGINT, _signal.SIGTERM):
-        # Behind a shell's & an interrupt is ignored, and has to be.
+        # A command that a shell starts with & has to ignore interrupts.
         if _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, _leave)
     from memxc.cli import _main
@@ -20,7 +23,7 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _leave(number: int, frame: object) -> None:
-    """End at once, without a traceback: there is nothing yet to tidy up, memxc.cli._stop does."""
+    """End at once, without a traceback. There is nothing to tidy up before `_stop` listens."""
     os._exit(128 + number)
 
 

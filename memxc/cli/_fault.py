@@ -1,4 +1,4 @@
-"""The file that a fault of memxc's own leaves: what a maintainer needs, and no model unasked."""
+"""Write a file about an error in memxc itself. It has no model, unless the user asks for it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from memxc import __version__
 from memxc.cli import _machine
 from memxc.errors import why
 
-#: With 1 as its value the files of the command line are put into the file as well.
+#: If this environment variable is 1, the files of the command line are added to the file.
 WITH_FILES = "MEMXC_FAULT_FILES"
-#: A larger file is no model that anybody sends.
+#: Larger files are not added.
 _MOST_BYTES = 1 << 27
 
 
 def write(error: Exception, arguments: list[str]) -> str:
-    """Write the file; says where it is, or why there is none."""
+    """Write the file, and return where it is, or why it could not be written."""
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", errors="backslashreplace",
@@ -49,7 +49,7 @@ def _lines(error: Exception, arguments: list[str]) -> Iterator[str]:
 
 
 def _paths(arguments: list[str]) -> Iterator[Path]:
-    """What the command line names that is there: files and folders of memxc."""
+    """The existing files and folders that the command line names."""
     for argument in arguments:
         for text in dict.fromkeys((argument, argument.partition("=")[2])):
             if text and os.path.exists(text):  # noqa: PTH110 - Path's raises for long names
@@ -57,7 +57,7 @@ def _paths(arguments: list[str]) -> Iterator[Path]:
 
 
 def _about(path: Path) -> Iterator[str]:
-    """A file by its size and hash; of a folder, which model it was compiled from, and how."""
+    """The size and hash of a file; for a folder, its model and options."""
     try:
         from memxc.build_folder.read import MANIFEST, sha256
 
@@ -67,7 +67,7 @@ def _about(path: Path) -> Iterator[str]:
             tree = json.loads((path / MANIFEST).read_text("utf-8"))
             kept = {key: tree[key] for key in ("memxc", "model", "options") if key in tree}
             yield f"{path}: {json.dumps(kept)}"
-    # It is the fault of something else that is told.
+    # The original error must be reported, even if this fails.
     except Exception as failed:  # noqa: BLE001
         yield f"{path}: cannot be read, {failed}"
 

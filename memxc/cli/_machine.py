@@ -1,4 +1,4 @@
-"""What memxc runs on, in words: versions of packages, the system, the processor."""
+"""Describe the machine: versions of packages, and the processor."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ PACKAGES = (
     "numpy", "scipy", "onnx", "onnxruntime", "neospice", "jinja2", "pydantic", "click",
     "threadpoolctl",
 )  # fmt: skip
-#: Instructions of x86 processors that decide how libraries compute.
+#: Instructions of x86 processors that change how libraries compute.
 _TELLING = ("avx2", "fma", "avx512f", "avx512bw", "avx512_vnni", "avx_vnni", "amx_int8")
 
 
 def versions() -> dict[str, str | None]:
-    """The version of each dependency, None where it is not installed."""
+    """The version of each dependency, None if it is not installed."""
     found: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
@@ -27,7 +27,7 @@ def versions() -> dict[str, str | None]:
 
 
 def processor() -> str:
-    """The processor's name, and those of its instructions that decide how libraries compute."""
+    """The name of the processor, and its instructions that change how libraries compute."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
     except OSError:  # not Linux

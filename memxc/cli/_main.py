@@ -1,4 +1,4 @@
-"""The group of commands, and the one place where exceptions become sentences and exit codes."""
+"""The group of commands. Only this module turns exceptions into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from memxc.cli import _stop, _terminal
 from memxc.errors import MemxcError, like, printable, why
 
 _OURS = 70
-#: Commands that write what they are asked for at their end, whole or not at all.
+#: Commands that write their output at their end, as a whole or not at all.
 _WRITERS = ("compile", "twin")
 _BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class _Commands(click.Group):
-    """Commands by file name: `memxc show` is `command` of memxc/cli/show.py."""
+    """Finds commands by file name: `memxc show` is `command` of memxc/cli/show.py."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         folder = str(Path(__file__).parent)
@@ -48,7 +48,7 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Whole sentences: click's own list cuts them off."""
+        """List the commands with whole sentences, because click cuts them off."""
         names = self.list_commands(ctx)
         commands = [(name, self.get_command(ctx, name)) for name in names]
         with formatter.section("Commands"):
@@ -64,8 +64,8 @@ def group() -> None:
 def main(args: Sequence[str] | None = None) -> Never:
     """Run one command and end the process with its exit code."""
     arguments = list(sys.argv[1:] if args is None else args)
-    # Before numpy is imported: sums have one order whatever the machine has of cores, and small
-    # matrices are multiplied faster.
+    # This has to come before numpy is imported. With one thread, sums have the same order on any
+    # number of cores, and small matrices are multiplied faster.
     os.environ |= dict.fromkeys(_BLAS_THREADS, "1")
     _terminal.prepare()
     try:
@@ -77,7 +77,7 @@ def main(args: Sequence[str] | None = None) -> Never:
 
 
 def _run(arguments: list[str]) -> int:
-    """The exit code of one command line; every exception has become words by then."""
+    """Run one command line, print a message for any exception, and return the exit code."""
     as_json = "--json" in arguments
     unwritten = "; nothing was written" if arguments[:1] and arguments[0] in _WRITERS else ""
     _stop.left = unwritten
@@ -102,7 +102,7 @@ def _run(arguments: list[str]) -> int:
         raise
     except BrokenPipeError as error:
         raise _terminal.StdoutError from error
-    except Exception as error:  # noqa: BLE001 - the one place that may
+    except Exception as error:  # noqa: BLE001 - only here
         where = _own_fault(error, arguments, unwritten)
         if as_json:
             _print_faults([("own-fault", "memxc", str(error), where)], _OURS)
@@ -113,19 +113,19 @@ def _run(arguments: list[str]) -> int:
 
 
 def _shown(error: click.ClickException) -> str:
-    """What click says of a usage error."""
+    """The message of click for a usage error."""
     text = io.StringIO()
     error.show(text)
     return text.getvalue().rstrip("\n")
 
 
 def _flushed(run: Callable[[], int]) -> int:
-    """Run, and make sure that what was printed arrived; a reader that has gone is no error."""
+    """Run, and make sure that the output was written. A reader that has gone is not an error."""
     try:
         code = run()
         _terminal.flush()
     except _terminal.StdoutError as unwritten:
-        # The interpreter flushes once more at its end, and would complain.
+        # The interpreter flushes again at its end, and would report the error once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         cause = unwritten.__cause__
         if isinstance(cause, BrokenPipeError):
@@ -142,7 +142,7 @@ def _print_faults(rows: list[tuple[str, str, str, str]], code: int) -> None:
 
 
 def _own_fault(error: Exception, arguments: list[str], unwritten: str) -> str:
-    """A fault of memxc's own: one sentence on the terminal; says where the details are."""
+    """Print a short message about an error in memxc itself, and return where the details are."""
     from memxc.cli import _fault
 
     details = _fault.write(error, arguments)
@@ -152,10 +152,10 @@ def _own_fault(error: Exception, arguments: list[str], unwritten: str) -> str:
         _terminal.warn(f"the plug-in {plugin} has failed{unwritten}: {summary}")
         _terminal.warn(f"{details[0].upper()}{details[1:]}. Please report it to its authors.")
         return details
-    _terminal.warn(f"memxc has failed by a fault of its own{unwritten}: {summary}")
+    _terminal.warn(f"memxc has failed because of an error in memxc itself{unwritten}: {summary}")
     _terminal.warn(
-        f"{details[0].upper()}{details[1:]}. Please report it with that file. It holds versions, "
-        f"the command, and sizes and hashes of its files; the files themselves only with "
-        f"{_fault.WITH_FILES}=1 before the command."
+        f"{details[0].upper()}{details[1:]}. Please report it with that file. It has versions, "
+        "the command, and the sizes and hashes of the command's files. It has the files themselves "
+        f"only if you put {_fault.WITH_FILES}=1 before the command."
     )
     return details

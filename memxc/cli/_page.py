@@ -1,4 +1,4 @@
-"""The table of docs/cli.md: python -m memxc.cli._page docs/cli.md writes it between its marks."""
+"""Write the table of options: python -m memxc.cli._page docs/cli.md."""
 
 from __future__ import annotations
 

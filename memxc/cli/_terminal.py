@@ -1,4 +1,4 @@
-"""Words to the user: safe for any terminal, faults and progress on standard error."""
+"""Print messages that are safe for any terminal; faults and progress go to standard error."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import TextIO
 
 from memxc.errors import MemxcError, escaped, printable
 
-#: How characters are written where the terminal has no Unicode.
+#: How characters are written if the terminal has no Unicode.
 _ASCII = {"µ": "u", "Ω": "ohm", "×": "x", "…": "...", "—": "-", "–": "-", "→": "->", "²": "2"}
 
 
 def prepare() -> None:
-    """Make printing never fail for want of a character, whatever the locale, or of a stream."""
+    """Make sure that printing never fails because a character or a stream is missing."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         _open(number, name)
     codecs.register_error("memxc", _in_ascii)
@@ -29,10 +29,10 @@ def prepare() -> None:
 
 
 def _open(number: int, name: str) -> None:
-    """Give a stream that was closed before memxc started (`memxc ... >&-`) a place to go.
+    """Open a stream that was closed before memxc started (`memxc ... >&-`).
 
-    Python has no object for it. The number of its file would go to the next file that is opened,
-    and then a library's warnings would be written there; and a new process would inherit the lack.
+    Python has no object for such a stream. The next file that is opened would get its number, and
+    a library's warnings would be written there. New processes would lack the stream, too.
     """
     if getattr(sys, name) is not None:
         return
@@ -54,11 +54,11 @@ def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 class StdoutError(Exception):
-    """Standard output takes no more: its reader has gone, or its disk is full."""
+    """Standard output cannot be written: its reader has gone, or its disk is full."""
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Print on standard output. click's own echo writes UTF-8 where the terminal is ASCII."""
+    """Print on standard output. (click's own echo writes UTF-8 even if the terminal is ASCII.)"""
     try:
         print(_safe(text), end=end)
     except OSError as error:
@@ -66,7 +66,7 @@ def say(text: str, end: str = "\n") -> None:
 
 
 def flush() -> None:
-    """Make sure that what was printed has arrived."""
+    """Make sure that the output was written."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -79,24 +79,24 @@ def warn(text: str) -> None:
 
 
 def warnings(texts: Iterable[str]) -> None:
-    """Print warnings on standard error; names in them may be long."""
+    """Print warnings on standard error, and shorten long names in them."""
     for text in texts:
         warn(f"warning: {printable(text, 400)}")
 
 
 def _safe(text: str) -> str:
-    """Text of which a terminal obeys nothing but the ends of lines, whatever names are in it."""
+    """The text with all control characters escaped, except for line ends."""
     return "\n".join(map(escaped, text.split("\n")))
 
 
 def fewer(asked: int | None, held: int, where: str) -> None:
-    """Tell of a --count that asks for more samples than there are."""
+    """Print a message if --count asks for more samples than there are."""
     if asked is not None and held < asked:
-        warn(f"--count {asked}: {where} {held} samples, and these are used")
+        warn(f"--count {asked}: {where} only {held} samples, and these are used")
 
 
 def faults(error: MemxcError, note: str = "") -> None:
-    """Every fault on standard error, and how many there were, with a note behind that."""
+    """Print every fault on standard error, then their number and a note."""
     for fault in error.faults:
         warn(str(fault))
     count = len(error.faults)
@@ -104,20 +104,20 @@ def faults(error: MemxcError, note: str = "") -> None:
 
 
 def document(value: object) -> None:
-    """One JSON document on standard output; ASCII, so that it is the same in every locale."""
+    """Print one JSON document on standard output, in ASCII, so that every locale gives the same."""
     from memxc.ir.store import dumps
 
     say(dumps(value), end="")
 
 
-#: Seconds between two lines of a command whose standard error is no terminal.
+#: Seconds between two lines of progress if standard error is not a terminal.
 _EVERY = 30.0
 
 
 @contextmanager
 def progress(quiet: bool = False) -> Iterator[Callable[[str], None]]:
-    """A function that shows on standard error what is being done: one changing line on a terminal,
-    and elsewhere, in a log, a line every half minute."""
+    """A function that shows the current step on standard error: as one changing line on a terminal,
+    and elsewhere, as in a log, as a line every half minute."""
     if quiet:
         yield lambda text: None
     elif sys.stderr.isatty():
@@ -141,7 +141,7 @@ def _lines() -> Iterator[Callable[[str], None]]:
     with _own_standard_error() as stream:
 
         def tell() -> None:
-            with suppress(OSError, ValueError):  # nobody reads it any more
+            with suppress(OSError, ValueError):  # the reader has gone
                 while not ended.wait(_EVERY):
                     minutes, seconds = divmod(round(time.monotonic() - start), 60)
                     spent = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
@@ -161,23 +161,23 @@ def _lines() -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def _own_standard_error() -> Iterator[TextIO]:
-    """Standard error by a file of its own: what goes to sys.stderr is taken for the words of an
-    engine that solves in this process."""
+    """Standard error as a separate file, because text on sys.stderr would be taken for messages of
+    an engine that runs in this process."""
     try:
         number = os.dup(sys.stderr.fileno())
-    except (OSError, ValueError):  # no file, as in a test
+    except (OSError, ValueError):  # not a file, as in a test
         yield sys.stderr
         return
     with os.fdopen(number, "w", encoding=sys.stderr.encoding, errors="memxc") as stream:
         yield stream
 
 
-#: Seconds before a rate is worth telling.
+#: Seconds before the remaining time is shown.
 _EARLY = 2.0
 
 
 def countdown(show: Callable[[str], None]) -> Callable[[str, float], None]:
-    """`show` for work of known size: also told the share that is done, it adds the time left."""
+    """A version of `show` that is also told the share of work done, and adds the time left."""
     start = time.monotonic()
 
     def counted(text: str, share: float) -> None:
@@ -190,7 +190,7 @@ def countdown(show: Callable[[str], None]) -> Callable[[str, float], None]:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds in words of one unit, or two."""
+    """Seconds as text with one or two units."""
     whole = round(seconds)
     if whole < 90:
         return f"{max(1, whole)} s"

@@ -34,7 +34,7 @@ def command(folder: Path, sample: int) -> int:
 
     with at_work(folder):
         loaded = read.load(folder)
-        # ngspice executes commands in its input, so a netlist that holds more than circuits gets no
+        # ngspice executes commands in its input, so a netlist with more than circuits in it gets no
         # test bench.
         top = (folder / "netlist" / netlist_reader.read_folder(folder / "netlist").file).resolve()
         if '"' in str(top) or not str(top).isprintable():
@@ -42,7 +42,7 @@ def command(folder: Path, sample: int) -> int:
             raise fail("usage", str(folder), what, "rename the folder")
         count = len(next(iter(loaded.samples.values())))
         if sample > count:
-            raise fail("usage", f"--sample {sample}", f"{folder} holds {count} samples")
+            raise fail("usage", f"--sample {sample}", f"{folder} has only {count} samples")
         inputs = [values[sample - 1] for values in loaded.samples.values()]
         for line in bench.bench(loaded.design, inputs, str(top)):
             _terminal.say(line)

@@ -1,4 +1,4 @@
-"""memxc engines: the SPICE engines that verify can use."""
+"""memxc engines: list the SPICE engines that verify can use."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ def command(as_json: bool) -> None:
         for name, version in found.items()
     ]
     _terminal.say(units.table(rows))
-    _terminal.say("\nUse: memxc verify DIR --engine NAME. Do they work? memxc doctor")
+    _terminal.say("\nUse: memxc verify DIR --engine NAME. memxc doctor checks that they work.")

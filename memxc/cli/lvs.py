@@ -1,4 +1,4 @@
-"""memxc lvs: layout versus schematic; here the netlist's text versus the programmed design."""
+"""memxc lvs: compare the text of the netlist with the programmed design (layout vs schematic)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 20
 @click.argument("folder", type=FOLDER, metavar="DIR")
 @_options.as_json
 def command(folder: Path, as_json: bool) -> int:
-    """Read the netlist and the tables in DIR back and compare every number and connection."""
+    """Read back the netlist and the tables in DIR, and compare them with the design."""
     from memxc.library.build import load
 
     found = load(folder).lvs()
@@ -43,7 +43,9 @@ def _say(found: NetlistComparison, folder: Path) -> None:
         _terminal.say(f"{where}: {printable(each.found)}, should be {printable(each.expected)}")
     for cell in found.user_cells[:_SHOWN]:
         where = f"{printable(cell.file)}:{cell.line}: {printable(cell.name)}"
-        _terminal.say(f"{where} is your own: not read, memxc verify simulates it alone")
+        _terminal.say(
+            f"{where} is your own cell: lvs does not check it, and memxc verify simulates it alone"
+        )
     more = len(found.differences) - _SHOWN
     if more > 0:
         _terminal.say(f"... and {more:,} more (--json lists them all)")
@@ -55,6 +57,6 @@ def _say(found: NetlistComparison, folder: Path) -> None:
         _terminal.say("Next: compile the model again, or undo the change")
     else:
         count = len(found.user_cells)
-        own = f", but for {count:,} cell{'s' * (count != 1)} of your own" if count else ""
-        _terminal.say(f"ok: {lines}; the netlist and its tables are the design{own}.")
+        own = f", except for {count:,} cell{'s' * (count != 1)} of your own" if count else ""
+        _terminal.say(f"ok: {lines}; the netlist and its tables agree with the design{own}.")
         _terminal.say(f"Next: {pasted('memxc', 'verify' if own else 'report', folder)}")

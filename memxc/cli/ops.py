@@ -1,4 +1,4 @@
-"""memxc ops: the operators that have a circuit."""
+"""memxc ops: list the operators that have a circuit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memxc.cli import _options, _terminal
 @click.command()
 @_options.as_json
 def command(as_json: bool) -> None:
-    """List the ONNX operators that can be mapped, with the attributes they cover."""
+    """List the ONNX operators that have a circuit, and the attributes that are covered."""
     from memxc import ops
 
     columns = ops.available()
@@ -37,5 +37,5 @@ def command(as_json: bool) -> None:
         for column in columns.values()
     ]
     _terminal.say(units.table(rows, ("operator", "from", "attributes covered")))
-    _terminal.say("\nModels of opset 6 are read as ones of opset 7.")
-    _terminal.say("What of a model can be mapped: memxc check MODEL.onnx")
+    _terminal.say("\nA model of opset 6 is read as one of opset 7.")
+    _terminal.say("To check a model: memxc check MODEL.onnx")

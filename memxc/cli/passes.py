@@ -1,4 +1,4 @@
-"""memxc passes: the changes a compilation is made of."""
+"""memxc passes: list the passes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memxc.cli import _options, _terminal
 @click.command()
 @_options.as_json
 def command(as_json: bool) -> None:
-    """List the passes with their options, for --passes."""
+    """List the passes and their options, for --passes."""
     from memxc.interfaces import GraphPass, Pass
     from memxc.passes import available
 

@@ -1,4 +1,4 @@
-"""memxc report: what compile found, in the form that is wanted."""
+"""memxc report: print the report of a folder in one of several formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from memxc.errors import pasted
 if TYPE_CHECKING:
     from memxc.build_folder.report.document import Report
 
-#: Formats that stand in the folder as they are.
+#: Formats that are files in the folder.
 _FILES = {"md": "report.md", "html": "report.html"}
 
 
@@ -27,11 +27,11 @@ _FILES = {"md": "report.md", "html": "report.html"}
     type=click.Choice(["text", "json", "md", "html", "csv"]),
     default="text",
     show_default=True,
-    help="csv is the table of stages.",
+    help="The format; csv is the table of stages.",
 )
 @_options.as_json
 def command(folder: Path, form: str, as_json: bool) -> None:
-    """Print the report of DIR: resources, power, latency, area, fidelity."""
+    """Print the report in DIR: resources, power, latency, area, fidelity."""
     from memxc.build_folder.read import manifest, report_only
     from memxc.build_folder.report.read import read, read_text
 
@@ -54,7 +54,7 @@ def command(folder: Path, form: str, as_json: bool) -> None:
 
 
 def _csv(report: Report) -> str:
-    """The table of stages: each stage's bill of materials, and its watts."""
+    """The table of stages, with the bill of materials and the watts of each."""
     rows = [
         {**dict(bill), **dict(drawn)}
         for bill, drawn in zip(report.resources.stages, report.power.stages, strict=True)

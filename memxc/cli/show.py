@@ -1,4 +1,4 @@
-"""memxc show: any of the three representations as text."""
+"""memxc show: print one of the three representations as text."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     "--at",
     "at",
     type=click.Choice(["graph", "design", "deck"]),
-    help="Default: the graph of a model, the design of a folder.",
+    help="What to print. The default is the graph of a model, or the design of a folder.",
 )
-@click.option("--after", metavar="PASS", help="As it stands after this pass of the pipeline.")
+@click.option("--after", metavar="PASS", help="Print the network as it is after this pass.")
 @_options.declared(of_network=True)
 def command(
     path: Path,
@@ -33,13 +33,13 @@ def command(
     after: str | None,
     **asked: Any,
 ) -> None:
-    """Print what a model or a folder is made of, readably."""
+    """Print the graph, the design or the deck of a model or a folder as text."""
     if path.is_dir():
         if after:
             raise fail(
                 "usage",
                 "--after",
-                "a folder holds the end of the pipeline only",
+                "a folder has only the result of the last pass",
                 "give the model instead",
             )
         _terminal.say(_readable(_folder(path, at or "design")))
@@ -48,7 +48,7 @@ def command(
 
 
 def _readable(ir: Graph | Design | Deck) -> str:
-    """The text of a representation, with no name in it that a terminal would obey."""
+    """The text of a representation, with control characters in names escaped."""
     from memxc.ir.design import Design
     from memxc.ir.graph import Graph
 
@@ -61,7 +61,7 @@ def _readable(ir: Graph | Design | Deck) -> str:
     for name in sorted(names, key=len, reverse=True):
         if name != printable(name):
             text = text.replace(name, printable(name))
-    # Attributes may hold text, too.
+    # Attributes may contain text, too.
     return "\n".join(printable(line, len(line) + 1) for line in text.split("\n"))
 
 
@@ -70,7 +70,7 @@ def _folder(path: Path, at: str) -> Design | Deck:
     from memxc.build_folder import read
 
     if at == "graph":
-        raise fail("usage", "--at graph", "a folder holds no graph", "give the model instead")
+        raise fail("usage", "--at graph", "a folder has no graph", "give the model instead")
     design = read.design(path, read.manifest(path))
     return design if at == "design" else netlist.assemble(design)
 
@@ -88,7 +88,7 @@ def _model(
     options = Options(path, target.load("hfox-128"), **asked)
     if at == "deck":
         if after:
-            raise fail("usage", "--after", "a deck is made after the last pass", "leave it out")
+            raise fail("usage", "--after", "the deck is made after the last pass", "leave it out")
         return netlist.assemble(_last(steps(options)))
     stop = after or ("lower" if at == "design" else "load")
     found = {}
@@ -97,10 +97,16 @@ def _model(
         if name == stop:
             break
     if stop not in found:
-        raise fail("usage", f"--after {after}", "is not in the pipeline", ", ".join(found))
+        raise fail(
+            "usage", f"--after {after}", "there is no such pass in the pipeline", ", ".join(found)
+        )
     ir = found[stop]
     if at == "graph" and not isinstance(ir, Graph):
-        raise fail("usage", f"--after {after}", "comes after the graph has become a design")
+        raise fail(
+            "usage",
+            f"--after {after}",
+            "the network is a design after this pass, and no longer a graph",
+        )
     return lower(ir) if at == "design" and isinstance(ir, Graph) else ir
 
 

@@ -73,7 +73,7 @@ def command(
         loaded = folders.load(folder)
         given = data.read(loaded, path, count)
         _terminal.warnings(given.warnings)
-        _terminal.fewer(count, given.count, f"{path} holds")
+        _terminal.fewer(count, given.count, f"{path} has")
         kept = folder / folders.RESULTS / folders.SCORES
         with _terminal.progress() as show:
             _stop.left = f"; run it again, and it continues from {kept}"

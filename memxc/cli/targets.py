@@ -1,4 +1,4 @@
-"""memxc targets: what circuits can be built from."""
+"""memxc targets: list the targets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memxc.cli import _options, _terminal
 @click.command()
 @_options.as_json
 def command(as_json: bool) -> None:
-    """List the targets: devices, wires, amplifiers and the unit crossbar."""
+    """List the targets, which describe devices, wires, amplifiers and the unit crossbar."""
     from memxc import target
 
     found = [target.load(name) for name in target.names()]

@@ -69,7 +69,7 @@ def command(
     build = load(folder)
     data = build.data(samples, count)
     _terminal.warnings(data.warnings)
-    where = f"{folder} keeps" if samples is None else f"{samples} holds"
+    where = f"{samples or folder} has"
     _terminal.fewer(count, data.count, where)
     with _terminal.progress() as show:
         found = build.verify(data, progress=show, **asked)

@@ -31,6 +31,7 @@ from memxc.ir.stages import Schedule, Signed
 from memxc.mapping.layout import Policy
 from memxc.netlist_reader import Cells, read_cells
 from memxc.passes.calibrate import Calibrate
+from memxc.passes.clip_weights import ClipWeights
 from memxc.passes.convert import Convert
 from memxc.passes.drop_dead import DropDeadChannels
 from memxc.passes.drop_lines import DropLines
@@ -60,6 +61,10 @@ def _rising(span: tuple[float, float]) -> tuple[float, float]:
 
 def _share(ratio: float) -> float:
     return Separate(ratio=ratio).ratio
+
+
+def _clipped(share: float) -> float:
+    return ClipWeights(share=share).share
 
 
 _Cells = Annotated[InstanceOf[Cells], BeforeValidator(read_cells)]
@@ -96,6 +101,7 @@ class Settings:
         instead=f"put {', '.join(MITIGATIONS)} among the passes",
     )
     separate: Annotated[float, AfterValidator(_share)] | None = of(Separate, "ratio", None)
+    clip_weights: Annotated[float, AfterValidator(_clipped)] | None = of(ClipWeights, "share", None)
     prune: tuple[str, ...] = own(
         (),
         "--prune",
@@ -274,6 +280,8 @@ def _graph_passes(options: Options) -> Iterator[Pass]:
     yield from (change for change in prunes if pruning.before_folding(change))
     if options.batchnorm == "fold":
         yield FoldBatchnorm()
+    if options.clip_weights is not None:
+        yield ClipWeights(share=options.clip_weights)
     if options.separate is not None:
         yield Separate(ratio=options.separate, partition=options.partition)
     yield from (change for change in prunes if not pruning.before_folding(change))

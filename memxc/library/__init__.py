@@ -1,5 +1,5 @@
 """memxc as a Python library: `compile` and `load` give a `Build`, whose methods are the commands.
 
-It knows how a call becomes work of the rooms below, and what is decided on the way. It may import
-all rooms but the command line, which stands on it. docs/library.md describes it.
+It calls the rooms below, and makes the decisions that the command line needs as well. It may import
+all rooms except the command line, which uses it. docs/library.md describes it.
 """

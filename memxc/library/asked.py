@@ -1,4 +1,4 @@
-"""The values that keywords of the library can have."""
+"""Checks of the values of keywords of the library."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _WORDS = {"draw_per": get_args(DrawPer), "metric": tuple(METRICS)}
 
 
 def check(**keywords: Any) -> None:
-    """Raise MemxcError (usage) with all keywords that have values which make no sense.
+    """Raise MemxcError (usage) with a fault for each keyword that has a wrong value.
 
-    None stands for the default of a keyword, and always makes sense.
+    None stands for the default of a keyword, and is never wrong.
     """
     given = {name: value for name, value in keywords.items() if value is not None}
     faults = [Fault("usage", name, what) for name, what in _wrong(given)]
@@ -29,9 +29,9 @@ def _wrong(keywords: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if name in _LEAST:
             whole = isinstance(value, SupportsIndex) and not isinstance(value, bool)
             if not whole or value.__index__() < _LEAST[name]:
-                yield name, f"{value!r} is no whole number from {_LEAST[name]} on"
+                yield name, f"{value!r} is not a whole number of at least {_LEAST[name]}"
         elif name in _WORDS:
             if value not in _WORDS[name]:
-                yield name, f"{value!r} is none of {', '.join(_WORDS[name])}"
+                yield name, f"{value!r} is not one of {', '.join(_WORDS[name])}"
         elif not value > 0:
-            yield name, f"{value!r} is no number above 0"
+            yield name, f"{value!r} is not a number above 0"

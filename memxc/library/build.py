@@ -1,4 +1,4 @@
-"""Build: a compiled circuit in its folder, and all that can be asked of it."""
+"""Build: a compiled circuit in its folder, with a method for each command."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from memxc.simulate.circuit import answers
 from memxc.target import Target
 from memxc.verify import Plan, Verification
 
-#: Values of the target by TABLE.KEY, as text or as numbers in the units of the target's file; or
-#: texts TABLE.KEY=VALUE.
+#: Values of keys TABLE.KEY of the target, as texts or as numbers in the units of the target's file;
+#: or a list of texts TABLE.KEY=VALUE.
 Settings: TypeAlias = Mapping[str, object] | Sequence[str]
 
 
 class Build:
     """A compiled circuit. `memxc.compile` and `memxc.load` make one.
 
-    Every method works on the files of `folder` and leaves them as they are, but for the scores that
-    `simulate` adds. All methods may be called from several threads. A Build that was compiled
-    without `output` has a temporary folder, which is removed with it. Every method raises
-    MemxcError (bad-design) where the folder is not whole, or holds only a report.
+    Every method reads the files of `folder`. None changes them, except that `simulate` adds scores.
+    All methods may be called from several threads. A Build that was compiled without `output` has a
+    temporary folder, which is removed with it. Every method raises MemxcError (bad-design) if the
+    folder is not complete, or contains only a report.
     """
 
     def __init__(self, folder: Path, holder: Path | None = None) -> None:
-        """`holder` is a folder of the Build's own, which is removed with it."""
+        """`holder` is a temporary folder, which is removed with the Build."""
         self.folder = folder
         if holder is not None:
             weakref.finalize(self, _remove, holder, os.getpid())
@@ -64,7 +64,7 @@ class Build:
 
     @property
     def name(self) -> str:
-        """The name of the network: that of its file, without the suffix."""
+        """The name of the network: the name of its file, without the suffix."""
         return self.report.model.name
 
     @property
@@ -74,14 +74,14 @@ class Build:
 
     @property
     def ok(self) -> bool:
-        """False where the comparison with the original network failed: do not use the circuit.
+        """False if the comparison with the original network failed: do not use the circuit then.
 
-        True also where nothing was compared, with `report_only`.
+        With `report_only` nothing is compared, and this is True.
         """
         return self.report.fidelity.passed is not False
 
     def over(self, budget: Mapping[str, float]) -> list[str]:
-        """A sentence for each limit that the report passes, an empty list where there is none.
+        """A sentence for each limit that the report exceeds; an empty list if there is none.
 
         budget: limits of crossbars, memristors, power (watts), latency (seconds) and loss. Raises
         MemxcError (usage) for another key.
@@ -89,11 +89,11 @@ class Build:
         return over(budget, self.report)
 
     def data(self, samples: Samples | Data | None = None, count: int | None = None) -> Data:
-        """The first `count` samples, checked against the inputs of the circuit, and warnings.
+        """The first `count` samples, checked for the inputs of the circuit, and warnings.
 
         samples: a path, inputs (samples, *shape), inputs by name, or a pair of inputs and labels;
-        None is those that the folder keeps. All methods that take samples take the result, too.
-        Raises MemxcError (bad-samples) with all that is wrong.
+        None means the samples in the folder. Every method that takes samples also takes the
+        result. Raises MemxcError (bad-samples) with all faults.
         """
         if isinstance(samples, Data):
             return samples
@@ -116,12 +116,13 @@ class Build:
         jobs: int = 1,
         progress: Progress = silent,
     ) -> Verification:
-        """Simulate the netlist in SPICE and compare each stage, and the whole with onnxruntime.
+        """Simulate the netlist in SPICE, and compare each stage and the outputs.
 
+        Stages are compared with the design, and outputs also with onnxruntime.
         samples, count: as in `data`. engine: auto, neospice or ngspice. stage: the name of the only
-        stage to simulate. wire: with the wire segments of the target. power: ngspice sums the watts
-        of the devices, too. tolerance: the largest relative error of a stage; None is 1e-6, and
-        1e-5 for amplifiers of finite gain. jobs: processes that the engine runs in, 1 or more.
+        stage to simulate. wire: simulate the resistance of the target's wires. power: let ngspice
+        sum the watts of the devices. tolerance: the largest relative error of a stage; None means
+        1e-6, or 1e-5 for amplifiers of finite gain. jobs: the number of processes, 1 or more.
         Raises MemxcError: usage, bad-samples, missing-engine, engine-failed, cannot-write.
         """
         asked.check(count=count, tolerance=tolerance, jobs=jobs)
@@ -149,9 +150,9 @@ class Build:
     ) -> dict[str, NDArray[Any]]:
         """The answers of one circuit, by the name of the output: arrays (samples, *shape).
 
-        The circuit has wires, amplifiers and one draw of its devices; the keywords are as in
-        `twin`, and the scores of `simulate` are of these answers. progress hears of each warning
-        about the samples, too: what is beyond the range of an input is clipped, as in the circuit.
+        The circuit has wires, amplifiers and one draw of its devices. `simulate` scores these
+        answers. The keywords are as in `twin`. Values beyond the range of an input are clipped, as
+        in the circuit; `progress` is also called with each warning about the samples.
         Raises MemxcError: usage, bad-samples.
         """
         asked.check(seed=seed, draw=draw, draw_per=draw_per)
@@ -180,13 +181,14 @@ class Build:
         seed: int = 0,
         progress: Progress = silent,
     ) -> SweepScores:
-        """Score the circuit on a data set: wires, amplifiers and draws of its devices.
+        """Score the circuit on a data set, with wires, amplifiers and draws of its devices.
 
-        samples, count: as in `data`; labels: a class a sample (samples,), or masks of the output's
-        shape. settings: other values of the target. sweep: values to go through, all combinations
-        of several keys. draws: of the devices at each point; one where the target has no variation.
-        draw_per: placement or definition. metric: top1, dice, iou or error; None chooses by the
-        labels. SweepScores are kept in folder/simulate as they come, and none is computed twice.
+        samples, count: as in `data`. labels: a class for each sample (samples,), or masks of the
+        output's shape. settings: other values of keys of the target. sweep: a list of values for
+        each key; all combinations are simulated. draws: the number of draws of the devices at each
+        point; one if the target has no variation. draw_per: placement or definition. metric: top1,
+        dice, iou or error; None chooses by the labels. Each score is stored in folder/simulate as
+        soon as it is known, and none is computed twice.
         Raises MemxcError: usage, bad-samples, cannot-write.
         """
         asked.check(draws=draws, draw_per=draw_per, metric=metric, count=count, seed=seed)
@@ -211,10 +213,11 @@ class Build:
     ) -> ModelProto:
         """An ONNX model of ordinary operators that behaves like the circuit.
 
-        Wires, amplifiers and one draw of the devices are in it: `draw` is one of simulate's draws
-        of that seed, 1 the first. settings: other values of the target. Where these decide how a
-        network is programmed, it is programmed anew, as in `simulate`. Inputs and outputs have the
-        names, types and shapes of the original model. Raises MemxcError (usage).
+        It contains wires, amplifiers and one draw of the devices. draw: the number of the draw,
+        counted from 1 as `simulate` does with the same seed. settings: other values of keys of the
+        target. If they change how a network is programmed, it is programmed again, as in
+        `simulate`. Inputs and outputs have the names, types and shapes of the original model.
+        Raises MemxcError (usage).
         """
         asked.check(seed=seed, draw=draw, draw_per=draw_per)
         draws = circuits.Draw(_texts(settings), seed, draw, draw_per)
@@ -222,9 +225,10 @@ class Build:
             return circuits.twinned(self._loaded, draws, progress).model
 
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
-        """Copy the build to a folder, whole or not at all, and return its path.
+        """Copy the build to a folder, whole or not at all, and return the path of the folder.
 
-        A folder as memxc wrote it is replaced, but for its scores; another one only with `force`.
+        A folder that memxc wrote and nobody changed is replaced, except for its scores. Any other
+        folder is replaced only with `force`.
         Raises MemxcError: usage, cannot-write.
         """
         write.save(self.folder, Path(folder), force)
@@ -250,15 +254,15 @@ class Build:
 def load(folder: str | Path) -> Build:
     """The Build of a folder that memxc wrote.
 
-    Raises MemxcError (bad-design) where it is no such folder, or one of another version of memxc
-    that this one cannot read; the hint says what to do.
+    Raises MemxcError (bad-design) if it is not such a folder, or if another version of memxc wrote
+    it and this one cannot read it; the hint says what to do.
     """
     read.manifest(Path(folder))
     return Build(Path(folder))
 
 
 def _texts(settings: Settings | None) -> tuple[str, ...]:
-    """Settings as --set takes them."""
+    """Settings as texts for --set."""
     if isinstance(settings, str):
         return (settings,)
     if isinstance(settings, Mapping):
@@ -267,20 +271,22 @@ def _texts(settings: Settings | None) -> tuple[str, ...]:
 
 
 def _swept(sweep: Mapping[str, Iterable[object]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Keys and values as --sweep takes them. Raises MemxcError (usage) for what is no list."""
+    """Keys and values as texts for --sweep. Raises MemxcError (usage) if values are not a list."""
     found, faults = [], []
     for key, values in sweep.items():
         if isinstance(values, Iterable) and not isinstance(values, str) and (texts := [*values]):
             found.append((key, tuple(map(str, texts))))
         else:
-            hint = f"a list is wanted, for example {{{key!r}: [1, 2]}}"
-            faults.append(Fault("usage", f"sweep of {key}", f"goes through {values!r}", hint))
+            hint = f"give a list, for example {{{key!r}: [1, 2]}}"
+            faults.append(
+                Fault("usage", f"sweep of {key}", f"{values!r} is not a list of values", hint)
+            )
     if faults:
         raise MemxcError(faults)
     return tuple(found)
 
 
 def _remove(folder: Path, process: int) -> None:
-    """Remove a temporary folder in the process that made it, and not in a fork of that."""
+    """Remove a temporary folder, but only in the process that made it, not in its forks."""
     if os.getpid() == process:
         shutil.rmtree(folder, ignore_errors=True)

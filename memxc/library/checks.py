@@ -1,4 +1,4 @@
-"""The verdict of verify: the netlist in SPICE, the text of it, and the original network."""
+"""verify: compare the netlist in SPICE, its text, and the original network with the design."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from memxc.verify import Plan, Verification, verify
 
 
 def verified(loaded: Loaded, data: Data, plan: Plan, progress: Progress) -> Verification:
-    """The netlist of a folder simulated on the data, and compared. Raises MemxcError as `verify`.
+    """Simulate the netlist of a folder on the data, and compare. Raises MemxcError as `verify`.
 
-    Each stage is simulated in a bench of its own, so what stands between the stages is compared as
-    text, unless the plan asks for one stage only.
+    Each stage is simulated in a test bench of its own. The connections between the stages are
+    compared as text, unless the plan is for one stage only.
     """
     progress("the original network")
     answers, missing = _original(loaded, data.inputs)
@@ -46,9 +46,9 @@ def verified(loaded: Loaded, data: Data, plan: Plan, progress: Progress) -> Veri
 def _original(
     loaded: Loaded, inputs: Mapping[str, NDArray[Any]]
 ) -> tuple[dict[str, NDArray[Any]] | None, str]:
-    """onnxruntime's outputs, or None and why there are none."""
+    """The outputs of onnxruntime, or None and the reason."""
     if loaded.model is None:
-        return None, "DIR holds no copy of the model"
+        return None, "DIR has no copy of the model"
     try:
         return reference.run(loaded.model, inputs), ""
     except MemxcError as error:

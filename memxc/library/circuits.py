@@ -1,4 +1,4 @@
-"""Circuits of a folder under other settings: their scores, their answers, their twin."""
+"""Circuits of a folder with other settings: their scores, their answers, their twin."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from memxc.target import Target
 
 @dataclass(frozen=True)
 class Draw:
-    """One circuit of a folder: keys of its target otherwise (KEY=VALUE), and a draw of its devices.
+    """One circuit of a folder: other values of its target (KEY=VALUE), and a draw of its devices.
 
-    draw: 1 is the first of simulate's draws of `seed`.
+    draw: the number of the draw, counted from 1 as simulate does with the same seed.
     """
 
     settings: tuple[str, ...] = ()
@@ -46,14 +46,17 @@ class Draw:
 
     @property
     def drawn(self) -> int:
-        """What the devices are drawn from."""
+        """The seed from which the devices are drawn."""
         return draw_seed(self.seed, self.draw - 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Twin:
-    """The twin of a circuit. like_model: whether its inputs and outputs are the model's own, and
-    not float32 with batches of any size."""
+    """The twin of a circuit.
+
+    like_model: whether its inputs and outputs are as in the model; otherwise they are float32 with
+    batches of any size.
+    """
 
     model: ModelProto
     point: Point
@@ -67,10 +70,11 @@ def scores(
     progress: Callable[[str, float], None],
     tell: Callable[[str], None],
 ) -> SweepScores:
-    """The scores of a plan; each is kept in the folder as it comes, and none is computed twice.
+    """The scores of a plan. Each is stored in the folder as soon as it is known.
 
-    progress: told what is done, and the share of the work behind it. tell: told that another memxc
-    at work in the folder is waited for, and of each result there that is none. Raises MemxcError.
+    progress: called with the current step, and the share of the work that is done. tell: called
+    with a message if another memxc uses the folder, or if a stored result is not valid. Raises
+    MemxcError.
     """
     with folders.alone(loaded.folder, tell):
         original = loaded.model.read_bytes() if loaded.model is not None else None
@@ -87,16 +91,16 @@ def scores(
 
 
 def _spoilt(journal: Journal) -> list[str]:
-    """A warning of results that are not as simulate wrote them."""
+    """A warning if results are not as simulate wrote them."""
     if not journal.spoilt:
         return []
     lines = ", ".join(map(str, journal.spoilt[:5])) + " ..." * (len(journal.spoilt) > 5)
-    what = "do not fit their checksums, and are no results; delete them to end this warning"
+    what = "do not fit their checksums, so they are not used; delete them to end this warning"
     return [f"{journal.path}: lines changed or cut since simulate wrote them ({lines}) {what}"]
 
 
 def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
-    """As memxc.build_folder.recompile has it, one compilation at a time."""
+    """The function of memxc.build_folder.recompile, limited to one compilation at a time."""
     program = recompile.programmer(loaded)
     if program is None:
         return None
@@ -115,7 +119,7 @@ def point_of(loaded: Loaded, draw: Draw) -> tuple[Point, Design]:
 
 
 def twinned(loaded: Loaded, draw: Draw, progress: Progress) -> Twin:
-    """The twin of a circuit, with what it is the twin of in its metadata. Raises MemxcError."""
+    """The twin of a circuit; its metadata describe the circuit. Raises MemxcError."""
     progress("the programmed network")
     point, design = point_of(loaded, draw)
     progress("the effective matrices")
@@ -134,7 +138,7 @@ def twinned(loaded: Loaded, draw: Draw, progress: Progress) -> Twin:
 
 
 def _ends(loaded: Loaded) -> Ends | None:
-    """The inputs and outputs of the model; None where the folder holds no copy of it."""
+    """The inputs and outputs of the model; None if the folder has no copy of it."""
     if loaded.model is None:
         return None
     found, design = ends(loaded.model), loaded.design

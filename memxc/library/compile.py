@@ -1,4 +1,4 @@
-"""compile: a trained network to a Build."""
+"""memxc.compile: compile a trained network to a Build."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Keywords(TypedDict, total=False):
     batchnorm: Literal["fold", "stage"]
     mitigate: tuple[Mitigation, ...]
     separate: float | None
+    clip_weights: float | None
     prune: tuple[str, ...]
     refit: bool
     zeros: Zeros | None
@@ -73,11 +74,11 @@ def compile(
     model: the path of an ONNX file, an onnx.ModelProto, the bytes of one, or a torch.nn.Module
     together with `example`, the input or the tuple of inputs that torch exports it with.
     target: a name (`memxc targets`), the path of a TOML file, or a Target. samples: a path, inputs
-    (samples, *shape), inputs by name, or a pair of inputs and labels. Without samples,
-    MODEL.samples.npz beside the model's file is taken, else inputs are drawn from `input_range`.
+    (samples, *shape), inputs by name, or a pair of inputs and labels. Without samples, memxc uses
+    MODEL.samples.npz beside the model's file, or else draws inputs from `input_range`.
     cells: a folder with cells of your own. tile: rows, or (rows, columns), of the unit crossbar in
-    place of the target's. output: the folder to write, and `force` replaces everything in it but
-    simulate/; without `output` the build is in a temporary folder that is removed with the Build
+    place of the target's. output: the folder to write; `force` replaces everything in it except
+    simulate/. Without `output` the build is in a temporary folder that is removed with the Build
     (`Build.save` copies it). progress: called with a few words for each step. The other keywords
     are the options of the command line.
 
@@ -112,7 +113,7 @@ def _check(dialects: Sequence[str]) -> None:
     for name in dialects:
         where = f"--dialect {name}"
         if name not in known:
-            raise fail("usage", where, "no such dialect", f"there is {', '.join(known)}")
+            raise fail("usage", where, "no such dialect", f"dialects are {', '.join(known)}")
         same = [other for other in dialects if other != name and known.get(other) == known[name]]
         if same:
             what = f"writes .{known[name]} files, as {same[0]} does"
@@ -131,12 +132,12 @@ def _target(given: str | Path | Target, tile: int | tuple[int, int] | None) -> T
 
 
 def _file(given: str | Path | Target) -> Path | None:
-    """The file of a target, None where it has none."""
+    """The file of a target, None if it has none."""
     return None if isinstance(given, Target) or given in targets.names() else Path(given)
 
 
 def _samples(given: Samples, path: Path) -> Path:
-    """The file of samples: their own, or `path`, to which arrays are written."""
+    """The file of samples: the given one, or `path`, to which arrays are written."""
     if isinstance(given, str | Path):
         return Path(given)
     store.write_npz(path, named(given))
@@ -145,7 +146,7 @@ def _samples(given: Samples, path: Path) -> Path:
 
 @contextmanager
 def _holder(keep: bool) -> Iterator[Path]:
-    """A temporary folder with a place for what is given in memory; kept where all goes well.
+    """A temporary folder with a place for objects in memory. It stays if there is no error.
 
     Raises MemxcError (cannot-write).
     """
@@ -165,7 +166,7 @@ def _holder(keep: bool) -> Iterator[Path]:
 
 @contextmanager
 def _in_the_users_words(given: Path) -> Iterator[None]:
-    """Faults of what was given in memory by the names of the arguments, not by temporary files."""
+    """In faults, replace the names of temporary files by the names of the arguments."""
     words = {os.fspath(given / "model.onnx"): "model", os.fspath(given / "samples.npz"): "samples"}
     try:
         yield

@@ -1,4 +1,4 @@
-"""Data that a circuit is given, a file or arrays, and the warnings about them."""
+"""Data for a circuit, from a file or from arrays, and the warnings about them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from memxc.ir.design import Design
 from memxc.library.samples import numbers
 from memxc.simulate import Data
 
-#: An .npz file; or inputs (samples, *shape), an array or several by name; or such and labels.
+#: An .npz file; or inputs (samples, *shape), as one array or several by name; or a pair of inputs
+#: and labels.
 Samples: TypeAlias = (
     str
     | Path
@@ -26,18 +27,19 @@ Samples: TypeAlias = (
     | tuple[ArrayLike | Mapping[str, ArrayLike], ArrayLike]
 )
 
-#: A warning tells of clipped values from this share of all on: limiters stand above all that the
-#: calibration saw, so a few values in a thousand of a whole data set are usual, and move no score.
+#: There is a warning if more than this share of the values is clipped. Limiters are above all
+#: values of the calibration, so in a whole data set a few values in a thousand may be clipped,
+#: which does not change the score.
 _SHARE = 1e-3
-#: It also tells of any value this many times beyond the limit, however rare: that is no picture
-#: which is a little brighter, but one in other units, or a number that stands for "missing".
+#: There is also a warning if any value is this many times beyond the limit. Such a value is not a
+#: slightly brighter picture. The data have other units, or a number that stands for "missing".
 _FAR = 2.0
 
 
 def read(loaded: Loaded, given: Samples, count: int | None = None) -> Data:
-    """The first `count` samples that are given, checked, with the warnings about them.
+    """The first `count` samples, checked, with the warnings about them.
 
-    Raises MemxcError (bad-samples) as memxc.evaluation.samples.read.
+    Raises MemxcError (bad-samples) as memxc.evaluation.samples.read does.
     """
     shapes = {name: loaded.design.buses[name].shape for name in loaded.design.inputs}
     if isinstance(given, str | Path):
@@ -53,16 +55,16 @@ def read(loaded: Loaded, given: Samples, count: int | None = None) -> Data:
 
 
 def own(loaded: Loaded, count: int | None = None) -> Data:
-    """The first `count` samples of those that the folder keeps."""
+    """The first `count` samples of the folder."""
     inputs = {name: values[:count] for name, values in loaded.samples.items()}
     labels = None if loaded.labels is None else loaded.labels[:count]
     return Data(inputs, labels, str(loaded.folder), "")
 
 
 def named(given: Samples) -> dict[str, NDArray[Any]]:
-    """Arrays by name, as an .npz file holds them: one without a name is `x`, labels are `y`.
+    """Arrays by name, as in an .npz file: an array without a name is `x`, labels are `y`.
 
-    Raises MemxcError (bad-samples) with all that are no arrays of numbers.
+    Raises MemxcError (bad-samples) with a fault for each that is not an array of numbers.
     """
     inputs, *labels = given if isinstance(given, tuple) and len(given) == 2 else (given,)
     parts = dict(inputs) if isinstance(inputs, Mapping) else {"x": inputs}
@@ -89,7 +91,7 @@ def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def _clipped(design: Design, inputs: Mapping[str, NDArray[Any]]) -> list[str]:
-    """A warning for each input of which the circuit clips much."""
+    """A warning for each input that the circuit clips too often or too much."""
     warnings = []
     for name, values in inputs.items():
         reach = evaluate.reach(design.buses[name])
@@ -99,6 +101,6 @@ def _clipped(design: Design, inputs: Mapping[str, NDArray[Any]]) -> list[str]:
             warnings.append(
                 f"{100 * beyond / values.size:.3g} % of the values of '{printable(name, 40)}' are "
                 f"beyond +-{reach:.3g} (up to {largest:.3g}), and this circuit clips them there: "
-                "scale the data, or compile with --samples of such data"
+                "scale the data, or compile with such data as --samples"
             )
     return warnings

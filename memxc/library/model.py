@@ -1,4 +1,4 @@
-"""A model that is given in any of its forms, as a file."""
+"""Write a model, given in any form, to a file."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from memxc.frontend import ModelProto, serialised
 
 
 class Module(Protocol):
-    """A torch.nn.Module, as far as memxc knows it."""
+    """The part of torch.nn.Module that memxc uses."""
 
     training: bool
 
     def eval(self) -> Any:
-        """Compute as after training."""
+        """Switch to inference."""
 
     def train(self, mode: bool = True) -> Any:
-        """Compute as in training, or not."""
+        """Switch to training, or back."""
 
 
 #: The path of an ONNX file, the model itself, its bytes, or a network of torch.
@@ -27,11 +27,11 @@ Model: TypeAlias = str | Path | ModelProto | bytes | Module
 
 
 def written(model: Model, example: Any, path: Path) -> Path:
-    """The file of a model: its own, or `path`, to which one that is in memory is written.
+    """The file of a model: the given one, or `path`, to which a model in memory is written.
 
-    example: the input, or the tuple of inputs, that torch exports a module with. Raises MemxcError:
-    usage for what is no model, missing-engine where torch is wanted and not installed,
-    broken-model for a model in memory that no file holds.
+    example: the input, or the tuple of inputs, with which torch exports a module. Raises
+    MemxcError: usage for an object that is not a model, missing-engine if torch is needed and not
+    installed, broken-model for a model in memory that cannot be written.
     """
     if isinstance(model, str | Path):
         return Path(model)
@@ -45,7 +45,7 @@ def written(model: Model, example: Any, path: Path) -> Path:
 
 
 def _export(model: Module, example: Any, path: Path) -> None:
-    """Write a torch.nn.Module as ONNX, as it computes after training."""
+    """Export a torch.nn.Module to ONNX, in inference mode."""
     if not any(base.__module__.partition(".")[0] == "torch" for base in type(model).__mro__):
         what = f"is a {type(model).__name__}"
         hint = "give a path, bytes, an onnx.ModelProto or a torch.nn.Module"

@@ -1,11 +1,11 @@
 """Files of samples: what `--samples`, `--data` and the keyword `samples` of memxc.compile take.
 
-    x, y = samples.dataset(test_set, 64)          # as torch's data sets are
+    x, y = samples.dataset(test_set, 64)          # a data set of torch
     x = samples.images(pictures, mean=0.5, std=0.25)
     samples.save("net.samples.npz", x, y)
 
-A file holds an array for each input of the network and, if they are known, the labels `y`; the
-first axis of each array counts the samples. docs/simulate.md says what labels may be.
+A file has an array for each input of the network and, if they are known, the labels `y`. Samples
+are along the first axis of each array. docs/simulate.md describes the labels.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ def save(
     inputs: ArrayLike | Mapping[str, ArrayLike],
     labels: ArrayLike | None = None,
 ) -> None:
-    """Write samples to an .npz file; equal samples give equal bytes.
+    """Write samples to an .npz file. Equal samples give equal bytes.
 
     inputs: an array (samples, *shape without batch) for a network of one input, or arrays by the
     names of the inputs. labels: (samples,) classes from 0 on, or (samples, *shape) masks.
     The file is written whole or not at all, with the folders above it.
 
-    Raises MemxcError: bad-samples, with everything that the commands would refuse whatever the
-    model is; usage for a name that cannot be; cannot-write.
+    Raises MemxcError: bad-samples, with everything that the commands would refuse for any model;
+    usage for a wrong name; cannot-write.
     """
     arrays = {
         name: numbers(f"{path}:{name}", values)
         for name, values in (inputs if isinstance(inputs, Mapping) else {"x": inputs}).items()
     }
     if not arrays or (labels is not None and "y" in arrays):
-        what = "an input is called y, as the labels are" if arrays else "there are no inputs"
+        what = "an input has the name of the labels, y" if arrays else "there are no inputs"
         raise fail("usage", str(path), what)
     shapes = {name: (1, *values.shape[1:]) for name, values in arrays.items()}
     if labels is not None:
@@ -56,7 +56,7 @@ def save(
         made = Path(folder) / "samples.npz"
         store.write_npz(made, arrays)
         try:
-            # What can be read now can be read later: there is one reader, and it has the rules.
+            # The rules are in the reader, so read the file back to check it.
             read(made, shapes)
         except MemxcError as error:
             raise MemxcError(
@@ -69,13 +69,13 @@ def save(
 def images(
     pictures: Iterable[Any], mean: ArrayLike = 0.0, std: ArrayLike = 1.0
 ) -> NDArray[np.float32]:
-    """Return pictures as a network takes them: (pictures, channels, height, width), float32.
+    """Return pictures as inputs of a network: (pictures, channels, height, width), float32.
 
     pictures: arrays (height, width) or (height, width, channels), or pictures of Pillow, all of one
     size. Whole numbers of 8 bits are divided by 255; other numbers stay as they are. Then `mean` is
-    taken off and the rest divided by `std`: a number, or one for each channel.
+    subtracted and the result is divided by `std`; each is a number, or one for each channel.
 
-    Raises MemxcError (bad-samples) with everything that is no such picture.
+    Raises MemxcError (bad-samples) with a fault for each wrong picture.
     """
     found: list[NDArray[Any]] = []
     faults: list[Fault] = []
@@ -102,21 +102,21 @@ def images(
 
 
 def dataset(data: Any, count: int = 64) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Return some samples of a data set as torch has them, and their labels if it has any.
+    """Return samples of a data set of torch, and their labels if it has any.
 
     data: an object with a length and items by number, of which `count` are taken at equal
-    distances, since data sets often are in the order of their classes; or an iterable, of which the
-    first are taken. An item is an input without its batch axis, or a pair of such an input and its
-    label.
+    distances, because data sets are often in the order of their classes; or an iterable, of which
+    the first `count` are taken. An item is an input without its batch axis, or a pair of such an
+    input and its label.
 
-    Raises MemxcError: bad-samples where items are no numbers, or differ in shape; usage for a count
+    Raises MemxcError: bad-samples if items are not numbers, or differ in shape; usage for a count
     below 1.
     """
     if count < 1:
-        raise fail("usage", f"count = {count}", "at least one sample is wanted")
+        raise fail("usage", f"count = {count}", "give at least 1")
     items = list(_items(data, count))
     if not items:
-        raise fail("bad-samples", "data set", "it holds no items")
+        raise fail("bad-samples", "data set", "it has no items")
     pairs = [isinstance(item, tuple | list) and len(item) == 2 for item in items]
     if any(pairs) and not all(pairs):
         raise fail("bad-samples", "data set", "some items have a label, and some have none")
@@ -132,7 +132,7 @@ def _items(data: Any, count: int) -> Iterable[Any]:
 
 
 def _spread(size: int, count: int) -> Sequence[int]:
-    """So many numbers below `size`, at equal distances, the first one 0; all where they are few."""
+    """`count` numbers below `size` at equal distances from 0 on; all numbers if there are fewer."""
     return [place * size // count for place in range(count)] if size > count else range(size)
 
 

@@ -1,4 +1,4 @@
-"""What calls of the library are wrapped in, so that they give what the command line gives."""
+"""Contexts for calls of the library, so that they give the same results as the command line."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def silent(text: str) -> None:
 
 
 class _OneThread:
-    """One thread for the BLAS of the whole process, from the first user's begin to the last's end.
+    """Limit the BLAS of the process to one thread while at least one call runs.
 
-    So sums have one order, and results are the same bytes, whatever the machine has of cores.
+    So sums have one order, and results are the same bytes on any number of cores.
     """
 
     def __init__(self) -> None:
@@ -52,11 +52,11 @@ one_thread = _OneThread()
 
 @contextmanager
 def at_work(folder: Path) -> Iterator[None]:
-    """Work on an output folder: a broken assertion on a design that was changed by hand is a fault
-    of the folder, MemxcError (bad-design).
+    """Work on an output folder. An exception due to a design that was changed by hand becomes
+    MemxcError (bad-design).
 
-    A design that is read is checked against its types and ranges, but not against all that
-    programming guarantees. On a design as memxc wrote it the assertion is a fault of memxc's own.
+    Reading a design checks types and ranges, but not everything that programming guarantees. If the
+    design was not changed, the exception is an error in memxc itself and is raised as it is.
     """
     try:
         with one_thread:

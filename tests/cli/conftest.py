@@ -39,13 +39,13 @@ def memxc(capsys, one_process):
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory):
-    """A folder for the networks that `compiled` copies."""
+    """A folder with the compiled networks, which `compiled` copies."""
     return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture
 def compiled(memxc, model, once, tmp_path):
-    """compiled(*args) -> a folder of the model with these options, for the test to change."""
+    """compiled(*args) -> a folder compiled with these options; the test may change it."""
 
     def copy(*args) -> Path:
         first = once / " ".join(("net", *args))

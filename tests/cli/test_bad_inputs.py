@@ -1,4 +1,4 @@
-"""What goes wrong is a clear fault with the right exit code, and leaves nothing behind."""
+"""Every mistake is a clear fault with the right exit code, and leaves nothing behind."""
 
 import io
 import json
@@ -141,7 +141,7 @@ def test_bad_samples(memxc, model, tmp_path, content):
 
 @pytest.mark.parametrize("at", [6, 8, 10])
 def test_a_zip_of_another_kind(memxc, model, tmp_path, at):
-    """The version that is needed, the flags and the method, in the zip's central directory."""
+    """Change the needed version, the flags and the method in the zip's central directory."""
     raw = bytearray(_ZIP)
     raw[raw.index(b"PK\1\2") + at] = 99
     (tmp_path / "s.npz").write_bytes(raw)
@@ -211,7 +211,7 @@ def test_a_read_only_place(memxc, model, tmp_path):
 
 
 def test_a_full_disk(model, tmp_path):
-    """No file of this process may grow over 8 kB: the write fails as on a full disk."""
+    """Files of this process may not exceed 8 kB, so the write fails as on a full disk."""
     (tmp_path / "out").mkdir()
     before = tree(tmp_path)
 
@@ -246,7 +246,7 @@ def test_a_folder_with_the_name_of_a_target(memxc, model, tmp_path, monkeypatch)
     "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
 def test_stopped_while_writing(tmp_path, number):
-    """The reference network takes long enough to write that a signal comes in between."""
+    """Writing the reference network takes long enough that a signal arrives meanwhile."""
     model = Path(__file__).parents[2] / "models" / "msccnn_fashion.onnx"
     command = [
         sys.executable,
@@ -291,7 +291,7 @@ def test_a_folder_that_was_damaged(memxc, compiled, name, content):
 
 @pytest.fixture
 def codes(tmp_path):
-    """A model whose input is a code: x (1, 6) uint8, as a number, times a matrix."""
+    """A model with a quantised input: x (1, 6) uint8, converted to float, times a matrix."""
     info = helper.make_tensor_value_info
     weight = np.random.default_rng(3).normal(size=(6, 4)).astype(np.float32)
     graph = helper.make_graph(
@@ -337,7 +337,7 @@ def test_a_folder_whose_samples_are_no_codes(memxc, codes, tmp_path):
 
 
 def test_outputs_that_are_nan_are_told(memxc, model, tmp_path):
-    """The square root of a negative number, in all that is said of the compilation."""
+    """The square root of a negative number is reported in every message about the compilation."""
 
     def root(m):
         m.graph.node[5].op_type = "Sqrt"

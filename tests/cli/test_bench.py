@@ -1,4 +1,4 @@
-"""memxc bench: ngspice alone, on what it prints, gives what onnxruntime gives."""
+"""memxc bench: ngspice alone, on the printed test bench, agrees with onnxruntime."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def weights(shape, seed, name):
 
 
 def saved(path, nodes, inits, inputs, outputs):
-    """A model of float32 inputs and outputs, {name: shape}, in a file."""
+    """Write a model with float32 inputs and outputs, {name: shape}, to a file."""
     ends = [
         [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in some.items()]
         for some in (inputs, outputs)
@@ -47,13 +47,13 @@ def simulated(memxc, ngspice, tmp_path):
 
 
 def answers(model, **inputs):
-    """What onnxruntime gives for one sample, all outputs in a row."""
+    """The outputs of onnxruntime for one sample, all in a row."""
     found = reference.session(model).run(None, inputs)
     return np.concatenate([each.ravel() for each in found])
 
 
 def test_the_bench_gives_what_onnxruntime_gives(memxc, simulated, tmp_path):
-    """5 and 3 numbers to 4 and, through a Gather of what the first output is made of, to 2."""
+    """5 and 3 inputs; 4 outputs, and 2 that a Gather takes from the signal behind the first."""
     nodes = [
         helper.make_node("Gemm", ["a", "wa", "ba"], ["left"]),
         helper.make_node("Gemm", ["b", "wb"], ["right"]),
@@ -79,7 +79,7 @@ def test_the_bench_gives_what_onnxruntime_gives(memxc, simulated, tmp_path):
 
 
 def test_places_take_turns(memxc, simulated, tmp_path):
-    """Two convolutions behind each other, of 9 and of 6 places, and a dense layer."""
+    """Two convolutions in sequence, with 9 and 6 places, and a dense layer."""
     nodes = [
         helper.make_node("Conv", ["x", "k"], ["c"]),
         helper.make_node("Relu", ["c"], ["r"]),
@@ -105,7 +105,7 @@ def test_places_take_turns(memxc, simulated, tmp_path):
 
 @pytest.fixture(scope="module")
 def softmax(tmp_path_factory):
-    """Conv 2 -> 3 on 3 x 4, dense 18 -> 5, Reshape, Softmax: a name that no netlist may have."""
+    """Conv 2 -> 3 on 3 x 4, dense 18 -> 5, Reshape, Softmax; no netlist may have this name."""
     path = tmp_path_factory.mktemp("softmax") / "net.onnx"
     nodes = [
         helper.make_node("Conv", ["x", "k"], ["c"]),
@@ -142,7 +142,7 @@ def test_what_cannot_be_simulated_is_a_fault(memxc, compiled):
     out = compiled()
     done = memxc("bench", out, "--sample", 8)
     assert (done.code, done.out) == (2, "")
-    assert "holds 7 samples" in done.err
+    assert "has only 7 samples" in done.err
     quoted = out.rename(out.with_name('a "quote"'))
     assert memxc("bench", quoted).code == 2
     with (quoted / "netlist" / "net.cir").open("a") as file:

@@ -1,4 +1,4 @@
-"""benchmarks/simulate.py reads what memxc simulate says of each of its circuits."""
+"""benchmarks/simulate.py reads the output of memxc simulate for each of its circuits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def bench(monkeypatch, memxc):
-    """The script, its commands run in this process."""
+    """The script, with its commands run in this process."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     module = importlib.import_module("simulate")
     monkeypatch.setattr(module, "ROUNDS", 1)

@@ -1,4 +1,4 @@
-"""compile --cells: the user's own cells in the netlist, judged by lvs and verify, or refused."""
+"""compile --cells: the user's cells are in the netlist, and lvs and verify treat them as such."""
 
 from __future__ import annotations
 

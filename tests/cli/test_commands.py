@@ -1,4 +1,4 @@
-"""Every command as a user meets it, on a small network: what it prints, writes and returns."""
+"""Every command on a small network: what it prints, writes and returns."""
 
 import csv
 import io
@@ -180,7 +180,7 @@ def test_one_stage_is_not_taken_for_the_whole(memxc, out):
 
 
 def test_verify_reads_what_stands_between_the_stages(memxc, out):
-    """Which no bench simulates: another feedback resistor, and an amplifier that is gone."""
+    """No test bench simulates these: a changed feedback resistor, and a missing amplifier."""
     top = out / "netlist" / "net.cir"
     lines = top.read_text().splitlines(keepends=True)
     amplifiers = [k for k, line in enumerate(lines) if line.startswith("xa")]
@@ -204,14 +204,19 @@ def test_verify_reads_what_stands_between_the_stages(memxc, out):
 
 def test_fewer_samples_than_were_asked_for(memxc, out, tmp_path):
     done = memxc("verify", out, "--stage", "pool", "--count", "99")
-    assert (done.code, done.err) == (0, f"--count 99: {out} keeps 7 samples, and these are used\n")
+    assert (done.code, done.err) == (
+        0,
+        f"--count 99: {out} has only 7 samples, and these are used\n",
+    )
     np.savez(tmp_path / "two.npz", x=np.ones((2, 2, 6, 5)))
     done = memxc("verify", out, "--samples", tmp_path / "two.npz", "--stage", "pool", "--count", 3)
-    assert done.err == f"--count 3: {tmp_path / 'two.npz'} holds 2 samples, and these are used\n"
+    assert done.err == f"--count 3: {tmp_path / 'two.npz'} has only 2 samples, and these are used\n"
     done = memxc("verify", out, "--samples", tmp_path / "two.npz", "--stage", "pool", "--count", 2)
     assert done.err == ""
     done = memxc("simulate", out, "--data", tmp_path / "two.npz", "--count", 60)
-    assert done.err == f"--count 60: {tmp_path / 'two.npz'} holds 2 samples, and these are used\n"
+    assert (
+        done.err == f"--count 60: {tmp_path / 'two.npz'} has only 2 samples, and these are used\n"
+    )
 
 
 def test_verify_with_an_engine_that_does_not_exist(memxc, out):
@@ -237,7 +242,7 @@ def edit(path, pattern, replacement):
 
 
 def test_a_halved_device_fails_verify_and_lvs(memxc, out):
-    """The device of the largest conductance, g_max: 10 kohm becomes 20 kohm."""
+    """Change the device with the largest conductance, g_max, from 10 kohm to 20 kohm."""
     edit(cells(out)[0], r"1\.000000000e\+04", "2.000000000e+04")
     done = memxc("verify", out, "--count", "1", "--json")
     assert done.code == 1
@@ -502,7 +507,7 @@ def test_a_report_alone_has_nothing_to_show(memxc, model, out, tmp_path):
     for at in ("design", "deck"):
         done = memxc("show", alone, "--at", at)
         assert done.code == 3
-        assert "holds a report and no design" in done.err
+        assert "has a report and no design" in done.err
         assert "without --report-only" in done.err
     (alone / "manifest.json").unlink()
     assert "not an output folder of memxc" in memxc("show", alone).err

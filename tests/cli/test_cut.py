@@ -1,4 +1,4 @@
-"""--inputs and --outputs: a part of a network, against the whole one in onnxruntime."""
+"""--inputs and --outputs: compare a part of a network with the whole network in onnxruntime."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def forked(tmp_path):
 
 
 def whole(path, x, *names):
-    """Tensors of the whole network in onnxruntime, each made an output of it."""
+    """Tensors of the whole network in onnxruntime; each is made an output."""
     model = onnx.load(path)
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     session = onnxruntime.InferenceSession(model.SerializeToString())
@@ -98,7 +98,7 @@ def test_samples_beside_the_model_are_of_its_own_inputs(memxc, forked, tmp_path)
 
 
 def test_outputs_alone_keep_the_inputs_that_they_need(memxc, forked, tmp_path):
-    """The tensor that the part does not compute is as the file has it, and the batch stays open."""
+    """The input of the part keeps its declaration in the file, with an open batch axis."""
     done = memxc("compile", forked, "-o", tmp_path / "o", "--outputs", "h", "--report-only")
     assert done.code == 3
     assert "RandomNormalLike" in done.err
@@ -121,7 +121,7 @@ def without_noise(path):
 
 
 def test_a_tensor_that_a_kept_node_makes_may_be_an_input(memxc, forked, tmp_path):
-    """Of the Split, `b` is computed and `a` is given."""
+    """Of the outputs of the Split, `b` is computed and `a` is an input."""
     onnx.save(without_noise(forked), forked)
     out = tmp_path / "out"
     asked = "--inputs", "x,a", "--outputs", "z"
@@ -175,7 +175,7 @@ def test_every_fault_names_its_tensor(memxc, forked, tmp_path, asked, said):
 
 
 def test_behind_what_inference_does_not_know_a_shape_is_given(memxc, tmp_path):
-    """NonZero's shape is known from its data only."""
+    """The shape of NonZero's output depends on its data."""
     nodes = [
         helper.make_node("NonZero", ["x"], ["n"], name="nonzero"),
         helper.make_node("Cast", ["n"], ["f"], name="cast", to=TensorProto.FLOAT),

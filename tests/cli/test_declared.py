@@ -27,7 +27,7 @@ def test_the_page_has_the_options_of_today():
 
 
 def test_every_option_of_a_pass_is_one_of_a_compilation():
-    """A field that a pass declares has its line in Options, of the same type."""
+    """A field that a pass declares has a line in Options with the same type."""
     known = {field.option.flag: field for field in fields_of(Options).values()}
     seen = set()
     for change in passes.available().values():

@@ -1,4 +1,4 @@
-"""memxc diff: two folders of the same small network, compiled otherwise."""
+"""memxc diff: two folders of the same small network, compiled with different options."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from memxc.build_folder.diff.matching import StageFigures, pairs
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """3 channels to 5 by 2 x 3, then ReLU."""
+    """A convolution of 3 to 5 channels with 2 x 3 kernels, then ReLU."""
     weight = np.random.default_rng(3).normal(size=(5, 3, 2, 3)).astype(np.float32)
     graph = helper.make_graph(
         [helper.make_node("Conv", ["x", "w"], ["c"], name="conv|`1"),
@@ -36,7 +36,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def folders(memxc, model, tmp_path):
-    """Parallel and sequential, packed; report only, which has no loss."""
+    """Parallel and sequential, both packed; and with --report-only, which has no loss."""
     found = []
     for schedule in ("parallel", "sequential"):
         found.append(tmp_path / schedule)
@@ -85,8 +85,8 @@ def test_text_names_settings_quantities_and_stages(memxc, folders):
         ("crossbars=0", 0, ""),
         ("latency=0%", 1, "over budget: latency"),
         ("latency=1s", 0, ""),
-        ("latency=100%,memristors=0", 1, "where 100 % more is allowed"),
-        ("loss=0.5", 1, "over budget: loss was not measured in both"),
+        ("latency=100%,memristors=0", 1, ", and 100 % more is allowed"),
+        ("loss=0.5", 1, "over budget: loss was not measured in both folders"),
     ],
 )
 def test_budget_is_what_b_may_have_more(memxc, folders, budget, code, words):
@@ -191,7 +191,7 @@ def test_the_change_of_a_quantity(before, after, shown):
     ],
 )
 def test_two_numbers_beside_each_other(unit, a, b, shown):
-    """Counts whole, and as many digits as it takes to tell them apart."""
+    """Counts are whole; other numbers have enough digits to differ."""
     assert diff.beside(unit, a, b) == shown
 
 
@@ -232,7 +232,7 @@ EXPORTERS = Path(__file__).parents[1] / "exporters"
 
 @pytest.mark.parametrize("network", ["sefcn", "shufflenet"])
 def test_one_circuit_of_two_exporters_has_no_stage_that_differs(memxc, network, tmp_path):
-    """Their nodes have not one name in common, and branches another order."""
+    """Their nodes have no name in common, and their branches another order."""
     names = []
     for exporter in ("plain13", "dynamo20"):
         model, out = EXPORTERS / f"{network}_{exporter}.onnx", tmp_path / exporter

@@ -1,4 +1,4 @@
-"""The first rung decides whether compile has done what it should: what it is held against."""
+"""The first rung decides the exit code of compile; its reference may be onnx.reference."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_onnx_reference_answers_sample_by_sample(double):
 
 
 def test_onnx_reference_has_its_time(tmp_path, monkeypatch):
-    """It takes a maximum window by window, and there are six million."""
+    """It computes a maximum window by window, for six million windows."""
     monkeypatch.setattr(evaluator, "SECONDS", 0.2)
     pool = helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[2, 3], dilations=[2, 1])
     ends = [
@@ -125,7 +125,7 @@ def test_onnx_reference_has_its_time(tmp_path, monkeypatch):
 
 
 def test_float_weights_between_quantised_signals_stay_floats(tmp_path):
-    """onnxruntime would quantise them, and be a code away from the model."""
+    """onnxruntime would quantise them, and differ from the model by one code."""
     weight = np.random.default_rng(4).normal(size=(40, 3)).astype(np.float32)
     nodes = [
         helper.make_node("DequantizeLinear", ["x", "s", "z"], ["d"]),

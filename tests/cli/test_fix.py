@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 @pytest.fixture
 def scaled(tmp_path):
-    """y = (x @ w) * gain, in the shape that an input says; only numbers make it a circuit."""
+    """y = (x @ w) * gain, in a shape from an input. It is a circuit only if both are constants."""
     weight = np.array([[1, -2, 3], [4, 5, -6]], np.float32) / 4
     graph = helper.make_graph(
         [

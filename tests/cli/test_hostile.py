@@ -1,4 +1,4 @@
-"""simulate and twin given what does not fit: a fault with the place, and nothing spoilt."""
+"""simulate and twin with wrong input: a fault names the place, and no file is damaged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def out(compiled):
 
 @pytest.fixture
 def data(tmp_path):
-    """data(**arrays) -> a file of 5 pictures and what is given."""
+    """data(**arrays) -> a file with 5 pictures and these arrays."""
 
     def write(**arrays):
         x = np.random.default_rng(5).uniform(-1, 1, (5, 2, 6, 5))
@@ -211,7 +211,7 @@ def test_a_data_set_that_is_a_model(memxc, out, model):
 
 @pytest.mark.parametrize("by_hand", [True, False])
 def test_whose_fault_a_broken_assertion_is(memxc, out, tmp_path, monkeypatch, by_hand):
-    """Of a design as compiled it is memxc's own."""
+    """If the design is as it was compiled, it is an error in memxc itself."""
 
     def fall(*args):
         raise AssertionError("bit lines part")
@@ -262,6 +262,6 @@ def test_lvs_names_a_cell_of_the_users_own(memxc, out):
     named = {"file": "cells/periphery.cir", "line": line, "name": "limiter"}
     assert found.json["user_cells"] == [named]
     said = memxc("lvs", out).out
-    assert f"cells/periphery.cir:{line}: limiter is your own: not read, memxc verify" in said
-    assert "are the design, but for 1 cell of your own.\nNext: memxc verify " in said
+    assert f"cells/periphery.cir:{line}: limiter is your own cell: lvs does not check" in said
+    assert "agree with the design, except for 1 cell of your own.\nNext: memxc verify " in said
     assert memxc("verify", out).code == 1

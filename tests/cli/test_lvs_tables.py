@@ -1,4 +1,4 @@
-"""memxc lvs on what stands beside the cards: schedule.csv, mapping.csv and the bias supplies."""
+"""memxc lvs checks schedule.csv, mapping.csv and the bias supplies."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_rows_that_are_gone_new_or_there_twice(memxc, out, name):
 
 @pytest.mark.parametrize("name", ["schedule.csv", "mapping.csv"])
 def test_neither_the_order_of_rows_nor_quotes_matter(memxc, out, name):
-    """What a spreadsheet makes of the file."""
+    """A spreadsheet may change these when it saves the file."""
     head, *lines = (out / name).read_text().splitlines()
     quoted = [",".join(f'"{cell}"' for cell in line.split(",")) for line in reversed(lines)]
     (out / name).write_text("\r\n".join([head, *quoted, ""]), newline="")

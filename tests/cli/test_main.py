@@ -1,4 +1,4 @@
-"""The outermost layer: exit codes, streams, encodings. As a user runs it, in processes."""
+"""The outermost layer in real processes: exit codes, streams, encodings."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ COMMANDS = [
 
 
 def process(*args, **kwargs):
-    """memxc as a user runs it; the fixture `memxc` is quicker, and has all but start and end."""
+    """memxc in a process. The fixture `memxc` is quicker, and only lacks the start and the end."""
     return subprocess.run(
         [sys.executable, "-m", "memxc", *map(str, args)],
         check=False, capture_output=True, timeout=300, **{"encoding": "utf-8", **kwargs},
@@ -155,7 +155,7 @@ def test_a_full_disk_behind_standard_output():
     [("targets", 0), ("check nowhere.onnx", 2), ("verify . --json", 3), ("--version", 0)],
 )
 def test_closed_streams_change_no_exit_code(tmp_path, command, code):
-    """What they would have said is lost; standard error never ends up in a document."""
+    """Their text is lost, and standard error is never written into a document."""
     for closed in (">&-", "2>&-", ">&- 2>&-"):
         line = f"{shlex.quote(sys.executable)} -m memxc {command} {closed}"
         done = subprocess.run(
@@ -231,7 +231,7 @@ def test_doctor_says_what_the_processor_cannot_do_exactly(monkeypatch, capsys):
     assert products()[0] == ("inexact" if found else "ok")
 
     class Saturating:
-        """What a processor without VNNI makes of it: every answer is some codes off."""
+        """Acts like a processor without VNNI: every answer is wrong by some codes."""
 
         def __init__(self, model):
             self.real = real(model)

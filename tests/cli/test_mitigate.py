@@ -1,4 +1,4 @@
-"""compile --mitigate as a user meets it."""
+"""compile --mitigate on the command line."""
 
 from memxc.compiler.options import MITIGATIONS
 

@@ -1,4 +1,4 @@
-"""Names from a model, printed: no formula, no order to a terminal, and no two of them alike."""
+"""Printed names of a model are no formulas or escape sequences, and differ from each other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HOSTILE = ["=cmd|' /C calc'!A0", "\x1b]0;owned\x07\u202e@SUM(1)\n-2"]
 
 @pytest.fixture
 def named(model):
-    """named(conv, dense, ...) -> the model with these names of its nodes."""
+    """named(conv, dense, ...) -> the model whose nodes have these names."""
 
     def rename(**names):
         loaded = onnx.load(model)

@@ -27,7 +27,7 @@ def curves(path, states=(1e4, 1e5, 1e6)):
 
 @pytest.fixture(params=["sinh", "table"])
 def bent(request, tmp_path):
-    """A target of bent cells, with a finite gain and wires."""
+    """A target with nonlinear cells, a finite gain and wires."""
     text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
     law = 'iv = "sinh"\nsinh_v0_v = 0.12'
     if request.param == "table":
@@ -109,7 +109,8 @@ def test_another_law_of_the_cell_is_the_users_own(memxc, out):
     assert done.code == 0
     assert [cell["name"] for cell in done.json["user_cells"]] == ["memristor"]
     assert (
-        "memristor is your own: not read, memxc verify simulates it alone" in memxc("lvs", out).out
+        "memristor is your own cell: lvs does not check it, and memxc verify simulates it alone"
+        in memxc("lvs", out).out
     )
     done = memxc("verify", out, "--count", "1", "--json")
     assert done.code == 1
@@ -136,7 +137,7 @@ def test_a_network_without_crossbars(memxc, bent, tmp_path):
 
 
 def test_simulate_says_what_spice_says(memxc, out, tmp_path, model):
-    """The same samples, wires and all: simulate's error is that of verify's own volts."""
+    """With the same samples and wires, simulate's error is the one that verify's volts give."""
     x = np.load(model.parent / "net.samples.npz")["x"][:3].astype(np.float32)
     np.savez(tmp_path / "x.npz", x=x)
     simulated = memxc("simulate", out, "--data", tmp_path / "x.npz", "--json").json

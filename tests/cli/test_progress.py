@@ -1,4 +1,4 @@
-"""What a long command says while it works: never on standard output, and nothing with --quiet."""
+"""Progress of a long command: never on standard output, and none with --quiet."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ with _terminal.progress() as show:
 
 
 def test_an_engine_that_solves_in_this_process_does_not_take_the_lines():
-    """neospice's warnings are what is written to standard error meanwhile: they end the command."""
+    """Text on standard error meanwhile counts as a warning of neospice, which ends the command."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True, timeout=60
     )

@@ -1,4 +1,4 @@
-"""What simulate keeps: each line with a checksum, and one command in a folder at a time."""
+"""The results of simulate: each line has a checksum, and one command runs in a folder at a time."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_second_simulate_waits_for_the_first(out, data):
         assert second.poll() is None
         assert not (out / "simulate").exists()
         second.kill()
-    assert said == f"another memxc is at work in {out}: waiting for it\n"
+    assert said == f"another memxc uses {out}: waiting for it\n"
 
 
 def test_a_lock_ends_with_its_process(out):

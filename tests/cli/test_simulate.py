@@ -1,4 +1,4 @@
-"""memxc simulate as a user meets it: what it prints, keeps, finds again and refuses."""
+"""memxc simulate: what it prints, stores, reuses and refuses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def weights(shape, seed, name):
 
 
 def save(path, nodes, inits, ins, outs, kind=TensorProto.FLOAT):
-    """A model file; ins and outs are shapes by name, outputs of one element type."""
+    """Write a model file. ins and outs are shapes by name; outputs have one element type."""
     info = helper.make_tensor_value_info
     graph = helper.make_graph(
         nodes,
@@ -48,7 +48,7 @@ def schema():
 
 
 def ask(memxc, *args):
-    """simulate --json, held against the schema."""
+    """Run simulate --json, and check the document with the schema."""
     done = memxc("simulate", *args, "--json")
     assert done.code == 0, done.err
     jsonschema.validate(done.json, schema())
@@ -72,7 +72,7 @@ def out(compiled):
 
 @pytest.fixture
 def data(model, tmp_path):
-    """Labels that the network itself gives, but for every fifth."""
+    """Labels are the network's own answers, except for every fifth."""
     x = inputs()
     y = answers(model, x).argmax(axis=1)
     y[::5] = (y[::5] + 1) % 4
@@ -226,7 +226,7 @@ def test_the_first_so_many(memxc, out, data):
 
 
 def _masks(path):
-    """1x1 convolution and sigmoid: a mask of one channel."""
+    """A 1x1 convolution and a sigmoid, which give a mask of one channel."""
     nodes = [node("Conv", ["x", "w"], ["a"], name="conv"), node("Sigmoid", ["a"], ["y"], name="s")]
     inits = [weights((1, 2, 1, 1), 5, "w")]
     return save(path, nodes, inits, {"x": (1, 2, 6, 5)}, {"y": (1, 1, 6, 5)})
@@ -262,7 +262,7 @@ def test_masks_are_the_choice_of_labels_of_that_shape(memxc, tmp_path):
 
 
 def test_several_inputs_and_outputs(memxc, tmp_path):
-    """The first output is what is scored; inputs go by their names."""
+    """The first output is scored, and inputs are found by their names."""
     nodes = [
         node("Concat", ["p", "q"], ["c"], axis=1, name="both"),
         node("MatMul", ["c", "w"], ["y"], name="dense"),
@@ -284,7 +284,7 @@ def test_several_inputs_and_outputs(memxc, tmp_path):
 
 
 def test_integers_come_out(memxc, tmp_path):
-    """ArgMax at the end: the answer is the class itself."""
+    """With ArgMax at the end, the answer is the class itself."""
     nodes = [
         node("Flatten", ["x"], ["f"], name="flat"),
         node("Gemm", ["f", "w"], ["g"], name="dense"),
@@ -349,7 +349,7 @@ def test_anything_else_is_computed_again(memxc, model, out, data, what, tmp_path
 
 
 def test_a_key_set_to_what_it_is_is_nothing_else(memxc, out, data):
-    """hfox-128 has 1 ohm a segment: only the source of the number is another."""
+    """hfox-128 has 1 ohm for each segment, so only the source of the number differs."""
     first = ask(memxc, out, "--data", data)
     kept = lines(out)
     again = ask(memxc, out, "--data", data, "--set", "wire.r_word_line=1.0")
@@ -461,7 +461,7 @@ def _command(out, data, *args):
 
 
 def test_time_left_on_a_terminal(memxc, out, data):
-    """More draws than any machine ends before a rate is told, stopped when it is."""
+    """Simulate more draws than any machine can, and stop when the remaining time is shown."""
     master, slave = pty.openpty()
     args = "--set", "device.sigma=0.1", "--draws", "100000"
     with subprocess.Popen(
@@ -488,7 +488,7 @@ def test_time_left_on_a_terminal(memxc, out, data):
     ],
 )
 def test_an_interrupted_run_goes_on(memxc, out, data, number, code):
-    """kill on a real process in the middle, then the same command again."""
+    """Kill a real process in the middle, then run the same command again."""
     args = "--set", "device.sigma=0.2", "--draws", "30", "--json"
     path = out / "simulate" / "results.jsonl"
     with subprocess.Popen(

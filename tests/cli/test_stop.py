@@ -35,7 +35,7 @@ def started(*command, **kwargs):
 
 
 def stopped(process, number):
-    """The exit code and standard error of a process that is sent a signal."""
+    """Send a signal to a process, and return its exit code and standard error."""
     start = time.monotonic()
     process.send_signal(number)
     try:
@@ -48,7 +48,7 @@ def stopped(process, number):
 
 
 def at_work(process, word, seconds):
-    """The child of a process with a word in its command line that has worked for some seconds."""
+    """Wait for a child with this word in its command line that has worked for some seconds."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
         for path in Path("/proc").glob("[0-9]*"):
@@ -65,7 +65,7 @@ def at_work(process, word, seconds):
 
 
 def ended(path):
-    """Whether a process ends soon; a zombie has."""
+    """Whether a process ends soon. A zombie has ended."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         try:
@@ -79,7 +79,7 @@ def ended(path):
 
 @pytest.fixture
 def wide(memxc, tmp_path):
-    """One crossbar that takes the engine minutes, in a single call."""
+    """One crossbar for which the engine needs minutes, in a single call."""
     rng = np.random.default_rng(0)
     weight = numpy_helper.from_array(rng.normal(size=(SIZE, SIZE // 2)).astype(np.float32), "w")
     info = helper.make_tensor_value_info
@@ -124,7 +124,7 @@ def test_a_model_on_which_onnx_spins_and_holds_the_interpreter(tmp_path, number,
 
 
 def spinning(path):
-    """A term with a single dot: ONNX's inference never comes to its end."""
+    """A term with a single dot, for which ONNX's inference never ends."""
     info = helper.make_tensor_value_info
     einsum = helper.make_node("Einsum", ["x"], ["y"], equation="a.bc->abc")
     graph = helper.make_graph(
@@ -139,7 +139,7 @@ def spinning(path):
 @SIGNALS
 @pytest.mark.parametrize("command", [["-m", "memxc"], ["-c", "from memxc.cli import main; main()"]])
 def test_a_signal_while_the_command_line_is_imported(tmp_path, command, number, code):
-    """Before memxc has any words of its own: no words at all."""
+    """Before memxc can print a message, it prints nothing."""
     (tmp_path / "click.py").write_text(
         "import sys, time\nprint('ready', file=sys.stderr, flush=True)\ntime.sleep(300)\n"
     )

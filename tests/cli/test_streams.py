@@ -1,4 +1,4 @@
-"""memxc where a system gives less than usual: closed streams, no semaphores, no room."""
+"""memxc on a system with closed streams, without semaphores, or without space."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def one_process():
-    """Here the processes of the engine are what is tested."""
+    """These tests need the processes of the engine."""
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_verify_with_closed_streams(out):
 
 
 def test_verify_without_semaphores(memxc, out, monkeypatch):
-    """As where /dev/shm cannot be written: nothing wants it."""
+    """As on a system where /dev/shm cannot be written; memxc does not need it."""
 
     def refuse(*args, **kwargs):
         raise OSError(30, "Read-only file system")

@@ -65,7 +65,7 @@ def net(place):
 
 @pytest.fixture(scope="module")
 def out(net, place):
-    """hfox-128 with op-amps so weak that what they carry shows."""
+    """hfox-128 with op-amps of so little gain that their load has an effect."""
     text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
     (place / "weak.toml").write_text(text.replace("gain = 1.0e5", "gain = 60"))
     args = "-o", place / "out", "-t", place / "weak.toml", "--quiet"
@@ -75,7 +75,7 @@ def out(net, place):
 
 @pytest.fixture(scope="module")
 def x(place):
-    """Inputs beyond those that were calibrated for: limiters are at work, too."""
+    """Inputs beyond those of the calibration, so that limiters clip."""
     found = np.random.default_rng(3).uniform(-1.3, 1.3, (20, 13)).astype(np.float32)
     np.savez(place / "data.npz", x=found)
     return found
@@ -107,7 +107,7 @@ def simulated(memxc, out, *settings, draws=1):
 
 
 def twinned(memxc, net, out, x, *settings, draw=1):
-    """The score of the file that twin writes for the same, and what twin said."""
+    """The score of the file that twin writes with the same settings, and twin's messages."""
     path = out.parent / f"{draw}.onnx"
     args = [word for setting in settings for word in ("--set", setting)]
     done = memxc("twin", out, "-o", path, *args, "--draw", draw, "--seed", 5)
@@ -145,7 +145,7 @@ def test_several_keys_and_draws(memxc, net, out, x):
 
 
 def test_another_range_with_drawn_devices(memxc, net, out, x):
-    """Devices of the compiled range would lie outside that of the target."""
+    """Devices of the compiled range would be outside the range of the target."""
     settings = "device.r_on=2e4", "device.sigma=0.1"
     scores, _ = simulated(memxc, out, *settings)
     assert twinned(memxc, net, out, x, *settings)[0] == pytest.approx(scores[0], rel=1e-4)
@@ -160,7 +160,7 @@ def test_nothing_is_programmed_again_for_other_keys(memxc, net, out, x):
 
 
 def faults(done):
-    """The faults alone: simulate warns of its data, twin says that nothing was written."""
+    """Only the faults, without simulate's warnings and twin's note that nothing was written."""
     found = [line for line in done.err.splitlines() if line.startswith(("error[", "  hint: "))]
     assert found
     return found

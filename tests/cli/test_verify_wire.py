@@ -1,4 +1,4 @@
-"""memxc verify --wire: wires in SPICE by superposition, and what a changed netlist does to it."""
+"""memxc verify --wire: wires in SPICE by superposition, also with a changed netlist."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def labelled(model, tmp_path):
 
 @pytest.fixture
 def target(tmp_path):
-    """Wires that are felt, crossbars small enough to part rows and columns."""
+    """Wires with an effect, and crossbars so small that rows and columns are split."""
     text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
     path = tmp_path / "felt.toml"
     path.write_text(text.replace("_line_ohm = 1.0", "_line_ohm = 20.0"))

@@ -25,7 +25,7 @@ def once(tmp_path_factory):
 
 @pytest.fixture
 def build(model, inputs, once, tmp_path, one_process):
-    """A Build of the model, in a folder of its own for the test to change."""
+    """A Build of the model in its own folder, which the test may change."""
     if not once.exists():
         memxc.compile(onnx.load(model), samples=inputs, output=once)
     return memxc.load(shutil.copytree(once, tmp_path / "net"))

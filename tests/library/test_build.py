@@ -1,4 +1,4 @@
-"""What a Build answers: beside onnxruntime, the command line and changed files."""
+"""The methods of a Build, compared with onnxruntime and the command line, and changed files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_predict_is_the_network_where_the_circuit_is_ideal(model, inputs):
 
 
 def test_predict_is_what_the_twin_answers_and_simulate_scores(build, inputs):
-    """Of one draw: another draw answers otherwise."""
+    """They use the same draw; another draw gives other answers."""
     x, _ = inputs
     settings = {"device.sigma": 0.2}
     found = build.predict(x, settings=settings, draw=2)["y"]
@@ -155,7 +155,7 @@ def test_budgets(build):
     crossbars = build.report.resources.total.crossbars
     assert build.over({"crossbars": crossbars, "power": 1.0}) == []
     assert build.over({"crossbars": crossbars - 1, "loss": 1.0}) == [
-        f"over budget: crossbars {crossbars} where {crossbars - 1} is allowed"
+        f"over budget: crossbars is {crossbars}, and the limit is {crossbars - 1}"
     ]
 
 
@@ -179,7 +179,7 @@ def test_save_copies_and_joins_scores(build, inputs, tmp_path):
 
 
 def test_methods_in_several_threads(build, inputs, monkeypatch):
-    """Each gives what it gives alone."""
+    """Each gives the same result as alone."""
     monkeypatch.undo()  # engines are in processes of their own
     x, y = inputs
     calls = [
@@ -222,7 +222,7 @@ def test_a_report_alone_has_no_circuit(model, inputs):
     assert build.ok
     assert build.report.fidelity.passed is None
     for call in (build.lvs, build.verify, build.twin, lambda: build.predict(inputs[0])):
-        assert "holds a report and no design" in faults(call)[0][2]
+        assert "has a report and no design" in faults(call)[0][2]
 
 
 def test_a_failed_comparison_shows(build):

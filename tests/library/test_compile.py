@@ -1,4 +1,4 @@
-"""memxc.compile: models and samples in all forms, its faults, and compilations by turns."""
+"""memxc.compile: models and samples in all forms, its faults, and parallel compilations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def faults(call, *args, **kwargs):
 
 
 def test_the_folder_is_that_of_the_command_line(model, inputs, tmp_path, capfd):
-    """A model and samples in memory, under the name that a model in memory has."""
+    """A model and samples in memory; the model has the name of a model in memory."""
     named = model.rename(model.with_name("model.onnx"))
     samples = model.with_suffix(".samples.npz")
     options = ["--tile", "12x8", "--schedule", "sequential", "--prune", "ckf:0.3"]
@@ -106,7 +106,7 @@ def test_all_faults_at_once():
 
 
 class Module:
-    """As a torch.nn.Module looks where torch is installed, and where it is not."""
+    """Looks like a torch.nn.Module, with or without torch."""
 
     training = True
 
@@ -142,7 +142,7 @@ def test_a_network_of_torch(model, inputs, monkeypatch):
 
 
 def test_compilations_take_turns(model):
-    """The second one does nothing until the first one has ended."""
+    """The second one waits until the first one has ended."""
     within, told = threading.Event(), []
     second = threading.Thread(
         target=memxc.compile, args=(model,),

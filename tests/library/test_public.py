@@ -1,4 +1,4 @@
-"""What is public is declared, typed and documented; and `import memxc` is quick."""
+"""Public names are declared, typed and documented; and `import memxc` is quick."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def function(member):
 
 
 def classes(hint):
-    """The classes of memxc that stand in a type."""
+    """The classes of memxc in a type."""
     if inspect.isclass(hint) and hint.__module__.startswith("memxc"):
         yield hint
     for part in get_args(hint):
@@ -45,7 +45,7 @@ def classes(hint):
 
 
 def results():
-    """The records that methods of a Build return, and all that stand in their fields.
+    """The records that methods of a Build return, and those in their fields.
 
     The fields of a `Part` are described where they stand, and so in the schemas.
     """
@@ -125,7 +125,7 @@ def test_every_keyword_is_in_the_page():
 
 
 def test_the_keywords_of_compile_are_the_options():
-    """Those that memxc.Options declares with a default, with the same types."""
+    """They are the options of memxc.Options with a default, and have the same types."""
     hints = get_type_hints(memxc.Options)
     for name in ("model", "target", "samples", "cells"):  # arguments of compile
         del hints[name]

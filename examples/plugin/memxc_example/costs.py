@@ -8,13 +8,13 @@ import numpy as np
 from memxc.interfaces import Context, Cost
 from memxc.ir.design import Design
 
-#: Assumed: one pulse a device, one device after the other.
+#: Assumed values, for one pulse per device and one device after the other.
 _PULSE_S, _PULSE_J = 1e-6, 1e-11
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What it takes to program every device once."""
+    """The number of devices, and the seconds and joules to program each of them once."""
 
     devices: int
     time_s: float
@@ -22,7 +22,7 @@ class Figures:
 
 
 class Programming(Cost):
-    """Devices that have to be programmed, with the time and the energy that it takes."""
+    """The cost of programming: the number of devices, the time and the energy."""
 
     name: ClassVar[str] = "programming"
 

@@ -20,7 +20,7 @@ class _Recorder:
         return engines.get("neospice").version()
 
     def sweep(self, deck: str, outputs: Sequence[str], points: int) -> NDArray[np.float64]:
-        """What neospice answers. The deck is written to the folder that EXAMPLE_DECKS names."""
+        """Return neospice's answer, and write the deck to the folder that EXAMPLE_DECKS names."""
         folder = os.environ.get("EXAMPLE_DECKS")
         if folder:
             name = f"{sha256(deck.encode()).hexdigest()[:16]}.cir"

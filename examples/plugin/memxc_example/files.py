@@ -1,4 +1,4 @@
-"""The files that are plug-ins by themselves: the template of a dialect, and a target."""
+"""Plug-ins that are files: the template of a dialect, and a target."""
 
 from pathlib import Path
 

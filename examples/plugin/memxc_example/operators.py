@@ -1,4 +1,4 @@
-"""Asinh, which memxc itself has no circuit for."""
+"""Asinh, an operator for which memxc itself has no circuit."""
 
 from memxc.interfaces import Call, Circuit, Parts, each, operator
 

@@ -1,4 +1,4 @@
-"""What differs between two reports: settings, quantities, stages."""
+"""Compare two reports: settings, quantities, stages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from memxc.build_folder.report.document import Report
 from memxc.errors import printable
 from memxc.ir.store import dumps
 
-#: What is compared of a stage: its name, and its unit.
+#: The figures of a stage that are compared: name and unit.
 _STAGE = {
     "crossbars": ("crossbars", ""),
     "memristors": ("memristors", ""),
@@ -25,16 +25,16 @@ _STAGE = {
     "periods": ("periods", ""),
     "total_w": ("power", "W"),
 }
-#: Settings that say where a number comes from, not what it is.
+#: Settings that are descriptions and are not compared.
 _WORDS = ("summary", "source")
 _NO_LIMITS: Mapping[str, Limit] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What is compared of the report of a folder. A loss that was not measured is None.
+    """The parts of a folder's report that are compared. A loss that was not measured is None.
 
-    kinds: what each stage is built of.
+    kinds: the kind of each stage.
     """
 
     folder: str
@@ -45,8 +45,8 @@ class Taken:
 
 
 def taken(folder: str, report: Report) -> Taken:
-    """What is compared of a report."""
-    # As JSON has it: a tuple that was just built and a list that was read are one setting.
+    """Take the parts of a report that are compared."""
+    # Through JSON, so that tuples and lists are equal.
     tree = json.loads(dumps(report.tree()))
     settings = {
         key: value
@@ -56,7 +56,7 @@ def taken(folder: str, report: Report) -> Taken:
     }
     loss = report.fidelity.loss
     if loss is not None:
-        # Losses of two kinds, or over other samples, are two quantities of one name.
+        # Metric and samples are shown as settings, as losses of two metrics cannot be compared.
         settings |= {"loss.metric": loss.metric, "loss.samples": loss.samples}
     stages = {
         row.stage: Devices(
@@ -74,7 +74,7 @@ def taken(folder: str, report: Report) -> Taken:
 
 
 def compare(a: Taken, b: Taken, limits: Mapping[str, Limit] = _NO_LIMITS) -> Comparison:
-    """What is not the same in two reports, the quantities in any case, and the limits passed."""
+    """The settings and stages that differ, all quantities, and the limits that B exceeds."""
     parts, others = (
         {
             name: StageFigures(side.kinds.get(name, ""), tuple(number for _, number in found))
@@ -117,16 +117,16 @@ def _over(rows: tuple[Quantity, ...], limits: Mapping[str, Limit]) -> Iterator[s
         if limit is None:
             continue
         if row.a is None or row.b is None:
-            yield f"over budget: {row.name} was not measured in both"
+            yield f"over budget: {row.name} was not measured in both folders"
         elif not limit.allows(row.a, row.b):
             more = f"{limit.more:.4g}" if not row.unit else units.text(limit.more, row.unit)
             allowed = f"{100 * limit.more:.4g} %" if limit.relative else more
             shown = " to ".join(beside(row.unit, row.a, row.b))
-            yield f"over budget: {row.name} {shown} where {allowed} more is allowed"
+            yield f"over budget: {row.name} grows from {shown}, and {allowed} more is allowed"
 
 
 def text(found: Comparison) -> str:
-    """A comparison for people, in plain lines and tables."""
+    """The comparison as text and tables."""
     parts = []
     if found.settings:
         settings = [(printable(row.key, 60), *words(row.a, row.b)) for row in found.settings]
@@ -140,7 +140,7 @@ def text(found: Comparison) -> str:
 
 
 def _stages(found: Comparison) -> Iterator[str]:
-    """The table of the stages that differ, with the columns in which any does; none where only
+    """The table of the stages that differ, with the columns that differ. There is no table if only
     rounding differs."""
     cells = [
         [
@@ -164,14 +164,14 @@ def _stages(found: Comparison) -> Iterator[str]:
 
 
 def _title(row: Stage) -> str:
-    """The name of a stage, or both where they differ."""
+    """The name of a stage, or both names if they differ."""
     names = dict.fromkeys(name for name in (row.stage, row.stage_b) if name is not None)
     return " | ".join(names)
 
 
 def beside(unit: str, a: float | None, b: float | None) -> tuple[str, str]:
-    """A quantity of both reports with its unit, a dash where it was not measured; in three digits,
-    or in six where that tells the two apart."""
+    """A quantity of both reports with its unit, or a dash if it was not measured. It has three
+    digits, or six if the two differ only in these."""
     short, long = ((_quantity(a, unit, digits), _quantity(b, unit, digits)) for digits in (3, 6))
     return long if short[0] == short[1] and long[0] != long[1] else short
 
@@ -187,19 +187,19 @@ def _quantity(value: float | None, unit: str, digits: int) -> str:
 def _change(before: float | None, after: float | None) -> str:
     if before is None or after is None or before == after:
         return "" if before == after else "-"
-    if before <= 0:  # a loss may be a gain, of which there is no share
+    if before <= 0:  # a negative loss is a gain, and has no ratio
         return "-" if before else "new"
     share = f"{after / before - 1:+.1%}"
     return "0.0%" if share[1:] == "0.0%" else share
 
 
 def words(a: Any, b: Any) -> tuple[str, str]:
-    """Two values of a setting as a user would write them, cut where they are long."""
+    """Two values of a setting as text, shortened if they are long."""
     one, other = _word(a), _word(b)
     if one == other:
         one, other = str(a), str(b)
     if printable(one, 40) == printable(other, 40):
-        # Long ones, which differ behind the cut.
+        # Long values that differ only in the part that is cut off.
         pairs = enumerate(zip(one, other, strict=False))
         same = max(0, next((k for k, (x, y) in pairs if x != y), 0) - 10)
         one, other = f"…{one[same:]}", f"…{other[same:]}"

@@ -1,7 +1,7 @@
-"""Which stages of two reports are the same part of a circuit.
+"""Find the stages of two reports that are the same part of a circuit.
 
-Exporters give nodes names of their own. So what counts is what a stage is and where it stands; then
-what it is alone, for branches may stand in another order; then its name.
+Exporters give nodes different names. So stages are paired first by their kind, figures and order,
+then by kind and figures alone (branches may be in another order), and last by name.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-#: Numbers that differ by less than this share differ by rounding.
+#: Numbers with a smaller relative difference differ only by rounding.
 _ROUNDING = 1e-6
-#: Of more stages only those of one name are paired: the work grows by their square.
+#: With more stages the order is not used, because its work grows with the square of their number.
 _MOST = 4_000
 
 
 class StageFigures(NamedTuple):
-    """What a stage is: its kind, and its counts and watts."""
+    """The kind of a stage, and its counts and watts."""
 
     kind: str
     numbers: tuple[float, ...]
 
     def like(self, other: StageFigures) -> bool:
-        """Whether it is the same, but for rounding."""
+        """Whether both are equal up to rounding."""
         each = zip(self.numbers, other.numbers, strict=True)
         return self.kind == other.kind and all(
             math.isclose(mine, theirs, rel_tol=_ROUNDING) for mine, theirs in each
@@ -36,7 +36,7 @@ class StageFigures(NamedTuple):
 def pairs(
     a: Mapping[str, StageFigures], b: Mapping[str, StageFigures]
 ) -> list[tuple[str | None, str | None]]:
-    """The names of all stages of A in order, each with that of its stage in B; then B's others."""
+    """Pairs of names: all stages of A in order with their stages of B, then the others of B."""
     found = _in_order(a, b) if a and b and len(a) * len(b) <= _MOST**2 else {}
     known = set(found.values())
     free = {name: None for name in b if name not in known}
@@ -51,7 +51,7 @@ def _pair(
     found: dict[str, str],
     fits: Callable[[str, str], bool],
 ) -> None:
-    """Give stages of A that have none yet the first free one of B that fits."""
+    """Pair each stage of A that has no partner with the first free stage of B that fits."""
     for mine in a:
         if mine not in found:
             theirs = next((name for name in free if fits(mine, name)), None)
@@ -61,9 +61,9 @@ def _pair(
 
 
 def _in_order(a: Mapping[str, StageFigures], b: Mapping[str, StageFigures]) -> dict[str, str]:
-    """Stages of one kind in pairs that do not cross: those whose numbers or names agree weigh more.
+    """Pair stages of one kind without changing their order. Equal numbers or names weigh more.
 
-    The best sum of weights, as the longest common subsequence is found.
+    The pairs have the largest sum of weights, found as a longest common subsequence is.
     """
     mine, theirs = [*a], [*b]
     weights = _weights(a, b)
@@ -84,7 +84,7 @@ def _in_order(a: Mapping[str, StageFigures], b: Mapping[str, StageFigures]) -> d
 
 
 def _weights(a: Mapping[str, StageFigures], b: Mapping[str, StageFigures]) -> NDArray[np.int32]:
-    """How well each stage of A and each of B go together; 0 where they are of two kinds."""
+    """The weight of each pair of stages, (stages of A, stages of B); 0 for different kinds."""
     weights = np.zeros((len(a), len(b)), dtype=np.int32)
     names = np.array([*b], dtype=object)
     kinds = np.array([part.kind for part in b.values()], dtype=object)

@@ -1,4 +1,4 @@
-"""The report of a compiled network: what it takes, what it lost, what it takes in older ways."""
+"""Build the report of a compiled network: its costs, its losses, and those of other layouts."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from memxc.ir import stages
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 
-#: Types of shapes, axes and indices in ONNX: constants that say how to compute, not what with.
+#: Types of shapes, axes and indices in ONNX. Constants of these types are not parameters.
 _NO_PARAMETERS = ("int64", "bool")
 
 
 def build(compiled: Compiled, sha256: str) -> Report:
-    """The report of a compiled network. `sha256`: of the model's file."""
+    """The report of a compiled network. sha256: the SHA-256 of the model's file."""
     design, target = compiled.design, compiled.target
     ctx, policy = compiled.context, _policy(compiled)
     if compiled.bill:
@@ -42,21 +42,20 @@ def build(compiled: Compiled, sha256: str) -> Report:
         watts = power.measure(design, bills, target.amplifier.power_w)
     time = latency.measure(design, target.crossbar.stage_time_s)
     older, missing = list[Baseline](), list[str]()
-    if not compiled.report_only:  # each is the whole network once more
+    if not compiled.report_only:  # each is a compilation of the whole network
         older, missing = baselines.measure(compiled.unlaid, policy, ctx)
-    # An estimate has no conductances, which a plug-in may look at.
+    # With --report-only there may be no conductances, which a plug-in may need.
     costs = {} if compiled.bill else plugged.measure(design, ctx)
     if compiled.bill:
         missing += [
-            f"no cost {name}: it is measured without --report-only only"
-            for name in plugged.available()
+            f"the cost {name} is not measured with --report-only" for name in plugged.available()
         ]
     return Report(
         schema_=SCHEMA,
         memxc=__version__,
         model=_model(compiled, sha256),
         target=target,
-        # No path is part of a result: the same model elsewhere gives the same bytes.
+        # Paths are left out, so that the same model in another folder gives the same bytes.
         options={f.name: getattr(compiled.options, f.name) for f in dataclasses.fields(Settings)},
         samples=len(next(iter(compiled.samples.values()))),
         fidelity=_fidelity(compiled),
@@ -79,7 +78,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
 
 
 def _fidelity(compiled: Compiled) -> Fidelity:
-    """How far the circuit is from the network. `passed` is None where nobody looked."""
+    """How much the circuit differs from the network. `passed` is None if it was not compared."""
     looked = compiled.reference is not None or compiled.fault is not None
     return Fidelity.model_validate(
         {
@@ -105,10 +104,10 @@ def _model(compiled: Compiled, sha256: str) -> Model:
 
 
 def _parameters(graph: Graph) -> int:
-    """Numbers in the constant tensors: weights, biases, statistics of normalisations, zeros too.
+    """The number of values in constant tensors: weights, biases, statistics of normalisations.
 
-    Each tensor once; of quantised networks the integers of up to 32 bits, too. Those of int64 and
-    bool are none.
+    Each tensor counts once, and zeros count as well. In quantised networks integers of up to 32
+    bits count. Tensors of int64 and bool do not count.
     """
     return sum(a.size for a in graph.weights.values() if a.dtype.name not in _NO_PARAMETERS)
 
@@ -128,7 +127,7 @@ def _power(rows: Sequence[StagePower], time: Latency) -> Power:
 
 
 def _policy(compiled: Compiled) -> str:
-    """How kernels were laid out: im2col, where a pipeline of the user's own has no partition."""
+    """The policy of partition; "none" (im2col) if --passes has no partition."""
     policies = [r.options["policy"] for r in compiled.records if r.name == "partition"]
     return str(policies[0]) if policies else "none"
 

@@ -1,4 +1,4 @@
-"""report.json of a folder, which may have been changed by hand, read back."""
+"""Read report.json back. It may have been changed by hand."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from memxc.errors import Fault, MemxcError, fail, why
 
 JSON = "report.json"
 _AGAIN = "compile the model again"
-#: More faults than this tell nothing more.
+#: The largest number of faults that are shown.
 _MOST = 10
 
 
 def read(folder: Path) -> Report:
-    """The report of a folder. MemxcError (bad-design): there is none, or each key that is wrong."""
+    """The report of a folder. Raises MemxcError (bad-design) if it is missing or has wrong keys."""
     where = str(folder / JSON)
     try:
         tree = json.loads(read_text(folder, JSON))
@@ -37,7 +37,7 @@ def read(folder: Path) -> Report:
 
 
 def read_text(folder: Path, name: str) -> str:
-    """A file of the folder as text. MemxcError (bad-design) where there is none."""
+    """The text of a file in the folder. Raises MemxcError (bad-design) if it cannot be read."""
     try:
         return (folder / name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -45,7 +45,7 @@ def read_text(folder: Path, name: str) -> str:
 
 
 def _faults(where: str, version: object, error: ValidationError) -> Iterator[Fault]:
-    """A fault for each key that is wrong; for each of the first few, where there are many."""
+    """A fault for each wrong key, or for the first few if there are many."""
     hint = _AGAIN
     if version != __version__:
         hint += f": the report was written by memxc {version}, and this is memxc {__version__}"
