@@ -129,8 +129,14 @@ def mutated(mutant: dict) -> tuple[str, str]:
 
 
 def tests_of(mutant: dict, data: coverage.CoverageData, times: dict[str, float]) -> list[str]:
-    """The tests that run the mutant's line, quickest first, up to TESTS_SECONDS in all."""
-    contexts = data.contexts_by_lineno(str(ROOT / mutant["file"])).get(mutant["line"], [])
+    """The tests that run the mutant's line, quickest first, up to TESTS_SECONDS in all.
+
+    A line that runs at import (a constant, a decorator) meets all tests of the file.
+    """
+    by_line = data.contexts_by_lineno(str(ROOT / mutant["file"]))
+    contexts = by_line.get(mutant["line"], [])
+    if contexts == [""]:
+        contexts = [context for line in by_line.values() for context in line]
     names = {context.rpartition("|")[0] for context in contexts if context}
     chosen, left = [], TESTS_SECONDS
     for name in sorted(names, key=lambda name: (times.get(name, 1.0), name)):
@@ -151,11 +157,19 @@ def tree(folder: Path) -> Path:
 
 
 def outcome(mutant: dict, folder: Path, tests: list[str], times: dict[str, float]) -> dict:
-    """The mutant with its outcome: killed, survived, or uncovered where no test runs the line."""
+    """The mutant with its outcome: killed, survived, uncovered (no test runs the line), invalid.
+
+    Some mutants are no Python (`{**a, *b}`); they are not counted.
+    """
+    changed = mutated(mutant)[1]
+    try:
+        ast.parse(changed)
+    except SyntaxError:
+        return {**mutant, "outcome": "invalid", "tests": 0}
     if not tests:
         return {**mutant, "outcome": "uncovered", "tests": 0}
     home = tree(folder)
-    (home / mutant["file"]).write_text(mutated(mutant)[1], "utf-8")
+    (home / mutant["file"]).write_text(changed, "utf-8")
     # Node ids hold the path of the real tests, which are links here: the mutated memxc comes first.
     world = {**os.environ, "PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"]
@@ -217,7 +231,7 @@ def run(folder: Path, count: int, seed: int, jobs: int) -> None:
 def tell(found: list[dict]) -> None:
     """How many were seen, by room and in all."""
     for room in [*ROOMS, None]:
-        part = [one for one in found if room in (None, one["room"])]
+        part = [one for one in found if room in (None, one["room"]) and one["outcome"] != "invalid"]
         counts = Counter(one["outcome"] for one in part)
         low, high = interval(counts["killed"], len(part))
         print(
@@ -229,7 +243,7 @@ def tell(found: list[dict]) -> None:
 
 def show(folder: Path) -> None:
     for name, found in results(folder).items():
-        if found["outcome"] != "killed":
+        if found["outcome"] in ("survived", "uncovered"):
             before, after = (text.splitlines() for text in mutated(found))
             diff = list(difflib.unified_diff(before, after, lineterm="", n=1))[2:]
             print(f"{found['outcome']}: {name}", *diff, "", sep="\n")
