@@ -87,7 +87,7 @@ def test_what_the_commands_would_refuse_is_not_written(tmp_path):
         (x, np.zeros(5), f"{path}", "differ in their first axis"),
         (x, ["cat"] * 4, f"{path}:y", "not numbers"),
         (np.float32(3), None, f"{path}:x", "single number"),
-        ({"y": x}, np.zeros(4), f"{path}", "an input is called y"),
+        ({"y": x}, np.zeros(4), f"{path}", "an input has the name of the labels, y"),
         ({}, None, f"{path}", "no inputs"),
         ([[1, 2], [3]], None, f"{path}:x", "is no array"),
     ):

@@ -117,7 +117,9 @@ def compile_model(
     del lowered  # it may be large
     for step in steps:
         log.see(observers, step, ctx)
-    design = step.after
+        design = step.after
+        bill = step.result.bill if isinstance(step.result, CountedDesign) else None
+        del step  # it holds the network before the pass
     _check_fits(design, ctx)
     return Compiled(
         options=options,
@@ -138,7 +140,7 @@ def compile_model(
         macs=milestones.macs or 0,
         per_kernel=per_kernel,
         report_only=report_only,
-        bill=step.result.bill if isinstance(step.result, CountedDesign) else None,
+        bill=bill,
     )
 
 
@@ -179,11 +181,12 @@ def _steps(
             progress(change.name)
             before, result = design, change.run(design, ctx)
             design = result.ir
-            if not isinstance(
-                result, CountedDesign
-            ):  # no circuit: its crossbars have no lines left
+            # A counted design is no circuit: its crossbars have no lines left.
+            if not isinstance(result, CountedDesign):
                 design.verify()
         yield Step(change, before, design, result)
+        # The next pass runs without the network before this one: it may be large.
+        del before, result
 
 
 def _stage_by_stage(pipeline: Sequence[Pass]) -> list[Pass]:
