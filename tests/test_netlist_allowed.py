@@ -62,6 +62,27 @@ def test_a_card_that_is_not_allowed_is_named_with_its_line(tmp_path, line, insid
     assert faults[0].where == f"cells/periphery.cir:{4 + (not inside)}"
 
 
+@pytest.mark.parametrize(
+    ("expression", "what"),
+    [
+        ("min(max(v(in),0-{clip}),{clip)", "a ) in the wrong place"),
+        ("min(v(in),{clip})+{clip", "a { that is not closed"),
+        ("min(v(in),{clip}", "a ( that is not closed"),
+        ("v(in))", "a ) without a ("),
+        ("v(in)}", "a } without a {"),
+    ],
+)
+def test_an_expression_whose_brackets_do_not_balance_is_refused(tmp_path, expression, what):
+    """ngspice reads such an expression without a word."""
+    cells = f"* cells\n{HEAD}{BODY}b2 x 0\n+ v={expression}\n.ends limiter\n"
+    (fault,) = _refused(_write(tmp_path, cells))
+    assert (fault.where, what in fault.what) == ("cells/periphery.cir:4", True)
+    with pytest.raises(MemxcError) as caught:
+        netlist_reader.read_cells(tmp_path / "cells")
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.where) == ("bad-cells", f"{tmp_path}/cells/periphery.cir:4")
+
+
 @pytest.mark.parametrize("blank", ["\r", "\0", "\x0b", "\x0c", "\x1a", "\x85", "\u00a0", "\u2028"])
 def test_no_blank_of_another_alphabet_begins_a_line(tmp_path, blank):
     cells = f"{HEAD}{BODY}* note{blank}.control{blank}shell x\n.ends\n"

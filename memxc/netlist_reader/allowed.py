@@ -23,6 +23,8 @@ _MODELS = frozenset(
 )  # fmt: skip
 #: Quotes, comments and continuations that engines read differently, and the word that opens a file.
 _UNSAFE = re.compile(r"[`\"'$\\]|//|\bfile\b")
+_BRACKET = re.compile(r"[(){}]")
+_OPENED_BY = {")": "(", "}": "{"}
 _MODEL = re.compile(r"\.model\s+\S+\s+([a-z]+)\b.*")
 _PARAM = re.compile(r"\.param\s+[a-z_]\w*\s*=.*")
 #: Comments that ngspice executes as commands.
@@ -36,6 +38,9 @@ def refusal(text: str) -> str | None:
     unsafe = _UNSAFE.search(text)
     if unsafe:
         return f"{word} holds {unsafe[0]}, which no card may (comments begin with * or ;)"
+    unbalanced = _unbalanced(text)
+    if unbalanced:
+        return f"{word} {unbalanced}: {text[:60]}"
     least = _LETTERS.get(text[0])
     if (least and len(words) >= least and word not in _COMMANDS) or _PARAM.fullmatch(text):
         return None
@@ -45,3 +50,19 @@ def refusal(text: str) -> str | None:
             return None
         return f"no kind of .model that memxc gives to an engine: {text[:60]}"
     return f"no card that memxc gives to an engine: {text[:60]}"
+
+
+def _unbalanced(text: str) -> str:
+    """Return which parenthesis or brace of a card has no partner; "" if each has one.
+
+    ngspice reads such an expression in its own way, without an error.
+    """
+    opened: list[str] = []
+    for bracket in _BRACKET.findall(text):
+        if bracket not in _OPENED_BY:
+            opened.append(bracket)
+        elif not opened:
+            return f"has a {bracket} without a {_OPENED_BY[bracket]}"
+        elif opened.pop() != _OPENED_BY[bracket]:
+            return f"has a {bracket} in the wrong place"
+    return f"has a {opened[-1]} that is not closed" if opened else ""
