@@ -51,14 +51,22 @@ def read(loaded: Loaded, given: Samples, count: int | None = None) -> Data:
         found = samples.of(arrays, where, shapes, count, loaded.kinds)
         digest = _digest(arrays)
     warnings = (*found.warnings, *_clipped(loaded.design, found.inputs))
-    return Data(found.inputs, found.labels, where, f"{digest}:{count}", warnings)
+    return Data(found.inputs, found.labels, where, _counted(digest, count), warnings)
 
 
 def own(loaded: Loaded, count: int | None = None) -> Data:
     """The first `count` samples of the folder."""
     inputs = {name: values[:count] for name, values in loaded.samples.items()}
     labels = None if loaded.labels is None else loaded.labels[:count]
-    return Data(inputs, labels, str(loaded.folder), "")
+    every = (
+        dict(loaded.samples) if loaded.labels is None else {**loaded.samples, "y": loaded.labels}
+    )
+    return Data(inputs, labels, str(loaded.folder), _counted(_digest(every), count))
+
+
+def _counted(digest: str, count: int | None) -> str:
+    """The digest of all samples, with the number of the first ones if only these are taken."""
+    return digest if count is None else f"{digest}:{count}"
 
 
 def named(given: Samples) -> dict[str, NDArray[Any]]:

@@ -105,7 +105,8 @@ class SweepScores:
 class Data:
     """A data set: inputs by name (samples, ...), labels or None, and its identity.
 
-    where: its name in faults. digest: the SHA-256 of its file or arrays. warnings: about the data.
+    where: its name in faults. digest: the SHA-256 of its file or arrays, with `:count` behind it if
+    a count was asked for. warnings: about the data.
     """
 
     inputs: Mapping[str, Array]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 import sys
 import threading
@@ -157,6 +159,22 @@ def test_budgets(build):
     assert build.over({"crossbars": crossbars - 1, "loss": 1.0}) == [
         f"over budget: crossbars is {crossbars}, and the limit is {crossbars - 1}"
     ]
+
+
+def test_data_have_a_digest_of_their_own(build, inputs, tmp_path):
+    """Results are stored by it, so two sets of samples must not share one."""
+    own = build.data().digest
+    assert re.fullmatch("[0-9a-f]{64}", own)
+    assert build.data(count=3).digest == f"{own}:3"
+    with np.load(build.folder / "samples.npz") as arrays:
+        np.savez(build.folder / "samples.npz", **{**arrays, "x": arrays["x"][::-1]})
+    assert memxc.load(build.folder).data().digest != own
+    np.savez(tmp_path / "x.npz", x=inputs[0])
+    file = hashlib.sha256((tmp_path / "x.npz").read_bytes()).hexdigest()
+    assert build.data(tmp_path / "x.npz").digest == file
+    few, all_ = build.simulate(build.data(count=3)), build.simulate(build.data())
+    assert (few.count, all_.count) == (3, 7)
+    assert few.rows[0].scores != all_.rows[0].scores
 
 
 def test_save_copies_and_joins_scores(build, inputs, tmp_path):
