@@ -54,9 +54,27 @@ def _say(found: NetlistComparison, folder: Path) -> None:
     if found.differences:
         count = len(found.differences)
         _terminal.say(f"FAILED: {count:,} difference{'s' * (count != 1)} in {lines}.")
-        _terminal.say("Next: compile the model again, or undo the change")
+        gains = _own_gains(found)
+        if gains:
+            _terminal.say(
+                "Next: set amplifier.gain of the target to the gain that your own cells have "
+                f"({', '.join(gains)}), and compile the model again"
+            )
+        else:
+            _terminal.say("Next: compile the model again, or undo the change")
     else:
         count = len(found.user_cells)
         own = f", except for {count:,} cell{'s' * (count != 1)} of your own" if count else ""
         _terminal.say(f"ok: {lines}; the netlist and its tables agree with the design{own}.")
         _terminal.say(f"Next: {pasted('memxc', 'verify' if own else 'report', folder)}")
+
+
+def _own_gains(found: NetlistComparison) -> list[str]:
+    """The gains of a user's own amplifiers that differ from the target's.
+
+    memxc writes its own cells with the gain of the target. So another gain, in a folder that was
+    not changed, is that of a cell that the user gave.
+    """
+    differences = [] if found.changed else found.differences
+    gains = (printable(each.found) for each in differences if each.where.endswith(" gain"))
+    return list(dict.fromkeys(gains))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
+from importlib import resources
 
 import pytest
 
+TARGET = resources.files("memxc") / "targets" / "ideal-finite-gain.toml"
 #: Two op-amps made of a macro that stands in another file, with a model and a parameter.
 TIA = """* two op-amps
 .param rin=1e9
@@ -76,6 +79,30 @@ def test_a_cell_that_computes_something_else_fails_verify(memxc, model, cells, t
     done = memxc("verify", tmp_path / "out", "--count", 1, "--json")
     assert done.code == 1
     assert [limiter["ok"] for limiter in done.json["limiters"]] == [False]
+
+
+def test_an_amplifier_of_another_gain_needs_a_target_of_this_gain(memxc, model, cells, tmp_path):
+    finite = """.subckt tia p m out r_f=1 r_join=1
+e1 a 0 0 p 5e5
+r1 a p {r_join}
+r2 a m {r_join}
+e2 out 0 0 m 5e5
+r3 out m {r_f}
+.ends
+"""
+    own, out, target = cells(tia__cir=finite), tmp_path / "out", tmp_path / "mine.toml"
+    asked = ("compile", model, "-o", out, "--cells", own, "--target")
+    assert memxc(*asked, "ideal-finite-gain").code == 0
+    done = memxc("lvs", out)
+    assert done.code == 1
+    assert "amplifier.gain of the target to the gain that your own cells have (5e5)" in done.out
+    assert "undo the change" not in done.out
+    target.write_text(re.sub(r"(?m)^gain = .*", "gain = 5e5", TARGET.read_text()))
+    assert memxc(*asked, target).code == 0
+    assert memxc("lvs", out).code == 0
+    cell = out / "netlist" / "cells" / "periphery.cir"
+    cell.write_text(cell.read_text().replace("p 5e5", "p 6e5"))
+    assert "undo the change" in memxc("lvs", out).out
 
 
 @pytest.mark.parametrize(
