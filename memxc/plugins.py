@@ -7,7 +7,7 @@ uses. A plug-in that cannot be used is left out, and `left_out` says why.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -95,6 +95,12 @@ def left_out() -> list[str]:
         printable(f"plug-in {distribution}: its {KINDS[group]} {name!r} is left out: {reason}", 400)
         for (group, name, distribution), reason in sorted(_left_out.items())
     ]
+
+
+def not_installed(packages: Iterable[str]) -> list[str]:
+    """Those of the packages that have no plug-in here, in their order."""
+    found = {_distribution(entry)[0] for group in KINDS for entry in _installed(group)}
+    return [name for name in packages if name not in found]
 
 
 def modules(group: str) -> set[str]:

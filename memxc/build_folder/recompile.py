@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from memxc import plugins
 from memxc.build_folder.read import MANIFEST, SAMPLES, Loaded
 from memxc.compiler import manifest
 from memxc.compiler.declaration import fields_of
 from memxc.compiler.options import Options, Settings
 from memxc.compiler.run import compile_model
-from memxc.errors import fail
+from memxc.errors import MemxcError, fail, printable
 from memxc.ir import store
 from memxc.ir.design import Design
 from memxc.target import Target
@@ -33,7 +34,10 @@ def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
 
     def program(target: Target) -> Design:
         if not found:
-            found.append(_as_compiled(loaded, model, kept))
+            try:
+                found.append(_as_compiled(loaded, model, kept))
+            except MemxcError as error:
+                raise _without_plugins(loaded) or error from error
         return compile_model(replace(found[0], target=target), check=False).design
 
     return program
@@ -64,6 +68,20 @@ def _as_compiled(loaded: Loaded, model: Path, kept: Settings) -> Options:
         str(loaded.folder),
         "its model, compiled again, gives another design, so it cannot be programmed again",
         "compile the model for each target, and simulate these folders",
+    )
+
+
+def _without_plugins(loaded: Loaded) -> MemxcError | None:
+    """The fault if plug-ins that the folder was compiled with are not installed, else None."""
+    used = loaded.manifest.get("plugins")
+    versions = used if isinstance(used, dict) else {}
+    lost = [printable(f"{name} {versions[name]}", 80) for name in plugins.not_installed(versions)]
+    if not lost:
+        return None
+    packages = f"package{'s' * (len(lost) > 1)} {', '.join(lost)}"
+    what = f"was compiled with plug-ins of the {packages}, not installed here"
+    return fail(
+        "missing-engine", str(loaded.folder), what, f"install the {packages} to program it again"
     )
 
 

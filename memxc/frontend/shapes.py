@@ -89,7 +89,8 @@ def _usable(name: str, shape: Shape) -> Shape | Fault:
     what, hint = "", ""
     if not shape:
         what = "the input is a single number: it has no batch axis"
-        hint = "export the model with a batch axis of 1 first"
+        fix = pasted("--fix", f"{name}=VALUE")
+        hint = f"make it a constant with {fix}, or export the model with a batch axis of 1"
     elif min(shape) < 1:
         what = f"the input has the shape {words(shape)}, which holds nothing"
     elif shape[0] != 1:

@@ -300,3 +300,22 @@ def test_a_setting_that_is_none_is_the_fault_of_simulate(memxc, out, x):
     twin = memxc("twin", out, "-o", out.parent / "twin.onnx", *asked)
     simulate = memxc("simulate", out, "--data", out.parent / "data.npz", *asked)
     assert (twin.code, faults(twin)) == (2, faults(simulate))
+
+
+def test_a_package_that_is_not_installed_any_more_is_named(memxc, compiled, tmp_path):
+    """Only its pass is missing, and to name another pass would not help."""
+    out = compiled()
+    tree = json.loads((out / "manifest.json").read_text())
+    tree["options"]["passes"] = "drop-small,calibrate,program"
+    tree["plugins"] = {"memxc-small": "1.2"}
+    (out / "manifest.json").write_text(json.dumps(tree))
+    asked = ("twin", out, "-o", tmp_path / "twin.onnx", "--set", "device.levels=4")
+    done = memxc(*asked)
+    assert (done.code, "error[missing-engine]" in done.err) == (4, True)
+    assert "memxc-small 1.2, not installed here" in done.err
+    assert "hint: install the package memxc-small 1.2 to program it again" in done.err
+    assert "drop-small" not in done.err
+    # Anybody may have written the manifest.
+    tree["plugins"] = ["memxc-small"]
+    (out / "manifest.json").write_text(json.dumps(tree))
+    assert "no pass 'drop-small'" in memxc(*asked).err

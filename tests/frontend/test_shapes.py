@@ -69,6 +69,12 @@ def test_shapes_that_no_circuit_has(build, faults_of, shape, what):
     assert what in fault.what
 
 
+def test_a_single_number_can_be_made_a_constant(build, faults_of):
+    (fault,) = faults_of(build([helper.make_node("Add", ["x", "z"], ["y"])], x=(1, 3), z=()))
+    assert "--fix z=VALUE" in fault.hint
+    assert "batch axis" in fault.hint
+
+
 def test_every_input_is_reported(build, faults_of):
     path = build([helper.make_node("Add", ["x", "z"], ["y"])], x=(2, 3), z=("N", "K"))
     assert [fault.where for fault in faults_of(path)] == [f"{path}:x", f"{path}:z"]
