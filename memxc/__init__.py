@@ -37,4 +37,4 @@ if not TYPE_CHECKING:  # else a type checker would know every name
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -11,6 +11,7 @@ from types import NoneType
 from typing import Any, Concatenate, Literal, ParamSpec, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ArgsKwargs
 
 from memxc.documents import said
 from memxc.errors import once
@@ -107,6 +108,30 @@ def fields_of(options: type) -> dict[str, Declared]:
             kind = _without_none(hints[part.name])
             found[part.name] = Declared(part.name, part.metadata["option"], kind, default)
     return found
+
+
+def in_tuples(options: type, given: Any) -> Any:
+    """The arguments of a class of options, with a tuple of one in place of a single value.
+
+    Such a value is a text for a tuple of texts, and a text or a number in a mapping to tuples.
+    Python would otherwise take a text for a tuple of letters.
+    """
+    if not isinstance(given, ArgsKwargs):
+        return given
+    asked = dict(given.kwargs or {})
+    for name, known in fields_of(options).items():
+        value = asked.get(name)
+        if known.default == () and isinstance(value, str):
+            asked[name] = (value,)
+        elif get_origin(known.kind) is Mapping and isinstance(value, Mapping):
+            asked[name] = {key: v if _several(v) else (v,) for key, v in value.items()}
+    return ArgsKwargs(given.args, asked)
+
+
+def _several(value: Any) -> bool:
+    """Whether a value is a collection. An array without an axis is one number."""
+    collection = isinstance(value, Iterable) and not isinstance(value, str)
+    return collection and getattr(value, "ndim", 1) > 0
 
 
 def _without_none(kind: Any) -> Any:

@@ -24,7 +24,7 @@ from pydantic.dataclasses import dataclass
 
 from memxc import passes, units
 from memxc.compiler import forms, pruning, stage_set
-from memxc.compiler.declaration import faults, fields_of, of, own
+from memxc.compiler.declaration import faults, fields_of, in_tuples, of, own
 from memxc.errors import Fault, MemxcError, like
 from memxc.interfaces import Pass, Zeros
 from memxc.ir.stages import Schedule, Signed
@@ -240,7 +240,7 @@ class Options(Settings):
     @classmethod
     def _checked(cls, given: Any, handler: ModelWrapValidatorHandler[Options]) -> Options:
         try:
-            return handler(given)
+            return handler(in_tuples(Settings, given))
         except ValidationError as error:
             known = fields_of(cls)
             raise MemxcError(

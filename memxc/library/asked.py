@@ -16,9 +16,9 @@ _WORDS = {"draw_per": get_args(DrawPer), "metric": tuple(METRICS)}
 def check(**keywords: Any) -> None:
     """Raise MemxcError (usage) with a fault for each keyword that has a wrong value.
 
-    None stands for the default of a keyword, and is never wrong.
+    None stands for the default of a keyword, and is never wrong, except for `progress`.
     """
-    given = {name: value for name, value in keywords.items() if value is not None}
+    given = {n: value for n, value in keywords.items() if value is not None or n == "progress"}
     faults = [Fault("usage", name, what) for name, what in _wrong(given)]
     if faults:
         raise MemxcError(faults)
@@ -33,5 +33,8 @@ def _wrong(keywords: dict[str, Any]) -> Iterator[tuple[str, str]]:
         elif name in _WORDS:
             if value not in _WORDS[name]:
                 yield name, f"{value!r} is not one of {', '.join(_WORDS[name])}"
+        elif name == "progress":
+            if not callable(value):
+                yield name, f"{value!r} is not a function, which is called with a text"
         elif not value > 0:
             yield name, f"{value!r} is not a number above 0"

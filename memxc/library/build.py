@@ -42,8 +42,9 @@ class Build:
 
     Every method reads the files of `folder`. None changes them, except that `simulate` adds scores.
     All methods may be called from several threads. A Build that was compiled without `output` has a
-    temporary folder, which is removed with it. Every method raises MemxcError (bad-design) if the
-    folder is not complete, or contains only a report.
+    temporary folder `memxc-build-*`, which is removed with it. The folder stays if a signal such as
+    SIGTERM ends the process. Every method raises MemxcError (bad-design) if the folder is not
+    complete, or contains only a report.
     """
 
     def __init__(self, folder: Path, holder: Path | None = None) -> None:
@@ -125,7 +126,7 @@ class Build:
         1e-6, or 1e-5 for amplifiers of finite gain. jobs: the number of processes, 1 or more.
         Raises MemxcError: usage, bad-samples, missing-engine, engine-failed, cannot-write.
         """
-        asked.check(count=count, tolerance=tolerance, jobs=jobs)
+        asked.check(count=count, tolerance=tolerance, jobs=jobs, progress=progress)
         given = self.data(samples, count)
         plan = Plan(engine, stage, wire, power, tolerance, jobs)
         with at_work(self.folder):
@@ -155,7 +156,7 @@ class Build:
         in the circuit; `progress` is also called with each warning about the samples.
         Raises MemxcError: usage, bad-samples.
         """
-        asked.check(seed=seed, draw=draw, draw_per=draw_per)
+        asked.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
         given = self.data(samples)
         for warning in given.warnings:
             progress(f"warning: {warning}")
@@ -191,7 +192,9 @@ class Build:
         soon as it is known, and none is computed twice.
         Raises MemxcError: usage, bad-samples, cannot-write.
         """
-        asked.check(draws=draws, draw_per=draw_per, metric=metric, count=count, seed=seed)
+        asked.check(
+            draws=draws, draw_per=draw_per, metric=metric, count=count, seed=seed, progress=progress
+        )
         if labels is not None:
             samples = (samples, labels)  # type: ignore[assignment]
         given = self.data(samples, count)
@@ -219,7 +222,7 @@ class Build:
         `simulate`. Inputs and outputs have the names, types and shapes of the original model.
         Raises MemxcError (usage).
         """
-        asked.check(seed=seed, draw=draw, draw_per=draw_per)
+        asked.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
         draws = circuits.Draw(_texts(settings), seed, draw, draw_per)
         with at_work(self.folder):
             return circuits.twinned(self._loaded, draws, progress).model

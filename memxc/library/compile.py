@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from memxc.errors import MemxcError, fail, why
 from memxc.interfaces import Zeros
 from memxc.ir import store
 from memxc.ir.stages import Schedule, Signed
+from memxc.library import asked as checks
 from memxc.library.build import Build
 from memxc.library.data import Samples, named
 from memxc.library.model import Model, written
@@ -37,19 +38,19 @@ class Keywords(TypedDict, total=False):
     partition: Policy
     signed: Signed
     batchnorm: Literal["fold", "stage"]
-    mitigate: tuple[Mitigation, ...]
+    mitigate: Mitigation | tuple[Mitigation, ...]
     separate: float | None
     clip_weights: float | None
-    prune: tuple[str, ...]
+    prune: str | tuple[str, ...]
     refit: bool
     zeros: Zeros | None
     passes: str | None
     shapes: Mapping[str, tuple[int, ...]]
-    fix: Mapping[str, tuple[float, ...]]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    fix: Mapping[str, float | tuple[float, ...]]
+    inputs: str | tuple[str, ...]
+    outputs: str | tuple[str, ...]
     input_range: tuple[float, float]
-    stage_set: tuple[str, ...]
+    stage_set: str | tuple[str, ...]
     seed: int
 
 
@@ -61,7 +62,7 @@ def compile(
     example: Any = None,
     cells: str | Path | Cells | None = None,
     tile: int | tuple[int, int] | None = None,
-    dialects: Sequence[str] = ("ngspice",),
+    dialects: str | Sequence[str] = ("ngspice",),
     report_only: bool = False,
     large: bool = False,
     output: str | Path | None = None,
@@ -79,13 +80,19 @@ def compile(
     cells: a folder with cells of your own. tile: rows, or (rows, columns), of the unit crossbar in
     place of the target's. output: the folder to write; `force` replaces everything in it except
     simulate/. Without `output` the build is in a temporary folder that is removed with the Build
-    (`Build.save` copies it). progress: called with a few words for each step. The other keywords
-    are the options of the command line.
+    (`Build.save` copies it). dialects: a name, or several, of the SPICE dialects to write.
+    progress: called with a few words for each step.
+
+    The other keywords are options of the command line (docs/cli.md). A choice: schedule, partition,
+    signed, batchnorm, zeros. A number: separate, clip_weights, seed. True or False: refit. A text:
+    passes. A text, or a tuple of texts: mitigate, prune, inputs, outputs, stage_set. A pair:
+    input_range. By the name of an input: shapes (a tuple), fix (a number, or a tuple of numbers).
 
     Compilations take turns: a second one, in another thread, waits. Raises MemxcError with all
     faults of the model, the samples, the target or the options; nothing is written then.
     """
-    _check(dialects)
+    checks.check(progress=progress)
+    names = _dialects(dialects)
     unit = _target(target, tile)
     with compiling, one_thread, _holder(keep=output is None) as holder:
         given = holder / "given"
@@ -95,7 +102,7 @@ def compile(
                 target=unit,
                 cells=None if cells is None else read_cells(cells),
                 samples=None if samples is None else _samples(samples, given / "samples.npz"),
-                **options,
+                **options,  # type: ignore[arg-type]  # it makes tuples itself
             )
             out = holder / "build" if output is None else Path(output)
             inputs = [asked.model, asked.samples, _file(target)]
@@ -103,12 +110,20 @@ def compile(
             write.check(out, force, [path for path in inputs if path is not None])
             compiled = compile_model(asked, progress, report_only=report_only, large=large)
             progress("writing")
-            write.write(compiled, out, force, tuple(dict.fromkeys(dialects)))
+            write.write(compiled, out, force, names)
     return Build(out, holder if output is None else None)
 
 
-def _check(dialects: Sequence[str]) -> None:
-    """Raise MemxcError (usage) for an unknown dialect, or two that write the same files."""
+def _dialects(given: str | Sequence[str]) -> tuple[str, ...]:
+    """The dialects, each once.
+
+    Raises MemxcError (usage) for an unknown dialect, or two that write the same files.
+    """
+    names = (given,) if isinstance(given, str) else given
+    dialects = tuple(names) if isinstance(names, Iterable) else ()
+    if not dialects or not all(isinstance(name, str) for name in dialects):
+        what = f"{given!r} is not a name, or a tuple of names"
+        raise fail("usage", "dialects", what, "for example dialects=('ngspice',)")
     known = render.dialects()
     for name in dialects:
         where = f"--dialect {name}"
@@ -118,6 +133,7 @@ def _check(dialects: Sequence[str]) -> None:
         if same:
             what = f"writes .{known[name]} files, as {same[0]} does"
             raise fail("usage", where, what, "compile once for each of the two")
+    return tuple(dict.fromkeys(dialects))
 
 
 def _target(given: str | Path | Target, tile: int | tuple[int, int] | None) -> Target:

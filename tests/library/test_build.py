@@ -135,6 +135,8 @@ def test_a_design_that_was_edited_is_a_fault_of_the_folder(build, inputs, monkey
     [
         ("verify", {"count": 0, "jobs": 0, "tolerance": 0.0}, ["count", "tolerance", "jobs"]),
         ("verify", {"stage": "abc"}, ["--stage abc"]),
+        ("verify", {"progress": 3}, ["progress"]),
+        ("twin", {"progress": None}, ["progress"]),
         ("twin", {"draw": 0, "seed": -1, "draw_per": "abc"}, ["seed", "draw", "draw_per"]),
         ("twin", {"settings": {"wire.abc": 1}}, ["--set wire.abc=1"]),
         ("over", {"budget": {"crossbar": 1}}, ["crossbar"]),

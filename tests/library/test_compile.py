@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import gc
+import re
 import sys
 import threading
 import types
@@ -18,6 +19,7 @@ import memxc
 from memxc import target
 from memxc.cli import _main
 from memxc.compiler.run import compile_model
+from memxc.library.compile import Keywords
 
 
 def files(folder):
@@ -84,7 +86,14 @@ def test_nothing_is_left_of_a_failure(model, tmp_path, monkeypatch, output):
         (None, {"dialects": ("abc",)}, ("usage", "--dialect abc", "no such dialect")),
         (None, {"tile": (2, 4)}, ("usage", "--tile 2x4", "3 to 65536 rows")),
         (None, {"schedule": "abc"}, ("usage", "--schedule", "'parallel' or 'sequential'")),
-        (None, {"prune": "ckf:0.5"}, ("usage", "--prune", "")),
+        (None, {"dialects": ()}, ("usage", "dialects", "not a name, or a tuple of names")),
+        (None, {"dialects": 3}, ("usage", "dialects", "3 is not a name")),
+        (None, {"dialects": "abc"}, ("usage", "--dialect abc", "no such dialect")),
+        (None, {"progress": 3}, ("usage", "progress", "3 is not a function")),
+        (None, {"progress": None}, ("usage", "progress", "None is not a function")),
+        (None, {"prune": "abc"}, ("usage", "--prune abc", "there is no method 'abc'")),
+        (None, {"inputs": "abc"}, ("usage", "--inputs abc", "")),
+        (None, {"fix": {"x": "abc"}}, ("usage", "--fix", "is not a number")),
         (None, {"prun": ("ckf:0.5",)}, ("usage", "prun", "nexpected keyword")),
     ],
 )  # fmt: skip
@@ -92,6 +101,28 @@ def test_faults_name_the_argument(model, given, keywords, fault):
     (found,) = faults(memxc.compile, model if given is None else given, **keywords)
     assert found[:2] == fault[:2]
     assert fault[2] in found[2]
+
+
+def test_one_text_or_number_is_a_tuple_of_one(model):
+    """Python would take a text for a tuple of letters."""
+    given = {"mitigate": "reorder", "prune": "ckf:0.5", "outputs": "y"}
+    build = memxc.compile(model, dialects="ngspice", report_only=True, **given)
+    found = build.report.settings
+    assert (found.mitigate, found.prune, found.outputs) == (("reorder",), ("ckf:0.5",), ("y",))
+
+
+@pytest.mark.parametrize(
+    ("value", "numbers"),
+    [(2, (2.0,)), (np.float32(2), (2.0,)), (np.array(2), (2.0,)), (np.arange(2), (0.0, 1.0))],
+)
+def test_a_number_to_fix_is_one_number(value, numbers):
+    options = memxc.Options(model=Path("x"), target=target.load("ideal"), fix={"gain": value})
+    assert options.fix == {"gain": numbers}
+
+
+def test_the_help_names_every_option():
+    for name in Keywords.__annotations__:
+        assert re.search(rf"\b{name}\b", memxc.compile.__doc__), name
 
 
 def test_all_faults_at_once():
