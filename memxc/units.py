@@ -64,6 +64,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def some(number: int, word: str) -> str:
+    """Return a number of things with its noun: "1 row", "2,000 rows"."""
+    return f"{number:,} {word}{'s' * (number != 1)}"
+
+
 def area(square_metres: float, digits: int = 3) -> str:
     """Return an area for people, in um2 or mm2.
 

@@ -19,6 +19,11 @@ def test_parse(text, unit, value):
     assert units.parse(text, unit) == value
 
 
+def test_a_number_of_things():
+    found = [units.some(number, "row") for number in (0, 1, 2, 2000)]
+    assert found == ["0 rows", "1 row", "2 rows", "2,000 rows"]
+
+
 @pytest.mark.parametrize("text", ["", "W", "1 2", "5 parsec", "0x10", "nan", "1e", "12s"])
 def test_parse_refuses_in_a_sentence(text):
     with pytest.raises(ValueError, match="is not a number"):

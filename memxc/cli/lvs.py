@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click  # noqa: TID251
 
+from memxc import units
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
 from memxc.errors import pasted, printable
@@ -49,11 +50,13 @@ def _say(found: NetlistComparison, folder: Path) -> None:
     more = len(found.differences) - _SHOWN
     if more > 0:
         _terminal.say(f"... and {more:,} more (--json lists them all)")
-    lines = f"{found.devices:,} devices, {found.instances:,} instances, {found.connections:,} nets"
-    lines += f", {found.rows:,} rows"
+    counts = {
+        "device": found.devices, "instance": found.instances, "net": found.connections,
+        "row": found.rows,
+    }  # fmt: skip
+    lines = ", ".join(units.some(count, word) for word, count in counts.items())
     if found.differences:
-        count = len(found.differences)
-        _terminal.say(f"FAILED: {count:,} difference{'s' * (count != 1)} in {lines}.")
+        _terminal.say(f"FAILED: {units.some(len(found.differences), 'difference')} in {lines}.")
         gains = _own_gains(found)
         if gains:
             _terminal.say(
@@ -64,7 +67,7 @@ def _say(found: NetlistComparison, folder: Path) -> None:
             _terminal.say("Next: compile the model again, or undo the change")
     else:
         count = len(found.user_cells)
-        own = f", except for {count:,} cell{'s' * (count != 1)} of your own" if count else ""
+        own = f", except for {units.some(count, 'cell')} of your own" if count else ""
         _terminal.say(f"ok: {lines}; the netlist and its tables agree with the design{own}.")
         _terminal.say(f"Next: {pasted('memxc', 'verify' if own else 'report', folder)}")
 

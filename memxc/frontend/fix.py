@@ -9,6 +9,7 @@ import numpy as np
 import onnx  # noqa: TID251
 from onnx import numpy_helper  # noqa: TID251
 
+from memxc import units
 from memxc.errors import Fault, MemxcError, fail, like
 from memxc.frontend.convert import kind_name
 from memxc.frontend.shapes import sizes, words
@@ -58,7 +59,8 @@ def _constant(value: onnx.ValueInfoProto, numbers: Sequence[float]) -> Array:
     shape = tuple(1 if size is None else size for size in dims)
     if prod(shape) != len(numbers):
         hint = "give all of them with commas between them"
-        what = f"{len(numbers)} numbers are given, and the input has {prod(shape)}"
+        are = "is" if len(numbers) == 1 else "are"
+        what = f"{units.some(len(numbers), 'number')} {are} given, and the input has {prod(shape)}"
         raise fail("usage", where, f"{what} (shape {words(dims)})", hint)
     kind = kind_name(tensor.elem_type)
     wide, given = kinds.bits(kind), np.array(numbers, np.float64)

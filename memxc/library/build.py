@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import ArrayLike, NDArray
 
+from memxc import units
 from memxc.build_folder import read, write
 from memxc.build_folder.report import read as reports
 from memxc.build_folder.report.document import Report
@@ -240,7 +241,8 @@ class Build:
     def __repr__(self) -> str:
         try:
             total, target = self.report.resources.total, self.report.target.name
-            counts = f"{total.crossbars:,} crossbars, {total.memristors:,} memristors"
+            counts = f"{units.some(total.crossbars, 'crossbar')}, "
+            counts += units.some(total.memristors, "memristor")
             name = printable(self.name, 40)
         except MemxcError:
             return f"<memxc.Build of {str(self.folder)!r}, whose report cannot be read>"

@@ -47,7 +47,7 @@ def written(model: Model, example: Any, path: Path) -> Path:
 def _export(model: Module, example: Any, path: Path) -> None:
     """Export a torch.nn.Module to ONNX, in inference mode."""
     if not any(base.__module__.partition(".")[0] == "torch" for base in type(model).__mro__):
-        what = f"is a {type(model).__name__}"
+        what = f"has the type {type(model).__name__}"
         hint = "give a path, bytes, an onnx.ModelProto or a torch.nn.Module"
         raise fail("usage", "model", what, hint)
     try:

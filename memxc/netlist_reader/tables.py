@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from memxc.errors import fail
+from memxc.errors import fail, why
 
 #: The cells of a row.
 Row = tuple[str, ...]
@@ -18,7 +18,7 @@ def rows(path: Path, head: Row) -> Iterator[tuple[int, Row]]:
     Raises MemxcError (bad-design) if the file is not a table with that head.
     """
     if path.exists() and not path.is_file():
-        raise fail("bad-design", path.name, "cannot be read: it is no file")
+        raise fail("bad-design", str(path), "cannot be read: it is no file")
     try:
         with path.open(encoding="ascii", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -27,10 +27,10 @@ def rows(path: Path, head: Row) -> Iterator[tuple[int, Row]]:
                 raise fail("bad-design", f"{path.name}:1", what)
             for row in reader:
                 if len(row) != len(head):
-                    what = f"a row of {len(row)} cells where {len(head)} are wanted"
+                    what = f"a row needs {len(head)} cells, and this one has {len(row)}"
                     raise fail("bad-design", f"{path.name}:{reader.line_num}", what)
                 yield reader.line_num, tuple(row)
     except OSError as error:
-        raise fail("bad-design", path.name, f"cannot be read: {error.strerror}") from error
+        raise fail("bad-design", str(path), f"cannot be read: {why(error)}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise fail("bad-design", path.name, f"cannot be read: {error}") from error
+        raise fail("bad-design", str(path), f"cannot be read: {why(error)}") from error

@@ -78,5 +78,9 @@ def _options(cls: type[Pass], body: str) -> dict[str, object]:
             raise ValueError(f"no option {key!r}; it has {', '.join(default) or 'none'}")
         once(key, options)
         kind: Any = type(default[key])
-        options[key] = kind(value.strip())
+        try:
+            options[key] = kind(value.strip())
+        except ValueError:
+            number = "whole number" if kind is int else "number"
+            raise ValueError(f"{key} has to be a {number}, not {value.strip()!r}") from None
     return options

@@ -85,6 +85,7 @@ def test_check_and_show_take_it_too(memxc, scaled):
         (["w=1"], {"--fix w": "no such input"}),
         (["gain=1,2"], {"--fix gain": "2 numbers are given, and the input has 1"}),
         (["form=1,6"], {"--fix form": "2 numbers are given, and the input has 3"}),
+        (["form=1"], {"--fix form": "1 number is given, and the input has 3"}),
         (["form=1,6.5,2"], {"--fix form": "whole numbers"}),
         (["form=1,6,1e17"], {"--fix form": "2^53"}),
         (["gain=1e39"], {"--fix gain": "beyond what float holds"}),

@@ -78,7 +78,7 @@ def test_nothing_is_left_of_a_failure(model, tmp_path, monkeypatch, output):
     [
         ("no.onnx", {}, ("broken-model", "no.onnx", "no such file")),
         (b"", {}, ("broken-model", "model", "is empty (no bytes)")),
-        ([1], {}, ("usage", "model", "is a list")),
+        ([1], {}, ("usage", "model", "has the type list")),
         (None, {"target": "nothing"}, ("bad-target", "nothing", "no such target")),
         (None, {"samples": "no.npz"}, ("bad-samples", "no.npz", "no such file")),
         (None, {"samples": [["a"]]}, ("bad-samples", "samples:x", "holds <U1, not numbers")),

@@ -25,15 +25,16 @@ def summary(report: Report) -> list[str]:
         "" if total.utilisation is None else f", which take {total.utilisation:.1%} of their places"
     )
     return [
-        f"{total.crossbars:,} unit crossbars of {sizes(report)} with "
-        f"{total.memristors:,} memristors{used}",
-        f"{total.opamps:,} op-amps, {total.inverters:,} of them inverters; "
+        f"{units.some(total.crossbars, 'unit crossbar')} of {sizes(report)} with "
+        f"{units.some(total.memristors, 'memristor')}{used}",
+        f"{units.some(total.opamps, 'op-amp')}, {total.inverters:,} of them inverters; "
         f"area {units.area(report.area.total_m2)}",
         f"power {units.text(watts.total_w, 'W')}: crossbars {units.text(watts.crossbar_w, 'W')}, "
         f"amplifiers {units.text(watts.amplifier_w, 'W')}",
         f"{units.text(time.inference_s, 's')} and "
-        f"{units.text(watts.energy_per_inference_j, 'J')} for an inference: {time.periods} "
-        f"periods, {time.critical_path_stages} stages on the critical path",
+        f"{units.text(watts.energy_per_inference_j, 'J')} for an inference: "
+        f"{units.some(time.periods, 'period')}, "
+        f"{units.some(time.critical_path_stages, 'stage')} on the critical path",
         *_distance(report),
         *_lost(report.fidelity.loss),
     ]
