@@ -13,9 +13,9 @@ from memxc.ir.graph import Graph
 from memxc.ir.sizes import Size
 from memxc.ir.stages import Linear
 
-#: Bytes that a full compile takes for each connection and each weight, rounded up from what was
-#: measured: 262 (ReLU), 103 (Conv), 147 (MaxPool) and 83 (Gemm).
-_CONNECTION, _WEIGHT = 270, 90
+#: Bytes that a full compile takes for each connection of a crossbar, each one of a cell, and each
+#: weight, rounded up from what was measured: 103 (Conv), 83 (Gemm); 262 (ReLU), 147 (MaxPool).
+_CROSSBAR, _CELL, _WEIGHT = 110, 270, 90
 #: Bytes that a report takes for each net of the widest signal (200: ReLU), and each weight.
 _NET, _REPORTED = 210, 10
 #: The connections that a full compile takes: so many, and so many more for each number in the file.
@@ -45,11 +45,14 @@ def check(graph: Graph, design: Design, model: str, report_only: bool, large: bo
         hint = "--large compiles it all the same, --report-only says what it costs"
         raise fail("unsupported-model", model, what, hint)
     linear = [stage for stage in design.stages if isinstance(stage, Linear)]
+    crossbars = Size()
+    crossbars.add(linear)
+    cells = size.connections - crossbars.connections
     weights = sum(kernel.values.size for stage in linear for kernel in stage.kernels)
     widest = max(bus.width for bus in design.buses.values())
     report = _NET * widest + _REPORTED * weights
-    needed = report if report_only else max(report, _CONNECTION * size.connections)
-    needed += 0 if report_only else _WEIGHT * weights
+    circuit = _CROSSBAR * crossbars.connections + _CELL * cells
+    needed = report if report_only else max(report, circuit) + _WEIGHT * weights
     memory = available()
     if needed > memory:
         what = (
