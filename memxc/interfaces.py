@@ -1,8 +1,8 @@
 """The interfaces of passes, costs, engines and operators, which rooms and plug-ins share.
 
-Other packages import from here what docs/plugins.md describes: GraphPass, DesignPass,
-Result, Cost, Engine, and for operators `operator`, `Call`, `Parts`, `each` and `Circuit`. A dialect
-or a target is a file, and its plug-in is the pathlib.Path of this file.
+Other packages import from here what docs/plugins.md describes: GraphPass, DesignPass, Result,
+Graph, Design, Cost, Engine, and for operators `operator`, `Call`, `Parts`, `each` and `Circuit`. A
+dialect or a target is a file, and its plug-in is the pathlib.Path of this file.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from memxc.ops import Call, Parts, each, operator
 from memxc.target import Target
 
 __all__ = [
-    "Call", "Circuit", "Context", "Cost", "DesignPass", "Engine", "GraphPass", "Parts", "Pass",
-    "Result", "Zeros", "each", "operator",
+    "Call", "Circuit", "Context", "Cost", "Design", "DesignPass", "Engine", "Graph", "GraphPass",
+    "Parts", "Pass", "Result", "Zeros", "each", "operator",
 ]  # fmt: skip
 
 Network = TypeVar("Network", Graph, Design)

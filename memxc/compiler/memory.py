@@ -13,8 +13,8 @@ from memxc.ir.graph import Graph
 from memxc.ir.sizes import Size
 from memxc.ir.stages import Linear
 
-#: Bytes that a full compile takes for each connection of a crossbar, of a cell, and for each weight,
-#: rounded up from what was measured: 103 (Conv), 83 (Gemm); 262 (ReLU), 147 (MaxPool).
+#: Bytes that a full compile takes for each connection of a crossbar, each one of a cell, and each
+#: weight, rounded up from what was measured: 103 (Conv), 83 (Gemm); 262 (ReLU), 147 (MaxPool).
 _CROSSBAR, _CELL, _WEIGHT = 110, 270, 90
 #: Bytes that a report takes for each net of the widest signal (200: ReLU), and each weight.
 _NET, _REPORTED = 210, 10

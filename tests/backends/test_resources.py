@@ -74,7 +74,11 @@ def test_row_parts_share_their_amplifiers(design):
 
 
 def test_lanes_count_their_circuit(design):
-    assert measure(design)["relu"] == resources.Resources.of(opamps=12, diodes=24, periods=1)
+    wanted = resources.Resources.of(opamps=12, diodes=24, periods=1)
+    assert measure(design)["relu"] == wanted
+    limited = replace(design.buses["b"], limit=0.25)
+    found = measure(replace(design, buses={**design.buses, "b": limited}))["relu"]
+    assert found == wanted + resources.Resources.of(limiters=12)
 
 
 def test_inverted_inputs_share_inverters_and_leave_ground_alone(design):

@@ -187,7 +187,9 @@ def test_behind_what_inference_does_not_know_a_shape_is_given(memxc, tmp_path):
         [weights((4, 3), 1, "w")],
     )  # fmt: skip
     path, out = tmp_path / "net.onnx", tmp_path / "out"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path
+    )
     done = memxc("compile", path, "-o", out, "--inputs", "f")
     assert done.code == 2
     assert "say its shape with --shape f=" in done.err

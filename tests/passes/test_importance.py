@@ -82,6 +82,19 @@ def test_importance_is_neither_lost_nor_made_on_the_way_back(tmp_path):
     assert found.channels["x"].sum() == pytest.approx(1.0)
 
 
+def test_the_terms_of_a_sum_share_its_importance_by_their_variance(tmp_path):
+    nodes = [
+        node("MatMul", ["x", "w"], ["m"]), node("MatMul", ["x", "v"], ["n"]),
+        node("Add", ["m", "n"], ["s"]), node("Transpose", ["s"], ["y"], perm=[0, 2, 1]),
+    ]  # fmt: skip
+    v = RNG.normal(size=(6, 3)).astype(np.float32)
+    found = measured_importance(load(tmp_path, nodes, {"w": W, "v": v}), CTX).channels
+    # Axis 1 of both terms has the five rows.
+    first, second = ((X @ weight).astype(np.float64).var(axis=(0, 2)) for weight in (W, v))
+    assert found["m"] + found["n"] == pytest.approx(found["s"])
+    assert found["m"] / found["s"] == pytest.approx(first / (first + second), rel=1e-5)
+
+
 def test_a_layer_without_a_place_for_a_bias_stays_as_pruned_and_the_next_is_fitted(tmp_path):
     nodes = [
         node("MatMul", ["x", "w"], ["m"]), node("Relu", ["m"], ["q"]),

@@ -11,6 +11,7 @@ from memxc import target
 from memxc.errors import MemxcError
 from memxc.evaluation import evaluate
 from memxc.interfaces import Context
+from memxc.mapping.layout import plan_layout
 from memxc.passes.calibrate import Calibrate
 from memxc.passes.partition import Partition
 from memxc.passes.program import Program
@@ -149,6 +150,8 @@ def test_the_bias_gets_a_part_of_its_own_where_the_last_is_full(convolution):
     design = convolution(4, 6, 7, 9)  # 36 inputs
     done, _ = _run(design, (36, 128), "none", "differential")
     assert [c.taps.lines for c in done.arrays[0].crossbars] == [36, 0]
+    (kernel,) = design.stages[0].kernels
+    assert plan_layout(kernel, "none", (36, 64)).crossbars == _placed(done) == 2 * 63
 
 
 def test_a_unit_crossbar_too_small_is_a_fault(convolution):

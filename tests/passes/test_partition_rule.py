@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from memxc import target
-from memxc.backends.cost import paper_rule
+from memxc.backends.cost import kernels, paper_rule
 from memxc.errors import MemxcError
 from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear
+from memxc.mapping import subimage
 from memxc.mapping.layout import plan_layout
 from memxc.ops.lower import lower
 from memxc.passes.partition import Partition
@@ -102,6 +105,15 @@ def test_a_kernel_that_only_reads_the_border(convolution, policy):
     """1 x 1 at one place beyond the map: no word line reaches a net."""
     kernel = convolution(3, 4, 1, 2, k=1, stride=9, pad=4, bias=False).stages[0].kernels[0]
     assert plan_layout(kernel, policy, (128, 64)).crossbars >= 1
+
+
+def test_a_kernel_with_empty_corners_has_the_inputs_of_its_widest_column(convolution):
+    """Two groups of 4 inputs and 3 outputs, side by side: no output has more than 4 inputs."""
+    design = convolution(2, 6, 4, 5, k=2, pad=0, groups=2, bias=False)
+    (stage,) = design.stages
+    joined = tuple(subimage.join_groups(stage.kernels[0], 2))
+    found = kernels.measure(design.with_stages([replace(stage, kernels=joined)]))
+    assert (found.kernels, found.layer_inputs) == (6, 4)
 
 
 def test_a_bias_line_without_room_is_built_but_not_in_the_rule(convolution):

@@ -28,6 +28,15 @@ def test_every_point_of_a_linear_circuit():
     )
 
 
+def test_the_points_have_the_largest_volts_of_the_inputs():
+    inputs = np.random.default_rng(1).uniform(-0.2, 0.2, (200, 5))
+    alone = superposed.points(inputs)[1:6]
+    assert (alone == np.abs(inputs).max() * np.eye(5)).all()
+    nothing = np.zeros((20, 5))
+    found = superposed.volts(nothing, _circuit()(superposed.points(nothing)))
+    assert (found == _circuit()(nothing)).all()
+
+
 def test_what_is_solved_as_it_is_stands_in_the_answer():
     inputs = np.random.default_rng(1).uniform(-0.2, 0.2, (200, 5))
     bent = _circuit(bent=0.3)

@@ -5,8 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from memxc.interfaces import Context, Cost
-from memxc.ir.design import Design
+from memxc.interfaces import Context, Cost, Design
 
 #: Assumed values, for one pulse per device and one device after the other.
 _PULSE_S, _PULSE_J = 1e-6, 1e-11

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from memxc.interfaces import Context, GraphPass, Result
-from memxc.ir.graph import Graph
+from memxc.interfaces import Context, Graph, GraphPass, Result
 
 
 @dataclass(frozen=True)
