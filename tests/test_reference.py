@@ -217,7 +217,9 @@ def huge():
     return made
 
 
-@pytest.mark.parametrize("ask", [reference.run, reference.predict])
+@pytest.mark.parametrize(
+    "ask", [reference.run, pytest.param(reference.predict, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     ("given", "what"),
     [

@@ -194,7 +194,7 @@ lock(mutex)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a mutex of zeros is none")
-@SIGNALS
+@ONE_SIGNAL
 def test_a_library_that_does_not_come_back(number, code):
     process = started("-c", AT_WORK)
     assert process.stderr.readline() == "ready\n"
@@ -216,14 +216,14 @@ except KeyboardInterrupt as error:
 """
 
 
-@SIGNALS
+@ONE_SIGNAL
 def test_a_command_that_hears_ends_in_its_own_time(number, code):
     process = started("-c", TIDY.format(seconds=4))
     assert process.stderr.readline() == "ready\n"
     assert stopped(process, number) == (code, "")
 
 
-@SIGNALS
+@ONE_SIGNAL
 def test_who_asks_twice_means_it(number, code):
     process = started("-c", TIDY.format(seconds=300))
     assert process.stderr.readline() == "ready\n"
