@@ -45,6 +45,7 @@ def _same_bytes(original: Path, tmp_path: Path, *options: str) -> None:
     assert (different, unread) == ([], [])
 
 
+@pytest.mark.slow
 def test_msccnn(tmp_path):
     """Large enough for a BLAS of more than one thread to use them."""
     _same_bytes(MSCCNN, tmp_path)

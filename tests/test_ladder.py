@@ -121,6 +121,7 @@ def test_batch_normalisation_kept_as_a_stage(tmp_path, ours):
     assert len(found.stages) == len(simulated) + nodes.count("BatchNormalization")
 
 
+@pytest.mark.slow
 def test_a_network_nobody_here_made(tmp_path, mnist):
     found = _climb(mnist, tmp_path, count=3)
     _agrees(found, 1e-5, 3)

@@ -112,7 +112,7 @@ def test_verify_within_the_engine(wide, tmp_path, number, code):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
-@SIGNALS
+@ONE_SIGNAL
 def test_a_model_on_which_onnx_spins_and_holds_the_interpreter(tmp_path, number, code):
     (tmp_path / "tmp").mkdir()
     process = started("-m", "memxc", "check", spinning(tmp_path / "m.onnx"),

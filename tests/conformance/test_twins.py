@@ -78,6 +78,7 @@ def compared(cases, kind):
     return count
 
 
+@pytest.mark.slow
 def test_every_case_as_lowered(cases):
     assert compared(cases, "lowered") > 850
 
