@@ -108,6 +108,7 @@ def test_onnx_reference_answers_sample_by_sample(double):
     assert found == pytest.approx(by_hand, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_onnx_reference_has_its_time(tmp_path, monkeypatch):
     """It computes a maximum window by window, for six million windows."""
     monkeypatch.setattr(evaluator, "SECONDS", 0.2)

@@ -132,6 +132,7 @@ def test_local_functions_are_inlined(tmp_path):
     assert len({n.name for n in loaded.nodes}) == 4
 
 
+@pytest.mark.slow
 def test_the_nine_light_graphs_stay_small():
     assert len(LIGHT) == 9
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
