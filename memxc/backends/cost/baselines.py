@@ -9,16 +9,22 @@ Each of them is laid out, programmed and counted like the network itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from memxc import passes
 from memxc.backends.cost import estimate, latency, power, resources
 from memxc.backends.cost.rows import Baseline, Consumption
 from memxc.errors import MemxcError
 from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
+from memxc.ir.stages import Schedule as Mode
 from memxc.ir.stages import Signed
+from memxc.mapping.layout import Policy
+from memxc.passes.calibrate import Calibrate
+from memxc.passes.partition import Partition
+from memxc.passes.program import Program
+from memxc.passes.schedule import Schedule
+from memxc.passes.share import Share
+from memxc.passes.tile import Tile
 
 
 @dataclass(frozen=True)
@@ -27,17 +33,18 @@ class _Way:
 
     name: str
     signed: Signed
-    stages: Mapping[str, str]
+    partition: Policy | None = None
+    schedule: Mode | None = None
 
 
 _WAYS = (
-    _Way("inverted inputs", "inverted-inputs", {}),
-    _Way("paper rule", "differential", {"partition": "paper", "schedule": "parallel"}),
-    _Way("im2col", "differential", {"partition": "none"}),
+    _Way("inverted inputs", "inverted-inputs"),
+    _Way("paper rule", "differential", partition="paper", schedule="parallel"),
+    _Way("im2col", "differential", partition="none"),
 )
 
 
-def measure(design: Design, partition: str, ctx: Context) -> tuple[list[Baseline], list[str]]:
+def measure(design: Design, partition: Policy, ctx: Context) -> tuple[list[Baseline], list[str]]:
     """Return a baseline for each older way, and a warning for each way that cannot be built.
 
     design: before it is laid out. Its volts stay as they were calibrated.
@@ -52,19 +59,13 @@ def measure(design: Design, partition: str, ctx: Context) -> tuple[list[Baseline
     return baselines, warnings
 
 
-def _measured(way: _Way, design: Design, partition: str, ctx: Context) -> Baseline:
-    stages = _without(ctx, way.stages)
-    ctx = replace(ctx, signed=way.signed, stage_set=stages)
-    known = passes.available()
-    scaled = any(bus.scale is not None for bus in design.buses.values())
-    pipeline = [
-        *([known["schedule"](mode=way.stages["schedule"])] if "schedule" in way.stages else []),  # type: ignore[call-arg]
-        known["partition"](policy=way.stages.get("partition", partition)),  # type: ignore[call-arg]
-        *(known[name]() for name in ("tile", "program", "share")),
-    ]
-    if not scaled:
-        design = known["calibrate"]().run(design, ctx).ir  # type: ignore[attr-defined]
-    changes = [change for change in pipeline if isinstance(change, DesignPass)]
+def _measured(way: _Way, design: Design, partition: Policy, ctx: Context) -> Baseline:
+    ctx = replace(ctx, signed=way.signed, stage_set=_without(ctx, way))
+    if all(bus.scale is None for bus in design.buses.values()):
+        design = Calibrate().run(design, ctx).ir
+    changes: list[DesignPass] = [Partition(way.partition or partition), Tile(), Program(), Share()]
+    if way.schedule is not None:
+        changes.insert(0, Schedule(way.schedule))
     estimated = estimate.estimate(design, changes, ctx)
     time = latency.measure(estimated.design, ctx.target.crossbar.stage_time_s)
     return Baseline(
@@ -75,8 +76,9 @@ def _measured(way: _Way, design: Design, partition: str, ctx: Context) -> Baseli
     )
 
 
-def _without(ctx: Context, keys: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def _without(ctx: Context, way: _Way) -> dict[str, dict[str, str]]:
     """Return the options of single stages without those that the way of building fixes."""
+    keys = [key for key in ("partition", "schedule") if getattr(way, key) is not None]
     return {
         stage: {key: value for key, value in options.items() if key not in keys}
         for stage, options in ctx.stage_set.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from memxc import __version__
 from memxc.backends.cost import area, baselines, latency, paper_rule, plugged, power, resources
@@ -26,6 +27,7 @@ from memxc.compiler.run import Compiled
 from memxc.ir import stages
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
+from memxc.mapping.layout import Policy
 
 #: Types of shapes, axes and indices in ONNX. Constants of these types are not parameters.
 _NO_PARAMETERS = ("int64", "bool")
@@ -126,10 +128,10 @@ def _power(rows: Sequence[StagePower], time: Latency) -> Power:
     return Power(**dict(total), assumptions=power.ASSUMPTIONS, stages=tuple(rows))
 
 
-def _policy(compiled: Compiled) -> str:
+def _policy(compiled: Compiled) -> Policy:
     """The policy of partition; "none" (im2col) if --passes has no partition."""
     policies = [r.options["policy"] for r in compiled.records if r.name == "partition"]
-    return str(policies[0]) if policies else "none"
+    return cast(Policy, policies[0]) if policies else "none"
 
 
 def _digital(design: Design) -> Iterator[Digital]:
