@@ -3,8 +3,8 @@
     python benchmarks/structure.py [FOLDER]
 
 FOLDER is a package named memxc, by default that of this checkout. Rooms are its folders and
-modules; an arrow is one room that imports from another. An arrow runs up where two rooms import
-from each other, directly or over others: then they stand on a circle.
+modules; an arrow is one room that imports from another. Rooms that import from
+each other, directly or over others, stand on a circle.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ def names(trees: dict[str, ast.Module]) -> dict[str, list[str]]:
     """Public classes and functions at the top of a module, by name: the modules that have them."""
     found = defaultdict(list)
     for path, tree in trees.items():
-        # Each command of the command line is a function `command`.
         for node in tree.body:
             if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
                 found[node.name].append(path)
@@ -92,6 +91,7 @@ def main() -> None:
     lengths = [(node.end_lineno or 0) - node.lineno + 1 for node in functions(trees)]
     loose = [path for path in trees if "/" not in path and not path.startswith("__")]
     helpers = [path for path in trees if re.match(r"passes/_[^_]", path)]
+    # Each command of the command line is a function `command`.
     several = {n: p for n, p in names(trees).items() if len(p) > 1 and n != "command"}
     once, total = single_callers(trees)
     lines = sum(text.count("\n") for text in (p.read_text() for p in package.rglob("*.py")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from math import prod
 
@@ -24,9 +23,6 @@ Values = dict[str, Array]
 _LARGEST = 2**28
 #: How often folding may copy the bytes of the file (transposed, cast, scaled ...).
 _COPIES = 4
-#: Seconds that the worker may take to compute constants, for all nodes of a network together, and
-#: bytes of memory.
-_SECONDS, _MEMORY = 3.0, 2**30
 _RANDOM = frozenset({
     "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform",
     "RandomUniformLike",
@@ -52,12 +48,11 @@ _SLOW = 64
 
 
 class Budget:
-    """Bytes that folding may still make for a network, and seconds that the worker may take."""
+    """Bytes that folding may still make for a network."""
 
     def __init__(self, network: Network) -> None:
         held = sum(value.nbytes for value in network.constants.values())
         self._left = _LARGEST + _COPIES * held
-        self.seconds = _SECONDS
 
     def spend(self, size: int, name: str) -> None:
         """Raise MemxcError (unsupported-shape) if `size` bytes are more than what is left."""
@@ -98,7 +93,7 @@ def _bounded(
     budget.spend(size, node.name)
     if node.op_type in _QUICK:
         return _computed(node, known, network)
-    return _computed_elsewhere(node, known, network, budget)
+    return _computed_elsewhere(node, known, network)
 
 
 def _is_random(node: onnx.NodeProto) -> bool:
@@ -165,27 +160,21 @@ def _computed(node: onnx.NodeProto, known: Values, network: Network) -> Values |
         raise fail("broken-model", node.name, f"cannot be computed: {words}") from error
 
 
-def _computed_elsewhere(
-    node: onnx.NodeProto, known: Values, network: Network, budget: Budget
-) -> Values | None:
-    """Compute a node in the worker, which has a time limit.
+def _computed_elsewhere(node: onnx.NodeProto, known: Values, network: Network) -> Values | None:
+    """Compute a node in the worker, within the allowance that shape inference uses, too.
 
     Some operators loop in Python as often as an attribute says.
     """
-    if budget.seconds <= 0:
-        what = f"the constants of the network take more than {_SECONDS:g} s to compute"
-        raise fail("broken-model", node.name, what)
     names = [name for name in node.output if name]
     model = _alone(node, names, network)
     model.graph.initializer.extend(
         numpy_helper.from_array(value, name) for name, value in known.items()
     )
-    start = time.monotonic()
     try:
         return worker.ask(
             f"{__name__}:computed",
             [model.SerializeToString()],
-            worker.Allowance(budget.seconds, _MEMORY),
+            network.allowance,
             lambda answer: _unpacked(names, answer, node.name),
         )
     except worker.Died as death:
@@ -193,8 +182,6 @@ def _computed_elsewhere(
     except worker.Refused as error:
         words = " ".join(str(error).split())[:200]
         raise fail("broken-model", node.name, f"cannot be computed: {words}") from error
-    finally:
-        budget.seconds -= time.monotonic() - start
 
 
 def computed(model: bytes) -> list[bytes]:

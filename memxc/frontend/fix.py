@@ -20,6 +20,15 @@ from memxc.ir import kinds
 _APART = 4
 
 
+#: The types of real numbers.
+_REAL = frozenset(onnx.TensorProto.DataType.values()) - {
+    onnx.TensorProto.UNDEFINED,
+    onnx.TensorProto.STRING,
+    onnx.TensorProto.COMPLEX64,
+    onnx.TensorProto.COMPLEX128,
+}
+
+
 def fix(model: onnx.ModelProto, values: Mapping[str, Sequence[float]]) -> None:
     """Make a constant of each input that `values` names, in the model itself.
 
@@ -54,7 +63,8 @@ def _constant(value: onnx.ValueInfoProto, numbers: Sequence[float]) -> Array:
     """
     where, tensor = f"--fix {value.name}", value.type.tensor_type
     dims = sizes(value)
-    if dims is None or tensor.elem_type in (onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING):
+    # A type that ONNX does not know, or knows for text or complex numbers, has no kind.
+    if dims is None or tensor.elem_type not in _REAL or any(n is not None and n < 1 for n in dims):
         raise fail("usage", where, "the model declares no numbers of a known shape for this input")
     shape = tuple(1 if size is None else size for size in dims)
     if prod(shape) != len(numbers):

@@ -8,8 +8,8 @@ from onnx import inliner, shape_inference  # noqa: TID251
 from memxc import worker
 from memxc.errors import MemxcError, fail
 
-#: Seconds of processor time, also for all shapes of a network together, plus seconds for each node;
-#: a node takes a tenth of this.
+#: Seconds of processor time, also for all shapes and computed constants of a network together, plus
+#: seconds for each node; a node takes a tenth of this.
 _SECONDS, _A_NODE = 3.0, 3e-4
 #: Bytes of memory. Inference computes sizes only, so it needs little beside its constants.
 _MEMORY = 2**29

@@ -15,6 +15,9 @@ from memxc.frontend.tensors import Array, array
 
 Shape = tuple[int, ...]
 
+#: Bytes of constants that the worker may compute for one node.
+_COMPUTED = 2**27
+
 
 @dataclass
 class Network:
@@ -77,7 +80,7 @@ def network_of(model: onnx.ModelProto, inputs: dict[str, Shape]) -> Network:
         {value.name: value.type.tensor_type.elem_type for value in graph.input},
         {*inputs, *(name for node in graph.node for name in (node.name, *node.output))},
         {},
-        native.allowance(len(graph.node)),
+        native.allowance(len(graph.node), _COMPUTED),
     )
     faults: list[Fault] = []
     for tensor in graph.initializer:

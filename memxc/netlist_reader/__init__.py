@@ -1,4 +1,4 @@
-"""Read the text of a netlist, with a reader that shares nothing with the writer.
+"""Read the text of a netlist, with a reader that uses nothing of the writer.
 
 It reads what memxc writes and what a person may change in it: `.include` and `.lib` of files in the
 same folder, `.subckt`, `X` and `R` cards, `+` continuations, and `*` comments, of which only those

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from memxc.errors import MemxcError
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
@@ -42,8 +43,7 @@ def with_constant(call: Call, index: int, gain: Tensor | None, shift: Tensor | N
     padded = []
     for part in (gain, shift):
         if part is not None and part.ndim > rank:
-            what = f"a constant of {part.shape} does not fit an output of {call.shape}"
-            raise call.refuse(what, code="unsupported-shape")
+            raise _no_fit(call, part)
         padded.append(
             None if part is None else part.reshape((1,) * (rank - part.ndim) + part.shape)
         )
@@ -60,6 +60,10 @@ def _only(call: Call, part: Tensor, axes: Axes) -> Tensor:
     """Return a constant, with as many axes as the output, broadcast along `axes` only."""
     full = tuple(n if axis in axes else 1 for axis, n in enumerate(call.shape))
     if any(n not in (1, whole) for n, whole in zip(part.shape, full, strict=False)):
-        what = f"a constant of {part.shape} does not fit an output of {call.shape}"
-        raise call.refuse(what, code="unsupported-shape")
+        raise _no_fit(call, part)
     return np.broadcast_to(part, full)
+
+
+def _no_fit(call: Call, part: Tensor) -> MemxcError:
+    what = f"a constant of {part.shape} does not fit an output of {call.shape}"
+    return call.refuse(what, code="unsupported-shape")

@@ -111,3 +111,20 @@ def test_texts_that_are_no_value(memxc, scaled, tmp_path, text):
     done = memxc("compile", scaled, "-o", tmp_path / "out", "--fix", text)
     assert done.code == 2
     assert "--fix" in done.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "dims"),
+    [(TensorProto.FLOAT, (-2, -2)), (99, (2, 2)), (TensorProto.COMPLEX64, (2, 2))],
+    ids=["no shape", "no type", "complex"],
+)
+def test_an_input_of_no_real_numbers_is_a_fault(memxc, tmp_path, kind, dims):
+    info = helper.make_tensor_value_info
+    ends = [info("x", TensorProto.FLOAT, (1, 4)), info("s", kind, dims)]
+    nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Abs", ["s"], ["t"])]
+    graph = helper.make_graph(nodes, "net", ends, [info("y", TensorProto.FLOAT, (1, 4))])
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "n.onnx")
+    done = memxc("check", tmp_path / "n.onnx", "--fix", "s=1,2,3,4")
+    assert done.code in (2, 3)
+    assert "error[" in done.err

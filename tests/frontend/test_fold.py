@@ -7,9 +7,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from memxc import worker
 from memxc.errors import MemxcError
 from memxc.evaluation import reference
-from memxc.frontend import compute, load
+from memxc.frontend import load, native
 
 node = helper.make_node
 
@@ -285,7 +286,7 @@ def test_the_type_of_a_signal_is_enough(build):
 
 def test_constants_are_computed_in_bounded_time(build, faults_of, monkeypatch):
     """A map of 2^30 x 0 pixels has no bytes, but the reference loops over its windows."""
-    monkeypatch.setattr(compute, "_SECONDS", 0.5)
+    monkeypatch.setattr(native, "_SECONDS", 0.5)
     pool = node("MaxPool", ["w"], ["z"], name="pool", kernel_shape=[2, 7], strides=[2, 5],
                 pads=[2**31 - 1, 1, 0, 0])  # fmt: skip
     nodes = [pool, node("GlobalAveragePool", ["z"], ["y"])]
@@ -314,3 +315,21 @@ def test_what_the_reference_cannot_compute(build, faults_of):
     assert fault.code == "broken-model"
     assert fault.where.endswith("beyond")
     assert fault.what.startswith("cannot be computed: ")
+
+
+def test_shapes_and_constants_share_the_seconds_of_a_network(build, monkeypatch):
+    """The worker sets its limit again where an allowance is another object."""
+    asked, ask = [], worker.ask
+
+    def spy(work, parts, allowance, *rest):
+        asked.append((work.partition(":")[2], allowance))
+        return ask(work, parts, allowance, *rest)
+
+    monkeypatch.setattr(worker, "ask", spy)
+    nodes = [node("Abs", ["x"], ["a"]), node("Trilu", ["w"], ["t"]), node("Relu", ["a"], ["r"]),
+             node("Add", ["r", "t"], ["y"])]  # fmt: skip
+    load(build(nodes, {"w": np.ones((4, 5), np.float32)}))
+    works = [work for work, _ in asked]
+    first = works.index("inferred")
+    assert {"inferred", "computed"} == {*works[first:]}
+    assert len({id(allowance) for _, allowance in asked[first:]}) == 1

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from memxc.interfaces import Context, Cost, Design
 
 #: Assumed values, for one pulse per device and one device after the other.
@@ -29,7 +27,6 @@ class Programming(Cost):
         """Count the devices of every placed crossbar."""
         devices = 0
         for array in design.arrays:
-            for crossbar in array.crossbars if array.cell == "memristor" else ():
-                placed = crossbar.places if array.schedule == "parallel" else 1
-                devices += int(np.count_nonzero(crossbar.g)) * placed
+            for crossbar in array.crossbars if array.programmable else ():
+                devices += int(crossbar.present.sum()) * array.placed(crossbar.places)
         return Figures(devices, devices * _PULSE_S, devices * _PULSE_J)

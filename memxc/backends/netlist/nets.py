@@ -1,4 +1,4 @@
-"""Nets: one number for each wire of the circuit. A Wires stage makes no new nets."""
+"""Nets: one number for each wire of the circuit. A Rename stage makes no new nets."""
 
 from __future__ import annotations
 
