@@ -47,6 +47,7 @@ OWNERS = {
     "pydantic": {
         "compiler",
         "documents",
+        "passes",
         "target",
         "evaluation.losses",
         "backends.cost.rows",

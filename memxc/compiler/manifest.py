@@ -20,6 +20,7 @@ def read(tree: Mapping[str, Any]) -> Settings:
     try:
         return TypeAdapter(Settings).validate_json(json.dumps(tree), strict=True)
     except ValidationError as error:
-        names = dict.fromkeys(name for name, _ in faults(error))
+        # A text that is not Unicode has no place in the document.
+        names = dict.fromkeys(name or what for name, what in faults(error))
         what = f"these options have a value that they cannot have: {', '.join(names)}"
         raise ValueError(what) from error

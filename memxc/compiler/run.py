@@ -258,7 +258,8 @@ def _check_stages(design: Design, ctx: Context) -> None:
             what = "a batch normalisation stands beside the crossbars: only schedule is its own"
             faults.append(Fault("usage", f"--stage-set {name}", what))
         elif name not in stages:
-            hint = like(name, stages) or f"stages: {', '.join([*stages][:20])}"
+            listed = ", ".join([*stages][:20]) or "the network has none"
+            hint = like(name, stages) or f"crossbar stages: {listed}"
             faults.append(Fault("usage", f"--stage-set {name}", "no such crossbar stage", hint))
     if faults:
         raise MemxcError(faults)

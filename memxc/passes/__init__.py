@@ -11,9 +11,11 @@ import pkgutil
 import re
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_type_hints
 
-from memxc import plugins
+from pydantic import TypeAdapter, ValidationError
+
+from memxc import documents, plugins
 from memxc.errors import Fault, MemxcError, like, once
 from memxc.interfaces import DesignPass, GraphPass, Pass
 
@@ -69,7 +71,7 @@ def parse(text: str) -> list[Pass]:
 
 
 def _options(cls: type[Pass], body: str) -> dict[str, object]:
-    default = cls().options()
+    default, hints = cls().options(), get_type_hints(cls)
     options: dict[str, object] = {}
     for part in filter(None, (p.strip() for p in body.split(","))):
         key, _, value = part.partition("=")
@@ -77,10 +79,9 @@ def _options(cls: type[Pass], body: str) -> dict[str, object]:
         if key not in default:
             raise ValueError(f"no option {key!r}; it has {', '.join(default) or 'none'}")
         once(key, options)
-        kind: Any = type(default[key])
         try:
-            options[key] = kind(value.strip())
-        except ValueError:
-            number = "whole number" if kind is int else "number"
-            raise ValueError(f"{key} has to be a {number}, not {value.strip()!r}") from None
+            options[key] = TypeAdapter(hints[key]).validate_python(value.strip())
+        except ValidationError as error:
+            words = documents.said(error.errors()[0])
+            raise ValueError(f"{key} = {value.strip()!r}: {words}") from None
     return options
