@@ -62,6 +62,10 @@ class MemxcError(Exception):
         self.faults = tuple(dict.fromkeys(collected))
         super().__init__("\n".join(map(str, self.faults)))
 
+    def __reduce__(self) -> tuple[type[MemxcError], tuple[tuple[Fault, ...]]]:
+        """Pickle the faults and not their text: an error of another process is raised in this."""
+        return MemxcError, (self.faults,)
+
     @property
     def exit_code(self) -> int:
         """Exit code of the first fault."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from memxc import units
@@ -28,6 +29,9 @@ def over(limits: Mapping[str, float], report: Report) -> list[str]:
             Fault("usage", key, "is not a key of a budget", like(key, BUDGETS) or hint)
             for key in unknown
         )
+    wrong = [key for key, limit in limits.items() if not isinstance(limit, Real)]
+    if wrong:
+        raise MemxcError(Fault("usage", key, f"{limits[key]!r} is not a number") for key in wrong)
     lines = []
     for key, limit in limits.items():
         unit, value = BUDGETS[key].unit, BUDGETS[key].of(report)

@@ -102,7 +102,7 @@ def write(
             found = build(compiled, read.sha256(compiled.options.model))
             _fill(compiled, found, place, dialects)
             _seal(compiled, found, place, dialects)
-            _keep_results(_real(out), place)
+            _join_results(_real(out), place)
     except OSError as error:
         raise _cannot_write(out, error) from error
     return found
@@ -116,23 +116,32 @@ def save(folder: Path, out: Path, force: bool = False) -> None:
     check(out, force, [])
     if _real(out) == _real(folder):
         return
+    if _real(folder) in _real(out).parents:
+        raise fail("usage", str(out), f"is inside {folder}, which would be copied into itself")
     try:
         with _moved_at_the_end(_real(out)) as place:
             shutil.copytree(folder, place, symlinks=True, dirs_exist_ok=True)
             _join_results(_real(out), place)
-    except (OSError, shutil.Error) as error:
+    except OSError as error:
         raise _cannot_write(out, error) from error
 
 
 def _join_results(old: Path, fresh: Path) -> None:
-    """Put the results of an old folder before those of a new one."""
+    """Put the results of an old folder before those of a new one, each score once.
+
+    One complete folder has the old results at any time.
+    """
     ours = fresh / read.RESULTS / read.SCORES
-    new = ours.read_bytes() if ours.is_file() else b""
-    if (old / read.RESULTS).is_dir():
-        shutil.copytree(old / read.RESULTS, fresh / read.RESULTS, symlinks=True, dirs_exist_ok=True)
-        if new and (old / read.RESULTS / read.SCORES).is_file():
-            with ours.open("ab") as file:
-                file.write(new)
+    new = ours.read_bytes().splitlines(keepends=True) if ours.is_file() else []
+    if not (old / read.RESULTS).is_dir():
+        return
+    shutil.copytree(old / read.RESULTS, fresh / read.RESULTS, symlinks=True, dirs_exist_ok=True)
+    if new and (old / read.RESULTS / read.SCORES).is_file():
+        scores = ours.read_bytes()
+        known = set(scores.splitlines(keepends=True))
+        # A run that was killed may have left a line without its end.
+        end = b"\n" if scores and not scores.endswith(b"\n") else b""
+        ours.write_bytes(scores + end + b"".join(line for line in new if line not in known))
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -215,12 +224,6 @@ def _plugins(compiled: Compiled, found: Report, dialects: Sequence[str]) -> dict
             used.append(("memxc.targets", name))
     owners = [plugins.owner(*each) for each in used]
     return {owner.distribution: owner.version for owner in owners if owner is not None}
-
-
-def _keep_results(old: Path, fresh: Path) -> None:
-    """Copy the results of simulate, so that one complete folder has them at any time."""
-    if (old / read.RESULTS).is_dir():
-        shutil.copytree(old / read.RESULTS, fresh / read.RESULTS, symlinks=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any, SupportsIndex, get_args
 
 from memxc.errors import Fault, MemxcError
@@ -10,15 +11,16 @@ from memxc.evaluation.metrics import METRICS
 from memxc.physics.device.variation import DrawPer
 
 _LEAST = {"count": 1, "draw": 1, "draws": 1, "jobs": 1, "seed": 0}
+_OPTIONAL = ("count", "tolerance", "metric")
 _WORDS = {"draw_per": get_args(DrawPer), "metric": tuple(METRICS)}
 
 
 def check(**keywords: Any) -> None:
     """Raise MemxcError (usage) with a fault for each keyword that has a wrong value.
 
-    None stands for the default of a keyword, and is never wrong, except for `progress`.
+    None is a value of the keywords in `_OPTIONAL` only.
     """
-    given = {n: value for n, value in keywords.items() if value is not None or n == "progress"}
+    given = {n: value for n, value in keywords.items() if value is not None or n not in _OPTIONAL}
     faults = [Fault("usage", name, what) for name, what in _wrong(given)]
     if faults:
         raise MemxcError(faults)
@@ -36,5 +38,5 @@ def _wrong(keywords: dict[str, Any]) -> Iterator[tuple[str, str]]:
         elif name == "progress":
             if not callable(value):
                 yield name, f"{value!r} is not a function, which is called with a text"
-        elif not value > 0:
+        elif not (isinstance(value, Real) and float(value) > 0):
             yield name, f"{value!r} is not a number above 0"

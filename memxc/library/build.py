@@ -20,7 +20,7 @@ from memxc.build_folder.report import read as reports
 from memxc.build_folder.report.document import Report
 from memxc.build_folder.report.text import summary
 from memxc.build_folder.verdict import over
-from memxc.errors import Fault, MemxcError, printable
+from memxc.errors import Fault, MemxcError, fail, printable
 from memxc.evaluation.metrics import Metric
 from memxc.frontend import ModelProto
 from memxc.library import asked, checks, circuits, data
@@ -98,6 +98,9 @@ class Build:
         result. Raises MemxcError (bad-samples) with all faults.
         """
         if isinstance(samples, Data):
+            if count is not None:
+                hint = "give count to the call of data that makes them"
+                raise fail("usage", "count", "these samples are checked and counted", hint)
             return samples
         asked.check(count=count)
         with at_work(self.folder):
@@ -196,6 +199,9 @@ class Build:
         asked.check(
             draws=draws, draw_per=draw_per, metric=metric, count=count, seed=seed, progress=progress
         )
+        if isinstance(samples, Data | str | Path) and labels is not None:
+            what = "a file, or the result of data, has its labels already"
+            raise fail("usage", "labels", what, "give the arrays of the inputs with labels")
         if labels is not None:
             samples = (samples, labels)  # type: ignore[assignment]
         given = self.data(samples, count)
@@ -272,12 +278,19 @@ def _texts(settings: Settings | None) -> tuple[str, ...]:
         return (settings,)
     if isinstance(settings, Mapping):
         return tuple(f"{key}={value}" for key, value in settings.items())
-    return tuple(settings or ())
+    if settings is not None and not isinstance(settings, Sequence):
+        hint = "for example {'device.sigma': 0.1}"
+        raise fail("usage", "settings", f"{settings!r} has no keys and values", hint)
+    return tuple(map(str, settings or ()))
 
 
 def _swept(sweep: Mapping[str, Iterable[object]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Keys and values as texts for --sweep. Raises MemxcError (usage) if values are not a list."""
     found, faults = [], []
+    if not isinstance(sweep, Mapping):
+        raise fail(
+            "usage", "sweep", f"{sweep!r} has no keys", "for example {'device.sigma': [0, 0.1]}"
+        )
     for key, values in sweep.items():
         if isinstance(values, Iterable) and not isinstance(values, str) and (texts := [*values]):
             found.append((key, tuple(map(str, texts))))

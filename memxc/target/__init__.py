@@ -29,7 +29,7 @@ __all__ = [
     "Device",
     "State",
     "Target",
-    "Unit",
+    "UnitCrossbar",
     "Wire",
     "load",
     "names",

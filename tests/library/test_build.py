@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import re
 import shutil
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 import memxc
 from memxc.cli import _main
+from memxc.errors import Fault, MemxcError
 from memxc.evaluation import reference
 
 
@@ -191,6 +193,16 @@ def test_save_copies_and_joins_scores(build, inputs, tmp_path):
     ohms = [json.loads(line)["target"]["wire"]["r_word_line_ohm"] for line in lines
             if "target" in json.loads(line)]  # fmt: skip
     assert ohms == [5.0, 7.0]
+    with (out / "simulate" / "results.jsonl").open("ab") as file:
+        file.write(b'{"cut')
+    build.simulate(x, y, settings={"wire.r_word_line": 8})
+    build.save(out)
+    build.save(out)
+    again = (out / "simulate" / "results.jsonl").read_text().splitlines()
+    assert again[: len(lines) + 1] == [*lines, '{"cut']
+    assert len(again) == len(set(again)) == len(lines) + 2
+    inside = build.folder / "inside"
+    assert faults(build.save, inside)[0][:2] == ("usage", str(inside))
     assert saved.lvs().changed == ()
     (out / "mine.txt").write_text("")
     assert faults(build.save, out)[0][:2] == ("usage", str(out))
@@ -265,3 +277,29 @@ def test_a_twin_is_a_model_with_the_ends_of_the_original(build):
     onnx.checker.check_model(twin)
     assert [value.name for value in (*twin.graph.input, *twin.graph.output)] == ["x", "y"]
     assert {prop.key for prop in twin.metadata_props} >= {"memxc", "target", "seed", "draw"}
+
+
+@pytest.mark.parametrize(
+    ("call", "where"),
+    [
+        (lambda b, x, y: b.verify(b.data(x), count=2), "count"),
+        (lambda b, x, y: b.simulate(b.data(x), y), "labels"),
+        (lambda b, x, y: b.simulate("net.npz", y), "labels"),
+        (lambda b, x, y: b.predict(x, draw=None), "draw"),
+        (lambda b, x, y: b.simulate(x, y, seed=None), "seed"),
+        (lambda b, x, y: b.verify(tolerance="1e-3"), "tolerance"),
+        (lambda b, x, y: b.predict(x, settings=5), "settings"),
+        (lambda b, x, y: b.simulate(x, y, sweep=["a"]), "sweep"),
+        (lambda b, x, y: b.over({"power": "2W"}), "power"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_faults(build, inputs, call, where):
+    with pytest.raises(memxc.MemxcError) as caught:
+        call(build, *inputs)
+    assert [(fault.code, fault.where) for fault in caught.value.faults] == [("usage", where)]
+
+
+def test_an_error_of_another_process_says_what_it_is():
+    error = MemxcError([Fault("usage", "here", "is wrong", "do this"), Fault("usage", "b", "c")])
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.faults) == (str(error), error.faults)
