@@ -6,11 +6,11 @@ import html
 import os
 import shutil
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -20,11 +20,12 @@ from memxc.build_folder.report import read as reports
 from memxc.build_folder.report.document import Report
 from memxc.build_folder.report.text import summary
 from memxc.build_folder.verdict import over
-from memxc.errors import Fault, MemxcError, fail, printable
+from memxc.errors import MemxcError, fail, printable
 from memxc.evaluation.metrics import Metric
 from memxc.frontend import ModelProto
-from memxc.library import asked, checks, circuits, data
+from memxc.library import checks, circuits, data, keywords
 from memxc.library.data import Samples
+from memxc.library.keywords import TargetSettings
 from memxc.library.steady import Progress, at_work, silent
 from memxc.lvs import NetlistComparison, compare_folder
 from memxc.physics.device.variation import DrawPer
@@ -32,10 +33,6 @@ from memxc.simulate import Data, SweepPlan, SweepScores
 from memxc.simulate.circuit import answers
 from memxc.target import Target
 from memxc.verify import Plan, Verification
-
-#: Values of keys TABLE.KEY of the target, as texts or as numbers in the units of the target's file;
-#: or a list of texts TABLE.KEY=VALUE.
-Settings: TypeAlias = Mapping[str, object] | Sequence[str]
 
 
 class Build:
@@ -102,7 +99,7 @@ class Build:
                 hint = "give count to the call of data that makes them"
                 raise fail("usage", "count", "these samples are checked and counted", hint)
             return samples
-        asked.check(count=count)
+        keywords.check(count=count)
         with at_work(self.folder):
             if samples is None:
                 return data.own(self._loaded, count)
@@ -130,7 +127,7 @@ class Build:
         1e-6, or 1e-5 for amplifiers of finite gain. jobs: the number of processes, 1 or more.
         Raises MemxcError: usage, bad-samples, missing-engine, engine-failed, cannot-write.
         """
-        asked.check(count=count, tolerance=tolerance, jobs=jobs, progress=progress)
+        keywords.check(count=count, tolerance=tolerance, jobs=jobs, progress=progress)
         given = self.data(samples, count)
         plan = Plan(engine, stage, wire, power, tolerance, jobs)
         with at_work(self.folder):
@@ -147,7 +144,7 @@ class Build:
         self,
         samples: Samples | Data,
         *,
-        settings: Settings | None = None,
+        settings: TargetSettings | None = None,
         seed: int = 0,
         draw: int = 1,
         draw_per: DrawPer = "placement",
@@ -160,11 +157,11 @@ class Build:
         in the circuit; `progress` is also called with each warning about the samples.
         Raises MemxcError: usage, bad-samples.
         """
-        asked.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
+        keywords.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
         given = self.data(samples)
         for warning in given.warnings:
             progress(f"warning: {warning}")
-        draws = circuits.Draw(_texts(settings), seed, draw, draw_per)
+        draws = circuits.Draw(keywords.texts(settings), seed, draw, draw_per)
         with at_work(self.folder):
             point, design = circuits.point_of(self._loaded, draws)
             return answers(
@@ -177,7 +174,7 @@ class Build:
         samples: Samples | Data,
         labels: ArrayLike | None = None,
         *,
-        settings: Settings | None = None,
+        settings: TargetSettings | None = None,
         sweep: Mapping[str, Iterable[object]] | None = None,
         draws: int = 1,
         draw_per: DrawPer = "placement",
@@ -196,7 +193,7 @@ class Build:
         soon as it is known, and none is computed twice.
         Raises MemxcError: usage, bad-samples, cannot-write.
         """
-        asked.check(
+        keywords.check(
             draws=draws, draw_per=draw_per, metric=metric, count=count, seed=seed, progress=progress
         )
         if isinstance(samples, Data | str | Path) and labels is not None:
@@ -205,7 +202,9 @@ class Build:
         if labels is not None:
             samples = (samples, labels)  # type: ignore[assignment]
         given = self.data(samples, count)
-        plan = SweepPlan(_texts(settings), _swept(sweep or {}), draws, draw_per, metric, seed)
+        plan = SweepPlan(
+            keywords.texts(settings), keywords.swept(sweep or {}), draws, draw_per, metric, seed
+        )
         with at_work(self.folder):
             return circuits.scores(
                 self._loaded, given, plan,
@@ -215,7 +214,7 @@ class Build:
     def twin(
         self,
         *,
-        settings: Settings | None = None,
+        settings: TargetSettings | None = None,
         seed: int = 0,
         draw: int = 1,
         draw_per: DrawPer = "placement",
@@ -229,8 +228,8 @@ class Build:
         `simulate`. Inputs and outputs have the names, types and shapes of the original model.
         Raises MemxcError (usage).
         """
-        asked.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
-        draws = circuits.Draw(_texts(settings), seed, draw, draw_per)
+        keywords.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
+        draws = circuits.Draw(keywords.texts(settings), seed, draw, draw_per)
         with at_work(self.folder):
             return circuits.twinned(self._loaded, draws, progress).model
 
@@ -270,38 +269,6 @@ def load(folder: str | Path) -> Build:
     """
     read.manifest(Path(folder))
     return Build(Path(folder))
-
-
-def _texts(settings: Settings | None) -> tuple[str, ...]:
-    """Settings as texts for --set."""
-    if isinstance(settings, str):
-        return (settings,)
-    if isinstance(settings, Mapping):
-        return tuple(f"{key}={value}" for key, value in settings.items())
-    if settings is not None and not isinstance(settings, Sequence):
-        hint = "for example {'device.sigma': 0.1}"
-        raise fail("usage", "settings", f"{settings!r} has no keys and values", hint)
-    return tuple(map(str, settings or ()))
-
-
-def _swept(sweep: Mapping[str, Iterable[object]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Keys and values as texts for --sweep. Raises MemxcError (usage) if values are not a list."""
-    found, faults = [], []
-    if not isinstance(sweep, Mapping):
-        raise fail(
-            "usage", "sweep", f"{sweep!r} has no keys", "for example {'device.sigma': [0, 0.1]}"
-        )
-    for key, values in sweep.items():
-        if isinstance(values, Iterable) and not isinstance(values, str) and (texts := [*values]):
-            found.append((key, tuple(map(str, texts))))
-        else:
-            hint = f"give a list, for example {{{key!r}: [1, 2]}}"
-            faults.append(
-                Fault("usage", f"sweep of {key}", f"{values!r} is not a list of values", hint)
-            )
-    if faults:
-        raise MemxcError(faults)
-    return tuple(found)
 
 
 def _remove(folder: Path, process: int) -> None:

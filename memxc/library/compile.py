@@ -21,7 +21,7 @@ from memxc.errors import MemxcError, fail, why
 from memxc.interfaces import Zeros
 from memxc.ir import store
 from memxc.ir.stages import Schedule, Signed
-from memxc.library import asked as checks
+from memxc.library import keywords
 from memxc.library.build import Build
 from memxc.library.data import Samples, named
 from memxc.library.model import Model, written
@@ -91,22 +91,23 @@ def compile(
     Compilations take turns: a second one, in another thread, waits. Raises MemxcError with all
     faults of the model, the samples, the target or the options; nothing is written then.
     """
-    checks.check(progress=progress)
+    keywords.check(progress=progress)
     names = _dialects(dialects)
     unit = _target(target, tile)
     with compiling, one_thread, _holder(keep=output is None) as holder:
         given = holder / "given"
         with _in_the_users_words(given):
+            file, data = _files(model, example, samples, given)
+            own = None if cells is None else read_cells(cells)
             asked = Options(
-                model=written(model, example, given / "model.onnx"),
+                model=file,
                 target=unit,
-                cells=None if cells is None else read_cells(cells),
-                samples=None if samples is None else _samples(samples, given / "samples.npz"),
+                cells=own,
+                samples=data,
                 **options,  # type: ignore[arg-type]  # it makes tuples itself
             )
             out = holder / "build" if output is None else Path(output)
-            inputs = [asked.model, asked.samples, _file(target)]
-            inputs += [asked.cells.folder] if asked.cells else []
+            inputs = [file, data, _file(target), None if own is None else own.folder]
             write.check(out, force, [path for path in inputs if path is not None])
             compiled = compile_model(asked, progress, report_only=report_only, large=large)
             progress("writing")
@@ -152,12 +153,30 @@ def _file(given: str | Path | Target) -> Path | None:
     return None if isinstance(given, Target) or given in targets.names() else Path(given)
 
 
-def _samples(given: Samples, path: Path) -> Path:
-    """The file of samples: the given one, or `path`, to which arrays are written."""
-    if isinstance(given, str | Path):
-        return Path(given)
-    store.write_npz(path, named(given))
-    return path
+def _files(
+    model: Model, example: Any, samples: Samples | None, folder: Path
+) -> tuple[Path, Path | None]:
+    """The files of the model and of the samples. What is not a file yet is written to the folder.
+
+    Raises MemxcError (cannot-write).
+    """
+    with _temporary():
+        file = written(model, example, folder / "model.onnx")
+        if samples is None or isinstance(samples, str | Path):
+            return file, None if samples is None else Path(samples)
+        data = folder / "samples.npz"
+        store.write_npz(data, named(samples))
+        return file, data
+
+
+@contextmanager
+def _temporary() -> Iterator[None]:
+    """Raise MemxcError (cannot-write) if temporary files cannot be written in the block."""
+    try:
+        yield
+    except OSError as error:
+        hint = "set TMPDIR to a folder that can be written"
+        raise fail("cannot-write", "temporary files", why(error), hint) from error
 
 
 @contextmanager
@@ -166,12 +185,9 @@ def _holder(keep: bool) -> Iterator[Path]:
 
     Raises MemxcError (cannot-write).
     """
-    try:
+    with _temporary():
         holder = Path(tempfile.mkdtemp(prefix="memxc-build-"))
         (holder / "given").mkdir()
-    except OSError as error:
-        hint = "set TMPDIR to a folder that can be written"
-        raise fail("cannot-write", "temporary files", why(error), hint) from error
     done = False
     try:
         yield holder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -18,8 +19,8 @@ class Module(Protocol):
     def eval(self) -> Any:
         """Switch to inference."""
 
-    def train(self, mode: bool = True) -> Any:
-        """Switch to training, or back."""
+    def modules(self) -> Iterable[Module]:
+        """All modules in it, itself among them."""
 
 
 #: The path of an ONNX file, the model itself, its bytes, or a network of torch.
@@ -59,7 +60,8 @@ def _export(model: Module, example: Any, path: Path) -> None:
         hint = "example=x, with x of the shape of one sample in a batch of 1"
         raise fail("usage", "example", "torch exports a network with an example of its input", hint)
     inputs = example if isinstance(example, tuple) else (example,)
-    training = model.training
+    # A part of a network in training may be in inference, such as a frozen normalisation.
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         torch.onnx.export(model, inputs, str(path), verbose=False)
@@ -68,4 +70,5 @@ def _export(model: Module, example: Any, path: Path) -> None:
         what = f"torch cannot export it: {type(error).__name__}: {error}"
         raise fail("unsupported-model", "model", what) from error
     finally:
-        model.train(training)
+        for module, training in modes:
+            module.training = training
