@@ -14,6 +14,8 @@ Positive = Annotated[
 ]
 #: A quantity above zero, and one that may be zero. No product of these bounds overflows.
 Some = Annotated[float, Field(ge=1e-15, le=1e12)]
+#: A capacitance in farads.
+Tiny = Annotated[float, Field(ge=1e-21, le=1)]
 Amount = Annotated[float, Field(ge=0, le=1e12)]
 #: A share of many things, 0 to 1.
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -34,6 +36,7 @@ class Wire(TargetTable):
     """Resistances of the source, of one segment of a line, and of the neuron's input, in ohms.
 
     open_word_line, open_bit_line: the share of lines that are broken.
+    c_word_line_f, c_bit_line_f: capacitance of one segment of a line to ground; None is not known.
     """
 
     r_source_ohm: Resistance = 0.0
@@ -42,6 +45,8 @@ class Wire(TargetTable):
     r_neuron_ohm: Resistance = 0.0
     open_word_line: Share = 0.0
     open_bit_line: Share = 0.0
+    c_word_line_f: Tiny | None = None
+    c_bit_line_f: Tiny | None = None
 
     @property
     def ideal(self) -> bool:
@@ -54,7 +59,19 @@ class Wire(TargetTable):
 class Amplifier(TargetTable):
     """The op-amp: open-loop gain (inf is ideal), output swing, static power, area.
 
+    swing_v: the largest output of op-amp 1 of a pair, which chooses the joining resistors.
     offset_sigma_v: standard deviation of the input offset voltage over all amplifiers.
+
+    The other keys are those of a characterised op-amp. None means that the target does not say,
+    and then the report lists the figures that need it as missing.
+    supply_v: the rails are at plus and minus this voltage around the level of the virtual grounds.
+    output_class: the output stage; A draws a constant current from the negative rail, AB draws
+    what the load takes from one rail and returns it to the other.
+    source_a, sink_a: limits of the output current. slew_v_per_s: the slowest slope of the output.
+    gm1_s ... c2_f: the two-stage Miller skeleton. Stage 1 is gm1_s into r1_ohm and c1_f, stage 2
+    is gm2_s into r2_ohm and c2_f, and c_miller_f joins the output to the output of stage 1.
+    c_in_f: capacitance of an input. r_f_min_ohm: the smallest feedback resistor it can drive.
+    r_average_min_ohm: the smallest fixed resistor in place of a weight (average pooling).
     """
 
     gain: Positive
@@ -62,6 +79,21 @@ class Amplifier(TargetTable):
     power_w: Amount
     area_m2: Amount
     offset_sigma_v: float = Field(ge=0, le=1, default=0.0)
+    supply_v: Some | None = None
+    output_class: Literal["A", "AB"] = "AB"
+    source_a: Some | None = None
+    sink_a: Some | None = None
+    slew_v_per_s: Some | None = None
+    gm1_s: Some | None = None
+    r1_ohm: Some | None = None
+    c1_f: Tiny | None = None
+    c_miller_f: Tiny | None = None
+    gm2_s: Some | None = None
+    r2_ohm: Some | None = None
+    c2_f: Tiny | None = None
+    c_in_f: Tiny | None = None
+    r_f_min_ohm: Some | None = None
+    r_average_min_ohm: Some | None = None
 
 
 class Converter(TargetTable):
