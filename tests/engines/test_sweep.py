@@ -12,7 +12,7 @@ from memxc.errors import MemxcError
 
 HEAD = "* t\nvk k 0 0\n"
 DIVIDER = HEAD + "r1 k a 1k\nr2 a 0 3k\n"
-BOTH = pytest.mark.parametrize("name", ["neospice", "ngspice"])
+BOTH = pytest.mark.parametrize("name", ["neospice", "ngspice", "vacask"])
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +175,7 @@ def test_the_self_check_sees_a_wrong_engine():
 
 
 def test_engines_by_name():
-    assert engines.names() == ["neospice", "ngspice"]
+    assert engines.names() == ["neospice", "ngspice", "vacask"]
     with pytest.raises(MemxcError) as caught:
         engines.get("hspice")
     assert caught.value.faults[0].code == "usage"

@@ -73,7 +73,7 @@ def _compiled(
     return design, chosen, wanted
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize(
     ("policy", "signed", "mode", "tile", "name"),
     [
@@ -246,7 +246,7 @@ def test_a_distance_that_is_no_number_is_not_ok(tmp_path, name):
     assert not found.ok
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize(
     ("body", "error_v"),
     [
