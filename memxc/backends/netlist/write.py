@@ -34,8 +34,8 @@ def write(
 
     device: the memristors' device, for its I-V law; None means linear memristors.
 
-    Raises OSError if a file cannot be written, and MemxcError (bad-cells) for a cell that the dialect
-    cannot hold.
+    Raises OSError if a file cannot be written, and MemxcError (bad-cells) for a cell that the
+    dialect cannot hold.
     """
     cell = memristor.name(device)
     deck = assemble(design, cell)
