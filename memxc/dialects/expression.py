@@ -21,9 +21,11 @@ _SUFFIXES = {
     "": 1.0, "t": 1e12, "g": 1e9, "meg": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9,
     "p": 1e-12, "f": 1e-15,
 }  # fmt: skip
-_NUMBER = re.compile(r"(?<![\w.])((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)([a-z]*)")
+_NUMBER = re.compile(r"(?<![\w.])((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)([a-z]*)", re.ASCII)
 _VOLTAGE = re.compile(r"\bv\(\s*(\w+)\s*(?:,\s*(\w+)\s*)?\)")
-_NAME = re.compile(r"(?<![\w.])[a-z_]\w*")
+_NAME = re.compile(r"(?<![\w.])[a-z_]\w*", re.ASCII)
+#: Characters of a written expression. Some forms repeat an argument, so nested ones grow fast.
+_LONGEST = 1_000_000
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -37,12 +39,10 @@ class Expression:
 
     def __init__(self, text: str) -> None:
         """Read an expression in lower case. Raises ValueError if it cannot be read."""
-        volts: dict[tuple[str, str], None] = {}
+        volts: dict[tuple[str, str], int] = {}
 
         def voltage(found: re.Match[str]) -> str:
-            pair = found[1], found[2] or "0"
-            volts.setdefault(pair)
-            return f"volts_{list(volts).index(pair)}_"
+            return f"volts_{volts.setdefault((found[1], found[2] or '0'), len(volts))}_"
 
         # Nets and parameters get a prefix, because `in` and `is` are words of Python's own.
         words = _VOLTAGE.sub(voltage, _NUMBER.sub(_plain, text))
@@ -93,9 +93,14 @@ class Expression:
                     text = _call(forms, name[1:], [word(arg) for arg in args])
                 case _:
                     raise ValueError(f"has an expression that memxc cannot read: {self._text[:60]}")
+            if len(text) > _LONGEST:
+                raise ValueError(f"has an expression that gets too long: {self._text[:60]}")
             return text
 
-        return word(self._tree)
+        try:
+            return word(self._tree)
+        except RecursionError as error:
+            raise ValueError(f"has an expression that is too deep: {self._text[:60]}") from error
 
 
 def _call(forms: Mapping[str, str], name: str, args: list[str]) -> str:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from memxc.dialects.expression import Expression, number
 
 #: A resistor as every crossbar has them, a fast path.
-_PLAIN = re.compile(r"(r\w+) (\w+) (\w+) ([0-9.]+(?:e[+-]?\d+)?)")
-_SOURCE = re.compile(r"(b\w+)\s+(\w+)\s+(\w+)\s+([vi])\s*=\s*(.+)")
-_MODEL = re.compile(r"\.model\s+(\w+)\s+([a-z]+)\s*\(?([^()]*)\)?")
+_PLAIN = re.compile(r"(r\w+) (\w+) (\w+) ([0-9.]+(?:e[+-]?\d+)?)", re.ASCII)
+_SOURCE = re.compile(r"(b\w+)\s+(\w+)\s+(\w+)\s+([vi])\s*=\s*(.+)", re.ASCII)
+_MODEL = re.compile(r"\.model\s+(\w+)\s+([a-z]+)\s*\(?([^()]*)\)?", re.ASCII)
 #: Characters of a line.
 _WIDTH = 100
 _BRACES = re.compile(r"\{[^{}]*\}")
-_WORD, _NET = re.compile(r"[a-z_]\w*"), re.compile(r"[a-z_]\w*|0|[1-9]\d*")
+_WORD = re.compile(r"[a-z_]\w*", re.ASCII)
+_NET = re.compile(r"[a-z_]\w*|0|[1-9]\d*", re.ASCII)
 #: Nets of semiconductors before the name of the model.
 _DEVICES = {"d": 2, "j": 3, "m": 4, "q": 3}
 #: Form, nets with the controlling ones, and controlling sources of linear controlled sources.

