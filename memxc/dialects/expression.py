@@ -8,6 +8,8 @@ another name.
 from __future__ import annotations
 
 import ast
+import math
+import operator
 import re
 from collections.abc import Callable, Mapping
 
@@ -32,6 +34,15 @@ _OPERATORS: dict[type[ast.operator], str] = {
     ast.Mult: "*",
     ast.Div: "/",
 }
+#: What `Expression.value` computes.
+_COMPUTED: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.Div: operator.truediv, ast.Pow: math.pow,
+}  # fmt: skip
+_COMPUTED_CALLS: dict[str, Callable[..., float]] = {
+    "sqrt": math.sqrt, "exp": math.exp, "ln": math.log, "log": math.log, "abs": abs, "min": min,
+    "max": max, "pow": math.pow, "agauss": lambda mean, *_: mean, "gauss": lambda mean, *_: mean,
+}  # fmt: skip
 
 
 class Expression:
@@ -101,6 +112,35 @@ class Expression:
             return word(self._tree)
         except RecursionError as error:
             raise ValueError(f"has an expression that is too deep: {self._text[:60]}") from error
+
+    def value(self, parameter: Callable[[str], float]) -> float:
+        """Return the number that the expression is, without voltages.
+
+        parameter: the value of each parameter. agauss and gauss are their mean.
+        Raises ValueError if it is not a finite number.
+        """
+
+        def number(tree: ast.expr) -> float:
+            match tree:
+                case ast.Constant(value=value) if type(value) in (int, float):
+                    return float(value)  # type: ignore[arg-type]
+                case ast.Name(id=name):
+                    return parameter(name[1:])
+                case ast.UnaryOp(op=ast.USub(), operand=operand):
+                    return -number(operand)
+                case ast.BinOp(left=left, op=op, right=right) if type(op) in _COMPUTED:
+                    return _COMPUTED[type(op)](number(left), number(right))
+                case ast.Call(func=ast.Name(id=name), args=args) if name[1:] in _COMPUTED_CALLS:
+                    return _COMPUTED_CALLS[name[1:]](*map(number, args))
+            raise ValueError(f"has an expression that memxc cannot read: {self._text[:60]}")
+
+        try:
+            found = number(self._tree)
+        except (ArithmeticError, TypeError, RecursionError) as error:
+            raise ValueError(f"has an expression without a value: {self._text[:60]}") from error
+        if not math.isfinite(found):
+            raise ValueError(f"has an expression without a value: {self._text[:60]}")
+        return found
 
 
 def _call(forms: Mapping[str, str], name: str, args: list[str]) -> str:

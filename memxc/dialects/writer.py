@@ -172,7 +172,11 @@ class Writer:
         return self._form(form, **values, parameters=suffix.format(parameters=pairs))
 
     def _pairs(self, params: Pairs) -> str:
-        return " ".join(f"{_named([key])}={self._value(value)}" for key, value in params)
+        pairs = [(_named([key]), self._value(value)) for key, value in params]
+        written = self._forms["version"]
+        return " ".join(
+            f"{key}={written.format(value) if key == 'version' else value}" for key, value in pairs
+        )
 
     def _value(self, text: str) -> str:
         """Return the value of a card: a number, or an expression in braces."""
