@@ -49,6 +49,13 @@ def test_a_stimulus_of_many_points_is_exact(name, points):
 
 
 @BOTH
+def test_a_stimulus_with_points_at_other_places(name):
+    deck = HEAD + "b1 a 0 v=pwl(v(k),0,1,2,3,4,-1)\nb2 b 0 v=pwl(v(a),0,1,1,-2,2,4,3,5)\n"
+    found = engines.get(name).sweep(deck, ["a", "b"], 4)
+    np.testing.assert_allclose(found, [[1, -2], [2, 4], [3, 5], [1, -2]], atol=1e-12)
+
+
+@BOTH
 def test_a_line_and_a_card_of_any_length(name):
     ports = " ".join(f"p{i}" for i in range(700))
     deck = HEAD + f".subckt s {ports}\nr1 p3 p699 1k\nr2 p699 0 3k\n.ends s\n"
