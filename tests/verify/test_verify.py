@@ -176,7 +176,9 @@ def test_a_missing_definition_is_named(tmp_path):
 
 
 def test_the_engines_check_themselves(ngspice):
-    assert [engines.check(engines.get(name)) for name in engines.names()] == [None, None]
+    found = [engine for engine in map(engines.get, engines.names()) if engine.version()]
+    assert len(found) >= 2
+    assert not any(map(engines.check, found))
 
 
 @pytest.mark.parametrize("mode", ["parallel", "sequential"])
