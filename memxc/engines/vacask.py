@@ -19,6 +19,12 @@ from memxc.errors import MemxcError, fail
 
 #: Seconds to wait.
 _PATIENCE = 3600
+#: Variables of the environment that VACASK obeys, and the parts of its package that they mean.
+_PARTS = {
+    "SIM_OPENVAF": "bin/openvaf-r",
+    "SIM_MODULE_PATH": "lib/vacask/mod",
+    "SIM_INCLUDE_PATH": "lib/vacask/inc",
+}
 #: The parameter that counts the points of a sweep.
 _POINT = "memxc_point"
 _STIMULUS = re.compile(r"(b\w+) (\w+) 0 v=pwl\(v\(k\),([0-9.,e +-]+)\)", re.ASCII)
@@ -129,7 +135,8 @@ def _run(program: Path, text: str, modules: str) -> dict[str, Floats]:
             (here / "modules.va").write_text(modules, "ascii")
             (here / "none.toml").touch()
             command = [str(program), "-se", "-sp", "-qp", "-n", "1", "--tomlfile", "none.toml"]
-            status, words = called("vacask", [*command, "deck.sim"], here, _PATIENCE, {})
+            settings = {name: str(program.parents[1] / part) for name, part in _PARTS.items()}
+            status, words = called("vacask", [*command, "deck.sim"], here, _PATIENCE, settings)
             raw = here / "out.raw"
             table = read_raw(raw.read_bytes()) if raw.is_file() else {}
     except OSError as error:

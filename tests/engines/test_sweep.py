@@ -140,6 +140,18 @@ def test_nobodys_settings_reach_ngspice(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == [".spiceinit"]
 
 
+@pytest.mark.parametrize("name", ["vacask"])
+def test_nobodys_settings_reach_vacask(tmp_path, monkeypatch, name):
+    (tmp_path / ".vacaskrc.toml").write_text("[Paths]\nmodule_path = 7\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("SIM_MODULE_PATH", "SIM_OPENVAF", "SIM_INCLUDE_PATH"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    deck = f"{DIVIDER}b1 o 0 v=max(v(a),1)\n"
+    assert engines.get(name).sweep(deck, ["o"], 3)[2] == pytest.approx(1.5)
+    assert [path.name for path in tmp_path.iterdir()] == [".vacaskrc.toml"]
+
+
 def test_a_missing_ngspice_says_how_to_get_it(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert engines.get("ngspice").version() is None
