@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from memxc.dialects.expression import Expression
 
@@ -83,10 +84,39 @@ def flattened(library: str, device: str, given: Mapping[str, float]) -> Transist
     raise ValueError(f"{device} has no model for w = {width:g} m and l = {instance['l']:g} m")
 
 
-def _cards(library: str) -> list[str]:
+def with_numbers(cells: str, library: str, devices: Collection[str]) -> str:
+    """Return cells in which each transistor of a library is a card with numbers.
+
+    cells: cards in SPICE, in which `x<name> d g s b <device> w=.. l=..` places a transistor with
+    plain numbers. library: as in `flattened`. devices: the transistors' subcircuits.
+    Raises ValueError as `flattened` does, and for a parameter that is no number.
+    """
+    places = "|".join(re.escape(device.lower()) for device in devices)
+    pattern = re.compile(rf"x(\w+)((?: +\w+){{4}}) +({places})((?: +\w+=\S+)*) *", re.ASCII)
+    models: dict[tuple[str, str], str] = {}
+    lines, cards = list[str](), list[str]()
+    for line in re.sub(r"\n\+", " ", cells.lower()).splitlines():
+        found = pattern.fullmatch(line)
+        if found is None:
+            lines.append(f"{line}\n")
+            continue
+        name, nets, device, words = found.groups()
+        given = {key: float(text) for key, text in _pairs(words).items()}
+        one = flattened(library, device, given)
+        # Transistors of one size share a model, unless their other parameters are in it.
+        card = one.model_card("{}")
+        model = models.setdefault((device, card), f"{device}_{len(models)}")
+        if len(models) > len(cards):
+            cards.append(card.format(model))
+        lines.append(one.instance_card(f"m{name}", nets.strip(), model))
+    return "".join(cards + lines)
+
+
+@lru_cache(maxsize=1)
+def _cards(library: str) -> tuple[str, ...]:
     text = re.sub(r";.*", "", library.lower())
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("*")]
-    return [card.strip() for card in "\n".join(lines).replace("\n+", " ").splitlines()]
+    return tuple(card.strip() for card in "\n".join(lines).replace("\n+", " ").splitlines())
 
 
 def _inside(cards: Sequence[str], device: str) -> list[str]:

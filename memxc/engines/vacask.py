@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from memxc import dialects, render
 from memxc.engines import Floats, called, picked, read_raw, vector
 from memxc.errors import MemxcError, fail
 
@@ -74,6 +73,8 @@ def _netlist(deck: str, points: int) -> tuple[str, str]:
 
     Raises ValueError for a card that cannot be translated.
     """
+    from memxc import dialects, render  # noqa: PLC0415 - no other engine needs them and jinja2
+
     stimuli, rest, depth = [], [], 0
     for line in dialects.lines(deck):
         depth += line.startswith(".subckt") - line.startswith(".ends")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memxc import engines
-from memxc.dialects.flatten import flattened
+from memxc.dialects.flatten import flattened, with_numbers
 
 #: Four bins, two of w and two of l, whose thresholds differ; lengths are in micrometres.
 LIBRARY = """* a library in the form of a foundry's
@@ -31,6 +31,8 @@ Mn d g s b fet l = {l} w = {w} ad = {ad} as = {as} nrd = {nrd} nf = {nf}
 .ends nfet
 """
 DECK = "* t\nvk k 0 0\n{0}vd d 0 1.2\nbg g 0 v=0.5+v(k)*0.2\n{1}"
+#: Of source and drain. Without them VACASK and ngspice count the junctions differently.
+AREAS = {"ad": 1.2, "as": 1.2}
 SIZES = [(2, 0.18), (2, 1), (20, 0.5), (8, 0.3), (5, 0.5)]
 
 
@@ -52,11 +54,11 @@ def test_ngspice_computes_the_same(ngspice, w, l):  # noqa: E741
 
 @pytest.mark.spice
 @pytest.mark.parametrize("name", ["ngspice", "vacask"])
-def test_vacask_has_a_newer_bsim4(ngspice, name):
-    found = flattened(LIBRARY, "nfet", {"w": 4, "l": 0.6, "nf": 2})
+def test_engines_compute_the_same(ngspice, name):
+    found = flattened(LIBRARY, "nfet", {"w": 4, "l": 0.6, "nf": 2, **AREAS})
     text, card = found.model_card("one"), found.instance_card("m1", "d g 0 0", "one")
-    wanted = current("ngspice", LIBRARY, "x1 d g 0 0 nfet w=4 l=0.6 nf=2\n")
-    np.testing.assert_allclose(current(name, text, card), wanted, rtol=0.02)
+    wanted = current("ngspice", LIBRARY, "x1 d g 0 0 nfet w=4 l=0.6 nf=2 ad=1.2 as=1.2\n")
+    np.testing.assert_allclose(current(name, text, card), wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +74,30 @@ def test_vacask_has_a_newer_bsim4(ngspice, name):
 def test_a_library_that_does_not_say(library, given, words):
     with pytest.raises(ValueError, match=words):
         flattened(library, "nfet", {"w": 2, "l": 1} | given)
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize(("name", "near"), [("ngspice", 1e-9), ("vacask", 1e-6)])
+def test_an_amplifier_of_transistors(ngspice, name, near):
+    """A pair of one size and a current source of another: two models, in a subcircuit."""
+    cell = """.subckt pair inp inn out s vdd
+X1 d inp s 0 nfet w=4 l=0.6
+x2 out inn s 0 nfet
++ w=4 l=0.6 ad=1.2
+x3 s vdd 0 0 nfet w=8 l=1.5
+r1 vdd d 20k
+r2 vdd out 20k
+.ends pair
+"""
+    cards = "vd vdd 0 1.2\nbi in 0 v=0.7+0.05*v(k)\nvr ref 0 0.75\nx1 in ref o s vdd pair\n"
+    numbers = with_numbers(cell, LIBRARY, ["nfet"])
+    assert (numbers.count(".model"), numbers.count("nfet_0 "), numbers.count("nfet_1 ")) == (
+        2,
+        3,
+        2,
+    )
+    head = "* t\nvk k 0 0\n"
+    found = engines.get(name).sweep(head + numbers + cards, ["o", "s"], 3)
+    wanted = engines.get("ngspice").sweep(head + LIBRARY + cell + cards, ["o", "s"], 3)
+    assert np.ptp(wanted[:, 0]) > 0.02
+    np.testing.assert_allclose(found, wanted, rtol=near)
