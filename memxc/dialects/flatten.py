@@ -25,6 +25,8 @@ from memxc.dialects.expression import Expression
 _LENGTHS = {"w": 1, "l": 1, "ad": 2, "as": 2, "pd": 1, "ps": 1, "sa": 1, "sb": 1, "sd": 1}
 _SCALE = re.compile(r"\.options?\s+(?:parser\s+)?scale\s*=\s*(\S+)")
 _PAIR = re.compile(r"([a-z_]\w*)\s*=\s*(.*?)(?=\s+[a-z_]\w*\s*=|\s*$)", re.ASCII)
+#: The ends of the bin of a model that has none.
+_EVERYWHERE = {"lmin": "0", "lmax": "1e30", "wmin": "0", "wmax": "1e30"}
 #: A length may differ from the beginning of its bin by a rounding error, as in ngspice.
 _NEAR = 1e-14
 
@@ -65,20 +67,30 @@ def flattened(library: str, device: str, given: Mapping[str, float]) -> Transist
         if card.startswith((".subckt", ".param")):
             parameters.add(card)
     parameters.texts |= {key.lower(): repr(float(value)) for key, value in given.items()}
-    (mosfet,) = [card for card in inside if card.startswith("m")]
+    mosfets = [card for card in inside if card.startswith("m")]
+    # Name, four nets, model, and the name of the first parameter.
+    if len(mosfets) != 1 or len(mosfets[0].partition("=")[0].split()) != 7:
+        raise ValueError(f"{device} is not one MOSFET of four nets")
+    (mosfet,) = mosfets
     scale = parameters.scale
     instance = {
         key: value * scale ** _LENGTHS.get(key, 0)
         for key, value in parameters.values(mosfet).items()
     }
     wanted = mosfet.split()[5]
+    if not {"w", "l"} <= instance.keys() or instance.get("nf") == 0:
+        raise ValueError(f"{device} has no width and length")
     width = instance["w"] / instance.get("nf", 1.0)
     for card in inside:
         words = card.split(maxsplit=3)
-        if words[0] != ".model" or not re.fullmatch(rf"{re.escape(wanted)}(\.\d+)?", words[1]):
+        if (
+            len(words) < 3
+            or words[0] != ".model"
+            or not re.fullmatch(rf"{re.escape(wanted)}(\.\d+)?", words[1])
+        ):
             continue
-        bin_ends = _pairs(card)
-        ends = [parameters.value(bin_ends[key]) for key in ("lmin", "lmax", "wmin", "wmax")]
+        bin_ends = _EVERYWHERE | _pairs(card)
+        ends = [parameters.value(bin_ends[key]) for key in _EVERYWHERE]
         if _within(instance["l"], *ends[:2]) and _within(width, *ends[2:]):
             return Transistor(words[2], parameters.values(card), instance)
     raise ValueError(f"{device} has no model for w = {width:g} m and l = {instance['l']:g} m")
@@ -122,9 +134,9 @@ def _cards(library: str) -> tuple[str, ...]:
 def _inside(cards: Sequence[str], device: str) -> list[str]:
     """Return the cards of a subcircuit, its head first."""
     for number, card in enumerate(cards):
-        if card.startswith(".subckt") and card.split()[1] == device:
-            end = next(k for k in range(number, len(cards)) if cards[k].startswith(".ends"))
-            return list(cards[number:end])
+        if card.split()[:2] == [".subckt", device]:
+            ends = [k for k in range(number, len(cards)) if cards[k].startswith(".ends")]
+            return list(cards[number : min(ends, default=len(cards))])
     raise ValueError(f"the library has no subcircuit {device}")
 
 

@@ -68,6 +68,11 @@ def test_engines_compute_the_same(ngspice, name):
         (LIBRARY.replace("nfet", "pfet"), {}, "no subcircuit nfet"),
         (LIBRARY.replace("corner=0.5", "corner={shift}"), {}, "depends on itself"),
         (LIBRARY.replace("corner=0.5", "other=0.5"), {}, "no parameter corner"),
+        (LIBRARY.replace("Mn d g s b fet l =", "Mn d g s b fet x ="), {}, "no width and length"),
+        (LIBRARY.replace("Mn d g s b", "Mn d g"), {}, "not one MOSFET"),
+        (LIBRARY.replace("Mn ", "Rn "), {}, "not one MOSFET"),
+        (LIBRARY.replace(".model fet.", ".model bjt."), {}, "no model for"),
+        (LIBRARY.partition(".model")[0] + ".model\n.model fet.1", {}, "no model for"),
         (LIBRARY.replace("0.14/w", "0.14/(w-1)"), {"w": 1}, "without a value"),
     ],
 )
