@@ -33,7 +33,7 @@ Mn d g s b fet l = {l} w = {w} ad = {ad} as = {as} nrd = {nrd} nf = {nf}
 DECK = "* t\nvk k 0 0\n{0}vd d 0 1.2\nbg g 0 v=0.5+v(k)*0.2\n{1}"
 #: Of source and drain. Without them VACASK and ngspice count the junctions differently.
 AREAS = {"ad": 1.2, "as": 1.2}
-SIZES = [(2, 0.18), (2, 1), (20, 0.5), (8, 0.3), (5, 0.5)]
+SIZES = [(2, 0.18), (20, 0.5), (5, 0.5)]
 
 
 def current(engine, text, card):
