@@ -8,8 +8,8 @@ same cards in another one. The forms of its cards stand in the dialect's templat
     e1 out 0 0 m 1e4     --- {name} ({nets}) vcvs gain={value} -->    e1 (out 0 0 m) vcvs gain=1e4
 
 A language without behavioural sources (VACASK) has a form `module` for each different expression,
-and gets its modules as a second text. `flatten` writes transistors of a process library with numbers
-in place of expressions and bins, for languages that know neither.
+and gets its modules as a second text. `flatten` writes transistors of a process library with
+numbers in place of expressions and bins, for languages that know neither.
 """
 
 from __future__ import annotations
