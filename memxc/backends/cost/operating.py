@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.backends.cost.power import most_volts
 from memxc.evaluation import evaluate
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
@@ -79,6 +80,7 @@ class ArrayPoint:
 
     share: the part of the time that a lane has the amplifier: 1, or 1 / places if sequential.
     plus: amperes of its plus bit lines. y_plus, y_minus: siemens that end at its summing nodes.
+    worst_v: the largest volts that can be on its word lines.
     devices_w, inverted_w, bias_w: mean watts of all devices of the stage, of those behind
     inverters, and of those on bias lines.
     """
@@ -88,6 +90,7 @@ class ArrayPoint:
     plus: Signal
     y_plus: Floats
     y_minus: Floats
+    worst_v: float
     devices_w: float
     inverted_w: float
     bias_w: float
@@ -144,7 +147,7 @@ class Recorder:
 
     def end(self, stage: Array, recorder: StageRecorder) -> None:
         """End a stage. `stage` has its r_f and r_join."""
-        point, volts = recorder.point(stage)
+        point, volts = recorder.point(stage, most_volts(self._design, stage))
         self._arrays.append(point)
         self._keep(stage.dst, evaluate.limited(self._design.buses[stage.dst], volts))
         self._free(stage)
@@ -251,12 +254,14 @@ class StageRecorder:
         """Siemens at the plus node of each lane, (width,)."""
         return self._ends[1]
 
-    def point(self, stage: Array) -> tuple[ArrayPoint, Floats]:
+    def point(self, stage: Array, worst_v: float) -> tuple[ArrayPoint, Floats]:
         """Return the operating point, and the volts (samples, width) behind the amplifiers."""
         plus, minus = (self._currents[polarity][:, :-1] for polarity in (1, -1))
         volts = evaluate.amplified(stage, plus, minus, self._ends)
-        ends, watts = self._ends, map(float, self._watts)
-        return ArrayPoint(stage, self._share, Signal.of(plus), ends[1], ends[-1], *watts), volts
+        ends, (devices, inverted, bias) = self._ends, map(float, self._watts)
+        return ArrayPoint(
+            stage, self._share, Signal.of(plus), ends[1], ends[-1], worst_v, devices, inverted, bias
+        ), volts
 
 
 def measure(design: Design, samples: Mapping[str, NDArray[Any]], worst_v: float) -> OperatingPoint:
