@@ -18,7 +18,7 @@ from memxc.ir.stages import Array
 from memxc.ir.windows import Windows, identity_windows, ints
 from memxc.physics.device import streams, variation
 
-HFOX = target.load("hfox-128")
+HFOX = target.load("paper-128")
 IDEAL = target.load("ideal")
 G_MIN, G_MAX = 1e-6, 1e-4
 WORDS, BITS = 150, 200
@@ -376,7 +376,7 @@ def test_a_breath_of_variation_leaves_the_network_what_it_is(design, draw_per):
         assert stirred[bus] == pytest.approx(clean[bus], rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize(
     "settings",
     [
