@@ -28,6 +28,7 @@ from memxc.mapping import conductance as devices
 from memxc.mapping import feedback as amplifiers
 from memxc.mapping import levels, subimage
 from memxc.mapping.feedback import largest_weights
+from memxc.physics.network.amplifier import loads
 from memxc.target import Device
 
 Floats = NDArray[np.float64]
@@ -112,17 +113,22 @@ class StageProgram:
 
     def array(self, crossbars: Sequence[Crossbar]) -> Array:
         """Return the stage with its crossbars, and with the resistors of its amplifiers."""
+        load = loads(crossbars, self.dst.width)[1]
+        r_f, r_join = self.resistors(load)
+        return replace(self.bare(), crossbars=tuple(crossbars), r_f=r_f, r_join=r_join)
+
+    def resistors(self, load: Floats) -> tuple[Floats, Floats]:
+        """Return r_f and r_join of each lane, (dst width,) ohm.
+
+        load: siemens of the devices on each lane's plus bit lines, (dst width,).
+        """
         assert self.src.scale is not None, "calibrate comes before program"
         assert self.dst.scale is not None, "calibrate comes before program"
         target, stage = self.ctx.target, self.stage
         span = target.device.g_max - (target.device.g_min if stage.programmable else 0.0)
         unit = self.dst.scale / self.src.scale / span
-        return replace(
-            self.bare(),
-            crossbars=tuple(crossbars),
-            r_f=_feedback(stage.kernels, self.peaks, unit, self.dst.width),
-            r_join=amplifiers.joining(crossbars, self.dst.width, target),
-        )
+        r_f = _feedback(stage.kernels, self.peaks, unit, self.dst.width)
+        return r_f, amplifiers.joining(load, target)
 
     def bare(self) -> Array:
         """Return the stage without crossbars and resistors."""

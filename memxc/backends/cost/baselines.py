@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from memxc.backends.cost import estimate, latency, power, resources
+from memxc.backends.cost import estimate, latency, power, resources, settling
 from memxc.backends.cost.rows import Baseline, Consumption
 from memxc.errors import MemxcError
 from memxc.interfaces import Context, DesignPass
@@ -67,7 +67,10 @@ def _measured(way: _Way, design: Design, partition: Policy, ctx: Context) -> Bas
     if way.schedule is not None:
         changes.insert(0, Schedule(way.schedule))
     estimated = estimate.estimate(design, changes, ctx)
-    time = latency.measure(estimated.design, ctx.target.crossbar.stage_time_s)
+    times = {}
+    if not settling.lacking(ctx.target):
+        times = settling.measure(estimated.design, estimated.loads, ctx.target)
+    time = latency.measure(estimated.design, ctx.target, times)
     return Baseline(
         name=way.name,
         resources=resources.total(estimated.resources).bill(),

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from memxc.backends.cost.latency_rows import Latency
 from memxc.documents import Amount, Count, OfStage, Part, Share
 
 
@@ -136,26 +137,6 @@ class Consumption(Power):
         """The watts of a network, for as long as an inference takes."""
         energy = power.total_w * inference_s
         return cls.model_validate({**dict(power), "energy_per_inference_j": energy})
-
-
-class Latency(Part):
-    """The critical path: the longest way from an input to an output.
-
-    Renaming, limiters and what stays digital take no time.
-    """
-
-    critical_path_stages: Count = Field(
-        description="Stages on the critical path: crossbars, resistor networks and circuits of "
-        "lanes."
-    )
-    periods: Count = Field(
-        description="Calculation periods on the critical path. A sequential stage takes one for "
-        "each place, any other stage one."
-    )
-    stage_time_s: Amount = Field(description="Seconds of a period: `target.crossbar.stage_time_s`.")
-    inference_s: Amount = Field(
-        description="Seconds for an inference: `periods` times `stage_time_s`."
-    )
 
 
 class Area(Part):

@@ -7,12 +7,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 from memxc import __version__
-from memxc.backends.cost import area, baselines, latency, paper_rule, plugged, power, resources
-from memxc.backends.cost.rows import Baseline, Consumption, Latency, StagePower
+from memxc.backends.cost import (
+    area,
+    baselines,
+    lane_loads,
+    latency,
+    paper_rule,
+    plugged,
+    power,
+    resources,
+    settling,
+)
+from memxc.backends.cost.rows import Baseline, Consumption, StagePower
 from memxc.build_folder.report.document import (
     SCHEMA,
     Digital,
     Fidelity,
+    Latency,
     Model,
     Nothing,
     PassRow,
@@ -42,7 +53,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
     else:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
         watts = power.measure(design, bills, target.amplifier.power_w)
-    time = latency.measure(design, target.crossbar.stage_time_s)
+    time = _latency(compiled)
     older, missing = list[Baseline](), list[str]()
     if not compiled.report_only:  # each is a compilation of the whole network
         older, missing = baselines.measure(compiled.unlaid, policy, ctx)
@@ -126,6 +137,17 @@ def _pass(record: PassRecord) -> PassRow:
 def _power(rows: Sequence[StagePower], time: Latency) -> Power:
     total = Consumption.over(power.total(rows), time.inference_s)
     return Power(**dict(total), assumptions=power.ASSUMPTIONS, stages=tuple(rows))
+
+
+def _latency(compiled: Compiled) -> Latency:
+    design, target = compiled.design, compiled.target
+    times = {}
+    if not settling.lacking(target):
+        bill = compiled.bill
+        loads = bill.loads if bill else lane_loads.measure(design, compiled.context.tile)
+        times = settling.measure(design, loads, target)
+    time = latency.measure(design, target, times)
+    return Latency(**dict(time), stages=latency.stages(design, target, times))
 
 
 def _policy(compiled: Compiled) -> Policy:

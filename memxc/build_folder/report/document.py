@@ -13,12 +13,13 @@ from pydantic import (
     model_validator,
 )
 
+from memxc.backends.cost import latency_rows
+from memxc.backends.cost.latency_rows import StageSettling
 from memxc.backends.cost.rows import (
     Area,
     Baseline,
     Bill,
     Consumption,
-    Latency,
     PerKernel,
     StageBill,
     StageLayout,
@@ -184,6 +185,15 @@ class Power(Consumption):
         description="What the watts include and what they leave out."
     )
     stages: tuple[StagePower, ...] = Field(description="Watts of each stage.")
+
+
+class Latency(latency_rows.Latency):
+    """The time of an inference, and of each stage."""
+
+    stages: tuple[StageSettling, ...] = Field(
+        description="How each stage with op-amps settles; empty if `missing` has a key of the "
+        "target."
+    )
 
 
 class Digital(OfStage):

@@ -1,0 +1,240 @@
+"""The settling time of each stage: that of its slowest lane, at its own loads.
+
+A lane of crossbars is its op-amps with their feedback, the devices and bit lines at their summing
+nodes, and the word lines of the next stages at its output. A lane function is an op-amp of noise
+gain 2 for each of its op-amps in series. `physics.network.lane_dynamics` has the circuits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.backends.cost import lane_loads
+from memxc.backends.cost.lane_loads import ArrayLoads, Outputs
+from memxc.backends.cost.resources import periods
+from memxc.ir.design import Design
+from memxc.ir.stages import Array, Lanes
+from memxc.physics.network import lane_dynamics, settling
+from memxc.physics.network.lane_dynamics import LaneCircuits
+from memxc.physics.network.settling import Circuits
+from memxc.target import Target
+
+Floats = NDArray[np.float64]
+
+#: A stage has settled when its output stays this close to its final value, relative to it.
+TOLERANCE = 1e-3
+#: More different lanes than this in a stage are sorted into bins of 2 % in each of their values,
+#: and each bin takes the upper end: the time is then up to a few percent too long.
+_MOST_LANES = 4096
+_DIGIT, _BIN = 1e-9, 0.02
+#: A siemens, farad or ohm so small that it is none.
+_NOTHING = 1e-300
+
+
+@dataclass(frozen=True, eq=False)
+class StageTime:
+    """How a stage settles; seconds are without the guard factor.
+
+    seconds: of its slowest lane; infinite if a lane is unstable. slew_s: the part of it that its
+    op-amps take because of their limited slope.
+    overshoot: the largest of all lanes, relative to the final value.
+    noise_gain: the largest of all op-amps.
+    unstable: the number of different lanes that never settle.
+    path: the circuits of the slowest lane, in series.
+    """
+
+    name: str
+    periods: int
+    seconds: float
+    slew_s: float
+    overshoot: float
+    noise_gain: float
+    unstable: int
+    path: tuple[Circuits, ...]
+
+
+def lacking(target: Target) -> tuple[str, ...]:
+    """Return the keys that a target would need for settling times, and does not give."""
+    wanted = {
+        "amplifier": (target.amplifier, (*lane_dynamics.SKELETON, "r_f_min_ohm")),
+        "wire": (target.wire, ("c_word_line_f", "c_bit_line_f")),
+        "crossbar": (target.crossbar, ("guard",)),
+    }
+    return tuple(
+        f"{table}.{key}"
+        for table, (values, keys) in wanted.items()
+        for key in keys
+        if getattr(values, key) is None
+    )
+
+
+def measure(
+    design: Design, loads: Mapping[str, ArrayLoads], target: Target
+) -> dict[str, StageTime]:
+    """Return how every stage with op-amps settles, by its name.
+
+    loads: those of every programmed stage. The target lacks no key (`lacking`).
+    """
+    hung = lane_loads.outputs(design, loads)
+    found = {}
+    for stage in design.stages:
+        if isinstance(stage, Array):
+            found[stage.name] = _Timer(target).array(
+                stage, loads[stage.name], hung[stage.dst], design.buses[stage.dst].limit
+            )
+        elif isinstance(stage, Lanes) and in_series(stage):
+            found[stage.name] = _Timer(target).function(stage, hung[stage.dst])
+    return found
+
+
+def in_series(stage: Lanes) -> int:
+    """Return how many op-amps a signal passes in a lane function.
+
+    A selector (max, min) has an op-amp and a diode for each of its signals, side by side. In any
+    other circuit, all op-amps count.
+    """
+    circuit, signals = stage.circuit, sum(taps.lines for taps in stage.taps)
+    if circuit.opamps == circuit.diodes == signals:
+        return 1
+    return circuit.opamps + circuit.inverters
+
+
+class _Timer:
+    """Computes how stages settle with the op-amps and lines of a target."""
+
+    def __init__(self, target: Target) -> None:
+        self._amplifier, self._device = target.amplifier, target.device
+        assert target.wire.c_word_line_f is not None
+        assert target.wire.c_bit_line_f is not None
+        assert target.amplifier.r_f_min_ohm is not None
+        assert target.amplifier.c_in_f is not None
+        self._word_f, self._bit_f = target.wire.c_word_line_f, target.wire.c_bit_line_f
+        self._ohms, self._c_in = target.amplifier.r_f_min_ohm, target.amplifier.c_in_f
+
+    def array(
+        self, stage: Array, loads: ArrayLoads, hung: Outputs, limit: float | None
+    ) -> StageTime:
+        """Return how the lanes of a crossbar stage settle.
+
+        limit: volts of its limiters, or None.
+        """
+        lanes = self._lanes(stage, loads, hung)
+        second = lanes.y_minus if stage.single_ended else lanes.y_minus + 1 / lanes.r_join
+        c_f = lane_dynamics.feedback_f(second, lanes.c_minus, lanes.r_f, self._amplifier)
+        gains = 1 + lanes.r_f * second
+        if stage.single_ended:
+            steps = [lane_dynamics.single(lanes, self._amplifier, c_f)]
+        else:
+            c_join = lane_dynamics.feedback_f(
+                lanes.y_plus, lanes.c_plus, lanes.r_join, self._amplifier
+            )
+            steps = [
+                lane_dynamics.pair(lanes, self._amplifier, c_join, c_f, plus)
+                for plus in (True, False)
+            ]
+            gains = np.maximum(gains, 1 + lanes.r_join * lanes.y_plus)
+        volts = stage.v_bias if limit is None else limit
+        swings = [volts] if stage.single_ended else [volts, self._amplifier.swing_v]
+        before: tuple[Circuits, ...] = ()
+        if loads.inverted:
+            words_f = loads.driven_segments.max() * self._word_f
+            before = (self._function(loads.driven.max(), words_f),)
+        return self._slowest(stage, steps, before, swings, float(gains.max()))
+
+    def _lanes(self, stage: Array, loads: ArrayLoads, hung: Outputs) -> LaneCircuits:
+        """Return the different lanes of a stage, each with the largest load of all equal ones."""
+        nodes = loads.nodes()
+        used = np.flatnonzero(nodes[:, :2].any(axis=1))
+        values = np.column_stack([nodes, stage.r_f, stage.r_join])[used]
+        values, which = _different(values)
+        g_out = hung.siemens + hung.functions / self._ohms
+        c_out = hung.segments * self._word_f + hung.functions * self._c_in
+        largest = np.zeros((2, len(values)))
+        for row, load in zip(largest, (g_out, c_out), strict=True):
+            np.maximum.at(row, which, load[used])
+        y_plus, y_minus, plus, minus, r_f, r_join = values.T
+        return LaneCircuits(
+            y_plus, y_minus, plus * self._bit_f, minus * self._bit_f, r_f, r_join, *largest
+        )
+
+    def function(self, stage: Lanes, hung: Outputs) -> StageTime:
+        """Return how the op-amps of a lane function settle, at the largest load of its lanes."""
+        siemens = (hung.siemens + hung.functions / self._ohms).max()
+        farads = (hung.segments * self._word_f + hung.functions * self._c_in).max()
+        one = self._function(siemens, farads)
+        volts = self._device.read_voltage_v
+        before = (one,) * (in_series(stage) - 1)
+        return self._slowest(stage, [one], before, [volts] * in_series(stage), 2.0)
+
+    def _function(self, siemens: float, farads: float) -> Circuits:
+        """Return an op-amp of noise gain 2 at every frequency.
+
+        Its two resistors are the smallest that it can drive. Equal capacitances are parallel to
+        them, one of which is the op-amp's input.
+        """
+        g = np.array([1 / self._ohms])
+        lane = LaneCircuits(
+            0 * g, g, 0 * g, 0 * g, 1 / g, 1 / g, np.array([siemens]), np.array([farads])
+        )
+        return lane_dynamics.single(lane, self._amplifier, np.array([self._c_in]))
+
+    def _slowest(
+        self,
+        stage: Array | Lanes,
+        steps: list[Circuits],
+        before: tuple[Circuits, ...],
+        swings: list[float],
+        noise_gain: float,
+    ) -> StageTime:
+        """Return the time of the slowest of some lanes.
+
+        steps: the lanes for each input that a step may come from, the slowest input first.
+        before: op-amps that the signal passes before them. swings: volts that each op-amp moves by.
+        """
+        found = [settling.responses(step, TOLERANCE) for step in steps]
+        seconds = np.maximum.reduce([one.seconds for one in found])
+        worst = int(np.argmax(seconds))
+        ahead = [settling.responses(one, TOLERANCE) for one in before]
+        slope = max(one.steepest.max() for one in (*found, *ahead)) * swings[0]
+        slew, slew_s = self._amplifier.slew_v_per_s, 0.0
+        if slew is not None and slope > slew:
+            slew_s = sum(swings) / slew
+        return StageTime(
+            name=stage.name,
+            periods=periods(stage),
+            seconds=float(seconds[worst] + sum(one.seconds[0] for one in ahead) + slew_s),
+            slew_s=slew_s,
+            overshoot=float(max(one.overshoot.max() for one in (*found, *ahead))),
+            noise_gain=noise_gain,
+            unstable=int(np.isinf(seconds).sum()),
+            path=(*before, steps[0].some(np.array([worst]))),
+        )
+
+
+def _different(values: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """Return the different rows of values (lanes, n), and the number of each lane's row.
+
+    Values that differ by about 1e-9 are equal, because the last digits of the sums of one kind of
+    lane differ.
+    """
+    logs = np.log(np.maximum(values, _NOTHING))
+    first, which = _groups(np.rint(logs / _DIGIT))
+    if len(first) <= _MOST_LANES:
+        return values[first], which
+    steps = np.ceil(logs / _BIN)
+    first, which = _groups(steps)
+    return np.exp(steps[first] * _BIN), which
+
+
+def _groups(rows: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first of each set of equal rows of whole numbers, and the set of each row."""
+    factors = np.random.default_rng(0).integers(1, 1 << 62, rows.shape[1], dtype=np.uint64)
+    # The sum is a hash modulo 2**64; its overflow is intended.
+    hashes = (rows.astype(np.int64).view(np.uint64) * (2 * factors + 1)).sum(axis=1)
+    _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
+    assert (rows[first][which] == rows).all(), "two rows have one hash"
+    return first, which
