@@ -18,8 +18,8 @@ import numpy as np
 
 from memxc import units
 from memxc.backends.cost import settling
-from memxc.backends.cost.resources import periods
 from memxc.backends.cost.latency_rows import Latency, StageSettling
+from memxc.backends.cost.resources import periods
 from memxc.backends.cost.settling import StageTime
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes, Stage

@@ -34,9 +34,8 @@ Floats = NDArray[np.float64]
 
 #: The keys of a target's amplifier that make the skeleton.
 SKELETON = ("gm1_s", "r1_ohm", "c1_f", "c_miller_f", "gm2_s", "r2_ohm", "c2_f", "c_in_f")
-#: The damping ratio that c_f gives the loop. The response of two poles that settles to 0.1 % first
-#: has 0.91; the further poles of the op-amp take a little of it.
-_DAMPING = 0.85
+#: The damping ratio that c_f gives the loop: among two poles, 0.91 settles to 0.1 % first.
+_DAMPING = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +90,7 @@ def feedback_f(y: Floats, c: Floats, r: Floats, amplifier: Amplifier) -> Floats:
 
         s^2 (c + c_in + c_f) + s (y + 1/r + w_u c_f) + w_u / r = 0
 
-    and c_f gives it the damping ratio 0.85, by the quadratic equation that follows. A larger ratio
+    and c_f gives it the damping ratio 0.9, by the quadratic equation that follows. A larger ratio
     settles more slowly, a smaller one rings (docs/decisions/0021-settling.md has the comparison).
     """
     assert amplifier.gm1_s is not None, "the op-amp has no skeleton"
