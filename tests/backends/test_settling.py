@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from memxc.backends.cost import lane_loads, latency, settling
+from memxc.ir.stages import Circuit
 from memxc.physics.network import lane_dynamics
 from memxc.physics.network.settling import responses
 from memxc.target import load
@@ -155,3 +156,30 @@ def test_many_different_lanes_are_binned_to_the_slow_side(design, monkeypatch):
     binned, _ = timed(design)
     for name in ("depthwise", "dense"):
         assert times[name].seconds <= binned[name].seconds < 1.1 * times[name].seconds
+
+
+def test_word_lines_that_are_driven_make_a_stage_slower(design):
+    """Without the relu between them, the depthwise stage drives the lines of the dense stage."""
+    wires, depthwise, _, dense, softmax = design.stages
+    direct = design.with_stages([wires, depthwise, replace(dense, src="a"), softmax])
+    heavy = TARGET.with_set("wire.c_word_line_f=1e-12")
+    assert timed(direct, heavy)[0]["depthwise"].seconds > 2 * timed(direct)[0]["depthwise"].seconds
+    light = timed(design)[0]["depthwise"]
+    assert timed(design, heavy)[0]["depthwise"].seconds == light.seconds
+    assert timed(design, heavy)[0]["relu"].seconds > 2 * timed(design)[0]["relu"].seconds
+
+
+@pytest.mark.parametrize(
+    ("circuit", "signals", "count"),
+    [
+        (Circuit("max", opamps=4, diodes=4), 4, 1),
+        (Circuit("full_wave", opamps=2, diodes=2), 1, 2),
+        (Circuit("sum", opamps=2), 2, 2),
+        (Circuit("neg", inverters=1), 1, 1),
+        (Circuit("mul", multipliers=1), 2, 0),
+    ],
+)
+def test_opamps_in_series(design, circuit, signals, count):
+    relu = design.stages[2]
+    lanes = replace(relu, circuit=circuit, srcs=("a",) * signals, taps=relu.taps * signals)
+    assert settling.in_series(lanes) == count

@@ -96,6 +96,22 @@ def test_the_feedback_capacitance_damps_the_loop():
     assert found[2] == 0
 
 
+def test_without_transconductance_only_passive_parts_are_left():
+    """They are reciprocal, and what a row adds up to is what the node has to ground."""
+    still = OPAMP.model_copy(update={"gm1_s": 0.0, "gm2_s": 0.0})
+    some, (c_join, c_f) = drawn(2), compensated(drawn(2))
+    made = lanes.pair(some, still, c_join, c_f, True)
+    assert made.conductance == pytest.approx(made.conductance.mT)
+    assert made.capacitance == pytest.approx(made.capacitance.mT)
+    g = [some.y_plus, 1e-6, 5e-6, some.y_minus, 1e-6, 5e-6 + some.g_out]
+    c = [some.c_plus + 5e-14, 3e-14, 1.5e-13, some.c_minus + 5e-14, 3e-14, 1.5e-13 + some.c_out]
+    for node in range(6):
+        assert made.conductance[:, node].sum(axis=1) == pytest.approx(g[node] * np.ones(2))
+        assert 1e12 * made.capacitance[:, node].sum(axis=1) == pytest.approx(
+            1e12 * c[node] * np.ones(2)
+        )
+
+
 def test_a_lane_without_feedback_capacitance_rings():
     """100 kohm of devices on four lines of 150 fF."""
     one = np.ones(1)
