@@ -62,6 +62,6 @@ class StageSettling(OfStage):
     )
     noise_gain: Amount = Field(description="The largest noise gain of its op-amps, at DC.")
     unstable_lanes: Count = Field(
-        description="Lanes that never settle. Lanes with equal resistors and devices count once."
+        description="Lanes that never settle. Lanes with equal parts and loads count once."
     )
     critical: bool = Field(description="Whether the stage is on the path of `latency.clocked_s`.")

@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 #: A stage has settled when its output stays this close to its final value, relative to it.
 TOLERANCE = 1e-3
 #: More different lanes than this in a stage are sorted into bins of 2 % in each of their values,
-#: and each bin takes the upper end: the time is then up to a few percent too long.
+#: and each bin takes the upper end. Times then change by a few percent, mostly to the slow side.
 _MOST_LANES = 4096
 _DIGIT, _BIN = 1e-9, 0.02
 #: A siemens, farad or ohm so small that it is none.
@@ -141,46 +141,44 @@ class _Timer:
         swings = [volts] if stage.single_ended else [volts, self._amplifier.swing_v]
         before: tuple[Circuits, ...] = ()
         if loads.inverted:
-            words_f = loads.driven_segments.max() * self._word_f
-            before = (self._function(loads.driven.max(), words_f),)
+            farads = loads.driven_segments * self._word_f
+            inverters = self._functions(np.stack([loads.driven, farads], axis=1))
+            before = (_slowest(inverters),)
         return self._slowest(stage, steps, before, swings, float(gains.max()))
 
     def _lanes(self, stage: Array, loads: ArrayLoads, hung: Outputs) -> LaneCircuits:
-        """Return the different lanes of a stage, each with the largest load of all equal ones."""
+        """Return the different lanes of a stage that have devices."""
         nodes = loads.nodes()
-        used = np.flatnonzero(nodes[:, :2].any(axis=1))
-        values = np.column_stack([nodes, stage.r_f, stage.r_join])[used]
-        values, which = _different(values)
-        g_out = hung.siemens + hung.functions / self._ohms
-        c_out = hung.segments * self._word_f + hung.functions * self._c_in
-        largest = np.zeros((2, len(values)))
-        for row, load in zip(largest, (g_out, c_out), strict=True):
-            np.maximum.at(row, which, load[used])
-        y_plus, y_minus, plus, minus, r_f, r_join = values.T
+        used = nodes[:, :2].any(axis=1)
+        values = np.column_stack([nodes, stage.r_f, stage.r_join, self._load(hung)])
+        y_plus, y_minus, plus, minus, r_f, r_join, g_out, c_out = _different(values[used]).T
         return LaneCircuits(
-            y_plus, y_minus, plus * self._bit_f, minus * self._bit_f, r_f, r_join, *largest
+            y_plus, y_minus, plus * self._bit_f, minus * self._bit_f, r_f, r_join, g_out, c_out
         )
+
+    def _load(self, hung: Outputs) -> Floats:
+        """Return siemens and farads on every net of a bus, (width, 2)."""
+        siemens = hung.siemens + hung.functions / self._ohms
+        farads = hung.segments * self._word_f + hung.functions * self._c_in
+        return np.stack([siemens, farads], axis=1)
 
     def function(self, stage: Lanes, hung: Outputs) -> StageTime:
-        """Return how the op-amps of a lane function settle, at the largest load of its lanes."""
-        siemens = (hung.siemens + hung.functions / self._ohms).max()
-        farads = (hung.segments * self._word_f + hung.functions * self._c_in).max()
-        one = self._function(siemens, farads)
+        """Return how the op-amps of a lane function settle, each with the load of its lane."""
+        ends = self._functions(self._load(hung))
         volts = self._device.read_voltage_v
-        before = (one,) * (in_series(stage) - 1)
-        return self._slowest(stage, [one], before, [volts] * in_series(stage), 2.0)
+        before = (_slowest(ends),) * (in_series(stage) - 1)
+        return self._slowest(stage, [ends], before, [volts] * in_series(stage), 2.0)
 
-    def _function(self, siemens: float, farads: float) -> Circuits:
-        """Return an op-amp of noise gain 2 at every frequency.
+    def _functions(self, load: Floats) -> Circuits:
+        """Return op-amps of noise gain 2 at every frequency, one for each different load.
 
-        Its two resistors are the smallest that it can drive. Equal capacitances are parallel to
-        them, one of which is the op-amp's input.
+        Their two resistors are the smallest that they can drive. Equal capacitances are parallel to
+        them, one of which is the op-amp's input. load: siemens and farads, (n, 2).
         """
-        g = np.array([1 / self._ohms])
-        lane = LaneCircuits(
-            0 * g, g, 0 * g, 0 * g, 1 / g, 1 / g, np.array([siemens]), np.array([farads])
-        )
-        return lane_dynamics.single(lane, self._amplifier, np.array([self._c_in]))
+        siemens, farads = _different(load).T
+        none, g = np.zeros(len(siemens)), np.full(len(siemens), 1 / self._ohms)
+        lanes = LaneCircuits(none, g, none, none, 1 / g, 1 / g, siemens, farads)
+        return lane_dynamics.single(lanes, self._amplifier, np.full(len(siemens), self._c_in))
 
     def _slowest(
         self,
@@ -215,26 +213,31 @@ class _Timer:
         )
 
 
-def _different(values: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """Return the different rows of values (lanes, n), and the number of each lane's row.
+def _slowest(circuits: Circuits) -> Circuits:
+    """Return the circuit that settles last."""
+    seconds = settling.responses(circuits, TOLERANCE).seconds
+    return circuits.some(np.array([np.argmax(seconds)]))
+
+
+def _different(values: Floats) -> Floats:
+    """Return the different rows of values (lanes, n).
 
     Values that differ by about 1e-9 are equal, because the last digits of the sums of one kind of
     lane differ.
     """
     logs = np.log(np.maximum(values, _NOTHING))
-    first, which = _groups(np.rint(logs / _DIGIT))
+    first = _first(np.rint(logs / _DIGIT))
     if len(first) <= _MOST_LANES:
-        return values[first], which
+        return values[first]
     steps = np.ceil(logs / _BIN)
-    first, which = _groups(steps)
-    return np.exp(steps[first] * _BIN), which
+    return np.asarray(np.exp(steps[_first(steps)] * _BIN))
 
 
-def _groups(rows: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the first of each set of equal rows of whole numbers, and the set of each row."""
+def _first(rows: Floats) -> NDArray[np.intp]:
+    """Return the first of each set of equal rows of whole numbers."""
     factors = np.random.default_rng(0).integers(1, 1 << 62, rows.shape[1], dtype=np.uint64)
     # The sum is a hash modulo 2**64; its overflow is intended.
     hashes = (rows.astype(np.int64).view(np.uint64) * (2 * factors + 1)).sum(axis=1)
     _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
     assert (rows[first][which] == rows).all(), "two rows have one hash"
-    return first, which
+    return first
