@@ -24,6 +24,7 @@ from memxc.physics.network.settling import Circuits
 from memxc.target import Target
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 #: A stage has settled when its output stays this close to its final value, relative to it.
 TOLERANCE = 1e-3
@@ -44,7 +45,8 @@ class StageTime:
     overshoot: the largest of all lanes, relative to the final value.
     noise_gain: the largest of all op-amps.
     unstable: the number of different lanes that never settle.
-    path: the circuits of the slowest lane, in series.
+    path: the circuits of the slowest lane, in series. lane: its number on the stage's bus.
+    ringing: the number of the lane with the largest overshoot, and whether its plus current steps.
     """
 
     name: str
@@ -55,6 +57,8 @@ class StageTime:
     noise_gain: float
     unstable: int
     path: tuple[Circuits, ...]
+    lane: int
+    ringing: tuple[int, bool]
 
 
 def lacking(target: Target) -> tuple[str, ...]:
@@ -122,7 +126,7 @@ class _Timer:
 
         limit: volts of its limiters, or None.
         """
-        lanes = self._lanes(stage, loads, hung)
+        lanes, numbers = self._lanes(stage, loads, hung)
         second = lanes.y_minus if stage.single_ended else lanes.y_minus + 1 / lanes.r_join
         c_f = lane_dynamics.feedback_f(second, lanes.c_minus, lanes.r_f, self._amplifier)
         gains = 1 + lanes.r_f * second
@@ -142,19 +146,22 @@ class _Timer:
         before: tuple[Circuits, ...] = ()
         if loads.inverted:
             farads = loads.driven_segments * self._word_f
-            inverters = self._functions(np.stack([loads.driven, farads], axis=1))
+            inverters, _ = self._functions(np.stack([loads.driven, farads], axis=1))
             before = (_slowest(inverters),)
-        return self._slowest(stage, steps, before, swings, float(gains.max()))
+        return self._slowest(stage, steps, before, swings, float(gains.max()), numbers)
 
-    def _lanes(self, stage: Array, loads: ArrayLoads, hung: Outputs) -> LaneCircuits:
-        """Return the different lanes of a stage that have devices."""
+    def _lanes(
+        self, stage: Array, loads: ArrayLoads, hung: Outputs
+    ) -> tuple[LaneCircuits, Indices]:
+        """Return the different lanes of a stage that have devices, and the number of each."""
         nodes = loads.nodes()
-        used = nodes[:, :2].any(axis=1)
+        used = np.flatnonzero(nodes[:, :2].any(axis=1))
         values = np.column_stack([nodes, stage.r_f, stage.r_join, self._load(hung)])
-        y_plus, y_minus, plus, minus, r_f, r_join, g_out, c_out = _different(values[used]).T
-        return LaneCircuits(
-            y_plus, y_minus, plus * self._bit_f, minus * self._bit_f, r_f, r_join, g_out, c_out
-        )
+        different, first = _different(values[used])
+        y_plus, y_minus, plus, minus, r_f, r_join, g_out, c_out = different.T
+        c_plus, c_minus = plus * self._bit_f, minus * self._bit_f
+        lanes = LaneCircuits(y_plus, y_minus, c_plus, c_minus, r_f, r_join, g_out, c_out)
+        return lanes, used[first]
 
     def _load(self, hung: Outputs) -> Floats:
         """Return siemens and farads on every net of a bus, (width, 2)."""
@@ -164,21 +171,23 @@ class _Timer:
 
     def function(self, stage: Lanes, hung: Outputs) -> StageTime:
         """Return how the op-amps of a lane function settle, each with the load of its lane."""
-        ends = self._functions(self._load(hung))
+        ends, numbers = self._functions(self._load(hung))
         volts = self._device.read_voltage_v
         before = (_slowest(ends),) * (in_series(stage) - 1)
-        return self._slowest(stage, [ends], before, [volts] * in_series(stage), 2.0)
+        return self._slowest(stage, [ends], before, [volts] * in_series(stage), 2.0, numbers)
 
-    def _functions(self, load: Floats) -> Circuits:
+    def _functions(self, load: Floats) -> tuple[Circuits, Indices]:
         """Return op-amps of noise gain 2 at every frequency, one for each different load.
 
         Their two resistors are the smallest that they can drive. Equal capacitances are parallel to
         them, one of which is the op-amp's input. load: siemens and farads, (n, 2).
         """
-        siemens, farads = _different(load).T
+        different, first = _different(load)
+        siemens, farads = different.T
         none, g = np.zeros(len(siemens)), np.full(len(siemens), 1 / self._ohms)
         lanes = LaneCircuits(none, g, none, none, 1 / g, 1 / g, siemens, farads)
-        return lane_dynamics.single(lanes, self._amplifier, np.full(len(siemens), self._c_in))
+        c_f = np.full(len(siemens), self._c_in)
+        return lane_dynamics.single(lanes, self._amplifier, c_f), first
 
     def _slowest(
         self,
@@ -187,16 +196,20 @@ class _Timer:
         before: tuple[Circuits, ...],
         swings: list[float],
         noise_gain: float,
+        numbers: Indices,
     ) -> StageTime:
         """Return the time of the slowest of some lanes.
 
         steps: the lanes for each input that a step may come from, the slowest input first.
         before: op-amps that the signal passes before them. swings: volts that each op-amp moves by.
+        numbers: of the lanes on the stage's bus.
         """
         found = [settling.responses(step, TOLERANCE) for step in steps]
         seconds = np.maximum.reduce([one.seconds for one in found])
         worst = int(np.argmax(seconds))
         ahead = [settling.responses(one, TOLERANCE) for one in before]
+        peaks = np.array([one.overshoot for one in found])
+        side, peak = divmod(int(np.argmax(peaks)), peaks.shape[1])
         slope = max(one.steepest.max() for one in (*found, *ahead)) * swings[0]
         slew, slew_s = self._amplifier.slew_v_per_s, 0.0
         if slew is not None and slope > slew:
@@ -206,10 +219,12 @@ class _Timer:
             periods=periods(stage),
             seconds=float(seconds[worst] + sum(one.seconds[0] for one in ahead) + slew_s),
             slew_s=slew_s,
-            overshoot=float(max(one.overshoot.max() for one in (*found, *ahead))),
+            overshoot=float(max(peaks.max(), *(one.overshoot.max() for one in ahead), 0.0)),
             noise_gain=noise_gain,
             unstable=int(np.isinf(seconds).sum()),
             path=(*before, steps[0].some(np.array([worst]))),
+            lane=int(numbers[worst]),
+            ringing=(int(numbers[peak]), len(steps) > 1 and side == 0),
         )
 
 
@@ -219,8 +234,8 @@ def _slowest(circuits: Circuits) -> Circuits:
     return circuits.some(np.array([np.argmax(seconds)]))
 
 
-def _different(values: Floats) -> Floats:
-    """Return the different rows of values (lanes, n).
+def _different(values: Floats) -> tuple[Floats, Indices]:
+    """Return the different rows of values (lanes, n), and the number of the first lane of each.
 
     Values that differ by about 1e-9 are equal, because the last digits of the sums of one kind of
     lane differ.
@@ -228,12 +243,13 @@ def _different(values: Floats) -> Floats:
     logs = np.log(np.maximum(values, _NOTHING))
     first = _first(np.rint(logs / _DIGIT))
     if len(first) <= _MOST_LANES:
-        return values[first]
+        return values[first], first
     steps = np.ceil(logs / _BIN)
-    return np.asarray(np.exp(steps[_first(steps)] * _BIN))
+    first = _first(steps)
+    return np.exp(steps[first] * _BIN), first
 
 
-def _first(rows: Floats) -> NDArray[np.intp]:
+def _first(rows: Floats) -> Indices:
     """Return the first of each set of equal rows of whole numbers."""
     factors = np.random.default_rng(0).integers(1, 1 << 62, rows.shape[1], dtype=np.uint64)
     # The sum is a hash modulo 2**64; its overflow is intended.
