@@ -20,7 +20,7 @@ from memxc.backends.cost.lane_loads import ArrayLoads, Outputs
 from memxc.backends.cost.resources import Tile
 from memxc.backends.cost.settling import TOLERANCE, StageTime
 from memxc.engines import TransientEngine
-from memxc.errors import fail
+from memxc.errors import Fault, MemxcError, fail
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS
 from memxc.ir.stages import Array
@@ -58,8 +58,8 @@ def check(
     engine = engines.transient("ngspice" if plan.engine == "auto" else plan.engine)
     stage = plan.stage
     if lacking := settling.lacking(target):
-        what = f"the target does not give {', '.join(lacking)}"
-        raise fail("usage", "--transient", what, "docs/targets.md: how long a stage takes")
+        what, hint = "a settling time needs it", "docs/targets.md: how long a stage takes"
+        raise MemxcError([Fault("usage", f"--transient: {key}", what, hint) for key in lacking])
     if target.device.iv != "linear":
         what = "settling times are those of linear devices only"
         raise fail("usage", f"--transient with device.iv = {target.device.iv}", what)
