@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from memxc.backends.cost import lane_loads, latency, settling
+from memxc.errors import MemxcError
 from memxc.ir.stages import Circuit
 from memxc.physics.network import lane_dynamics
 from memxc.physics.network.settling import responses
@@ -186,3 +187,10 @@ def test_opamps_in_series(design, circuit, signals, count):
     relu = design.stages[2]
     lanes = replace(relu, circuit=circuit, srcs=("a",) * signals, taps=relu.taps * signals)
     assert settling.in_series(lanes) == count
+
+
+def test_values_that_no_circuit_has_are_a_fault(design):
+    target = TARGET.with_set("amplifier.gm1_s=1e12", "amplifier.c1_f=1", "amplifier.r2_ohm=1e-15")
+    with pytest.raises(MemxcError) as caught:
+        timed(design, target)
+    assert caught.value.faults[0].code == "bad-target"

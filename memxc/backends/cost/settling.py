@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from memxc.backends.cost import lane_loads
 from memxc.backends.cost.lane_loads import ArrayLoads, Outputs
 from memxc.backends.cost.resources import periods
+from memxc.errors import fail
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes
 from memxc.physics.network import lane_dynamics, settling
@@ -81,17 +82,22 @@ def measure(
 ) -> dict[str, StageTime]:
     """Return how every stage with op-amps settles, by its name.
 
-    loads: those of every programmed stage. The target lacks no key (`lacking`).
+    loads: those of every programmed stage. The target lacks no key (`lacking`). Raises MemxcError
+    (bad-target) if the values of the op-amps and lines lie too far apart for this computation.
     """
-    hung = lane_loads.outputs(design, loads)
+    hung, timer = lane_loads.outputs(design, loads), _Timer(target)
     found = {}
-    for stage in design.stages:
-        if isinstance(stage, Array):
-            found[stage.name] = _Timer(target).array(
-                stage, loads[stage.name], hung[stage.dst], design.buses[stage.dst].limit
-            )
-        elif isinstance(stage, Lanes) and in_series(stage):
-            found[stage.name] = _Timer(target).function(stage, hung[stage.dst])
+    try:
+        for stage in design.stages:
+            if isinstance(stage, Array):
+                limit = design.buses[stage.dst].limit
+                found[stage.name] = timer.array(stage, loads[stage.name], hung[stage.dst], limit)
+            elif isinstance(stage, Lanes) and in_series(stage):
+                found[stage.name] = timer.function(stage, hung[stage.dst])
+    except np.linalg.LinAlgError as error:
+        what = "their values lie too far apart to compute how lanes settle"
+        hint = "look for a wrong power of ten in gm1_s ... c_in_f, c_word_line_f, c_bit_line_f"
+        raise fail("bad-target", f"{target.name}: amplifier, wire", what, hint) from error
     return found
 
 
