@@ -93,7 +93,7 @@ def test_settling_times_are_those_of_the_whole_compilation(small):
     table = ["gm1_s=1e-4", "r1_ohm=1e6", "c1_f=3e-14", "c_miller_f=5e-13", "gm2_s=3e-4",
              "r2_ohm=2e5", "c2_f=1e-13", "c_in_f=5e-14", "r_f_min_ohm=2e4"]  # fmt: skip
     keys = ["crossbar.guard=1.2", "wire.c_word_line_f=1e-15", "wire.c_bit_line_f=1e-15"]
-    chosen = target.load("hfox-128").with_tile(16, 12)
+    chosen = target.load("paper-128").with_tile(16, 12)
     chosen = chosen.with_set(*keys, *(f"amplifier.{key}" for key in table))
     options = Options(small, chosen)
     only, whole = (

@@ -15,7 +15,7 @@ from memxc.physics.network.settling import responses
 from memxc.target import load
 
 WORD_F, BIT_F, C_IN, R_MIN = 2e-15, 1e-15, 5e-14, 2e4
-TARGET = load("hfox-128").with_set(
+TARGET = load("paper-128").with_set(
     "crossbar.guard=1.5", f"wire.c_word_line_f={WORD_F}", f"wire.c_bit_line_f={BIT_F}",
     "amplifier.gm1_s=1e-4", "amplifier.r1_ohm=1e6", "amplifier.c1_f=3e-14",
     "amplifier.c_miller_f=5.3e-13", "amplifier.gm2_s=2.5e-4", "amplifier.r2_ohm=2e5",
@@ -138,7 +138,7 @@ def test_what_a_target_lacks_is_named(design):
     found = latency.measure(design, lean, {})
     assert (found.clocked_s, found.free_running_s, found.median_stage_s) == (None, None, None)
     assert found.missing[0] == "wire.c_bit_line_f"
-    assert "amplifier.gm1_s" in settling.lacking(load("hfox-128"))
+    assert "amplifier.gm1_s" in settling.lacking(load("paper-128"))
 
 
 def test_a_lane_that_never_settles_is_named(design):
@@ -190,7 +190,9 @@ def test_opamps_in_series(design, circuit, signals, count):
 
 
 def test_values_that_no_circuit_has_are_a_fault(design):
-    target = TARGET.with_set("amplifier.gm1_s=1e12", "amplifier.c1_f=1", "amplifier.r2_ohm=1e-15")
+    target = TARGET.with_set(
+        "amplifier.r2_ohm=1e-13", "amplifier.c1_f=1e-2", "amplifier.c_miller_f=1e-16"
+    )
     with pytest.raises(MemxcError) as caught:
         timed(design, target)
     assert caught.value.faults[0].code == "bad-target"

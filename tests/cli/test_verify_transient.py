@@ -24,7 +24,7 @@ r_f_min_ohm = 2e4
 @pytest.fixture
 def target(tmp_path):
     """target(c_miller) -> a file: 100 kohm to 10 Mohm, with op-amps and lines of known dynamics."""
-    text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
+    text = (resources.files("memxc") / "targets" / "paper-128.toml").read_text()
     for old, new in (
         ("stage_time_s", "guard = 1.2\nstage_time_s"),
         ("r_on_ohm = 1.0e4", "r_on_ohm = 1.0e5"),
@@ -85,7 +85,7 @@ def test_a_stage_that_rings_fails(memxc, model, target, tmp_path, ngspice):
 
 
 def test_what_it_needs_is_said(memxc, compiled, model, target, tmp_path):
-    done = memxc("verify", compiled(), "--transient")
+    done = memxc("verify", compiled("-t", "paper-128"), "--transient")
     assert done.code == 2
     assert "wire.c_bit_line_f" in done.err
     done = memxc("verify", tmp_path / "out", "--transient", "--engine", "neospice")
