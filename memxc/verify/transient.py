@@ -70,7 +70,7 @@ def check(
     times, hung = settling.measure(design, loads, target), lane_loads.outputs(design, loads)
     found = []
     for array in design.arrays:
-        if stage in (None, array.name):
+        if stage in (None, array.name) and array.name in times:
             progress(f"{array.name}: transient")
             stage_bench = _Bench(array, target, loads[array.name], hung[array.dst], cells, engine)
             found.append(stage_bench.result(times[array.name]))

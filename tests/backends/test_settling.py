@@ -130,6 +130,16 @@ def test_a_limited_slope_adds_the_time_of_its_swings(design):
     for name, seconds in more.items():
         assert slow[name].seconds == pytest.approx(times[name].seconds + seconds, rel=1e-9)
         assert fast[name].seconds == times[name].seconds
+    # Op-amp 1 of the depthwise stage moves by 1 V and is steeper than op-amp 2.
+    between, _ = timed(design, TARGET.with_set("amplifier.slew_v_per_s=3e7"))
+    assert between["depthwise"].slew_s == pytest.approx(1 / 3e7)
+
+
+def test_a_stage_without_devices_has_no_time(design):
+    bars = [replace(bar, g=0 * bar.g) for bar in design.arrays[1].crossbars]
+    times, found = timed(changed(design, "dense", crossbars=tuple(bars)))
+    assert [*times] == ["depthwise", "relu"]
+    assert found.clocked_s is not None
 
 
 def test_what_a_target_lacks_is_named(design):
