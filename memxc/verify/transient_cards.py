@@ -16,7 +16,7 @@ from memxc.verify.stage_units import Unit
 
 Floats = NDArray[np.float64]
 
-_OPAMP = """.subckt skeleton n w
+_OPAMP = """.subckt memxc_skeleton n w
 g1 0 a n 0 {gm1_s:.9e}
 r1 a 0 {r1_ohm:.9e}
 c1 a 0 {c1_f:.9e}
@@ -47,7 +47,7 @@ def bench(
         [
             "* the unit of a stage's slowest lane\n",
             _OPAMP.format(**{key: getattr(amplifier, key) for key in SKELETON}),
-            cells.text(unit.definitions()),
+            cells.periphery() + cells.text(unit.definitions()),
             *steps,
             decks.crossbar_cards(unit, "u0"),
             *inverters,
@@ -88,7 +88,7 @@ def _opamp(
     y: siemens at the node, for the choice of c_f; the crossbars draw them.
     """
     c_f = float(feedback_f(np.array([y]), np.array([c]), np.array([ohms]), amplifier)[0])
-    return f"x{name} {node} {out} skeleton\nc{name} {node} 0 {c:.9e}\n" + _parallel(
+    return f"x{name} {node} {out} memxc_skeleton\nc{name} {node} 0 {c:.9e}\n" + _parallel(
         f"f{name}", node, out, 1 / ohms, c_f
     )
 

@@ -75,6 +75,16 @@ def test_every_stage_settles_as_the_report_says(memxc, model, target, tmp_path, 
 
 
 @pytest.mark.spice
+def test_nonlinear_devices_settle_as_linear_ones(memxc, model, target, tmp_path, ngspice):
+    path, out = target(), tmp_path / "out"
+    path.write_text(path.read_text().replace("levels = 0", "levels = 0\nsinh_v0_v = 0.43"))
+    assert memxc("compile", model, "-o", out, "-t", path, "--quiet").code == 0
+    (found,) = verified(memxc, out, "--stage", "dense")["transients"]
+    assert found["ok"]
+    assert found["settling_s"] == pytest.approx(found["expected_s"], rel=0.02)
+
+
+@pytest.mark.spice
 def test_a_stage_that_rings_fails(memxc, model, target, tmp_path, ngspice):
     """Its op-amp has hardly any Miller capacitance."""
     out = tmp_path / "out"
