@@ -50,6 +50,7 @@ OWNERS = {
         "passes",
         "target",
         "evaluation.losses",
+        "backends.cost.latency_rows",
         "backends.cost.rows",
         "verify.document",
         "simulate.document",

@@ -82,8 +82,8 @@ class Build:
     def over(self, budget: Mapping[str, float]) -> list[str]:
         """A sentence for each limit that the report exceeds; an empty list if there is none.
 
-        budget: limits of crossbars, memristors, power (watts), latency (seconds) and loss. Raises
-        MemxcError (usage) for another key.
+        budget: limits of crossbars, memristors, power (watts), latency (seconds), erc (broken
+        electrical rules) and loss. Raises MemxcError (usage) for another key.
         """
         return over(budget, self.report)
 
@@ -114,6 +114,7 @@ class Build:
         stage: str | None = None,
         wire: bool = False,
         power: bool = False,
+        transient: bool = False,
         tolerance: float | None = None,
         jobs: int = 1,
         progress: Progress = silent,
@@ -123,13 +124,14 @@ class Build:
         Stages are compared with the design, and outputs also with onnxruntime.
         samples, count: as in `data`. engine: auto, neospice, ngspice or vacask. stage: the name of
         the only stage to simulate. wire: simulate the resistance of the target's wires. power: let
-        ngspice sum the watts of the devices. tolerance: the largest relative error of a stage; None
+        ngspice sum the watts of the devices. transient: let ngspice compute how the slowest lane of
+        each crossbar stage settles, too. tolerance: the largest relative error of a stage; None
         means 1e-6, or 1e-5 for amplifiers of finite gain. jobs: the number of processes, 1 or more.
         Raises MemxcError: usage, bad-samples, missing-engine, engine-failed, cannot-write.
         """
         keywords.check(count=count, tolerance=tolerance, jobs=jobs, progress=progress)
         given = self.data(samples, count)
-        plan = Plan(engine, stage, wire, power, tolerance, jobs)
+        plan = Plan(engine, stage, wire, power, transient, tolerance, jobs)
         with at_work(self.folder):
             return checks.verified(self._loaded, given, plan, progress)
 
