@@ -24,6 +24,7 @@ from memxc.errors import MemxcError, fail, printable
 from memxc.evaluation.metrics import Metric
 from memxc.frontend import ModelProto
 from memxc.library import checks, circuits, data, keywords
+from memxc.library.conductances import Conductances, measured, template
 from memxc.library.data import Samples
 from memxc.library.keywords import TargetSettings
 from memxc.library.steady import Progress, at_work, silent
@@ -60,6 +61,18 @@ class Build:
     def _loaded(self) -> read.Loaded:
         with at_work(self.folder):
             return read.load(self.folder)
+
+    def _chip(self, given: Conductances | None) -> read.Loaded:
+        """The folder, with measured conductances if there are any."""
+        return self._loaded if given is None else measured(self._loaded, given)
+
+    def conductances(self) -> dict[str, NDArray[Any]]:
+        """The programmed conductances by definition, (word lines, bit lines) siemens.
+
+        nan is a crossing without a device. With measured values in their place, these arrays are
+        the `conductances` of `simulate`; `numpy.savez(FILE, **arrays)` writes them to a file.
+        """
+        return dict(template(self._loaded.design))
 
     @property
     def name(self) -> str:
@@ -145,6 +158,7 @@ class Build:
         samples: Samples | Data,
         *,
         settings: TargetSettings | None = None,
+        conductances: Conductances | None = None,
         seed: int = 0,
         draw: int = 1,
         draw_per: DrawPer = "placement",
@@ -153,8 +167,9 @@ class Build:
         """The answers of one circuit, by the name of the output: arrays (samples, *shape).
 
         The circuit has wires, amplifiers and one draw of its devices. `simulate` scores these
-        answers. The keywords are as in `twin`. Values beyond the range of an input are clipped, as
-        in the circuit; `progress` is also called with each warning about the samples.
+        answers. The keywords are as in `twin` and `simulate`. Values beyond the range of an input
+        are clipped, as in the circuit; `progress` is also called with each warning about the
+        samples.
         Raises MemxcError: usage, bad-samples.
         """
         keywords.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
@@ -163,7 +178,7 @@ class Build:
             progress(f"warning: {warning}")
         draws = circuits.Draw(keywords.texts(settings), seed, draw, draw_per)
         with at_work(self.folder):
-            point, design = circuits.point_of(self._loaded, draws)
+            point, design = circuits.point_of(self._chip(conductances), draws)
             return answers(
                 design, point.target, draws.drawn, draw_per, given.inputs,
                 lambda share: progress(f"{share:.0%} of the answers"),
@@ -175,6 +190,7 @@ class Build:
         labels: ArrayLike | None = None,
         *,
         settings: TargetSettings | None = None,
+        conductances: Conductances | None = None,
         sweep: Mapping[str, Iterable[object]] | None = None,
         draws: int = 1,
         draw_per: DrawPer = "placement",
@@ -187,10 +203,11 @@ class Build:
 
         samples, count: as in `data`. labels: a class for each sample (samples,), or masks of the
         output's shape. settings: other values of keys of the target. sweep: a list of values for
-        each key; all combinations are simulated. draws: the number of draws of the devices at each
-        point; one if the target has no variation. draw_per: placement or definition. metric: top1,
-        dice, iou or error; None chooses by the labels. Each score is stored in folder/simulate as
-        soon as it is known, and none is computed twice.
+        each key; all combinations are simulated. conductances: those that were read back from a
+        chip, in place of the programmed ones (docs/programming.md). draws: the number of draws of
+        the devices at each point; one if the target has no variation. draw_per: placement or
+        definition. metric: top1, dice, iou or error; None chooses by the labels. Each score is
+        stored in folder/simulate as soon as it is known, and none is computed twice.
         Raises MemxcError: usage, bad-samples, cannot-write.
         """
         keywords.check(
@@ -207,7 +224,7 @@ class Build:
         )
         with at_work(self.folder):
             return circuits.scores(
-                self._loaded, given, plan,
+                self._chip(conductances), given, plan,
                 lambda text, share: progress(f"{text}, {share:.0%} done"), progress,
             )  # fmt: skip
 
@@ -215,6 +232,7 @@ class Build:
         self,
         *,
         settings: TargetSettings | None = None,
+        conductances: Conductances | None = None,
         seed: int = 0,
         draw: int = 1,
         draw_per: DrawPer = "placement",
@@ -225,13 +243,14 @@ class Build:
         It contains wires, amplifiers and one draw of the devices. draw: the number of the draw,
         counted from 1 as `simulate` does with the same seed. settings: other values of keys of the
         target. If they change how a network is programmed, it is programmed again, as in
-        `simulate`. Inputs and outputs have the names, types and shapes of the original model.
+        `simulate`. conductances: as in `simulate`. Inputs and outputs have the names, types and
+        shapes of the original model.
         Raises MemxcError (usage).
         """
         keywords.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
         draws = circuits.Draw(keywords.texts(settings), seed, draw, draw_per)
         with at_work(self.folder):
-            return circuits.twinned(self._loaded, draws, progress).model
+            return circuits.twinned(self._chip(conductances), draws, progress).model
 
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
         """Copy the build to a folder, whole or not at all, and return the path of the folder.
