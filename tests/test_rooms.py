@@ -51,6 +51,7 @@ OWNERS = {
         "target",
         "evaluation.losses",
         "backends.cost.rows",
+        "backends.programming.rows",
         "verify.document",
         "simulate.document",
         "build_folder.diff.document",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import shutil
 import weakref
@@ -14,16 +13,15 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from memxc import units
+from memxc.backends.programming.rows import Programmed
 from memxc.build_folder import read, write
 from memxc.build_folder.report import read as reports
 from memxc.build_folder.report.document import Report
-from memxc.build_folder.report.text import summary
 from memxc.build_folder.verdict import over
-from memxc.errors import MemxcError, fail, printable
+from memxc.errors import fail
 from memxc.evaluation.metrics import Metric
 from memxc.frontend import ModelProto
-from memxc.library import checks, circuits, data, keywords
+from memxc.library import checks, circuits, data, display, keywords, programming
 from memxc.library.conductances import Conductances, measured, template
 from memxc.library.data import Samples
 from memxc.library.keywords import TargetSettings
@@ -63,14 +61,13 @@ class Build:
             return read.load(self.folder)
 
     def _chip(self, given: Conductances | None) -> read.Loaded:
-        """The folder, with measured conductances if there are any."""
         return self._loaded if given is None else measured(self._loaded, given)
 
     def conductances(self) -> dict[str, NDArray[Any]]:
-        """The programmed conductances by definition, (word lines, bit lines) siemens.
+        """The programmed siemens by definition, (word lines, bit lines).
 
-        nan is a crossing without a device. With measured values in their place, these arrays are
-        the `conductances` of `simulate`; `numpy.savez(FILE, **arrays)` writes them to a file.
+        nan is a crossing without a device. With measured values, the arrays are `conductances` of
+        `simulate`, and `numpy.savez(FILE, **arrays)` writes them to a file for the command line.
         """
         return dict(template(self._loaded.design))
 
@@ -252,6 +249,23 @@ class Build:
         with at_work(self.folder):
             return circuits.twinned(self._chip(conductances), draws, progress).model
 
+    def program(
+        self,
+        output: str | Path,
+        *,
+        crossbar: str | None = None,
+        settings: TargetSettings | None = None,
+    ) -> Programmed:
+        """Plan the pulses that program the memristors, and write them to the folder `output`.
+
+        The target needs [dynamics] and [programming] (docs/programming.md). crossbar: a definition,
+        for example xb0, of which a deck for ngspice is written, too. settings: as in `twin`.
+        Raises MemxcError: usage, bad-target, cannot-write.
+        """
+        with at_work(self.folder):
+            draw = circuits.Draw(keywords.texts(settings))
+            return programming.programmed(self._loaded, Path(output), crossbar, draw)
+
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
         """Copy the build to a folder, whole or not at all, and return the path of the folder.
 
@@ -263,21 +277,11 @@ class Build:
         return Path(folder)
 
     def __repr__(self) -> str:
-        try:
-            total, target = self.report.resources.total, self.report.target.name
-            counts = f"{units.some(total.crossbars, 'crossbar')}, "
-            counts += units.some(total.memristors, "memristor")
-            name = printable(self.name, 40)
-        except MemxcError:
-            return f"<memxc.Build of {str(self.folder)!r}, whose report cannot be read>"
-        failed = "" if self.ok else ", FAILED the comparison with the original network"
-        return f"<memxc.Build {name!r} for {printable(target, 40)}: {counts}{failed}>"
+        return display.line(self)
 
     def _repr_html_(self) -> str:
         """The head of the report, for notebooks."""
-        lines = (f"<li>{html.escape(printable(line))}</li>" for line in summary(self.report))
-        title = html.escape(f"{printable(self.name)} for {printable(self.report.target.name)}")
-        return f"<p><b>{title}</b></p><ul>{''.join(lines)}</ul>"
+        return display.head(self)
 
 
 def load(folder: str | Path) -> Build:

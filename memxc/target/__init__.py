@@ -77,6 +77,8 @@ class Target(BaseModel):
             if device.iv != "sinh" or device.sinh_v0_v != model.v0_v:
                 what = f'iv = "sinh" and sinh_v0_v = {model.v0_v:g}'
                 raise ValueError(f"[device] needs {what}, the current through the filament's gap")
+            if self.programming is not None and self.programming.largest_v > 30 * model.v0_v:
+                raise ValueError("[programming] has pulses of more than 30 times v0_v")
             low, high = map(model.conductance_s, (model.gap_max_m, model.gap_min_m))
             if device.g_min < low * (1 - 1e-9) or device.g_max > high * (1 + 1e-9):
                 what = f"r_on_ohm of at least {1 / high:.6g} and r_off_ohm of at most {1 / low:.6g}"

@@ -83,6 +83,8 @@ class FilamentDynamics(TargetTable):
     def _gap(self) -> FilamentDynamics:
         if not self.gap_min_m < self.gap_max_m:
             raise ValueError("gap_min_m has to be smaller than gap_max_m")
+        if self.gap_max_m > 100 * self.g0_m:
+            raise ValueError("gap_max_m is more than 100 times g0_m, and no current is left")
         if self.gamma0 - self.gamma1 * (self.gap_max_m / 1e-9) ** 3 <= 0:
             raise ValueError("gamma0 - gamma1 (gap_max / 1 nm)^3 has to be above 0")
         return self
@@ -117,6 +119,11 @@ class Programming(TargetTable):
     scheme: Literal["V/2", "V/3", "1T1R"] = "V/2"
     access_ohm: Annotated[float, Field(ge=1e-3, le=1e9)] | None = None
     compliance_a: Some | None = None
+
+    @property
+    def largest_v(self) -> float:
+        """The largest volts of a pulse."""
+        return self.most_v if self.most_v is not None else max(self.v_set_v, self.v_reset_v)
 
     @model_validator(mode="after")
     def _fits(self) -> Programming:

@@ -31,13 +31,14 @@ DEVICE = {
 def dynamic():
     """dynamic(model) -> hfox-128 with the device and the dynamics of a model.
 
-    Keywords are keys of its [programming] table, which it has only if there are any.
+    `device` and `dynamics` are other keys of these tables. Other keywords are keys of its
+    [programming] table, which it has only if there are any.
     """
 
-    def made(model, device=None, **programming):
+    def made(model, device=None, dynamics=None, **programming):
         data = target.load("hfox-128").model_dump()
         data["device"] |= DEVICE[model] | (device or {})
-        data["dynamics"] = DYNAMICS[model]
+        data["dynamics"] = DYNAMICS[model] | (dynamics or {})
         if programming:
             data["programming"] = {"source": "s", **programming}
         return target.Target.model_validate(data)

@@ -9,6 +9,7 @@ from typing import cast
 from memxc import __version__
 from memxc.backends.cost import area, baselines, latency, paper_rule, plugged, power, resources
 from memxc.backends.cost.rows import Baseline, Consumption, Latency, StagePower
+from memxc.backends.programming import cost as programming
 from memxc.build_folder.report.document import (
     SCHEMA,
     Digital,
@@ -52,6 +53,8 @@ def build(compiled: Compiled, sha256: str) -> Report:
         missing += [
             f"the cost {name} is not measured with --report-only" for name in plugged.available()
         ]
+    if compiled.report_only and target.programming is not None:
+        missing.append("programming is not measured with --report-only")
     return Report(
         schema_=SCHEMA,
         memxc=__version__,
@@ -73,6 +76,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
         latency=time,
         area=area.measure((bill.resources for bill in bills), target),
         baselines=tuple(older),
+        programming=None if compiled.report_only else programming.measure(design, target),
         costs=costs,
         digital=tuple(_digital(design)),
         warnings=(*compiled.warnings, *missing),

@@ -25,6 +25,7 @@ from memxc.backends.cost.rows import (
     StagePower,
     SubImages,
 )
+from memxc.backends.programming.rows import ProgrammingCost
 from memxc.documents import Count, Number, OfStage, Part, Share
 from memxc.errors import fail
 from memxc.evaluation.losses import Loss
@@ -216,6 +217,12 @@ class Report(Part):
     area: Area = Field(description="Square metres of the circuit.")
     baselines: tuple[Baseline, ...] = Field(
         description="The same network built in other, older ways; empty with --report-only."
+    )
+    programming: ProgrammingCost | None = Field(
+        default=None,
+        exclude_if=lambda cost: cost is None,
+        description="What it takes to program the memristors; absent if the target has no "
+        "`programming`, and with --report-only.",
     )
     costs: Mapping[str, Mapping[str, bool | int | float | str | None]] = Field(
         default_factory=dict,

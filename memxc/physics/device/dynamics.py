@@ -8,9 +8,9 @@ x is 1 in the low-resistance and 0 in the high-resistance state; volts above 0 (
     filament:   dx/dt = 2 nu0 exp(-E / kT) sinh(gamma a0 v / (L kT)) / (gap_max - gap_min)
                 gamma = gamma0 - gamma1 (gap / 1 nm)^3,   T = T0 + r_th |v i|,   kT in volts
 
-x stays within 0 and 1. R is linear in x for the first two, and for the third
-g = i0 / v0 exp(-gap / g0) with gap = gap_max - x (gap_max - gap_min). The forms are from papers that
-memxc/target/_dynamics.py names.
+x stays within 0 and 1. R is linear in x for the first two. For the third
+g = i0 / v0 exp(-gap / g0) with gap = gap_max - x (gap_max - gap_min). memxc/target/_dynamics.py
+names the sources of the forms.
 
     pulse       access            device
     source ----/\\/\\/\\/----o----[ x ]---- 0        v = applied - access_ohm i, |i| <= compliance
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy.constants import Boltzmann, elementary_charge
 from scipy.integrate import solve_ivp
 
+from memxc.errors import fail
 from memxc.physics.device.iv_laws import LinearLaw, SinhLaw
 from memxc.target import Device, FilamentDynamics, Target, ThresholdDynamics, VteamDynamics
 
@@ -188,7 +189,8 @@ def pulsed(
     """Return states after one rectangular pulse, and the joules that its sources gave.
 
     x, applied: (devices,), states and volts across device and access. The result is solved by
-    Dormand and Prince's method (scipy.integrate.solve_ivp) to 1e-8.
+    Dormand and Prince's method (scipy.integrate.solve_ivp) to 1e-8. Raises MemxcError (bad-target)
+    if the numbers of the model overflow.
     """
     count = len(x)
     # Joules are integrated in units of what the device in its low-resistance state would take.
@@ -203,7 +205,10 @@ def pulsed(
         return np.concatenate([moved, applied * amperes * seconds / unit])
 
     start = np.concatenate([x, np.zeros(count)])
-    done = solve_ivp(slope, (0.0, 1.0), start, rtol=1e-8, atol=1e-10)
-    assert done.success, done.message
+    with np.errstate(all="ignore"):
+        done = solve_ivp(slope, (0.0, 1.0), start, rtol=1e-8, atol=1e-10)
     end = done.y[:, -1]
+    if not (done.success and np.isfinite(end).all()):
+        what = f"a pulse of {seconds:g} s and {np.abs(applied).max():g} V cannot be integrated"
+        raise fail("bad-target", "dynamics", what, "check the units of its keys")
     return np.clip(end[:count], 0.0, 1.0), end[count:] * unit
