@@ -6,6 +6,10 @@ s_in and s_out are the scales of the buses, in volts per unit. The unused device
 g_min, and g_min cancels in the difference. All crossbars that add to one lane have one slope,
 siemens per unit of weight: the lane's largest weight or bias is programmed to g_max. A weight of
 exactly zero is a pair at g_min, or no device if zeros are absent.
+
+A lane of small weights would get a small r_f, which its op-amp cannot drive. Where the target gives
+the smallest r_f (amplifier.r_f_min_ohm), such a lane is programmed below g_max instead. A fixed
+resistor in place of a weight is at least amplifier.r_average_min_ohm, if the target gives this.
 """
 
 from __future__ import annotations
@@ -68,7 +72,9 @@ class Program(DesignPass):
         src, dst = design.buses[stage.src], design.buses[stage.dst]
         known = None if self.levels == "later" else ctx.target.device
         bare = StageProgram(stage, src, dst, ctx, known, ())
-        return replace(bare, peaks=tuple(_peaks(stage.kernels, bare.bias_unit, dst.width)))
+        peaks = _peaks(stage.kernels, bare.bias_unit, dst.width)
+        least = (ctx.target.amplifier.r_f_min_ohm or 0.0) / bare.ohms_per_peak
+        return replace(bare, peaks=tuple(np.maximum(peak, least) for peak in peaks))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +82,8 @@ class StageProgram:
     """How a stage is programmed, between buses that have scales.
 
     known: the device whose levels are used; None if any conductance within its range is.
-    peaks: (groups, columns) of each kernel, the weight that becomes the largest conductance.
+    peaks: (groups, columns) of each kernel, the weight that becomes the largest conductance. It may
+    be larger than all weights of its lane.
     """
 
     stage: Linear
@@ -105,23 +112,18 @@ class StageProgram:
             first += kernel.groups
 
     def _made(self, kernel: Kernel, peak: Floats, first: int) -> Crossbar:
-        crossbar = _crossbar(kernel, peak, self.bias_unit, self.stage, self.ctx, self.signed, first)
+        crossbar = _crossbar(kernel, peak, self, first)
         if not self.stage.programmable:
             return crossbar
         return replace(crossbar, g=levels.nearest_level(crossbar.g, self.known))
 
     def array(self, crossbars: Sequence[Crossbar]) -> Array:
         """Return the stage with its crossbars, and with the resistors of its amplifiers."""
-        assert self.src.scale is not None, "calibrate comes before program"
-        assert self.dst.scale is not None, "calibrate comes before program"
-        target, stage = self.ctx.target, self.stage
-        span = target.device.g_max - (target.device.g_min if stage.programmable else 0.0)
-        unit = self.dst.scale / self.src.scale / span
         return replace(
             self.bare(),
             crossbars=tuple(crossbars),
-            r_f=_feedback(stage.kernels, self.peaks, unit, self.dst.width),
-            r_join=amplifiers.joining(crossbars, self.dst.width, target),
+            r_f=_feedback(self.stage.kernels, self.peaks, self.ohms_per_peak, self.dst.width),
+            r_join=amplifiers.joining(crossbars, self.dst.width, self.ctx.target),
         )
 
     def bare(self) -> Array:
@@ -145,6 +147,26 @@ class StageProgram:
     def signed(self) -> Signed:
         """How a negative weight is built. Fixed resistors are always differential."""
         return self.ctx.signed if self.stage.programmable else "differential"
+
+    @property
+    def g_min(self) -> float:
+        """Siemens of a weight of zero."""
+        return self.ctx.target.device.g_min if self.stage.programmable else 0.0
+
+    @property
+    def span(self) -> float:
+        """Siemens between a weight of zero and the largest weight of a lane."""
+        target = self.ctx.target
+        if not self.stage.programmable and target.amplifier.r_average_min_ohm is not None:
+            return 1.0 / target.amplifier.r_average_min_ohm
+        return target.device.g_max - self.g_min
+
+    @property
+    def ohms_per_peak(self) -> float:
+        """The feedback resistor of a lane, divided by the lane's peak."""
+        assert self.src.scale is not None, "calibrate comes before program"
+        assert self.dst.scale is not None, "calibrate comes before program"
+        return self.dst.scale / self.src.scale / self.span
 
     @property
     def bias_unit(self) -> float:
@@ -192,29 +214,19 @@ def _families(kernel: Kernel) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     return label[: kernel.columns], label[kernel.columns :]
 
 
-def _crossbar(
-    kernel: Kernel,
-    peak: Floats,
-    bias_unit: float,
-    stage: Linear,
-    ctx: Context,
-    signed: str,
-    first: int,
-) -> Crossbar:
-    fixed, device = not stage.programmable, ctx.target.device
-    g_min = 0.0 if fixed else device.g_min
-    span = device.g_max - g_min
-    slope = span / peak
+def _crossbar(kernel: Kernel, peak: Floats, program: StageProgram, first: int) -> Crossbar:
+    slope = program.span / peak
     pattern = kernel.pattern
     values = devices.sloped(kernel, slope)
     bias = np.zeros((kernel.groups, 0))
     if kernel.bias is not None:
-        bias = np.asarray(kernel.bias, dtype=np.float64) * bias_unit / kernel.bias_lines * slope
-    layout = devices.inverted if signed == "inverted-inputs" else devices.differential
+        volts = np.asarray(kernel.bias, dtype=np.float64) * program.bias_unit / kernel.bias_lines
+        bias = volts * slope
+    layout = devices.inverted if program.signed == "inverted-inputs" else devices.differential
     lines = kernel.bias_lines if kernel.bias is not None else 0
     cell, line, sign, column, polarity = layout(pattern, kernel.values.shape[1], lines)
-    g = devices.differential_pairs(values, bias, g_min, span, ctx.zeros)
-    if fixed:
+    g = devices.differential_pairs(values, bias, program.g_min, program.span, program.ctx.zeros)
+    if not program.stage.programmable:
         # A fixed resistor of no conductance is left out, and a minus bit line without any.
         cell = np.where(np.max(g, axis=0)[np.maximum(cell, 0)] > 0, cell, -1)
         keep = (polarity > 0) | np.any(cell >= 0, axis=0)
