@@ -92,4 +92,5 @@ def _say(found: Programmed, folder: Path, output: Path) -> None:
         _terminal.say(f"not included: {item}")
     for name in found.files:
         _terminal.say(f"Written: {name}")
-    _terminal.say(f"Next: {pasted('memxc', 'simulate', folder, '--data', 'DATA.npz')}")
+    chip = ("--conductances", output / "reached.npz")
+    _terminal.say(f"Next: {pasted('memxc', 'simulate', folder, '--data', 'DATA.npz', *chip)}")

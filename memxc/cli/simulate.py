@@ -95,7 +95,7 @@ def command(
             f"{plan.draws:,}; try --set device.sigma=0.1"
         )
     if as_json:
-        _terminal.document(document(result, plan).tree())
+        _terminal.document(document(result, plan, loaded.measured).tree())
     else:
         _say(result, plan, folder, path, conductances, picture)
     return 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -92,6 +94,21 @@ def test_a_measurement_has_all_effects_but_read_noise(memxc, compiled):
     again = memxc("twin", folder, "-o", folder.parent / "twin.onnx", "--conductances", path,
                   "--set", "device.levels=4")  # fmt: skip
     assert (again.code, "cannot be programmed again" in again.err) == (2, True)
+
+
+def test_effects_of_the_target_are_not_drawn_again(memxc, model, compiled, tmp_path):
+    """The measured chip of a target with spread and defects is that of the same ideal target."""
+    text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
+    spread = "levels = 0\nprogramming_sigma = 0.1\nr_on_sigma = 0.1\nstuck_at_lrs = 0.01\n"
+    spread += "drift_time_s = 1e6\ndrift_nu = 0.1\n"
+    (tmp_path / "mine.toml").write_text(text.replace("levels = 0\n", spread))
+    done = memxc("compile", model, "-o", tmp_path / "mine", "-t", tmp_path / "mine.toml")
+    assert done.code == 0, done.err
+    path = chip(tmp_path / "mine")
+    done = memxc("simulate", tmp_path / "mine", "--data", tmp_path / "mine" / "samples.npz",
+                 "--metric", "error", "--draws", "3", "--json", "--conductances", path)  # fmt: skip
+    assert done.json["rows"][0]["scores"] == scores(memxc, compiled())
+    assert done.json["conductances"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(
