@@ -12,6 +12,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from memxc.backends.programming import cell
+from memxc.errors import MemxcError
 from memxc.physics.device import dynamics
 from memxc.physics.device.dynamics import Access
 
@@ -162,6 +163,15 @@ def test_verilog_a_has_the_numbers_of_the_subcircuit(dynamic, model):
     assert len(values) >= 4
     assert all(value in spice for value in values)
     assert verilog.count("begin") == verilog.count("end\n") >= 1
+
+
+@pytest.mark.parametrize(("rates", "volts"), [(20_000, 1e295), (20, 1.4)])
+def test_a_pulse_that_cannot_be_integrated_is_a_fault(monkeypatch, dynamic, rates, volts):
+    """Numbers that overflow, and a pulse that needs more steps than there may be."""
+    monkeypatch.setattr(dynamics, "_MOST_RATES", rates)
+    law = dynamics.of(dynamic("filament"))
+    with pytest.raises(MemxcError, match="cannot be integrated"):
+        dynamics.pulsed(law, np.full(1, 0.5), np.array([volts]), 1e-6, Access())
 
 
 @pytest.mark.slow

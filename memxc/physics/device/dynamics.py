@@ -19,6 +19,7 @@ names the sources of the forms.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count as count_from
 from typing import Protocol
 
 import numpy as np
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.constants import Boltzmann, elementary_charge
 from scipy.integrate import solve_ivp
 
-from memxc.errors import fail
+from memxc.errors import MemxcError, fail
 from memxc.physics.device.iv_laws import LinearLaw, SinhLaw
 from memxc.target import Device, FilamentDynamics, Target, ThresholdDynamics, VteamDynamics
 
@@ -38,6 +39,8 @@ _K = Boltzmann / elementary_charge
 _MOST = 600.0
 #: Newton's steps for the divider: each takes at least v0 off, and at most 20 v0 are left to take.
 _STEPS = 64
+#: Rates that are computed for one pulse at most. Ordinary models need some hundreds.
+_MOST_RATES = 20_000
 
 
 class StateModel(Protocol):
@@ -183,6 +186,7 @@ def of(target: Target) -> StateModel | None:
     return None
 
 
+@np.errstate(all="ignore")
 def pulsed(
     model: StateModel, x: Floats, applied: Floats, seconds: float, access: Access
 ) -> tuple[Floats, Floats]:
@@ -190,14 +194,18 @@ def pulsed(
 
     x, applied: (devices,), states and volts across device and access. The result is solved by
     Dormand and Prince's method (scipy.integrate.solve_ivp) to 1e-8. Raises MemxcError (bad-target)
-    if the numbers of the model overflow.
+    if the numbers of the model overflow, or if its rates need too many steps.
     """
     count = len(x)
     # Joules are integrated in units of what the device in its low-resistance state would take.
     most = np.abs(applied * access.volts(model, np.ones(count), applied)[1]) * seconds
     unit = np.where(most > 0, most, 1.0)
 
+    rates = count_from(1)
+
     def slope(_: float, y: Floats) -> Floats:
+        if next(rates) > _MOST_RATES:
+            raise _unsolved(applied, seconds)
         inside = np.clip(y[:count], 0.0, 1.0)
         volts, amperes = access.volts(model, inside, applied)
         # Beyond a bound the rate stays as at the bound, so it has no step; x is clipped at the end.
@@ -205,10 +213,13 @@ def pulsed(
         return np.concatenate([moved, applied * amperes * seconds / unit])
 
     start = np.concatenate([x, np.zeros(count)])
-    with np.errstate(all="ignore"):
-        done = solve_ivp(slope, (0.0, 1.0), start, rtol=1e-8, atol=1e-10)
+    done = solve_ivp(slope, (0.0, 1.0), start, rtol=1e-8, atol=1e-10)
     end = done.y[:, -1]
     if not (done.success and np.isfinite(end).all()):
-        what = f"a pulse of {seconds:g} s and {np.abs(applied).max():g} V cannot be integrated"
-        raise fail("bad-target", "dynamics", what, "check the units of its keys")
+        raise _unsolved(applied, seconds)
     return np.clip(end[:count], 0.0, 1.0), end[count:] * unit
+
+
+def _unsolved(applied: Floats, seconds: float) -> MemxcError:
+    what = f"a pulse of {seconds:g} s and {np.abs(applied).max():g} V cannot be integrated"
+    return fail("bad-target", "dynamics", what, "check the units of its keys")
