@@ -4,7 +4,7 @@
 
 The crossbar is 128 x 128 (127 inputs and a bias, 64 outputs), weights normal, inputs uniform in
 0 .. 1; its errors are of the outputs, relative to the largest. DATA.npz has inputs x and labels y.
-Without arguments only the crossbar is measured. Target: hfox-128, 1 ohm a segment.
+Without arguments only the crossbar is measured. Target: paper-128, 1 ohm a segment.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from memxc.physics.network.nodal import WireResistance
 
 Values = NDArray[Any]
 
-TARGET = target.load("hfox-128")
+TARGET = target.load("paper-128")
 WIRES = WireResistance.of(TARGET.wire)
 
 

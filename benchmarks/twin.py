@@ -51,7 +51,7 @@ def times(sessions, inputs) -> list[float]:
 
 def rows(path: Path, partition: str) -> None:
     """A line for each circuit and batch."""
-    chosen = target.load("hfox-128")
+    chosen = target.load("paper-128")
     compiled = compile_model(Options(path, chosen, partition=partition))
     original = reference.session(path.read_bytes())
     fixed = not isinstance(original.get_inputs()[0].shape[0], str)

@@ -29,7 +29,7 @@ ROUNDING = 1e-6
 
 @cache
 def compiled(network: str, exporter: str) -> Compiled:
-    return compile_model(Options(FILES / f"{network}_{exporter}.onnx", target.load("hfox-128")))
+    return compile_model(Options(FILES / f"{network}_{exporter}.onnx", target.load("paper-128")))
 
 
 def parts(network: str, exporter: str) -> list[str]:
@@ -112,7 +112,7 @@ def test_the_same_crossbars(network, exporter):
 
 @pytest.mark.parametrize(("network", "exporter"), OTHERS)
 def test_the_same_resources(network, exporter):
-    chosen = target.load("hfox-128")
+    chosen = target.load("paper-128")
     tile = (chosen.crossbar.rows, chosen.crossbar.columns)
     found = [
         [
@@ -129,7 +129,7 @@ def test_the_same_resources(network, exporter):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_batch_normalisation_that_is_kept_is_counted(network):
-    options = Options(FILES / f"{network}_plain13.onnx", target.load("hfox-128"), batchnorm="stage")
+    options = Options(FILES / f"{network}_plain13.onnx", target.load("paper-128"), batchnorm="stage")
     arrays = compile_model(options).design.arrays
     kept = [array for array in arrays if array.cell == "batchnorm"]
     assert len(kept) == {"shufflenet": 21, "sefcn": 9}[network]

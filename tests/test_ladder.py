@@ -97,14 +97,14 @@ def test_finite_gain(tmp_path, ours, schedule, signed):
 
 def test_default_target(tmp_path, ours):
     model, crossbars = ours
-    _agrees(_climb(model, tmp_path, name="hfox-128", **crossbars), 2e-2)
+    _agrees(_climb(model, tmp_path, name="paper-128", **crossbars), 2e-2)
 
 
 def test_wires(tmp_path, ours):
     model, crossbars = ours
     stage = "head" if model.stem == "small" else "/head/Conv"
     plan = verify.Plan(stage=stage, wire=True)
-    found = _climb(model, tmp_path, name="hfox-128", plan=plan, **crossbars)
+    found = _climb(model, tmp_path, name="paper-128", plan=plan, **crossbars)
     assert found.ok
     assert len(found.stages) == 1
 

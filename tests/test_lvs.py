@@ -54,7 +54,7 @@ def _compiled(
     signed="differential",
     mode="parallel",
     tile=(40, 24),
-    name="hfox-128",
+    name="paper-128",
 ):
     design = lower(_graph())
     x = np.random.default_rng(1).uniform(0, 1, (3, 2, 7, 9))

@@ -31,7 +31,7 @@ def compiled(model, tmp_path):
     """A compiler of the small network with high wire resistances, to a folder."""
 
     def build(*mitigate, tile=(24, 12), settings=(), **options):
-        chosen = target.load("hfox-128").with_tile(*tile).with_set(*SETTINGS, *settings)
+        chosen = target.load("paper-128").with_tile(*tile).with_set(*SETTINGS, *settings)
         made = compile_model(Options(model, chosen, mitigate=mitigate, **options))
         write.write(made, tmp_path / "out", force=True)
         return made, tmp_path / "out"
@@ -156,4 +156,4 @@ def test_the_same_bytes_again(compiled):
 def test_passes_in_a_place_where_they_cannot_work(model, text, what):
     parse(text)
     with pytest.raises(MemxcError, match=what):
-        compile_model(Options(model, target.load("hfox-128"), passes=text))
+        compile_model(Options(model, target.load("paper-128"), passes=text))

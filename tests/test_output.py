@@ -29,7 +29,7 @@ PROMISED = {"netlist", "samples.npz", "design.json", "design.npz", "schedule.csv
 
 @pytest.fixture
 def compiled(model):
-    return compile_model(Options(model, target.load("hfox-128")))
+    return compile_model(Options(model, target.load("paper-128")))
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_the_report_is_what_its_schema_says(written):
 )  # fmt: skip
 def test_the_report_agrees_with_the_netlist(model, tmp_path, options):
     """Counted again from the files: instances of each cell, devices of each definition."""
-    asked = Options(model, target.load("hfox-128").with_tile(16, 12), **options)
+    asked = Options(model, target.load("paper-128").with_tile(16, 12), **options)
     write.write(compile_model(asked), tmp_path / "out")
     total = json.loads((tmp_path / "out" / "report.json").read_text())["resources"]["total"]
     netlist = tmp_path / "out" / "netlist"

@@ -198,7 +198,7 @@ def test_both_formats_take_the_same_converters(small, tmp_path):
 
 @pytest.mark.parametrize("engine", ["neospice", "ngspice"])
 @pytest.mark.parametrize("way", ["qdq", "operators, a scale a channel"])
-@pytest.mark.parametrize("goal", ["ideal", "hfox-128"])
+@pytest.mark.parametrize("goal", ["ideal", "paper-128"])
 def test_through_spice(small, tmp_path, ngspice, capsys, one_process, engine, way, goal):
     path, out = quantised(*small, way, tmp_path), tmp_path / "out"
     assert run("compile", path, "-o", out, "-t", goal, "--schedule", "sequential") == 0

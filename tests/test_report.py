@@ -157,7 +157,7 @@ def test_devices_that_are_off_are_those_of_the_netlist(tmp_path):
     weights[:50, 0] = np.geomspace(1e-13, 1e-9, 50, dtype=np.float32)
     nodes = [node("Flatten", ["x"], ["f"]), node("Gemm", ["f", "w"], ["y"], name="dense")]
     path = save(tmp_path / "net.onnx", nodes, [numpy_helper.from_array(weights, "w")], (1, 4, 5, 3))
-    options = "-o", str(tmp_path / "out"), "--partition", "none", "--quiet"
+    options = "-o", str(tmp_path / "out"), "--partition", "none", "--quiet", "-t", "paper-128"
     assert _main._run(["compile", str(path), *options]) == 0
     found = json.loads((tmp_path / "out" / "report.json").read_text())["resources"]["total"]
     cells = "".join(p.read_text() for p in (tmp_path / "out" / "netlist" / "cells").glob("s*.cir"))

@@ -30,7 +30,7 @@ MOST_MB = 2000
 
 
 def both_ways(model, tile=(128, 128), **options):
-    asked = Options(model, target.load("hfox-128").with_tile(*tile), **options)
+    asked = Options(model, target.load("paper-128").with_tile(*tile), **options)
     made = [compile_model(asked, report_only=only) for only in (True, False)]
     return made, [build(compiled, "0" * 64).tree() for compiled in made]
 
@@ -142,7 +142,7 @@ def test_what_can_be_done_stage_by_stage(names, possible):
 
 
 def test_nothing_is_compared_and_that_is_said(tmp_path, small):
-    options = Options(small, target.load("hfox-128"))
+    options = Options(small, target.load("paper-128"))
     found = write.write(compile_model(options, report_only=True), tmp_path / "out")
     assert found.fidelity.rungs == ()
     assert found.baselines == ()

@@ -98,7 +98,7 @@ def test_what_limiters_clip_is_part_of_the_loss(model, tmp_path):
     x = np.random.default_rng(3).uniform(size=(80, 2, 6, 5)).astype(np.float32)
     x[64:] *= 3
     np.savez(tmp_path / "x.npz", x=x)
-    options = Options(model, target.load("hfox-128"), samples=tmp_path / "x.npz")
+    options = Options(model, target.load("paper-128"), samples=tmp_path / "x.npz")
     compiled = compile_model(options)
     right = reference.run(model, {"x": x})["y"].reshape(80, -1)
     found = evaluate.outputs(compiled.design, {"x": x})["y"].reshape(80, -1)

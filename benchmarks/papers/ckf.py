@@ -20,13 +20,13 @@ def rows(data: accuracy.Data) -> Iterator[Row]:
     yield Row(
         1, "multiplications less (every weight times its map)", "up to 56.2 %", "abstract",
         f"{100 * (1 - after / before):.1f} %: {before:,} to {after:,}",
-        f"memxc compile models/{PRUNED} {ABSENT}",
+        f"memxc compile -t paper-128 models/{PRUNED} {ABSENT}",
     )  # fmt: skip
     watts = [report(*run)["power"]["crossbar_w"] for run in ((WHOLE, SAMPLES), (PRUNED, ABSENT))]
     yield Row(
         1, "watts less (theirs: network and device unknown)", "33.62 W", "abstract, not derivable",
         f"{watts[0] - watts[1]:.2f} W of {watts[0]:.2f} W in crossbars, all places at once",
-        f"memxc compile models/{PRUNED} {ABSENT}",
+        f"memxc compile -t paper-128 models/{PRUNED} {ABSENT}",
     )  # fmt: skip
     for model, what, theirs, tag in (
         (WHOLE, "unpruned", "-", "ours"),

@@ -69,7 +69,7 @@ def measure(model: Path, fitted: Pictures, test: Pictures) -> Iterator[Point]:
     graph = fold(frontend.load(model, {}))
     (name,) = graph.inputs
     ctx = Context(
-        target.load("hfox-128").with_tile(TILE, TILE),
+        target.load("paper-128").with_tile(TILE, TILE),
         {name: fitted[0][:64]},
         judged=Samples({name: fitted[0]}, fitted[1]),
     )

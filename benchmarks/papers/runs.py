@@ -33,7 +33,9 @@ def folder(model: str, *options: str) -> Path:
     digest = hashlib.sha256(repr((model, words)).encode()).hexdigest()[:8]
     out = WORK / f"{Path(model).stem}-{digest}"
     out.parent.mkdir(parents=True, exist_ok=True)
-    memxc("compile", str(ROOT / "models" / model), "-o", str(out), "--force", "--quiet", *words)
+    target = [] if "--target" in words else ["-t", "paper-128"]
+    model = str(ROOT / "models" / model)
+    memxc("compile", model, "-o", str(out), "--force", "--quiet", *target, *words)
     return out
 
 

@@ -35,7 +35,8 @@ def rows(data: accuracy.Data) -> Iterator[Row]:
             ours = (kinds["differential"][name], kinds["inverted_inputs"][name])
             yield Row(
                 4, f"{width}: {WORDS[name]}", f"{theirs[0]:,} / {theirs[1]:,}", "derived",
-                f"{ours[0]:,} / {ours[1]:,}", f"memxc compile models/{model} {OPTIONS}",
+                f"{ours[0]:,} / {ours[1]:,}",
+                f"memxc compile -t paper-128 models/{model} {OPTIONS}",
             )  # fmt: skip
         yield Row(
             4, f"{width}: accuracy on FER2013", "-", "ours",
@@ -58,11 +59,11 @@ def _path() -> Iterator[Row]:
         yield Row(
             4, f"time of an inference, BatchNormalization {WHERE[batchnorm]}", theirs, tag,
             f"{latency['critical_path_stages']} stages, {1e9 * latency['inference_s']:.0f} ns",
-            f"memxc compile models/{model} {options}",
+            f"memxc compile -t paper-128 models/{model} {options}",
         )  # fmt: skip
     neuron = found["power"]["neuron_max_w"]
     yield Row(
         4, "largest watts of a neuron (theirs: device unknown)", "2.8 uW",
         "abstract, not derivable", f"{1e6 * neuron:.0f} uW at 10 kohm to 1 Mohm",
-        f"memxc compile models/{model} {options}",
+        f"memxc compile -t paper-128 models/{model} {options}",
     )  # fmt: skip

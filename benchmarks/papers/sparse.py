@@ -28,7 +28,7 @@ def rows(data: accuracy.Data) -> Iterator[Row]:
             yield Row(
                 2, f"{what}, {words}", "fewer", "abstract",
                 f"{old:,} to {new:,}: {100 * (new / old - 1):+.1f} %",
-                f"memxc compile models/{COMPACT} {options}".strip(),
+                f"memxc compile -t paper-128 models/{COMPACT} {options}".strip(),
             )  # fmt: skip
     yield _pruned()
     yield _refitted(data)
@@ -47,7 +47,7 @@ def _pruned() -> Row:
         2, "crossbars pruned for 0.5 points (one a kernel and place)", "some", "abstract",
         f"{100 * gone:.1f} % less, accuracy on {loss['samples']} samples "
         f"{100 * loss['before']:.2f} to {100 * loss['after']:.2f} %",
-        f"memxc compile models/{COMPACT} {options}",
+        f"memxc compile -t paper-128 models/{COMPACT} {options}",
     )  # fmt: skip
 
 

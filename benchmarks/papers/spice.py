@@ -19,7 +19,7 @@ def row(paper: int, model: str, name: str, data: accuracy.Data, options: str = "
     return Row(
         paper, f"{model} in SPICE, {PICTURES} pictures", "-", "ours",
         _agreement(model, options, name, data),
-        f"memxc compile models/{model} {options} --samples {name}.npz; "
+        f"memxc compile -t paper-128 models/{model} {options} --samples {name}.npz; "
         f"memxc verify DIR --count {PICTURES}", data=True,
     )  # fmt: skip
 

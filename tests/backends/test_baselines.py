@@ -17,7 +17,7 @@ MODEL = Path(__file__).parents[2] / "models" / "msccnn_fashion.onnx"
 
 
 def compiled(**options):
-    given = Options(MODEL, target.load("hfox-128"), **options)
+    given = Options(MODEL, target.load("paper-128"), **options)
     return compile_model(given, check=False)
 
 

@@ -65,7 +65,7 @@ def test_a_first_word_line_may_be_an_inverse(mode, tmp_path):
     made = lower(Graph("net", ("x",), ("y",), nodes, shapes, weights, 17))
     # Two inputs and their inverses fill the word lines, so the bias has a crossbar of its own.
     x = {"x": rng.uniform(-1, 1, (2, 2, 1, 3))}
-    ctx = Context(target.load("hfox-128").with_tile(4, 4), x, signed="inverted-inputs")
+    ctx = Context(target.load("paper-128").with_tile(4, 4), x, signed="inverted-inputs")
     for change in parse(f"calibrate,schedule{{mode={mode}}},partition{{policy=none}},tile,program"):
         made = change.run(made, ctx).ir
     (stage,) = made.arrays
@@ -139,7 +139,7 @@ def test_a_phase_may_finish_before_a_later_one(tmp_path):
         {"w": rng.normal(size=(1, 2, 3, 3))}, 17,
     )  # fmt: skip
     made = lower(graph)
-    ctx = Context(target.load("hfox-128"), {"x": rng.uniform(0, 1, (2, 1, 2, 1))})
+    ctx = Context(target.load("paper-128"), {"x": rng.uniform(0, 1, (2, 1, 2, 1))})
     for change in parse("calibrate,schedule{mode=sequential},partition,tile,program,share"):
         made = change.run(made, ctx).ir
     assert [crossbar.places for crossbar in made.arrays[0].crossbars] == [6, 3, 4, 2]
@@ -169,7 +169,7 @@ def test_no_port_of_a_phase_that_has_finished_floats(tmp_path):
         {"w": rng.normal(size=(1, 2, 1, 3))}, 17,
     )  # fmt: skip
     made = lower(graph)
-    ctx = Context(target.load("hfox-128"), {"x": rng.uniform(0, 1, (2, 1, 1, 3))})
+    ctx = Context(target.load("paper-128"), {"x": rng.uniform(0, 1, (2, 1, 1, 3))})
     for change in parse("calibrate,schedule{mode=sequential},partition,tile,program,share"):
         made = change.run(made, ctx).ir
     assert [crossbar.places for crossbar in made.arrays[0].crossbars] == [4, 3]

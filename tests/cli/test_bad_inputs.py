@@ -239,7 +239,7 @@ def test_a_target_in_the_output_folder_is_not_lost(memxc, model, tmp_path):
 def test_a_folder_with_the_name_of_a_target(memxc, model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert memxc("compile", model, "-o", "ideal", "-t", "ideal", "--report-only").code == 0
-    assert memxc("compile", model, "-o", "hfox-128", "--report-only").code == 0
+    assert memxc("compile", model, "-o", "paper-128", "--report-only").code == 0
 
 
 @pytest.mark.parametrize(

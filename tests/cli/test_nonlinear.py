@@ -28,7 +28,7 @@ def curves(path, states=(1e4, 1e5, 1e6)):
 @pytest.fixture(params=["sinh", "table"])
 def bent(request, tmp_path):
     """A target with nonlinear cells, a finite gain and wires."""
-    text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
+    text = (resources.files("memxc") / "targets" / "paper-128.toml").read_text()
     law = 'iv = "sinh"\nsinh_v0_v = 0.12'
     if request.param == "table":
         curves(tmp_path / "curves.csv")
@@ -161,6 +161,6 @@ def test_a_linear_netlist_has_no_such_cell(memxc, model, tmp_path):
     files = list((tmp_path / "out" / "netlist").rglob("*.cir"))
     assert not any("memristor r=" in path.read_text() for path in files)
     design = read.load(tmp_path / "out").design
-    bent = target.load("hfox-128").with_set("device.iv=sinh", "device.sinh_v0_v=0.1").device
+    bent = target.load("paper-128").with_set("device.iv=sinh", "device.sinh_v0_v=0.1").device
     found = compare(design, tmp_path / "out" / "netlist" / "net.cir", bent)
     assert {d.expected for d in found.differences if "devices" in d.where} == {"memristor"}

@@ -349,7 +349,7 @@ def test_anything_else_is_computed_again(memxc, model, out, data, what, tmp_path
 
 
 def test_a_key_set_to_what_it_is_is_nothing_else(memxc, out, data):
-    """hfox-128 has 1 ohm for each segment, so only the source of the number differs."""
+    """paper-128 has 1 ohm for each segment, so only the source of the number differs."""
     first = ask(memxc, out, "--data", data)
     kept = lines(out)
     again = ask(memxc, out, "--data", data, "--set", "wire.r_word_line=1.0")
@@ -380,7 +380,7 @@ def test_levels_are_programmed_again(memxc, model, out, data, tmp_path):
     rows = found["rows"]
     assert [row["reprogrammed"] for row in rows] == [[], ["device.levels"], ["device.levels"]]
     for levels, row in zip((2, 5), rows[1:], strict=True):
-        text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
+        text = (resources.files("memxc") / "targets" / "paper-128.toml").read_text()
         target = tmp_path / f"l{levels}.toml"
         target.write_text(text.replace("levels = 0", f"levels = {levels}"))
         own = tmp_path / f"l{levels}"

@@ -65,8 +65,8 @@ def net(place):
 
 @pytest.fixture(scope="module")
 def out(net, place):
-    """hfox-128 with op-amps of so little gain that their load has an effect."""
-    text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
+    """paper-128 with op-amps of so little gain that their load has an effect."""
+    text = (resources.files("memxc") / "targets" / "paper-128.toml").read_text()
     (place / "weak.toml").write_text(text.replace("gain = 1.0e5", "gain = 60"))
     args = "-o", place / "out", "-t", place / "weak.toml", "--quiet"
     assert _main._run([str(arg) for arg in ("compile", net, *args)]) == 0

@@ -25,7 +25,7 @@ def labelled(model, tmp_path):
 @pytest.fixture
 def target(tmp_path):
     """Wires with an effect, and crossbars so small that rows and columns are split."""
-    text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
+    text = (resources.files("memxc") / "targets" / "paper-128.toml").read_text()
     path = tmp_path / "felt.toml"
     path.write_text(text.replace("_line_ohm = 1.0", "_line_ohm = 20.0"))
     return path

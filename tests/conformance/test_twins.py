@@ -30,7 +30,7 @@ STEPS = {
 
 def programmed(circuit):
     samples = {name: value[None] for name, value in circuit.signals.items()}
-    design, ctx = circuit.design, Context(target.load("hfox-128"), samples)
+    design, ctx = circuit.design, Context(target.load("paper-128"), samples)
     for name in PIPELINE:
         design = passes.available()[name]().run(design, ctx).ir
     return design

@@ -60,7 +60,7 @@ def _with_relu(design):
 def test_joined_buses_share_a_scale_and_the_read_voltage_is_reached(convolution):
     design = _with_relu(convolution(3, 4, 7, 9))
     x = np.random.default_rng(0).uniform(0, 3, (5, 3, 7, 9))
-    done = Calibrate().run(design, Context(target.load("hfox-128"), {"x": x})).ir
+    done = Calibrate().run(design, Context(target.load("paper-128"), {"x": x})).ir
     assert done.buses["y"].scale == done.buses["r"].scale == done.buses["h"].scale
     volts = evaluate.run(done, {"x": x})
     assert 0.198 < np.abs(volts["x"]).max() <= 0.2
@@ -69,7 +69,7 @@ def test_joined_buses_share_a_scale_and_the_read_voltage_is_reached(convolution)
 def test_only_what_drives_memristors_is_limited(convolution):
     design = _with_relu(convolution(3, 4, 7, 9))
     x = np.random.default_rng(0).uniform(0, 3, (5, 3, 7, 9))
-    done = Calibrate().run(design, Context(target.load("hfox-128"), {"x": x})).ir
+    done = Calibrate().run(design, Context(target.load("paper-128"), {"x": x})).ir
     assert {name: bus.limit for name, bus in done.buses.items()} == {
         "x": 0.25,
         "y": None,
@@ -98,7 +98,7 @@ def test_a_limiter_clips_no_lane_that_goes_elsewhere(tmp_path, large):
     onnx.save(model, tmp_path / "net.onnx")
     design = lower(frontend.load(tmp_path / "net.onnx"))
     x = {"x": np.random.default_rng(0).uniform(0, 3, (5, 3, 4, 2))}
-    done = Calibrate().run(design, Context(target.load("hfox-128"), x)).ir
+    done = Calibrate().run(design, Context(target.load("paper-128"), x)).ir
     assert done.buses["c"].limit == 0.25
     wanted, found = (evaluate.outputs(one, x) for one in (design, done))
     for name in ("a", "o"):
@@ -107,7 +107,7 @@ def test_a_limiter_clips_no_lane_that_goes_elsewhere(tmp_path, large):
 
 def test_assumed_inputs_keep_a_margin(convolution):
     x = np.ones((1, 3, 7, 9))
-    ctx = Context(target.load("hfox-128"), {"x": x}, assumed_inputs=True)
+    ctx = Context(target.load("paper-128"), {"x": x}, assumed_inputs=True)
     assert Calibrate().run(convolution(3, 4, 7, 9), ctx).ir.buses["x"].scale == pytest.approx(0.1)
 
 
@@ -116,7 +116,7 @@ def test_a_large_bias_takes_several_lines(convolution):
     kernel = design.stages[0].kernels[0]
     kernel.values[:] = 1.0
     kernel.bias[:] = [[3.5, 0.5]]
-    ctx = Context(target.load("hfox-128"), {"x": np.ones((1, 1, 5, 6))})
+    ctx = Context(target.load("paper-128"), {"x": np.ones((1, 1, 5, 6))})
     done = Calibrate().run(design, ctx).ir
     # x = 1 is 0.2 V, so a bias of 3.5 at 0.2 V is 3.5 times the largest weight.
     assert done.stages[0].kernels[0].bias_lines == 4
@@ -129,7 +129,7 @@ def test_a_bias_takes_at_most_a_quarter_of_the_rows(convolution, rows, lines):
     kernel = design.stages[0].kernels[0]
     kernel.values[:] = 1.0
     kernel.bias[:] = [[6.5, 0.5]]
-    chosen = target.load("hfox-128").with_tile(rows, 64)
+    chosen = target.load("paper-128").with_tile(rows, 64)
     done = Calibrate().run(design, Context(chosen, {"x": np.ones((1, 1, 5, 6))})).ir
     assert done.stages[0].kernels[0].bias_lines == lines
 
@@ -144,7 +144,7 @@ def test_faint_samples_leave_a_number_of_bias_lines(convolution, size):
         bias=np.array([[3.5e12, 0.5]], np.float32),
     )
     design = replace(design, stages=(replace(design.stages[0], kernels=(faint,)),))
-    ctx = Context(target.load("hfox-128"), {"x": np.full((1, 1, 5, 6), size)})
+    ctx = Context(target.load("paper-128"), {"x": np.full((1, 1, 5, 6), size)})
     # The largest number of bias lines.
     assert Calibrate().run(design, ctx).ir.stages[0].kernels[0].bias_lines == 8
 
@@ -155,7 +155,7 @@ def test_a_bus_that_no_volts_follow_is_named(convolution, value):
     x = np.random.default_rng(0).uniform(0, 3, (5, 3, 7, 9))
     x[2, 1, 3, 4] = value
     with pytest.raises(MemxcError) as caught:
-        Calibrate().run(design, Context(target.load("hfox-128"), {"x": x}))
+        Calibrate().run(design, Context(target.load("paper-128"), {"x": x}))
     faults = caught.value.faults
     assert {fault.code for fault in faults} == {"bad-samples"}
     assert faults[0].where == "x"
@@ -176,7 +176,7 @@ def test_a_margin_that_clips_or_leaves_nothing(margin):
 def test_the_squares_of_the_volts_are_those_of_what_weights_read(convolution):
     design = _with_relu(convolution(3, 4, 7, 9))
     x = np.random.default_rng(0).uniform(-1, 3, (5, 3, 7, 9))
-    ctx = Context(target.load("hfox-128"), {"x": x}, assumed_inputs=True)
+    ctx = Context(target.load("paper-128"), {"x": x}, assumed_inputs=True)
     done = Calibrate().run(design, ctx).ir
     assert [name for name, bus in done.buses.items() if bus.mean_square is not None] == ["x"]
     volts = evaluate.run(done, {"x": x})["x"]

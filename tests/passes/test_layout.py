@@ -161,8 +161,8 @@ def test_a_unit_crossbar_too_small_is_a_fault(convolution):
 
 
 def test_conductances_stay_in_the_range_of_the_device(convolution):
-    device = target.load("hfox-128").device
-    done, _ = _run(convolution(3, 5, 7, 9), (128, 128), "packed", "differential", name="hfox-128")
+    device = target.load("paper-128").device
+    done, _ = _run(convolution(3, 5, 7, 9), (128, 128), "packed", "differential", name="paper-128")
     for crossbar in done.arrays[0].crossbars:
         g = crossbar.conductance()[:, crossbar.cell >= 0]
         assert g.min() >= device.g_min * (1 - 1e-12)

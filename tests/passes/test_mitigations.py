@@ -40,7 +40,7 @@ def random(seed=0, rows=ROWS, columns=COLUMNS):
 def context(*settings, tile=(128, 128), signed="differential", wires=(3.0, 4.0, 5.0, 6.0)):
     names = ("r_source", "r_word_line", "r_bit_line", "r_neuron")
     ohms = [f"wire.{name}={value}" for name, value in zip(names, wires, strict=True)]
-    chosen = target.load("hfox-128").with_tile(*tile).with_set(*ohms, *settings)
+    chosen = target.load("paper-128").with_tile(*tile).with_set(*ohms, *settings)
     x = np.random.default_rng(5).uniform(-1, 1, (6, ROWS))
     return Context(chosen, {"x": x}, signed=signed)
 

@@ -133,7 +133,7 @@ def test_a_loop_over_kernel_elements_is_the_transposed_convolution(tmp_path):
 @pytest.mark.parametrize("partition", ["none", "packed"])
 def test_counts_before_and_after_programming(graph, signed, zeros, partition):
     pruned = PruneCkf(share=0.5).run(graph, CTX).ir
-    ctx = Context(target.load("hfox-128"), {"x": X}, signed=signed, zeros=zeros)
+    ctx = Context(target.load("paper-128"), {"x": X}, signed=signed, zeros=zeros)
     design = lower(pruned)
     for name in ("calibrate", "schedule", "partition", "tile"):
         options = {"policy": partition} if name == "partition" else {}

@@ -65,7 +65,7 @@ def images(count, channels, size=(9, 7), seed=1, smooth=True):
 
 
 def context(x, labels=None):
-    return Context(target.load("hfox-128"), {"x": x}, judged=Samples({"x": x}, labels))
+    return Context(target.load("paper-128"), {"x": x}, judged=Samples({"x": x}, labels))
 
 
 def answers(graph, x):

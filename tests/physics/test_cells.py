@@ -9,7 +9,7 @@ from memxc import target
 from memxc.errors import MemxcError
 from memxc.physics.device import iv_laws
 
-HFOX = target.load("hfox-128")  # read at 0.2 V
+HFOX = target.load("paper-128")  # read at 0.2 V
 
 #: Two states on different points; the first without 0 V, the second with both sides.
 CSV = """state_ohm,volts,amperes

@@ -23,7 +23,7 @@ EVERYWHERE = (*BITS, "converter.where=stages")
 
 
 def compiled(model):
-    chosen = target.load("hfox-128").with_tile(24, 10)
+    chosen = target.load("paper-128").with_tile(24, 10)
     return compile_model(Options(model, chosen, partition="none")), chosen
 
 
@@ -164,7 +164,7 @@ def test_in_spice(model, tmp_path):
 
 
 def test_a_target_with_converters_is_compiled_with_them(model):
-    chosen = target.load("hfox-128").with_tile(24, 10).with_set(*EVERYWHERE)
+    chosen = target.load("paper-128").with_tile(24, 10).with_set(*EVERYWHERE)
     made = compile_model(Options(model, chosen, partition="none"))
     assert kinds(made.design) == "DxAfDrADxAd"
     record = made.records[-1]

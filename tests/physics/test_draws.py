@@ -17,7 +17,7 @@ from memxc.ir.windows import identity_windows, ints
 from memxc.physics.device import variation
 from memxc.physics.device.streams import Stream, normal
 
-HFOX = target.load("hfox-128")
+HFOX = target.load("paper-128")
 G = 2e-5
 
 

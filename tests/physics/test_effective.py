@@ -89,7 +89,7 @@ def test_a_discarded_lane_is_dropped(design):
     assert apart(with_gain(design.with_stages(stages), 300.0), pictures(5, 2, 3, 4)) < 1e-9
 
 
-@pytest.mark.parametrize("name", ["ideal", "ideal-finite-gain", "hfox-128"])
+@pytest.mark.parametrize("name", ["ideal", "ideal-finite-gain", "paper-128"])
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
 @pytest.mark.parametrize("partition", ["none", "packed", "paper"])
 def test_compiled(model, name, signed, partition):

@@ -18,7 +18,7 @@ from memxc.ir.stages import Array
 from memxc.ir.windows import Windows, identity_windows, ints
 from memxc.physics.device import streams, variation
 
-HFOX = target.load("hfox-128")
+HFOX = target.load("paper-128")
 IDEAL = target.load("ideal")
 G_MIN, G_MAX = 1e-6, 1e-4
 WORDS, BITS = 150, 200

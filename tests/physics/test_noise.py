@@ -25,7 +25,7 @@ OFFSET = "amplifier.offset_sigma=0.002"
 
 
 def compiled(model, gain="inf", signed="differential", schedule="parallel", tile=(24, 10)):
-    chosen = target.load("hfox-128").with_tile(*tile).with_set(f"amplifier.gain={gain}")
+    chosen = target.load("paper-128").with_tile(*tile).with_set(f"amplifier.gain={gain}")
     options = Options(model, chosen, partition="none", signed=signed, schedule=schedule)
     return compile_model(options), chosen
 

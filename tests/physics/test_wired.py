@@ -72,7 +72,7 @@ def worst(design, chosen, inputs):
 @pytest.mark.parametrize("tile", [(128, 128), (12, 6)])
 @pytest.mark.parametrize("schedule", ["parallel", "sequential"])
 def test_against_a_direct_solve(model, gain, signed, tile, schedule):
-    chosen = target.load("hfox-128").with_tile(*tile).with_set(f"amplifier.gain={gain}", *SETTINGS)
+    chosen = target.load("paper-128").with_tile(*tile).with_set(f"amplifier.gain={gain}", *SETTINGS)
     options = Options(model, chosen, partition="none", signed=signed, schedule=schedule)
     compiled = compile_model(options)
     inputs = {name: values[:3] for name, values in compiled.samples.items()}
@@ -80,7 +80,7 @@ def test_against_a_direct_solve(model, gain, signed, tile, schedule):
 
 
 def test_wires_cost_something(model):
-    chosen = target.load("hfox-128")
+    chosen = target.load("paper-128")
     compiled = compile_model(Options(model, chosen))
     ideal = evaluate.outputs(effective(compiled.design), compiled.samples)
     lossy = evaluate.outputs(effective(compiled.design, WIRES), compiled.samples)
@@ -88,7 +88,7 @@ def test_wires_cost_something(model):
 
 
 def test_no_resistance_is_no_wire(model):
-    compiled = compile_model(Options(model, target.load("hfox-128")))
+    compiled = compile_model(Options(model, target.load("paper-128")))
     ideal = evaluate.run(effective(compiled.design), compiled.samples)
     none = evaluate.run(effective(compiled.design, WireResistance(0, 0, 0, 0)), compiled.samples)
     nearly = evaluate.run(

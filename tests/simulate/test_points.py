@@ -38,7 +38,7 @@ def design(model, chosen, folder):
 
 @pytest.mark.parametrize("key", OTHER)
 def test_keys_that_give_another_design_are_programmed_again(model, tmp_path, key):
-    hfox = target.load("hfox-128")
+    hfox = target.load("paper-128")
     (point,) = points(SweepPlan((f"{key}={OTHER[key]}",)), hfox)
     assert point.target != hfox
     assert point.reprogrammed == ((key,) if key in PROGRAMMED else ())
@@ -48,14 +48,14 @@ def test_keys_that_give_another_design_are_programmed_again(model, tmp_path, key
 
 def test_all_that_is_programmed_again_is_named():
     settings = ("device.levels=4", "wire.r_source=3", "amplifier.swing_v=2")
-    (point,) = points(SweepPlan(settings), target.load("hfox-128"))
+    (point,) = points(SweepPlan(settings), target.load("paper-128"))
     assert point.reprogrammed == ("device.levels", "amplifier.swing_v")
 
 
 def test_a_fault_of_a_sweep_is_told_once_and_by_its_name():
     plan = SweepPlan(sweep=(("device.sigmaa", ("0", "0.1")), ("device.levels", ("0", "7"))))
     with pytest.raises(MemxcError) as caught:
-        points(plan, target.load("hfox-128"))
+        points(plan, target.load("paper-128"))
     assert [(f.where, f.what) for f in caught.value.faults] == [
         ("--sweep device.sigmaa=0", "no key 'sigmaa' in device")
     ]
@@ -71,7 +71,7 @@ def test_a_fault_of_a_sweep_is_told_once_and_by_its_name():
 )
 def test_a_key_comes_once(settings, sweep, where):
     with pytest.raises(MemxcError) as caught:
-        points(SweepPlan(settings, sweep), target.load("hfox-128"))
+        points(SweepPlan(settings, sweep), target.load("paper-128"))
     (fault,) = caught.value.faults
     assert (fault.code, fault.where) == ("usage", f"--sweep {where}")
     assert fault.what.endswith("is given twice")

@@ -27,7 +27,7 @@ BARE = tuple(f"{text.split('=')[0]}=0" for text in WIRED)
 
 
 def made(*settings):
-    return target.load("hfox-128").with_set(*settings)
+    return target.load("paper-128").with_set(*settings)
 
 
 def measured(tmp_path, odd=False):

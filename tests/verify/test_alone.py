@@ -36,7 +36,7 @@ def _graph() -> Graph:
     return Graph("net", ("x",), ("z",), nodes, shapes, weights, 17)
 
 
-def _compiled(folder, name="hfox-128", signed="differential", **device):
+def _compiled(folder, name="paper-128", signed="differential", **device):
     design = lower(_graph())
     wanted = evaluate.outputs(design, {"x": X})
     chosen = target.load(name)
@@ -55,7 +55,7 @@ def _verified(folder, design, chosen, wanted, plan=PLAN):
 
 @pytest.mark.parametrize("engine", ["neospice", "ngspice"])
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
-@pytest.mark.parametrize("name", ["ideal", "ideal-finite-gain", "hfox-128"])
+@pytest.mark.parametrize("name", ["ideal", "ideal-finite-gain", "paper-128"])
 def test_what_is_written_is_right_over_its_whole_range(tmp_path, name, signed, engine, ngspice):
     design, chosen, wanted = _compiled(tmp_path, name, signed)
     found = _verified(tmp_path, design, chosen, wanted, verify.Plan(engine=engine))
@@ -63,7 +63,7 @@ def test_what_is_written_is_right_over_its_whole_range(tmp_path, name, signed, e
     single = ["tia"] if signed == "differential" else ["tia_single", "inverter"]
     names = [re.sub(r"\d+$", "", cell.name) for cell in found.cells]
     assert sorted(names) == sorted([*single, "relu", "leaky_relu"])
-    assert len(found.limiters) == (name == "hfox-128")
+    assert len(found.limiters) == (name == "paper-128")
     # A signal without a limiter goes up to the swing of the op-amps.
     assert {cell.range_v for cell in found.cells if cell.name.startswith("leaky")} == {1.0}
 
@@ -91,12 +91,12 @@ def test_offsets_of_the_amplifiers(tmp_path):
         ("ideal", "h2 out q vm {0-r_f}", "h2 o q vm {0-r_f}\nb9 out 0 v=max(v(o),-0.26)", "tia"),
         ("ideal", "v=max(v(x0),0.000000000000e+00)", "v=max(v(x0),0)+min(v(x0)+0.2,0)", "relu"),
         ("ideal", "v=max(v(x0),0.000000000000e+00)", "v=max(v(x0),0)-max(v(x0)-0.9,0)", "relu"),
-        ("hfox-128", "v=max(v(x0),0.000000000000e+00)", "v=max(v(x0),0)+min(v(x0)+0.2,0)", "relu"),
+        ("paper-128", "v=max(v(x0),0.000000000000e+00)", "v=max(v(x0),0)+min(v(x0)+0.2,0)", "relu"),
         # The cell is right without a load and wrong when it drives word lines.
         ("ideal", "b1 out 0 v=max(", "r9 o out 1\nb1 o 0 v=max(", "relu"),
-        ("hfox-128", "b1 out 0 v=min(", "r9 o out 1\nb1 o 0 v=min(", "limiter"),
-        ("hfox-128", "{clip})\n", "{clip})-max(v(in)-2.1*{clip},0)\n", "limiter"),
-        ("hfox-128", "{clip})\n", "{clip})+0.01*max(abs(v(in))-3.9*{clip},0)\n", "limiter"),
+        ("paper-128", "b1 out 0 v=min(", "r9 o out 1\nb1 o 0 v=min(", "limiter"),
+        ("paper-128", "{clip})\n", "{clip})-max(v(in)-2.1*{clip},0)\n", "limiter"),
+        ("paper-128", "{clip})\n", "{clip})+0.01*max(abs(v(in))-3.9*{clip},0)\n", "limiter"),
     ],
 )
 def test_what_no_sample_shows(tmp_path, name, old, new, failed):

@@ -59,7 +59,7 @@ def _compiled(
     signed="differential",
     mode="parallel",
     tile=(40, 24),
-    name="hfox-128",
+    name="paper-128",
     graph=None,
 ):
     design = lower(graph or _graph())
@@ -81,7 +81,7 @@ def _compiled(
         ("paper", "inverted-inputs", "parallel", (24, 10), "ideal"),
         ("none", "differential", "sequential", (128, 256), "ideal-finite-gain"),
         ("packed", "inverted-inputs", "sequential", (24, 10), "ideal-finite-gain"),
-        ("paper", "differential", "parallel", (64, 48), "hfox-128"),
+        ("paper", "differential", "parallel", (64, 48), "paper-128"),
     ],
 )
 def test_every_layout_in_spice(tmp_path, engine, policy, signed, mode, tile, name, ngspice):
@@ -98,7 +98,7 @@ def test_every_layout_in_spice(tmp_path, engine, policy, signed, mode, tile, nam
     ]
     assert found.outputs is not None
     assert found.outputs.argmax_agree == found.outputs.count == 3
-    bound = {"ideal": 1e-8, "ideal-finite-gain": 1e-3, "hfox-128": 2e-2}[name]
+    bound = {"ideal": 1e-8, "ideal-finite-gain": 1e-3, "paper-128": 2e-2}[name]
     assert found.outputs.max_rel_error < bound
 
 

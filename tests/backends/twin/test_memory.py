@@ -33,7 +33,7 @@ from memxc.compiler.run import compile_model
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
-chosen = target.load("hfox-128").with_set("wire.r_word_line=0", "wire.r_bit_line=0")
+chosen = target.load("paper-128").with_set("wire.r_word_line=0", "wire.r_bit_line=0")
 options = Options(Path(sys.argv[1]), chosen, partition="none", schedule="sequential")
 design, found = compile_model(options, check=False).design, []
 found.append(peak())
@@ -45,7 +45,7 @@ print(json.dumps({"gib": [*found, peak()], "bytes": len(made)}))
 
 
 def test_a_twin_that_no_file_holds_is_a_fault(model, monkeypatch):
-    chosen = target.load("hfox-128")
+    chosen = target.load("paper-128")
     design = compile_model(Options(model, chosen, partition="none")).design
     drawn = simulate.circuit(design, chosen.with_set("device.sigma=0.1"), 1, "placement")
     shared = simulate.circuit(design, chosen.with_set("device.sigma=0.1"), 1, "definition")

@@ -138,7 +138,7 @@ def network(request, tmp_path):
 
 
 def compiled(path, partition, schedule, signed):
-    chosen = target.load("hfox-128").with_tile(40, 14).with_set("amplifier.gain=1000")
+    chosen = target.load("paper-128").with_tile(40, 14).with_set("amplifier.gain=1000")
     options = Options(path, chosen, partition=partition, schedule=schedule, signed=signed)
     return compile_model(options)
 
@@ -147,7 +147,7 @@ def compiled(path, partition, schedule, signed):
 def test_every_layout_and_circuit(apart, network, partition, schedule, signed):
     made = compiled(network, partition, schedule, signed)
     for name, (settings, draw_per) in CIRCUITS.items():
-        chosen = target.load("hfox-128").with_set("amplifier.gain=1000", *settings)
+        chosen = target.load("paper-128").with_set("amplifier.gain=1000", *settings)
         circuit = simulate.circuit(made.design, chosen, seed=2, draw_per=draw_per)
         assert apart(circuit, made.samples) < CLOSE, name
 
@@ -156,14 +156,14 @@ def test_every_layout_and_circuit(apart, network, partition, schedule, signed):
 @pytest.mark.parametrize("stem", ["shufflenet_script17", "sefcn_plain13"])
 def test_exported_with_wires(apart, stem, partition):
     made = compiled(TESTS / "exporters" / f"{stem}.onnx", partition, "sequential", "differential")
-    chosen = target.load("hfox-128").with_set(*WIRES, *EFFECTS)
+    chosen = target.load("paper-128").with_set(*WIRES, *EFFECTS)
     assert apart(simulate.circuit(made.design, chosen, 7, "placement"), made.samples) < CLOSE
 
 
 def test_bundles_of_different_channels(apart):
     """A kernel cut by tiles into blocks that no weight joins, the later channels in another one."""
     path = TESTS / "exporters" / "shufflenet_dynamo20.onnx"
-    chosen = target.load("hfox-128")
+    chosen = target.load("paper-128")
     options = Options(path, chosen, schedule="sequential", signed="inverted-inputs")
     made = compile_model(options)
     circuit = simulate.circuit(made.design, chosen.with_set(*WIRES))
@@ -177,7 +177,7 @@ def test_bundles_of_different_channels(apart):
 def test_depthwise_with_wires(apart, small, network, partition):
     """Depthwise stages are one crossbar a channel, each with weights of its own at every output."""
     path, tile = (small, (64, 12)) if network == "small" else (network, (128, 128))
-    chosen = target.load("hfox-128").with_set(*WIRES).with_tile(*tile)
+    chosen = target.load("paper-128").with_set(*WIRES).with_tile(*tile)
     made = compile_model(Options(path, chosen, partition=partition))
     assert apart(simulate.circuit(made.design, chosen), made.samples) < CLOSE
 
@@ -197,7 +197,7 @@ def test_a_sigmoid_is_one_operator(apart, model):
 def test_the_circuit_matters(network):
     """Wires and draws are in the twin: without them it would be another model."""
     made = compiled(network, "packed", "parallel", "differential")
-    chosen = target.load("hfox-128").with_set("amplifier.gain=1000")
+    chosen = target.load("paper-128").with_set("amplifier.gain=1000")
     files = {
         twin.model(simulate.circuit(made.design, chosen.with_set(*settings), 2, draw_per))
         for settings, draw_per in CIRCUITS.values()

@@ -100,7 +100,7 @@ LAYOUTS = list(product(("none", "packed", "paper"), ("parallel", "sequential")))
 @pytest.mark.parametrize(("partition", "schedule"), LAYOUTS)
 @pytest.mark.parametrize("tile", [(128, 128), (24, 10)])
 def test_layouts(apart, model, partition, schedule, tile):
-    chosen = target.load("hfox-128").with_tile(*tile)
+    chosen = target.load("paper-128").with_tile(*tile)
     compiled = compile_model(Options(model, chosen, partition=partition, schedule=schedule))
     assert apart(compiled.design, compiled.samples) < CLOSE
 
@@ -115,7 +115,7 @@ def test_signs_and_gains(apart, model, signed, name):
 def test_every_step_of_the_compiler(apart, model):
     inputs = {"x": drawn(4, 2, 6, 5)}
     names = []
-    for name, design in steps(Options(model, target.load("hfox-128").with_tile(24, 10))):
+    for name, design in steps(Options(model, target.load("paper-128").with_tile(24, 10))):
         if isinstance(design, Design):
             assert apart(design, inputs) < CLOSE, name
             names.append(name)
@@ -124,7 +124,7 @@ def test_every_step_of_the_compiler(apart, model):
 
 @pytest.mark.parametrize("partition", ["none", "packed", "paper"])
 def test_depthwise_and_pointwise(apart, small, partition):
-    chosen = target.load("hfox-128").with_tile(16, 12)
+    chosen = target.load("paper-128").with_tile(16, 12)
     compiled = compile_model(Options(small, chosen, partition=partition))
     assert apart(compiled.design, compiled.samples) < CLOSE
 
@@ -132,13 +132,13 @@ def test_depthwise_and_pointwise(apart, small, partition):
 @pytest.mark.slow
 @pytest.mark.parametrize("partition", ["none", "packed", "paper"])
 def test_msccnn(apart, partition):
-    compiled = compile_model(Options(MSCCNN, target.load("hfox-128"), partition=partition))
+    compiled = compile_model(Options(MSCCNN, target.load("paper-128"), partition=partition))
     assert apart(compiled.design, compiled.samples) < CLOSE
 
 
 @pytest.mark.parametrize("path", sorted(TESTS.glob("exporters/*.onnx")), ids=lambda p: p.stem)
 def test_exported(apart, path):
-    compiled = compile_model(Options(path, target.load("hfox-128")))
+    compiled = compile_model(Options(path, target.load("paper-128")))
     assert apart(compiled.design, compiled.samples) < CLOSE
 
 
