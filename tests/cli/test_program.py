@@ -35,6 +35,7 @@ source = "assumed"
 def dynamic(tmp_path):
     """A target of the size of hfox-128 whose memristors have a state."""
     data = target.load("hfox-128").model_dump(exclude_none=True)
+    data["device"] |= {"r_on_ohm": 1e4, "r_off_ohm": 1e6}
     lines = ['name = "dynamic"']
     for table in ("crossbar", "device", "wire", "amplifier"):
         lines.append(f"[{table}]")
@@ -95,8 +96,9 @@ def test_a_plan_on_disk(memxc, folder, tmp_path):
     scored = memxc("simulate", folder, "--data", folder / "samples.npz", "--conductances",
                    tmp_path / "plan" / "reached.npz", "--json")  # fmt: skip
     assert scored.code == 0, scored.err
-    again = memxc("program", folder, "-o", tmp_path / "again")
-    assert again.code == 0
+    again = library.load(folder).program(tmp_path / "again", crossbar="xb0")
+    assert again.energy_j == done.json["energy_j"]
+    assert (tmp_path / "again" / "write_verify_xb0.cir").exists()
     for name in ("programming.csv", "reached.npz"):
         paths = (tmp_path / "plan" / name, tmp_path / "again" / name)
         assert paths[0].read_bytes() == paths[1].read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from memxc.backends.programming import cell
 from memxc.errors import MemxcError
 from memxc.physics.device import dynamics
 from memxc.physics.device.dynamics import Access
+from memxc.target import Target
 
 MODELS = ["threshold", "vteam", "filament"]
 #: Volts and hertz of a sine that moves the state of a model by a part of its range.
@@ -172,6 +174,17 @@ def test_a_pulse_that_cannot_be_integrated_is_a_fault(monkeypatch, dynamic, rate
     law = dynamics.of(dynamic("filament"))
     with pytest.raises(MemxcError, match="cannot be integrated"):
         dynamics.pulsed(law, np.full(1, 0.5), np.array([volts]), 1e-6, Access())
+
+
+def test_the_tables_of_the_page_are_a_target(dynamic):
+    """The ReRAM of docs/programming.md: 0.296 to 99 uS by hand."""
+    page = (Path(__file__).parents[2] / "docs" / "programming.md").read_text("utf-8")
+    blocks = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", page, re.S)]
+    vteam, reram, programming = blocks
+    data = dynamic("vteam").model_dump() | vteam | programming
+    assert Target.model_validate(data).dynamics.model == "vteam"
+    law = dynamics.of(Target.model_validate(dynamic("vteam").model_dump() | reram))
+    assert law.conductance(np.array([0.0, 1.0])) == pytest.approx([2.96e-7, 9.93e-5], rel=2e-3)
 
 
 @pytest.mark.slow
