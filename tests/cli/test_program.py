@@ -104,19 +104,23 @@ def test_a_plan_on_disk(memxc, folder, tmp_path):
         assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_energy_beside_the_programmed_cells_by_hand(memxc, folder, tmp_path):
-    """Cell by cell, in loops: each pulse at half its volts through all cells of both lines."""
-    done = memxc("program", folder, "-o", tmp_path / "plan", "--json")
+@pytest.mark.parametrize(("scheme", "share"), [("V/2", 2), ("V/3", 3)])
+def test_energy_beside_the_programmed_cells_by_hand(memxc, folder, tmp_path, scheme, share):
+    """Cell by cell, in loops: half the volts through the cells of both lines, or a third of them
+    through all cells."""
+    done = memxc("program", folder, "-o", tmp_path / "plan", "--json", "--set",
+                 f"programming.scheme={scheme}")  # fmt: skip
     total = 0.0
     rows = read(tmp_path / "plan" / "programming.csv")
     for name, g in library.load(folder).conductances().items():
         now = np.where(np.isfinite(g), 1e-6, 0.0)
         for row in (row for row in rows if row["subckt"] == name):
             r, c = int(row["row"]), int(row["column"])
-            beside = now[r].sum() + now[:, c].sum() - 2 * now[r, c]
+            lines = now.sum() - now[r, c], now[r].sum() + now[:, c].sum() - 2 * now[r, c]
+            beside = lines[scheme == "V/2"]
             for word in row["sequence"].split():
                 _, volts, _, width, count = word.split(":")
-                joules = (float(volts) / 2) ** 2 * float(width) * int(count)
+                joules = (float(volts) / share) ** 2 * float(width) * int(count)
                 total += int(row["placed"]) * joules * beside
             now[r, c] = g[r, c]
     assert done.json["bystander_energy_j"] == pytest.approx(total, rel=1e-6)

@@ -167,13 +167,11 @@ def test_verilog_a_has_the_numbers_of_the_subcircuit(dynamic, model):
     assert verilog.count("begin") == verilog.count("end\n") >= 1
 
 
-@pytest.mark.parametrize(("rates", "volts"), [(20_000, 1e295), (20, 1.4)])
-def test_a_pulse_that_cannot_be_integrated_is_a_fault(monkeypatch, dynamic, rates, volts):
-    """Numbers that overflow, and a pulse that needs more steps than there may be."""
-    monkeypatch.setattr(dynamics, "_MOST_RATES", rates)
+def test_a_pulse_that_needs_too_many_steps_is_a_fault(monkeypatch, dynamic):
+    monkeypatch.setattr(dynamics, "_MOST_RATES", 20)
     law = dynamics.of(dynamic("filament"))
     with pytest.raises(MemxcError, match="cannot be integrated"):
-        dynamics.pulsed(law, np.full(1, 0.5), np.array([volts]), 1e-6, Access())
+        dynamics.pulsed(law, np.full(1, 0.5), np.array([1.4]), 1e-6, Access())
 
 
 def test_the_tables_of_the_page_are_a_target(dynamic):
