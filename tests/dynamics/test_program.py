@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from memxc.backends.programming import cost, deck, plan
+from memxc.backends.programming.crossbars import ToProgram
 
 #: Pulses for the models of conftest: coarse ones, and others that reach every conductance.
 THRESHOLD = {"v_set_v": 2.0, "v_reset_v": 2.0, "width_s": 2e-10, "tolerance": 0.03}
@@ -79,13 +80,31 @@ def test_volts_below_the_threshold_fail_at_once(dynamic):
     assert found.pulses.max() == 1
 
 
-def read_back(ngspice, folder, text):
+def spice(ngspice, folder, text):
+    """What ngspice prints for a deck."""
     (folder / "deck.cir").write_text(text)
     done = subprocess.run([ngspice, "-n", "-b", "deck.cir"], cwd=folder, capture_output=True,
                           text=True, check=False)  # fmt: skip
-    found = re.findall(r"^g(\d+)_(\d+)\s*=\s*(\S+)", done.stdout, re.M)
-    assert found, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def read_back(words):
+    """The siemens of each cell in the words of ngspice."""
+    found = re.findall(r"^g(\d+)_(\d+)\s*=\s*(\S+)", words, re.M)
+    assert found, words
     return {(int(row), int(column)): float(value) for row, column, value in found}
+
+
+def integrated(text, g):
+    """The deck with a measurement of all joules that its sources give before the reads."""
+    first = float(re.search(r"^\.meas tran i0_0 .* at=(\S+)", text, re.M)[1])
+    width = float(re.search(r"^\.tran (\S+)", text, re.M)[1]) * 20
+    lines = [f"w{row}" for row in range(g.shape[0])] + [f"c{col}" for col in range(g.shape[1])]
+    watts = "+".join(f"v({line})*i(v{line})" for line in lines)
+    return text.replace(".options", f"""bwatts joules 0 i=1e9*({watts})
+cjoules joules 0 1
+.meas tran joules find v(joules) at={first - 0.52 * width:.12e}
+.options""", 1)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -98,17 +117,25 @@ def read_back(ngspice, folder, text):
     ],
 )
 def test_ngspice_reaches_what_the_plan_says(ngspice, tmp_path, dynamic, model, keys, slack):
+    """The conductances, and the joules of all sources: in programmed cells and beside them."""
     target = dynamic(model, **keys)
     g = siemens(target)
     found = plan.planned(g[g > 0], target)
     assert not found.failed.any()
-    text = "\n".join(deck.deck(g, found, target, "xb0"))
-    values = read_back(ngspice, tmp_path, text + "\n")
+    text = integrated("\n".join(deck.deck(g, found, target, "xb0")) + "\n", g)
+    words = spice(ngspice, tmp_path, text)
+    values = read_back(words)
     assert set(values) == set(zip(*map(np.ndarray.tolist, np.nonzero(g)), strict=True))
     for place, value in values.items():
         planned = found.reached_s[found.of(g[place])]
         assert value == pytest.approx(planned, rel=slack), place
         assert abs(value / g[place] - 1) < target.programming.tolerance + slack
+    joules = float(re.search(r"^joules\s*=\s*(\S+)", words, re.M)[1]) * 1e-9
+    programmed = found.energy_j[found.of(g[g > 0])].sum()
+    beside = cost.bystanders_j(ToProgram("xb0", g, 1), found, target)
+    assert (beside > 0) == (target.programming.scheme != "1T1R")
+    # The plan stops within a tolerance of g, and its bystanders are at g.
+    assert joules == pytest.approx(programmed + beside, rel=0.02)
 
 
 def test_half_select_disturbs_and_a_third_does_not(ngspice, tmp_path, dynamic):
@@ -126,7 +153,9 @@ def test_half_select_disturbs_and_a_third_does_not(ngspice, tmp_path, dynamic):
         assert counts[0, 0] > 3
         assert counts.sum() == counts[0, 0]
         bound = cost.disturb(target, cost.exposed_s(counts, target.programming))
-        values = read_back(ngspice, tmp_path, "\n".join(deck.deck(g, found, target, "x")) + "\n")
+        values = read_back(
+            spice(ngspice, tmp_path, "\n".join(deck.deck(g, found, target, "x")) + "\n")
+        )
         others = [values[place] for place in ((0, 1), (0, 2), (1, 0), (1, 1), (1, 2))]
         changes[scheme] = np.abs(np.array(others) / target.device.g_min - 1)
         assert (bound > 1e-4) == (scheme == "V/2")

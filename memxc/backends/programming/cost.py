@@ -55,7 +55,7 @@ def of(design: Design, target: Target, plan: Plan) -> ProgrammingCost:
         serial += crossbar.placed * seconds
         parallel = max(parallel, seconds)
         energy += crossbar.placed * float(plan.energy_j[plan.sequence[at]].sum())
-        bystanders += crossbar.placed * _bystanders(crossbar, plan, pulse, target)
+        bystanders += crossbar.placed * bystanders_j(crossbar, plan, target)
         exposed = max(exposed, exposed_s(counts, pulse))
     return ProgrammingCost(
         cells=cells,
@@ -72,12 +72,13 @@ def of(design: Design, target: Target, plan: Plan) -> ProgrammingCost:
     )
 
 
-def _bystanders(crossbar: ToProgram, plan: Plan, pulse: Programming, target: Target) -> float:
+def bystanders_j(crossbar: ToProgram, plan: Plan, target: Target) -> float:
     """Return joules in the cells beside the programmed ones, as the crossbar fills row by row.
 
     A cell is at its target if it comes before the programmed one, else at the start.
     """
-    device = target.device
+    device, pulse = target.device, target.programming
+    assert pulse is not None, "a plan comes from a target with [programming]"
     there = crossbar.g > 0
     start = np.where(there, device.g_max if pulse.start == "lrs" else device.g_min, 0.0)
     given = np.zeros(crossbar.g.shape)
