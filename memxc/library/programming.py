@@ -26,6 +26,9 @@ def programmed(loaded: Loaded, out: Path, crossbar: str | None, draw: circuits.D
     Its files are programming.csv, reached.npz and, for a crossbar, write_verify_<name>.cir. Raises
     MemxcError: bad-target for a target without [programming], usage, cannot-write.
     """
+    if out.resolve().is_relative_to(loaded.folder.resolve()):
+        what = f"is inside {loaded.folder}, which compile replaces"
+        raise fail("usage", str(out), what, "give another folder to -o")
     point, design = circuits.point_of(loaded, draw)
     target = point.target
     if target.programming is None:
@@ -40,8 +43,6 @@ def programmed(loaded: Loaded, out: Path, crossbar: str | None, draw: circuits.D
         chosen = _chosen(design, crossbar, found)
         lines = deck.deck(chosen.g, found, target, chosen.name)
         texts[f"write_verify_{chosen.name}.cir"] = lines
-    for name in (*texts, "reached.npz"):
-        write.check_file(out / name, loaded)
     for name, lines in texts.items():
         write.write_file(out / name, lines)
     write.write_file(out / "reached.npz", npz(reached(design, found)))

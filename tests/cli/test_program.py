@@ -152,6 +152,8 @@ def test_a_target_without_the_tables(memxc, compiled, tmp_path):
     assert not (tmp_path / "plan").exists()
     assert "programming" not in json.loads((folder / "report.json").read_text())
     assert memxc("program", folder).code == 2
+    done = memxc("program", folder, "-o", folder / "plan")
+    assert (done.code, "which compile replaces" in done.err) == (2, True)
     # The template needs no tables.
     done = memxc("program", folder, "--template", tmp_path / "chip.npz")
     assert done.code == 0
