@@ -131,10 +131,10 @@ class Build:
         """Simulate the netlist in SPICE, and compare each stage and the outputs.
 
         Stages are compared with the design, and outputs also with onnxruntime.
-        samples, count: as in `data`. engine: auto, neospice or ngspice. stage: the name of the only
-        stage to simulate. wire: simulate the resistance of the target's wires. power: let ngspice
-        sum the watts of the devices. tolerance: the largest relative error of a stage; None means
-        1e-6, or 1e-5 for amplifiers of finite gain. jobs: the number of processes, 1 or more.
+        samples, count: as in `data`. engine: auto, neospice, ngspice or vacask. stage: the name of
+        the only stage to simulate. wire: simulate the resistance of the target's wires. power: let
+        ngspice sum the watts of the devices. tolerance: the largest relative error of a stage; None
+        means 1e-6, or 1e-5 for amplifiers of finite gain. jobs: the number of processes, 1 or more.
         Raises MemxcError: usage, bad-samples, missing-engine, engine-failed, cannot-write.
         """
         keywords.check(count=count, tolerance=tolerance, jobs=jobs, progress=progress)

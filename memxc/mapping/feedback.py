@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from memxc.ir.kernel import Crossbar, Kernel
+from memxc.ir.kernel import Kernel
 from memxc.ir.windows import Windows
-from memxc.physics.network import amplifier
 from memxc.target import Target
 
 Floats = NDArray[np.float64]
@@ -115,8 +114,8 @@ def _joined(sinks: Sequence[Windows], firsts: Indices, width: int) -> Indices:
     return np.stack(np.divmod(np.concatenate(keys), _PAIRS), axis=1)
 
 
-def joining(crossbars: Sequence[Crossbar], width: int, target: Target) -> Floats:
-    """Return r_join of each lane, (width,), in ohm.
+def joining(load: Floats, target: Target) -> Floats:
+    """Return r_join of each lane, (width,), in ohm. load: siemens of its plus bit lines, (width,).
 
     Op-amp 1 gives r_join i+. With every plus device of a lane at the read voltage it may just reach
     the swing of the op-amp:
@@ -125,8 +124,7 @@ def joining(crossbars: Sequence[Crossbar], width: int, target: Target) -> Floats
 
     A lane without plus devices gets 1 / g_max.
     """
-    load = amplifier.loads(crossbars, width)[1]
-    ohms = np.full(width, 1.0 / target.device.g_max)
+    ohms = np.full(len(load), 1.0 / target.device.g_max)
     loaded = load > 0
     ohms[loaded] = target.amplifier.swing_v / (target.device.read_voltage_v * load[loaded])
     # Four digits, rounded down: the last bits of the sum depend on the order of its terms, and so

@@ -28,6 +28,7 @@ from memxc.mapping import levels
 from memxc.mapping.definitions import renumbered
 from memxc.mapping.pairs import Pairs
 from memxc.physics.network import stage_matrix
+from memxc.physics.network.amplifier import loads
 from memxc.physics.network.nodal import WireResistance
 from memxc.target import Device, Target
 
@@ -174,7 +175,7 @@ class _Work:
             lanes = crossbar.sinks.nets()
             at = lanes >= 0
             r_f[lanes[at]] = (self.before.r_f[lanes] * growth)[at]
-        r_join = amplifiers.joining(crossbars, len(r_f), self.target)
+        r_join = amplifiers.joining(loads(crossbars, len(r_f))[1], self.target)
         return replace(self.before, crossbars=tuple(crossbars), r_f=r_f, r_join=r_join)
 
     @property

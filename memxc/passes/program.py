@@ -32,6 +32,7 @@ from memxc.mapping import conductance as devices
 from memxc.mapping import feedback as amplifiers
 from memxc.mapping import levels, subimage
 from memxc.mapping.feedback import largest_weights
+from memxc.physics.network.amplifier import loads
 from memxc.target import Device
 
 Floats = NDArray[np.float64]
@@ -119,11 +120,15 @@ class StageProgram:
 
     def array(self, crossbars: Sequence[Crossbar]) -> Array:
         """Return the stage with its crossbars, and with the resistors of its amplifiers."""
+        plus = loads(crossbars, self.dst.width)[1]
+        return replace(self.amplified(plus), crossbars=tuple(crossbars))
+
+    def amplified(self, plus: Floats) -> Array:
+        """Return the stage without crossbars. plus: siemens of the plus bit lines, (width,)."""
         return replace(
             self.bare(),
-            crossbars=tuple(crossbars),
             r_f=_feedback(self.stage.kernels, self.peaks, self.ohms_per_peak, self.dst.width),
-            r_join=amplifiers.joining(crossbars, self.dst.width, self.ctx.target),
+            r_join=amplifiers.joining(plus, self.ctx.target),
         )
 
     def bare(self) -> Array:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from memxc.backends.cost import estimate, latency, power, resources
-from memxc.backends.cost.rows import Baseline, Consumption
+from memxc.backends.cost import estimate, latency, ledger, power, resources
+from memxc.backends.cost.power_rows import Consumption
+from memxc.backends.cost.rows import Baseline
 from memxc.errors import MemxcError
 from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
@@ -68,10 +69,12 @@ def _measured(way: _Way, design: Design, partition: Policy, ctx: Context) -> Bas
         changes.insert(0, Schedule(way.schedule))
     estimated = estimate.estimate(design, changes, ctx)
     time = latency.measure(estimated.design, ctx.target.crossbar.stage_time_s)
+    bill = resources.total(estimated.resources)
+    sides = ledger.measure(estimated.design, estimated.point, ctx.target.amplifier, bill.opamps)
     return Baseline(
         name=way.name,
-        resources=resources.total(estimated.resources).bill(),
-        power=Consumption.over(power.total(estimated.power), time.inference_s),
+        resources=bill.bill(),
+        power=Consumption.over(power.total(estimated.power), sides, time.inference_s),
         latency=time,
     )
 

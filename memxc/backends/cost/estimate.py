@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from memxc.backends.cost import power, resources
-from memxc.backends.cost.rows import Power, StagePower
+from memxc.backends.cost.operating import OperatingPoint, Recorder
+from memxc.backends.cost.power_rows import Power, StagePower
 from memxc.backends.netlist.nets import Nets
 from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
@@ -40,6 +41,7 @@ class Estimate:
     design: Design
     resources: tuple[resources.ResourceRow, ...]
     power: tuple[StagePower, ...]
+    point: OperatingPoint
 
 
 def possible(changes: Sequence[DesignPass]) -> bool:
@@ -61,7 +63,8 @@ def estimate(
     """
     bench = _StageEstimate(design, changes, ctx, watch)
     stages = [bench.stage(stage) for stage in design.stages]
-    return Estimate(design.with_stages(stages), tuple(bench.bills), tuple(bench.watts))
+    point = bench.recorder.result(ctx.target.device.read_voltage_v)
+    return Estimate(design.with_stages(stages), tuple(bench.bills), tuple(bench.watts), point)
 
 
 class _StageEstimate:
@@ -78,6 +81,7 @@ class _StageEstimate:
         self._defined: set[int] = set()
         self.bills: list[resources.ResourceRow] = []
         self.watts: list[StagePower] = []
+        self.recorder = Recorder(design, ctx.samples)
 
     def stage(self, stage: Stage) -> Stage:
         """Return the stage as it will be, and keep its bill and its watts as a row."""
@@ -86,6 +90,7 @@ class _StageEstimate:
         if isinstance(stage, Lanes):
             bill = resources.lane_resources(stage, self._design.buses[stage.dst])
             self._row(bill, Power.of())
+        self.recorder.other(stage)
         return stage
 
     def _programmed(self, stage: Linear) -> Array:
@@ -96,9 +101,11 @@ class _StageEstimate:
         assert mean_square is not None, f"{stage.src} was not calibrated"
         meter = power.Meter(array, mean_square, bus.width, most)
         bill, hollow = resources.Resources.of(), []
+        currents = self.recorder.start(array)
         for crossbar in plan.parts(self._blocks):
             self._blocks += crossbar.groups
             meter.add(crossbar)
+            currents.add(crossbar)
             part = replace(self._design, stages=(replace(array, crossbars=(crossbar,)),))
             self._watch("program", part)
             bill += resources.placed_crossbars(
@@ -111,6 +118,7 @@ class _StageEstimate:
             hollow.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
         bill += resources.amplifiers(replace(array, crossbars=tuple(hollow)), bus, self._nets)
         self._row(resources.ResourceRow(stage.name, stage.cell, bill), meter.power())
+        self.recorder.end(plan.amplified(currents.y_plus), currents)
         return replace(array, crossbars=tuple(map(_hollow, hollow)))
 
     def _plan(self, stage: Linear) -> StageProgram:

@@ -7,8 +7,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 from memxc import __version__
-from memxc.backends.cost import area, baselines, latency, paper_rule, plugged, power, resources
-from memxc.backends.cost.rows import Baseline, Consumption, Latency, StagePower
+from memxc.backends.cost import (
+    area,
+    baselines,
+    latency,
+    ledger,
+    operating,
+    paper_rule,
+    plugged,
+    power,
+    resources,
+)
+from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
+from memxc.backends.cost.rows import Baseline, Latency
 from memxc.backends.programming import cost as programming
 from memxc.build_folder.report.document import (
     SCHEMA,
@@ -40,10 +51,14 @@ def build(compiled: Compiled, sha256: str) -> Report:
     ctx, policy = compiled.context, _policy(compiled)
     if compiled.bill:
         bills, watts = compiled.bill.resources, compiled.bill.power
+        point = compiled.bill.point
     else:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
         watts = power.measure(design, bills, target.amplifier.power_w)
+        point = operating.measure(design, compiled.samples, target.device.read_voltage_v)
     time = latency.measure(design, target.crossbar.stage_time_s)
+    opamps = resources.total(bills).opamps
+    sides = ledger.measure(design, point, target.amplifier, opamps)
     older, missing = list[Baseline](), list[str]()
     if not compiled.report_only:  # each is a compilation of the whole network
         older, missing = baselines.measure(compiled.unlaid, policy, ctx)
@@ -72,7 +87,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
             layouts=paper_rule.layouts(compiled.unlaid, policy, ctx),
             sub_images=paper_rule.measure(compiled.unlaid, ctx),
         ),
-        power=_power(watts, time),
+        power=_power(watts, time, sides),
         latency=time,
         area=area.measure((bill.resources for bill in bills), target),
         baselines=tuple(older),
@@ -127,9 +142,9 @@ def _pass(record: PassRecord) -> PassRow:
     return PassRow.model_validate({**fields, "loss": record.loss or Nothing()})
 
 
-def _power(rows: Sequence[StagePower], time: Latency) -> Power:
-    total = Consumption.over(power.total(rows), time.inference_s)
-    return Power(**dict(total), assumptions=power.ASSUMPTIONS, stages=tuple(rows))
+def _power(rows: Sequence[StagePower], time: Latency, sides: Ledger) -> Power:
+    total = Consumption.over(power.total(rows), sides, time.inference_s)
+    return Power(**dict(total), ledger=sides, assumptions=power.ASSUMPTIONS, stages=tuple(rows))
 
 
 def _policy(compiled: Compiled) -> Policy:

@@ -13,16 +13,15 @@ from pydantic import (
     model_validator,
 )
 
+from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
 from memxc.backends.cost.rows import (
     Area,
     Baseline,
     Bill,
-    Consumption,
     Latency,
     PerKernel,
     StageBill,
     StageLayout,
-    StagePower,
     SubImages,
 )
 from memxc.backends.programming.rows import ProgrammingCost
@@ -181,6 +180,10 @@ class Resources(Part):
 class Power(Consumption):
     """The watts of the circuit, and of each stage."""
 
+    ledger: Ledger | None = Field(
+        default=None,
+        description="Watts by their source and by where they become heat; null in older reports.",
+    )
     assumptions: tuple[str, ...] = Field(
         description="What the watts include and what they leave out."
     )
