@@ -24,6 +24,7 @@ from memxc.backends.cost import (
 )
 from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
 from memxc.backends.cost.rows import Baseline
+from memxc.backends.programming import cost as programming
 from memxc.build_folder.report.document import (
     SCHEMA,
     Digital,
@@ -73,6 +74,8 @@ def build(compiled: Compiled, sha256: str) -> Report:
         missing += [
             f"the cost {name} is not measured with --report-only" for name in plugged.available()
         ]
+    if compiled.report_only and target.programming is not None:
+        missing.append("programming is not measured with --report-only")
     return Report(
         schema_=SCHEMA,
         memxc=__version__,
@@ -95,6 +98,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
         area=area.measure((row.resources for row in bills), target, more),
         erc=erc.measure(point, outputs, target),
         baselines=tuple(older),
+        programming=None if compiled.report_only else programming.measure(design, target),
         costs=costs,
         digital=tuple(_digital(design)),
         warnings=(*compiled.warnings, *missing),

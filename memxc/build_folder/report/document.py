@@ -26,6 +26,7 @@ from memxc.backends.cost.rows import (
     StageLayout,
     SubImages,
 )
+from memxc.backends.programming.rows import ProgrammingCost
 from memxc.documents import Count, Number, OfStage, Part, Share
 from memxc.errors import fail
 from memxc.evaluation.losses import Loss
@@ -235,6 +236,12 @@ class Report(Part):
     )
     baselines: tuple[Baseline, ...] = Field(
         description="The same network built in other, older ways; empty with --report-only."
+    )
+    programming: ProgrammingCost | None = Field(
+        default=None,
+        exclude_if=lambda cost: cost is None,
+        description="What it takes to program the memristors; absent if the target has no "
+        "`programming`, and with --report-only.",
     )
     costs: Mapping[str, Mapping[str, bool | int | float | str | None]] = Field(
         default_factory=dict,
