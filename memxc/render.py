@@ -20,13 +20,13 @@ _MARKDOWN = str.maketrans(
 )
 
 
-def cell(template: str, /, **values: object) -> str:
-    """Return the text of a periphery cell, `templates/cells/<template>.cir.j2`.
+def cell(template: str, language: str = "cir", /, **values: object) -> str:
+    """Return the text of a cell, `templates/cells/<template>.<language>.j2`; va is Verilog-A.
 
     A template may print strings and integers only. A float has to pass the filter `num`, so that no
     `np.float64(0.17)` and no engineering suffix reaches a netlist; otherwise TypeError is raised.
     """
-    return _spice().get_template(f"cells/{template}.cir.j2").render(values)
+    return _spice().get_template(f"cells/{template}.{language}.j2").render(values)
 
 
 def netlist(dialect: str, /, **values: object) -> str:

@@ -89,6 +89,21 @@ def test_the_numbers_are_the_same_in_every_layout_of_msccnn(layout):
     same_numbers(model, **LAYOUTS[layout])
 
 
+def test_settling_times_are_those_of_the_whole_compilation(small):
+    table = ["gm1_s=1e-4", "r1_ohm=1e6", "c1_f=3e-14", "c_miller_f=5e-13", "gm2_s=3e-4",
+             "r2_ohm=2e5", "c2_f=1e-13", "c_in_f=5e-14", "r_f_min_ohm=2e4"]  # fmt: skip
+    keys = ["crossbar.guard=1.2", "wire.c_word_line_f=1e-15", "wire.c_bit_line_f=1e-15"]
+    chosen = target.load("paper-128").with_tile(16, 12)
+    chosen = chosen.with_set(*keys, *(f"amplifier.{key}" for key in table))
+    options = Options(small, chosen)
+    only, whole = (
+        build(compile_model(options, report_only=only), "0" * 64).latency for only in (True, False)
+    )
+    assert only == whole
+    assert only.free_running_s < only.clocked_s
+    assert len(only.stages) > 5
+
+
 def test_equal_crossbars_are_one_definition(tmp_path):
     """Four filters of 2 x 3, of which three are the same: two definitions of a pair a weight."""
     one, other = np.random.default_rng(2).normal(size=(2, 1, 2, 3)).astype(np.float32)

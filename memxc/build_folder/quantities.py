@@ -50,7 +50,10 @@ QUANTITIES: dict[str, Quantity] = {
     "stages on the critical path": Quantity("", lambda report: report.latency.critical_path_stages),
     "periods": Quantity("", lambda report: report.latency.periods),
     "latency": Quantity("s", lambda report: report.latency.inference_s),
+    "latency with a clock": Quantity("s", lambda report: report.latency.clocked_s),
+    "latency without a clock": Quantity("s", lambda report: report.latency.free_running_s),
     "area": Quantity("m2", lambda report: report.area.total_m2),
+    "erc": Quantity("", lambda report: None if report.erc is None else len(report.erc.violations)),
     "loss": Quantity("", _lost),
 }
 

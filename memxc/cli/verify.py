@@ -42,6 +42,11 @@ if TYPE_CHECKING:
     "--power", is_flag=True, help="Sum the watts of the devices in the engine, too (ngspice)."
 )
 @click.option(
+    "--transient",
+    is_flag=True,
+    help="Let the engine compute how lanes settle, too: the slowest of each stage (ngspice).",
+)
+@click.option(
     "--tolerance",
     type=click.FloatRange(min=0, min_open=True),
     metavar="X",
@@ -92,6 +97,7 @@ def _document(found: Verification) -> Verified:
         stages=found.stages,
         cells=found.cells,
         limiters=found.limiters,
+        transients=found.transients,
         outputs=found.outputs,
         differences=found.differences,
         warnings=found.warnings,
@@ -119,6 +125,7 @@ def _say(found: Verification) -> None:
     ]
     _terminal.say(units.table(rows, ("stage", "decks", "devices", "time", "error", "")))
     _say_cells(found)
+    _say_transients(found)
     watts = [stage.crossbar_w for stage in found.stages if stage.crossbar_w is not None]
     if watts:
         simulated = sum(each.engine for each in watts)
@@ -166,10 +173,31 @@ def _say_cells(found: Verification) -> None:
         _terminal.say(units.table(rows, ("cell alone", "range", "error", "")))
 
 
+def _say_transients(found: Verification) -> None:
+    """Print how the slowest lane of each stage settles."""
+    names = units.names(one.stage for one in found.transients)
+    rows = [
+        (
+            name,
+            "never" if one.settling_s is None else units.text(one.settling_s, "s"),
+            "" if one.expected_s is None else units.text(one.expected_s, "s"),
+            "" if one.overshoot is None else f"{one.overshoot:.1%}",
+            "" if one.expected_overshoot is None else f"{one.expected_overshoot:.1%}",
+            "ok" if one.ok else "FAILED",
+        )
+        for name, one in zip(names, found.transients, strict=True)
+    ]
+    if rows:
+        head = ("transient", "settles in", "expected", "overshoot", "expected", "")
+        _terminal.say(units.table(rows, head))
+
+
 def _verdict(found: Verification, folder: Path, wire: bool) -> None:
     count, every = len(found.stages), found.circuits
     failed = units.names(stage.name for stage in found.stages if not stage.ok)
     failed += [f"the cell {cell.name}" for cell in found.cells if not cell.ok]
+    late = units.names(one.stage for one in found.transients if not one.ok)
+    failed += [f"the transient of {name}" for name in late]
     failed += [f"the limiter of {each.clip_v:g} V" for each in found.limiters if not each.ok]
     differences, wrong = found.differences, found.changed or not found.ok
     following = pasted("memxc", "lvs" if wrong else "report", folder)

@@ -13,7 +13,7 @@ import subprocess  # noqa: TID251
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,19 @@ class Engine(Protocol):
         amperes, and for an engine that `reports_power` also `@r.<instance>.<device>[p]` in watts.
 
         Raises MemxcError: missing-engine, or engine-failed with the engine's own words.
+        """
+
+
+class TransientEngine(Engine, Protocol):
+    """A SPICE engine that also computes how a circuit changes with time."""
+
+    def transient(
+        self, deck: str, outputs: Sequence[str], step_s: float, end_s: float
+    ) -> tuple[Floats, Floats]:
+        """Return times (n,) from 0 to `end_s` and the volts of `outputs` at each, (n, outputs).
+
+        deck: a body without analysis cards or `.end`. The circuit starts at its operating point.
+        step_s: the largest step. Raises MemxcError as `sweep` does.
         """
 
 
@@ -79,6 +92,15 @@ def get(name: str) -> Engine:
             "usage", f"--engine {name}", "no such engine", f"one of auto, {', '.join(names())}"
         )
     return _all()[name]
+
+
+def transient(name: str) -> TransientEngine:
+    """Return an engine that computes transients. Raises MemxcError (usage) for any other."""
+    engine = get(name)
+    if not hasattr(engine, "transient"):
+        what = "does not compute how a circuit changes with time"
+        raise fail("usage", f"--transient with {name}", what, "use --engine ngspice")
+    return cast("TransientEngine", engine)
 
 
 def sweep(name: str, deck: str, outputs: Sequence[str], points: int) -> Floats:

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from memxc.engines import Floats, called, closed, picked, read_raw, vector
 from memxc.errors import MemxcError, fail
 
@@ -48,6 +50,22 @@ class _Ngspice:
         if not table or cut or "unrecognized variable" in words:
             raise _failed(words)
         return picked("ngspice", table, outputs, points)
+
+    def transient(
+        self, deck: str, outputs: Sequence[str], step_s: float, end_s: float
+    ) -> tuple[Floats, Floats]:
+        path = shutil.which("ngspice")
+        if path is None:
+            hint = "apt-get install ngspice"
+            raise fail("missing-engine", "ngspice", "is not installed", hint)
+        names = [vector(name) for name in outputs]
+        saves = "".join(f".save {name}\n" for name in dict.fromkeys(names))
+        options = ".options reltol=1e-6 vntol=1e-12 abstol=1e-18 noacct\n"
+        cards = f".tran {step_s:.9e} {end_s:.9e} 0 {step_s:.9e}\n{options}.end\n"
+        table, words = _run(path, deck + saves + cards)
+        if not {"time", *names} <= table.keys() or table["time"][-1] < 0.999 * end_s:
+            raise _failed(words)
+        return table["time"], np.array([table[name] for name in names]).T
 
 
 def _run(path: str, text: str) -> tuple[dict[str, Floats], str]:

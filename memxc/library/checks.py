@@ -9,13 +9,18 @@ from typing import Any
 from numpy.typing import NDArray
 
 from memxc import netlist_reader
+from memxc.backends.cost.resources import Tile
 from memxc.build_folder.read import Loaded, changed
+from memxc.compiler import stage_set
+from memxc.compiler.forms import tile
 from memxc.errors import MemxcError
 from memxc.evaluation import reference
 from memxc.library.steady import Progress
 from memxc.lvs import compare_folder
 from memxc.simulate import Data
-from memxc.verify import Plan, Verification, verify
+from memxc.verify import Plan, Verification, transient, verify
+from memxc.verify.document import TransientResult
+from memxc.verify.library import Library
 
 
 def verified(loaded: Loaded, data: Data, plan: Plan, progress: Progress) -> Verification:
@@ -32,15 +37,33 @@ def verified(loaded: Loaded, data: Data, plan: Plan, progress: Progress) -> Veri
     if plan.stage is None:
         found = compare_folder(loaded.design, loaded.folder, device, netlist)
         differences = len(found.differences)
+    transients: tuple[TransientResult, ...] = ()
+    if plan.transient:
+        transients = transient.check(
+            loaded.design, loaded.target, Library.of(netlist), _tile(loaded), plan, progress
+        )
+    done = verify(
+        loaded.design, loaded.target, netlist, data.inputs, answers, plan, progress, data.labels
+    )
     return replace(
-        verify(
-            loaded.design, loaded.target, netlist, data.inputs, answers, plan, progress, data.labels
-        ),
+        done,
+        transients=transients,
         differences=differences,
         changed=tuple(changed(loaded.folder)),
         warnings=data.warnings,
         missing=missing,
     )
+
+
+def _tile(loaded: Loaded) -> Tile:
+    """The size of the unit crossbar of each stage, by its name."""
+    unit = loaded.target.crossbar
+    sizes = {
+        stage: tile(value)
+        for stage, key, value in map(stage_set.parse, loaded.options["stage_set"])
+        if key == "tile"
+    }
+    return lambda stage: sizes.get(stage, (unit.rows, unit.columns))
 
 
 def _original(

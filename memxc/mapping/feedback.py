@@ -115,7 +115,9 @@ def _joined(sinks: Sequence[Windows], firsts: Indices, width: int) -> Indices:
 
 
 def joining(load: Floats, target: Target) -> Floats:
-    """Return r_join of each lane, (width,), in ohm. load: siemens of its plus bit lines, (width,).
+    """Return r_join of each lane, (width,), in ohm.
+
+    load: siemens of the devices on each lane's plus bit lines, (width,).
 
     Op-amp 1 gives r_join i+. With every plus device of a lane at the read voltage it may just reach
     the swing of the op-amp:

@@ -120,16 +120,16 @@ class StageProgram:
 
     def array(self, crossbars: Sequence[Crossbar]) -> Array:
         """Return the stage with its crossbars, and with the resistors of its amplifiers."""
-        plus = loads(crossbars, self.dst.width)[1]
-        return replace(self.amplified(plus), crossbars=tuple(crossbars))
+        r_f, r_join = self.resistors(loads(crossbars, self.dst.width)[1])
+        return replace(self.bare(), crossbars=tuple(crossbars), r_f=r_f, r_join=r_join)
 
-    def amplified(self, plus: Floats) -> Array:
-        """Return the stage without crossbars. plus: siemens of the plus bit lines, (width,)."""
-        return replace(
-            self.bare(),
-            r_f=_feedback(self.stage.kernels, self.peaks, self.ohms_per_peak, self.dst.width),
-            r_join=amplifiers.joining(plus, self.ctx.target),
-        )
+    def resistors(self, load: Floats) -> tuple[Floats, Floats]:
+        """Return r_f and r_join of each lane, (dst width,) ohm.
+
+        load: siemens of the devices on each lane's plus bit lines, (dst width,).
+        """
+        r_f = _feedback(self.stage.kernels, self.peaks, self.ohms_per_peak, self.dst.width)
+        return r_f, amplifiers.joining(load, self.ctx.target)
 
     def bare(self) -> Array:
         """Return the stage without crossbars and resistors."""

@@ -137,9 +137,15 @@ class Converter(TargetTable):
 
 
 class UnitCrossbar(TargetTable):
-    """The unit crossbar, and the time that one stage takes."""
+    """The unit crossbar, and the time that one stage takes.
+
+    stage_time_s: an assumed time of a stage, whatever its amplifiers are.
+    guard: what settling times of the op-amp's skeleton are multiplied by, because a circuit of
+    transistors may be slower than its skeleton. None: the target does not say.
+    """
 
     rows: int = Field(ge=3, le=65536)
     columns: int = Field(ge=2, le=65536)
     cell_area_m2: Amount
     stage_time_s: Some
+    guard: Annotated[float, Field(ge=1, le=100)] | None = None

@@ -31,9 +31,17 @@ from memxc.simulate import walk
 from memxc.target import Target
 from memxc.verify import alone
 from memxc.verify.bench import Bench
-from memxc.verify.document import CellResult, CrossbarWatts, LimiterResult, Outputs, StageResult
+from memxc.verify.document import (
+    CellResult,
+    CrossbarWatts,
+    LimiterResult,
+    Outputs,
+    StageResult,
+    TransientResult,
+)
 from memxc.verify.library import Library
 from memxc.verify.outputs import compare
+from memxc.verify.plan import Plan
 from memxc.verify.simulate import Sweep, simulate
 from memxc.verify.size import relative
 from memxc.verify.task import Task
@@ -61,6 +69,7 @@ class Verification:
     limiters: tuple[LimiterResult, ...]
     outputs: Outputs | None
     circuits: int
+    transients: tuple[TransientResult, ...] = ()
     differences: int | None = None
     changed: tuple[str, ...] = ()
     missing: str = ""
@@ -74,27 +83,9 @@ class Verification:
     @property
     def ok(self) -> bool:
         """Whether every part is right, the text is the design, and the distance is a number."""
-        parts: tuple[StageResult | CellResult | LimiterResult, ...]
-        parts = (*self.stages, *self.cells, *self.limiters)
+        parts: tuple[StageResult | CellResult | LimiterResult | TransientResult, ...]
+        parts = (*self.stages, *self.cells, *self.limiters, *self.transients)
         return self.finite and not self.differences and all(part.ok for part in parts)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to verify.
-
-    tolerance: relative; None means 1e-6 with ideal amplifiers and 1e-5 with others. power: let the
-    engine add up the watts of the devices, too, which only ngspice can. jobs: number of processes
-    for the engine; 0 runs it in this process, which then hears no interrupt while the engine
-    solves.
-    """
-
-    engine: str = "auto"
-    stage: str | None = None
-    wire: bool = False
-    power: bool = False
-    tolerance: float | None = None
-    jobs: int = 0
 
 
 def verify(
@@ -250,7 +241,8 @@ def _simulated(stage: Stage) -> bool:
 def _engine(plan: Plan) -> engines.Engine:
     if plan.engine != "auto":
         return engines.get(plan.engine)
-    return engines.get("ngspice") if plan.power else engines.default()
+    ngspice = plan.power or plan.transient
+    return engines.get("ngspice") if ngspice else engines.default()
 
 
 __all__ = [

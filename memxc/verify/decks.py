@@ -15,10 +15,32 @@ from memxc.verify.stage_units import Unit
 
 def array_cards(unit: Unit, limit: float | None, prefix: str) -> str:
     """Return the cards of a unit of an array; inputs `<prefix>i<n>`, outputs `<prefix>o<lane>`."""
+    inverters = [
+        f"x{prefix}n{word} {prefix}i{word} {prefix}v{word} inverter\n"
+        for word in inverted_inputs(unit)
+    ]
+    amplifiers = [_amplifier(unit, lane, limit, prefix) for lane in range(unit.lanes.shape[1])]
+    return "".join([crossbar_cards(unit, prefix), *inverters, *amplifiers])
+
+
+def inverted_inputs(unit: Unit) -> list[int]:
+    """Return the inputs of a unit that drive a word line through an inverter, in order."""
+    words = [
+        placed.words[(unit.crossbar(placed).sign < 0) & (placed.words != BIAS)]
+        for placed in unit.placed
+    ]
+    return sorted({int(word) for word in np.concatenate(words)})
+
+
+def crossbar_cards(unit: Unit, prefix: str) -> str:
+    """Return the cards of a unit's crossbars and of its bias lines.
+
+    Their nets are the inputs `<prefix>i<n>`, these inverted `<prefix>v<n>`, and the summing nodes
+    `<prefix>p<lane>` and `<prefix>m<lane>`.
+    """
     stage, cards = unit.stage, []
     cards.append(f"v{prefix}b {prefix}bias 0 {stage.v_bias:.12e}\n")
     cards.append(f"v{prefix}c {prefix}biasn 0 {-stage.v_bias:.12e}\n")
-    inverted: set[int] = set()
     for number, placed in enumerate(unit.placed):
         crossbar = unit.crossbar(placed)
         words = []
@@ -27,20 +49,13 @@ def array_cards(unit: Unit, limit: float | None, prefix: str) -> str:
                 words.append(f"{prefix}bias" if sign > 0 else f"{prefix}biasn")
             else:
                 words.append(f"{prefix}i{word}" if sign > 0 else f"{prefix}v{word}")
-                if sign < 0:
-                    inverted.add(word)
         bits = [
             "0" if bit < 0 else f"{prefix}{'p' if polarity > 0 else 'm'}{bit}"
             for bit, polarity in zip(placed.bits.tolist(), crossbar.polarity.tolist(), strict=True)
         ]
         name = definition(int(crossbar.definition[placed.group]))
         cards.append(_card(f"x{prefix}x{number}", [*words, *bits, name]))
-    cards += [
-        f"x{prefix}n{word} {prefix}i{word} {prefix}v{word} inverter\n" for word in sorted(inverted)
-    ]
-    return "".join(
-        cards + [_amplifier(unit, lane, limit, prefix) for lane in range(unit.lanes.shape[1])]
-    )
+    return "".join(cards)
 
 
 def devices(unit: Unit) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from memxc.documents import Amount, Count, Number, Part, Share
+from memxc.documents import Amount, Count, Number, OfStage, Part, Share
 from memxc.evaluation.metrics import Metric
 
 SCHEMA: Final = "memxc-verify/1"
@@ -68,6 +68,30 @@ class LimiterResult(Part):
     ok: bool = Field(description="Whether the relative error is within the tolerance.")
 
 
+class TransientResult(OfStage):
+    """Two lanes of a stage in SPICE's transient analysis, with `--transient`."""
+
+    settling_s: Amount | None = Field(
+        description="Seconds after which the slowest lane stays within 0.1 % of its final value, "
+        "when one of its currents steps; null if a lane of the stage never settles."
+    )
+    expected_s: Amount | None = Field(
+        description="The same by the report's calculation, without its guard factor and without "
+        "inverters; null as `settling_s`."
+    )
+    overshoot: Amount | None = Field(
+        description="Overshoot of the lane that rings most, relative to its final value, when one "
+        "of its currents steps; null as `settling_s`."
+    )
+    expected_overshoot: Amount | None = Field(
+        description="The same by the report's calculation; null as `settling_s`."
+    )
+    ok: bool = Field(
+        description="Whether the times agree within 2 % and the overshoots within a point, and no "
+        "lane overshoots by more than 20 %."
+    )
+
+
 class Outputs(Part):
     """The outputs of the simulated network, compared with onnxruntime and with the design."""
 
@@ -125,6 +149,9 @@ class Verified(Part):
     )
     limiters: tuple[LimiterResult, ...] = Field(
         description="The limiter, simulated alone at each voltage at which these stages clip."
+    )
+    transients: tuple[TransientResult, ...] = Field(
+        description="How the slowest lanes settle in SPICE; empty without --transient."
     )
     outputs: Outputs | None = Field(
         description="The outputs, compared; null with --stage, or if onnxruntime gave no answer."

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from memxc.backends.cost import estimate, latency, ledger, power, resources
+from memxc.backends.cost import estimate, latency, ledger, power, resources, settling, strength
 from memxc.backends.cost.power_rows import Consumption
 from memxc.backends.cost.rows import Baseline
 from memxc.errors import MemxcError
@@ -68,13 +68,18 @@ def _measured(way: _Way, design: Design, partition: Policy, ctx: Context) -> Bas
     if way.schedule is not None:
         changes.insert(0, Schedule(way.schedule))
     estimated = estimate.estimate(design, changes, ctx)
-    time = latency.measure(estimated.design, ctx.target.crossbar.stage_time_s)
+    times = {}
+    if not settling.lacking(ctx.target):
+        times = settling.measure(estimated.design, estimated.loads, ctx.target)
+    time = latency.measure(estimated.design, ctx.target, times)
     bill = resources.total(estimated.resources)
-    sides = ledger.measure(estimated.design, estimated.point, ctx.target.amplifier, bill.opamps)
+    outputs = strength.outputs(estimated.design, estimated.point, ctx.target.amplifier)
+    opamps = bill.opamps + strength.added(outputs)
+    sides = ledger.measure(estimated.design, estimated.point, ctx.target.amplifier, opamps)
     return Baseline(
         name=way.name,
         resources=bill.bill(),
-        power=Consumption.over(power.total(estimated.power), sides, time.inference_s),
+        power=Consumption.over(power.total(estimated.power), sides, time),
         latency=time,
     )
 

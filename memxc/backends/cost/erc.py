@@ -1,7 +1,6 @@
 """The electrical rule check: whether op-amps and devices can bear what the circuit asks of them.
 
-Each rule is checked on the samples and in the worst case, in which every word line is at its largest
-volts.
+Each rule is checked on the samples, and in the worst case: every word line is at its largest volts.
 """
 
 from __future__ import annotations

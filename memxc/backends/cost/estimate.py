@@ -7,12 +7,13 @@ the circuit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from memxc.backends.cost import power, resources
+from memxc.backends.cost import power, resources, settling
+from memxc.backends.cost.lane_loads import ArrayLoads
 from memxc.backends.cost.operating import OperatingPoint, Recorder
 from memxc.backends.cost.power_rows import Power, StagePower
 from memxc.backends.netlist.nets import Nets
@@ -36,12 +37,15 @@ class Estimate:
     """The bill of materials of a design.
 
     `design` has the lines and places of its crossbars, but no conductances.
+    loads: by stage; empty if the target lacks a key for settling times, and then `design` lacks the
+    resistors of its amplifiers, too.
     """
 
     design: Design
     resources: tuple[resources.ResourceRow, ...]
     power: tuple[StagePower, ...]
     point: OperatingPoint
+    loads: Mapping[str, ArrayLoads]
 
 
 def possible(changes: Sequence[DesignPass]) -> bool:
@@ -64,7 +68,8 @@ def estimate(
     bench = _StageEstimate(design, changes, ctx, watch)
     stages = [bench.stage(stage) for stage in design.stages]
     point = bench.recorder.result(ctx.target.device.read_voltage_v)
-    return Estimate(design.with_stages(stages), tuple(bench.bills), tuple(bench.watts), point)
+    whole = design.with_stages(stages)
+    return Estimate(whole, tuple(bench.bills), tuple(bench.watts), point, bench.loads)
 
 
 class _StageEstimate:
@@ -82,6 +87,8 @@ class _StageEstimate:
         self.bills: list[resources.ResourceRow] = []
         self.watts: list[StagePower] = []
         self.recorder = Recorder(design, ctx.samples)
+        self.loads: dict[str, ArrayLoads] = {}
+        self._settles = not settling.lacking(ctx.target)
 
     def stage(self, stage: Stage) -> Stage:
         """Return the stage as it will be, and keep its bill and its watts as a row."""
@@ -102,10 +109,13 @@ class _StageEstimate:
         meter = power.Meter(array, mean_square, bus.width, most)
         bill, hollow = resources.Resources.of(), []
         currents = self.recorder.start(array)
+        loads = ArrayLoads(self._design, array, self._ctx.tile)
         for crossbar in plan.parts(self._blocks):
             self._blocks += crossbar.groups
             meter.add(crossbar)
             currents.add(crossbar)
+            if self._settles:
+                loads.add(crossbar)
             part = replace(self._design, stages=(replace(array, crossbars=(crossbar,)),))
             self._watch("program", part)
             bill += resources.placed_crossbars(
@@ -118,7 +128,11 @@ class _StageEstimate:
             hollow.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
         bill += resources.amplifiers(replace(array, crossbars=tuple(hollow)), bus, self._nets)
         self._row(resources.ResourceRow(stage.name, stage.cell, bill), meter.power())
-        self.recorder.end(plan.amplified(currents.y_plus), currents)
+        r_f, r_join = plan.resistors(currents.y_plus)
+        array = replace(array, r_f=r_f, r_join=r_join)
+        self.recorder.end(array, currents)
+        if self._settles:
+            self.loads[stage.name] = loads
         return replace(array, crossbars=tuple(map(_hollow, hollow)))
 
     def _plan(self, stage: Linear) -> StageProgram:

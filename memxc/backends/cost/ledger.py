@@ -29,8 +29,8 @@ from memxc.target import Amplifier
 DIGITS = 6
 
 
-def measure(design: Design, point: OperatingPoint, amplifier: Amplifier, opamps: int) -> Ledger:
-    """Return both sides. opamps: number of op-amps, with those of lane functions.
+def measure(design: Design, point: OperatingPoint, amplifier: Amplifier, opamps: float) -> Ledger:
+    """Return both sides. opamps: number of op-amps, each as many times as its strength.
 
     Figures that need the rails of the amplifier are None if the target does not give these.
     """

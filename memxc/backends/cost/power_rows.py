@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from memxc.backends.cost.latency_rows import Latency
 from memxc.documents import Amount, Count, OfStage, Part
 
 
@@ -99,12 +100,14 @@ class Consumption(Power):
     """The watts of a network, and the energy of an inference."""
 
     energy_per_inference_j: Amount = Field(
-        description="Joules for an inference: `total_w` times `latency.inference_s`."
+        description="Joules for an inference: `total_w` times `latency.clocked_s`, or times the "
+        "assumed `latency.inference_s` if that is null."
     )
 
     @classmethod
-    def over(cls, power: Power, sides: Ledger, inference_s: float) -> Consumption:
+    def over(cls, power: Power, sides: Ledger, time: Latency) -> Consumption:
         """The watts of a network, for as long as an inference takes."""
+        inference_s = time.inference_s if time.clocked_s is None else time.clocked_s
         whole = power.total_w if sides.supply.total_w is None else sides.supply.total_w
         energy = {"energy_per_inference_j": whole * inference_s}
         return cls.model_validate({**dict(power), "total_w": whole, **energy})

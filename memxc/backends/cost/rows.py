@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from memxc.backends.cost.latency_rows import Latency
 from memxc.backends.cost.power_rows import Consumption
 from memxc.documents import Amount, Count, OfStage, Part, Share
 
@@ -78,26 +79,6 @@ class Kind(OfStage):
 
 class StageBill(Bill, Kind):
     """The bill of materials of one stage."""
-
-
-class Latency(Part):
-    """The critical path: the longest way from an input to an output.
-
-    Renaming, limiters and what stays digital take no time.
-    """
-
-    critical_path_stages: Count = Field(
-        description="Stages on the critical path: crossbars, resistor networks and circuits of "
-        "lanes."
-    )
-    periods: Count = Field(
-        description="Calculation periods on the critical path. A sequential stage takes one for "
-        "each place, any other stage one."
-    )
-    stage_time_s: Amount = Field(description="Seconds of a period: `target.crossbar.stage_time_s`.")
-    inference_s: Amount = Field(
-        description="Seconds for an inference: `periods` times `stage_time_s`."
-    )
 
 
 class Area(Part):

@@ -13,17 +13,20 @@ from pydantic import (
     model_validator,
 )
 
+from memxc.backends.cost import latency_rows
+from memxc.backends.cost.erc_rows import ElectricalRules
+from memxc.backends.cost.latency_rows import StageSettling
 from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
 from memxc.backends.cost.rows import (
     Area,
     Baseline,
     Bill,
-    Latency,
     PerKernel,
     StageBill,
     StageLayout,
     SubImages,
 )
+from memxc.backends.programming.rows import ProgrammingCost
 from memxc.documents import Count, Number, OfStage, Part, Share
 from memxc.errors import fail
 from memxc.evaluation.losses import Loss
@@ -189,6 +192,15 @@ class Power(Consumption):
     stages: tuple[StagePower, ...] = Field(description="Watts of each stage.")
 
 
+class Latency(latency_rows.Latency):
+    """The time of an inference, and of each stage."""
+
+    stages: tuple[StageSettling, ...] = Field(
+        description="How each stage with op-amps settles; empty if `missing` has a key of the "
+        "target."
+    )
+
+
 class Digital(OfStage):
     """A stage at the edge of the network that stays digital."""
 
@@ -217,8 +229,19 @@ class Report(Part):
     power: Power = Field(description="Watts of the circuit.")
     latency: Latency = Field(description="Periods and seconds of the critical path.")
     area: Area = Field(description="Square metres of the circuit.")
+    erc: ElectricalRules | None = Field(
+        default=None,
+        description="Electrical rules: currents, resistors, gains and volts of the op-amps and "
+        "devices; null in older reports.",
+    )
     baselines: tuple[Baseline, ...] = Field(
         description="The same network built in other, older ways; empty with --report-only."
+    )
+    programming: ProgrammingCost | None = Field(
+        default=None,
+        exclude_if=lambda cost: cost is None,
+        description="What it takes to program the memristors; absent if the target has no "
+        "`programming`, and with --report-only.",
     )
     costs: Mapping[str, Mapping[str, bool | int | float | str | None]] = Field(
         default_factory=dict,

@@ -32,9 +32,11 @@ def summary(report: Report) -> list[str]:
         f"power {units.text(watts.total_w, 'W')}: crossbars {units.text(watts.crossbar_w, 'W')}, "
         f"amplifiers {units.text(watts.amplifier_w, 'W')}",
         f"{units.text(time.inference_s, 's')} and "
-        f"{units.text(watts.energy_per_inference_j, 'J')} for an inference: "
+        f"{units.text(watts.energy_per_inference_j, 'J')} for an inference at an assumed "
+        f"{units.text(time.stage_time_s, 's')} a period: "
         f"{units.some(time.periods, 'period')}, "
         f"{units.some(time.critical_path_stages, 'stage')} on the critical path",
+        *_settled(report),
         *_distance(report),
         *_lost(report.fidelity.loss),
     ]
@@ -58,6 +60,19 @@ def sizes(report: Report) -> str:
 def _stage_set(report: Report) -> tuple[str, ...]:
     # To read them all passes are imported; most reports have none, and need not wait for that.
     return report.settings.stage_set if report.options.get("stage_set") else ()
+
+
+def _settled(report: Report) -> Iterator[str]:
+    """The time of an inference whose stages settle."""
+    time = report.latency
+    if time.clocked_s is None:
+        return
+    free = time.free_running_s
+    without = "" if free is None else f", {units.text(free, 's')} without a clock"
+    yield (
+        f"{units.text(time.clocked_s, 's')} for an inference in which every stage settles to "
+        f"0.1 %{without}; not included: {'; '.join(time.missing)}"
+    )
 
 
 def _distance(report: Report) -> Iterator[str]:

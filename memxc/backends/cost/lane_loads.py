@@ -1,0 +1,131 @@
+"""The loads of the amplifiers of a design: what ends at each summing node and at each output.
+
+The crossbars are given a stack at a time, so a report needs no more than one stage in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memxc.backends.cost.resources import Tile
+from memxc.ir.design import Design
+from memxc.ir.kernel import BIAS, Crossbar
+from memxc.ir.stages import Array, Lanes, Rename
+from memxc.ir.windows import Ints, Windows
+
+Floats = NDArray[np.float64]
+
+
+class ArrayLoads:
+    """What the crossbars of a stage load.
+
+    siemens, segments: by polarity (1, -1), the devices and the segments of bit lines at the summing
+    nodes of op-amp 1 and 2 of each lane, (dst width,).
+    driven, driven_segments: the devices and the segments of word lines on each net of the source,
+    (src width,). An inverted word line counts on the net that its inverter reads.
+    inverted: whether any word line has an inverter.
+    """
+
+    def __init__(self, design: Design, stage: Array, tile: Tile) -> None:
+        """Start without crossbars; those of `stage` itself are not looked at."""
+        width, source = design.buses[stage.dst].width, design.buses[stage.src].width
+        self._stage, self._tile = stage, tile(stage.name) if stage.tiled else None
+        self.siemens = {polarity: np.zeros(width) for polarity in (1, -1)}
+        self.segments = {polarity: np.zeros(width) for polarity in (1, -1)}
+        self.driven, self.driven_segments = np.zeros(source), np.zeros(source)
+        self.inverted = False
+
+    def add(self, crossbar: Crossbar) -> None:
+        """Add a stack of crossbars."""
+        rows, columns = self._tile or (crossbar.word_lines, crossbar.bit_lines)
+        sinks, taps = crossbar.sinks, crossbar.taps
+        siemens = crossbar.loads()
+        for polarity in (1, -1):
+            bits = crossbar.polarity == polarity
+            column = crossbar.column[bits]
+            sinks.add(self.siemens[polarity], _on_lines(siemens[:, bits], column, sinks))
+            length = np.full((crossbar.groups, len(column)), float(rows))
+            sinks.add(self.segments[polarity], _on_lines(length, column, sinks))
+        fed = crossbar.line != BIAS
+        line = crossbar.line[fed]
+        self._drive(self.driven, taps, _on_lines(crossbar.drains()[:, fed], line, taps))
+        length = np.full((crossbar.groups, len(line)), float(columns))
+        self._drive(self.driven_segments, taps, _on_lines(length, line, taps))
+        self.inverted |= bool((crossbar.sign[fed] < 0).any())
+
+    def _drive(self, nets: Floats, taps: Windows, values: Floats) -> None:
+        if self._stage.sequential:
+            # Places take turns, so a net drives the word lines of one place at a time.
+            nets += values.max(initial=0.0)
+        else:
+            taps.add(nets, values)
+
+    def nodes(self) -> Floats:
+        """Return siemens and segments at the plus and minus nodes of each lane, (dst width, 4)."""
+        sides = (self.siemens[1], self.siemens[-1], self.segments[1], self.segments[-1])
+        return np.stack(sides, axis=1)
+
+
+def measure(design: Design, tile: Tile) -> dict[str, ArrayLoads]:
+    """Return the loads of every programmed stage, by its name. tile: see `Tile`."""
+    found = {}
+    for stage in design.arrays:
+        found[stage.name] = loads = ArrayLoads(design, stage, tile)
+        for crossbar in stage.crossbars:
+            loads.add(crossbar)
+    return found
+
+
+def _on_lines(values: Floats, line: Ints, windows: Windows) -> Floats:
+    """Return sums (groups, lines of `windows`) of the values of word or bit lines (groups, lines).
+
+    line: the line of the windows that each word or bit line is on.
+    """
+    sums = np.zeros((windows.lines, len(values)))
+    np.add.at(sums, line, values.T)
+    return sums.T
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What hangs on every net of a bus: siemens and segments of word lines, and lane functions."""
+
+    siemens: Floats
+    segments: Floats
+    functions: Floats
+
+
+def outputs(design: Design, loads: Mapping[str, ArrayLoads]) -> dict[str, Outputs]:
+    """Return what hangs on every net of each bus; each array is (width,).
+
+    loads: those of all programmed stages. Renaming passes the loads of its nets on.
+    """
+    buses = {
+        name: Outputs(*(np.zeros(bus.width) for _ in range(3)))
+        for name, bus in design.buses.items()
+    }
+    for stage in reversed(design.stages):
+        if isinstance(stage, Array):
+            buses[stage.src].siemens[:] += loads[stage.name].driven
+            buses[stage.src].segments[:] += loads[stage.name].driven_segments
+        elif isinstance(stage, Lanes):
+            for src, taps in zip(stage.srcs, stage.taps, strict=True):
+                taps.add(buses[src].functions, np.ones((taps.groups, taps.lines)))
+        elif isinstance(stage, Rename):
+            _pass_on(stage, buses)
+    return buses
+
+
+def _pass_on(stage: Rename, buses: Mapping[str, Outputs]) -> None:
+    """Add what hangs on the nets of a renaming stage to the nets of its sources."""
+    ends = np.cumsum([len(buses[src].siemens) for src in stage.srcs])
+    used = stage.index >= 0
+    for key in ("siemens", "segments", "functions"):
+        sources = np.zeros(ends[-1])
+        np.add.at(sources, stage.index[used], getattr(buses[stage.dst], key)[used])
+        for src, part in zip(stage.srcs, np.split(sources, ends[:-1]), strict=True):
+            getattr(buses[src], key)[:] += part
