@@ -72,8 +72,8 @@ class Amplifier(TargetTable):
     is gm2_s into r2_ohm and c2_f, and c_miller_f joins the output to the output of stage 1.
     c_in_f: capacitance of an input. r_f_min_ohm: the smallest feedback resistor it can drive.
     r_average_min_ohm: the smallest fixed resistor in place of a weight (average pooling).
-    strength_max: up to so many equal op-amps in parallel work as one of that strength (1, 2, 4,
-    8 ...), with so many times the current and the area. An output gets the least that drives its load.
+    strength_max: up to so many equal op-amps in parallel work as one of that strength (1, 2, 4 and
+    so on), with so many times the current and area. An output gets the least that drives its load.
     noise_gain_max: a larger noise gain is a violation of the electrical rules.
     """
 

@@ -41,8 +41,8 @@ ASSUMPTIONS = (
     "ledger has the feedback and joining resistors of the amplifiers, too.",
     "A sequential stage draws the mean over its places, for as long as the inference takes.",
     "An amplifier draws its static power from the target, as many times as its strength; inverters "
-    "are amplifiers. Where the target gives the rails, the total is what all supplies deliver, with "
-    "the currents of the amplifiers' outputs; without rails, these are missing. Converters (a "
+    "are amplifiers. Where the target gives the rails, the total is what all supplies deliver, and "
+    "has the currents of the amplifiers' outputs; without rails, these are missing. Converters (a "
     "quantised network's too: a target has no figure for them), multiplexers, drivers, diodes, "
     "multipliers and programming are not counted, nor is their area.",
     "Everything is powered for the whole inference: energy is total watts times the time with a "
