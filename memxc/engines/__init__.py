@@ -22,6 +22,7 @@ from memxc import plugins
 from memxc.errors import fail
 
 Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 
 #: Options of every deck. The circuits are piecewise linear, so tight tolerances cost nothing.
 _OPTIONS = ".options reltol=1e-9 vntol=1e-12 abstol=1e-15 noacct"
@@ -56,6 +57,14 @@ class TransientEngine(Engine, Protocol):
 
         deck: a body without analysis cards or `.end`. The circuit starts at its operating point.
         step_s: the largest step. Raises MemxcError as `sweep` does.
+        """
+
+    def small_signal(
+        self, deck: str, outputs: Sequence[str], low_hz: float, high_hz: float, per_decade: int
+    ) -> tuple[Floats, Complex]:
+        """Return frequencies (n,) and the amplitudes of `outputs` at each, (n, outputs).
+
+        deck: a body with a source of `ac 1`. Raises MemxcError as `sweep` does.
         """
 
 
@@ -216,11 +225,21 @@ def called(
 
 def read_raw(raw: bytes) -> dict[str, Floats]:
     """Return the vectors of a binary raw file of real numbers by lower-case name; otherwise {}."""
+    return _vectors(raw, "<f8")
+
+
+def read_complex_raw(raw: bytes) -> dict[str, Complex]:
+    """Return the vectors of a binary raw file of complex numbers by lower-case name, or {}."""
+    return _vectors(raw, "<c16")
+
+
+def _vectors(raw: bytes, dtype: str) -> dict[str, NDArray[Any]]:
     head, binary, data = raw.partition(b"Binary:\n")
     rows = head.decode("latin-1").partition("Variables:\n")[2].splitlines()
     names = [words[1].lower() for row in rows if len(words := row.split()) > 1]
     if not (binary and names):
         return {}
-    table = np.frombuffer(data[: len(data) // 8 * 8], dtype="<f8")
+    size = np.dtype(dtype).itemsize
+    table = np.frombuffer(data[: len(data) // size * size], dtype=dtype)
     table = table[: len(table) // len(names) * len(names)].reshape(-1, len(names))
     return dict(zip(names, table.T, strict=True))

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from memxc.engines import Floats, called, closed, picked, read_raw, vector
+from memxc.engines import (
+    Complex,
+    Floats,
+    called,
+    closed,
+    picked,
+    read_complex_raw,
+    read_raw,
+    vector,
+)
 from memxc.errors import MemxcError, fail
 
 #: Seconds to wait; a 128 x 128 crossbar with wires takes ngspice 39 about three minutes.
@@ -43,7 +52,7 @@ class _Ngspice:
         if _LIMIT.search(deck):
             raise fail("engine-failed", "ngspice", "reads limit() as 0", "write min(max(...))")
         # One .save a vector saves only what is asked for, and lines stay short.
-        saves = "".join(f".save {name}\n" for name in dict.fromkeys(map(vector, outputs)))
+        _, saves = _saved(outputs)
         table, words = _run(path, closed(deck + saves, points))
         cut = any(len(values) < points for values in table.values())
         # For a value that a device does not report, ngspice gives zeros and this warning.
@@ -54,12 +63,8 @@ class _Ngspice:
     def transient(
         self, deck: str, outputs: Sequence[str], step_s: float, end_s: float
     ) -> tuple[Floats, Floats]:
-        path = shutil.which("ngspice")
-        if path is None:
-            hint = "apt-get install ngspice"
-            raise fail("missing-engine", "ngspice", "is not installed", hint)
-        names = [vector(name) for name in outputs]
-        saves = "".join(f".save {name}\n" for name in dict.fromkeys(names))
+        path = _needed()
+        names, saves = _saved(outputs)
         options = ".options reltol=1e-6 vntol=1e-12 abstol=1e-18 noacct\n"
         cards = f".tran {step_s:.9e} {end_s:.9e} 0 {step_s:.9e}\n{options}.end\n"
         table, words = _run(path, deck + saves + cards)
@@ -67,16 +72,51 @@ class _Ngspice:
             raise _failed(words)
         return table["time"], np.array([table[name] for name in names]).T
 
+    def small_signal(
+        self, deck: str, outputs: Sequence[str], low_hz: float, high_hz: float, per_decade: int
+    ) -> tuple[Floats, Complex]:
+        path = _needed()
+        names, saves = _saved(outputs)
+        cards = f".ac dec {per_decade} {low_hz:.9e} {high_hz:.9e}\n.options noacct\n.end\n"
+        raw, words = _raw(path, deck + saves + cards)
+        table = read_complex_raw(raw)
+        if not {"frequency", *names} <= table.keys():
+            raise _failed(words)
+        found = np.array([table[name] for name in names]).T
+        if not np.isfinite(found).all():
+            raise fail("engine-failed", "ngspice", "gave NaN or infinity")
+        return table["frequency"].real, found
+
+
+def _needed() -> str:
+    """Return the path of ngspice. Raises MemxcError (missing-engine)."""
+    path = shutil.which("ngspice")
+    if path is None:
+        raise fail("missing-engine", "ngspice", "is not installed", "apt-get install ngspice")
+    return path
+
+
+def _saved(outputs: Sequence[str]) -> tuple[list[str], str]:
+    """Return outputs as ngspice names them, and the cards that save them."""
+    names = [vector(name) for name in outputs]
+    return names, "".join(f".save {name}\n" for name in dict.fromkeys(names))
+
 
 def _run(path: str, text: str) -> tuple[dict[str, Floats], str]:
     """Return the vectors that ngspice computes for a deck, and everything that it prints."""
+    raw, words = _raw(path, text)
+    return read_raw(raw), words
+
+
+def _raw(path: str, text: str) -> tuple[bytes, str]:
+    """Return the raw file that ngspice writes for a deck, b"" for none, and what it prints."""
     try:
         with tempfile.TemporaryDirectory(prefix="memxc-ngspice-") as folder:
             here = Path(folder)
             (here / "deck.cir").write_text(text, "utf-8")
             words = _call([path, "-n", "-b", "-r", "out.raw", "deck.cir"], here, _PATIENCE)
             raw = here / "out.raw"
-            return (read_raw(raw.read_bytes()) if raw.is_file() else {}), words
+            return (raw.read_bytes() if raw.is_file() else b""), words
     except OSError as error:
         what = f"its files in {tempfile.gettempdir()}: {error.strerror}"
         raise fail("engine-failed", "ngspice", what) from error

@@ -5,7 +5,7 @@ A few lines could otherwise expand to more than an engine can hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from memxc.errors import Fault
@@ -16,8 +16,13 @@ from memxc.netlist_reader.parts import Definition
 _MOST = 100_000
 
 
-def faults(definitions: Mapping[str, Definition]) -> Iterator[Fault]:
-    """Yield the faults of the X cards inside the definitions of a netlist."""
+def faults(
+    definitions: Mapping[str, Definition], known: Collection[str] = ()
+) -> Iterator[Fault]:
+    """Yield the faults of the X cards inside the definitions of a netlist.
+
+    known: names of cells that need no definition.
+    """
     placed: dict[str, list[str]] = {}
     for definition in definitions.values():
         cells = []
@@ -27,7 +32,7 @@ def faults(definitions: Mapping[str, Definition]) -> Iterator[Fault]:
             cell = _cell(card)
             if cell in definitions:
                 cells.append(cell)
-            else:
+            elif cell not in known:
                 where = f"{definition.file}:{card.line}"
                 what = f"places {cell or 'no cell'}, which no file of the netlist defines"
                 yield Fault("bad-design", where, f"{definition.name} {what}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,10 +28,10 @@ class Cells:
     unread: tuple[str, ...]
 
 
-def read_cells(given: str | Path | Cells) -> Cells:
+def read_cells(given: str | Path | Cells, known: Collection[str] = ()) -> Cells:
     """Return the cells of all files *.cir of a folder and of the files that these include.
 
-    Cells that were read before are returned as they are.
+    known: names of subcircuits that the cells may place without defining them. Cells that were read before are returned as they are.
     Raises MemxcError (bad-cells) with everything that is wrong, with file and line.
     """
     if isinstance(given, Cells):
@@ -43,7 +43,7 @@ def read_cells(given: str | Path | Cells) -> Cells:
     files = sorted(folder.glob("*.cir"))
     for path in files:
         reader.include(path)
-    faults = [*reader.faults, *nesting.faults(reader.definitions)]
+    faults = [*reader.faults, *nesting.faults(reader.definitions, known)]
     for again in reader.twice:
         what = f"{again.name} is defined a second time"
         faults.append(Fault("bad-cells", f"{again.file}:{again.line}", what))

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from memxc import documents, plugins
 from memxc.errors import Fault, MemxcError, fail, like, why
-from memxc.target import _setting
+from memxc.target import _setting, characterisation
 from memxc.target._curves import Curve
 from memxc.target._device import Device, State
 from memxc.target._dynamics import (
@@ -151,6 +151,9 @@ def _parsed(name: str, text: str) -> Target:
         raise fail("bad-target", name, f"not TOML: {error}") from error
     if isinstance(data.get("device"), dict):
         data["device"] = _setting.measured(data["device"], Path(name).parent)
+    amplifier = data.get("amplifier")
+    if isinstance(amplifier, dict) and "characterisation" in amplifier:
+        data["amplifier"] = characterisation.filled(amplifier, Path(name).parent)
     try:
         return Target.model_validate(data)
     except ValidationError as error:

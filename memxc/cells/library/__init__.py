@@ -1,0 +1,1 @@
+"""One file a cell, found by its name: the constant CELL is its contract."""
