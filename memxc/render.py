@@ -12,24 +12,42 @@ import jinja2  # noqa: TID251
 from memxc import plugins, units
 from memxc.errors import printable, shortened
 
+#: Blocks of a dialect's template that make the head of the netlist; the others are forms of cards.
+HEAD = frozenset(["title", "ports", "supplies", "includes"])
 #: Characters with a meaning in Markdown, in a line or a table cell.
 _MARKDOWN = str.maketrans(
     {c: f"\\{c}" for c in "\\`*_{}[]()#+-.!|~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 )
 
 
-def cell(template: str, /, **values: object) -> str:
-    """Return the text of a periphery cell, `templates/cells/<template>.cir.j2`.
+def cell(template: str, language: str = "cir", /, **values: object) -> str:
+    """Return the text of a cell, `templates/cells/<template>.<language>.j2`; va is Verilog-A.
 
     A template may print strings and integers only. A float has to pass the filter `num`, so that no
     `np.float64(0.17)` and no engineering suffix reaches a netlist; otherwise TypeError is raised.
     """
-    return _spice().get_template(f"cells/{template}.cir.j2").render(values)
+    return _spice().get_template(f"cells/{template}.{language}.j2").render(values)
 
 
 def netlist(dialect: str, /, **values: object) -> str:
     """Return a netlist's head, `templates/spice/<dialect>.<suffix>.j2`; numbers as in `cell`."""
     return _spice().get_template(f"spice/{dialect}.{dialects()[dialect]}.j2").render(values)
+
+
+@cache
+def forms(dialect: str) -> dict[str, str]:
+    """Return the forms of a dialect's cards, {name: text with a {place} for each value}.
+
+    They are the blocks of `templates/spice/cards.j2`, and in their place those of the dialect's own
+    template.
+    """
+    found: dict[str, str] = {}
+    for name in ("spice/cards.j2", f"spice/{dialect}.{dialects()[dialect]}.j2"):
+        template = _spice().get_template(name)
+        for block, lines in template.blocks.items():
+            if block not in HEAD:
+                found[block] = "".join(lines(template.new_context())).removesuffix("\n")
+    return found
 
 
 def report(page: str, /, **values: object) -> str:

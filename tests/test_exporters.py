@@ -129,7 +129,8 @@ def test_the_same_resources(network, exporter):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_batch_normalisation_that_is_kept_is_counted(network):
-    options = Options(FILES / f"{network}_plain13.onnx", target.load("paper-128"), batchnorm="stage")
+    path, paper = FILES / f"{network}_plain13.onnx", target.load("paper-128")
+    options = Options(path, paper, batchnorm="stage")
     arrays = compile_model(options).design.arrays
     kept = [array for array in arrays if array.cell == "batchnorm"]
     assert len(kept) == {"shufflenet": 21, "sefcn": 9}[network]

@@ -47,7 +47,7 @@ def spice(made, folder, engine):
     return verify.verify(made.design, made.target, folder / "netlist", inputs, None, plan)
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize(
     ("mitigate", "options"),
     [

@@ -103,11 +103,11 @@ def test_the_example_is_installed_and_used(installed, model, tmp_path):
         installed,
         *((name, "--json") for name in lists),
         ("doctor",),
-        ("compile", model, "-o", out, *asked, "--dialect", "hspice"),
+        ("compile", model, "-o", out, *asked, "--dialect", "smartspice"),
         ("verify", out, "--engine", "recorder", "--count", "2", "--json"),
         EXAMPLE_DECKS=str(decks),
     )
-    names = {"Asinh", "round-weights", "hspice", "recorder", "coarse-64"}
+    names = {"Asinh", "round-weights", "smartspice", "recorder", "coarse-64"}
     rows = [row for done in listed for row in json.loads(done[1])]
     assert {row["name"] for row in rows if row["distribution"] == "memxc-example"} == names
     assert {row["distribution"] for row in rows} == {"memxc", "memxc-example"}
@@ -127,7 +127,7 @@ def test_the_example_is_installed_and_used(installed, model, tmp_path):
         assert "Figures of plug-ins" in (out / page).read_text("utf-8")
     manifest = json.loads((out / "manifest.json").read_text("utf-8"))
     assert manifest["plugins"] == {"memxc-example": "0.1"}
-    assert ".inc 'cells/periphery.sp'\n" in (out / "netlist" / "net.sp").read_text("ascii")
+    assert ".inc 'cells/periphery.in'\n" in (out / "netlist" / "net.in").read_text("ascii")
     # The engine solved the netlist, in a process of its own.
     assert verified[0] == 0, verified
     assert json.loads(verified[1])["ok"] is True

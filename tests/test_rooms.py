@@ -17,8 +17,8 @@ PACKAGE = Path(memxc.__file__).parent
 ORDER = (
     "__main__", "cli", "library", "conformance", "build_folder", "compiler", "verify", "lvs",
     "simulate", "backends", "passes", "analysis", "mapping", "interfaces", "ops", "frontend",
-    "evaluation", "physics", "netlist_reader", "render", "target", "documents", "ir", "engines",
-    "jobs", "worker", "plugins", "units", "errors",
+    "evaluation", "physics", "netlist_reader", "target", "documents", "ir", "engines", "dialects",
+    "render", "jobs", "worker", "plugins", "units", "errors",
 )  # fmt: skip
 
 #: What these rooms may know beside themselves: less than what stands after them.
@@ -50,8 +50,11 @@ OWNERS = {
         "passes",
         "target",
         "evaluation.losses",
+        "backends.cost.erc_rows",
         "backends.cost.latency_rows",
+        "backends.cost.power_rows",
         "backends.cost.rows",
+        "backends.programming.rows",
         "verify.document",
         "simulate.document",
         "build_folder.diff.document",

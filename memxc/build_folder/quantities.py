@@ -53,6 +53,7 @@ QUANTITIES: dict[str, Quantity] = {
     "latency with a clock": Quantity("s", lambda report: report.latency.clocked_s),
     "latency without a clock": Quantity("s", lambda report: report.latency.free_running_s),
     "area": Quantity("m2", lambda report: report.area.total_m2),
+    "erc": Quantity("", lambda report: None if report.erc is None else len(report.erc.violations)),
     "loss": Quantity("", _lost),
 }
 

@@ -37,7 +37,8 @@ class Loaded:
     """An output folder.
 
     samples: by input name, with samples along the first axis. options: as in report.json.
-    kinds: the element types of inputs that are not real numbers.
+    kinds: the element types of inputs that are not real numbers. measured: the SHA-256 of measured
+    conductances that replace those of the folder in `design`, "" for the programmed ones.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class Loaded:
     samples: Mapping[str, NDArray[Any]]
     labels: NDArray[Any] | None
     manifest: Mapping[str, Any]
+    measured: str = ""
 
     @property
     def model(self) -> Path | None:

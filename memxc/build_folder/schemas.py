@@ -14,6 +14,7 @@ from pydantic import Field
 
 import memxc
 from memxc import documents, render
+from memxc.backends.programming.rows import Programmed
 from memxc.build_folder.diff.document import Comparison
 from memxc.build_folder.report.document import Report
 from memxc.compiler import declaration
@@ -32,6 +33,7 @@ _DOCUMENTS: dict[str, tuple[type[documents.Part], str]] = {
     "memxc-report-1.json": (_TypedReport, "memxc compile: report.json"),
     "memxc-verify-1.json": (Verified, "memxc verify --json"),
     "memxc-simulate-1.json": (Simulated, "memxc simulate --json"),
+    "memxc-program-1.json": (Programmed, "memxc program --json"),
     "memxc-diff-1.json": (Comparison, "memxc diff --json"),
 }
 

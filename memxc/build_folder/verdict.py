@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from memxc.build_folder.report.document import Report
 
 #: The quantities that a budget can limit.
-BUDGETS = {key: QUANTITIES[key] for key in ("crossbars", "memristors", "power", "latency", "loss")}
+_KEYS = ("crossbars", "memristors", "power", "latency", "loss", "erc")
+BUDGETS = {key: QUANTITIES[key] for key in _KEYS}
 
 
 def over(limits: Mapping[str, float], report: Report) -> list[str]:

@@ -144,8 +144,11 @@ def _join_results(old: Path, fresh: Path) -> None:
         ours.write_bytes(scores + end + b"".join(line for line in new if line not in known))
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all. Raises MemxcError (cannot-write)."""
+def write_file(path: Path, data: bytes | Iterable[str]) -> None:
+    """Write bytes, or lines of ASCII text, to a file, whole or not at all.
+
+    Raises MemxcError (cannot-write).
+    """
     place = _real(path)
     if place.exists() and not place.is_file():
         raise fail("cannot-write", str(path), "is a folder or a device, not a file")
@@ -154,7 +157,10 @@ def write_file(path: Path, data: bytes) -> None:
         # In a temporary folder, because only its owner could read a file of `tempfile`.
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".memxc-") as holder:
             fresh = Path(holder) / "new"
-            fresh.write_bytes(data)
+            if isinstance(data, bytes):
+                fresh.write_bytes(data)
+            else:
+                _write_lines(fresh, data)
             fresh.replace(place)
     except OSError as error:
         raise _cannot_write(path, error) from error

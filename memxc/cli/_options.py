@@ -190,6 +190,17 @@ def settings(command: F) -> F:
     return click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=text)(command)
 
 
+def conductances(command: F) -> F:
+    """Add the option --conductances to a command."""
+    return click.option(
+        "--conductances",
+        type=FILE,
+        metavar="FILE.npz",
+        help="Take the conductances that were read back from a chip in place of the programmed "
+        "ones: an array of siemens for each crossbar.",
+    )(command)
+
+
 def draw_per(command: F) -> F:
     """Add the option --draw-per to a command."""
     return click.option(

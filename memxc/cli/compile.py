@@ -75,8 +75,8 @@ def _begin(args: list[str]) -> None:
     "--budget",
     type=_options.BUDGET,
     help="Exit with 1 if the circuit needs more than this. The keys are crossbars, memristors, "
-    "power, latency and loss: how much accuracy the lossy passes cost, or without labels their "
-    "relative error. The folder is written all the same.",
+    "power, latency, erc (broken electrical rules) and loss: how much accuracy the lossy passes "
+    "cost, or without labels their relative error. The folder is written all the same.",
 )
 @click.option(
     "--force",

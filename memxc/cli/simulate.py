@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     "input); labels are called y.",
 )
 @_options.settings
+@_options.conductances
 @click.option(
     "--sweep", type=SWEEP, multiple=True, metavar="KEY=A,B,C",
     help="Simulate each of these values of a key. Repeat the option for all combinations of "
@@ -52,7 +53,13 @@ if TYPE_CHECKING:
 @click.option("--plot", is_flag=True, help="Write a picture of the sweep, DIR/simulate/sweep.svg.")
 @_options.as_json
 def command(
-    folder: Path, path: Path, count: int | None, plot: bool, as_json: bool, **asked: Any
+    folder: Path,
+    path: Path,
+    conductances: Path | None,
+    count: int | None,
+    plot: bool,
+    as_json: bool,
+    **asked: Any,
 ) -> int:
     """Score the circuit in DIR on a data set, with wires, amplifiers and draws of its devices.
 
@@ -61,6 +68,7 @@ def command(
     """
     from memxc.build_folder import read as folders
     from memxc.library import circuits, data
+    from memxc.library.conductances import measured
     from memxc.library.steady import at_work
     from memxc.simulate import SweepPlan
     from memxc.simulate import plot as pictures
@@ -71,6 +79,8 @@ def command(
         pictures.check()
     with at_work(folder):
         loaded = folders.load(folder)
+        if conductances is not None:
+            loaded = measured(loaded, conductances)
         given = data.read(loaded, path, count)
         _terminal.warnings(given.warnings)
         _terminal.fewer(count, given.count, f"{path} has")
@@ -85,9 +95,9 @@ def command(
             f"{plan.draws:,}; try --set device.sigma=0.1"
         )
     if as_json:
-        _terminal.document(document(result, plan).tree())
+        _terminal.document(document(result, plan, loaded.measured).tree())
     else:
-        _say(result, plan, folder, path, picture)
+        _say(result, plan, folder, path, conductances, picture)
     return 0
 
 
@@ -102,16 +112,23 @@ def _picture(folder: Path, result: SweepScores) -> Path:
 
 
 def _say(
-    result: SweepScores, plan: SweepPlan, folder: Path, path: Path, picture: Path | None
+    result: SweepScores,
+    plan: SweepPlan,
+    folder: Path,
+    path: Path,
+    conductances: Path | None,
+    picture: Path | None,
 ) -> None:
     given = ", ".join(plan.settings)
     with_given = f", with {given}" if given else ""
+    with_given += f", the chip of {conductances.name}" if conductances else ""
     _terminal.say(f"{result.metric} over {result.count:,} samples of {path.name}{with_given}:")
     if result.original is not None:
         _terminal.say(f"original network, onnxruntime: {_score(result.metric, result.original)}")
     rows = [
         (
-            (", ".join(row.settings) or given or "as compiled") + " *" * bool(row.reprogrammed),
+            (", ".join(row.settings) or given or ("as measured" if conductances else "as compiled"))
+            + " *" * bool(row.reprogrammed),
             _score(result.metric, row.mean),
             _score(result.metric, row.spread) if len(row.scores) > 1 else "-",
             f"{len(row.scores)}",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     metavar="TWIN.onnx", help="Where to write the model.",
 )  # fmt: skip
 @_options.settings
+@_options.conductances
 @_options.draw_per
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
     help="The draw to use, counted from 1 as simulate does with the same seed.",
 )  # fmt: skip
 def command(
-    folder: Path, output: Path, settings: tuple[str, ...], draw_per: DrawPer, seed: int, draw: int
+    folder: Path,
+    output: Path,
+    settings: tuple[str, ...],
+    conductances: Path | None,
+    draw_per: DrawPer,
+    seed: int,
+    draw: int,
 ) -> int:
     """Write an ONNX model that behaves like the circuit in DIR.
 
@@ -43,11 +50,14 @@ def command(
     from memxc.build_folder import write
     from memxc.frontend import serialised
     from memxc.library import circuits
+    from memxc.library.conductances import measured
     from memxc.library.steady import at_work
 
     with at_work(folder), _terminal.progress() as show:
         loaded = write.load(folder)
         write.check_file(output, loaded)
+        if conductances is not None:
+            loaded = measured(loaded, conductances)
         found = circuits.twinned(loaded, circuits.Draw(settings, seed, draw, draw_per), show)
         made = serialised(found.model, str(output))
     write.write_file(output, made)

@@ -7,9 +7,12 @@ solved at v(k) = 0, 1, ..., points - 1.
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import subprocess  # noqa: TID251
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -181,3 +184,43 @@ def picked(engine: str, table: Mapping[str, Floats], outputs: Sequence[str], poi
     if not np.isfinite(values).all():
         raise fail("engine-failed", engine, "gave NaN or infinity")
     return values[:, :points].T
+
+
+def called(
+    engine: str, command: Sequence[str], folder: Path, patience: float, settings: Mapping[str, str]
+) -> tuple[int, str]:
+    """Run an engine's program in a folder; return its exit status and everything that it prints.
+
+    patience: seconds to wait. settings: variables of the environment besides the user's own.
+    Raises MemxcError (engine-failed) if it does not start, or does not end in time.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C", **settings},
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=patience,
+        )
+    except subprocess.TimeoutExpired as error:
+        what = f"no answer in {patience:g} s"
+        raise fail("engine-failed", engine, what, "use --engine neospice") from error
+    except OSError as error:
+        raise fail("engine-failed", engine, f"does not start: {error.strerror}") from error
+    return done.returncode, done.stdout + done.stderr
+
+
+def read_raw(raw: bytes) -> dict[str, Floats]:
+    """Return the vectors of a binary raw file of real numbers by lower-case name; otherwise {}."""
+    head, binary, data = raw.partition(b"Binary:\n")
+    rows = head.decode("latin-1").partition("Variables:\n")[2].splitlines()
+    names = [words[1].lower() for row in rows if len(words := row.split()) > 1]
+    if not (binary and names):
+        return {}
+    table = np.frombuffer(data[: len(data) // 8 * 8], dtype="<f8")
+    table = table[: len(table) // len(names) * len(names)].reshape(-1, len(names))
+    return dict(zip(names, table.T, strict=True))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess  # noqa: TID251
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from memxc.engines import Floats, closed, picked, vector
+from memxc.engines import Floats, called, closed, picked, read_raw, vector
 from memxc.errors import MemxcError, fail
 
 #: Seconds to wait; a 128 x 128 crossbar with wires takes ngspice 39 about three minutes.
@@ -78,7 +76,7 @@ def _run(path: str, text: str) -> tuple[dict[str, Floats], str]:
             (here / "deck.cir").write_text(text, "utf-8")
             words = _call([path, "-n", "-b", "-r", "out.raw", "deck.cir"], here, _PATIENCE)
             raw = here / "out.raw"
-            return (_read(raw.read_bytes()) if raw.is_file() else {}), words
+            return (read_raw(raw.read_bytes()) if raw.is_file() else {}), words
     except OSError as error:
         what = f"its files in {tempfile.gettempdir()}: {error.strerror}"
         raise fail("engine-failed", "ngspice", what) from error
@@ -89,38 +87,10 @@ def _call(command: Sequence[str], folder: Path, patience: float) -> str:
 
     The user's init files and variables have no influence.
     """
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, "SPICE_ASCIIRAWFILE": "0", "LC_ALL": "C"},
-            check=False,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=patience,
-        )
-    except subprocess.TimeoutExpired as error:
-        what = f"no answer in {patience:g} s"
-        raise fail("engine-failed", "ngspice", what, "use --engine neospice") from error
-    except OSError as error:
-        raise fail("engine-failed", "ngspice", f"does not start: {error.strerror}") from error
-    if done.returncode:
-        raise _failed(done.stdout + done.stderr)
-    return done.stdout + done.stderr
-
-
-def _read(raw: bytes) -> dict[str, Floats]:
-    """Return the vectors of a binary raw file of real numbers by lower-case name; otherwise {}."""
-    head, binary, data = raw.partition(b"Binary:\n")
-    rows = head.decode("latin-1").partition("Variables:\n")[2].splitlines()
-    names = [words[1].lower() for row in rows if len(words := row.split()) > 1]
-    if not (binary and names):
-        return {}
-    table = np.frombuffer(data[: len(data) // 8 * 8], dtype="<f8")
-    table = table[: len(table) // len(names) * len(names)].reshape(-1, len(names))
-    return dict(zip(names, table.T, strict=True))
+    status, words = called("ngspice", command, folder, patience, {"SPICE_ASCIIRAWFILE": "0"})
+    if status:
+        raise _failed(words)
+    return words
 
 
 def _failed(words: str) -> MemxcError:

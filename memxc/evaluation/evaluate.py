@@ -76,7 +76,7 @@ def outputs(design: Design, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Flo
 def drive(bus: Bus, values: NDArray[np.generic]) -> Floats:
     """Return an input tensor as its bus carries it: scaled to volts, and clipped at the limit."""
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-    return _limited(bus, flat if bus.scale is None else flat * bus.scale)
+    return limited(bus, flat if bus.scale is None else flat * bus.scale)
 
 
 def reach(bus: Bus) -> float:
@@ -98,11 +98,11 @@ def step(stage: Stage, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Fl
     dst = buses[stage.dst]
     match stage:
         case Linear():
-            return _limited(dst, _linear(stage, dst, buses[stage.src], values[0]))
+            return limited(dst, _linear(stage, dst, buses[stage.src], values[0]))
         case Array():
-            return _limited(dst, _array(stage, dst.width, values[0]))
+            return limited(dst, _array(stage, dst.width, values[0]))
         case Lanes():
-            return _limited(dst, _lanes(stage, dst, buses, values))
+            return limited(dst, _lanes(stage, dst, buses, values))
         case Rename():
             return _take(np.concatenate(values, axis=1), stage.index)
         case Digital():
@@ -124,11 +124,12 @@ def word_line_volts(crossbar: Crossbar, inputs: Floats, v_bias: float, gain: flo
     return volts
 
 
-class _Source:
+class Source:
     """The values of a bus, (samples, width), read through windows. A negative net is at 0."""
 
     def __init__(self, values: Floats) -> None:
         self._values = values
+        self.samples = len(values)
         self._frame: Ints | None = None
         self._framed = values
 
@@ -145,7 +146,7 @@ class _Source:
 def _linear(stage: Linear, dst: Bus, src: Bus, source: Floats) -> Floats:
     # Contributions are in output units per input unit; a scaled but not yet programmed design
     # (between calibrate and program) carries volts.
-    units = _Source(source if src.scale is None else source * (1.0 / src.scale))
+    units = Source(source if src.scale is None else source * (1.0 / src.scale))
     out = np.zeros((len(source), dst.width + 1))
     for kernel in stage.kernels:
         columns = max(1, _CHUNK // max(1, kernel.rows))
@@ -162,22 +163,39 @@ def _linear(stage: Linear, dst: Bus, src: Bus, source: Floats) -> Floats:
     return out[:, :-1] * (1.0 if dst.scale is None else dst.scale)
 
 
-def _array(stage: Array, width: int, source: Floats) -> Floats:
-    currents = {polarity: np.zeros((len(source), width + 1)) for polarity in (1, -1)}
-    volts = _Source(source)
-    for crossbar in stage.crossbars:
-        for groups, places in crossbar.taps.pieces(_CHUNK, crossbar.bit_lines, len(source)):
-            taps = volts.at(crossbar.taps, groups, places)
-            words = word_line_volts(crossbar, taps, stage.v_bias, stage.gain)
-            parts = words @ crossbar.conductance(groups)
-            sinks = crossbar.sinks.nets(groups, places)
-            for polarity in (1, -1):
-                bits = np.flatnonzero(crossbar.polarity == polarity)
-                if len(bits):
-                    lanes = sinks[..., crossbar.column[bits]]
-                    _add(currents[polarity], lanes, parts[..., bits])
-    plus, minus = (currents[p][:, :-1] for p in (1, -1))
-    loads = amplifier.loads(stage.crossbars, width)
+def driven_lines(
+    stage: Array, crossbar: Crossbar, source: Source
+) -> Iterator[tuple[slice, slice, Floats]]:
+    """Yield groups, places, and the volts (samples, groups, places, word lines) of a stack there.
+
+    source: the volts of the source bus.
+    """
+    for groups, places in crossbar.taps.pieces(_CHUNK, crossbar.bit_lines, source.samples):
+        taps = source.at(crossbar.taps, groups, places)
+        yield groups, places, word_line_volts(crossbar, taps, stage.v_bias, stage.gain)
+
+
+def add_currents(
+    currents: Mapping[int, Floats], crossbar: Crossbar, groups: slice, places: slice, words: Floats
+) -> None:
+    """Add the amperes of plus (1) and minus (-1) bit lines, (samples, width + 1) each, in place.
+
+    groups, places, words: as `driven_lines` yields them. The last column is for lanes that nobody
+    reads.
+    """
+    parts = words @ crossbar.conductance(groups)
+    sinks = crossbar.sinks.nets(groups, places)
+    for polarity, amperes in currents.items():
+        bits = np.flatnonzero(crossbar.polarity == polarity)
+        if len(bits):
+            _add(amperes, sinks[..., crossbar.column[bits]], parts[..., bits])
+
+
+def amplified(stage: Array, plus: Floats, minus: Floats, loads: Mapping[int, Floats]) -> Floats:
+    """Return the volts (samples, width) behind the amplifiers of a stage, before any limiter.
+
+    plus, minus: amperes (samples, width). loads: siemens at the summing nodes (`amplifier.loads`).
+    """
     if stage.single_ended:
         return amplifier.single(minus, loads[-1], stage.r_f, stage.gain, stage.offset)
     return amplifier.pair(
@@ -185,17 +203,28 @@ def _array(stage: Array, width: int, source: Floats) -> Floats:
     )
 
 
+def _array(stage: Array, width: int, source: Floats) -> Floats:
+    currents = {polarity: np.zeros((len(source), width + 1)) for polarity in (1, -1)}
+    volts = Source(source)
+    for crossbar in stage.crossbars:
+        for groups, places, words in driven_lines(stage, crossbar, volts):
+            add_currents(currents, crossbar, groups, places, words)
+    plus, minus = (currents[p][:, :-1] for p in (1, -1))
+    return amplified(stage, plus, minus, amplifier.loads(stage.crossbars, width))
+
+
 def _lanes(stage: Lanes, dst: Bus, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Floats:
     inputs: list[Floats] = []
     for src, taps, volts in zip(stage.srcs, stage.taps, values, strict=True):
-        units = _Source(volts / (buses[src].scale or 1.0))
+        units = Source(volts / (buses[src].scale or 1.0))
         for line in range(taps.lines):
             inputs.append(units.at(taps.cut(slice(line, line + 1))).reshape(len(volts), -1))
     result = expr.evaluate(stage.expr, inputs)
     return np.broadcast_to(result, inputs[0].shape) * (dst.scale or 1.0)
 
 
-def _limited(bus: Bus, values: Floats) -> Floats:
+def limited(bus: Bus, values: Floats) -> Floats:
+    """Return the volts (samples, width) behind the limiter of a bus, if it has one."""
     return values if bus.limit is None else np.clip(values, -bus.limit, bus.limit)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import shutil
 import weakref
@@ -14,16 +13,16 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from memxc import units
+from memxc.backends.programming.rows import Programmed
 from memxc.build_folder import read, write
 from memxc.build_folder.report import read as reports
 from memxc.build_folder.report.document import Report
-from memxc.build_folder.report.text import summary
 from memxc.build_folder.verdict import over
-from memxc.errors import MemxcError, fail, printable
+from memxc.errors import fail
 from memxc.evaluation.metrics import Metric
 from memxc.frontend import ModelProto
-from memxc.library import checks, circuits, data, keywords
+from memxc.library import checks, circuits, data, display, keywords, programming
+from memxc.library.conductances import Conductances, measured, template
 from memxc.library.data import Samples
 from memxc.library.keywords import TargetSettings
 from memxc.library.steady import Progress, at_work, silent
@@ -61,6 +60,17 @@ class Build:
         with at_work(self.folder):
             return read.load(self.folder)
 
+    def _chip(self, given: Conductances | None) -> read.Loaded:
+        return self._loaded if given is None else measured(self._loaded, given)
+
+    def conductances(self) -> dict[str, NDArray[Any]]:
+        """The programmed siemens by definition, (word lines, bit lines).
+
+        nan is a crossing without a device. With measured values, the arrays are `conductances` of
+        `simulate`, and `numpy.savez(FILE, **arrays)` writes them to a file for the command line.
+        """
+        return dict(template(self._loaded.design))
+
     @property
     def name(self) -> str:
         """The name of the network: the name of its file, without the suffix."""
@@ -82,8 +92,8 @@ class Build:
     def over(self, budget: Mapping[str, float]) -> list[str]:
         """A sentence for each limit that the report exceeds; an empty list if there is none.
 
-        budget: limits of crossbars, memristors, power (watts), latency (seconds) and loss. Raises
-        MemxcError (usage) for another key.
+        budget: limits of crossbars, memristors, power (watts), latency (seconds), erc (broken
+        electrical rules) and loss. Raises MemxcError (usage) for another key.
         """
         return over(budget, self.report)
 
@@ -122,11 +132,11 @@ class Build:
         """Simulate the netlist in SPICE, and compare each stage and the outputs.
 
         Stages are compared with the design, and outputs also with onnxruntime.
-        samples, count: as in `data`. engine: auto, neospice or ngspice. stage: the name of the only
-        stage to simulate. wire: simulate the resistance of the target's wires. power: let ngspice
-        sum the watts of the devices. transient: let ngspice compute how the slowest lane of each
-        crossbar stage settles, too. tolerance: the largest relative error of a stage; None means
-        1e-6, or 1e-5 for amplifiers of finite gain. jobs: the number of processes, 1 or more.
+        samples, count: as in `data`. engine: auto, neospice, ngspice or vacask. stage: the name of
+        the only stage to simulate. wire: simulate the resistance of the target's wires. power: let
+        ngspice sum the watts of the devices. transient: let ngspice compute how the slowest lane of
+        each crossbar stage settles, too. tolerance: the largest relative error of a stage; None
+        means 1e-6, or 1e-5 for amplifiers of finite gain. jobs: the number of processes, 1 or more.
         Raises MemxcError: usage, bad-samples, missing-engine, engine-failed, cannot-write.
         """
         keywords.check(count=count, tolerance=tolerance, jobs=jobs, progress=progress)
@@ -147,6 +157,7 @@ class Build:
         samples: Samples | Data,
         *,
         settings: TargetSettings | None = None,
+        conductances: Conductances | None = None,
         seed: int = 0,
         draw: int = 1,
         draw_per: DrawPer = "placement",
@@ -155,8 +166,9 @@ class Build:
         """The answers of one circuit, by the name of the output: arrays (samples, *shape).
 
         The circuit has wires, amplifiers and one draw of its devices. `simulate` scores these
-        answers. The keywords are as in `twin`. Values beyond the range of an input are clipped, as
-        in the circuit; `progress` is also called with each warning about the samples.
+        answers. The keywords are as in `twin` and `simulate`. Values beyond the range of an input
+        are clipped, as in the circuit; `progress` is also called with each warning about the
+        samples.
         Raises MemxcError: usage, bad-samples.
         """
         keywords.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
@@ -165,7 +177,7 @@ class Build:
             progress(f"warning: {warning}")
         draws = circuits.Draw(keywords.texts(settings), seed, draw, draw_per)
         with at_work(self.folder):
-            point, design = circuits.point_of(self._loaded, draws)
+            point, design = circuits.point_of(self._chip(conductances), draws)
             return answers(
                 design, point.target, draws.drawn, draw_per, given.inputs,
                 lambda share: progress(f"{share:.0%} of the answers"),
@@ -177,6 +189,7 @@ class Build:
         labels: ArrayLike | None = None,
         *,
         settings: TargetSettings | None = None,
+        conductances: Conductances | None = None,
         sweep: Mapping[str, Iterable[object]] | None = None,
         draws: int = 1,
         draw_per: DrawPer = "placement",
@@ -189,10 +202,11 @@ class Build:
 
         samples, count: as in `data`. labels: a class for each sample (samples,), or masks of the
         output's shape. settings: other values of keys of the target. sweep: a list of values for
-        each key; all combinations are simulated. draws: the number of draws of the devices at each
-        point; one if the target has no variation. draw_per: placement or definition. metric: top1,
-        dice, iou or error; None chooses by the labels. Each score is stored in folder/simulate as
-        soon as it is known, and none is computed twice.
+        each key; all combinations are simulated. conductances: those that were read back from a
+        chip, in place of the programmed ones (docs/programming.md). draws: the number of draws of
+        the devices at each point; one if the target has no variation. draw_per: placement or
+        definition. metric: top1, dice, iou or error; None chooses by the labels. Each score is
+        stored in folder/simulate as soon as it is known, and none is computed twice.
         Raises MemxcError: usage, bad-samples, cannot-write.
         """
         keywords.check(
@@ -209,7 +223,7 @@ class Build:
         )
         with at_work(self.folder):
             return circuits.scores(
-                self._loaded, given, plan,
+                self._chip(conductances), given, plan,
                 lambda text, share: progress(f"{text}, {share:.0%} done"), progress,
             )  # fmt: skip
 
@@ -217,6 +231,7 @@ class Build:
         self,
         *,
         settings: TargetSettings | None = None,
+        conductances: Conductances | None = None,
         seed: int = 0,
         draw: int = 1,
         draw_per: DrawPer = "placement",
@@ -227,13 +242,31 @@ class Build:
         It contains wires, amplifiers and one draw of the devices. draw: the number of the draw,
         counted from 1 as `simulate` does with the same seed. settings: other values of keys of the
         target. If they change how a network is programmed, it is programmed again, as in
-        `simulate`. Inputs and outputs have the names, types and shapes of the original model.
+        `simulate`. conductances: as in `simulate`. Inputs and outputs have the names, types and
+        shapes of the original model.
         Raises MemxcError (usage).
         """
         keywords.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
         draws = circuits.Draw(keywords.texts(settings), seed, draw, draw_per)
         with at_work(self.folder):
-            return circuits.twinned(self._loaded, draws, progress).model
+            return circuits.twinned(self._chip(conductances), draws, progress).model
+
+    def program(
+        self,
+        output: str | Path,
+        *,
+        crossbar: str | None = None,
+        settings: TargetSettings | None = None,
+    ) -> Programmed:
+        """Plan the pulses that program the memristors, and write them to the folder `output`.
+
+        The target needs [dynamics] and [programming] (docs/programming.md). crossbar: a definition,
+        for example xb0, of which a deck for ngspice is written, too. settings: as in `twin`.
+        Raises MemxcError: usage, bad-target, cannot-write.
+        """
+        with at_work(self.folder):
+            draw = circuits.Draw(keywords.texts(settings))
+            return programming.programmed(self._loaded, Path(output), crossbar, draw)
 
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
         """Copy the build to a folder, whole or not at all, and return the path of the folder.
@@ -246,21 +279,11 @@ class Build:
         return Path(folder)
 
     def __repr__(self) -> str:
-        try:
-            total, target = self.report.resources.total, self.report.target.name
-            counts = f"{units.some(total.crossbars, 'crossbar')}, "
-            counts += units.some(total.memristors, "memristor")
-            name = printable(self.name, 40)
-        except MemxcError:
-            return f"<memxc.Build of {str(self.folder)!r}, whose report cannot be read>"
-        failed = "" if self.ok else ", FAILED the comparison with the original network"
-        return f"<memxc.Build {name!r} for {printable(target, 40)}: {counts}{failed}>"
+        return display.line(self)
 
     def _repr_html_(self) -> str:
         """The head of the report, for notebooks."""
-        lines = (f"<li>{html.escape(printable(line))}</li>" for line in summary(self.report))
-        title = html.escape(f"{printable(self.name)} for {printable(self.report.target.name)}")
-        return f"<p><b>{title}</b></p><ul>{''.join(lines)}</ul>"
+        return display.head(self)
 
 
 def load(folder: str | Path) -> Build:

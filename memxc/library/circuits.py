@@ -14,6 +14,7 @@ from memxc.build_folder.read import RESULTS, SCORES, Loaded, sha256
 from memxc.errors import fail
 from memxc.frontend import Ends, ModelProto, ends
 from memxc.ir.design import Design
+from memxc.library import conductances
 from memxc.library.steady import Progress, compiling
 from memxc.physics.device.variation import DrawPer
 from memxc.simulate import (
@@ -76,9 +77,13 @@ def scores(
     with a message if another memxc uses the folder, or if a stored result is not valid. Raises
     MemxcError.
     """
+    if loaded.measured:
+        conductances.check_points(points(plan, loaded.target))
     with folders.alone(loaded.folder, tell):
         original = loaded.model.read_bytes() if loaded.model is not None else None
         digest = sha256(loaded.folder / "design.npz")
+        if loaded.measured:
+            digest = f"{digest}, measured {loaded.measured}"
         journal = Journal(loaded.folder / RESULTS / SCORES)
         spoilt = _spoilt(journal)
         for warning in spoilt:
@@ -100,8 +105,11 @@ def _spoilt(journal: Journal) -> list[str]:
 
 
 def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
-    """The function of memxc.build_folder.recompile, limited to one compilation at a time."""
-    program = recompile.programmer(loaded)
+    """The function of memxc.build_folder.recompile, limited to one compilation at a time.
+
+    None for measured conductances: a chip that was measured is not programmed again.
+    """
+    program = None if loaded.measured else recompile.programmer(loaded)
     if program is None:
         return None
 
@@ -115,6 +123,8 @@ def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
 def point_of(loaded: Loaded, draw: Draw) -> tuple[Point, Design]:
     """The target of a circuit, and the network programmed for it. Raises MemxcError (usage)."""
     (point,) = points(SweepPlan(draw.settings), loaded.target)
+    if loaded.measured:
+        conductances.check_points([point])
     return point, programmed(point, loaded.design, programmer(loaded))
 
 
@@ -131,6 +141,7 @@ def twinned(loaded: Loaded, draw: Draw, progress: Progress) -> Twin:
         "seed": str(draw.seed),
         "draw": str(draw.draw),
         "draw_per": draw.draw_per,
+        **({"conductances": loaded.measured} if loaded.measured else {}),
     }
     original = _ends(loaded)
     made = twin.proto(drawn, draw.drawn, original, about)

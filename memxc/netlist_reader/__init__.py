@@ -63,8 +63,8 @@ def read_folder(folder: Path) -> Netlist:
     """Read the netlist in a folder with one top file of the reference dialect, as `read` does."""
     tops = sorted(folder.glob("*.cir"))
     if len(tops) != 1:
-        what = f"holds {len(tops)} top files where one is wanted"
-        raise fail("bad-design", str(folder), what, "compile the model again")
+        what = f"holds {len(tops)} top files of the dialect ngspice where one is wanted"
+        raise fail("bad-design", str(folder), what, "compile the model with --dialect ngspice")
     return read(tops[0])
 
 

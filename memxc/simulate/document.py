@@ -56,12 +56,21 @@ class Simulated(Part):
     draw_per: DrawPer = Field(
         description="Whether devices are drawn for each placed crossbar or for each definition."
     )
+    conductances: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        exclude_if=lambda digest: digest is None,
+        description="SHA-256 of the file of measured conductances; absent without one.",
+    )
     rows: tuple[Point, ...] = Field(min_length=1, description="The points of the sweep.")
     warnings: tuple[str, ...] = Field(description="Warnings about the data.")
 
 
-def document(result: SweepScores, plan: SweepPlan) -> Simulated:
-    """Return the document of a simulation."""
+def document(result: SweepScores, plan: SweepPlan, measured: str = "") -> Simulated:
+    """Return the document of a simulation.
+
+    measured: the SHA-256 of measured conductances, "" if there are none.
+    """
     return Simulated(
         schema_=SCHEMA,
         metric=result.metric,
@@ -70,6 +79,7 @@ def document(result: SweepScores, plan: SweepPlan) -> Simulated:
         settings=plan.settings,
         seed=plan.seed,
         draw_per=plan.draw_per,
+        conductances=measured or None,
         rows=tuple(
             Point(
                 settings=dict(text.split("=", 1) for text in row.settings),

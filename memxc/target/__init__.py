@@ -13,13 +13,20 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from memxc import documents, plugins
 from memxc.errors import Fault, MemxcError, fail, like, why
 from memxc.target import _setting
 from memxc.target._curves import Curve
 from memxc.target._device import Device, State
+from memxc.target._dynamics import (
+    Dynamics,
+    FilamentDynamics,
+    Programming,
+    ThresholdDynamics,
+    VteamDynamics,
+)
 from memxc.target._tables import Amplifier, Converter, UnitCrossbar, Wire
 
 __all__ = [
@@ -27,9 +34,14 @@ __all__ = [
     "Converter",
     "Curve",
     "Device",
+    "Dynamics",
+    "FilamentDynamics",
+    "Programming",
     "State",
     "Target",
+    "ThresholdDynamics",
     "UnitCrossbar",
+    "VteamDynamics",
     "Wire",
     "load",
     "names",
@@ -37,7 +49,11 @@ __all__ = [
 
 
 class Target(BaseModel):
-    """The parts that a circuit is built from, one field a table of the file."""
+    """The parts that a circuit is built from, one field a table of the file.
+
+    dynamics, programming: how devices change their state, and the pulses that program them. A
+    target without them cannot plan its programming, and its documents have no keys for them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,6 +64,28 @@ class Target(BaseModel):
     wire: Wire
     amplifier: Amplifier
     converter: Converter = Converter(source="none: analog from stage to stage")
+    dynamics: Dynamics | None = Field(default=None, exclude_if=lambda table: table is None)
+    programming: Programming | None = Field(default=None, exclude_if=lambda table: table is None)
+
+    @model_validator(mode="after")
+    def _dynamic(self) -> Target:
+        """Check that the device and the model of its state are the same device."""
+        if self.programming is not None and self.dynamics is None:
+            raise ValueError("[programming] needs [dynamics], the model of the device's state")
+        device, model = self.device, self.dynamics
+        if isinstance(model, FilamentDynamics):
+            if device.iv != "sinh" or device.sinh_v0_v != model.v0_v:
+                what = f'iv = "sinh" and sinh_v0_v = {model.v0_v:g}'
+                raise ValueError(f"[device] needs {what}, the current through the filament's gap")
+            if self.programming is not None and self.programming.largest_v > 30 * model.v0_v:
+                raise ValueError("[programming] has pulses of more than 30 times v0_v")
+            low, high = map(model.conductance_s, (model.gap_max_m, model.gap_min_m))
+            if device.g_min < low * (1 - 1e-9) or device.g_max > high * (1 + 1e-9):
+                what = f"r_on_ohm of at least {1 / high:.6g} and r_off_ohm of at most {1 / low:.6g}"
+                raise ValueError(f"[device] needs {what}, the range of the filament's gap")
+        elif model is not None and device.iv != "linear":
+            raise ValueError(f'the model {model.model} of [dynamics] needs [device] iv = "linear"')
+        return self
 
     def with_tile(self, rows: int, columns: int) -> Target:
         """Return the same target with a unit crossbar of another size; its source says so."""
@@ -145,8 +183,20 @@ def _fault(name: str, error: dict[str, Any]) -> Fault:
 
 
 def _keys(loc: tuple[Any, ...]) -> list[str]:
-    model: Any = Target
+    """Return the keys that the table at a place may have."""
+    tables: list[Any] = [Target]
     for part in loc[:-1]:
-        # A number is an index into a tuple of tables, so the next model is the tuple's element.
-        model = get_args(model)[0] if isinstance(part, int) else model.model_fields[part].annotation
-    return list(model.model_fields)
+        if part in tables[0].model_fields:
+            tables = _tables(tables[0].model_fields[part].annotation)
+        elif len(tables) > 1:
+            # The word behind `dynamics` is that of its key `model`.
+            tables = [t for t in tables if get_args(t.model_fields["model"].annotation) == (part,)]
+        # Any other part is a number, an index into a tuple of tables.
+    return list(tables[0].model_fields)
+
+
+def _tables(annotation: Any) -> list[Any]:
+    """Return the models in the type of a field: of one table, several kinds of it, or a tuple."""
+    if hasattr(annotation, "model_fields"):
+        return [annotation]
+    return [table for part in get_args(annotation) for table in _tables(part)]

@@ -233,11 +233,17 @@ def test_whose_fault_a_broken_assertion_is(memxc, out, tmp_path, monkeypatch, by
 
 
 @pytest.mark.parametrize("command", [["lvs"], ["verify"], ["verify", "--engine", "ngspice"],
+                                     ["verify", "--engine", "vacask"],
                                      ["verify", "--stage", "conv", "--wire"]])  # fmt: skip
 @pytest.mark.parametrize(
     "cards",
-    [".control\nshell touch {}\n.endc\n", "*# shell touch {}\n", "B9 z 0 v=`touch {}`\n"],
-    ids=["control", "comment", "backtick"],
+    [
+        ".control\nshell touch {}\n.endc\n",
+        "*# shell touch {}\n",
+        "B9 z 0 v=`touch {}`\n",
+        'control\npostprocess("touch", "{}")\nendc\n',
+    ],
+    ids=["control", "comment", "backtick", "postprocess"],
 )
 def test_a_netlist_runs_no_command(memxc, out, tmp_path, command, cards, ngspice):
     mark = tmp_path / "mark"

@@ -57,7 +57,7 @@ def test_compile_says_that_its_watts_are_those_of_linear_cells(memxc, model, ben
     assert "linear" not in done.err
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize("wire", [[], ["--wire"]], ids=["bare", "wired"])
 def test_spice_has_the_bent_cells(memxc, out, engine, wire, ngspice):
     done = memxc("verify", out, "--count", "2", "--engine", engine, "--json", *wire)

@@ -44,7 +44,7 @@ def verified(memxc, out, *args):
     return done.json
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize(
     "args",
     [["--tile", "10x6"], ["--partition", "none", "--schedule", "sequential"],

@@ -27,7 +27,7 @@ x1 w0 w1 p m s xb0
 """
 
 
-@pytest.fixture(params=["neospice", "ngspice"])
+@pytest.fixture(params=["neospice", "ngspice", "vacask"])
 def solve(request, ngspice):
     """Return net o of the crossbar and the given nets, at four points."""
 

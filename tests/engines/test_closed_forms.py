@@ -10,7 +10,7 @@ from memxc.ir import expr
 from memxc.physics.network import amplifier
 
 GAIN = pytest.mark.parametrize("gain", [97.0, 1e4, 1e6, float("inf")])
-BOTH = pytest.mark.parametrize("name", ["neospice", "ngspice"])
+BOTH = pytest.mark.parametrize("name", ["neospice", "ngspice", "vacask"])
 #: Five points of seven word lines; a plus and a minus bit line with different loads.
 VOLTS = np.random.default_rng(5).uniform(-0.2, 0.2, (5, 7))
 G = np.random.default_rng(6).uniform(1e-6, 1e-4, (2, 7)) * [[1.0], [3.0]]

@@ -20,14 +20,14 @@ def swept(name, expression, volts):
     return engines.get(name).sweep(deck, ["o"], len(volts))[:, 0]
 
 
-@pytest.mark.parametrize("name", ["neospice", "ngspice"])
+@pytest.mark.parametrize("name", ["neospice", "ngspice", "vacask"])
 def test_rounds_half_to_even_in_both_engines(ngspice, name):
     values = np.array([*HALVES, *CODES])
     text = expr.spice("round(x0)", ["v(x0)"])
     np.testing.assert_array_equal(swept(name, text, values), np.round(values))
 
 
-@pytest.mark.parametrize("name", ["neospice", "ngspice"])
+@pytest.mark.parametrize("name", ["neospice", "ngspice", "vacask"])
 def test_a_converter_between_its_last_codes(ngspice, name):
     # 0.001 V a unit in, a step of 0.05 units; 0.004 V a code out, and -3 is the code of zero
     text = expr.spice("min(max(round(x0/0.05)+-3,-8),7)", ["(v(x0)*1000)"])
@@ -36,7 +36,7 @@ def test_a_converter_between_its_last_codes(ngspice, name):
     np.testing.assert_allclose(found, [-3, -2, -4, -5, 4, 7, 7, -8, -8], atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["neospice", "ngspice"])
+@pytest.mark.parametrize("name", ["neospice", "ngspice", "vacask"])
 def test_floor_is_known_to_both_engines(ngspice, name):
     found = swept(name, expr.spice("floor(x0)", ["v(x0)"]), HALVES)
     np.testing.assert_array_equal(found, np.floor(HALVES))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from memxc import engines
+from memxc.engines import vacask
 from memxc.errors import MemxcError
 
 HEAD = "* t\nvk k 0 0\n"
 DIVIDER = HEAD + "r1 k a 1k\nr2 a 0 3k\n"
-BOTH = pytest.mark.parametrize("name", ["neospice", "ngspice"])
+BOTH = pytest.mark.parametrize("name", ["neospice", "ngspice", "vacask"])
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,13 @@ def test_a_stimulus_of_many_points_is_exact(name, points):
     found = engines.get(name).sweep(HEAD + f"b1 a 0 v=pwl(v(k),\n+ {pairs})\n", ["a"], points)
     assert found.shape == (points, 1)
     np.testing.assert_allclose(found[:, 0], volts, atol=1e-12)
+
+
+@BOTH
+def test_a_stimulus_with_points_at_other_places(name):
+    deck = HEAD + "b1 a 0 v=pwl(v(k),0,1,2,3,4,-1)\nb2 b 0 v=pwl(v(a),0,1,1,-2,2,4,3,5)\n"
+    found = engines.get(name).sweep(deck, ["a", "b"], 4)
+    np.testing.assert_allclose(found, [[1, -2], [2, 4], [3, 5], [1, -2]], atol=1e-12)
 
 
 @BOTH
@@ -131,6 +140,18 @@ def test_nobodys_settings_reach_ngspice(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == [".spiceinit"]
 
 
+@pytest.mark.parametrize("name", ["vacask"])
+def test_nobodys_settings_reach_vacask(tmp_path, monkeypatch, name):
+    (tmp_path / ".vacaskrc.toml").write_text("[Paths]\nmodule_path = 7\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("SIM_MODULE_PATH", "SIM_OPENVAF", "SIM_INCLUDE_PATH"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    deck = f"{DIVIDER}b1 o 0 v=max(v(a),1)\n"
+    assert engines.get(name).sweep(deck, ["o"], 3)[2] == pytest.approx(1.5)
+    assert [path.name for path in tmp_path.iterdir()] == [".vacaskrc.toml"]
+
+
 def test_a_missing_ngspice_says_how_to_get_it(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert engines.get("ngspice").version() is None
@@ -159,6 +180,45 @@ def test_an_ngspice_that_breaks_off(tmp_path, monkeypatch, script, words):
     assert engines.get("ngspice").version() == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo 'Singular matrix.'; exit 0", "Singular matrix"),
+        ("echo 'out of tea'; exit 3", "out of tea"),
+        ("kill -9 $$", "no answer"),
+        ("printf 'Variables:\\n 0 a notype\\nBinary:\\n12345678' > out.raw", "gave 1 of 3 points"),
+        ("printf 'Variables:\\n 0 b notype\\nBinary:\\n12345678' > out.raw", "has no net a"),
+    ],
+)
+def test_a_vacask_that_breaks_off(tmp_path, monkeypatch, script, words):
+    """Some failed analyses of VACASK end with exit status 0."""
+    program = tmp_path / "vacask"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(vacask, "_program", lambda: program)
+    assert words in _fault("vacask", DIVIDER, ["a"]).what
+
+
+def test_a_missing_vacask_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(vacask, "_program", lambda: None)
+    fault = _fault("vacask", DIVIDER, ["a"])
+    assert fault.code == "missing-engine"
+    assert "memxc[vacask]" in fault.hint
+
+
+def test_what_vacask_gets_is_written_anew(monkeypatch):
+    """No text of the deck reaches VACASK, whose control blocks run programs."""
+    seen = []
+    monkeypatch.setattr(vacask, "_program", lambda: Path("vacask"))
+    monkeypatch.setattr(vacask, "_run", lambda *given: seen.append(given) or {})
+    with pytest.raises(MemxcError):
+        engines.get("vacask").sweep(f"{DIVIDER}* control\n*postprocess(PYTHON)\n", ["a"], 3)
+    assert "postprocess" not in seen[0][1]
+    for card in ("control", 'embed "x" <<<F', "r1 a b 1 postprocess", 'x1 a b "c"'):
+        assert _fault("vacask", f"{DIVIDER}{card}\n", ["a"]).code == "engine-failed"
+    assert len(seen) == 1
+
+
 def test_the_self_check_sees_a_wrong_engine():
     class Swapped:
         name = "swapped"
@@ -175,7 +235,7 @@ def test_the_self_check_sees_a_wrong_engine():
 
 
 def test_engines_by_name():
-    assert engines.names() == ["neospice", "ngspice"]
+    assert engines.names() == ["neospice", "ngspice", "vacask"]
     with pytest.raises(MemxcError) as caught:
         engines.get("hspice")
     assert caught.value.faults[0].code == "usage"

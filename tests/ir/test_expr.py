@@ -67,7 +67,7 @@ def test_no_value_is_outside_the_bounds(low, width, function):
 
 
 @pytest.mark.spice
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize(("text", "wanted", "points"), FUNCTIONS)
 def test_engines_say_the_same(engine, text, wanted, points, ngspice):
     cell = render.cell("lane", subckt="f", ports=1, expression=expr.spice(text, ["v(x0)"]))

@@ -163,7 +163,7 @@ def test_the_netlist_read_back_is_the_design(programmed):
 
 
 @pytest.mark.spice
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 def test_in_spice(programmed, engine, ngspice):
     plan = verify.Plan(engine=engine)
     found = verify.verify(

@@ -376,7 +376,7 @@ def test_a_breath_of_variation_leaves_the_network_what_it_is(design, draw_per):
         assert stirred[bus] == pytest.approx(clean[bus], rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize(
     "settings",
     [

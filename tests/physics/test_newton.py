@@ -127,7 +127,7 @@ def spice(engine, g, wires, volts, source):
 
 
 @pytest.mark.parametrize("wires", OHM, ids=("0", "5", "mixed"))
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 def test_sinh_cells_in_spice(engine, wires, ngspice):
     rng = np.random.default_rng(3)
     g, volts = conductances(rng, (6, 5)), rng.uniform(-0.3, 0.3, (4, 6))
@@ -137,7 +137,7 @@ def test_sinh_cells_in_spice(engine, wires, ngspice):
 
 
 @pytest.mark.parametrize("wires", OHM, ids=("0", "5", "mixed"))
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 def test_measured_cells_in_spice(engine, wires, ngspice):
     rng = np.random.default_rng(4)
     law = curved(rng)

@@ -53,7 +53,7 @@ def _verified(folder, design, chosen, wanted, plan=PLAN):
     return verify.verify(design, chosen, folder, {"x": X}, wanted, plan)
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize("signed", ["differential", "inverted-inputs"])
 @pytest.mark.parametrize("name", ["ideal", "ideal-finite-gain", "paper-128"])
 def test_what_is_written_is_right_over_its_whole_range(tmp_path, name, signed, engine, ngspice):
@@ -162,7 +162,7 @@ def test_one_stage_has_the_cells_of_that_stage(tmp_path):
     assert len(found.limiters) == 1
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 def test_the_law_of_a_memristor(tmp_path, engine, ngspice):
     design, chosen, wanted = _compiled(tmp_path, iv="sinh", sinh_v0_v=0.4)
     plan = verify.Plan(engine=engine)

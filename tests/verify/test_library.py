@@ -21,7 +21,7 @@ def _sparse(seed=3):
     return g
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize("drive", ["left", "both"])
 @pytest.mark.parametrize(
     "ohms", [(1.5, 4.0, 2.0, 3.0), (0.0, 4.0, 2.0, 0.0), (2.0, 0.0, 2.0, 1.0), (0.0, 0.0, 2.0, 0.0),

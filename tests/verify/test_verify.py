@@ -73,7 +73,7 @@ def _compiled(
     return design, chosen, wanted
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize(
     ("policy", "signed", "mode", "tile", "name"),
     [
@@ -176,7 +176,9 @@ def test_a_missing_definition_is_named(tmp_path):
 
 
 def test_the_engines_check_themselves(ngspice):
-    assert [engines.check(engines.get(name)) for name in engines.names()] == [None, None]
+    found = [engine for engine in map(engines.get, engines.names()) if engine.version()]
+    assert len(found) >= 2
+    assert not any(map(engines.check, found))
 
 
 @pytest.mark.parametrize("mode", ["parallel", "sequential"])
@@ -246,7 +248,7 @@ def test_a_distance_that_is_no_number_is_not_ok(tmp_path, name):
     assert not found.ok
 
 
-@pytest.mark.parametrize("engine", ["neospice", "ngspice"])
+@pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize(
     ("body", "error_v"),
     [

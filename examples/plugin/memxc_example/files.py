@@ -2,5 +2,5 @@
 
 from pathlib import Path
 
-HSPICE = Path(__file__).parent / "hspice.sp.j2"
+SMARTSPICE = Path(__file__).parent / "smartspice.in.j2"
 COARSE_64 = Path(__file__).parent / "coarse-64.toml"

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from memxc.backends.cost import estimate, latency, power, resources, settling
-from memxc.backends.cost.rows import Baseline, Consumption
+from memxc.backends.cost import estimate, latency, ledger, power, resources, settling, strength
+from memxc.backends.cost.power_rows import Consumption
+from memxc.backends.cost.rows import Baseline
 from memxc.errors import MemxcError
 from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
@@ -71,10 +72,14 @@ def _measured(way: _Way, design: Design, partition: Policy, ctx: Context) -> Bas
     if not settling.lacking(ctx.target):
         times = settling.measure(estimated.design, estimated.loads, ctx.target)
     time = latency.measure(estimated.design, ctx.target, times)
+    bill = resources.total(estimated.resources)
+    outputs = strength.outputs(estimated.design, estimated.point, ctx.target.amplifier)
+    opamps = bill.opamps + strength.added(outputs)
+    sides = ledger.measure(estimated.design, estimated.point, ctx.target.amplifier, opamps)
     return Baseline(
         name=way.name,
-        resources=resources.total(estimated.resources).bill(),
-        power=Consumption.over(power.total(estimated.power), time.inference_s),
+        resources=bill.bill(),
+        power=Consumption.over(power.total(estimated.power), sides, time),
         latency=time,
     )
 

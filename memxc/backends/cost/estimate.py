@@ -14,7 +14,8 @@ import numpy as np
 
 from memxc.backends.cost import power, resources, settling
 from memxc.backends.cost.lane_loads import ArrayLoads
-from memxc.backends.cost.rows import Power, StagePower
+from memxc.backends.cost.operating import OperatingPoint, Recorder
+from memxc.backends.cost.power_rows import Power, StagePower
 from memxc.backends.netlist.nets import Nets
 from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
@@ -43,6 +44,7 @@ class Estimate:
     design: Design
     resources: tuple[resources.ResourceRow, ...]
     power: tuple[StagePower, ...]
+    point: OperatingPoint
     loads: Mapping[str, ArrayLoads]
 
 
@@ -65,8 +67,9 @@ def estimate(
     """
     bench = _StageEstimate(design, changes, ctx, watch)
     stages = [bench.stage(stage) for stage in design.stages]
+    point = bench.recorder.result(ctx.target.device.read_voltage_v)
     whole = design.with_stages(stages)
-    return Estimate(whole, tuple(bench.bills), tuple(bench.watts), bench.loads)
+    return Estimate(whole, tuple(bench.bills), tuple(bench.watts), point, bench.loads)
 
 
 class _StageEstimate:
@@ -83,6 +86,7 @@ class _StageEstimate:
         self._defined: set[int] = set()
         self.bills: list[resources.ResourceRow] = []
         self.watts: list[StagePower] = []
+        self.recorder = Recorder(design, ctx.samples)
         self.loads: dict[str, ArrayLoads] = {}
         self._settles = not settling.lacking(ctx.target)
 
@@ -93,6 +97,7 @@ class _StageEstimate:
         if isinstance(stage, Lanes):
             bill = resources.lane_resources(stage, self._design.buses[stage.dst])
             self._row(bill, Power.of())
+        self.recorder.other(stage)
         return stage
 
     def _programmed(self, stage: Linear) -> Array:
@@ -103,10 +108,12 @@ class _StageEstimate:
         assert mean_square is not None, f"{stage.src} was not calibrated"
         meter = power.Meter(array, mean_square, bus.width, most)
         bill, hollow = resources.Resources.of(), []
+        currents = self.recorder.start(array)
         loads = ArrayLoads(self._design, array, self._ctx.tile)
         for crossbar in plan.parts(self._blocks):
             self._blocks += crossbar.groups
             meter.add(crossbar)
+            currents.add(crossbar)
             if self._settles:
                 loads.add(crossbar)
             part = replace(self._design, stages=(replace(array, crossbars=(crossbar,)),))
@@ -121,10 +128,11 @@ class _StageEstimate:
             hollow.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
         bill += resources.amplifiers(replace(array, crossbars=tuple(hollow)), bus, self._nets)
         self._row(resources.ResourceRow(stage.name, stage.cell, bill), meter.power())
+        r_f, r_join = plan.resistors(currents.y_plus)
+        array = replace(array, r_f=r_f, r_join=r_join)
+        self.recorder.end(array, currents)
         if self._settles:
             self.loads[stage.name] = loads
-            r_f, r_join = plan.resistors(loads.siemens[1])
-            array = replace(array, r_f=r_f, r_join=r_join)
         return replace(array, crossbars=tuple(map(_hollow, hollow)))
 
     def _plan(self, stage: Linear) -> StageProgram:

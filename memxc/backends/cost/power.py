@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from memxc import units
 from memxc.backends.cost import resources
-from memxc.backends.cost.rows import Power, StagePower
+from memxc.backends.cost.power_rows import Power, StagePower
 from memxc.backends.netlist.nets import chunks
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from memxc.backends.cost.latency_rows import Latency
+from memxc.backends.cost.power_rows import Consumption
 from memxc.documents import Amount, Count, OfStage, Part, Share
 
 
@@ -78,65 +79,6 @@ class Kind(OfStage):
 
 class StageBill(Bill, Kind):
     """The bill of materials of one stage."""
-
-
-class Power(Part):
-    """Watts. `+` adds them, and keeps the larger `neuron_max_w`."""
-
-    total_w: Amount = Field(description="Watts of crossbars and amplifiers together.")
-    crossbar_w: Amount = Field(
-        description="Watts of all placed devices: the sum of V^2 G, as the mean over the samples. "
-        "`power.assumptions` says what is not included."
-    )
-    amplifier_w: Amount = Field(
-        description="Static watts of all op-amps, `target.amplifier.power_w` for each."
-    )
-    neuron_max_w: Amount = Field(
-        description="Watts of the memristors of the worst bit line (or pair of bit lines), with "
-        "every word line at the largest voltage that can occur on it."
-    )
-
-    @classmethod
-    def of(
-        cls, crossbar_w: float = 0.0, amplifier_w: float = 0.0, neuron_max_w: float = 0.0
-    ) -> Power:
-        """The power with these parts and their total."""
-        return Power(
-            total_w=crossbar_w + amplifier_w,
-            crossbar_w=crossbar_w,
-            amplifier_w=amplifier_w,
-            neuron_max_w=neuron_max_w,
-        )
-
-    def __add__(self, other: Power) -> Power:
-        return Power.of(
-            self.crossbar_w + other.crossbar_w,
-            self.amplifier_w + other.amplifier_w,
-            max(self.neuron_max_w, other.neuron_max_w),
-        )
-
-
-class StagePower(Power, OfStage):
-    """The watts of one stage."""
-
-    @classmethod
-    def on(cls, stage: str, power: Power) -> StagePower:
-        """The watts of the stage of that name."""
-        return cls.model_validate({"stage": stage, **dict(power)})
-
-
-class Consumption(Power):
-    """The watts of a network, and the energy of an inference."""
-
-    energy_per_inference_j: Amount = Field(
-        description="Joules for an inference: `total_w` times `latency.inference_s`."
-    )
-
-    @classmethod
-    def over(cls, power: Power, inference_s: float) -> Consumption:
-        """The watts of a network, for as long as an inference takes."""
-        energy = power.total_w * inference_s
-        return cls.model_validate({**dict(power), "energy_per_inference_j": energy})
 
 
 class Area(Part):

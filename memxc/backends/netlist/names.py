@@ -23,3 +23,8 @@ def stage_id(design: Design, index: int) -> str:
 def definition(number: int) -> str:
     """Return the name of the subcircuit of a crossbar definition."""
     return f"xb{number}"
+
+
+def tile(stage: int, crossbar: int, group: int, place: int) -> str:
+    """Return the name of a placed crossbar, as mapping.csv has it."""
+    return f"xs{stage}_k{crossbar}_g{group}_p{place}"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from memxc.backends.netlist import stage_id
+from memxc.backends.netlist import names
+from memxc.backends.netlist.names import stage_id
 from memxc.backends.netlist.nets import Nets
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
@@ -35,8 +36,8 @@ def mapping(design: Design, suffix: str) -> Iterator[str]:
             size = f"{stage.cell},{crossbar.word_lines},{crossbar.bit_lines}"
             for g, p, row, column in _firsts(stage, index, k, crossbar, nets, bus):
                 number = int(crossbar.definition[g])
-                tile = f"xs{index}_k{k}_g{g}_p{p}"
-                body = f"{files[number]},xb{number},{stage.drive}"
+                tile = names.tile(index, k, g, p)
+                body = f"{files[number]},{names.definition(number)},{stage.drive}"
                 yield f"{name},{tile},{size},{row},{column},{body}"
 
 
@@ -101,8 +102,8 @@ def _turn(stage: Array, index: int, period: int, nets: Nets) -> Iterator[str]:
             continue
         rows = crossbar.taps.nets(places=now)[:, 0, crossbar.line[words]]
         for g, lanes in enumerate(rows):
-            names = nets.names(_source(stage, lanes, nets))
-            for w, name in zip(words.tolist(), names, strict=True):
+            sources = nets.names(_source(stage, lanes, nets))
+            for w, name in zip(words.tolist(), sources, strict=True):
                 yield f"q{index}_{k}_{g}_{w},{name}"
         first = crossbar.sinks.nets(places=slice(0, 1)).reshape(-1)
         lanes = crossbar.sinks.nets(places=now).reshape(-1)

@@ -1,6 +1,7 @@
 """write: a Deck becomes netlist files.
 
-A dialect is a jinja2 template. Crossbar definitions are large, so `body` writes them as bytes.
+A dialect is a jinja2 template. Crossbar definitions are large, so `body` writes them as bytes. All
+cards are written as ngspice reads them, and `dialects` translates them for another language.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from memxc import render
+from memxc import dialects, render
 from memxc.backends.netlist import body, memristor
 from memxc.backends.netlist.assemble import assemble
 from memxc.backends.netlist.names import safe
 from memxc.backends.netlist.own_cells import with_own
+from memxc.errors import fail
 from memxc.ir.deck import Deck, Instances, Port
 from memxc.ir.design import Design
 from memxc.netlist_reader import Cells
@@ -32,7 +34,8 @@ def write(
 
     device: the memristors' device, for its I-V law; None means linear memristors.
 
-    Raises OSError if a file cannot be written.
+    Raises OSError if a file cannot be written, and MemxcError (bad-cells) for a cell that the
+    dialect cannot hold.
     """
     cell = memristor.name(device)
     deck = assemble(design, cell)
@@ -44,24 +47,46 @@ def write(
     text = periphery(deck)
     if cell and device is not None:
         text += memristor.definition(device)
-    files[1].write_text(text if own is None else with_own(text, own), "ascii")
+    done = _in_dialect(dialect, text if own is None else with_own(text, own))
+    files[1].write_text(done.text, "ascii")
+    modules = [cells / "periphery.va"] if done.modules else []
+    for path in modules:
+        path.write_text(done.modules, "ascii")
     for part in deck.parts:
         if part.grids:
             path = cells / f"{part.name}.{suffix}"
             files.append(path)
             with path.open("wb") as file:
-                file.write(f"* crossbar definitions of {part.name}\n".encode())
+                file.write(_lines(dialect, f"* crossbar definitions of {part.name}\n".encode()))
                 for grids in part.grids:
-                    file.writelines(body.definitions(grids))
+                    file.writelines(_lines(dialect, each) for each in body.definitions(grids))
     with files[0].open("w", encoding="ascii", newline="\n") as file:
-        includes = [path.relative_to(folder).as_posix() for path in files[1:]]
-        values = {"title": safe(name, 64), "includes": includes, "supplies": deck.supplies}
+        values = {"title": safe(name, 64), "supplies": deck.supplies}
+        values["includes"] = [path.relative_to(folder).as_posix() for path in files[1:]]
+        values["modules"] = [path.relative_to(folder).as_posix() for path in modules]
         file.write(render.netlist(dialect, **values, ports=list(ports(deck))))
         for part in deck.parts:
-            file.write(f"* {part.name}\n")
+            file.write(_in_dialect(dialect, f"* {part.name}\n").text)
             for group in part.instances:
-                file.writelines(instance_lines(deck, group))
-    return files
+                for line in instance_lines(deck, group):
+                    file.write(_in_dialect(dialect, line).text)
+    return files + modules
+
+
+def _lines(dialect: str, cards: bytes) -> bytes:
+    return (
+        cards if dialects.is_spice(dialect) else _in_dialect(dialect, cards.decode()).text.encode()
+    )
+
+
+def _in_dialect(dialect: str, cards: str) -> dialects.Translated:
+    """Return cards in a dialect. Raises MemxcError (bad-cells) for a card that it does not have."""
+    if dialects.is_spice(dialect):
+        return dialects.Translated(cards, "")
+    try:
+        return dialects.translate(dialect, cards)
+    except ValueError as error:
+        raise fail("bad-cells", f"--dialect {dialect}", str(error)) from error
 
 
 def ports(deck: Deck) -> Iterator[tuple[str, int, int, str, str, Port]]:

@@ -10,15 +10,21 @@ from memxc import __version__
 from memxc.backends.cost import (
     area,
     baselines,
+    erc,
     lane_loads,
     latency,
+    ledger,
+    operating,
     paper_rule,
     plugged,
     power,
     resources,
     settling,
+    strength,
 )
-from memxc.backends.cost.rows import Baseline, Consumption, StagePower
+from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
+from memxc.backends.cost.rows import Baseline
+from memxc.backends.programming import cost as programming
 from memxc.build_folder.report.document import (
     SCHEMA,
     Digital,
@@ -50,10 +56,15 @@ def build(compiled: Compiled, sha256: str) -> Report:
     ctx, policy = compiled.context, _policy(compiled)
     if compiled.bill:
         bills, watts = compiled.bill.resources, compiled.bill.power
+        point = compiled.bill.point
     else:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
         watts = power.measure(design, bills, target.amplifier.power_w)
+        point = operating.measure(design, compiled.samples, target.device.read_voltage_v)
     time = _latency(compiled)
+    outputs = strength.outputs(design, point, target.amplifier)
+    more, bill = strength.added(outputs), resources.total(bills)
+    sides = ledger.measure(design, point, target.amplifier, bill.opamps + more)
     older, missing = list[Baseline](), list[str]()
     if not compiled.report_only:  # each is a compilation of the whole network
         older, missing = baselines.measure(compiled.unlaid, policy, ctx)
@@ -63,6 +74,8 @@ def build(compiled: Compiled, sha256: str) -> Report:
         missing += [
             f"the cost {name} is not measured with --report-only" for name in plugged.available()
         ]
+    if compiled.report_only and target.programming is not None:
+        missing.append("programming is not measured with --report-only")
     return Report(
         schema_=SCHEMA,
         memxc=__version__,
@@ -74,16 +87,18 @@ def build(compiled: Compiled, sha256: str) -> Report:
         fidelity=_fidelity(compiled),
         passes=tuple(map(_pass, compiled.records)),
         resources=Resources(
-            total=resources.total(bills).bill(),
+            total=bill.bill(),
             stages=tuple(row.resources.stage_bill(row.stage, row.kind) for row in bills),
             per_kernel=compiled.per_kernel.bills(),
             layouts=paper_rule.layouts(compiled.unlaid, policy, ctx),
             sub_images=paper_rule.measure(compiled.unlaid, ctx),
         ),
-        power=_power(watts, time),
+        power=_power(watts, time, sides),
         latency=time,
-        area=area.measure((bill.resources for bill in bills), target),
+        area=area.measure((row.resources for row in bills), target, more),
+        erc=erc.measure(point, outputs, target),
         baselines=tuple(older),
+        programming=None if compiled.report_only else programming.measure(design, target),
         costs=costs,
         digital=tuple(_digital(design)),
         warnings=(*compiled.warnings, *missing),
@@ -134,9 +149,9 @@ def _pass(record: PassRecord) -> PassRow:
     return PassRow.model_validate({**fields, "loss": record.loss or Nothing()})
 
 
-def _power(rows: Sequence[StagePower], time: Latency) -> Power:
-    total = Consumption.over(power.total(rows), time.inference_s)
-    return Power(**dict(total), assumptions=power.ASSUMPTIONS, stages=tuple(rows))
+def _power(rows: Sequence[StagePower], time: Latency, sides: Ledger) -> Power:
+    total = Consumption.over(power.total(rows), sides, time)
+    return Power(**dict(total), ledger=sides, assumptions=power.ASSUMPTIONS, stages=tuple(rows))
 
 
 def _latency(compiled: Compiled) -> Latency:

@@ -14,18 +14,19 @@ from pydantic import (
 )
 
 from memxc.backends.cost import latency_rows
+from memxc.backends.cost.erc_rows import ElectricalRules
 from memxc.backends.cost.latency_rows import StageSettling
+from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
 from memxc.backends.cost.rows import (
     Area,
     Baseline,
     Bill,
-    Consumption,
     PerKernel,
     StageBill,
     StageLayout,
-    StagePower,
     SubImages,
 )
+from memxc.backends.programming.rows import ProgrammingCost
 from memxc.documents import Count, Number, OfStage, Part, Share
 from memxc.errors import fail
 from memxc.evaluation.losses import Loss
@@ -181,6 +182,10 @@ class Resources(Part):
 class Power(Consumption):
     """The watts of the circuit, and of each stage."""
 
+    ledger: Ledger | None = Field(
+        default=None,
+        description="Watts by their source and by where they become heat; null in older reports.",
+    )
     assumptions: tuple[str, ...] = Field(
         description="What the watts include and what they leave out."
     )
@@ -224,8 +229,19 @@ class Report(Part):
     power: Power = Field(description="Watts of the circuit.")
     latency: Latency = Field(description="Periods and seconds of the critical path.")
     area: Area = Field(description="Square metres of the circuit.")
+    erc: ElectricalRules | None = Field(
+        default=None,
+        description="Electrical rules: currents, resistors, gains and volts of the op-amps and "
+        "devices; null in older reports.",
+    )
     baselines: tuple[Baseline, ...] = Field(
         description="The same network built in other, older ways; empty with --report-only."
+    )
+    programming: ProgrammingCost | None = Field(
+        default=None,
+        exclude_if=lambda cost: cost is None,
+        description="What it takes to program the memristors; absent if the target has no "
+        "`programming`, and with --report-only.",
     )
     costs: Mapping[str, Mapping[str, bool | int | float | str | None]] = Field(
         default_factory=dict,

@@ -60,9 +60,9 @@ def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> D
     if not active(target.device, target.wire):
         return design
     arrays = [stage for stage in design.stages if isinstance(stage, Array)]
-    _check_memory([stage for stage in arrays if stage.programmable], draw_per)
+    check_memory([stage for stage in arrays if stage.programmable], draw_per)
     _check_device([stage for stage in arrays if stage.programmable], target.device)
-    numbers = _Numbers()
+    numbers = Numbers()
     stages: list[Stage] = []
     for (stage, name), other in zip(offsets.named(design), design.stages, strict=True):
         if stage is None:
@@ -86,7 +86,7 @@ def _places(stage: Array, crossbar: Crossbar, draw_per: DrawPer) -> int:
     return stage.placed(crossbar.places) if draw_per == "placement" else 1
 
 
-class _Numbers:
+class Numbers:
     """New numbers of netlist definitions, in order of use.
 
     Undisturbed definitions stay shared.
@@ -97,10 +97,12 @@ class _Numbers:
         self.old: dict[int, int] = {}
 
     def fresh(self, count: int) -> Ints:
+        """Return `count` numbers that no definition has yet."""
         self.count += count
         return ints(np.arange(self.count - count, self.count))
 
     def kept(self, crossbar: Crossbar) -> Crossbar:
+        """Return an undisturbed crossbar; the same old number always gets the same new one."""
         numbers = []
         for number in crossbar.definition.tolist():
             if number not in self.old:
@@ -110,7 +112,7 @@ class _Numbers:
 
 
 def _array(
-    stage: Array, target: Target, seed: int, name: str, draw_per: DrawPer, numbers: _Numbers
+    stage: Array, target: Target, seed: int, name: str, draw_per: DrawPer, numbers: Numbers
 ) -> Array:
     crossbars = []
     for k, crossbar in enumerate(stage.crossbars):
@@ -123,7 +125,7 @@ def _array(
             at = slice(group * places + part.start, group * places + part.stop)
             g[at] = cells.conductance(wanted, group, part)
         g.setflags(write=False)
-        crossbars.append(_rewired(crossbar, g, places, numbers))
+        crossbars.append(rewired(crossbar, g, places, numbers))
     return replace(stage, crossbars=tuple(crossbars))
 
 
@@ -134,7 +136,7 @@ def _chunks(groups: int, places: int, cells: int) -> Iterator[tuple[int, slice]]
             yield group, slice(first, min(first + step, places))
 
 
-def _rewired(crossbar: Crossbar, g: Floats, places: int, numbers: _Numbers) -> Crossbar:
+def rewired(crossbar: Crossbar, g: Floats, places: int, numbers: Numbers) -> Crossbar:
     """Return the crossbar with its own conductance at every cell, and its places as groups."""
     cell = np.full(crossbar.cell.shape, -1, dtype=np.int32)
     cell[crossbar.cell >= 0] = np.arange(g.shape[1])
@@ -149,7 +151,8 @@ def _rewired(crossbar: Crossbar, g: Floats, places: int, numbers: _Numbers) -> C
     )
 
 
-def _check_memory(stages: Sequence[Array], draw_per: DrawPer) -> None:
+def check_memory(stages: Sequence[Array], draw_per: DrawPer) -> None:
+    """Refuse conductances of more than MOST_BYTES. Raises MemxcError (usage)."""
     sizes = {stage.name: 0 for stage in stages}
     for stage in stages:
         for crossbar in stage.crossbars:

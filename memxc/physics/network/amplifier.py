@@ -33,6 +33,9 @@ from memxc.ir.kernel import Crossbar
 
 Floats = NDArray[np.float64]
 
+#: The two resistors of an inverter, if its op-amp has a finite gain (templates/cells).
+INVERTER_OHM = 1e4
+
 
 def loads(crossbars: Sequence[Crossbar], width: int) -> dict[int, Floats]:
     """Return the siemens at the plus (1) and the minus (-1) node of each lane, (width,)."""
