@@ -24,6 +24,7 @@ CODES: dict[str, tuple[int, str]] = {
     "bad-target": (3, "a target file that cannot be used"),
     "bad-samples": (3, "samples that do not fit the model"),
     "bad-design": (3, "an output folder of memxc that is incomplete or was changed by hand"),
+    "bad-pdk": (3, "process models that memxc cannot take or does not find"),
     "bad-cells": (3, "cells of the user's own that the netlist cannot take"),
     "does-not-fit": (3, "the unit crossbar is too small for what has to be on it"),
     "bad-plugin": (4, "a package that adds to memxc, and fails"),

@@ -19,7 +19,11 @@ README, GUIDE, CLI = (
 
 
 def parameters(command):
-    return command.get_params(click.Context(command))
+    """The parameters of a command, and of all commands of a group."""
+    found = command.get_params(click.Context(command))
+    for part in getattr(command, "commands", {}).values():
+        found += parameters(part)
+    return found
 
 
 def options(name):

@@ -18,7 +18,7 @@ ORDER = (
     "__main__", "cli", "library", "conformance", "build_folder", "compiler", "verify", "lvs",
     "simulate", "backends", "passes", "analysis", "mapping", "interfaces", "ops", "frontend",
     "evaluation", "physics", "netlist_reader", "target", "documents", "ir", "engines", "dialects",
-    "render", "jobs", "worker", "plugins", "units", "errors",
+    "render", "pdk", "jobs", "worker", "plugins", "units", "errors",
 )  # fmt: skip
 
 #: What these rooms may know beside themselves: less than what stands after them.
@@ -28,6 +28,7 @@ KNOWS = {
     "physics": {"errors", "ir", "target"},
     "netlist_reader": {"errors"},
     "ir": {"errors"},
+    "pdk": {"errors"},
 }
 #: Modules that stand beside the rooms: each is small, and many rooms use it.
 LOOSE = {

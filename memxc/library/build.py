@@ -83,10 +83,7 @@ class Build:
 
     @property
     def ok(self) -> bool:
-        """False if the comparison with the original network failed: do not use the circuit then.
-
-        With `report_only` nothing is compared, and this is True.
-        """
+        """False if the circuit differs from the original network. True if nothing was compared."""
         return self.report.fidelity.passed is not False
 
     def over(self, budget: Mapping[str, float]) -> list[str]:

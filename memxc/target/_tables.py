@@ -72,8 +72,8 @@ class Amplifier(TargetTable):
     is gm2_s into r2_ohm and c2_f, and c_miller_f joins the output to the output of stage 1.
     c_in_f: capacitance of an input. r_f_min_ohm: the smallest feedback resistor it can drive.
     r_average_min_ohm: the smallest fixed resistor in place of a weight (average pooling).
-    strengths: op-amps come as this many equal ones in parallel, which draw, drive and take so many
-    times the current and the area; each output gets the smallest that can drive its load.
+    strength_max: up to so many equal op-amps in parallel work as one of that strength (1, 2, 4 and
+    so on), with so many times the current and area. An output gets the least that drives its load.
     noise_gain_max: a larger noise gain is a violation of the electrical rules.
     """
 
@@ -97,7 +97,7 @@ class Amplifier(TargetTable):
     c_in_f: Tiny | None = None
     r_f_min_ohm: Some | None = None
     r_average_min_ohm: Some | None = None
-    strengths: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field((1,), min_length=1)
+    strength_max: int = Field(ge=1, le=1024, default=1)
     noise_gain_max: Some | None = None
 
 

@@ -21,7 +21,7 @@ from memxc.frontend import exact
 
 COMMANDS = [
     "bench", "check", "compile", "dialects", "diff", "doctor", "engines", "lvs", "ops", "passes",
-    "program", "report", "show", "simulate", "targets", "twin", "verify",
+    "pdk", "program", "report", "show", "simulate", "targets", "twin", "verify",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from memxc import units
+from memxc.backends.cost import strength
 from memxc.backends.cost.erc_rows import Case, ElectricalRules, Violation
 from memxc.backends.cost.operating import Kept, OperatingPoint
 from memxc.backends.cost.strength import Output
@@ -35,9 +36,9 @@ def measure(point: OperatingPoint, outputs: Sequence[Output], target: Target) ->
     found = [*_currents(outputs, target), *_lanes(point, target), *_volts(point, target)]
     counts = Counter[str]()
     for one in outputs:
-        for strength in np.unique(one.strength):
-            lanes = one.share[one.strength == strength].sum(dtype=np.float64)
-            counts[str(strength)] += round(float(lanes))
+        for size in np.unique(one.strength):
+            lanes = one.share[one.strength == size].sum(dtype=np.float64)
+            counts[str(size)] += round(float(lanes))
     ordered = {key: counts[key] for key in sorted(counts, key=int)}
     return ElectricalRules(
         violations=tuple(found), missing=tuple(_missing(target)), strengths=ordered
@@ -64,7 +65,7 @@ def _currents(outputs: Sequence[Output], target: Target) -> Iterator[Violation]:
     limits = [a for a in (target.amplifier.source_a, target.amplifier.sink_a) if a is not None]
     if not limits:
         return
-    most = min(limits) * max(target.amplifier.strengths)
+    most = min(limits) * strength.known(target.amplifier)[-1]
     for one in outputs:
         rule = f"output current of {one.kind}"
         yield from _broken(one.stage, rule, (one.samples, one.worst), most, "A", _CURRENT)

@@ -37,13 +37,16 @@ ASSUMPTIONS = (
     "lines are at virtual ground, wires are perfect conductors and cells are linear, whatever the "
     "target's I-V law. The volts are those of the calibrated network, before its conductances are "
     "rounded to levels and its amplifiers have a finite gain.",
-    "Resistors that stand in place of weights (average pooling) count as crossbar watts; the "
-    "feedback and joining resistors of the amplifiers do not.",
+    "Resistors that stand in place of weights (average pooling) count as crossbar watts. The "
+    "ledger has the feedback and joining resistors of the amplifiers, too.",
     "A sequential stage draws the mean over its places, for as long as the inference takes.",
-    "An amplifier draws its static power from the target; inverters are amplifiers. Converters (a "
+    "An amplifier draws its static power from the target, as many times as its strength; inverters "
+    "are amplifiers. Where the target gives the rails, the total is what all supplies deliver, and "
+    "has the currents of the amplifiers' outputs; without rails, these are missing. Converters (a "
     "quantised network's too: a target has no figure for them), multiplexers, drivers, diodes, "
     "multipliers and programming are not counted, nor is their area.",
-    "Everything is powered for the whole inference: energy is total watts times inference time.",
+    "Everything is powered for the whole inference: energy is total watts times the time with a "
+    "clock, or times the assumed time if the target does not give what settling needs.",
     "The largest neuron power is that of the worst bit line (pair) of memristors, its row parts "
     "together, with every word line at the most volts that can occur on it: what the limiter of "
     "its driver lets pass, or the read voltage where it has no limiter, as on bias lines. Neither "

@@ -70,6 +70,11 @@ def outputs(design: Design, point: OperatingPoint, amplifier: Amplifier) -> list
     return found
 
 
+def known(amplifier: Amplifier) -> Ints:
+    """Return the strengths that the target allows: 1, 2, 4 ..., ascending."""
+    return np.asarray(2 ** np.arange(amplifier.strength_max.bit_length()))
+
+
 def added(found: Sequence[Output]) -> float:
     """Return how many op-amps there are beyond one for each output."""
     return float(sum(np.sum(one.share * (one.strength - 1)) for one in found))
@@ -78,8 +83,8 @@ def added(found: Sequence[Output]) -> float:
 def _needed(worst: Kept, amplifier: Amplifier) -> Ints:
     """Return the smallest strength that drives the worst case; the largest one if none does."""
     limits = [a for a in (amplifier.source_a, amplifier.sink_a) if a is not None]
-    known = np.sort(np.array(amplifier.strengths, dtype=np.int64))
     if not limits:
-        return np.full(worst.shape, known[0])
-    needed = np.searchsorted(known * min(limits), worst * (1 - 1e-6))
-    return known[np.minimum(needed, len(known) - 1)]
+        return np.ones(worst.shape, dtype=np.int64)
+    sizes = known(amplifier)
+    needed = np.searchsorted(sizes * min(limits), worst * (1 - 1e-6))
+    return sizes[np.minimum(needed, len(sizes) - 1)]

@@ -9,7 +9,7 @@ from memxc import units
 from memxc.build_folder.report.document import Report
 from memxc.compiler.forms import tile
 from memxc.compiler.stage_set import parse
-from memxc.errors import escaped
+from memxc.errors import escaped, printable
 from memxc.evaluation.losses import Loss
 
 
@@ -20,7 +20,7 @@ def text(report: Report) -> str:
 
 def summary(report: Report) -> list[str]:
     """The figures that a user wants first, one line each."""
-    total, watts, time = report.resources.total, report.power, report.latency
+    total, watts = report.resources.total, report.power
     used = (
         "" if total.utilisation is None else f", which take {total.utilisation:.1%} of their places"
     )
@@ -30,13 +30,9 @@ def summary(report: Report) -> list[str]:
         f"{units.some(total.opamps, 'op-amp')}, {total.inverters:,} of them inverters; "
         f"area {units.area(report.area.total_m2)}",
         f"power {units.text(watts.total_w, 'W')}: crossbars {units.text(watts.crossbar_w, 'W')}, "
-        f"amplifiers {units.text(watts.amplifier_w, 'W')}",
-        f"{units.text(time.inference_s, 's')} and "
-        f"{units.text(watts.energy_per_inference_j, 'J')} for an inference at an assumed "
-        f"{units.text(time.stage_time_s, 's')} a period: "
-        f"{units.some(time.periods, 'period')}, "
-        f"{units.some(time.critical_path_stages, 'stage')} on the critical path",
-        *_settled(report),
+        f"amplifiers {units.text(watts.total_w - watts.crossbar_w, 'W')}",
+        *_times(report),
+        *_rules(report),
         *_distance(report),
         *_lost(report.fidelity.loss),
     ]
@@ -62,17 +58,44 @@ def _stage_set(report: Report) -> tuple[str, ...]:
     return report.settings.stage_set if report.options.get("stage_set") else ()
 
 
-def _settled(report: Report) -> Iterator[str]:
-    """The time of an inference whose stages settle."""
-    time = report.latency
+def _times(report: Report) -> Iterator[str]:
+    """The time and the energy of an inference."""
+    time, joules = report.latency, units.text(report.power.energy_per_inference_j, "J")
+    path = (
+        f"{units.some(time.periods, 'period')}, "
+        f"{units.some(time.critical_path_stages, 'stage')} on the critical path"
+    )
+    one = f"an assumed {units.text(time.stage_time_s, 's')} a period"
     if time.clocked_s is None:
+        yield f"{units.text(time.inference_s, 's')} and {joules} for an inference at {one}: {path}"
         return
     free = time.free_running_s
     without = "" if free is None else f", {units.text(free, 's')} without a clock"
     yield (
-        f"{units.text(time.clocked_s, 's')} for an inference in which every stage settles to "
-        f"0.1 %{without}; not included: {'; '.join(time.missing)}"
+        f"{units.text(time.clocked_s, 's')} and {joules} for an inference in which every stage "
+        f"settles to 0.1 %{without}; not included: {'; '.join(time.missing)}"
     )
+    yield f"{units.text(time.inference_s, 's')} for an inference at {one}: {path}"
+
+
+def _rules(report: Report) -> Iterator[str]:
+    """The result of the electrical rule check, of an op-amp whose limits are known."""
+    rules, amplifier = report.erc, report.target.amplifier
+    if rules is None or (amplifier.source_a is None and amplifier.noise_gain_max is None):
+        return
+    if not rules.violations:
+        yield "electrical rules: all hold"
+        return
+    worst = max(rules.violations, key=lambda broken: broken.value / broken.limit)
+    yield (
+        f"electrical rules: {len(rules.violations)} broken; the worst is {worst.rule} in "
+        f"{printable(worst.stage, 40)}, {_amount(worst.value, worst.unit)} where "
+        f"{_amount(worst.limit, worst.unit)} is the limit"
+    )
+
+
+def _amount(value: float, unit: str) -> str:
+    return units.text(value, unit) if unit else f"{value:.4g}"
 
 
 def _distance(report: Report) -> Iterator[str]:
