@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,21 +17,33 @@ _DIGIT, _BIN = 1e-9, 0.02
 #: A value below this is none.
 NONE = 1e-200
 _LEAST = 1e-300
+#: Lanes that are looked at together.
+_AT_ONCE = 1 << 16
 
 
-def different(values: Floats) -> tuple[Floats, Indices]:
-    """Return the different rows of values (lanes, n), and the number of the first lane of each.
+def different(columns: Sequence[Floats]) -> tuple[Floats, Indices]:
+    """Return the different rows (rows, columns) of columns (lanes,), and the first lane of each.
 
     Values that differ by about 1e-9 are equal, because the last digits of the sums of one kind of
-    lane differ.
+    lane differ. A few lanes are looked at at a time, for a stage may have millions.
     """
-    logs = np.log(np.maximum(values, _LEAST))
-    first = _first(np.rint(logs / _DIGIT))
+    parts, numbers = [], []
+    for start in range(0, len(columns[0]), _AT_ONCE):
+        some = np.stack([column[start : start + _AT_ONCE] for column in columns], axis=1)
+        first = _first(np.rint(_logs(some) / _DIGIT))
+        parts.append(some[first])
+        numbers.append(start + first)
+    rows, lanes = np.concatenate(parts), np.concatenate(numbers)
+    first = _first(np.rint(_logs(rows) / _DIGIT))
     if len(first) <= _MOST_LANES:
-        return values[first], first
-    steps = np.ceil(logs / _BIN)
+        return rows[first], lanes[first]
+    steps = np.ceil(_logs(rows) / _BIN)
     first = _first(steps)
-    return np.exp(steps[first] * _BIN), first
+    return np.exp(steps[first] * _BIN), lanes[first]
+
+
+def _logs(values: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(values, _LEAST)))
 
 
 def _first(rows: Floats) -> Indices:

@@ -101,7 +101,7 @@ def measure(
         # Values that overflow are found, for the modes of such a circuit do not add up.
         with np.errstate(all="ignore"):
             for stage in design.stages:
-                if isinstance(stage, Array) and loads[stage.name].nodes()[:, :2].any():
+                if isinstance(stage, Array) and loads[stage.name].any:
                     limit = design.buses[stage.dst].limit
                     found[stage.name] = timer.array(
                         stage, loads[stage.name], hung[stage.dst], limit
@@ -171,7 +171,7 @@ class _Timer:
         before: tuple[Circuits, ...] = ()
         if loads.inverted:
             farads = loads.driven_segments * self._word_f
-            inverters, _ = self._functions(np.stack([loads.driven, farads], axis=1))
+            inverters, _ = self._functions((loads.driven, farads))
             before = (_slowest(inverters),)
             swings.append((before[0], volts))
         return self._slowest(stage, steps, before, swings, float(gains.max()), numbers)
@@ -180,20 +180,19 @@ class _Timer:
         self, stage: Array, loads: ArrayLoads, hung: Outputs
     ) -> tuple[LaneCircuits, Indices]:
         """Return the different lanes of a stage that have devices, and the number of each."""
-        nodes = loads.nodes()
-        used = np.flatnonzero(nodes[:, :2].any(axis=1))
-        values = np.column_stack([nodes, stage.r_f, stage.r_join, self._load(hung)])
-        rows, first = different(values[used])
+        rows, numbers = different([*loads.nodes(), stage.r_f, stage.r_join, *self._load(hung)])
+        used = (rows[:, :2] > NONE).any(axis=1)
+        rows, numbers = rows[used], numbers[used]
         y_plus, y_minus, plus, minus, r_f, r_join, g_out, c_out = rows.T
         c_plus, c_minus = plus * self._bit_f, minus * self._bit_f
         lanes = LaneCircuits(y_plus, y_minus, c_plus, c_minus, r_f, r_join, g_out, c_out)
-        return lanes, used[first]
+        return lanes, numbers
 
-    def _load(self, hung: Outputs) -> Floats:
-        """Return siemens and farads on every net of a bus, (width, 2)."""
+    def _load(self, hung: Outputs) -> tuple[Floats, Floats]:
+        """Return siemens and farads on every net of a bus, each (width,)."""
         siemens = hung.siemens + hung.functions / self._ohms
         farads = hung.segments * self._word_f + hung.functions * self._c_in
-        return np.stack([siemens, farads], axis=1)
+        return siemens, farads
 
     def function(self, stage: Lanes, hung: Outputs) -> StageTime:
         """Return how the op-amps of a lane function settle, each with the load of its lane."""
@@ -204,11 +203,11 @@ class _Timer:
         step = _Step(ends, False, np.ones(len(numbers)))
         return self._slowest(stage, [step], before, swings, 2.0, numbers)
 
-    def _functions(self, load: Floats) -> tuple[Circuits, Indices]:
+    def _functions(self, load: tuple[Floats, Floats]) -> tuple[Circuits, Indices]:
         """Return op-amps of noise gain 2 at every frequency, one for each different load.
 
         Their two resistors are the smallest that they can drive. Equal capacitances are parallel to
-        them, one of which is the op-amp's input. load: siemens and farads, (n, 2).
+        them, one of which is the op-amp's input. load: siemens and farads, each (n,).
         """
         rows, first = different(load)
         siemens, farads = rows.T
