@@ -197,7 +197,7 @@ def memory_of(model, out):
 
 def test_a_network_of_imagenet_in_little_memory(tmp_path):
     found, megabytes = memory_of(LIGHT / "light_squeezenet.onnx", tmp_path / "out")
-    assert megabytes < 700
+    assert megabytes < 1000
     assert found["model"]["macs"] > 3e8
     assert found["resources"]["total"]["memristors"] > 1e8
 

@@ -86,17 +86,17 @@ class ArrayPoint:
     """
 
     stage: Array
-    share: Floats
+    share: Kept
     plus: Signal
-    y_plus: Floats
-    y_minus: Floats
+    y_plus: Kept
+    y_minus: Kept
     worst_v: float
     devices_w: float
     inverted_w: float
     bias_w: float
 
     @property
-    def noise_gain(self) -> tuple[Floats, Floats]:
+    def noise_gain(self) -> tuple[Kept, Kept]:
         """The noise gains of op-amp 1 and 2 of each lane; of op-amp 1 it is 0 without one."""
         single, r_f, r_join = self.stage.single_ended, self.stage.r_f, self.stage.r_join
         second = 1 + r_f * self.y_minus + (0.0 if single else r_f / r_join)
@@ -208,7 +208,7 @@ class StageRecorder:
         self._read = evaluate.Source(self.source)
         self._currents = {p: np.zeros((len(self.source), self.width + 1)) for p in (1, -1)}
         self._ends = {polarity: np.zeros(self.width) for polarity in (1, -1)}
-        self._share = np.ones(self.width)
+        self._share: Kept = np.broadcast_to(np.float32(1), self.width)
 
     def add(self, crossbar: Crossbar) -> None:
         """Add a stack of crossbars."""
@@ -227,6 +227,8 @@ class StageRecorder:
                 if lines.any():
                     self._load(kind, part.taps, _on_lines(drains[:, lines], part.line[lines], part))
             if self.stage.sequential:
+                if not self._share.flags.writeable:
+                    self._share = self._share.copy()
                 lanes = part.sinks.nets()
                 self._share[lanes[lanes >= 0]] = at_once
 
@@ -260,7 +262,15 @@ class StageRecorder:
         volts = evaluate.amplified(stage, plus, minus, self._ends)
         ends, (devices, inverted, bias) = self._ends, map(float, self._watts)
         return ArrayPoint(
-            stage, self._share, Signal.of(plus), ends[1], ends[-1], worst_v, devices, inverted, bias
+            stage,
+            self._share,
+            Signal.of(plus),
+            ends[1].astype(np.float32),
+            ends[-1].astype(np.float32),
+            worst_v,
+            devices,
+            inverted,
+            bias,
         ), volts
 
 
