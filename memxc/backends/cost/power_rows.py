@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from memxc.backends.cost.latency_rows import Latency
-from memxc.documents import Amount, Count, OfStage, Part
+from memxc.documents import Amount, Count, Number, OfStage, Part
 
 
 class Power(Part):
@@ -62,9 +62,10 @@ class Supply(Part):
     amplifiers_static_w: Amount = Field(
         description="Watts of all op-amps without load: `target.amplifier.power_w` for each."
     )
-    amplifiers_load_w: Amount | None = Field(
-        description="Watts that the rails deliver because of the currents of the op-amps' outputs; "
-        "null if the target does not give `amplifier.supply_v`."
+    amplifiers_load_w: Number | None = Field(
+        description="Watts that the rails deliver because of the currents of the op-amps' outputs, "
+        "below 0 where they save current in op-amps of class A; null if the target does not give "
+        "`amplifier.supply_v`."
     )
     inputs_w: Amount = Field(description="Watts that the drivers of the inputs deliver.")
     bias_w: Amount = Field(description="Watts that the bias lines deliver.")
