@@ -10,6 +10,7 @@ import pytest
 from memxc.backends.cost import lane_loads, latency, settling
 from memxc.errors import MemxcError
 from memxc.ir.stages import Circuit
+from memxc.ir.windows import ints
 from memxc.physics.network import lane_dynamics
 from memxc.physics.network.settling import responses
 from memxc.target import load
@@ -163,7 +164,7 @@ def test_a_lane_that_never_settles_is_named(design):
 
 def test_many_different_lanes_are_binned(design, monkeypatch):
     times, _ = timed(design)
-    monkeypatch.setattr(settling, "_MOST_LANES", 1)
+    monkeypatch.setattr("memxc.backends.cost.different._MOST_LANES", 1)
     binned, _ = timed(design)
     for name in ("depthwise", "dense"):
         assert binned[name].seconds == pytest.approx(times[name].seconds, rel=0.1)
@@ -206,3 +207,17 @@ def test_values_that_no_circuit_has_are_a_fault(design):
     with pytest.raises(MemxcError) as caught:
         timed(design, target)
     assert caught.value.faults[0].code == "bad-target"
+
+
+def test_a_current_without_devices_does_not_step(design):
+    """Without minus devices, the lanes of the dense stage settle by their plus current."""
+    bars = [
+        replace(bar, cell=ints(np.where(bar.polarity < 0, -1, bar.cell)))
+        for bar in design.arrays[1].crossbars
+    ]
+    times, _ = timed(changed(design, "dense", crossbars=tuple(bars)))
+    assert times["dense"].slowest[1]
+    assert times["dense"].ringing[1]
+    bars = [replace(bar, polarity=ints(-np.ones(bar.bit_lines))) for bar in bars]
+    times, _ = timed(changed(design, "dense", crossbars=tuple(bars)))
+    assert not times["dense"].slowest[1]

@@ -64,10 +64,14 @@ class ArrayLoads:
         else:
             taps.add(nets, values)
 
-    def nodes(self) -> Floats:
-        """Return siemens and segments at the plus and minus nodes of each lane, (dst width, 4)."""
-        sides = (self.siemens[1], self.siemens[-1], self.segments[1], self.segments[-1])
-        return np.stack(sides, axis=1)
+    def nodes(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return siemens at the plus and minus node of each lane, and segments; (dst width,)."""
+        return (self.siemens[1], self.siemens[-1], self.segments[1], self.segments[-1])
+
+    @property
+    def any(self) -> bool:
+        """Whether any lane has a device."""
+        return any(bool(siemens.any()) for siemens in self.siemens.values())
 
 
 def measure(design: Design, tile: Tile) -> dict[str, ArrayLoads]:
