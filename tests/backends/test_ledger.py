@@ -61,7 +61,7 @@ def circuit(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def point(circuit):
-    return operating.measure(circuit.design, circuit.samples, 0.2)
+    return operating.measure(circuit.design, circuit.samples, circuit.target)
 
 
 def test_both_sides_have_the_same_watts(circuit, point):
@@ -72,7 +72,9 @@ def test_both_sides_have_the_same_watts(circuit, point):
 
 def test_class_a_draws_the_signed_current(circuit, point):
     amplifier = circuit.target.amplifier.model_copy(update={"output_class": "A"})
-    sides = ledger.measure(circuit.design, point, amplifier, 100)
+    target = circuit.target.model_copy(update={"amplifier": amplifier})
+    own = operating.measure(circuit.design, circuit.samples, target)
+    sides = ledger.measure(circuit.design, own, amplifier, 100)
     other = ledger.measure(circuit.design, point, circuit.target.amplifier, 100)
     assert sides.supply.total_w == pytest.approx(sides.dissipation.total_w, rel=1e-5)
     assert sides.supply.amplifiers_load_w < 0.9 * other.supply.amplifiers_load_w

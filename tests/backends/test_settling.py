@@ -56,15 +56,15 @@ def test_loads_of_two_row_parts(design):
 
 def test_loads_pass_renaming_and_functions(design):
     """The relu drives the dense stage; the depthwise stage drives the relu, 1 a lane."""
-    hung = lane_loads.outputs(design, lane_loads.measure(design, tile))
+    loads = lane_loads.measure(design, tile)
+    hung = lane_loads.outputs(design, loads)
     depthwise, relu, dense = (s for s in design.stages if s.name in ("depthwise", "relu", "dense"))
     assert hung[depthwise.dst].functions.tolist() == [1] * 12
     assert hung[depthwise.dst].siemens.tolist() == [0] * 12
     assert hung[relu.dst].segments.tolist() == [COLUMNS] * 12
     # The inputs are behind a renaming stage: pixel (1, 1) of a channel is in all four windows that
     # have it, and a net that is wired to ground drives nothing.
-    wires = design.stages[0]
-    seen = hung[wires.dst].segments.reshape(2, 3, 4)
+    seen = loads[design.arrays[0].name].driven_segments.reshape(2, 3, 4)
     assert seen[0].tolist() == [[16, 32, 32, 16], [32, 64, 64, 32], [16, 32, 32, 16]]
     assert hung["x"].segments.sum() == seen.sum() - 16
     assert hung[dense.dst].siemens.tolist() == [0] * 5
@@ -202,7 +202,7 @@ def test_opamps_in_series(design, circuit, signals, count):
 
 def test_values_that_no_circuit_has_are_a_fault(design):
     target = TARGET.with_set(
-        "amplifier.r2_ohm=1e-13", "amplifier.c1_f=1e-2", "amplifier.c_miller_f=1e-16"
+        "amplifier.r2_ohm=1e-15", "amplifier.c1_f=1", "amplifier.c_miller_f=1e-20"
     )
     with pytest.raises(MemxcError) as caught:
         timed(design, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +22,18 @@ _LEAST = 1e-300
 _AT_ONCE = 1 << 16
 
 
-def different(columns: Sequence[Floats]) -> tuple[Floats, Indices]:
+def different(columns: Sequence[NDArray[np.floating[Any]]]) -> tuple[Floats, Indices]:
     """Return the different rows (rows, columns) of columns (lanes,), and the first lane of each.
 
-    Values that differ by about 1e-9 are equal, because the last digits of the sums of one kind of
-    lane differ. A few lanes are looked at at a time, for a stage may have millions.
+    Values that differ by about 1e-6 are equal, because the last digits of the sums of one kind of
+    lane differ, and some are in single precision. A few lanes are looked at at a time, for a stage
+    may have millions.
     """
     parts, numbers = [], []
     for start in range(0, len(columns[0]), _AT_ONCE):
-        some = np.stack([column[start : start + _AT_ONCE] for column in columns], axis=1)
+        some = np.stack(
+            [column[start : start + _AT_ONCE] for column in columns], axis=1, dtype=np.float64
+        )
         first = _first(np.rint(_logs(some) / _DIGIT))
         parts.append(some[first])
         numbers.append(start + first)

@@ -86,7 +86,7 @@ class _StageEstimate:
         self._defined: set[int] = set()
         self.bills: list[resources.ResourceRow] = []
         self.watts: list[StagePower] = []
-        self.recorder = Recorder(design, ctx.samples)
+        self.recorder = Recorder(design, ctx.samples, ctx.target.amplifier.output_class == "A")
         self.loads: dict[str, ArrayLoads] = {}
         self._settles = not settling.lacking(ctx.target)
 
@@ -128,8 +128,9 @@ class _StageEstimate:
             hollow.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
         bill += resources.amplifiers(replace(array, crossbars=tuple(hollow)), bus, self._nets)
         self._row(resources.ResourceRow(stage.name, stage.cell, bill), meter.power())
-        r_f, r_join = plan.resistors(currents.y_plus)
-        array = replace(array, r_f=r_f, r_join=r_join)
+        # Single precision halves the memory of a wide network.
+        r_f, r_join = (r.astype(np.float32) for r in plan.resistors(currents.y_plus))
+        array = replace(array, r_f=r_f, r_join=r_join)  # type: ignore[arg-type]
         self.recorder.end(array, currents)
         if self._settles:
             self.loads[stage.name] = loads

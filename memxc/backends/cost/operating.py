@@ -27,6 +27,7 @@ from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Digital, Rename, Stage
 from memxc.ir.windows import Windows
 from memxc.physics.network import amplifier
+from memxc.target import Target
 
 Floats = NDArray[np.float64]
 #: Numbers that are kept for every net. Single precision halves the memory of a wide network.
@@ -42,6 +43,7 @@ class Signal:
     """A quantity of each lane over the samples, (width,).
 
     average: with its sign. mean: of its magnitude. square: of its square. largest: magnitude.
+    Without `signed`, average is nan.
     """
 
     average: Kept
@@ -50,12 +52,15 @@ class Signal:
     largest: Kept
 
     @classmethod
-    def of(cls, values: Floats) -> Signal:
+    def of(cls, values: Floats, signed: bool) -> Signal:
         """The statistics of values (samples, width)."""
         size = np.abs(values)
         largest = size.max(axis=0, initial=0.0)
-        means = (part.mean(axis=0) for part in (values, size, np.square(values)))
-        return cls(*(number.astype(np.float32) for number in (*means, largest)))
+        means = (size.mean(axis=0), np.square(values).mean(axis=0))
+        kept = (number.astype(np.float32) for number in (*means, largest))
+        if signed:
+            return cls(values.mean(axis=0).astype(np.float32), *kept)
+        return cls(np.broadcast_to(np.float32(np.nan), largest.shape), *kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +124,9 @@ class Recorder:
     The crossbars of a stage are given one after the other: `start`, `add` for each, and `end`.
     """
 
-    def __init__(self, design: Design, samples: Mapping[str, NDArray[Any]]) -> None:
-        self._design = design
+    def __init__(self, design: Design, samples: Mapping[str, NDArray[Any]], signed: bool) -> None:
+        """signed: keep averages with their sign, which op-amps of class A need."""
+        self._design, self._signed = design, signed
         widest = max(bus.width for bus in design.buses.values())
         self._most = max(1, min(SAMPLES, _HELD // widest))
         self._readers = Counter(src for stage in design.stages for src in stage.srcs)
@@ -137,13 +143,19 @@ class Recorder:
     def other(self, stage: Stage) -> None:
         """Compute a stage that has no crossbars."""
         values = [self._values[src] for src in stage.srcs]
-        self._keep(stage.dst, evaluate.step(stage, self._design.buses, values))
+        found = evaluate.step(stage, self._design.buses, values)
+        if isinstance(stage, Rename | Digital):
+            self._values[stage.dst] = found
+        else:
+            self._keep(stage.dst, found)
         self._free(stage)
 
     def start(self, stage: Array) -> StageRecorder:
         """Start a stage of crossbars. `stage` may lack crossbars, r_f and r_join."""
         width = self._design.buses[stage.dst].width
-        return StageRecorder(stage, self._values[stage.src], width, self._load(stage.src))
+        return StageRecorder(
+            stage, self._values[stage.src], width, self._load(stage.src), self._signed
+        )
 
     def end(self, stage: Array, recorder: StageRecorder) -> None:
         """End a stage. `stage` has its r_f and r_join."""
@@ -158,13 +170,12 @@ class Recorder:
         return self._loads.setdefault(name, none)
 
     def _keep(self, name: str, values: Floats) -> None:
-        self._volts[name] = Signal.of(values)
-        if self._readers[name]:
-            self._values[name] = values
+        self._volts[name] = Signal.of(values, self._signed)
+        self._values[name] = values
 
     def _free(self, stage: Stage) -> None:
         self._readers.subtract(stage.srcs)
-        for name in {*stage.srcs}:
+        for name in {*stage.srcs, stage.dst}:
             if not self._readers[name]:
                 del self._values[name]
 
@@ -202,6 +213,7 @@ class StageRecorder:
     source: Floats
     width: int
     loads: Kept
+    signed: bool
     _watts: Floats = field(default_factory=lambda: np.zeros(3))
 
     def __post_init__(self) -> None:
@@ -264,7 +276,7 @@ class StageRecorder:
         return ArrayPoint(
             stage,
             self._share,
-            Signal.of(plus),
+            Signal.of(plus, self.signed),
             ends[1].astype(np.float32),
             ends[-1].astype(np.float32),
             worst_v,
@@ -274,9 +286,9 @@ class StageRecorder:
         ), volts
 
 
-def measure(design: Design, samples: Mapping[str, NDArray[Any]], worst_v: float) -> OperatingPoint:
-    """Return the operating point of a programmed design. worst_v: as in `Recorder.result`."""
-    recorder = Recorder(design, samples)
+def measure(design: Design, samples: Mapping[str, NDArray[Any]], target: Target) -> OperatingPoint:
+    """Return the operating point of a programmed design."""
+    recorder = Recorder(design, samples, target.amplifier.output_class == "A")
     for stage in design.stages:
         if isinstance(stage, Array):
             one = recorder.start(stage)
@@ -285,7 +297,7 @@ def measure(design: Design, samples: Mapping[str, NDArray[Any]], worst_v: float)
             recorder.end(stage, one)
         else:
             recorder.other(stage)
-    return recorder.result(worst_v)
+    return recorder.result(target.device.read_voltage_v)
 
 
 def _on_lines(siemens: Floats, line: NDArray[np.int32], part: Crossbar) -> Floats:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from memxc.backends.cost import lane_loads
 from memxc.backends.cost.different import NONE, different
-from memxc.backends.cost.lane_loads import ArrayLoads, Outputs
+from memxc.backends.cost.lane_loads import ArrayLoads, Kept, Outputs
 from memxc.backends.cost.resources import periods
 from memxc.errors import fail
 from memxc.ir.design import Design
@@ -188,7 +188,7 @@ class _Timer:
         lanes = LaneCircuits(y_plus, y_minus, c_plus, c_minus, r_f, r_join, g_out, c_out)
         return lanes, numbers
 
-    def _load(self, hung: Outputs) -> tuple[Floats, Floats]:
+    def _load(self, hung: Outputs) -> tuple[Kept, Kept]:
         """Return siemens and farads on every net of a bus, each (width,)."""
         siemens = hung.siemens + hung.functions / self._ohms
         farads = hung.segments * self._word_f + hung.functions * self._c_in
@@ -203,7 +203,7 @@ class _Timer:
         step = _Step(ends, False, np.ones(len(numbers)))
         return self._slowest(stage, [step], before, swings, 2.0, numbers)
 
-    def _functions(self, load: tuple[Floats, Floats]) -> tuple[Circuits, Indices]:
+    def _functions(self, load: tuple[Kept, Kept]) -> tuple[Circuits, Indices]:
         """Return op-amps of noise gain 2 at every frequency, one for each different load.
 
         Their two resistors are the smallest that they can drive. Equal capacitances are parallel to

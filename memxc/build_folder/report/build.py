@@ -60,7 +60,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
     else:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
         watts = power.measure(design, bills, target.amplifier.power_w)
-        point = operating.measure(design, compiled.samples, target.device.read_voltage_v)
+        point = operating.measure(design, compiled.samples, target)
     time = _latency(compiled)
     outputs = strength.outputs(design, point, target.amplifier)
     more, bill = strength.added(outputs), resources.total(bills)
