@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc import target as targets
-from memxc.backends.cost import erc, ledger, operating, resources, strength
+from memxc.backends.cost import erc, ledger, recorder, resources, strength
 from memxc.backends.netlist.bench import bench
 from memxc.build_folder import write
 from memxc.compiler.options import Options
@@ -61,7 +61,7 @@ def circuit(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def point(circuit):
-    return operating.measure(circuit.design, circuit.samples, circuit.target)
+    return recorder.measure(circuit.design, circuit.samples, circuit.target)
 
 
 def test_both_sides_have_the_same_watts(circuit, point):
@@ -73,7 +73,7 @@ def test_both_sides_have_the_same_watts(circuit, point):
 def test_class_a_draws_the_signed_current(circuit, point):
     amplifier = circuit.target.amplifier.model_copy(update={"output_class": "A"})
     target = circuit.target.model_copy(update={"amplifier": amplifier})
-    own = operating.measure(circuit.design, circuit.samples, target)
+    own = recorder.measure(circuit.design, circuit.samples, target)
     sides = ledger.measure(circuit.design, own, amplifier, 100)
     other = ledger.measure(circuit.design, point, circuit.target.amplifier, 100)
     assert sides.supply.total_w == pytest.approx(sides.dissipation.total_w, rel=1e-5)

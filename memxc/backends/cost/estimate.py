@@ -14,8 +14,9 @@ import numpy as np
 
 from memxc.backends.cost import power, resources, settling
 from memxc.backends.cost.lane_loads import ArrayLoads
-from memxc.backends.cost.operating import OperatingPoint, Recorder
+from memxc.backends.cost.operating import OperatingPoint
 from memxc.backends.cost.power_rows import Power, StagePower
+from memxc.backends.cost.recorder import Recorder
 from memxc.backends.netlist.nets import Nets
 from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design

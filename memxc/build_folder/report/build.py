@@ -14,10 +14,10 @@ from memxc.backends.cost import (
     lane_loads,
     latency,
     ledger,
-    operating,
     paper_rule,
     plugged,
     power,
+    recorder,
     resources,
     settling,
     strength,
@@ -60,7 +60,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
     else:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
         watts = power.measure(design, bills, target.amplifier.power_w)
-        point = operating.measure(design, compiled.samples, target)
+        point = recorder.measure(design, compiled.samples, target)
     time = _latency(compiled)
     outputs = strength.outputs(design, point, target.amplifier)
     more, bill = strength.added(outputs), resources.total(bills)
