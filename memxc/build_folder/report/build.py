@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
-from memxc import __version__
+from memxc import __version__, units
 from memxc.backends.cost import (
     area,
     baselines,
@@ -23,6 +23,7 @@ from memxc.backends.cost import (
     strength,
 )
 from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
+from memxc.backends.cost.resources import ResourceRow
 from memxc.backends.cost.rows import Baseline
 from memxc.backends.programming import cost as programming
 from memxc.build_folder.report.document import (
@@ -93,7 +94,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
             layouts=paper_rule.layouts(compiled.unlaid, policy, ctx),
             sub_images=paper_rule.measure(compiled.unlaid, ctx),
         ),
-        power=_power(watts, time, sides),
+        power=_power(watts, time, sides, bills),
         latency=time,
         area=area.measure((row.resources for row in bills), target, more),
         erc=erc.measure(point, outputs, target),
@@ -149,9 +150,31 @@ def _pass(record: PassRecord) -> PassRow:
     return PassRow.model_validate({**fields, "loss": record.loss or Nothing()})
 
 
-def _power(rows: Sequence[StagePower], time: Latency, sides: Ledger) -> Power:
+def _power(
+    rows: Sequence[StagePower], time: Latency, sides: Ledger, bills: Sequence[ResourceRow]
+) -> Power:
     total = Consumption.over(power.total(rows), sides, time)
-    return Power(**dict(total), ledger=sides, assumptions=power.ASSUMPTIONS, stages=tuple(rows))
+    return Power(
+        **dict(total),
+        energy_gated_j=_gated(rows, time, total.total_w, bills),
+        ledger=sides,
+        assumptions=power.ASSUMPTIONS,
+        stages=tuple(rows),
+    )
+
+
+def _gated(
+    rows: Sequence[StagePower], time: Latency, whole_w: float, bills: Sequence[ResourceRow]
+) -> float | None:
+    """The joules of an inference if a stage is powered only while it settles."""
+    settled = {row.stage: row.settling_s for row in time.stages}
+    if time.clocked_s is None or None in settled.values():
+        return None
+    spent = sum(
+        row.total_w * bill.resources.periods * (settled.get(row.stage) or 0.0)
+        for row, bill in zip(rows, bills, strict=True)
+    )
+    return units.rounded(spent * whole_w / sum(row.total_w for row in rows), ledger.DIGITS)
 
 
 def _latency(compiled: Compiled) -> Latency:
