@@ -37,7 +37,7 @@ def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
             try:
                 found.append(_as_compiled(loaded, model, kept))
             except MemxcError as error:
-                raise _without_plugins(loaded) or error from error
+                raise _without_plugins(loaded) or error from None
         return compile_model(replace(found[0], target=target), check=False).design
 
     return program

@@ -141,10 +141,6 @@ def _say(report: Report, out: Path, quiet: bool, only: bool) -> None:
 
 def _disturbed(target: Target) -> bool:
     """Whether the target has wires or variation, which no figure of the report contains."""
-    varies = ("sigma", "sigma_v", "read_noise", "stuck_at_lrs", "stuck_at_hrs", "drift_time_s")
-    return any(
-        value
-        for table in ("wire", "device", "amplifier")
-        for key, value in getattr(target, table)
-        if key != "source" and (table == "wire" or key.endswith(varies) or key == "states")
-    )
+    from memxc.physics.device import variation
+
+    return variation.random(target) or not target.wire.ideal

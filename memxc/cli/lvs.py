@@ -29,7 +29,7 @@ def command(folder: Path, as_json: bool) -> int:
 
     found = load(folder).lvs()
     if as_json:
-        tree = {"schema": "memxc-lvs/1", "changed": found.changed, **asdict(found), "ok": found.ok}
+        tree = {"schema": "memxc-lvs/1", **asdict(found), "ok": found.ok}
         _terminal.document(tree)
     else:
         _say(found, folder)

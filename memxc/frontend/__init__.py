@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import onnx  # noqa: TID251
-from google.protobuf.message import EncodeError
 from onnx import ModelProto, numpy_helper  # noqa: TID251
 
 from memxc.errors import Fault, MemxcError, fail
@@ -21,7 +20,7 @@ from memxc.frontend.convert import convert
 from memxc.frontend.ends import Ends, ends
 from memxc.frontend.fold import fold
 from memxc.frontend.network import network_of
-from memxc.frontend.part import Part
+from memxc.frontend.part import Part, serialised
 from memxc.frontend.read import prepared, read
 from memxc.frontend.shapes import fixed_inputs
 from memxc.frontend.unshaped import nodes
@@ -69,15 +68,6 @@ def load_whole(
         what = "would be computed from bound inputs before there is a circuit"
         raise fail("unsupported-model", early[0], what)
     return convert(network, where)
-
-
-def serialised(model: ModelProto, where: str) -> bytes:
-    """The bytes of a model in memory. MemxcError (broken-model) where no file holds them."""
-    try:
-        return bytes(model.SerializeToString(deterministic=True))
-    except (ValueError, EncodeError) as error:
-        hint = "save it with external data, and give the path"
-        raise fail("broken-model", where, "is more than the 2 GiB of an ONNX file", hint) from error
 
 
 def _checked(

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from google.protobuf.message import EncodeError
-
-from memxc.errors import fail
 from memxc.frontend.cut import cut
 from memxc.frontend.fix import fix as fix_inputs
 from memxc.frontend.network import Shape
 from memxc.frontend.order import order_faults
-from memxc.frontend.part import Part
+from memxc.frontend.part import Part, serialised
 from memxc.frontend.read import read
 
 
@@ -39,9 +36,4 @@ def choose_part(
         # A shape of an input that the part has no more has told the shapes of its own inputs.
         gone = before - {value.name for value in model.graph.input}
         shapes = {name: shape for name, shape in shapes.items() if name not in gone}
-    try:
-        data = model.SerializeToString(deterministic=True)
-    except (ValueError, EncodeError):  # protobuf's limit of 2 GiB
-        what = "with its external data it is larger than one file, so no part can be made of it"
-        raise fail("unsupported-model", str(path), what) from None
-    return Part(path, data), shapes
+    return Part(path, serialised(model, str(path))), shapes

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx  # noqa: TID251
+from google.protobuf.message import EncodeError
+
+from memxc.errors import fail
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,3 +31,15 @@ class Part:
         model = onnx.ModelProto()
         model.ParseFromString(self.data)
         return model
+
+
+def serialised(model: onnx.ModelProto, where: str) -> bytes:
+    """The bytes of a model in memory, with its external data.
+
+    Raises MemxcError (broken-model) if one file cannot hold them.
+    """
+    try:
+        return bytes(model.SerializeToString(deterministic=True))
+    except (ValueError, EncodeError) as error:
+        hint = "a whole model with external data is compiled by its path"
+        raise fail("broken-model", where, "is more than the 2 GiB of an ONNX file", hint) from error

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +117,7 @@ class Windows:
         firsts = np.searchsorted(which[order], np.arange(once.groups))
         return once, join.reduceat(values[order], firsts, axis=0)
 
-    def add(self, lanes: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    def add(self, lanes: NDArray[np.floating[Any]], values: NDArray[np.float64]) -> None:
         """Add `values` (groups, lines) to `lanes` (width,) in place, at every place of the windows.
 
         Values for DISCARD are dropped.

@@ -272,8 +272,8 @@ class Build:
         folder is replaced only with `force`.
         Raises MemxcError: usage, cannot-write.
         """
-        write.save(self.folder, Path(folder), force)
-        return Path(folder)
+        write.save(self.folder, path := keywords.path("folder", folder), force)
+        return path
 
     def __repr__(self) -> str:
         return display.line(self)
@@ -286,11 +286,12 @@ class Build:
 def load(folder: str | Path) -> Build:
     """The Build of a folder that memxc wrote.
 
-    Raises MemxcError (bad-design) if it is not such a folder, or if another version of memxc wrote
-    it and this one cannot read it; the hint says what to do.
+    Raises MemxcError: usage if it is no path; bad-design if it is not such a folder, or if this
+    version of memxc cannot read it, and the hint says what to do.
     """
-    read.manifest(Path(folder))
-    return Build(Path(folder))
+    found = keywords.path("folder", folder)
+    read.manifest(found)
+    return Build(found)
 
 
 def _remove(folder: Path, process: int) -> None:

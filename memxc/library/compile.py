@@ -106,7 +106,7 @@ def compile(
                 samples=data,
                 **options,  # type: ignore[arg-type]  # it makes tuples itself
             )
-            out = holder / "build" if output is None else Path(output)
+            out = holder / "build" if output is None else keywords.path("output", output)
             inputs = [file, data, _file(target), None if own is None else own.folder]
             write.check(out, force, [path for path in inputs if path is not None])
             compiled = compile_model(asked, progress, report_only=report_only, large=large)

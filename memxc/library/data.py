@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from memxc.build_folder.read import Loaded, sha256
-from memxc.errors import Fault, MemxcError, printable
+from memxc.errors import printable
 from memxc.evaluation import evaluate, samples
 from memxc.ir.design import Design
-from memxc.library.samples import numbers
+from memxc.library.samples import named as by_name
 from memxc.simulate import Data
 
 #: An .npz file; or inputs (samples, *shape), as one array or several by name; or a pair of inputs
@@ -70,23 +70,9 @@ def _counted(digest: str, count: int | None) -> str:
 
 
 def named(given: Samples) -> dict[str, NDArray[Any]]:
-    """Arrays by name, as in an .npz file: an array without a name is `x`, labels are `y`.
-
-    Raises MemxcError (bad-samples) with a fault for each that is not an array of numbers.
-    """
-    inputs, *labels = given if isinstance(given, tuple) and len(given) == 2 else (given,)
-    parts = dict(inputs) if isinstance(inputs, Mapping) else {"x": inputs}
-    if labels:
-        parts["y"] = labels[0]
-    found, faults = {}, list[Fault]()
-    for name, values in parts.items():
-        try:
-            found[name] = numbers(f"samples:{name}", values)
-        except MemxcError as error:
-            faults += error.faults
-    if faults:
-        raise MemxcError(faults)
-    return found
+    """Arrays by name, as `memxc.library.samples.named` returns and refuses them."""
+    pair = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+    return by_name("samples", *pair)
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any, SupportsIndex, TypeAlias, get_args
 
 from memxc.errors import Fault, MemxcError, fail
@@ -44,6 +46,13 @@ def _wrong(keywords: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 yield name, f"{value!r} is not a function, which is called with a text"
         elif not (isinstance(value, Real) and float(value) > 0):
             yield name, f"{value!r} is not a number above 0"
+
+
+def path(name: str, value: Any) -> Path:
+    """The path that a keyword gives. Raises MemxcError (usage) if it is none."""
+    if not isinstance(value, str | os.PathLike):
+        raise fail("usage", name, f"{value!r} is not a path", "give a text or a pathlib.Path")
+    return Path(value)
 
 
 def texts(settings: TargetSettings | None) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,16 +42,9 @@ def save(
     Raises MemxcError: bad-samples, with everything that the commands would refuse for any model;
     usage for a wrong name; cannot-write.
     """
-    arrays = {
-        name: numbers(f"{path}:{name}", values)
-        for name, values in (inputs if isinstance(inputs, Mapping) else {"x": inputs}).items()
-    }
-    if not arrays or (labels is not None and "y" in arrays):
-        what = "an input has the name of the labels, y" if arrays else "there are no inputs"
-        raise fail("usage", str(path), what)
-    shapes = {name: (1, *values.shape[1:]) for name, values in arrays.items()}
-    if labels is not None:
-        arrays["y"] = numbers(f"{path}:y", labels)
+    arrays = named(str(path), inputs, labels)
+    inputs_only = {name: v for name, v in arrays.items() if labels is None or name != "y"}
+    shapes = {name: (1, *values.shape[1:]) for name, values in inputs_only.items()}
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "samples.npz"
         store.write_npz(made, arrays)
@@ -64,6 +57,25 @@ def save(
                 for fault in error.faults
             ) from None
         write_file(Path(path), made.read_bytes())
+
+
+def named(
+    where: str, inputs: ArrayLike | Mapping[str, ArrayLike], labels: ArrayLike | None
+) -> dict[str, NDArray[Any]]:
+    """Return arrays by name, as in an .npz file: an array without a name is `x`, labels are `y`.
+
+    Raises MemxcError: usage if there are no inputs, or one has the name of the labels; bad-samples
+    with a fault for each that is not an array of numbers.
+    """
+    parts = dict(inputs) if isinstance(inputs, Mapping) else {"x": inputs}
+    if not parts or (labels is not None and "y" in parts):
+        what = "an input has the name of the labels, y" if parts else "there are no inputs"
+        raise fail("usage", where, what)
+    if labels is not None:
+        parts["y"] = labels
+    return dict(
+        zip(parts, _all_numbers({f"{where}:{n}": v for n, v in parts.items()}), strict=True)
+    )
 
 
 def images(
@@ -81,7 +93,11 @@ def images(
     faults: list[Fault] = []
     for number, picture in enumerate(pictures, 1):
         where = f"picture {number}"
-        array = numbers(where, picture)
+        try:
+            array = numbers(where, picture)
+        except MemxcError as error:
+            faults += error.faults
+            continue
         if array.ndim not in (2, 3):
             what = f"has {array.ndim} axes, not height and width, with or without channels"
             faults.append(Fault("bad-samples", where, what))
@@ -112,8 +128,8 @@ def dataset(data: Any, count: int = 64) -> tuple[NDArray[Any], NDArray[Any] | No
     Raises MemxcError: bad-samples if items are not numbers, or differ in shape; usage for a count
     below 1.
     """
-    if count < 1:
-        raise fail("usage", f"count = {count}", "give at least 1")
+    if not isinstance(count, SupportsIndex) or count.__index__() < 1:
+        raise fail("usage", "count", f"{count!r} is not a whole number of at least 1")
     items = list(_items(data, count))
     if not items:
         raise fail("bad-samples", "data set", "it has no items")
@@ -137,12 +153,32 @@ def _spread(size: int, count: int) -> Sequence[int]:
 
 
 def _stacked(kind: str, values: Sequence[Any]) -> NDArray[Any]:
-    arrays = [numbers(f"{kind} {number}", value) for number, value in enumerate(values, 1)]
-    for number, array in enumerate(arrays, 1):
-        if array.shape != arrays[0].shape:
-            what = f"has the shape {array.shape}, and {kind} 1 has {arrays[0].shape}"
-            raise fail("bad-samples", f"{kind} {number}", what)
+    arrays = _all_numbers({f"{kind} {number}": value for number, value in enumerate(values, 1)})
+    faults = [
+        Fault(
+            "bad-samples",
+            f"{kind} {number}",
+            f"has the shape {array.shape}, and {kind} 1 has {arrays[0].shape}",
+        )
+        for number, array in enumerate(arrays, 1)
+        if array.shape != arrays[0].shape
+    ]
+    if faults:
+        raise MemxcError(faults)
     return np.stack(arrays)
+
+
+def _all_numbers(values: Mapping[str, Any]) -> list[NDArray[Any]]:
+    """Return arrays of values by their place. Raises MemxcError with the faults of all of them."""
+    found, faults = [], list[Fault]()
+    for where, value in values.items():
+        try:
+            found.append(numbers(where, value))
+        except MemxcError as error:
+            faults += error.faults
+    if faults:
+        raise MemxcError(faults)
+    return found
 
 
 def numbers(where: str, value: Any) -> NDArray[Any]:

@@ -10,6 +10,7 @@ import pytest
 from memxc.backends.cost import lane_loads, latency, settling
 from memxc.errors import MemxcError
 from memxc.ir.stages import Circuit
+from memxc.ir.windows import ints
 from memxc.physics.network import lane_dynamics
 from memxc.physics.network.settling import responses
 from memxc.target import load
@@ -55,15 +56,15 @@ def test_loads_of_two_row_parts(design):
 
 def test_loads_pass_renaming_and_functions(design):
     """The relu drives the dense stage; the depthwise stage drives the relu, 1 a lane."""
-    hung = lane_loads.outputs(design, lane_loads.measure(design, tile))
+    loads = lane_loads.measure(design, tile)
+    hung = lane_loads.outputs(design, loads)
     depthwise, relu, dense = (s for s in design.stages if s.name in ("depthwise", "relu", "dense"))
     assert hung[depthwise.dst].functions.tolist() == [1] * 12
     assert hung[depthwise.dst].siemens.tolist() == [0] * 12
     assert hung[relu.dst].segments.tolist() == [COLUMNS] * 12
     # The inputs are behind a renaming stage: pixel (1, 1) of a channel is in all four windows that
     # have it, and a net that is wired to ground drives nothing.
-    wires = design.stages[0]
-    seen = hung[wires.dst].segments.reshape(2, 3, 4)
+    seen = loads[design.arrays[0].name].driven_segments.reshape(2, 3, 4)
     assert seen[0].tolist() == [[16, 32, 32, 16], [32, 64, 64, 32], [16, 32, 32, 16]]
     assert hung["x"].segments.sum() == seen.sum() - 16
     assert hung[dense.dst].siemens.tolist() == [0] * 5
@@ -163,7 +164,7 @@ def test_a_lane_that_never_settles_is_named(design):
 
 def test_many_different_lanes_are_binned(design, monkeypatch):
     times, _ = timed(design)
-    monkeypatch.setattr(settling, "_MOST_LANES", 1)
+    monkeypatch.setattr("memxc.backends.cost.different._MOST_LANES", 1)
     binned, _ = timed(design)
     for name in ("depthwise", "dense"):
         assert binned[name].seconds == pytest.approx(times[name].seconds, rel=0.1)
@@ -201,8 +202,22 @@ def test_opamps_in_series(design, circuit, signals, count):
 
 def test_values_that_no_circuit_has_are_a_fault(design):
     target = TARGET.with_set(
-        "amplifier.r2_ohm=1e-13", "amplifier.c1_f=1e-2", "amplifier.c_miller_f=1e-16"
+        "amplifier.r2_ohm=1e-15", "amplifier.c1_f=1", "amplifier.c_miller_f=1e-20"
     )
     with pytest.raises(MemxcError) as caught:
         timed(design, target)
     assert caught.value.faults[0].code == "bad-target"
+
+
+def test_a_current_without_devices_does_not_step(design):
+    """Without minus devices, the lanes of the dense stage settle by their plus current."""
+    bars = [
+        replace(bar, cell=ints(np.where(bar.polarity < 0, -1, bar.cell)))
+        for bar in design.arrays[1].crossbars
+    ]
+    times, _ = timed(changed(design, "dense", crossbars=tuple(bars)))
+    assert times["dense"].slowest[1]
+    assert times["dense"].ringing[1]
+    bars = [replace(bar, polarity=ints(-np.ones(bar.bit_lines))) for bar in bars]
+    times, _ = timed(changed(design, "dense", crossbars=tuple(bars)))
+    assert not times["dense"].slowest[1]

@@ -47,7 +47,7 @@ def cells(tmp_path):
 def test_own_cells_are_in_the_netlist_and_are_judged(memxc, model, cells, tmp_path):
     own = cells(tia__cir=TIA, macro__lib=OPAMP, limiter__cir=LIMITER, notes__txt="mine")
     out = tmp_path / "out"
-    done = memxc("compile", model, "-o", out, "--cells", own)
+    done = memxc("compile", model, "-o", out, "--cells", own, "-t", "paper-128")
     assert done.code == 0
     warnings = json.loads((out / "report.json").read_text())["warnings"]
     assert [f"warning: {words}" for words in warnings] == done.err.splitlines()

@@ -26,7 +26,7 @@ def schema(name):
 
 @pytest.fixture
 def out(compiled):
-    return compiled("--tile", "20x12")
+    return compiled("-t", "paper-128", "--tile", "20x12")
 
 
 def test_compile_says_what_it_did_and_what_comes_next(memxc, model, tmp_path):

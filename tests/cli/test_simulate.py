@@ -380,7 +380,7 @@ def test_levels_are_programmed_again(memxc, model, out, data, tmp_path):
     rows = found["rows"]
     assert [row["reprogrammed"] for row in rows] == [[], ["device.levels"], ["device.levels"]]
     for levels, row in zip((2, 5), rows[1:], strict=True):
-        text = (resources.files("memxc") / "targets" / "paper-128.toml").read_text()
+        text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text()
         target = tmp_path / f"l{levels}.toml"
         target.write_text(text.replace("levels = 0", f"levels = {levels}"))
         own = tmp_path / f"l{levels}"

@@ -303,3 +303,20 @@ def test_an_error_of_another_process_says_what_it_is():
     error = MemxcError([Fault("usage", "here", "is wrong", "do this"), Fault("usage", "b", "c")])
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.faults) == (str(error), error.faults)
+
+
+@pytest.mark.parametrize(
+    ("place", "call"),
+    [
+        ("folder", lambda build, tmp: memxc.load(3)),
+        ("folder", lambda build, tmp: build.save(None)),
+        ("output", lambda build, tmp: memxc.compile(tmp / "in" / "net.onnx", output=3)),
+        ("count", lambda build, tmp: memxc.samples.dataset([1.0, 2.0], count="a")),
+        ("count", lambda build, tmp: memxc.samples.dataset([1.0, 2.0], count=0)),
+        ("samples", lambda build, tmp: build.verify(({"x": [[1.0]], "y": [0]}, [0]))),
+    ],
+)
+def test_arguments_of_other_types_are_faults(build, tmp_path, place, call):
+    with pytest.raises(memxc.MemxcError) as caught:
+        call(build, tmp_path)
+    assert [(fault.code, fault.where) for fault in caught.value.faults] == [("usage", place)]

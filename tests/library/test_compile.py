@@ -211,7 +211,7 @@ def test_representations_are_short(model, inputs):
     build = memxc.compile(model, samples=inputs, report_only=True)
     total = build.report.resources.total
     assert repr(build) == (
-        f"<memxc.Build 'net' for paper-128: {total.crossbars} crossbars, "
+        f"<memxc.Build 'net' for hfox-128: {total.crossbars} crossbars, "
         f"{total.memristors:,} memristors>"
     )
     compiled = compile_model(memxc.Options(model, target.load("ideal")), report_only=True)

@@ -144,6 +144,16 @@ def test_an_operator_that_mixes_channels_claims_nothing(op):
 ABSORBING = [name for name, column in ops.available().items() if column.zero_absorbs]
 
 
+def test_the_claims_are_these():
+    """An operator that lost its claim would leave the tests of claims in silence."""
+    assert set(ABSORBING) == {"And", "Mul"}
+    assert {n for n, column in ops.available().items() if column.keeps_order} == set(ORDERED)
+    assert {"Add", "AveragePool", "BatchNormalization", "MaxPool", "Relu", "Where"} < set(
+        CHANNELWISE
+    )
+    assert len(CHANNELWISE) == 75
+
+
 @pytest.mark.parametrize("op", ABSORBING)
 def test_a_zero_absorbs_the_other_signal(op):
     ((one, other), _), *_ = cases(op)

@@ -27,7 +27,8 @@ real = [
 
 
 def text(cell, **values):
-    return render.cell(f"{cell}/transistor", subckt=cell, op_amp="op_amp", **values)
+    given = {"op_amp": "op_amp", "ports": 3} | values
+    return render.cell(f"{cell}/transistor", subckt=cell, **given)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -131,6 +132,13 @@ class TestReal:
             f"vi in 0 {given}\nx in out vdd vss relu\n.control\nop\nlet y=v(out)\nprint y\n.endc\n"
         )
         assert abs(measured(["relu"], "tt", 27, deck)["y"] - expected) < 1.5e-3
+
+    @pytest.mark.parametrize("volts", [(-0.2, -0.1, -0.25), (0.2, 0.1, 0.0), (-0.1, 0.05, 0.25)])
+    def test_the_largest_input_is_selected(self, measured, volts):
+        sources = "".join(f"v{k} x{k} 0 {v}\n" for k, v in enumerate(volts))
+        deck = f"{sources}x x0 x1 x2 out vdd vss max_selector\n"
+        show = ".control\nop\nlet y=v(out)\nprint y\n.endc\n"
+        assert abs(measured(["max_selector"], "tt", 27, deck + show)["y"] - max(volts)) < 1e-3
 
     def test_the_access_transistor_has_what_the_target_says(self, measured):
         deck = (

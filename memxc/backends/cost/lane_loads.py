@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from memxc.ir.stages import Array, Lanes, Rename
 from memxc.ir.windows import Ints, Windows
 
 Floats = NDArray[np.float64]
+Kept = NDArray[np.floating[Any]]
 
 
 class ArrayLoads:
@@ -34,9 +36,10 @@ class ArrayLoads:
         """Start without crossbars; those of `stage` itself are not looked at."""
         width, source = design.buses[stage.dst].width, design.buses[stage.src].width
         self._stage, self._tile = stage, tile(stage.name) if stage.tiled else None
-        self.siemens = {polarity: np.zeros(width) for polarity in (1, -1)}
-        self.segments = {polarity: np.zeros(width) for polarity in (1, -1)}
-        self.driven, self.driven_segments = np.zeros(source), np.zeros(source)
+        self.siemens: dict[int, Kept] = {p: np.zeros(width, np.float32) for p in (1, -1)}
+        self.segments: dict[int, Kept] = {p: np.zeros(width, np.float32) for p in (1, -1)}
+        self.driven: Kept = np.zeros(source, np.float32)
+        self.driven_segments: Kept = np.zeros(source, np.float32)
         self.inverted = False
 
     def add(self, crossbar: Crossbar) -> None:
@@ -57,17 +60,21 @@ class ArrayLoads:
         self._drive(self.driven_segments, taps, _on_lines(length, line, taps))
         self.inverted |= bool((crossbar.sign[fed] < 0).any())
 
-    def _drive(self, nets: Floats, taps: Windows, values: Floats) -> None:
+    def _drive(self, nets: Kept, taps: Windows, values: Floats) -> None:
         if self._stage.sequential:
             # Places take turns, so a net drives the word lines of one place at a time.
             nets += values.max(initial=0.0)
         else:
             taps.add(nets, values)
 
-    def nodes(self) -> Floats:
-        """Return siemens and segments at the plus and minus nodes of each lane, (dst width, 4)."""
-        sides = (self.siemens[1], self.siemens[-1], self.segments[1], self.segments[-1])
-        return np.stack(sides, axis=1)
+    def nodes(self) -> tuple[Kept, Kept, Kept, Kept]:
+        """Return siemens at the plus and minus node of each lane, and segments; (dst width,)."""
+        return (self.siemens[1], self.siemens[-1], self.segments[1], self.segments[-1])
+
+    @property
+    def any(self) -> bool:
+        """Whether any lane has a device."""
+        return any(bool(siemens.any()) for siemens in self.siemens.values())
 
 
 def measure(design: Design, tile: Tile) -> dict[str, ArrayLoads]:
@@ -94,9 +101,9 @@ def _on_lines(values: Floats, line: Ints, windows: Windows) -> Floats:
 class Outputs:
     """What hangs on every net of a bus: siemens and segments of word lines, and lane functions."""
 
-    siemens: Floats
-    segments: Floats
-    functions: Floats
+    siemens: Kept
+    segments: Kept
+    functions: Kept
 
 
 def outputs(design: Design, loads: Mapping[str, ArrayLoads]) -> dict[str, Outputs]:
@@ -104,10 +111,7 @@ def outputs(design: Design, loads: Mapping[str, ArrayLoads]) -> dict[str, Output
 
     loads: those of all programmed stages. Renaming passes the loads of its nets on.
     """
-    buses = {
-        name: Outputs(*(np.zeros(bus.width) for _ in range(3)))
-        for name, bus in design.buses.items()
-    }
+    buses = _Loaded(design)
     for stage in reversed(design.stages):
         if isinstance(stage, Array):
             buses[stage.src].siemens[:] += loads[stage.name].driven
@@ -115,17 +119,30 @@ def outputs(design: Design, loads: Mapping[str, ArrayLoads]) -> dict[str, Output
         elif isinstance(stage, Lanes):
             for src, taps in zip(stage.srcs, stage.taps, strict=True):
                 taps.add(buses[src].functions, np.ones((taps.groups, taps.lines)))
-        elif isinstance(stage, Rename):
-            _pass_on(stage, buses)
+        elif isinstance(stage, Rename) and stage.dst in buses:
+            _pass_on(stage, buses.pop(stage.dst), buses)
     return buses
 
 
-def _pass_on(stage: Rename, buses: Mapping[str, Outputs]) -> None:
+class _Loaded(dict[str, Outputs]):
+    """The outputs of each bus by its name; nothing hangs on a bus that was not loaded."""
+
+    def __init__(self, design: Design) -> None:
+        super().__init__()
+        self._buses = design.buses
+
+    def __missing__(self, name: str) -> Outputs:
+        # Single precision: a wide network has tens of millions of nets.
+        width = self._buses[name].width
+        return self.setdefault(name, Outputs(*(np.zeros(width, np.float32) for _ in range(3))))
+
+
+def _pass_on(stage: Rename, hung: Outputs, buses: Mapping[str, Outputs]) -> None:
     """Add what hangs on the nets of a renaming stage to the nets of its sources."""
     ends = np.cumsum([len(buses[src].siemens) for src in stage.srcs])
     used = stage.index >= 0
     for key in ("siemens", "segments", "functions"):
         sources = np.zeros(ends[-1])
-        np.add.at(sources, stage.index[used], getattr(buses[stage.dst], key)[used])
+        np.add.at(sources, stage.index[used], getattr(hung, key)[used])
         for src, part in zip(stage.srcs, np.split(sources, ends[:-1]), strict=True):
             getattr(buses[src], key)[:] += part

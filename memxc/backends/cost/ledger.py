@@ -34,11 +34,12 @@ def measure(design: Design, point: OperatingPoint, amplifier: Amplifier, opamps:
 
     Figures that need the rails of the amplifier are None if the target does not give these.
     """
-    outputs = list(_outputs(design, point))
     static, load = opamps * amplifier.power_w, None
     if amplifier.supply_v is not None:
-        load = amplifier.supply_v * sum(_drawn(amplifier, *out) for out in outputs)
-    delivered = sum(_sum(signal.square * siemens) for signal, siemens in outputs)
+        load = amplifier.supply_v * sum(
+            _drawn(amplifier, *output) for output in _outputs(design, point)
+        )
+    delivered = sum(_sum(signal.square * siemens) for signal, siemens in _outputs(design, point))
     inputs = (point.nets[name] for name in design.inputs)
     given = sum(_sum(net.volts.square * _load(net)) for net in inputs)
     supply: dict[str, float | None] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from memxc.backends.cost.latency_rows import Latency
-from memxc.documents import Amount, Count, OfStage, Part
+from memxc.documents import Amount, Count, Number, OfStage, Part
 
 
 class Power(Part):
@@ -62,9 +62,10 @@ class Supply(Part):
     amplifiers_static_w: Amount = Field(
         description="Watts of all op-amps without load: `target.amplifier.power_w` for each."
     )
-    amplifiers_load_w: Amount | None = Field(
-        description="Watts that the rails deliver because of the currents of the op-amps' outputs; "
-        "null if the target does not give `amplifier.supply_v`."
+    amplifiers_load_w: Number | None = Field(
+        description="Watts that the rails deliver because of the currents of the op-amps' outputs, "
+        "below 0 where they save current in op-amps of class A; null if the target does not give "
+        "`amplifier.supply_v`."
     )
     inputs_w: Amount = Field(description="Watts that the drivers of the inputs deliver.")
     bias_w: Amount = Field(description="Watts that the bias lines deliver.")
@@ -105,9 +106,10 @@ class Consumption(Power):
     )
 
     @classmethod
-    def over(cls, power: Power, sides: Ledger, time: Latency) -> Consumption:
+    def over(cls, power: Power, sides: Ledger | None, time: Latency) -> Consumption:
         """The watts of a network, for as long as an inference takes."""
         inference_s = time.inference_s if time.clocked_s is None else time.clocked_s
-        whole = power.total_w if sides.supply.total_w is None else sides.supply.total_w
+        known = None if sides is None else sides.supply.total_w
+        whole = power.total_w if known is None else known
         energy = {"energy_per_inference_j": whole * inference_s}
         return cls.model_validate({**dict(power), "total_w": whole, **energy})

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.backends.cost import lane_loads
-from memxc.backends.cost.lane_loads import ArrayLoads, Outputs
+from memxc.backends.cost.different import NONE, different
+from memxc.backends.cost.lane_loads import ArrayLoads, Kept, Outputs
 from memxc.backends.cost.resources import periods
 from memxc.errors import fail
 from memxc.ir.design import Design
@@ -29,12 +30,6 @@ Indices = NDArray[np.intp]
 
 #: A stage has settled when its output stays this close to its final value, relative to it.
 TOLERANCE = 1e-3
-#: More different lanes than this in a stage are sorted into bins of 2 % in each of their values,
-#: and each bin takes the upper end. On three networks this changed stages by -0.4 to +2.8 %.
-_MOST_LANES = 4096
-_DIGIT, _BIN = 1e-9, 0.02
-#: A siemens, farad or ohm so small that it is none.
-_NOTHING = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +38,13 @@ class StageTime:
 
     seconds: of its slowest lane; infinite if a lane is unstable. slew_s: the part of it that its
     op-amps take because of their limited slope.
-    overshoot: the largest of all lanes, relative to the final value.
+    overshoot: the largest of all lanes and inverters, relative to the final value.
+    lane_overshoot: the largest without the inverters.
     noise_gain: the largest of all op-amps.
     unstable: the number of different lanes that never settle.
-    path: the circuits of the slowest lane, in series. lane: its number on the stage's bus.
-    ringing: the number of the lane with the largest overshoot, and whether its plus current steps.
+    path: the circuits of the slowest lane, in series.
+    slowest, ringing: the number of the slowest lane on the stage's bus, and of the one with the
+    largest overshoot; and whether its plus current steps (True) or its minus current.
     """
 
     name: str
@@ -55,11 +52,24 @@ class StageTime:
     seconds: float
     slew_s: float
     overshoot: float
+    lane_overshoot: float
     noise_gain: float
     unstable: int
     path: tuple[Circuits, ...]
-    lane: int
+    slowest: tuple[int, bool]
     ringing: tuple[int, bool]
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """Lanes one of whose currents steps: the plus or the minus one.
+
+    siemens: of the devices that it comes from, (n,); 0 where there are none.
+    """
+
+    circuits: Circuits
+    plus: bool
+    siemens: Floats
 
 
 def lacking(target: Target) -> tuple[str, ...]:
@@ -88,12 +98,18 @@ def measure(
     hung, timer = lane_loads.outputs(design, loads), _Timer(target)
     found = {}
     try:
-        for stage in design.stages:
-            if isinstance(stage, Array) and loads[stage.name].nodes()[:, :2].any():
-                limit = design.buses[stage.dst].limit
-                found[stage.name] = timer.array(stage, loads[stage.name], hung[stage.dst], limit)
-            elif isinstance(stage, Lanes) and in_series(stage) and design.buses[stage.dst].width:
-                found[stage.name] = timer.function(stage, hung[stage.dst])
+        # Values that overflow are found, for the modes of such a circuit do not add up.
+        with np.errstate(all="ignore"):
+            for stage in design.stages:
+                if isinstance(stage, Array) and loads[stage.name].any:
+                    limit = design.buses[stage.dst].limit
+                    found[stage.name] = timer.array(
+                        stage, loads[stage.name], hung[stage.dst], limit
+                    )
+                elif (
+                    isinstance(stage, Lanes) and in_series(stage) and design.buses[stage.dst].width
+                ):
+                    found[stage.name] = timer.function(stage, hung[stage.dst])
     except np.linalg.LinAlgError as error:
         what = "their values lie too far apart to compute how lanes settle"
         hint = "look for a wrong power of ten in gm1_s ... c_in_f, c_word_line_f, c_bit_line_f"
@@ -137,25 +153,25 @@ class _Timer:
         c_f = lane_dynamics.feedback_f(second, lanes.c_minus, lanes.r_f, self._amplifier)
         gains = 1 + lanes.r_f * second
         if stage.single_ended:
-            steps = [lane_dynamics.single(lanes, self._amplifier, c_f)]
+            steps = [_Step(lane_dynamics.single(lanes, self._amplifier, c_f), False, lanes.y_minus)]
         else:
             c_join = lane_dynamics.feedback_f(
                 lanes.y_plus, lanes.c_plus, lanes.r_join, self._amplifier
             )
             steps = [
-                lane_dynamics.pair(lanes, self._amplifier, c_join, c_f, plus)
-                for plus in (True, False)
+                _Step(lane_dynamics.pair(lanes, self._amplifier, c_join, c_f, plus), plus, siemens)
+                for plus, siemens in ((True, lanes.y_plus), (False, lanes.y_minus))
             ]
             gains = np.maximum(gains, 1 + lanes.r_join * lanes.y_plus)
         volts = stage.v_bias if limit is None else limit
-        swings = [(step, volts) for step in steps[-1:]]
+        swings = [(steps[-1].circuits, volts)]
         if not stage.single_ended:
             # Op-amp 1, whose output is node 2.
-            swings.append((replace(steps[0], output=2), self._amplifier.swing_v))
+            swings.append((replace(steps[0].circuits, output=2), self._amplifier.swing_v))
         before: tuple[Circuits, ...] = ()
         if loads.inverted:
             farads = loads.driven_segments * self._word_f
-            inverters, _ = self._functions(np.stack([loads.driven, farads], axis=1))
+            inverters, _ = self._functions((loads.driven, farads))
             before = (_slowest(inverters),)
             swings.append((before[0], volts))
         return self._slowest(stage, steps, before, swings, float(gains.max()), numbers)
@@ -164,20 +180,19 @@ class _Timer:
         self, stage: Array, loads: ArrayLoads, hung: Outputs
     ) -> tuple[LaneCircuits, Indices]:
         """Return the different lanes of a stage that have devices, and the number of each."""
-        nodes = loads.nodes()
-        used = np.flatnonzero(nodes[:, :2].any(axis=1))
-        values = np.column_stack([nodes, stage.r_f, stage.r_join, self._load(hung)])
-        different, first = _different(values[used])
-        y_plus, y_minus, plus, minus, r_f, r_join, g_out, c_out = different.T
+        rows, numbers = different([*loads.nodes(), stage.r_f, stage.r_join, *self._load(hung)])
+        used = (rows[:, :2] > NONE).any(axis=1)
+        rows, numbers = rows[used], numbers[used]
+        y_plus, y_minus, plus, minus, r_f, r_join, g_out, c_out = rows.T
         c_plus, c_minus = plus * self._bit_f, minus * self._bit_f
         lanes = LaneCircuits(y_plus, y_minus, c_plus, c_minus, r_f, r_join, g_out, c_out)
-        return lanes, used[first]
+        return lanes, numbers
 
-    def _load(self, hung: Outputs) -> Floats:
-        """Return siemens and farads on every net of a bus, (width, 2)."""
+    def _load(self, hung: Outputs) -> tuple[Kept, Kept]:
+        """Return siemens and farads on every net of a bus, each (width,)."""
         siemens = hung.siemens + hung.functions / self._ohms
         farads = hung.segments * self._word_f + hung.functions * self._c_in
-        return np.stack([siemens, farads], axis=1)
+        return siemens, farads
 
     def function(self, stage: Lanes, hung: Outputs) -> StageTime:
         """Return how the op-amps of a lane function settle, each with the load of its lane."""
@@ -185,16 +200,17 @@ class _Timer:
         volts = self._device.read_voltage_v
         before = (_slowest(ends),) * (in_series(stage) - 1)
         swings = [(ends, volts)] * in_series(stage)
-        return self._slowest(stage, [ends], before, swings, 2.0, numbers)
+        step = _Step(ends, False, np.ones(len(numbers)))
+        return self._slowest(stage, [step], before, swings, 2.0, numbers)
 
-    def _functions(self, load: Floats) -> tuple[Circuits, Indices]:
+    def _functions(self, load: tuple[Kept, Kept]) -> tuple[Circuits, Indices]:
         """Return op-amps of noise gain 2 at every frequency, one for each different load.
 
         Their two resistors are the smallest that they can drive. Equal capacitances are parallel to
-        them, one of which is the op-amp's input. load: siemens and farads, (n, 2).
+        them, one of which is the op-amp's input. load: siemens and farads, each (n,).
         """
-        different, first = _different(load)
-        siemens, farads = different.T
+        rows, first = different(load)
+        siemens, farads = rows.T
         none, g = np.zeros(len(siemens)), np.full(len(siemens), 1 / self._ohms)
         lanes = LaneCircuits(none, g, none, none, 1 / g, 1 / g, siemens, farads)
         c_f = np.full(len(siemens), self._c_in)
@@ -203,7 +219,7 @@ class _Timer:
     def _slowest(
         self,
         stage: Array | Lanes,
-        steps: list[Circuits],
+        steps: list[_Step],
         before: tuple[Circuits, ...],
         swings: list[tuple[Circuits, float]],
         noise_gain: float,
@@ -211,28 +227,30 @@ class _Timer:
     ) -> StageTime:
         """Return the time of the slowest of some lanes.
 
-        steps: the lanes for each input that a step may come from, the slowest input first.
+        steps: the lanes for each current that may step.
         before: op-amps that the signal passes before them. swings: each op-amp in series, for all
         lanes, and the volts that it moves by. numbers: of the lanes on the stage's bus.
         """
-        found = [settling.responses(step, TOLERANCE) for step in steps]
-        seconds = np.maximum.reduce([one.seconds for one in found])
-        worst = int(np.argmax(seconds))
+        found = [settling.responses(step.circuits, TOLERANCE) for step in steps]
+        possible = np.array([step.siemens > NONE for step in steps])
+        seconds = np.where(possible, [one.seconds for one in found], 0.0)
+        peaks = np.where(possible, [one.overshoot for one in found], 0.0)
+        side, worst = np.unravel_index(np.argmax(seconds), seconds.shape)
+        peak_side, peak = np.unravel_index(np.argmax(peaks), peaks.shape)
         ahead = [settling.responses(one, TOLERANCE) for one in before]
-        peaks = np.array([one.overshoot for one in found])
-        side, peak = divmod(int(np.argmax(peaks)), peaks.shape[1])
         slew_s = self._slew_s(swings)
         return StageTime(
             name=stage.name,
             periods=periods(stage),
-            seconds=float(seconds[worst] + sum(one.seconds[0] for one in ahead) + slew_s),
+            seconds=float(seconds[side, worst] + sum(one.seconds[0] for one in ahead) + slew_s),
             slew_s=slew_s,
             overshoot=float(max(peaks.max(), *(one.overshoot.max() for one in ahead), 0.0)),
+            lane_overshoot=float(peaks.max()),
             noise_gain=noise_gain,
-            unstable=int(np.isinf(seconds).sum()),
-            path=(*before, steps[0].some(np.array([worst]))),
-            lane=int(numbers[worst]),
-            ringing=(int(numbers[peak]), len(steps) > 1 and side == 0),
+            unstable=int(np.isinf(seconds).any(axis=0).sum()),
+            path=(*before, steps[side].circuits.some(np.array([worst]))),
+            slowest=(int(numbers[worst]), steps[side].plus),
+            ringing=(int(numbers[peak]), steps[peak_side].plus),
         )
 
     def _slew_s(self, swings: list[tuple[Circuits, float]]) -> float:
@@ -252,28 +270,3 @@ def _slowest(circuits: Circuits) -> Circuits:
     """Return the circuit that settles last."""
     seconds = settling.responses(circuits, TOLERANCE).seconds
     return circuits.some(np.array([np.argmax(seconds)]))
-
-
-def _different(values: Floats) -> tuple[Floats, Indices]:
-    """Return the different rows of values (lanes, n), and the number of the first lane of each.
-
-    Values that differ by about 1e-9 are equal, because the last digits of the sums of one kind of
-    lane differ.
-    """
-    logs = np.log(np.maximum(values, _NOTHING))
-    first = _first(np.rint(logs / _DIGIT))
-    if len(first) <= _MOST_LANES:
-        return values[first], first
-    steps = np.ceil(logs / _BIN)
-    first = _first(steps)
-    return np.exp(steps[first] * _BIN), first
-
-
-def _first(rows: Floats) -> Indices:
-    """Return the first of each set of equal rows of whole numbers."""
-    factors = np.random.default_rng(0).integers(1, 1 << 62, rows.shape[1], dtype=np.uint64)
-    # The sum is a hash modulo 2**64; its overflow is intended.
-    hashes = (rows.astype(np.int64).view(np.uint64) * (2 * factors + 1)).sum(axis=1)
-    _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
-    assert (rows[first][which] == rows).all(), "two rows have one hash"
-    return first

@@ -18,7 +18,7 @@ from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes
 from memxc.target import Amplifier
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.int16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +56,12 @@ def outputs(design: Design, point: OperatingPoint, amplifier: Amplifier) -> list
         siemens = net.load_once
         if isinstance(stage, Lanes):
             if stage.circuit.opamps:
-                one = np.ones_like(siemens)
+                one = np.broadcast_to(np.float32(1), siemens.shape)
                 now, most = net.volts.largest * siemens, net.worst_v * siemens
                 add(stage.name, "lane function", now, most, one, False)
             continue
         array = arrays[stage.dst]
-        siemens = siemens + 1 / array.stage.r_f
+        siemens = (siemens + 1 / array.stage.r_f).astype(np.float32)
         now, most = net.volts.largest * siemens, net.worst_v * siemens
         if not stage.single_ended:
             first, worst = 2 * array.plus.largest, 2 * array.worst_v * array.y_plus
@@ -72,7 +72,7 @@ def outputs(design: Design, point: OperatingPoint, amplifier: Amplifier) -> list
 
 def known(amplifier: Amplifier) -> Ints:
     """Return the strengths that the target allows: 1, 2, 4 ..., ascending."""
-    return np.asarray(2 ** np.arange(amplifier.strength_max.bit_length()))
+    return np.asarray(2 ** np.arange(amplifier.strength_max.bit_length()), dtype=np.int16)
 
 
 def added(found: Sequence[Output]) -> float:
@@ -84,7 +84,7 @@ def _needed(worst: Kept, amplifier: Amplifier) -> Ints:
     """Return the smallest strength that drives the worst case; the largest one if none does."""
     limits = [a for a in (amplifier.source_a, amplifier.sink_a) if a is not None]
     if not limits:
-        return np.ones(worst.shape, dtype=np.int64)
+        return np.ones(worst.shape, dtype=np.int16)
     sizes = known(amplifier)
     needed = np.searchsorted(sizes * min(limits), worst * (1 - 1e-6))
     return sizes[np.minimum(needed, len(sizes) - 1)]

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
-from memxc import __version__
+from memxc import __version__, units
 from memxc.backends.cost import (
     area,
     baselines,
@@ -14,15 +14,16 @@ from memxc.backends.cost import (
     lane_loads,
     latency,
     ledger,
-    operating,
     paper_rule,
     plugged,
     power,
+    recorder,
     resources,
     settling,
     strength,
 )
 from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
+from memxc.backends.cost.resources import ResourceRow
 from memxc.backends.cost.rows import Baseline
 from memxc.backends.programming import cost as programming
 from memxc.build_folder.report.document import (
@@ -46,6 +47,10 @@ from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.mapping.layout import Policy
 
+_WIDE = (
+    "the network is so wide that the currents of its op-amps, the electrical rules and the "
+    "settling times are not counted; power is that of devices and idle op-amps"
+)
 #: Types of shapes, axes and indices in ONNX. Constants of these types are not parameters.
 _NO_PARAMETERS = ("int64", "bool")
 
@@ -60,14 +65,19 @@ def build(compiled: Compiled, sha256: str) -> Report:
     else:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
         watts = power.measure(design, bills, target.amplifier.power_w)
-        point = operating.measure(design, compiled.samples, target.device.read_voltage_v)
-    time = _latency(compiled)
-    outputs = strength.outputs(design, point, target.amplifier)
-    more, bill = strength.added(outputs), resources.total(bills)
-    sides = ledger.measure(design, point, target.amplifier, bill.opamps + more)
-    older, missing = list[Baseline](), list[str]()
+        point = recorder.measure(design, compiled.samples, target)
+    time, bill = _latency(compiled), resources.total(bills)
+    more, sides, rules, missing = 0.0, None, None, list[str]()
+    if point is None:
+        missing.append(_WIDE)
+    else:
+        outputs = strength.outputs(design, point, target.amplifier)
+        more, rules = strength.added(outputs), erc.measure(point, outputs, target)
+        sides = ledger.measure(design, point, target.amplifier, bill.opamps + more)
+    older = list[Baseline]()
     if not compiled.report_only:  # each is a compilation of the whole network
-        older, missing = baselines.measure(compiled.unlaid, policy, ctx)
+        older, unbuilt = baselines.measure(compiled.unlaid, policy, ctx)
+        missing += unbuilt
     # With --report-only there may be no conductances, which a plug-in may need.
     costs = {} if compiled.bill else plugged.measure(design, ctx)
     if compiled.bill:
@@ -93,10 +103,10 @@ def build(compiled: Compiled, sha256: str) -> Report:
             layouts=paper_rule.layouts(compiled.unlaid, policy, ctx),
             sub_images=paper_rule.measure(compiled.unlaid, ctx),
         ),
-        power=_power(watts, time, sides),
+        power=_power(watts, time, sides, bills),
         latency=time,
         area=area.measure((row.resources for row in bills), target, more),
-        erc=erc.measure(point, outputs, target),
+        erc=rules,
         baselines=tuple(older),
         programming=None if compiled.report_only else programming.measure(design, target),
         costs=costs,
@@ -149,15 +159,37 @@ def _pass(record: PassRecord) -> PassRow:
     return PassRow.model_validate({**fields, "loss": record.loss or Nothing()})
 
 
-def _power(rows: Sequence[StagePower], time: Latency, sides: Ledger) -> Power:
+def _power(
+    rows: Sequence[StagePower], time: Latency, sides: Ledger | None, bills: Sequence[ResourceRow]
+) -> Power:
     total = Consumption.over(power.total(rows), sides, time)
-    return Power(**dict(total), ledger=sides, assumptions=power.ASSUMPTIONS, stages=tuple(rows))
+    return Power(
+        **dict(total),
+        energy_gated_j=_gated(rows, time, total.total_w, bills),
+        ledger=sides,
+        assumptions=power.ASSUMPTIONS,
+        stages=tuple(rows),
+    )
+
+
+def _gated(
+    rows: Sequence[StagePower], time: Latency, whole_w: float, bills: Sequence[ResourceRow]
+) -> float | None:
+    """The joules of an inference if a stage is powered only while it settles."""
+    settled = {row.stage: row.settling_s for row in time.stages}
+    if time.clocked_s is None or None in settled.values():
+        return None
+    spent = sum(
+        row.total_w * bill.resources.periods * (settled.get(row.stage) or 0.0)
+        for row, bill in zip(rows, bills, strict=True)
+    )
+    return units.rounded(spent * whole_w / sum(row.total_w for row in rows), ledger.DIGITS)
 
 
 def _latency(compiled: Compiled) -> Latency:
     design, target = compiled.design, compiled.target
     times = {}
-    if not settling.lacking(target):
+    if recorder.possible(design) and not settling.lacking(target):
         bill = compiled.bill
         loads = bill.loads if bill else lane_loads.measure(design, compiled.context.tile)
         times = settling.measure(design, loads, target)

@@ -27,7 +27,7 @@ from memxc.backends.cost.rows import (
     SubImages,
 )
 from memxc.backends.programming.rows import ProgrammingCost
-from memxc.documents import Count, Number, OfStage, Part, Share
+from memxc.documents import Amount, Count, Number, OfStage, Part, Share
 from memxc.errors import fail
 from memxc.evaluation.losses import Loss
 from memxc.target import Target
@@ -182,6 +182,12 @@ class Resources(Part):
 class Power(Consumption):
     """The watts of the circuit, and of each stage."""
 
+    energy_gated_j: Amount | None = Field(
+        default=None,
+        description="Joules for an inference in which a stage is powered only while it settles: "
+        "the sum of watts times periods times settling time. What `total_w` has beyond the watts "
+        "of the stages is shared out in proportion to these. null without settling times.",
+    )
     ledger: Ledger | None = Field(
         default=None,
         description="Watts by their source and by where they become heat; null in older reports.",
