@@ -17,8 +17,8 @@ PACKAGE = Path(memxc.__file__).parent
 ORDER = (
     "__main__", "cli", "library", "conformance", "build_folder", "compiler", "verify", "lvs",
     "simulate", "backends", "passes", "analysis", "mapping", "interfaces", "ops", "frontend",
-    "evaluation", "physics", "netlist_reader", "target", "documents", "ir", "engines", "dialects",
-    "render", "pdk", "jobs", "worker", "plugins", "units", "errors",
+    "evaluation", "physics", "cells", "netlist_reader", "target", "documents", "ir", "engines",
+    "dialects", "render", "pdk", "jobs", "worker", "plugins", "units", "errors",
 )  # fmt: skip
 
 #: What these rooms may know beside themselves: less than what stands after them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -58,7 +58,8 @@ class Circuits:
         if self.own is not None:
             parts += [f"{each.text}\n" for each in self.own.shared]
             parts += [cell.text for cell in self.own.definitions.values()]
-        parts += [self._template(each) for each in dict.fromkeys(("op_amp", name)) if each not in mine]
+        names = dict.fromkeys(("op_amp", name))
+        parts += [self._template(each) for each in names if each not in mine]
         return "".join(parts)
 
     def sha256(self, name: str) -> str:
@@ -89,8 +90,7 @@ def circuits(
     needed = MACRO if level == "macro" and "op_amp" not in given else ("supply_v",)
     if lacking := [key for key in needed if getattr(amplifier, key) is None]:
         what = f"the level {level} needs it"
-        hint = "docs/cells.md lists the keys of an op-amp"
-        raise MemxcError([Fault("usage", f"amplifier.{key}", what, hint) for key in lacking])
+        raise MemxcError([Fault("usage", f"amplifier.{key}", what) for key in lacking])
     assert amplifier.supply_v is not None
     if own is not None:
         _check(cells, own)
@@ -99,7 +99,7 @@ def circuits(
     return Circuits(level, there, amplifier, amplifier.supply_v, own)
 
 
-def _models(level: Level) -> Iterable[str]:
+def _models(level: Level) -> Collection[str]:
     """Return the subcircuits that cells may place without defining them."""
     return SUBCIRCUITS if level == "transistor" else ()
 
@@ -130,7 +130,7 @@ def _check(cells: Mapping[str, Cell], own: Cells) -> None:
 
 
 def _macro(amplifier: Amplifier) -> dict[str, float | str]:
-    """Return the values of the op-amp's macro: those of the amplifier, and what follows from them."""
+    """Return the values of the op-amp's macro, from those of the amplifier."""
     values = {key: getattr(amplifier, key) for key in MACRO}
     # While the output rises, the voltage that drives the load rises at the output of stage 1.
     stage2 = values["gm2_s"] / (1 / values["r2_ohm"] + 1 / values["r_f_min_ohm"])

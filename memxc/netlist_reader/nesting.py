@@ -16,9 +16,7 @@ from memxc.netlist_reader.parts import Definition
 _MOST = 100_000
 
 
-def faults(
-    definitions: Mapping[str, Definition], known: Collection[str] = ()
-) -> Iterator[Fault]:
+def faults(definitions: Mapping[str, Definition], known: Collection[str] = ()) -> Iterator[Fault]:
     """Yield the faults of the X cards inside the definitions of a netlist.
 
     known: names of cells that need no definition.

@@ -31,7 +31,8 @@ class Cells:
 def read_cells(given: str | Path | Cells, known: Collection[str] = ()) -> Cells:
     """Return the cells of all files *.cir of a folder and of the files that these include.
 
-    known: names of subcircuits that the cells may place without defining them. Cells that were read before are returned as they are.
+    known: names of subcircuits that the cells may place without defining them. Cells that were
+    read before are returned as they are.
     Raises MemxcError (bad-cells) with everything that is wrong, with file and line.
     """
     if isinstance(given, Cells):

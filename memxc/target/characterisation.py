@@ -1,4 +1,4 @@
-"""The table of a characterised op-amp, and what a target takes from it (docs/cells.md)."""
+"""The table of a characterised op-amp, and what a target takes from it."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class OpAmpPoint(Part):
     )
     offset_v: Figure = Field(description="Volts from inp to inn at an output of 0 V.")
     power_w: Figure = Field(description="Watts from the rails without an output current.")
-    source_w_per_a: Figure = Field(description="Watts more for each ampere that the output sources.")
-    sink_w_per_a: Figure = Field(description="Watts more for each ampere that the output sinks.")
+    source_w_per_a: Figure = Field(description="Watts more for each ampere that is sourced.")
+    sink_w_per_a: Figure = Field(description="Watts more for each ampere that is sunk.")
     transfer: tuple[CurvePoint, ...] = Field(max_length=256, description="Curve without feedback.")
     output_low_v: Figure = Field(description="Lowest output at 5 mV of input into the load.")
     output_high_v: Figure = Field(description="Highest output at 5 mV of input into the load.")
     source_a: Figure = Field(
-        description="Current that the output sources at 5 mV of input, the least over a third of the "
-        "supply around mid rail."
+        description="Current that the output sources at 5 mV of input, the least over a third of "
+        "the supply around mid rail."
     )
     sink_a: Figure = Field(description="The same for a current that the output sinks.")
     gain: Above = Field(description="Volts per volt at 10 Hz into the load.")
@@ -137,9 +137,7 @@ class Characterisation(Part):
                 found[key] = min(given)
         if self.skeleton is not None:
             skeleton = self.skeleton.model_dump(exclude={"error_db", "error_deg"})
-            gain = (
-                skeleton["gm1_s"] * skeleton["r1_ohm"] * skeleton["gm2_s"] * skeleton["r2_ohm"]
-            )
+            gain = skeleton["gm1_s"] * skeleton["r1_ohm"] * skeleton["gm2_s"] * skeleton["r2_ohm"]
             found |= skeleton | {"gain": float(f"{gain:.3g}")}
         return found
 
