@@ -27,6 +27,7 @@ KNOWS = {
     "mapping": {"errors", "interfaces", "ir", "physics", "target"},
     "physics": {"errors", "ir", "target"},
     "netlist_reader": {"errors"},
+    "cells": {"engines", "errors", "netlist_reader", "pdk", "render", "target"},
     "ir": {"errors"},
     "pdk": {"errors"},
 }

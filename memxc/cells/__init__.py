@@ -1,8 +1,9 @@
-"""The cells around the crossbars: the contract of each, its circuits, and a bench of op-amps.
+"""The cells around the crossbars: their contracts, their circuits, and their benches.
 
 This room knows the contract of each cell (`library/`, one file a cell, found by discovery), fills
-the templates of the levels macro and transistor, and runs an op-amp in SPICE. It imports what
-describes circuits (target, netlist_reader, render, pdk, engines) and nothing that knows networks.
+the templates of the levels macro and transistor, and runs them in SPICE. It imports what describes
+circuits (target, netlist_reader, render, pdk, engines) and nothing that knows networks. `memxc
+characterize` asks it for the table that a target reads.
 """
 
 from __future__ import annotations

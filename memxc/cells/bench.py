@@ -18,7 +18,7 @@ ENGINE = "ngspice"
 TOLERANCE = 1e-3
 #: A step comes after this share of a transient, which has so many time steps. An output that has
 #: not settled is simulated again, this many times as long, and at most so many times.
-_BEFORE, _STEPS, _LONGER, _TIMES = 1 / 20, 2000, 4, 5
+_BEFORE, _STEPS, _LONGER, _TIMES = 1 / 20, 600, 4, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Bench:
     def sweep(self, cards: str, outputs: Sequence[str], points: int) -> Floats:
         """Return outputs (points, outputs) at v(k) = 0, 1, ... . Raises MemxcError."""
         deck = f"{self._head()}vk k 0 0\n{cards}"
-        return engines.get(ENGINE).sweep(deck, outputs, points)
+        return engines.transient(ENGINE).sweep_devices(deck, outputs, points)
 
     def small_signal(self, cards: str, outputs: Sequence[str]) -> tuple[Floats, Complex]:
         """Return frequencies (n,) from 10 Hz to 10 GHz, and amplitudes (n, outputs)."""
@@ -49,7 +49,7 @@ class Bench:
             start = end_s * _BEFORE
             deck = self._head() + cards.replace("{step}", f"{start:.9e}")
             engine = engines.transient(ENGINE)
-            times, volts = engine.transient(deck, outputs, end_s / _STEPS, end_s)
+            times, volts = engine.transient(deck, outputs, end_s / _STEPS, end_s, devices=True)
             found = tuple(_step(times, column, start) for column in volts.T)
             if None not in found:
                 break

@@ -48,7 +48,8 @@ class Cell:
     ports: of the subcircuit, in order; the rails are `vdd` and `vss`, and `out` is the output.
     function: ideal output volts (n,) for the bench's volts (n,) and the parameters' values.
     inputs: what the bench drives. low_v, high_v: range of the bench's volts. An op-amp has no
-    function and no inputs of this kind, because `op_amp_bench` measures it.
+    function and no inputs of this kind, because `op_amp_bench` measures it. accuracy: the largest
+    error of a cell that fits, as a share of the span of its ideal output.
     """
 
     name: str
@@ -59,3 +60,4 @@ class Cell:
     inputs: tuple[Input, ...] = ()
     low_v: float = 0.0
     high_v: float = 0.0
+    accuracy: float = 0.01

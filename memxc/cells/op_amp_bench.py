@@ -52,32 +52,39 @@ def measure(bench: Bench, condition: Condition) -> tuple[OpAmpPoint, Response]:
     slopes, settled = _steps(bench, load, condition, supply, crossing)
     return OpAmpPoint(
         corner=bench.corner,
-        temperature_k=_rounded(bench.celsius + 273.15, 5),
+        temperature_k=rounded(bench.celsius + 273.15, 5),
         r_load_ohm=condition.r_load_ohm,
         c_load_f=condition.c_load_f,
         noise_gain=condition.noise_gain,
-        offset_v=_rounded(offset),
-        power_w=_rounded(watts[0]),
-        source_w_per_a=_rounded((watts[1] - watts[0]) / _TEST_A),
-        sink_w_per_a=_rounded((watts[2] - watts[0]) / _TEST_A),
-        transfer=tuple(CurvePoint(input_v=_rounded(v), output_v=_rounded(o)) for v, o in curve),
-        output_low_v=_rounded(curve[0][1]),
-        output_high_v=_rounded(curve[-1][1]),
-        source_a=_rounded(high_a),
-        sink_a=_rounded(low_a),
-        gain=_rounded(abs(response.gain[0])),
-        gain_bandwidth_hz=None if crossing is None else _rounded(crossing[0]),
-        phase_margin_deg=None if meeting is None else _rounded(180 + meeting[1]),
-        c_in_f=_rounded(c_in),
-        slew_v_per_s=None if None in slopes else _rounded(min(s.slope for s in slopes if s)),
-        settling_s=None if settled is None else _rounded(settled.seconds),
-        overshoot=None if settled is None else _rounded(settled.overshoot),
+        offset_v=rounded_volts(offset),
+        power_w=rounded(watts[0]),
+        source_w_per_a=rounded((watts[1] - watts[0]) / _TEST_A),
+        sink_w_per_a=rounded((watts[2] - watts[0]) / _TEST_A),
+        transfer=tuple(
+            CurvePoint(input_v=rounded_volts(v), output_v=rounded_volts(o)) for v, o in curve
+        ),
+        output_low_v=rounded(curve[0][1]),
+        output_high_v=rounded(curve[-1][1]),
+        source_a=rounded(high_a),
+        sink_a=rounded(low_a),
+        gain=rounded(abs(response.gain[0])),
+        gain_bandwidth_hz=None if crossing is None else rounded(crossing[0]),
+        phase_margin_deg=None if meeting is None else rounded(180 + meeting[1]),
+        c_in_f=rounded(c_in),
+        slew_v_per_s=None if None in slopes else rounded(min(s.slope for s in slopes if s)),
+        settling_s=None if settled is None else rounded(settled.seconds),
+        overshoot=None if settled is None else rounded_volts(settled.overshoot),
     ), response
 
 
-def _rounded(value: float, digits: int = 4) -> float:
-    """Return a figure without the digits in which processors differ; tiny ones become 0."""
-    return float(f"{value:.{digits}g}") if abs(value) > 1e-20 else 0.0
+def rounded(value: float, digits: int = 4) -> float:
+    """Return a figure without the digits in which processors differ."""
+    return float(f"{value:.{digits}g}")
+
+
+def rounded_volts(value: float) -> float:
+    """Return volts, or a share of volts, as `rounded` does; what only rounding makes becomes 0."""
+    return rounded(value) if abs(value) > 1e-8 else 0.0
 
 
 def _closed(bench: Bench, load: str, supply: float) -> tuple[float, Floats]:

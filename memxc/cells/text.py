@@ -36,7 +36,7 @@ class Circuits:
     """The circuits that a bench measures.
 
     level: macro or transistor. cells: those with a circuit at this level, by name. own: names of
-    those that the user gave. amplifier: of the target. process: name and hash of the models, or "".
+    those that the user gave. amplifier: of the target.
     supply_v: the rails are at plus and minus this voltage.
     """
 
@@ -90,7 +90,8 @@ def circuits(
     needed = MACRO if level == "macro" and "op_amp" not in given else ("supply_v",)
     if lacking := [key for key in needed if getattr(amplifier, key) is None]:
         what = f"the level {level} needs it"
-        raise MemxcError([Fault("usage", f"amplifier.{key}", what) for key in lacking])
+        hint = "docs/cells.md lists the keys that a level needs"
+        raise MemxcError([Fault("usage", f"amplifier.{key}", what, hint) for key in lacking])
     assert amplifier.supply_v is not None
     if own is not None:
         _check(cells, own)

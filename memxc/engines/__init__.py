@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 #: Options of every deck. The circuits are piecewise linear, so tight tolerances cost nothing.
-_OPTIONS = ".options reltol=1e-9 vntol=1e-12 abstol=1e-15 noacct"
+EXACT = ".options reltol=1e-9 vntol=1e-12 abstol=1e-15 noacct"
 
 
 class Engine(Protocol):
@@ -51,13 +51,22 @@ class TransientEngine(Engine, Protocol):
     """A SPICE engine that also computes how a circuit changes with time."""
 
     def transient(
-        self, deck: str, outputs: Sequence[str], step_s: float, end_s: float
+        self,
+        deck: str,
+        outputs: Sequence[str],
+        step_s: float,
+        end_s: float,
+        devices: bool = False,
     ) -> tuple[Floats, Floats]:
         """Return times (n,) from 0 to `end_s` and the volts of `outputs` at each, (n, outputs).
 
         deck: a body without analysis cards or `.end`. The circuit starts at its operating point.
-        step_s: the largest step. Raises MemxcError as `sweep` does.
+        step_s: the largest step. devices: whether tolerances are those of `sweep_devices`.
+        Raises MemxcError as `sweep` does.
         """
+
+    def sweep_devices(self, deck: str, outputs: Sequence[str], points: int) -> Floats:
+        """Return what `sweep` does, to the 1e-6 at which models of transistors converge."""
 
     def small_signal(
         self, deck: str, outputs: Sequence[str], low_hz: float, high_hz: float, per_decade: int
@@ -170,10 +179,10 @@ def vector(output: str) -> str:
     return name if name.startswith("@") or "(" in name else f"v({name})"
 
 
-def closed(deck: str, points: int) -> str:
+def closed(deck: str, points: int, options: str = EXACT) -> str:
     """Return a deck with its analysis, ready to run."""
     # A single point is swept as two, because a sweep from 0 to 0 has no direction.
-    return f"{deck}.dc vk 0 {max(points - 1, 1)} 1\n{_OPTIONS}\n.end\n"
+    return f"{deck}.dc vk 0 {max(points - 1, 1)} 1\n{options}\n.end\n"
 
 
 def picked(engine: str, table: Mapping[str, Floats], outputs: Sequence[str], points: int) -> Floats:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from memxc.engines import (
+    EXACT,
     Complex,
     Floats,
     called,
@@ -24,6 +25,8 @@ from memxc.errors import MemxcError, fail
 
 #: Seconds to wait; a 128 x 128 crossbar with wires takes ngspice 39 about three minutes.
 _PATIENCE = 3600
+#: Tolerances of circuits with models of transistors.
+_DEVICES = ".options reltol=1e-6 vntol=1e-9 abstol=1e-12 noacct"
 #: ngspice 39 reads limit() as 0, without a warning.
 _LIMIT = re.compile(r"^[^*\n][^\n]*\blimit\s*\(", re.M | re.I)
 #: Words of a line that says what went wrong.
@@ -45,28 +48,23 @@ class _Ngspice:
         return match[1] if match else "unknown"
 
     def sweep(self, deck: str, outputs: Sequence[str], points: int) -> Floats:
-        path = shutil.which("ngspice")
-        if path is None:
-            hint = "apt-get install ngspice, or use --engine neospice"
-            raise fail("missing-engine", "ngspice", "is not installed", hint)
-        if _LIMIT.search(deck):
-            raise fail("engine-failed", "ngspice", "reads limit() as 0", "write min(max(...))")
-        # One .save a vector saves only what is asked for, and lines stay short.
-        _, saves = _saved(outputs)
-        table, words = _run(path, closed(deck + saves, points))
-        cut = any(len(values) < points for values in table.values())
-        # For a value that a device does not report, ngspice gives zeros and this warning.
-        if not table or cut or "unrecognized variable" in words:
-            raise _failed(words)
-        return picked("ngspice", table, outputs, points)
+        return _sweep(deck, outputs, points, EXACT)
+
+    def sweep_devices(self, deck: str, outputs: Sequence[str], points: int) -> Floats:
+        return _sweep(deck, outputs, points, _DEVICES)
 
     def transient(
-        self, deck: str, outputs: Sequence[str], step_s: float, end_s: float
+        self,
+        deck: str,
+        outputs: Sequence[str],
+        step_s: float,
+        end_s: float,
+        devices: bool = False,
     ) -> tuple[Floats, Floats]:
         path = _needed()
         names, saves = _saved(outputs)
-        options = ".options reltol=1e-6 vntol=1e-12 abstol=1e-18 noacct\n"
-        cards = f".tran {step_s:.9e} {end_s:.9e} 0 {step_s:.9e}\n{options}.end\n"
+        options = _DEVICES if devices else ".options reltol=1e-6 vntol=1e-12 abstol=1e-18 noacct"
+        cards = f".tran {step_s:.9e} {end_s:.9e} 0 {step_s:.9e}\n{options}\n.end\n"
         table, words = _run(path, deck + saves + cards)
         if not {"time", *names} <= table.keys() or table["time"][-1] < 0.999 * end_s:
             raise _failed(words)
@@ -77,7 +75,7 @@ class _Ngspice:
     ) -> tuple[Floats, Complex]:
         path = _needed()
         names, saves = _saved(outputs)
-        cards = f".ac dec {per_decade} {low_hz:.9e} {high_hz:.9e}\n.options noacct\n.end\n"
+        cards = f".ac dec {per_decade} {low_hz:.9e} {high_hz:.9e}\n{_DEVICES}\n.end\n"
         raw, words = _raw(path, deck + saves + cards)
         table = read_complex_raw(raw)
         if not {"frequency", *names} <= table.keys():
@@ -88,11 +86,26 @@ class _Ngspice:
         return table["frequency"].real, found
 
 
+def _sweep(deck: str, outputs: Sequence[str], points: int, options: str) -> Floats:
+    path = _needed()
+    if _LIMIT.search(deck):
+        raise fail("engine-failed", "ngspice", "reads limit() as 0", "write min(max(...))")
+    # One .save a vector saves only what is asked for, and lines stay short.
+    _, saves = _saved(outputs)
+    table, words = _run(path, closed(deck + saves, points, options))
+    cut = any(len(values) < points for values in table.values())
+    # For a value that a device does not report, ngspice gives zeros and this warning.
+    if not table or cut or "unrecognized variable" in words:
+        raise _failed(words)
+    return picked("ngspice", table, outputs, points)
+
+
 def _needed() -> str:
     """Return the path of ngspice. Raises MemxcError (missing-engine)."""
     path = shutil.which("ngspice")
     if path is None:
-        raise fail("missing-engine", "ngspice", "is not installed", "apt-get install ngspice")
+        hint = "apt-get install ngspice, or use --engine neospice"
+        raise fail("missing-engine", "ngspice", "is not installed", hint)
     return path
 
 

@@ -1,4 +1,4 @@
-"""The table of a characterised op-amp, and what a target takes from it."""
+"""The table of a characterised op-amp, and what a target takes from it (docs/cells.md)."""
 
 from __future__ import annotations
 
@@ -94,6 +94,9 @@ class CellPoint(Part):
         description="The longer of the times to 0.1 % after steps over the range, up and down."
     )
     overshoot: Figure | None = Field(description="The larger overshoot of them, as a share.")
+    fits: bool = Field(
+        description="Whether the error is small enough for the cell's contract, and it settles."
+    )
 
 
 class Characterisation(Part):
@@ -120,19 +123,31 @@ class Characterisation(Part):
     )
     cells: tuple[CellPoint, ...] = Field(max_length=_POINTS, description="The other cells.")
 
+    @property
+    def unfit(self) -> tuple[str, ...]:
+        """The cells that do not do what they have to; an op-amp has to settle with every load."""
+        names = ["op_amp"] if any(point.settling_s is None for point in self.points) else []
+        return tuple(dict.fromkeys(names + [each.cell for each in self.cells if not each.fits]))
+
     def amplifier(self) -> dict[str, Any]:
         """Return the keys of a target's amplifier that the table gives.
 
         Watts are those of the nominal point. Limits of the current and the slew are the least over
-        all points.
+        all corners and temperatures with the nominal load.
         """
         found: dict[str, Any] = {
             "supply_v": self.supply_v,
             "output_class": self.output_class,
             "power_w": self.points[0].power_w,
         }
+        first = self.points[0]
+        loaded = [
+            point
+            for point in self.points
+            if (point.r_load_ohm, point.c_load_f) == (first.r_load_ohm, first.c_load_f)
+        ]
         for key in ("source_a", "sink_a", "slew_v_per_s"):
-            values = [getattr(point, key) for point in self.points]
+            values = [getattr(point, key) for point in loaded]
             if given := [value for value in values if value is not None]:
                 found[key] = min(given)
         if self.skeleton is not None:
