@@ -16,7 +16,7 @@ _POINTS = 21
 
 
 def measure(bench: Bench, cell: Cell, r_load_ohm: float, c_f: float, guess_s: float) -> CellPoint:
-    """Return what a cell does. Raises MemxcError as engines do.
+    """Return what a cell does. Raises MemxcError and ValueError as `op_amp_bench.measure` does.
 
     r_load_ohm: at the output. c_f: at the output, and at each input that takes a current.
     guess_s: a first guess of the time until the output has settled.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 
 from memxc import engines, pdk
@@ -43,7 +44,8 @@ def characterise(
         for condition in _conditions(circuits)[: None if number == 0 else 1]:
             progress(f"op_amp {where}, {condition.r_load_ohm:g} ohm, {condition.noise_gain:g}")
             bench = Bench(circuits, "op_amp", corner, degrees)
-            point, response = op_amp_bench.measure(bench, condition)
+            with _held("op_amp"):
+                point, response = op_amp_bench.measure(bench, condition)
             points.append(point)
             responses += [response] if number == 0 else []
         for name, cell in circuits.cells.items():
@@ -54,6 +56,17 @@ def characterise(
                 bench = Bench(circuits, name, corner, degrees)
                 cells.append(cell_bench.measure(bench, cell, load.r_load_ohm, load.c_load_f, guess))
     return _table(circuits, points, responses, cells)
+
+
+@contextmanager
+def _held(name: str) -> Iterator[None]:
+    """Raise MemxcError (bad-cells) if a cell has figures that no table can hold."""
+    try:
+        yield
+    except ValueError as error:
+        what = "has a figure that no table can hold, for example a gain of 0 or an infinite current"
+        hint = "simulate it alone, and look at its output"
+        raise fail("bad-cells", name, what, hint) from error
 
 
 def _table(

@@ -29,13 +29,18 @@ _LEAST = 0.5
 _GUESSES = (1e-13, 5e-13, 3e-12)
 #: An op-amp whose gain differs by more than this factor (as a logarithm) is not this skeleton.
 _POOR = 1.0
+#: The smallest capacitance that a target can have.
+_SMALLEST_F = 1e-21
 
 
 def fit(responses: Sequence[Response], c_in_f: float) -> Skeleton | None:
     """Return the skeleton nearest to the gains under several loads, or None if none is near.
 
-    Needs two different load resistors and two load capacitors. c_in_f: measured.
+    Needs two different load resistors and two load capacitors. c_in_f: measured. A target cannot
+    hold an op-amp without input capacitance, so there is no skeleton of it either.
     """
+    if c_in_f < _SMALLEST_F:
+        return None
     parts = [_above(response) for response in responses]
     gains = np.concatenate([gain for _, _, gain in parts])
     best: NDArray[np.float64] | None = None
@@ -56,6 +61,8 @@ def fit(responses: Sequence[Response], c_in_f: float) -> Skeleton | None:
     if np.abs(errors).max() > _POOR:
         return None
     gm1, r1, c_miller, gm2, r2, c2 = (float(f"{value:.4g}") for value in np.exp(best))
+    if _C1 * c_miller < _SMALLEST_F or c2 < _SMALLEST_F:
+        return None
     return Skeleton(
         gm1_s=gm1,
         r1_ohm=r1,
