@@ -64,14 +64,14 @@ class Skeleton(Part):
     c_miller_f by convention. Any other choice has the same response into every load.
     """
 
-    gm1_s: Above
-    r1_ohm: Above
-    c1_f: Above
-    c_miller_f: Above
-    gm2_s: Above
-    r2_ohm: Above
-    c2_f: Above
-    c_in_f: Above
+    gm1_s: Above = Field(description="Transconductance of stage 1, siemens.")
+    r1_ohm: Above = Field(description="Resistance at the output of stage 1.")
+    c1_f: Above = Field(description="Capacitance there, farads.")
+    c_miller_f: Above = Field(description="Capacitance between the outputs of both stages, farads.")
+    gm2_s: Above = Field(description="Transconductance of stage 2, siemens.")
+    r2_ohm: Above = Field(description="Resistance at the output.")
+    c2_f: Above = Field(description="Capacitance at the output, farads.")
+    c_in_f: Above = Field(description="Capacitance of an input, as measured, farads.")
     error_db: Figure = Field(description="Largest error of the gain where it is above 0.5.")
     error_deg: Figure = Field(description="Largest error of the phase there.")
 

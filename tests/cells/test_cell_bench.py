@@ -9,7 +9,7 @@ from memxc.cells.bench import Bench
 
 @pytest.fixture(scope="module")
 def circuits():
-    return text.circuits(target.load("sky130-128").amplifier, "macro", cells.cells())
+    return text.circuits(target.load("hfox-128").amplifier, "macro", cells.cells())
 
 
 def measured(circuits, name):

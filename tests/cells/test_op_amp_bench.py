@@ -19,7 +19,7 @@ CONDITIONS = (
 @pytest.mark.spice
 @pytest.mark.skipif(shutil.which("ngspice") is None, reason="no ngspice")
 def test_the_bench_finds_the_numbers_of_the_macro():
-    amplifier = target.load("sky130-128").amplifier
+    amplifier = target.load("hfox-128").amplifier
     circuits = text.circuits(amplifier, "macro", cells.cells())
     bench = Bench(circuits, "op_amp", "", 27.0)
     points, responses = zip(
