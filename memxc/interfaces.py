@@ -38,7 +38,8 @@ class Context:
 
     samples: input tensors by name, (samples, *shape without batch).
     assumed_inputs: the samples are random, so calibrate keeps a margin.
-    stage_set: options of single stages, {stage: {key: value}}.
+    stage_set: options of single stages, {stage: {key: value}}; the value of tile is (rows,
+    columns).
     judged: the samples, with labels, on which losses are measured; None if none are measured.
     fitted: the samples to which weights are fitted, other than `judged`; None if none are.
     """
@@ -46,7 +47,7 @@ class Context:
     target: Target
     samples: Mapping[str, NDArray[Any]]
     assumed_inputs: bool = False
-    stage_set: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    stage_set: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     signed: Signed = "differential"
     zeros: Zeros = "parked"
     judged: Samples | None = None
@@ -54,7 +55,7 @@ class Context:
 
     def option(self, stage: str, key: str, default: str) -> str:
         """Return an option of one stage, or `default` if the stage has none of its own."""
-        return self.stage_set.get(stage, {}).get(key, default)
+        return str(self.stage_set.get(stage, {}).get(key, default))
 
     def fit_to(self) -> Mapping[str, NDArray[Any]]:
         """Return the inputs to which weights are fitted."""
@@ -63,11 +64,9 @@ class Context:
 
     def tile(self, stage: str) -> tuple[int, int]:
         """Return rows and columns of the unit crossbar of a stage."""
-        size = self.stage_set.get(stage, {}).get("tile")
-        if size is None:
-            return self.target.crossbar.rows, self.target.crossbar.columns
-        rows, _, columns = size.partition("x")
-        return int(rows), int(columns or rows)
+        unit = self.target.crossbar
+        rows, columns = self.stage_set.get(stage, {}).get("tile", (unit.rows, unit.columns))
+        return rows, columns
 
     def lines(self, stage: str) -> tuple[int, int]:
         """Return how many inputs (with bias lines) and signed outputs one unit crossbar holds."""

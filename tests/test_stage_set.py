@@ -10,13 +10,13 @@ from memxc.errors import MemxcError
 
 
 def test_a_stage_may_have_dots_and_equals_signs_come_first():
-    assert parse("layer.1.conv.tile=64x32") == ("layer.1.conv", "tile", "64x32")
+    assert parse("layer.1.conv.tile=64x32") == ("layer.1.conv", "tile", (64, 32))
 
 
 def test_stages_are_apart():
     texts = ["b.schedule=parallel", "a.partition=none", "a.tile=32x16"]
     assert by_stage(texts) == {
-        "a": {"tile": "32x16", "partition": "none"},
+        "a": {"tile": (32, 16), "partition": "none"},
         "b": {"schedule": "parallel"},
     }
 

@@ -283,7 +283,9 @@ def _graph_passes(options: Options) -> Iterator[Pass]:
     if options.clip_weights is not None:
         yield ClipWeights(share=options.clip_weights)
     if options.separate is not None:
-        yield Separate(ratio=options.separate, partition=options.partition)
+        yield Separate(
+            ratio=options.separate, partition=options.partition, schedule=options.schedule
+        )
     yield from (change for change in prunes if not pruning.before_folding(change))
     # With parked zeros every weight keeps its devices; only lines that were pruned whole go.
     if options.zeros_are == "absent" or any(isinstance(change, PruneLines) for change in prunes):

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from memxc.backends.cost import estimate, kernels
-from memxc.compiler import inputs, memory, order
+from memxc.compiler import inputs, memory, order, pruning
 from memxc.compiler.ladder import Ladder, Rung
 from memxc.compiler.log import Log
 from memxc.compiler.observers import Observer, Step
@@ -98,10 +98,10 @@ def compile_model(
 
     Raises MemxcError with all faults of the user's input.
     """
+    pipeline = order.asked(options)
     model, loaded, lowered = _read(options, progress, report_only)
     memory.check(loaded, lowered, str(options.model), report_only, large)
     known, warnings = inputs.read(options, loaded)
-    pipeline = order.asked(options)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
     ladder, scores = Ladder(model, ctx), Scores(ctx)
     milestones = Milestones()
@@ -113,7 +113,7 @@ def compile_model(
     log = Log()
     log.start(observers, lowered)
     per_kernel = kernels.measure(lowered)
-    steps = _steps(loaded, lowered, pipeline, ctx, progress)
+    steps = _steps(loaded, lowered, pipeline, ctx, options, progress)
     del lowered  # it may be large
     for step in steps:
         log.see(observers, step, ctx)
@@ -127,7 +127,7 @@ def compile_model(
         model=model,
         graph=loaded,
         design=design,
-        unlaid=milestones.unlaid or design,
+        unlaid=milestones.unlaid,
         context=ctx,
         samples=ctx.samples,
         labels=None if known.labels is None else known.labels[: samples.MOST],
@@ -137,7 +137,7 @@ def compile_model(
         rungs=tuple(ladder.rungs),
         loss=scores.loss(),
         warnings=(*warnings, *log.observed, *log.told, *_left_out(options, report_only)),
-        macs=milestones.macs or 0,
+        macs=milestones.macs,
         per_kernel=per_kernel,
         report_only=report_only,
         bill=bill,
@@ -162,6 +162,7 @@ def _steps(
     design: Design,
     pipeline: Iterable[Pass],
     ctx: Context,
+    options: Options,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Step]:
     """Run the passes over a graph, which lowers to `design`, and then over the design."""
@@ -170,7 +171,8 @@ def _steps(
     for change in pipeline:
         if isinstance(change, GraphPass):
             progress(change.name)
-            result = change.run(graph, ctx)
+            with pruning.as_asked(change, options.prune, options.refit):
+                result = change.run(graph, ctx)
             result.ir.verify()
             before, design = design, design if _same(graph, result.ir) else lower(result.ir)
             graph = result.ir
@@ -218,13 +220,13 @@ def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
 
     Nothing is measured.
     """
+    pipeline = order.asked(options)
     graph = load_graph(*inputs.model(options))
     yield "load", graph
-    pipeline = order.asked(options)
     known, _ = inputs.read(options, graph)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
     lowered = False
-    for step in _steps(graph, lower(graph), pipeline, ctx):
+    for step in _steps(graph, lower(graph), pipeline, ctx, options):
         if isinstance(step.change, DesignPass) and not lowered:
             yield "lower", step.before
             lowered = True

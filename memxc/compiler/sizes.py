@@ -82,9 +82,11 @@ class Milestones:
     unlaid: the design before the first pass that puts kernels on crossbars.
     """
 
+    macs: int
+    unlaid: Design
+
     def __init__(self) -> None:
-        self.macs: int | None = None
-        self.unlaid: Design | None = None
+        self._pruned = self._laid_out = False
 
     def start(self, design: Design) -> tuple[str, ...]:
         """Do nothing: nothing is kept before the first pass."""
@@ -92,9 +94,9 @@ class Milestones:
 
     def see(self, step: Step) -> Observed:
         """Keep the network before the pass if it is a milestone."""
-        if self.macs is None and (isinstance(step.change, DesignPass) or not step.change.exact):
-            self.macs = macs(step.before)
+        if not self._pruned and (isinstance(step.change, DesignPass) or not step.change.exact):
+            self.macs, self._pruned = macs(step.before), True
         lays_out = step.change.name in LAY_OUT or isinstance(step.change, StageByStage)
-        if self.unlaid is None and lays_out:
-            self.unlaid = step.before
+        if not self._laid_out and lays_out:
+            self.unlaid, self._laid_out = step.before, True
         return Observed()

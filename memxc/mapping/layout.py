@@ -26,7 +26,6 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from memxc.errors import fail
 from memxc.ir.kernel import Kernel
 from memxc.mapping import subimage
 from memxc.mapping.shape import Rows, Shape, kernel_shape
@@ -64,11 +63,8 @@ def plan_layout(
 
     lines: how many inputs (with the bias) and signed outputs a unit crossbar has.
     sequential: whether the places take turns at one crossbar, so that patches save nothing.
-
-    Raises MemxcError (usage) for an unknown policy.
     """
-    if policy not in POLICIES:
-        raise fail("usage", f"--partition {policy}", "no such policy", f"one of {POLICIES}")
+    assert policy in POLICIES, policy
     flat = _flat(kernel)
     form = kernel_shape(flat)
     if form is None:

@@ -23,8 +23,7 @@ from memxc.evaluation.wire_error import error as wire_error
 from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Array
-from memxc.mapping import feedback as amplifiers
-from memxc.mapping import levels
+from memxc.mapping import feedback, levels
 from memxc.mapping.definitions import renumbered
 from memxc.mapping.pairs import Pairs
 from memxc.physics.network import stage_matrix
@@ -156,7 +155,7 @@ class _Work:
             np.abs(u).max(axis=1, initial=0.0) * growth[:, 0] / self.span
             for u, growth in zip(self.u, self.growth, strict=True)
         ]
-        shared = amplifiers.equalized([c.sinks for c in self.before.crossbars], peaks, width)
+        shared = feedback.equalized([c.sinks for c in self.before.crossbars], peaks, width)
         for k, peak in enumerate(shared):
             now, need = self.growth[k], np.clip(peak, 1.0, self.headroom)[:, None, :]
             steps = np.minimum(np.ceil(need / _STEP) * _STEP, self.headroom)
@@ -175,7 +174,7 @@ class _Work:
             lanes = crossbar.sinks.nets()
             at = lanes >= 0
             r_f[lanes[at]] = (self.before.r_f[lanes] * growth)[at]
-        r_join = amplifiers.joining(loads(crossbars, len(r_f))[1], self.target)
+        r_join = feedback.joining(loads(crossbars, len(r_f))[1], self.target)
         return replace(self.before, crossbars=tuple(crossbars), r_f=r_f, r_join=r_join)
 
     @property

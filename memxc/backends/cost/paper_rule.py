@@ -37,7 +37,6 @@ class Counted:
     kernel behind it are one layer, and the 2D kernel has the number in as_3d; the 1D kernel has 0.
     """
 
-    stage: str
     layout: Layout
     as_3d: int
     as_2d_1d: int
@@ -96,7 +95,7 @@ def _counted(design: Design, policy: str, ctx: Context) -> Iterator[Counted]:
                 as_3d = layout.crossbars // kernel.columns * pairs[stage].kernels[0].columns
             elif stage in behind:
                 as_3d = 0
-            yield Counted(stage.name, layout, as_3d, as_pair)
+            yield Counted(layout, as_3d, as_pair)
 
 
 def _stages(design: Design) -> Iterator[Linear]:
