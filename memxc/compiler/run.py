@@ -52,7 +52,8 @@ class Compiled:
     model: the file that was compiled, or the part of it that the options ask for.
     unlaid: the design before it was laid out.
     context: what its passes could look at.
-    bill: what the design would take, if only a report was asked for; `design` has no conductances.
+    estimated: the figures of a design that was only counted, with --report-only; `design` then has no
+    conductances.
     reference: the name of what the first rung compares with, or None.
     fault: why it is not known whether the network computes what the model computes, or None.
     """
@@ -75,7 +76,7 @@ class Compiled:
     macs: int
     per_kernel: kernels.Kernels
     report_only: bool = False
-    bill: estimate.Estimate | None = None
+    estimated: estimate.Estimate | None = None
 
     def __repr__(self) -> str:
         stages = f"{len(self.design.stages)} stages"
@@ -118,7 +119,7 @@ def compile_model(
     for step in steps:
         log.see(observers, step, ctx)
         design = step.after
-        bill = step.result.bill if isinstance(step.result, CountedDesign) else None
+        estimated = step.result.estimated if isinstance(step.result, CountedDesign) else None
         del step  # it holds the network before the pass
     _check_fits(design, ctx)
     return Compiled(
@@ -140,7 +141,7 @@ def compile_model(
         macs=milestones.macs,
         per_kernel=per_kernel,
         report_only=report_only,
-        bill=bill,
+        estimated=estimated,
     )
 
 

@@ -16,9 +16,9 @@ LAY_OUT = ("partition", "tile", "program")
 
 @dataclass(frozen=True)
 class CountedDesign(Result[Design]):
-    """A design without conductances, with its bill of materials and the records of its passes."""
+    """A design without conductances, with its figures and the records of its passes."""
 
-    bill: estimate.Estimate | None = None
+    estimated: estimate.Estimate | None = None
     records: tuple[PassRecord, ...] = ()
 
 
@@ -31,14 +31,14 @@ class StageByStage(DesignPass):
     changes: tuple[DesignPass, ...] = ()
 
     def run(self, design: Design, ctx: Context) -> CountedDesign:
-        """Return the design and the bill of materials that the passes would build."""
+        """Return the design that the passes would build, and what it takes."""
         sizes = {change.name: dict.fromkeys(counts(design), 0) for change in self.changes}
 
         def watch(name: str, part: Design) -> None:
             for key, value in counts(part, ctx.zeros).items():
                 sizes[name][key] += value
 
-        bill = estimate.estimate(design, self.changes, ctx, watch)
+        estimated = estimate.estimate(design, self.changes, ctx, watch)
         before, records = counts(design, ctx.zeros), []
         for change in self.changes:
             # Sharing changes no count.
@@ -47,7 +47,7 @@ class StageByStage(DesignPass):
                 PassRecord(change.name, change.options(), change.exact, before, after, None)
             )
             before = after
-        return CountedDesign(bill.design, bill=bill, records=tuple(records))
+        return CountedDesign(estimated.design, estimated=estimated, records=tuple(records))
 
 
 class Sizes:

@@ -55,9 +55,9 @@ def build(compiled: Compiled, sha256: str) -> Report:
     """The report of a compiled network. sha256: the SHA-256 of the model's file."""
     design, target = compiled.design, compiled.target
     ctx, policy = compiled.context, _policy(compiled)
-    if compiled.bill:
-        bills, watts = compiled.bill.resources, compiled.bill.power
-        point = compiled.bill.point
+    if compiled.estimated:
+        bills, watts = compiled.estimated.resources, compiled.estimated.power
+        point = compiled.estimated.point
     else:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
         watts = power.measure(design, bills, target.amplifier.power_w)
@@ -70,8 +70,8 @@ def build(compiled: Compiled, sha256: str) -> Report:
     if not compiled.report_only:  # each is a compilation of the whole network
         older, missing = baselines.measure(compiled.unlaid, policy, ctx)
     # With --report-only there may be no conductances, which a plug-in may need.
-    costs = {} if compiled.bill else plugged.measure(design, ctx)
-    if compiled.bill:
+    costs = {} if compiled.estimated else plugged.measure(design, ctx)
+    if compiled.estimated:
         missing += [
             f"the cost {name} is not measured with --report-only" for name in plugged.available()
         ]
@@ -181,8 +181,8 @@ def _latency(compiled: Compiled) -> Latency:
     design, target = compiled.design, compiled.target
     times = {}
     if not settling.lacking(target):
-        bill = compiled.bill
-        loads = bill.loads if bill else lane_loads.measure(design, compiled.context.tile)
+        estimated = compiled.estimated
+        loads = estimated.loads if estimated else lane_loads.measure(design, compiled.context.tile)
         times = settling.measure(design, loads, target)
     time = latency.measure(design, target, times)
     return Latency(**dict(time), stages=latency.stages(design, target, times))
