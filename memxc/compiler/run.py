@@ -52,8 +52,8 @@ class Compiled:
     model: the file that was compiled, or the part of it that the options ask for.
     unlaid: the design before it was laid out.
     context: what its passes could look at.
-    estimated: the figures of a design that was only counted, with --report-only; `design` then has no
-    conductances.
+    estimated: the figures of a design that was only counted, for --report-only. `design` has no
+    conductances then.
     reference: the name of what the first rung compares with, or None.
     fault: why it is not known whether the network computes what the model computes, or None.
     """
