@@ -106,7 +106,7 @@ def compile_model(
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
     ladder, scores = Ladder(model, ctx), Scores(ctx)
     milestones = Milestones()
-    observers: list[Observer] = [milestones, Sizes(ctx.zeros)]
+    observers: list[Observer] = [milestones, Sizes(ctx)]
     if report_only:
         pipeline = _stage_by_stage(pipeline)
     elif check:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from memxc.backends.cost import estimate
 from memxc.compiler.observers import Observed, Step
 from memxc.compiler.record import PassRecord, counts, macs
-from memxc.interfaces import Context, DesignPass, Result, Zeros
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 
 #: The passes that put kernels on crossbars.
@@ -53,8 +53,8 @@ class StageByStage(DesignPass):
 class Sizes:
     """Counts the network before and after each step."""
 
-    def __init__(self, zeros: Zeros) -> None:
-        self._zeros: Zeros = zeros
+    def __init__(self, ctx: Context) -> None:
+        self._zeros = ctx.zeros
         #: The last network and its counts: the next pass begins with the same network.
         self._last: tuple[Design, dict[str, int]] | None = None
 
