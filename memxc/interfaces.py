@@ -105,7 +105,7 @@ class Option:
     of_network: bool = False
 
 
-def declared(kind: type) -> dict[str, Option]:
+def declared_options(kind: type) -> dict[str, Option]:
     """Return the options that a dataclass declares, by the names of their fields."""
     return {
         f.name: f.metadata["option"] for f in dataclasses.fields(kind) if "option" in f.metadata

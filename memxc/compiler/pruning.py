@@ -56,7 +56,7 @@ def checked(text: str) -> str:
     return text
 
 
-def asked(texts: Iterable[str], refit: bool = False) -> list[Pass]:
+def passes_for(texts: Iterable[str], refit: bool = False) -> list[Pass]:
     """The passes for several texts METHOD:AMOUNT.
 
     refit: fit the weights that are left to the samples. Raises MemxcError (usage) with all faults.

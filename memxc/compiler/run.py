@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memxc.backends.cost import estimate, kernels
 from memxc.compiler import inputs, memory, order, pruning
-from memxc.compiler.ladder import Ladder, Rung
+from memxc.compiler.ladder import Ladder, StepDistance
 from memxc.compiler.log import Log
 from memxc.compiler.observers import Observer, Step
 from memxc.compiler.options import MITIGATIONS, Options
@@ -70,7 +70,7 @@ class Compiled:
     records: tuple[PassRecord, ...]
     reference: str | None
     fault: str | None
-    rungs: tuple[Rung, ...]
+    rungs: tuple[StepDistance, ...]
     loss: losses.Loss | None
     warnings: tuple[str, ...]
     macs: int
@@ -102,7 +102,7 @@ def compile_model(
     pipeline = order.asked(options)
     model, loaded, lowered = _read(options, progress, report_only)
     memory.check(loaded, lowered, str(options.model), report_only, large)
-    known, warnings = inputs.read(options, loaded)
+    known, warnings = inputs.read_samples(options, loaded)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
     ladder, scores = Ladder(model, ctx), Scores(ctx)
     milestones = Milestones()
@@ -152,7 +152,7 @@ def _read(
     if report_only and options.cells is not None:
         raise fail("usage", "--cells", "--report-only writes no netlist that could hold cells")
     progress("reading the model")
-    model, shapes = inputs.model(options)
+    model, shapes = inputs.chosen_model(options)
     graph = load_graph(model, shapes)
     progress("lowering")
     return model, graph, lower(graph)
@@ -222,9 +222,9 @@ def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
     Nothing is measured.
     """
     pipeline = order.asked(options)
-    graph = load_graph(*inputs.model(options))
+    graph = load_graph(*inputs.chosen_model(options))
     yield "load", graph
-    known, _ = inputs.read(options, graph)
+    known, _ = inputs.read_samples(options, graph)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
     lowered = False
     for step in _steps(graph, lower(graph), pipeline, ctx, options):

@@ -7,9 +7,9 @@ from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from memxc import passes
-from memxc.compiler.forms import tile
+from memxc.compiler.forms import tile_size
 from memxc.errors import Fault, MemxcError, once
-from memxc.interfaces import declared
+from memxc.interfaces import declared_options
 
 
 @cache
@@ -20,7 +20,7 @@ def keys() -> dict[str, tuple[str, ...]]:
     """
     found: dict[str, tuple[str, ...]] = {}
     for change in passes.available().values():
-        for name, option in declared(change).items():
+        for name, option in declared_options(change).items():
             if option.per_stage:
                 found[option.flag.removeprefix("--")] = get_args(get_type_hints(change)[name])
     return {**found, "tile": ()}
@@ -38,7 +38,7 @@ def parse(text: str) -> tuple[str, str, Any]:
     if key not in keys():
         raise ValueError(f"there is no key {key!r}; keys are {', '.join(keys())}")
     if key == "tile":
-        return stage, key, tile(value)
+        return stage, key, tile_size(value)
     if value not in keys()[key]:
         raise ValueError(f"{key} has to be {' or '.join(keys()[key])}")
     return stage, key, value

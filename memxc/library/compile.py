@@ -14,7 +14,7 @@ from typing import Any, Unpack
 from memxc import render
 from memxc import target as targets
 from memxc.build_folder import write
-from memxc.compiler.forms import tile as tile_of
+from memxc.compiler.forms import tile_size
 from memxc.compiler.options import Options
 from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError, fail, why
@@ -116,7 +116,7 @@ def _target(given: str | Path | Target, tile: int | tuple[int, int] | None) -> T
         return found
     text = "x".join(map(str, tile if isinstance(tile, tuple) else (tile,)))
     try:
-        return found.with_tile(*tile_of(text))
+        return found.with_tile(*tile_size(text))
     except ValueError as error:
         raise fail("usage", f"--tile {text}", str(error), "for example 128 or (256, 64)") from error
 

@@ -11,7 +11,7 @@ from memxc.errors import Fault, MemxcError
 from memxc.ir.bounds import MOST_IN_ALL
 from memxc.ir.design import Bus, Design
 from memxc.ir.graph import Graph, Node
-from memxc.ir.sizes import Size
+from memxc.ir.sizes import DesignSize
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
 
 _CELLS = {
@@ -116,7 +116,7 @@ def _walk(graph: Graph) -> _Lowered:
     used = read | {*graph.outputs}
     parts: dict[int, ops.Parts] = {}
     faults: dict[int, tuple[Fault, ...]] = {}
-    size = Size()
+    size = DesignSize()
     for index, node in enumerate(graph.nodes):
         try:
             parts[index] = ops.lower_node(node, graph, used)

@@ -15,7 +15,7 @@ from memxc.compiler import manifest
 from memxc.compiler.declaration import fields_of
 from memxc.compiler.options import MITIGATIONS, Options, Settings
 from memxc.errors import MemxcError
-from memxc.interfaces import declared
+from memxc.interfaces import declared_options
 
 
 def test_what_is_made_from_declarations_is_up_to_date():
@@ -33,7 +33,7 @@ def test_every_option_of_a_pass_is_one_of_a_compilation():
     known = {field.option.flag: field for field in fields_of(Options).values()}
     seen = set()
     for change in passes.available().values():
-        for name, option in declared(change).items():
+        for name, option in declared_options(change).items():
             field = known[option.flag]
             seen.add(option.flag)
             assert (field.option.help, field.option.page) == (option.help, option.page)

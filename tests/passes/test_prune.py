@@ -389,7 +389,7 @@ def test_what_makes_no_sense(text, words):
     with pytest.raises(ValueError, match=words):
         pruning.parse(text)
     with pytest.raises(MemxcError) as caught:
-        pruning.asked([text, "nothing:1"])
+        pruning.passes_for([text, "nothing:1"])
     assert [fault.code for fault in caught.value.faults] == ["usage", "usage"]
 
 
