@@ -28,6 +28,8 @@ __all__ = [
 ]  # fmt: skip
 
 Network = TypeVar("Network", Graph, Design)
+#: The type of a field that --stage-set may set for one stage: it lists the field's values.
+Word = TypeVar("Word", bound=str)
 #: How a weight of exactly zero is built: as no device, or as a pair at g_min.
 Zeros = Literal["absent", "parked"]
 
@@ -53,9 +55,10 @@ class Context:
     judged: Samples | None = None
     fitted: Samples | None = None
 
-    def option(self, stage: str, key: str, default: str) -> str:
+    def option(self, stage: str, key: str, default: Word) -> Word:
         """Return an option of one stage, or `default` if the stage has none of its own."""
-        return str(self.stage_set.get(stage, {}).get(key, default))
+        found: Word = self.stage_set.get(stage, {}).get(key, default)
+        return found
 
     def fit_to(self) -> Mapping[str, NDArray[Any]]:
         """Return the inputs to which weights are fitted."""

@@ -73,7 +73,8 @@ def refitted(before: Graph, after: Graph, ctx: Context) -> Graph:
     changed = {}
     for name, kernel in fitted.items():
         index, layer = layers[name]
-        flat = kernel.dense if _filters_first(layer) else kernel.dense.T
+        filters_first = layer.node.op == "Conv" or layer.node.attrs.get("transB")
+        flat = kernel.dense if filters_first else kernel.dense.T
         changed[index] = replace(layer, weight=flat.reshape(layer.weight.shape), bias=kernel.bias)
     return with_layers(after, changed)
 
@@ -85,10 +86,6 @@ def _solvable(design: Design, name: str, layer: Layer) -> bool:
     (kernel,), node = stage.kernels, layer.node
     plain = node.attrs.get("alpha", 1.0) == 1.0 and not node.attrs.get("transA")
     return bool(plain and kernel.groups == 1 and kernel.rows <= _MOST)
-
-
-def _filters_first(layer: Layer) -> bool:
-    return layer.node.op == "Conv" or bool(layer.node.attrs.get("transB"))
 
 
 def _fit(stage: Linear, moments: PatchMoments) -> _Dense:

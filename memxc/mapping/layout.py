@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -31,7 +31,6 @@ from memxc.mapping import subimage
 from memxc.mapping.shape import Rows, Shape, kernel_shape
 
 Policy = Literal["packed", "paper", "paper-rectangular", "none"]
-POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,13 @@ class Layout:
 
 
 def plan_layout(
-    kernel: Kernel, policy: str, lines: tuple[int, int], sequential: bool = False
+    kernel: Kernel, policy: Policy, lines: tuple[int, int], sequential: bool = False
 ) -> Layout:
     """Return the layout of a kernel under a policy.
 
     lines: how many inputs (with the bias) and signed outputs a unit crossbar has.
     sequential: whether the places take turns at one crossbar, so that patches save nothing.
     """
-    assert policy in POLICIES, policy
     flat = _flat(kernel)
     form = kernel_shape(flat)
     if form is None:

@@ -142,7 +142,8 @@ class _Work:
         effective = stage_matrix.matrices(stage, self.wires)
         for k, pairs in enumerate(self.pairs):
             lanes = stage.crossbars[k].sinks.nets()
-            reached = pairs.siemens(effective.volts[k], _ohms(stage.r_f, lanes), effective.split)
+            ohms = np.where(lanes >= 0, stage.r_f[lanes], 1.0)  # 1 ohm for a discarded lane
+            reached = pairs.siemens(effective.volts[k], ohms, effective.split)
             self.gap[k] = np.where(pairs.wanted != 0, pairs.wanted / self.growth[k] - reached, 0.0)
             self.u[k] = self.u[k] + self.gap[k] / _reaching(self.u[k], reached)
         self._scale()
@@ -193,11 +194,6 @@ def _rounded(stage: Array, device: Device) -> Array:
         stage,
         crossbars=tuple(replace(c, g=levels.nearest_level(c.g, device)) for c in stage.crossbars),
     )
-
-
-def _ohms(r_f: Floats, lanes: NDArray[np.int32]) -> Floats:
-    """Return r_f of lanes, (..., places, columns) in ohm; 1 ohm for a discarded lane."""
-    return np.where(lanes >= 0, r_f[lanes], 1.0)
 
 
 def _reaching(u: Floats, reached: Floats) -> Floats:

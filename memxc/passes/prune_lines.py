@@ -139,12 +139,6 @@ def _by_unit(lines: Floats, layer: Layer, unit: Unit) -> Floats:
     return lines.reshape(layer.node.attrs["group"], -1).sum(axis=1) if unit == "crossbar" else lines
 
 
-def _bit_lines(units: Mask, layer: Layer, unit: Unit) -> Mask:
-    """Return a mask of units as a mask of bit lines."""
-    count = layer.weight.shape[_columns(layer)] // len(units) if unit == "crossbar" else 1
-    return np.repeat(units, count)
-
-
 def _through(importance: Importance, layer: Layer, unit: Unit) -> Floats:
     """Return how much of the network's answers passes through each unit of a layer."""
     if unit == "word-line":
@@ -176,7 +170,9 @@ def _zeroed(
         else:
             shape = [1] * len(shape)
             shape[_columns(layer)] = -1
-            gone = _bit_lines(gone, layer, unit)  # noqa: PLW2901
+            if unit == "crossbar":  # it has all bit lines of a channel
+                count = layer.weight.shape[_columns(layer)] // len(gone)
+                gone = np.repeat(gone, count)  # noqa: PLW2901
         if gone.any():
             weight = np.where(gone.reshape(shape), 0.0, layer.weight)
             changed[index] = (

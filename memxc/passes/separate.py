@@ -136,12 +136,10 @@ class _Work:
         return refit_stages(self.design, self.inputs, names, self._fit)
 
     def _fit(self, stage: Linear, moments: PatchMoments) -> Pair:
-        (kernel,), (_, channels, *_) = stage.kernels, self._weight(stage.dst).shape
+        (kernel,) = stage.kernels
+        channels = self.graph.weights[self.nodes[stage.dst].inputs[1]].shape[1]
         weight = kernel.weight()[0].T.reshape(kernel.columns, channels, -1)
         return fit(weight, moments, self.how.rank)
-
-    def _weight(self, name: str) -> NDArray[Any]:
-        return self.graph.weights[self.nodes[name].inputs[1]]
 
     def order(self) -> list[str]:
         """Return the layers, first the one that saves most unit crossbars for its error.

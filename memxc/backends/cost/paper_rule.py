@@ -23,7 +23,7 @@ from memxc.backends.cost.rows import RuleCounts, StageLayout, SubImages
 from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.ir.stages import Lanes, Linear, Stage
-from memxc.mapping.layout import Layout, layout_kind, plan_layout, pointwise
+from memxc.mapping.layout import Layout, Policy, layout_kind, plan_layout, pointwise
 from memxc.mapping.shape import kernel_shape
 
 _KINDS = ("3D", "2D", "1D", "dense", "irregular")
@@ -42,7 +42,7 @@ class Counted:
     as_2d_1d: int
 
 
-def layouts(design: Design, policy: str, ctx: Context) -> tuple[StageLayout, ...]:
+def layouts(design: Design, policy: Policy, ctx: Context) -> tuple[StageLayout, ...]:
     """Return how the kernels of each crossbar stage are laid out, one entry for each kernel."""
     kernel_layouts = []
     for stage in _stages(design):
@@ -79,7 +79,7 @@ def _sums(rows: Iterable[Counted]) -> RuleCounts:
     return RuleCounts.model_validate({**kinds, **sums})
 
 
-def _counted(design: Design, policy: str, ctx: Context) -> Iterator[Counted]:
+def _counted(design: Design, policy: Policy, ctx: Context) -> Iterator[Counted]:
     pairs = _pairs(design)
     behind = set(pairs.values())
     for stage in _stages(design):
