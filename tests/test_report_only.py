@@ -37,7 +37,7 @@ def both_ways(model, tile=(128, 128), **options):
 
 def shared(found):
     """What a report says of the circuit, whichever way it was made."""
-    keys = ("model", "target", "options", "samples", "resources", "latency", "area", "digital")
+    keys = ("model", "target", "options", "samples", "resources", "area", "digital")
     return {key: found[key] for key in keys} | {
         "passes": [{k: v for k, v in row.items() if k != "loss"} for row in found["passes"]]
     }
@@ -61,11 +61,26 @@ EXPORTS = {
 }
 
 
+def agree(one, other):
+    """Whether two parts of a report are the same, numbers up to their last digits.
+
+    The loads of a report alone are kept in single precision.
+    """
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(agree(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(agree, one, other))
+    return one == pytest.approx(other, rel=1e-3) if isinstance(one, float) else one == other
+
+
 def same_numbers(model, **options):
     made, (only, whole) = both_ways(model, **options)
     assert made[0].estimated is not None
     assert all(crossbar.g.size == 0 for a in made[0].design.arrays for crossbar in a.crossbars)
     assert shared(only) == shared(whole)
+    assert agree(only["latency"], whole["latency"])
+    for key in ("ledger", "total_w", "energy_per_inference_j", "energy_gated_j"):
+        assert agree(only["power"].pop(key), whole["power"].pop(key))
     # The sums of watts, too, are in the same order.
     assert only["power"] == whole["power"]
     assert only["power"]["crossbar_w"] > 0
@@ -99,7 +114,7 @@ def test_settling_times_are_those_of_the_whole_compilation(small):
     only, whole = (
         build(compile_model(options, report_only=only), "0" * 64).latency for only in (True, False)
     )
-    assert only == whole
+    assert agree(only.model_dump(mode="json"), whole.model_dump(mode="json"))
     assert only.free_running_s < only.clocked_s
     assert len(only.stages) > 5
 

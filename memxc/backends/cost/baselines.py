@@ -70,13 +70,15 @@ def _measured(way: _Way, design: Design, partition: Policy, ctx: Context) -> Bas
         changes.insert(0, Schedule(way.schedule))
     estimated = estimate.estimate(design, changes, ctx)
     times = {}
-    if not settling.lacking(ctx.target):
+    if estimated.point is not None and not settling.lacking(ctx.target):
         times = settling.measure(estimated.design, estimated.loads, ctx.target)
     time = latency.measure(estimated.design, ctx.target, times)
     bill = resources.total(estimated.resources)
-    outputs = strength.outputs(estimated.design, estimated.point, ctx.target.amplifier)
-    opamps = bill.opamps + strength.added(outputs)
-    sides = ledger.measure(estimated.design, estimated.point, ctx.target.amplifier, opamps)
+    sides, point = None, estimated.point
+    if point is not None:
+        outputs = strength.outputs(estimated.design, point, ctx.target.amplifier)
+        opamps = bill.opamps + strength.added(outputs)
+        sides = ledger.measure(estimated.design, point, ctx.target.amplifier, opamps)
     return Baseline(
         name=way.name,
         resources=bill.bill(),

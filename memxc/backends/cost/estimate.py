@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from memxc.backends.cost import power, resources, settling
+from memxc.backends.cost import power, recorder, resources, settling
 from memxc.backends.cost.lane_loads import ArrayLoads
 from memxc.backends.cost.operating import OperatingPoint
 from memxc.backends.cost.power_rows import Power, StagePower
-from memxc.backends.cost.recorder import Recorder
 from memxc.backends.netlist.nets import Nets
 from memxc.interfaces import Context, DesignPass
 from memxc.ir.design import Design
@@ -45,7 +44,7 @@ class Estimate:
     design: Design
     resources: tuple[resources.ResourceRow, ...]
     power: tuple[StagePower, ...]
-    point: OperatingPoint
+    point: OperatingPoint | None
     loads: Mapping[str, ArrayLoads]
 
 
@@ -68,7 +67,8 @@ def estimate(
     """
     bench = _StageEstimate(design, changes, ctx, watch)
     stages = [bench.stage(stage) for stage in design.stages]
-    point = bench.recorder.result(ctx.target.device.read_voltage_v)
+    least_v = ctx.target.device.read_voltage_v
+    point = bench.recorder.result(least_v) if bench.recorder else None
     whole = design.with_stages(stages)
     return Estimate(whole, tuple(bench.bills), tuple(bench.watts), point, bench.loads)
 
@@ -87,9 +87,11 @@ class _StageEstimate:
         self._defined: set[int] = set()
         self.bills: list[resources.ResourceRow] = []
         self.watts: list[StagePower] = []
-        self.recorder = Recorder(design, ctx.samples, ctx.target.amplifier.output_class == "A")
+        signed = ctx.target.amplifier.output_class == "A"
+        narrow = recorder.possible(design)
+        self.recorder = recorder.Recorder(design, ctx.samples, signed) if narrow else None
         self.loads: dict[str, ArrayLoads] = {}
-        self._settles = not settling.lacking(ctx.target)
+        self._settles = narrow and not settling.lacking(ctx.target)
 
     def stage(self, stage: Stage) -> Stage:
         """Return the stage as it will be, and keep its bill and its watts as a row."""
@@ -98,7 +100,8 @@ class _StageEstimate:
         if isinstance(stage, Lanes):
             bill = resources.lane_resources(stage, self._design.buses[stage.dst])
             self._row(bill, Power.of())
-        self.recorder.other(stage)
+        if self.recorder:
+            self.recorder.other(stage)
         return stage
 
     def _programmed(self, stage: Linear) -> Array:
@@ -109,12 +112,13 @@ class _StageEstimate:
         assert mean_square is not None, f"{stage.src} was not calibrated"
         meter = power.Meter(array, mean_square, bus.width, most)
         bill, hollow = resources.Resources.of(), []
-        currents = self.recorder.start(array)
+        currents = self.recorder and self.recorder.start(array)
         loads = ArrayLoads(self._design, array, self._ctx.tile)
         for crossbar in plan.parts(self._blocks):
             self._blocks += crossbar.groups
             meter.add(crossbar)
-            currents.add(crossbar)
+            if currents:
+                currents.add(crossbar)
             if self._settles:
                 loads.add(crossbar)
             part = replace(self._design, stages=(replace(array, crossbars=(crossbar,)),))
@@ -129,10 +133,11 @@ class _StageEstimate:
             hollow.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
         bill += resources.amplifiers(replace(array, crossbars=tuple(hollow)), bus, self._nets)
         self._row(resources.ResourceRow(stage.name, stage.cell, bill), meter.power())
-        # Single precision halves the memory of a wide network.
-        r_f, r_join = (r.astype(np.float32) for r in plan.resistors(currents.y_plus))
-        array = replace(array, r_f=r_f, r_join=r_join)  # type: ignore[arg-type]
-        self.recorder.end(array, currents)
+        if self.recorder and currents:
+            # Single precision halves the memory of a wide network.
+            r_f, r_join = (r.astype(np.float32) for r in plan.resistors(currents.y_plus))
+            array = replace(array, r_f=r_f, r_join=r_join)  # type: ignore[arg-type]
+            self.recorder.end(array, currents)
         if self._settles:
             self.loads[stage.name] = loads
         return replace(array, crossbars=tuple(map(_hollow, hollow)))

@@ -106,9 +106,10 @@ class Consumption(Power):
     )
 
     @classmethod
-    def over(cls, power: Power, sides: Ledger, time: Latency) -> Consumption:
+    def over(cls, power: Power, sides: Ledger | None, time: Latency) -> Consumption:
         """The watts of a network, for as long as an inference takes."""
         inference_s = time.inference_s if time.clocked_s is None else time.clocked_s
-        whole = power.total_w if sides.supply.total_w is None else sides.supply.total_w
+        known = None if sides is None else sides.supply.total_w
+        whole = power.total_w if known is None else known
         energy = {"energy_per_inference_j": whole * inference_s}
         return cls.model_validate({**dict(power), "total_w": whole, **energy})

@@ -25,6 +25,16 @@ SAMPLES = 16
 _HELD = 1 << 21
 
 
+#: Each lane takes about 100 bytes until the report is written. 2^25 of them are 3 GB.
+_MOST_LANES = 1 << 25
+
+
+def possible(design: Design) -> bool:
+    """Return whether a design is narrow enough for its operating point to be kept."""
+    hardware = (s for s in design.stages if not isinstance(s, Rename | Digital))
+    return sum(design.buses[stage.dst].width for stage in hardware) <= _MOST_LANES
+
+
 class Recorder:
     """Computes a design stage by stage, in order, and keeps its operating point.
 
@@ -193,8 +203,12 @@ class StageRecorder:
         ), volts
 
 
-def measure(design: Design, samples: Mapping[str, NDArray[Any]], target: Target) -> OperatingPoint:
-    """Return the operating point of a programmed design."""
+def measure(
+    design: Design, samples: Mapping[str, NDArray[Any]], target: Target
+) -> OperatingPoint | None:
+    """Return the operating point of a programmed design, or None if it is too wide (`possible`)."""
+    if not possible(design):
+        return None
     recorder = Recorder(design, samples, target.amplifier.output_class == "A")
     for stage in design.stages:
         if isinstance(stage, Array):

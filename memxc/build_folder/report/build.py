@@ -47,6 +47,10 @@ from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.mapping.layout import Policy
 
+_WIDE = (
+    "the network is so wide that the currents of its op-amps, the electrical rules and the "
+    "settling times are not counted; power is that of devices and idle op-amps"
+)
 #: Types of shapes, axes and indices in ONNX. Constants of these types are not parameters.
 _NO_PARAMETERS = ("int64", "bool")
 
@@ -62,13 +66,18 @@ def build(compiled: Compiled, sha256: str) -> Report:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
         watts = power.measure(design, bills, target.amplifier.power_w)
         point = recorder.measure(design, compiled.samples, target)
-    time = _latency(compiled)
-    outputs = strength.outputs(design, point, target.amplifier)
-    more, bill = strength.added(outputs), resources.total(bills)
-    sides = ledger.measure(design, point, target.amplifier, bill.opamps + more)
-    older, missing = list[Baseline](), list[str]()
+    time, bill = _latency(compiled), resources.total(bills)
+    more, sides, rules, missing = 0.0, None, None, list[str]()
+    if point is None:
+        missing.append(_WIDE)
+    else:
+        outputs = strength.outputs(design, point, target.amplifier)
+        more, rules = strength.added(outputs), erc.measure(point, outputs, target)
+        sides = ledger.measure(design, point, target.amplifier, bill.opamps + more)
+    older = list[Baseline]()
     if not compiled.report_only:  # each is a compilation of the whole network
-        older, missing = baselines.measure(compiled.unlaid, policy, ctx)
+        older, unbuilt = baselines.measure(compiled.unlaid, policy, ctx)
+        missing += unbuilt
     # With --report-only there may be no conductances, which a plug-in may need.
     costs = {} if compiled.estimated else plugged.measure(design, ctx)
     if compiled.estimated:
@@ -97,7 +106,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
         power=_power(watts, time, sides, bills),
         latency=time,
         area=area.measure((row.resources for row in bills), target, more),
-        erc=erc.measure(point, outputs, target),
+        erc=rules,
         baselines=tuple(older),
         programming=None if compiled.report_only else programming.measure(design, target),
         costs=costs,
@@ -151,7 +160,7 @@ def _pass(record: PassRecord) -> PassRow:
 
 
 def _power(
-    rows: Sequence[StagePower], time: Latency, sides: Ledger, bills: Sequence[ResourceRow]
+    rows: Sequence[StagePower], time: Latency, sides: Ledger | None, bills: Sequence[ResourceRow]
 ) -> Power:
     total = Consumption.over(power.total(rows), sides, time)
     return Power(
@@ -180,7 +189,7 @@ def _gated(
 def _latency(compiled: Compiled) -> Latency:
     design, target = compiled.design, compiled.target
     times = {}
-    if not settling.lacking(target):
+    if recorder.possible(design) and not settling.lacking(target):
         estimated = compiled.estimated
         loads = estimated.loads if estimated else lane_loads.measure(design, compiled.context.tile)
         times = settling.measure(design, loads, target)
