@@ -20,6 +20,7 @@ from memxc.backends.cost import (
     recorder,
     resources,
     settling,
+    storage,
     strength,
 )
 from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
@@ -107,6 +108,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
         latency=time,
         area=area.measure((row.resources for row in bills), target, more),
         erc=rules,
+        storage=storage.measure(compiled.unlaid, bill.memristors, target.device),
         baselines=tuple(older),
         programming=None if compiled.report_only else programming.measure(design, target),
         costs=costs,
