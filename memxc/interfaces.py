@@ -28,6 +28,8 @@ __all__ = [
 ]  # fmt: skip
 
 Network = TypeVar("Network", Graph, Design)
+#: The type of a field that --stage-set may set for one stage: it lists the field's values.
+Word = TypeVar("Word", bound=str)
 #: How a weight of exactly zero is built: as no device, or as a pair at g_min.
 Zeros = Literal["absent", "parked"]
 
@@ -38,7 +40,8 @@ class Context:
 
     samples: input tensors by name, (samples, *shape without batch).
     assumed_inputs: the samples are random, so calibrate keeps a margin.
-    stage_set: options of single stages, {stage: {key: value}}.
+    stage_set: options of single stages, {stage: {key: value}}; the value of tile is (rows,
+    columns).
     judged: the samples, with labels, on which losses are measured; None if none are measured.
     fitted: the samples to which weights are fitted, other than `judged`; None if none are.
     """
@@ -46,15 +49,16 @@ class Context:
     target: Target
     samples: Mapping[str, NDArray[Any]]
     assumed_inputs: bool = False
-    stage_set: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    stage_set: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     signed: Signed = "differential"
     zeros: Zeros = "parked"
     judged: Samples | None = None
     fitted: Samples | None = None
 
-    def option(self, stage: str, key: str, default: str) -> str:
+    def option(self, stage: str, key: str, default: Word) -> Word:
         """Return an option of one stage, or `default` if the stage has none of its own."""
-        return self.stage_set.get(stage, {}).get(key, default)
+        found: Word = self.stage_set.get(stage, {}).get(key, default)
+        return found
 
     def fit_to(self) -> Mapping[str, NDArray[Any]]:
         """Return the inputs to which weights are fitted."""
@@ -63,11 +67,9 @@ class Context:
 
     def tile(self, stage: str) -> tuple[int, int]:
         """Return rows and columns of the unit crossbar of a stage."""
-        size = self.stage_set.get(stage, {}).get("tile")
-        if size is None:
-            return self.target.crossbar.rows, self.target.crossbar.columns
-        rows, _, columns = size.partition("x")
-        return int(rows), int(columns or rows)
+        unit = self.target.crossbar
+        rows, columns = self.stage_set.get(stage, {}).get("tile", (unit.rows, unit.columns))
+        return rows, columns
 
     def lines(self, stage: str) -> tuple[int, int]:
         """Return how many inputs (with bias lines) and signed outputs one unit crossbar holds."""
@@ -106,7 +108,7 @@ class Option:
     of_network: bool = False
 
 
-def declared(kind: type) -> dict[str, Option]:
+def declared_options(kind: type) -> dict[str, Option]:
     """Return the options that a dataclass declares, by the names of their fields."""
     return {
         f.name: f.metadata["option"] for f in dataclasses.fields(kind) if "option" in f.metadata

@@ -10,21 +10,12 @@ import pytest
 
 import memxc
 from memxc.backends.cost.resources import Resources
-from memxc.build_folder import schemas
 from memxc.build_folder.report.document import Size
 from memxc.documents import Part
 from memxc.evaluation.losses import Loss
 from memxc.ir.store import dumps
 
 ROOT = Path(memxc.__file__).parents[1]
-
-
-def test_what_is_made_from_the_models_is_up_to_date():
-    """`python -m memxc.build_folder.schemas` writes these files."""
-    made = list(schemas.files())
-    assert len(made) == 7
-    for path, text in made:
-        assert (ROOT / path).read_text("utf-8") == text, path
 
 
 def parts(kind=Part):

@@ -22,7 +22,7 @@ from memxc.ops.lower import lower
 @pytest.fixture
 def memory_of(monkeypatch):
     """Pretend a machine of a terabyte. memory_of(n) allows n connections."""
-    monkeypatch.setattr(memory, "available", lambda: 10**12)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**12)
     return lambda most: monkeypatch.setattr(memory, "_MOST", most)
 
 
@@ -31,13 +31,13 @@ LENET = Path(__file__).parents[1] / "models" / "lenet_fashion.onnx"
 
 def test_a_full_compile_beyond_the_memory_is_refused(monkeypatch):
     options = Options(model=LENET, target=target.load("ideal"))
-    monkeypatch.setattr(memory, "available", lambda: 4_000_000)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 4_000_000)
     with pytest.raises(MemxcError, match=r"GB to compile, and 0\.0 GB are there") as caught:
         compile_model(options)
     (fault,) = caught.value.faults
     assert (fault.code, fault.where) == ("unsupported-model", str(LENET))
     assert "--report-only" in fault.hint
-    monkeypatch.setattr(memory, "available", lambda: 100_000)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 100_000)
     with pytest.raises(MemxcError, match="GB to compile"):
         compile_model(options, report_only=True)
 
@@ -45,14 +45,14 @@ def test_a_full_compile_beyond_the_memory_is_refused(monkeypatch):
 def test_the_smallest_limit_counts(monkeypatch, tmp_path):
     """The machine has more than 64 MB; a container and ulimit may leave less."""
     monkeypatch.setattr(memory, "_CONTAINER", tmp_path / "memory.max")
-    machine = memory.available()
+    machine = memory.available_bytes()
     assert machine > 2**26
     (tmp_path / "memory.max").write_text("max\n")
-    assert memory.available() == machine
+    assert memory.available_bytes() == machine
     (tmp_path / "memory.max").write_text(f"{2**26}\n")
-    assert memory.available() == 2**26
+    assert memory.available_bytes() == 2**26
     monkeypatch.setattr(resource, "getrlimit", lambda which: (2**25, 2**25))
-    assert memory.available() == 2**25
+    assert memory.available_bytes() == 2**25
 
 
 def test_a_small_file_asks_for_no_large_circuit(tmp_path, memory_of):

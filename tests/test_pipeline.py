@@ -62,6 +62,26 @@ def test_an_option_that_stands_for_a_pass_has_no_place_beside_passes(model, give
     ]
 
 
+def test_faults_of_the_pipeline_are_told_together_and_before_the_model_is_read(tmp_path):
+    asked = Options(tmp_path / "no.onnx", target.load("ideal"), passes="tile", refit=True)
+    with pytest.raises(MemxcError) as caught:
+        compile_model(asked)
+    assert [fault.where for fault in caught.value.faults] == ["--refit", *["--passes tile"] * 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"prune": ("ckf:0.1", "crossbar:0.3")}, "--prune crossbar:0.3"),
+        ({"passes": f"prune-lines{{share=0.3}},{SPELLED_OUT}"}, "prune-lines"),
+    ],
+)
+def test_a_fault_of_pruning_has_the_name_that_the_user_wrote(model, options, where):
+    with pytest.raises(MemxcError, match="no depthwise convolution") as caught:
+        compile_model(Options(model, target.load("ideal"), **options))
+    assert [fault.where for fault in caught.value.faults] == [where]
+
+
 def test_converters_that_no_pass_places(model):
     chosen = target.load("ideal").with_set("converter.adc_bits=8")
     with pytest.raises(MemxcError, match="has converters, and no pass places them"):

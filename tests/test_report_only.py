@@ -75,7 +75,7 @@ def agree(one, other):
 
 def same_numbers(model, **options):
     made, (only, whole) = both_ways(model, **options)
-    assert made[0].bill is not None
+    assert made[0].estimated is not None
     assert all(crossbar.g.size == 0 for a in made[0].design.arrays for crossbar in a.crossbars)
     assert shared(only) == shared(whole)
     assert agree(only["latency"], whole["latency"])
@@ -149,7 +149,7 @@ def test_large_stacks_are_counted_in_parts(monkeypatch, small, passes):
 def test_passes_that_look_at_the_whole_circuit_are_run_on_it(small):
     mitigate = ("both-ends", "compensate")
     made, (only, whole) = both_ways(small, tile=(16, 12), mitigate=mitigate)
-    assert made[0].bill is None
+    assert made[0].estimated is None
     assert shared(only)["resources"] == shared(whole)["resources"]
     assert only["power"] == whole["power"]
 

@@ -56,6 +56,7 @@ OWNERS = {
         "backends.cost.latency_rows",
         "backends.cost.power_rows",
         "backends.cost.rows",
+        "backends.cost.storage_rows",
         "backends.programming.rows",
         "verify.document",
         "simulate.document",

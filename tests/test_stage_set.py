@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from memxc.compiler.forms import tile
+from memxc.compiler.forms import tile_size
 from memxc.compiler.stage_set import by_stage, parse
 from memxc.errors import MemxcError
 
 
 def test_a_stage_may_have_dots_and_equals_signs_come_first():
-    assert parse("layer.1.conv.tile=64x32") == ("layer.1.conv", "tile", "64x32")
+    assert parse("layer.1.conv.tile=64x32") == ("layer.1.conv", "tile", (64, 32))
 
 
 def test_stages_are_apart():
     texts = ["b.schedule=parallel", "a.partition=none", "a.tile=32x16"]
     assert by_stage(texts) == {
-        "a": {"tile": "32x16", "partition": "none"},
+        "a": {"tile": (32, 16), "partition": "none"},
         "b": {"schedule": "parallel"},
     }
 
@@ -40,7 +40,7 @@ def test_all_that_is_wrong_is_told_at_once():
     ("text", "size"), [("3x2", (3, 2)), ("128", (128, 128)), ("65536x2", (65536, 2))]
 )
 def test_tiles(text, size):
-    assert tile(text) == size
+    assert tile_size(text) == size
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_tiles(text, size):
 )
 def test_tiles_that_are_none(text):
     with pytest.raises(ValueError, match=r"rows|whole number"):
-        tile(text)
+        tile_size(text)

@@ -30,7 +30,7 @@ from memxc.evaluation.samples import Samples
 from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
 from memxc.ops.lower import lower
-from memxc.passes.fold_batchnorm import fold
+from memxc.passes.fold_batchnorm import fold_normalisations
 from memxc.passes.separate import Separate
 
 Pictures = tuple[NDArray[Any], NDArray[Any]]
@@ -66,7 +66,7 @@ def _is(point: Point, rank: int, ratio: float) -> bool:
 
 def measure(model: Path, fitted: Pictures, test: Pictures) -> Iterator[Point]:
     """The network itself, then each rank and share of its layers."""
-    graph = fold(frontend.load(model, {}))
+    graph = fold_normalisations(frontend.load(model, {}))
     (name,) = graph.inputs
     ctx = Context(
         target.load("paper-128").with_tile(TILE, TILE),

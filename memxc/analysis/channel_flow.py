@@ -142,11 +142,12 @@ def bias(layer: Layer, channels: int) -> Floats:
 
 
 def _through(node: Node, graph: Graph, known: Mapping[str, Floats]) -> list[Floats]:
-    if channel_kind(node, graph) == "other":
+    kind = channel_kind(node, graph)
+    if kind == "other":
         return []
     signals = [name for name in node.inputs if name and name not in graph.weights]
     ins = [constants_of(name, graph, known) for name in signals]
-    match channel_kind(node, graph):
+    match kind:
         case "dense" | "depthwise":
             return [_of_layer(node, graph, ins[0])]
         case "flat":

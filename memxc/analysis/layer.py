@@ -6,6 +6,7 @@ are axis 1; those of a MatMul are the last axis.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -181,3 +182,30 @@ def without_unread(graph: Graph) -> Graph:
     known = {*graph.inputs, *weights, *written}
     shapes = {name: shape for name, shape in graph.shapes.items() if name in known}
     return replace(graph, weights=weights, shapes=shapes)
+
+
+def layers_of(graph: Graph) -> dict[int, Layer]:
+    """Return the layers of constant weights, by the position of their node."""
+    read = {index: read_layer(node, graph) for index, node in enumerate(graph.nodes)}
+    return {index: layer for index, layer in read.items() if layer is not None}
+
+
+def with_layers(graph: Graph, changed: Mapping[int, Layer]) -> Graph:
+    """Return the graph with some layers changed, without weights that nothing reads any more."""
+    nodes: list[Node] = []
+    for index, node in enumerate(graph.nodes):
+        layer = changed.get(index)
+        if layer is not None and not _same_constants(layer, read_layer(node, graph)):
+            written = write_layer(graph, layer, node.inputs[0], node.outputs[0])
+            assert written is not None, f"{node.name}: there is no such layer"
+            graph, node = written  # noqa: PLW2901
+        nodes.append(node)
+    return without_unread(replace(graph, nodes=tuple(nodes)))
+
+
+def _same_constants(layer: Layer, other: Layer | None) -> bool:
+    if other is None or not np.array_equal(layer.weight, other.weight):
+        return False
+    if layer.bias is None or other.bias is None:
+        return layer.bias is other.bias
+    return np.array_equal(layer.bias, other.bias)

@@ -1,51 +1,52 @@
-"""What the pruning passes share: reading their options, writing layers, and how far to go."""
+"""What the pruning passes share: the check of their options, and the search for a wanted loss."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from typing import Literal
 
-import numpy as np
-
-from memxc.analysis.layer import Layer, read_layer, without_unread, write_layer
 from memxc.errors import Fault, MemxcError, fail
 from memxc.evaluation.losses import Judge
 from memxc.evaluation.samples import Samples
 from memxc.interfaces import Context, Pass, Result
-from memxc.ir.graph import Graph, Node
+from memxc.ir.graph import Graph
 from memxc.ops.lower import lower
 
 #: What a pass does with the weights that stay.
-REST = ("kept", "refitted")
+Rest = Literal["kept", "refitted"]
 #: For a wanted loss, the share is chosen in steps of one in so many.
 _STEPS = 512
 
 
-def check_amounts(
-    change: Pass, amounts: tuple[str, ...], choices: Mapping[str, tuple[str, ...]], ctx: Context
-) -> tuple[str, ...]:
-    """Raise MemxcError (usage) unless exactly one of the amounts is given and all make sense.
+def check_amount(key: str, value: float) -> None:
+    """Raise ValueError, with a sentence, if a pruning pass cannot have an amount.
+
+    A threshold is above 0. A share and a loss are also below 1.
+    """
+    if not 0 < value < (math.inf if key == "threshold" else 1.0):
+        words = "above 0" if key == "threshold" else "above 0 and below 1"
+        raise ValueError(f"{key} = {value:g} is not {words}")
+
+
+def check_amounts(change: Pass, amounts: tuple[str, ...], ctx: Context) -> tuple[str, ...]:
+    """Raise MemxcError (usage) unless exactly one of the amounts is given, and makes sense.
 
     Return a warning if the pruning scores come from generated samples.
     """
-    given = {key: value for key, value in change.options().items() if key in amounts and value}
+    options = change.options()
+    given = {key: float(str(options[key])) for key in amounts if options[key]}
     faults = []
     if len(given) != 1:
         what = "exactly one is above 0" if given else "one of them is above 0"
         faults.append(Fault("usage", f"{change.name}: {', '.join(amounts)}", what))
     for key, value in given.items():
-        limit = math.inf if key == "threshold" else 1.0
-        if not 0 < float(str(value)) < limit:
-            words = "above 0" if key == "threshold" else "between 0 and 1, without these"
-            faults.append(Fault("usage", f"{change.name}.{key}", f"{value} is not {words}"))
-    for key, known in choices.items():
-        if change.options()[key] not in known:
-            what = f"there is no {key} {change.options()[key]!r}"
-            faults.append(Fault("usage", f"{change.name}.{key}", what, f"one of {known}"))
+        try:
+            check_amount(key, value)
+        except ValueError as error:
+            faults.append(Fault("usage", change.name, str(error)))
     if faults:
         raise MemxcError(faults)
-    options = change.options()
     by_samples = (options["loss"], options["score"] == "samples", options["rest"] == "refitted")
     if ctx.assumed_inputs and any(by_samples):
         return (
@@ -53,33 +54,6 @@ def check_amounts(
             "give real ones with --samples",
         )
     return ()
-
-
-def layers(graph: Graph) -> dict[int, Layer]:
-    """Return the layers of constant weights, by the position of their node."""
-    read = {index: read_layer(node, graph) for index, node in enumerate(graph.nodes)}
-    return {index: layer for index, layer in read.items() if layer is not None}
-
-
-def rewritten(graph: Graph, changed: Mapping[int, Layer]) -> Graph:
-    """Return the graph with some layers changed, without weights that nothing reads any more."""
-    nodes: list[Node] = []
-    for index, node in enumerate(graph.nodes):
-        layer = changed.get(index)
-        if layer is not None and not _equal(layer, read_layer(node, graph)):
-            written = write_layer(graph, layer, node.inputs[0], node.outputs[0])
-            assert written is not None, f"{node.name}: there is no such layer"
-            graph, node = written  # noqa: PLW2901
-        nodes.append(node)
-    return without_unread(replace(graph, nodes=tuple(nodes)))
-
-
-def _equal(layer: Layer, other: Layer | None) -> bool:
-    if other is None or not np.array_equal(layer.weight, other.weight):
-        return False
-    if layer.bias is None or other.bias is None:
-        return layer.bias is other.bias
-    return np.array_equal(layer.bias, other.bias)
 
 
 def most(
@@ -90,7 +64,7 @@ def most(
     The loss may fall although the share grows, so a larger share that would do can be missed.
     """
     if not ctx.samples:
-        raise fail("usage", "--prune", "a wanted loss needs samples", "give --samples")
+        raise fail("usage", "samples", "a wanted loss needs some, and there are none")
     before = lower(graph)
     judge = Judge(ctx.judged or Samples(ctx.samples, None), before)
     answers = judge.answers(before)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from threadpoolctl import threadpool_limits
 
-from memxc.analysis import prune
-from memxc.analysis.layer import Layer, takes_bias
+from memxc.analysis.layer import Layer, layers_of, takes_bias, with_layers
 from memxc.analysis.moments import refit_stages
 from memxc.analysis.separable import PatchMoments
 from memxc.errors import fail
@@ -57,9 +56,9 @@ def refitted(before: Graph, after: Graph, ctx: Context) -> Graph:
     Raises MemxcError (usage) without samples.
     """
     if not ctx.samples:
-        raise fail("usage", "--refit", "a fit needs samples", "give --samples")
+        raise fail("usage", "samples", "a fit needs some, and there are none")
     whole, design = lower(before), lower(after)
-    layers = {layer.node.outputs[0]: (i, layer) for i, layer in prune.layers(after).items()}
+    layers = {layer.node.outputs[0]: (i, layer) for i, layer in layers_of(after).items()}
     names = [
         name
         for name, (_, layer) in layers.items()
@@ -74,9 +73,10 @@ def refitted(before: Graph, after: Graph, ctx: Context) -> Graph:
     changed = {}
     for name, kernel in fitted.items():
         index, layer = layers[name]
-        flat = kernel.dense if _filters_first(layer) else kernel.dense.T
+        filters_first = layer.node.op == "Conv" or layer.node.attrs.get("transB")
+        flat = kernel.dense if filters_first else kernel.dense.T
         changed[index] = replace(layer, weight=flat.reshape(layer.weight.shape), bias=kernel.bias)
-    return prune.rewritten(after, changed)
+    return with_layers(after, changed)
 
 
 def _solvable(design: Design, name: str, layer: Layer) -> bool:
@@ -86,10 +86,6 @@ def _solvable(design: Design, name: str, layer: Layer) -> bool:
     (kernel,), node = stage.kernels, layer.node
     plain = node.attrs.get("alpha", 1.0) == 1.0 and not node.attrs.get("transA")
     return bool(plain and kernel.groups == 1 and kernel.rows <= _MOST)
-
-
-def _filters_first(layer: Layer) -> bool:
-    return layer.node.op == "Conv" or bool(layer.node.attrs.get("transB"))
 
 
 def _fit(stage: Linear, moments: PatchMoments) -> _Dense:

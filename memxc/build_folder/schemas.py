@@ -1,6 +1,6 @@
 """Make the JSON schemas of memxc's documents, and the page of the report's keys, from the models.
 
-`python -m memxc.build_folder.schemas` writes them into a checkout.
+`python -m memxc.cli._generated` writes them into a checkout.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import Field
 
-import memxc
 from memxc import documents, render
 from memxc.backends.programming.rows import Programmed
 from memxc.build_folder.diff.document import Comparison
@@ -100,8 +99,3 @@ def _type(value: Mapping[str, Any]) -> str:
         inner = _type(value.get("items") or value["prefixItems"][0])
         return f"list of {inner}" if '"' in inner else f"list of {inner}s"
     return _TYPES[value.get("type", "object")]
-
-
-if __name__ == "__main__":
-    for path, text in files():
-        (Path(memxc.__file__).parents[1] / path).write_text(text, "utf-8")

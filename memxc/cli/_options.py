@@ -11,7 +11,7 @@ import click  # noqa: TID251
 from memxc import units
 from memxc.build_folder.quantities import Limit
 from memxc.build_folder.verdict import BUDGETS
-from memxc.compiler.forms import tile
+from memxc.compiler.forms import tile_size
 from memxc.errors import once
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def sweep(text: str) -> tuple[str, tuple[str, ...]]:
     return key.strip(), found
 
 
-TILE = _Form("R[xC]", tile, "--tile 128 or --tile 256x64")
+TILE = _Form("R[xC]", tile_size, "--tile 128 or --tile 256x64")
 BUDGET = _Form("KEY=LIMIT,...", budget, "--budget crossbars=200,power=2W,latency=500ns")
 
 GROWTH = _Form("KEY=LIMIT,...", growth, "--budget crossbars=5%,power=0%,loss=0.01")

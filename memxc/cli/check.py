@@ -80,9 +80,9 @@ def _words(asked: dict[str, Any]) -> Iterator[str]:
 
 def _folded(rows: Iterable[NodeRow], graph: Graph) -> list[NodeRow]:
     """The rows, with each node that compile folds into another layer marked as folded."""
-    from memxc.passes.fold_batchnorm import fold
+    from memxc.passes.fold_batchnorm import fold_normalisations
 
-    left = {node.name for node in fold(graph).nodes}
+    left = {node.name for node in fold_normalisations(graph).nodes}
     return [
         row
         if row.node in left or row.kind == "refused"

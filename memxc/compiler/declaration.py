@@ -15,7 +15,7 @@ from pydantic_core import ArgsKwargs
 
 from memxc.documents import said
 from memxc.errors import once
-from memxc.interfaces import Option, Pass, declared
+from memxc.interfaces import Option, Pass, declared_options
 
 P = ParamSpec("P")
 
@@ -35,12 +35,12 @@ def _owner(option: Callable[P, Option]) -> Callable[Concatenate[Any, P], Any]:
 own = _owner(Option)
 
 
-def of(change: type[Pass], name: str, *default: Any) -> Any:
+def of_pass(change: type[Pass], name: str, *default: Any) -> Any:
     """Declare an option that sets a field of a pass.
 
     Its texts are those of the pass, and so is its default unless another one is given.
     """
-    option = replace(declared(change)[name], instead=f"write {change.name}{{{name}=...}}")
+    option = replace(declared_options(change)[name], instead=f"write {change.name}{{{name}=...}}")
     found = default[0] if default else getattr(change, name)
     return field(default=found, metadata={"option": option})
 
@@ -68,7 +68,7 @@ class Declared:
         try:
             return TypeAdapter(self._single).validate_python(value)
         except ValidationError as error:
-            raise ValueError("; ".join(what for _, what in faults(error))) from None
+            raise ValueError("; ".join(what for _, what in wrong_values(error))) from None
 
     def joined(self, values: Iterable[Any]) -> Any:
         """The value of a repeated option. Raises ValueError if a name is given twice."""
@@ -139,7 +139,7 @@ def _without_none(kind: Any) -> Any:
     return some[0] if NoneType in get_args(kind) and len(some) == 1 else kind
 
 
-def faults(error: ValidationError) -> list[tuple[str, str]]:
+def wrong_values(error: ValidationError) -> list[tuple[str, str]]:
     """For each error the name of the field ("" for a single value), and what is wrong with it."""
     return [
         (str(part["loc"][0]) if part["loc"] else "", said(dict(part))) for part in error.errors()

@@ -13,7 +13,7 @@ def whole(text: str) -> int:
     return int(text)
 
 
-def tile(text: str) -> tuple[int, int]:
+def tile_size(text: str) -> tuple[int, int]:
     """R or RxC: rows and columns of the unit crossbar. Raises ValueError if none has this size."""
     sizes = [whole(size) for size in text.split("x")]
     if len(sizes) > 2:
@@ -48,7 +48,7 @@ def span(text: str) -> tuple[float, ...]:
     return tuple(map(units.parse, parts))
 
 
-def words(text: str) -> tuple[str, ...]:
+def comma_separated(text: str) -> tuple[str, ...]:
     """A,B,C: words with commas between them. Raises ValueError."""
     found = tuple(part.strip() for part in text.split(","))
     if not all(found):

@@ -17,7 +17,7 @@ from memxc.ir.graph import Graph
 _NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
 
 
-def model(options: Options) -> tuple[Path | Part, Mapping[str, tuple[int, ...]]]:
+def chosen_model(options: Options) -> tuple[Path | Part, Mapping[str, tuple[int, ...]]]:
     """Return the part of the network that the options ask for, and the shapes of its inputs.
 
     These are the arguments of `load`.
@@ -27,7 +27,7 @@ def model(options: Options) -> tuple[Path | Part, Mapping[str, tuple[int, ...]]]
     return choose_part(options.model, **asked)
 
 
-def read(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ...]]:
+def read_samples(options: Options, graph: Graph) -> tuple[samples.Samples, tuple[str, ...]]:
     """Return the user's samples, or random ones if there are none, and warnings about them."""
     shapes = {name: graph.shapes[name] for name in graph.inputs}
     path = _samples_file(options)

@@ -39,7 +39,7 @@ _FLOAT32_DIGITS = 6
 
 
 @dataclass(frozen=True)
-class Rung:
+class StepDistance:
     """The distance of two neighbours on the ladder: of the network's outputs, over the samples.
 
     It is NaN if one of the outputs is NaN.
@@ -61,7 +61,7 @@ class Ladder:
     """
 
     def __init__(self, model: Path | Part, ctx: Context) -> None:
-        self.rungs: list[Rung] = []
+        self.rungs: list[StepDistance] = []
         self.reference: str | None = None
         self.fault: str | None = None
         self._model, self._wire = model, ctx.target.wire
@@ -123,7 +123,7 @@ class Ladder:
 
     def _rung(
         self, name: str, design: Design, digits: int = DIGITS, up: bool = False
-    ) -> Rung | None:
+    ) -> StepDistance | None:
         values = evaluate.outputs(design, self._inputs)
         rung = None
         if self._values is not None:
@@ -132,7 +132,7 @@ class Ladder:
                 [distance(values[key], expected[key], digits, up) for key in values]
             )
             # numpy's maximum keeps NaN, Python's may lose it.
-            rung = Rung(self._name, name, *map(float, distances.max(axis=0)))
+            rung = StepDistance(self._name, name, *map(float, distances.max(axis=0)))
             self._undefined = any(np.isnan(before).any() for before in self._values.values())
             self.rungs.append(rung)
         self._name, self._values = name, values

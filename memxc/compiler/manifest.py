@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from memxc.compiler.declaration import faults
+from memxc.compiler.declaration import wrong_values
 from memxc.compiler.options import Settings
 
 
@@ -21,6 +21,6 @@ def read(tree: Mapping[str, Any]) -> Settings:
         return TypeAdapter(Settings).validate_json(json.dumps(tree), strict=True)
     except ValidationError as error:
         # A text that is not Unicode has no place in the document.
-        names = dict.fromkeys(name or what for name, what in faults(error))
+        names = dict.fromkeys(name or what for name, what in wrong_values(error))
         what = f"these options have a value that they cannot have: {', '.join(names)}"
         raise ValueError(what) from error

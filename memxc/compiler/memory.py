@@ -10,7 +10,7 @@ from pathlib import Path
 from memxc.errors import fail
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
-from memxc.ir.sizes import Size
+from memxc.ir.sizes import DesignSize
 from memxc.ir.stages import Linear
 
 #: Bytes that a full compile takes for each connection of a crossbar, each one of a cell, and each
@@ -32,7 +32,7 @@ def check(graph: Graph, design: Design, model: str, report_only: bool, large: bo
     Without `large`, also raise it if a full compile would be larger than the model's file allows.
     report_only: whether only a report is made.
     """
-    size = Size()
+    size = DesignSize()
     size.add(design.stages)
     # A broadcast view of one number is one number in the file.
     numbers = sum(value.size for value in graph.weights.values() if 0 not in value.strides)
@@ -45,7 +45,7 @@ def check(graph: Graph, design: Design, model: str, report_only: bool, large: bo
         hint = "--large compiles it all the same, --report-only says what it costs"
         raise fail("unsupported-model", model, what, hint)
     linear = [stage for stage in design.stages if isinstance(stage, Linear)]
-    crossbars = Size()
+    crossbars = DesignSize()
     crossbars.add(linear)
     cells = size.connections - crossbars.connections
     weights = sum(kernel.values.size for stage in linear for kernel in stage.kernels)
@@ -53,7 +53,7 @@ def check(graph: Graph, design: Design, model: str, report_only: bool, large: bo
     report = _NET * widest + _REPORTED * weights
     circuit = _CROSSBAR * crossbars.connections + _CELL * cells
     needed = report if report_only else max(report, circuit) + _WEIGHT * weights
-    memory = available()
+    memory = available_bytes()
     if needed > memory:
         what = (
             f"its circuit of {size.connections:,} connections and {weights:,} weights takes up to "
@@ -63,7 +63,7 @@ def check(graph: Graph, design: Design, model: str, report_only: bool, large: bo
         raise fail("unsupported-model", model, what, hint)
 
 
-def available() -> int:
+def available_bytes() -> int:
     """Return the bytes of memory that this process may use: the machine's, or a set limit."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)

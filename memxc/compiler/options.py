@@ -24,7 +24,7 @@ from pydantic.dataclasses import dataclass
 
 from memxc import passes, units
 from memxc.compiler import forms, pruning, stage_set
-from memxc.compiler.declaration import faults, fields_of, in_tuples, of, own
+from memxc.compiler.declaration import fields_of, in_tuples, of_pass, own, wrong_values
 from memxc.errors import Fault, MemxcError, like
 from memxc.interfaces import Pass, Zeros
 from memxc.ir.stages import Schedule, Signed
@@ -59,15 +59,10 @@ def _rising(span: tuple[float, float]) -> tuple[float, float]:
     return span
 
 
-def _share(ratio: float) -> float:
-    return Separate(ratio=ratio).ratio
-
-
-def _clipped(share: float) -> float:
-    return ClipWeights(share=share).share
-
-
 _Cells = Annotated[InstanceOf[Cells], BeforeValidator(read_cells)]
+# A pass raises ValueError for a number that it cannot have.
+_Ratio = Annotated[float, AfterValidator(lambda ratio: Separate(ratio=ratio).ratio)]
+_Share = Annotated[float, AfterValidator(lambda share: ClipWeights(share=share).share)]
 _Size = Annotated[int, Field(gt=0, le=2**31)]
 
 
@@ -75,8 +70,8 @@ _Size = Annotated[int, Field(gt=0, le=2**31)]
 class Settings:
     """The options that the report and the manifest of a folder keep; each has a default."""
 
-    schedule: Schedule = of(SchedulePass, "mode")
-    partition: Policy = of(Partition, "policy")
+    schedule: Schedule = of_pass(SchedulePass, "mode")
+    partition: Policy = of_pass(Partition, "policy")
     signed: Signed = own(
         "differential",
         "--signed",
@@ -95,13 +90,13 @@ class Settings:
         "reorder moves the largest currents close to amplifiers and drivers, and compensate "
         "corrects conductances. Verify such a design with --wire.",
         metavar="NAME,...",
-        read=forms.words,
+        read=forms.comma_separated,
         example="--mitigate both-ends,compensate",
         page="mitigations.md",
         instead=f"put {', '.join(MITIGATIONS)} among the passes",
     )
-    separate: Annotated[float, AfterValidator(_share)] | None = of(Separate, "ratio", None)
-    clip_weights: Annotated[float, AfterValidator(_clipped)] | None = of(ClipWeights, "share", None)
+    separate: _Ratio | None = of_pass(Separate, "ratio", None)
+    clip_weights: _Share | None = of_pass(ClipWeights, "share", None)
     prune: tuple[str, ...] = own(
         (),
         "--prune",
@@ -164,7 +159,7 @@ class Settings:
         "--inputs",
         "Take only the part of the network that begins at these tensors.",
         metavar="NAME,...",
-        read=forms.words,
+        read=forms.comma_separated,
         example="--inputs features",
         of_network=True,
     )
@@ -173,7 +168,7 @@ class Settings:
         "--outputs",
         "Take only the part of the network that ends at these tensors.",
         metavar="NAME,...",
-        read=forms.words,
+        read=forms.comma_separated,
         example="--outputs features,scores",
         of_network=True,
     )
@@ -247,7 +242,7 @@ class Options(Settings):
                 Fault("usage", known[name].option.flag, what)
                 if name in known
                 else Fault("usage", name, what, like(name, known))
-                for name, what in faults(error)
+                for name, what in wrong_values(error)
             ) from error
 
 
@@ -276,14 +271,16 @@ def _graph_passes(options: Options) -> Iterator[Pass]:
 
     Separation comes before pruning, for its fit would fill pruned zeros again.
     """
-    prunes = pruning.asked(options.prune, options.refit)
+    prunes = pruning.passes_for(options.prune, options.refit)
     yield from (change for change in prunes if pruning.before_folding(change))
     if options.batchnorm == "fold":
         yield FoldBatchnorm()
     if options.clip_weights is not None:
         yield ClipWeights(share=options.clip_weights)
     if options.separate is not None:
-        yield Separate(ratio=options.separate, partition=options.partition)
+        yield Separate(
+            ratio=options.separate, partition=options.partition, schedule=options.schedule
+        )
     yield from (change for change in prunes if not pruning.before_folding(change))
     # With parked zeros every weight keeps its devices; only lines that were pruned whole go.
     if options.zeros_are == "absent" or any(isinstance(change, PruneLines) for change in prunes):

@@ -8,30 +8,39 @@ from memxc import passes
 from memxc.compiler.declaration import fields_of
 from memxc.compiler.options import Options, Settings
 from memxc.compiler.options import pipeline as default_pipeline
-from memxc.errors import Fault, MemxcError, fail
+from memxc.errors import Fault, MemxcError
 from memxc.interfaces import GraphPass, Pass
 
 
 def asked(options: Options) -> list[Pass]:
     """The passes that the options ask for.
 
-    Raises MemxcError (usage) if --passes has an order that cannot work, or leaves no place for
-    another option.
+    Raises MemxcError (usage) with all faults: --refit without --prune, or --passes in an order that
+    cannot work or that leaves no place for another option.
     """
+    faults = []
     if options.refit and not options.prune:
+        what = "it fits the weights that pruning leaves, but nothing is pruned"
         hint = "add --prune; in --passes it is prune-ckf{rest=refitted}"
-        raise fail(
-            "usage",
-            "--refit",
-            "it fits the weights that pruning leaves, but nothing is pruned",
-            hint,
-        )
-    if options.passes is None:
-        return default_pipeline(options)
-    pipeline = passes.parse(options.passes)
+        faults.append(Fault("usage", "--refit", what, hint))
+    try:
+        if options.passes is None:
+            pipeline = default_pipeline(options)
+        else:
+            pipeline = passes.parse(options.passes)
+            faults += _faults(options, f"--passes {options.passes}", pipeline)
+    except MemxcError as error:
+        faults += error.faults
+    if faults:
+        raise MemxcError(faults)
+    return pipeline
+
+
+def _faults(options: Options, where: str, pipeline: Sequence[Pass]) -> list[Fault]:
+    """What cannot work in a pipeline that --passes gives."""
     names = [change.name for change in pipeline]
     kinds = [isinstance(change, GraphPass) for change in pipeline]
-    where, faults = f"--passes {options.passes}", []
+    faults = []
     if kinds != sorted(kinds, reverse=True):
         faults.append(Fault("usage", where, "passes over the graph have to come before all others"))
     for name in ("calibrate", "program"):
@@ -48,9 +57,7 @@ def asked(options: Options) -> list[Pass]:
     if options.target.converter.needed and "convert" not in names:
         what = f"the target {options.target.name} has converters, and no pass places them"
         faults.append(Fault("usage", where, what, "add convert at the end"))
-    if faults:
-        raise MemxcError(faults)
-    return pipeline
+    return faults
 
 
 def _misplaced(pipeline: Sequence[Pass]) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from memxc import passes
+from memxc.analysis import prune
 from memxc.errors import Fault, MemxcError, like
 from memxc.interfaces import Pass
 
@@ -43,10 +45,7 @@ def parse(text: str, refit: bool = False) -> Pass:
     except ValueError:
         raise ValueError(f"give an amount, {method}:AMOUNT") from None
     name, fixed, key = METHODS[method]
-    most = math.inf if key == "threshold" else 1.0
-    if not 0 < value < most:
-        words = "a number above 0" if key == "threshold" else "above 0 and below 1"
-        raise ValueError(f"the {key} of {method} has to be {words}")
+    prune.check_amount(key, value)
     rest = "refitted" if refit else "kept"
     return passes.available()[name](**{**fixed, key: value, "rest": rest})
 
@@ -57,7 +56,7 @@ def checked(text: str) -> str:
     return text
 
 
-def asked(texts: Iterable[str], refit: bool = False) -> list[Pass]:
+def passes_for(texts: Iterable[str], refit: bool = False) -> list[Pass]:
     """The passes for several texts METHOD:AMOUNT.
 
     refit: fit the weights that are left to the samples. Raises MemxcError (usage) with all faults.
@@ -71,6 +70,20 @@ def asked(texts: Iterable[str], refit: bool = False) -> list[Pass]:
     if faults:
         raise MemxcError(faults)
     return found
+
+
+@contextmanager
+def as_asked(change: Pass, texts: Iterable[str], refit: bool) -> Iterator[None]:
+    """In faults, replace the name of a pass by the option --prune that asked for it, if one did."""
+    try:
+        yield
+    except MemxcError as error:
+        options = (f"--prune {text}" for text in texts if parse(text, refit) == change)
+        name = next(options, change.name)
+        raise MemxcError(
+            replace(fault, where=name) if fault.where == change.name else fault
+            for fault in error.faults
+        ) from error
 
 
 def before_folding(change: Pass) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from memxc.backends.cost import estimate, kernels
-from memxc.compiler import inputs, memory, order
-from memxc.compiler.ladder import Ladder, Rung
+from memxc.compiler import inputs, memory, order, pruning
+from memxc.compiler.ladder import Ladder, StepDistance
 from memxc.compiler.log import Log
 from memxc.compiler.observers import Observer, Step
 from memxc.compiler.options import MITIGATIONS, Options
@@ -52,7 +52,8 @@ class Compiled:
     model: the file that was compiled, or the part of it that the options ask for.
     unlaid: the design before it was laid out.
     context: what its passes could look at.
-    bill: what the design would take, if only a report was asked for; `design` has no conductances.
+    estimated: the figures of a design that was only counted, for --report-only. `design` has no
+    conductances then.
     reference: the name of what the first rung compares with, or None.
     fault: why it is not known whether the network computes what the model computes, or None.
     """
@@ -69,13 +70,13 @@ class Compiled:
     records: tuple[PassRecord, ...]
     reference: str | None
     fault: str | None
-    rungs: tuple[Rung, ...]
+    rungs: tuple[StepDistance, ...]
     loss: losses.Loss | None
     warnings: tuple[str, ...]
     macs: int
     per_kernel: kernels.Kernels
     report_only: bool = False
-    bill: estimate.Estimate | None = None
+    estimated: estimate.Estimate | None = None
 
     def __repr__(self) -> str:
         stages = f"{len(self.design.stages)} stages"
@@ -98,14 +99,14 @@ def compile_model(
 
     Raises MemxcError with all faults of the user's input.
     """
+    pipeline = order.asked(options)
     model, loaded, lowered = _read(options, progress, report_only)
     memory.check(loaded, lowered, str(options.model), report_only, large)
-    known, warnings = inputs.read(options, loaded)
-    pipeline = order.asked(options)
+    known, warnings = inputs.read_samples(options, loaded)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
     ladder, scores = Ladder(model, ctx), Scores(ctx)
     milestones = Milestones()
-    observers: list[Observer] = [milestones, Sizes(ctx.zeros)]
+    observers: list[Observer] = [milestones, Sizes(ctx)]
     if report_only:
         pipeline = _stage_by_stage(pipeline)
     elif check:
@@ -113,12 +114,12 @@ def compile_model(
     log = Log()
     log.start(observers, lowered)
     per_kernel = kernels.measure(lowered)
-    steps = _steps(loaded, lowered, pipeline, ctx, progress)
+    steps = _steps(loaded, lowered, pipeline, ctx, options, progress)
     del lowered  # it may be large
     for step in steps:
         log.see(observers, step, ctx)
         design = step.after
-        bill = step.result.bill if isinstance(step.result, CountedDesign) else None
+        estimated = step.result.estimated if isinstance(step.result, CountedDesign) else None
         del step  # it holds the network before the pass
     _check_fits(design, ctx)
     return Compiled(
@@ -127,7 +128,7 @@ def compile_model(
         model=model,
         graph=loaded,
         design=design,
-        unlaid=milestones.unlaid or design,
+        unlaid=milestones.unlaid,
         context=ctx,
         samples=ctx.samples,
         labels=None if known.labels is None else known.labels[: samples.MOST],
@@ -137,10 +138,10 @@ def compile_model(
         rungs=tuple(ladder.rungs),
         loss=scores.loss(),
         warnings=(*warnings, *log.observed, *log.told, *_left_out(options, report_only)),
-        macs=milestones.macs or 0,
+        macs=milestones.macs,
         per_kernel=per_kernel,
         report_only=report_only,
-        bill=bill,
+        estimated=estimated,
     )
 
 
@@ -151,7 +152,7 @@ def _read(
     if report_only and options.cells is not None:
         raise fail("usage", "--cells", "--report-only writes no netlist that could hold cells")
     progress("reading the model")
-    model, shapes = inputs.model(options)
+    model, shapes = inputs.chosen_model(options)
     graph = load_graph(model, shapes)
     progress("lowering")
     return model, graph, lower(graph)
@@ -162,6 +163,7 @@ def _steps(
     design: Design,
     pipeline: Iterable[Pass],
     ctx: Context,
+    options: Options,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Step]:
     """Run the passes over a graph, which lowers to `design`, and then over the design."""
@@ -170,7 +172,8 @@ def _steps(
     for change in pipeline:
         if isinstance(change, GraphPass):
             progress(change.name)
-            result = change.run(graph, ctx)
+            with pruning.as_asked(change, options.prune, options.refit):
+                result = change.run(graph, ctx)
             result.ir.verify()
             before, design = design, design if _same(graph, result.ir) else lower(result.ir)
             graph = result.ir
@@ -218,13 +221,13 @@ def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
 
     Nothing is measured.
     """
-    graph = load_graph(*inputs.model(options))
-    yield "load", graph
     pipeline = order.asked(options)
-    known, _ = inputs.read(options, graph)
+    graph = load_graph(*inputs.chosen_model(options))
+    yield "load", graph
+    known, _ = inputs.read_samples(options, graph)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))
     lowered = False
-    for step in _steps(graph, lower(graph), pipeline, ctx):
+    for step in _steps(graph, lower(graph), pipeline, ctx, options):
         if isinstance(step.change, DesignPass) and not lowered:
             yield "lower", step.before
             lowered = True

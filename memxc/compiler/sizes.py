@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from memxc.backends.cost import estimate
 from memxc.compiler.observers import Observed, Step
 from memxc.compiler.record import PassRecord, counts, macs
-from memxc.interfaces import Context, DesignPass, Result, Zeros
+from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 
 #: The passes that put kernels on crossbars.
@@ -16,9 +16,9 @@ LAY_OUT = ("partition", "tile", "program")
 
 @dataclass(frozen=True)
 class CountedDesign(Result[Design]):
-    """A design without conductances, with its bill of materials and the records of its passes."""
+    """A design without conductances, with its figures and the records of its passes."""
 
-    bill: estimate.Estimate | None = None
+    estimated: estimate.Estimate | None = None
     records: tuple[PassRecord, ...] = ()
 
 
@@ -31,14 +31,14 @@ class StageByStage(DesignPass):
     changes: tuple[DesignPass, ...] = ()
 
     def run(self, design: Design, ctx: Context) -> CountedDesign:
-        """Return the design and the bill of materials that the passes would build."""
+        """Return the design that the passes would build, and what it takes."""
         sizes = {change.name: dict.fromkeys(counts(design), 0) for change in self.changes}
 
         def watch(name: str, part: Design) -> None:
             for key, value in counts(part, ctx.zeros).items():
                 sizes[name][key] += value
 
-        bill = estimate.estimate(design, self.changes, ctx, watch)
+        estimated = estimate.estimate(design, self.changes, ctx, watch)
         before, records = counts(design, ctx.zeros), []
         for change in self.changes:
             # Sharing changes no count.
@@ -47,14 +47,14 @@ class StageByStage(DesignPass):
                 PassRecord(change.name, change.options(), change.exact, before, after, None)
             )
             before = after
-        return CountedDesign(bill.design, bill=bill, records=tuple(records))
+        return CountedDesign(estimated.design, estimated=estimated, records=tuple(records))
 
 
 class Sizes:
     """Counts the network before and after each step."""
 
-    def __init__(self, zeros: Zeros) -> None:
-        self._zeros: Zeros = zeros
+    def __init__(self, ctx: Context) -> None:
+        self._zeros = ctx.zeros
         #: The last network and its counts: the next pass begins with the same network.
         self._last: tuple[Design, dict[str, int]] | None = None
 
@@ -82,9 +82,11 @@ class Milestones:
     unlaid: the design before the first pass that puts kernels on crossbars.
     """
 
+    macs: int
+    unlaid: Design
+
     def __init__(self) -> None:
-        self.macs: int | None = None
-        self.unlaid: Design | None = None
+        self._pruned = self._laid_out = False
 
     def start(self, design: Design) -> tuple[str, ...]:
         """Do nothing: nothing is kept before the first pass."""
@@ -92,9 +94,9 @@ class Milestones:
 
     def see(self, step: Step) -> Observed:
         """Keep the network before the pass if it is a milestone."""
-        if self.macs is None and (isinstance(step.change, DesignPass) or not step.change.exact):
-            self.macs = macs(step.before)
+        if not self._pruned and (isinstance(step.change, DesignPass) or not step.change.exact):
+            self.macs, self._pruned = macs(step.before), True
         lays_out = step.change.name in LAY_OUT or isinstance(step.change, StageByStage)
-        if self.unlaid is None and lays_out:
-            self.unlaid = step.before
+        if not self._laid_out and lays_out:
+            self.unlaid, self._laid_out = step.before, True
         return Observed()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from memxc import passes
-from memxc.compiler.forms import tile
+from memxc.compiler.forms import tile_size
 from memxc.errors import Fault, MemxcError, once
-from memxc.interfaces import declared
+from memxc.interfaces import declared_options
 
 
 @cache
@@ -20,14 +20,17 @@ def keys() -> dict[str, tuple[str, ...]]:
     """
     found: dict[str, tuple[str, ...]] = {}
     for change in passes.available().values():
-        for name, option in declared(change).items():
+        for name, option in declared_options(change).items():
             if option.per_stage:
                 found[option.flag.removeprefix("--")] = get_args(get_type_hints(change)[name])
     return {**found, "tile": ()}
 
 
-def parse(text: str) -> tuple[str, str, str]:
-    """Stage, key and value of STAGE.key=value. Raises ValueError, with a sentence."""
+def parse(text: str) -> tuple[str, str, Any]:
+    """Stage, key and value of STAGE.key=value. The value of tile is (rows, columns).
+
+    Raises ValueError, with a sentence.
+    """
     place, equals, value = text.partition("=")
     stage, dot, key = place.rpartition(".")
     if not (equals and dot and stage and value):
@@ -35,8 +38,8 @@ def parse(text: str) -> tuple[str, str, str]:
     if key not in keys():
         raise ValueError(f"there is no key {key!r}; keys are {', '.join(keys())}")
     if key == "tile":
-        tile(value)
-    elif value not in keys()[key]:
+        return stage, key, tile_size(value)
+    if value not in keys()[key]:
         raise ValueError(f"{key} has to be {' or '.join(keys()[key])}")
     return stage, key, value
 
@@ -47,9 +50,9 @@ def checked(text: str) -> str:
     return text
 
 
-def by_stage(texts: Iterable[str]) -> dict[str, dict[str, str]]:
+def by_stage(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     """{stage: {key: value}} for several texts. Raises MemxcError (usage) with all faults."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, Any]] = {}
     faults, known = [], set[str]()
     for text in texts:
         try:

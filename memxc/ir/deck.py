@@ -55,7 +55,7 @@ class Instances:
 
 
 @dataclass(frozen=True, eq=False)
-class Port:
+class Terminal:
     """An input or an output of the network.
 
     nets: (width,), one net a lane, in the order of the tensor. scale: volts per unit.
@@ -70,7 +70,7 @@ class Port:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class StageCells:
     """The definitions and instances of one stage."""
 
     name: str
@@ -89,10 +89,10 @@ class Deck:
     name: str
     nets: tuple[str, ...]
     cells: tuple[Cell, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[StageCells, ...]
     supplies: tuple[tuple[str, float], ...] = ()
-    inputs: tuple[Port, ...] = ()
-    outputs: tuple[tuple[Port, ...], ...] = ()
+    inputs: tuple[Terminal, ...] = ()
+    outputs: tuple[tuple[Terminal, ...], ...] = ()
 
     def verify(self) -> None:
         """Raise AssertionError if a name is used twice, or if a cell or a net does not exist."""

@@ -84,7 +84,9 @@ def parse(text: str) -> ast.expr:
     for part in ast.walk(tree):
         if isinstance(part, ast.Call):
             name = part.func.id if isinstance(part.func, ast.Name) else ""
-            if not _is_function(name) or part.keywords or not _takes(name, len(part.args)):
+            several = len(part.args) > 1 and name in ("min", "max")
+            known = name in _FUNCTIONS or name in _WRITTEN
+            if not known or part.keywords or not (len(part.args) == 1 or several):
                 raise ValueError(f"lane function {text!r} calls {name or 'something'!r}")
         elif isinstance(part, ast.Name):
             if part not in called and not _is_variable(part.id):
@@ -254,14 +256,6 @@ def _depth(tree: ast.AST) -> int:
         level = [child for part in level for child in ast.iter_child_nodes(part)]
         count += 1
     return count
-
-
-def _is_function(name: str) -> bool:
-    return name in _FUNCTIONS or name in _WRITTEN
-
-
-def _takes(name: str, arguments: int) -> bool:
-    return arguments == 1 or (arguments > 1 and name in ("min", "max"))
 
 
 def _is_variable(name: str) -> bool:

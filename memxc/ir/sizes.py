@@ -10,7 +10,7 @@ from memxc.ir.windows import Windows
 
 
 @dataclass
-class Size:
+class DesignSize:
     """The sizes added up so far.
 
     tables: numbers that say which net is where. connections: nets at the inputs and outputs of all

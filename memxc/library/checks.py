@@ -12,7 +12,6 @@ from memxc import netlist_reader
 from memxc.backends.cost.resources import Tile
 from memxc.build_folder.read import Loaded, changed
 from memxc.compiler import stage_set
-from memxc.compiler.forms import tile
 from memxc.errors import MemxcError
 from memxc.evaluation import reference
 from memxc.library.steady import Progress
@@ -59,8 +58,8 @@ def _tile(loaded: Loaded) -> Tile:
     """The size of the unit crossbar of each stage, by its name."""
     unit = loaded.target.crossbar
     sizes = {
-        stage: tile(value)
-        for stage, key, value in map(stage_set.parse, loaded.options["stage_set"])
+        stage: size
+        for stage, key, size in map(stage_set.parse, loaded.options["stage_set"])
         if key == "tile"
     }
     return lambda stage: sizes.get(stage, (unit.rows, unit.columns))

@@ -5,53 +5,28 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Unpack
 
 from memxc import render
 from memxc import target as targets
 from memxc.build_folder import write
-from memxc.compiler.forms import tile as tile_of
-from memxc.compiler.options import Mitigation, Options
+from memxc.compiler.forms import tile_size
+from memxc.compiler.options import Options
 from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError, fail, why
-from memxc.interfaces import Zeros
 from memxc.ir import store
-from memxc.ir.stages import Schedule, Signed
 from memxc.library import keywords
 from memxc.library.build import Build
 from memxc.library.data import Samples, named
 from memxc.library.model import Model, written
+from memxc.library.options import Keywords
 from memxc.library.steady import Progress, compiling, one_thread, silent
-from memxc.mapping.layout import Policy
 from memxc.netlist_reader import Cells, read_cells
 from memxc.target import Target
-
-
-class Keywords(TypedDict, total=False):
-    """The options that memxc.Options declares, as keywords of `compile`."""
-
-    schedule: Schedule
-    partition: Policy
-    signed: Signed
-    batchnorm: Literal["fold", "stage"]
-    mitigate: Mitigation | tuple[Mitigation, ...]
-    separate: float | None
-    clip_weights: float | None
-    prune: str | tuple[str, ...]
-    refit: bool
-    zeros: Zeros | None
-    passes: str | None
-    shapes: Mapping[str, tuple[int, ...]]
-    fix: Mapping[str, float | tuple[float, ...]]
-    inputs: str | tuple[str, ...]
-    outputs: str | tuple[str, ...]
-    input_range: tuple[float, float]
-    stage_set: str | tuple[str, ...]
-    seed: int
 
 
 def compile(
@@ -83,10 +58,8 @@ def compile(
     (`Build.save` copies it). dialects: a name, or several, of the SPICE dialects to write.
     progress: called with a few words for each step.
 
-    The other keywords are options of the command line (docs/cli.md). A choice: schedule, partition,
-    signed, batchnorm, zeros. A number: separate, clip_weights, seed. True or False: refit. A text:
-    passes. A text, or a tuple of texts: mitigate, prune, inputs, outputs, stage_set. A pair:
-    input_range. By the name of an input: shapes (a tuple), fix (a number, or a tuple of numbers).
+    The other keywords are options of the command line (docs/cli.md). `Keywords` in
+    memxc/library/options.py lists them with their types. A text or a number is a tuple of one.
 
     Compilations take turns: a second one, in another thread, waits. Raises MemxcError with all
     faults of the model, the samples, the target or the options; nothing is written then.
@@ -143,7 +116,7 @@ def _target(given: str | Path | Target, tile: int | tuple[int, int] | None) -> T
         return found
     text = "x".join(map(str, tile if isinstance(tile, tuple) else (tile,)))
     try:
-        return found.with_tile(*tile_of(text))
+        return found.with_tile(*tile_size(text))
     except ValueError as error:
         raise fail("usage", f"--tile {text}", str(error), "for example 128 or (256, 64)") from error
 

@@ -16,7 +16,7 @@ from memxc.ir.graph import Graph, Node, Tensor
 from memxc.ir.stages import Stage
 from memxc.ir.windows import Ints, ints
 
-#: Nets are numbered in 32 bits.
+#: ShapedNets are numbered in 32 bits.
 _BEYOND = 2**31
 #: What a column returns: stages in order, and the buses between them, which are no tensors.
 Parts = Sequence[Stage | Bus]

@@ -16,7 +16,7 @@ from memxc.ops._blocks import (
     built,
 )
 from memxc.ops._call import Call
-from memxc.ops._steps import Signal, Steps
+from memxc.ops._steps import ShapedNets, Steps
 
 #: The most factors of one product. Every further multiplier of a chain adds its own error.
 MOST_FACTORS = 16
@@ -43,7 +43,7 @@ def power(exponent: float) -> tuple[str, Circuit]:
     return expr, built("power", LOGARITHM, EXPONENTIAL)
 
 
-def magnitudes(steps: Steps, src: Signal, p: int) -> Signal:
+def magnitudes(steps: Steps, src: ShapedNets, p: int) -> ShapedNets:
     """Return |x| to the power of p, of every lane."""
     if p == 1:
         return steps.lanes("magnitudes", "abs(x0)", built("abs", FULL_WAVE), src, keeps_scale=True)
@@ -53,7 +53,7 @@ def magnitudes(steps: Steps, src: Signal, p: int) -> Signal:
     return steps.lanes("powers", _product("abs(x0)", p), circuit, src)
 
 
-def root(steps: Steps, src: Signal, p: int) -> Signal:
+def root(steps: Steps, src: ShapedNets, p: int) -> ShapedNets:
     """Return the p-th root of every lane; it is 0 for a signal below zero."""
     return src if p == 1 else steps.lanes("root", *power(1.0 / p), src)
 

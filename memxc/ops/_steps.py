@@ -21,15 +21,15 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Signal:
+class ShapedNets:
     """A bus, and its nets in the shape of a tensor. GROUND is zero."""
 
     bus: str
     nets: Ints
 
-    def shaped(self, shape: Shape) -> Signal:
+    def shaped(self, shape: Shape) -> ShapedNets:
         """Return the same nets in another shape."""
-        return Signal(self.bus, self.nets.reshape(shape))
+        return ShapedNets(self.bus, self.nets.reshape(shape))
 
 
 class Steps:
@@ -39,11 +39,11 @@ class Steps:
         self._call = call
         self._parts: list[tuple[Bus, Stage]] = []
 
-    def given(self, index: int) -> Signal:
+    def given(self, index: int) -> ShapedNets:
         """Return an input of the node that is a signal."""
-        return Signal(self._call.bus(index), self._call.nets(index))
+        return ShapedNets(self._call.bus(index), self._call.nets(index))
 
-    def held(self, word: str, values: Floats) -> Signal:
+    def held(self, word: str, values: Floats) -> ShapedNets:
         """Return constants as voltages through fixed resistors; zero is ground."""
         reckon(*values.shape)
         distinct = np.unique(values[values != 0])
@@ -53,11 +53,11 @@ class Steps:
         src = self._call.graph.inputs[0]
         stage = reference(self._name(word), src, dst.name, distinct.tolist())
         self._parts.append((dst, stage))
-        return Signal(dst.name, ints(where))
+        return ShapedNets(dst.name, ints(where))
 
     def lanes(
-        self, word: str, expr: str, circuit: Circuit, *srcs: Signal, keeps_scale: bool = False
-    ) -> Signal:
+        self, word: str, expr: str, circuit: Circuit, *srcs: ShapedNets, keeps_scale: bool = False
+    ) -> ShapedNets:
         """Return one function of several signals, which are broadcast as numpy does."""
         shape = np.broadcast_shapes(*(src.nets.shape for src in srcs))
         taps = [lanewise(np.broadcast_to(src.nets, shape).reshape(-1)) for src in srcs]
@@ -68,17 +68,17 @@ class Steps:
         word: str,
         expr: str,
         circuit: Circuit,
-        src: Signal,
+        src: ShapedNets,
         axes: Axes,
         keeps_scale: bool = False,
-    ) -> Signal:
+    ) -> ShapedNets:
         """Return one function of all numbers along some axes. The axes keep the size 1."""
         shape = src.nets.shape
         reckon(*(shape[axis] for axis in axes), TERM)
         taps = spread(src.nets, axes, _kept(shape, axes), ())
         return self._lanes(word, _without(shape, axes), expr, circuit, [src], [taps], keeps_scale)
 
-    def sums(self, word: str, src: Signal, axes: Axes, weight: float = 1.0) -> Signal:
+    def sums(self, word: str, src: ShapedNets, axes: Axes, weight: float = 1.0) -> ShapedNets:
         """Return `weight` times the sum along some axes, which keep the size 1: equal resistors."""
         shape = src.nets.shape
         dst = self._bus(word, _without(shape, axes))
@@ -95,7 +95,7 @@ class Steps:
         )
         return self.linear(word, src.bus, dst.shape, (kernel,), "resistor")
 
-    def weighed(self, word: str, srcs: tuple[Signal, ...], weights: Floats) -> Signal:
+    def weighed(self, word: str, srcs: tuple[ShapedNets, ...], weights: Floats) -> ShapedNets:
         """Return the sum of signals of one shape, each times its weights.
 
         weights: (signals, *shape), with a size of 1 along axes where no weight changes.
@@ -116,13 +116,13 @@ class Steps:
 
     def linear(
         self, word: str, src: str, shape: Shape, kernels: tuple[Kernel, ...], cell: DeviceKind
-    ) -> Signal:
+    ) -> ShapedNets:
         """Return the signal of a Linear stage with these kernels, on a bus of that shape."""
         dst = self._bus(word, shape)
         self._parts.append((dst, Linear(self._name(word), src, dst.name, kernels, cell=cell)))
-        return Signal(dst.name, lanes(shape))
+        return ShapedNets(dst.name, lanes(shape))
 
-    def end(self, result: Signal) -> Parts:
+    def end(self, result: ShapedNets) -> Parts:
         """Return all stages; `result` drives the node's output.
 
         Raises MemxcError if the model says that the output has another size.
@@ -148,17 +148,17 @@ class Steps:
         shape: Shape,
         expr: str,
         circuit: Circuit,
-        srcs: tuple[Signal, ...] | list[Signal],
+        srcs: tuple[ShapedNets, ...] | list[ShapedNets],
         taps: list[Windows],
         keeps_scale: bool,
-    ) -> Signal:
+    ) -> ShapedNets:
         dst, buses = self._bus(word, shape), tuple(src.bus for src in srcs)
         name = self._name(word)
         stage = Lanes(name, buses, dst.name, tuple(taps), expr, circuit, keeps_scale)
         self._parts.append((dst, stage))
-        return Signal(dst.name, lanes(shape))
+        return ShapedNets(dst.name, lanes(shape))
 
-    def _joined(self, word: str, srcs: tuple[Signal, ...]) -> Signal:
+    def _joined(self, word: str, srcs: tuple[ShapedNets, ...]) -> ShapedNets:
         """Return signals of one shape on one bus, with an axis for the signals in front."""
         dst = self._bus(word, (len(srcs), *srcs[0].nets.shape))
         firsts = np.cumsum([0, *(src.nets.size for src in srcs)])
@@ -166,7 +166,7 @@ class Steps:
         buses = tuple(src.bus for src in srcs)
         stage = Rename(self._name(word), buses, dst.name, ints(np.concatenate(index)))
         self._parts.append((dst, stage))
-        return Signal(dst.name, lanes(dst.shape))
+        return ShapedNets(dst.name, lanes(dst.shape))
 
     def _bus(self, word: str, shape: Shape) -> Bus:
         return Bus(self._call.fresh(word), shape)

@@ -10,7 +10,7 @@ from memxc.ir.stages import Circuit
 from memxc.ops._board import LARGEST
 from memxc.ops._call import Call, Parts
 from memxc.ops._nets import widened
-from memxc.ops._steps import Signal, Steps
+from memxc.ops._steps import ShapedNets, Steps
 
 #: Real numbers count as equal within this share of the larger one. float32 is ten times finer, and
 #: the noise of an engine is far smaller.
@@ -25,7 +25,7 @@ class Terms:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._steps = Steps(call)
-        self._signals: list[Signal] = []
+        self._signals: list[ShapedNets] = []
 
     def word(self, index: int) -> str:
         """Return an input as the lane function has it: x<k>, or a number if it is one constant.
@@ -52,10 +52,10 @@ class Terms:
         """
         if not self._signals:
             raise self._call.refuse("all of its inputs are constants", code="unsupported-model")
-        wide = [Signal(s.bus, widened(self._call, s.nets)) for s in self._signals]
+        wide = [ShapedNets(s.bus, widened(self._call, s.nets)) for s in self._signals]
         return self._steps.end(self._steps.lanes("result", expr, circuit, *wide))
 
-    def _read(self, signal: Signal) -> str:
+    def _read(self, signal: ShapedNets) -> str:
         self._signals.append(signal)
         return f"x{len(self._signals) - 1}"
 

@@ -20,7 +20,10 @@ from memxc.ops._windows import grid, spread
 @operator("Gemm", attrs={"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0})
 def gemm(call: Call) -> Parts:
     """Return Y = alpha A B + beta C. A or B is a constant, and C is a constant or a signal."""
-    left, right = (_transposed(call, i) for i in (0, 1))
+    left, right = (
+        operand.T if call.attrs[flag] else operand
+        for flag, operand in (("transA", _operand(call, 0)), ("transB", _operand(call, 1)))
+    )
     out = lanes(call.shape)
     alpha = float(call.attrs["alpha"])
     if not call.has(2):
@@ -52,10 +55,6 @@ def matmul(call: Call) -> Parts:
 def _operand(call: Call, index: int) -> Tensor:
     """Return a constant itself, or the net numbers of a signal."""
     return call.constant(index, "factor") if call.is_constant(index) else call.nets(index)
-
-
-def _transposed(call: Call, index: int) -> Tensor:
-    return _operand(call, index).T if call.attrs["trans" + "AB"[index]] else _operand(call, index)
 
 
 def _scaled(tensor: Tensor, factor: float) -> Tensor:

@@ -11,7 +11,7 @@ from memxc.errors import Fault, MemxcError
 from memxc.ir.bounds import MOST_IN_ALL
 from memxc.ir.design import Bus, Design
 from memxc.ir.graph import Graph, Node
-from memxc.ir.sizes import Size
+from memxc.ir.sizes import DesignSize
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
 
 _CELLS = {
@@ -116,7 +116,7 @@ def _walk(graph: Graph) -> _Lowered:
     used = read | {*graph.outputs}
     parts: dict[int, ops.Parts] = {}
     faults: dict[int, tuple[Fault, ...]] = {}
-    size = Size()
+    size = DesignSize()
     for index, node in enumerate(graph.nodes):
         try:
             parts[index] = ops.lower_node(node, graph, used)
@@ -125,7 +125,9 @@ def _walk(graph: Graph) -> _Lowered:
             continue
         size.add(stage for stage in parts[index] if not isinstance(stage, Bus))
         if size.largest > MOST_IN_ALL:
-            faults[index] = (_too_large(node),)
+            what = f"up to here the network takes over {MOST_IN_ALL:,} connections or table entries"
+            hint = "what a circuit may take is in docs/cli.md, under Limits"
+            faults[index] = (Fault("unsupported-shape", node.name, what, hint),)
             break
     for index, fault in _misplaced(graph, parts):
         faults[index] = (fault,)
@@ -159,12 +161,6 @@ def _misplaced(graph: Graph, parts: Mapping[int, ops.Parts]) -> Iterator[tuple[i
                     if origin[src] not in wrong:
                         wrong.add(origin[src])
                         yield origin[src], _too_early(graph.nodes[origin[src]], graph.nodes[index])
-
-
-def _too_large(node: Node) -> Fault:
-    what = f"up to here the network takes more than {MOST_IN_ALL:,} connections or table entries"
-    hint = "what a circuit may take is in docs/cli.md, under Limits"
-    return Fault("unsupported-shape", node.name, what, hint)
 
 
 def _too_early(node: Node, reader: Node) -> Fault:

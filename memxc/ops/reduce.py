@@ -10,7 +10,7 @@ from memxc.ops import _blocks
 from memxc.ops._call import Call, Parts
 from memxc.ops._power import MOST_FACTORS, magnitudes, root
 from memxc.ops._registry import operator
-from memxc.ops._steps import Signal, Steps
+from memxc.ops._steps import ShapedNets, Steps
 from memxc.ops._traits import beside_channels
 from memxc.ops._windows import Axes
 
@@ -125,7 +125,7 @@ def _chosen(call: Call, function: str) -> Parts:
     return steps.end(_extreme(steps, function, steps.given(0), _axes(call)))
 
 
-def _extreme(steps: Steps, function: str, src: Signal, axes: Axes) -> Signal:
+def _extreme(steps: Steps, function: str, src: ShapedNets, axes: Axes) -> ShapedNets:
     """Return the largest or smallest along some axes, or the signal if there is only one."""
     count = prod(src.nets.shape[axis] for axis in axes)
     if count == 1:
@@ -136,7 +136,7 @@ def _extreme(steps: Steps, function: str, src: Signal, axes: Axes) -> Signal:
     return steps.along(function, expr, selector, src, axes, keeps_scale=True)
 
 
-def _total(steps: Steps, src: Signal, axes: Axes, weight: float = 1.0) -> Signal:
+def _total(steps: Steps, src: ShapedNets, axes: Axes, weight: float = 1.0) -> ShapedNets:
     """Return the sum along some axes, or the signal if there is only one."""
     alone = prod(src.nets.shape[axis] for axis in axes) == 1
     return src if alone else steps.sums("sum", src, axes, weight)

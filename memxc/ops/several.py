@@ -14,7 +14,7 @@ from memxc.ops._blocks import SUM, UNBOUNDED, built
 from memxc.ops._call import Call, Parts
 from memxc.ops._nets import widened
 from memxc.ops._registry import operator
-from memxc.ops._steps import Signal, Steps
+from memxc.ops._steps import ShapedNets, Steps
 from memxc.ops._traits import OPERANDS
 
 
@@ -71,7 +71,7 @@ def _combined(
     elif constant is not None:
         signals.append(steps.held("constants", constant))
     terms = [f"x{k}" for k in range(len(signals))] + literal
-    wide = [Signal(s.bus, widened(call, s.nets)) for s in signals]
+    wide = [ShapedNets(s.bus, widened(call, s.nets)) for s in signals]
     if len(terms) == 1:
         return steps.end(wide[0])
     keeps = fold is not np.add and not literal

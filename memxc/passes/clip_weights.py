@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from memxc import units
-from memxc.analysis import prune
+from memxc.analysis.layer import layers_of, with_layers
 from memxc.interfaces import Context, GraphPass, Option, Result
 from memxc.ir.graph import Graph
 
@@ -55,9 +55,9 @@ class ClipWeights(GraphPass):
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """Return the graph with its largest weights cut."""
         clipped = {}
-        for index, layer in prune.layers(graph).items():
+        for index, layer in layers_of(graph).items():
             sizes = np.sort(np.abs(layer.weight), axis=None)
             cut = min(round(self.share * len(sizes)), len(sizes) - 1)
             limit = sizes[len(sizes) - 1 - cut]
             clipped[index] = replace(layer, weight=np.clip(layer.weight, -limit, limit))
-        return Result(prune.rewritten(graph, clipped))
+        return Result(with_layers(graph, clipped))

@@ -23,8 +23,7 @@ from memxc.evaluation.wire_error import error as wire_error
 from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Array
-from memxc.mapping import feedback as amplifiers
-from memxc.mapping import levels
+from memxc.mapping import feedback, levels
 from memxc.mapping.definitions import renumbered
 from memxc.mapping.pairs import Pairs
 from memxc.physics.network import stage_matrix
@@ -143,7 +142,8 @@ class _Work:
         effective = stage_matrix.matrices(stage, self.wires)
         for k, pairs in enumerate(self.pairs):
             lanes = stage.crossbars[k].sinks.nets()
-            reached = pairs.siemens(effective.volts[k], _ohms(stage.r_f, lanes), effective.split)
+            ohms = np.where(lanes >= 0, stage.r_f[lanes], 1.0)  # 1 ohm for a discarded lane
+            reached = pairs.siemens(effective.volts[k], ohms, effective.split)
             self.gap[k] = np.where(pairs.wanted != 0, pairs.wanted / self.growth[k] - reached, 0.0)
             self.u[k] = self.u[k] + self.gap[k] / _reaching(self.u[k], reached)
         self._scale()
@@ -156,7 +156,7 @@ class _Work:
             np.abs(u).max(axis=1, initial=0.0) * growth[:, 0] / self.span
             for u, growth in zip(self.u, self.growth, strict=True)
         ]
-        shared = amplifiers.equalized([c.sinks for c in self.before.crossbars], peaks, width)
+        shared = feedback.equalized([c.sinks for c in self.before.crossbars], peaks, width)
         for k, peak in enumerate(shared):
             now, need = self.growth[k], np.clip(peak, 1.0, self.headroom)[:, None, :]
             steps = np.minimum(np.ceil(need / _STEP) * _STEP, self.headroom)
@@ -175,7 +175,7 @@ class _Work:
             lanes = crossbar.sinks.nets()
             at = lanes >= 0
             r_f[lanes[at]] = (self.before.r_f[lanes] * growth)[at]
-        r_join = amplifiers.joining(loads(crossbars, len(r_f))[1], self.target)
+        r_join = feedback.joining(loads(crossbars, len(r_f))[1], self.target)
         return replace(self.before, crossbars=tuple(crossbars), r_f=r_f, r_join=r_join)
 
     @property
@@ -194,11 +194,6 @@ def _rounded(stage: Array, device: Device) -> Array:
         stage,
         crossbars=tuple(replace(c, g=levels.nearest_level(c.g, device)) for c in stage.crossbars),
     )
-
-
-def _ohms(r_f: Floats, lanes: NDArray[np.int32]) -> Floats:
-    """Return r_f of lanes, (..., places, columns) in ohm; 1 ohm for a discarded lane."""
-    return np.where(lanes >= 0, r_f[lanes], 1.0)
 
 
 def _reaching(u: Floats, reached: Floats) -> Floats:

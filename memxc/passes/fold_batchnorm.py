@@ -41,10 +41,10 @@ class FoldBatchnorm(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """Return the graph with fewer nodes."""
-        return Result(fold(graph))
+        return Result(fold_normalisations(graph))
 
 
-def fold(graph: Graph) -> Graph:
+def fold_normalisations(graph: Graph) -> Graph:
     """Return the graph with normalisations and constants in the weights of their layers."""
     with np.errstate(all="ignore"):  # rule 5
         return without_unread(_fold_before(_fold_behind(graph)))

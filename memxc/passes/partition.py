@@ -47,7 +47,7 @@ class Partition(DesignPass):
         return Result(design.with_stages(stages))
 
 
-def _partitioned(stage: Linear, ctx: Context, policy: str) -> Linear:
+def _partitioned(stage: Linear, ctx: Context, policy: Policy) -> Linear:
     lines, sequential = ctx.lines(stage.name), stage.sequential
     return replace(
         stage,

@@ -28,9 +28,7 @@ from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar, Kernel, blocks_at_once
 from memxc.ir.stages import Array, Linear, Signed
 from memxc.ir.windows import ints
-from memxc.mapping import conductance as devices
-from memxc.mapping import feedback as amplifiers
-from memxc.mapping import levels, subimage
+from memxc.mapping import conductance, feedback, levels, subimage
 from memxc.mapping.feedback import largest_weights
 from memxc.physics.network.amplifier import loads
 from memxc.target import Device
@@ -129,7 +127,7 @@ class StageProgram:
         load: siemens of the devices on each lane's plus bit lines, (dst width,).
         """
         r_f = _feedback(self.stage.kernels, self.peaks, self.ohms_per_peak, self.dst.width)
-        return r_f, amplifiers.joining(load, self.ctx.target)
+        return r_f, feedback.joining(load, self.ctx.target)
 
     def bare(self) -> Array:
         """Return the stage without crossbars and resistors."""
@@ -186,7 +184,7 @@ def _peaks(kernels: Sequence[Kernel], bias_unit: float, width: int) -> list[Floa
     It is the same for all columns that add to one lane, and 1 for columns without weights.
     """
     peaks = [_own_peak(kernel, bias_unit) for kernel in kernels]
-    shared = amplifiers.equalized([kernel.sinks for kernel in kernels], peaks, width)
+    shared = feedback.equalized([kernel.sinks for kernel in kernels], peaks, width)
     return [np.where(peak > 0, peak, 1.0) for peak in shared]
 
 
@@ -222,15 +220,17 @@ def _families(kernel: Kernel) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 def _crossbar(kernel: Kernel, peak: Floats, program: StageProgram, first: int) -> Crossbar:
     slope = program.span / peak
     pattern = kernel.pattern
-    values = devices.sloped(kernel, slope)
+    values = conductance.sloped(kernel, slope)
     bias = np.zeros((kernel.groups, 0))
     if kernel.bias is not None:
         volts = np.asarray(kernel.bias, dtype=np.float64) * program.bias_unit / kernel.bias_lines
         bias = volts * slope
-    layout = devices.inverted if program.signed == "inverted-inputs" else devices.differential
+    layout = (
+        conductance.inverted if program.signed == "inverted-inputs" else conductance.differential
+    )
     lines = kernel.bias_lines if kernel.bias is not None else 0
     cell, line, sign, column, polarity = layout(pattern, kernel.values.shape[1], lines)
-    g = devices.differential_pairs(values, bias, program.g_min, program.span, program.ctx.zeros)
+    g = conductance.differential_pairs(values, bias, program.g_min, program.span, program.ctx.zeros)
     if not program.stage.programmable:
         # A fixed resistor of no conductance is left out, and a minus bit line without any.
         cell = np.where(np.max(g, axis=0)[np.maximum(cell, 0)] > 0, cell, -1)

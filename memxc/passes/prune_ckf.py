@@ -11,26 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memxc.analysis import prune, refit
 from memxc.analysis.importance import Importance, measured_importance
-from memxc.analysis.layer import Layer
+from memxc.analysis.layer import Layer, layers_of, with_layers
 from memxc.errors import fail
 from memxc.interfaces import Context, GraphPass, Result
 from memxc.ir.graph import Graph
 
 Keep = dict[str, NDArray[np.bool_]]
 
-CHOICES = {
-    "score": ("magnitude", "samples"),
-    "scope": ("all", "layer"),
-    "count": ("weights", "multiplications"),
-    "rest": prune.REST,
-}
+Scope = Literal["all", "layer"]
 
 
 @dataclass(frozen=True)
@@ -52,10 +47,10 @@ class PruneCkf(GraphPass):
     share: float = 0.0
     threshold: float = 0.0
     loss: float = 0.0
-    score: str = "magnitude"
-    scope: str = "all"
-    count: str = "weights"
-    rest: str = "kept"
+    score: Literal["magnitude", "samples"] = "magnitude"
+    scope: Scope = "all"
+    count: Literal["weights", "multiplications"] = "weights"
+    rest: prune.Rest = "kept"
 
     @property
     def fits(self) -> bool:
@@ -64,8 +59,8 @@ class PruneCkf(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """Return the graph with zeros in its weights."""
-        warnings = prune.check_amounts(self, ("share", "threshold", "loss"), CHOICES, ctx)
-        layers = prune.layers(graph)
+        warnings = prune.check_amounts(self, ("share", "threshold", "loss"), ctx)
+        layers = layers_of(graph)
         if not layers:
             raise fail("usage", self.name, "the network has no layer of constant weights")
         values = {str(index): layer.weight for index, layer in layers.items()}
@@ -98,7 +93,7 @@ class PruneCkf(GraphPass):
 def masks(
     weights: Mapping[str, NDArray[Any]],
     share: float,
-    scope: str = "all",
+    scope: Scope = "all",
     uses: Mapping[str, int] | None = None,
 ) -> Keep:
     """Return which weights of each layer stay (True) if a share of all is pruned.
@@ -122,7 +117,7 @@ def masks(
 def largest(
     scores: Mapping[str, NDArray[Any]],
     share: float,
-    scope: str = "all",
+    scope: Scope = "all",
     uses: Mapping[str, int] | None = None,
 ) -> Keep:
     """Return which weights stay, as `masks` does, by scores that can be compared as they are."""
@@ -169,4 +164,4 @@ def _zeroed(
         changed[index] = (
             importance.corrected(layer, weight) if importance else replace(layer, weight=weight)
         )
-    return prune.rewritten(graph, changed)
+    return with_layers(graph, changed)

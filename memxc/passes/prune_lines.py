@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memxc.analysis import channel_flow, prune, refit
 from memxc.analysis.importance import Importance, measured_importance
-from memxc.analysis.layer import Layer, floats
+from memxc.analysis.layer import Layer, floats, layers_of, with_layers
 from memxc.analysis.needed import needed_channels
 from memxc.errors import fail
 from memxc.interfaces import Context, GraphPass, Result
@@ -28,11 +29,7 @@ from memxc.ir.graph import Graph
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-CHOICES = {
-    "unit": ("crossbar", "word-line", "bit-line"),
-    "score": ("l1", "bn", "samples"),
-    "rest": prune.REST,
-}
+Unit = Literal["crossbar", "word-line", "bit-line"]
 
 
 @dataclass(frozen=True)
@@ -50,11 +47,11 @@ class PruneLines(GraphPass):
 
     name = "prune-lines"
     exact = False
-    unit: str = "crossbar"
+    unit: Unit = "crossbar"
     share: float = 0.0
     loss: float = 0.0
-    score: str = "l1"
-    rest: str = "kept"
+    score: Literal["l1", "bn", "samples"] = "l1"
+    rest: prune.Rest = "kept"
 
     @property
     def fits(self) -> bool:
@@ -63,12 +60,12 @@ class PruneLines(GraphPass):
 
     def run(self, graph: Graph, ctx: Context) -> Result[Graph]:
         """Return the graph with zeros in its weights."""
-        warnings = prune.check_amounts(self, ("share", "loss"), CHOICES, ctx)
+        warnings = prune.check_amounts(self, ("share", "loss"), ctx)
         units = _units(graph, self.unit)
         if not units:
             words = "depthwise convolution" if self.unit == "crossbar" else "layer"
             what = f"the network has no {words} that could lose a {self.unit}"
-            raise fail("usage", f"--prune {self.unit}", what)
+            raise fail("usage", self.name, what)
         importance = measured_importance(graph, ctx) if self.score == "samples" else None
         scores = self._scores(graph, units, importance)
         free = {index: _free(graph, units, index, self.unit) for index in scores}
@@ -87,8 +84,8 @@ class PruneLines(GraphPass):
             return Result(within_loss.ir, (*warnings, *within_loss.warnings))
         if round(self.share * total) > len(order):
             warnings += (
-                f"--prune {self.unit}: {len(order)} of {total} can go, fewer than the share of "
-                f"{self.share:g} asked for; the others are tied to what stays",
+                f"{self.name}: {len(order)} of {total} units ({self.unit}) can go, fewer than the "
+                f"share of {self.share:g} asked for; the others are tied to what stays",
             )
         return Result(pruned(self.share), warnings)
 
@@ -113,22 +110,22 @@ class PruneLines(GraphPass):
             if self.unit == "word-line" or not scores:
                 what = "there is no BatchNormalization behind a layer that has such units"
                 hint = "l1 and samples need none"
-                raise fail("usage", f"{self.name}.score = bn", what, hint)
+                raise fail("usage", self.name, what, hint)
         return {index: value / max(float(value.mean()), 1e-300) for index, value in scores.items()}
 
 
-def _units(graph: Graph, unit: str) -> dict[int, Layer]:
+def _units(graph: Graph, unit: Unit) -> dict[int, Layer]:
     """Return the layers that have such units, by the position of their node."""
     wanted = "depthwise" if unit == "crossbar" else "dense"
     return {
         index: layer
-        for index, layer in prune.layers(graph).items()
+        for index, layer in layers_of(graph).items()
         if channel_flow.channel_kind(layer.node, graph) == wanted
         and (unit != "crossbar" or layer.node.op == "Conv")
     }
 
 
-def _magnitudes(layer: Layer, unit: str) -> Floats:
+def _magnitudes(layer: Layer, unit: Unit) -> Floats:
     """Return the sum of the magnitudes of each unit of a layer."""
     weight = np.abs(layer.weight)
     if unit == "word-line":
@@ -137,18 +134,12 @@ def _magnitudes(layer: Layer, unit: str) -> Floats:
     return _by_unit(lines.reshape(len(lines), -1).sum(axis=1), layer, unit)
 
 
-def _by_unit(lines: Floats, layer: Layer, unit: str) -> Floats:
+def _by_unit(lines: Floats, layer: Layer, unit: Unit) -> Floats:
     """Return bit lines' numbers as units' numbers: a crossbar has all filters of a channel."""
     return lines.reshape(layer.node.attrs["group"], -1).sum(axis=1) if unit == "crossbar" else lines
 
 
-def _bit_lines(units: Mask, layer: Layer, unit: str) -> Mask:
-    """Return a mask of units as a mask of bit lines."""
-    count = layer.weight.shape[_columns(layer)] // len(units) if unit == "crossbar" else 1
-    return np.repeat(units, count)
-
-
-def _through(importance: Importance, layer: Layer, unit: str) -> Floats:
+def _through(importance: Importance, layer: Layer, unit: Unit) -> Floats:
     """Return how much of the network's answers passes through each unit of a layer."""
     if unit == "word-line":
         return np.asarray(importance.weights(layer).sum(axis=_columns(layer)).reshape(-1))
@@ -166,7 +157,7 @@ def _zeroed(
     graph: Graph,
     units: Mapping[int, Layer],
     masks: Mapping[int, Mask],
-    unit: str,
+    unit: Unit,
     importance: Importance | None,
 ) -> Graph:
     """Return the graph with the masked units at zero."""
@@ -179,13 +170,15 @@ def _zeroed(
         else:
             shape = [1] * len(shape)
             shape[_columns(layer)] = -1
-            gone = _bit_lines(gone, layer, unit)  # noqa: PLW2901
+            if unit == "crossbar":  # it has all bit lines of a channel
+                count = layer.weight.shape[_columns(layer)] // len(gone)
+                gone = np.repeat(gone, count)  # noqa: PLW2901
         if gone.any():
             weight = np.where(gone.reshape(shape), 0.0, layer.weight)
             changed[index] = (
                 importance.corrected(layer, weight) if importance else replace(layer, weight=weight)
             )
-    return prune.rewritten(graph, changed)
+    return with_layers(graph, changed)
 
 
 def _scale(graph: Graph, layer: Layer) -> Floats | None:
@@ -197,7 +190,7 @@ def _scale(graph: Graph, layer: Layer) -> Floats | None:
     return None
 
 
-def _free(graph: Graph, units: Mapping[int, Layer], index: int, unit: str) -> Mask:
+def _free(graph: Graph, units: Mapping[int, Layer], index: int, unit: Unit) -> Mask:
     """Return which units of a layer can leave the network, (units,).
 
     To find out, the whole layer is set to zero. Word lines can always leave.

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import get_args
 
-from memxc.errors import fail
 from memxc.interfaces import Context, DesignPass, Option, Result
 from memxc.ir.design import Design
 from memxc.ir.stages import Linear
 from memxc.ir.stages import Schedule as Mode
-
-MODES = get_args(Mode)
 
 
 @dataclass(frozen=True)
@@ -37,17 +33,9 @@ class Schedule(DesignPass):
     def run(self, design: Design, ctx: Context) -> Result[Design]:
         """Return the design with the schedule of each programmable stage set."""
         stages = (
-            _scheduled(stage, ctx.option(stage.name, "schedule", self.mode))
+            replace(stage, schedule=ctx.option(stage.name, "schedule", self.mode))
             if isinstance(stage, Linear) and stage.programmable
             else stage
             for stage in design.stages
         )
         return Result(design.with_stages(stages))
-
-
-def _scheduled(stage: Linear, mode: str) -> Linear:
-    if mode == "parallel":
-        return replace(stage, schedule="parallel")
-    if mode == "sequential":
-        return replace(stage, schedule="sequential")
-    raise fail("usage", f"{stage.name}.schedule", f"no schedule {mode!r}", f"one of {MODES}")

@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from memxc import units
-from memxc.analysis.layer import read_layer
+from memxc.analysis.layer import fresh_name, read_layer, without_unread
 from memxc.analysis.moments import fitted_stage, measured_moments, refit_stages
 from memxc.analysis.separable import Pair, PatchMoments, fit
 from memxc.evaluation import evaluate, losses, samples
 from memxc.interfaces import Context, GraphPass, Option, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph, Node
-from memxc.ir.stages import Linear
-from memxc.mapping.layout import POLICIES, Policy, plan_layout
+from memxc.ir.stages import Linear, Schedule
+from memxc.mapping.layout import Policy, plan_layout
 from memxc.ops.lower import lower
 
 Inputs = Mapping[str, NDArray[Any]]
@@ -46,7 +46,8 @@ class Separate(GraphPass):
     ratio: share of the layers that can be: convolutions of one group, of more than one tap, whose
     kernels have a higher rank. Those that save most unit crossbars for the error they bring.
     loss: the most that may be lost on the samples; fewer layers than `ratio` where it is more.
-    rank: depthwise kernels for each input channel. partition: whose unit crossbars are counted.
+    rank: depthwise kernels for each input channel. partition, schedule: the layout whose unit
+    crossbars are counted, where a stage has no option of its own.
     """
 
     name = "separate"
@@ -68,6 +69,7 @@ class Separate(GraphPass):
     loss: float = math.inf
     rank: int = 1
     partition: Policy = "packed"
+    schedule: Schedule = "parallel"
 
     def __post_init__(self) -> None:
         if not 0 <= self.ratio <= 1:
@@ -76,8 +78,6 @@ class Separate(GraphPass):
             raise ValueError(f"rank = {self.rank} is less than 1")
         if not self.loss >= 0:
             raise ValueError(f"loss = {self.loss:g} is not 0 or more")
-        if self.partition not in POLICIES:
-            raise ValueError(f"partition = {self.partition} is none of {POLICIES}")
 
     @property
     def fits(self) -> bool:
@@ -92,13 +92,11 @@ class Separate(GraphPass):
             return Result(graph)
         # With one thread, because the last bits of a sum depend on how threads divide it.
         with threadpool_limits(1, user_api="blas"):
-            work = _Work(graph, nodes, self.rank, ctx)
-            if most < len(nodes) or self.loss < math.inf:
-                order = work.order(self.partition)
-            else:
-                order = list(nodes)
+            work = _Work(graph, nodes, self, ctx)
+            chosen = most < len(nodes) or self.loss < math.inf
+            order = work.order() if chosen else list(nodes)
             pairs = work.within(order[:most], self.loss)
-            warnings = (*work.too_coarse(self.loss), *work.in_vain(pairs, self.partition))
+            warnings = (*work.too_coarse(self.loss), *work.in_vain(pairs))
             return Result(work.changed(pairs), warnings)
 
 
@@ -118,8 +116,10 @@ def _candidates(graph: Graph, rank: int) -> dict[str, Node]:
 class _Work:
     """A graph, its answers on the samples, and how it changes."""
 
-    def __init__(self, graph: Graph, nodes: Mapping[str, Node], rank: int, ctx: Context) -> None:
-        self.graph, self.nodes, self.rank, self.ctx = graph, nodes, rank, ctx
+    def __init__(
+        self, graph: Graph, nodes: Mapping[str, Node], how: Separate, ctx: Context
+    ) -> None:
+        self.graph, self.nodes, self.how, self.ctx = graph, nodes, how, ctx
         self.design = lower(graph)
         self.layers = {
             stage.dst: stage
@@ -136,14 +136,12 @@ class _Work:
         return refit_stages(self.design, self.inputs, names, self._fit)
 
     def _fit(self, stage: Linear, moments: PatchMoments) -> Pair:
-        (kernel,), (_, channels, *_) = stage.kernels, self._weight(stage.dst).shape
+        (kernel,) = stage.kernels
+        channels = self.graph.weights[self.nodes[stage.dst].inputs[1]].shape[1]
         weight = kernel.weight()[0].T.reshape(kernel.columns, channels, -1)
-        return fit(weight, moments, self.rank)
+        return fit(weight, moments, self.how.rank)
 
-    def _weight(self, name: str) -> NDArray[Any]:
-        return self.graph.weights[self.nodes[name].inputs[1]]
-
-    def order(self, policy: str) -> list[str]:
+    def order(self) -> list[str]:
         """Return the layers, first the one that saves most unit crossbars for its error.
 
         Each layer is tried on its own. Its error is the mean square by which the outputs move.
@@ -154,7 +152,7 @@ class _Work:
             for name, stage in self.layers.items()
         }
         moved = {name: self._moved(name, pair, values) for name, pair in alone.items()}
-        saved = self._saved(alone, policy)
+        saved = self._saved(alone)
         worth = {n: saved[n] / max(moved[n], 1e-15) for n in alone}
         # Layers that save nothing come last, those of least error first.
         return sorted(alone, key=lambda n: (0, -worth[n]) if saved[n] > 0 else (1, moved[n]))
@@ -176,23 +174,37 @@ class _Work:
             total += moved / variance if variance else moved
         return total
 
-    def _saved(self, pairs: Pairs, policy: str) -> dict[str, int]:
+    def _saved(self, pairs: Pairs) -> dict[str, int]:
         """Return how many unit crossbars each layer's pair saves."""
-        before = _crossbars(self.design, policy, self.ctx)
-        after = _crossbars(lower(self.changed(pairs)), policy, self.ctx)
-        middle = {name: _middle(self.graph, name) for name in pairs}
-        return {n: before[n] - after[n] - after[middle[n]] for n in pairs}
+        changed = self.changed(pairs)
+        before, after = self._crossbars(self.design), self._crossbars(lower(changed))
+        depthwise = {node.outputs[0]: node.inputs[0] for node in changed.nodes}
+        return {n: before[n] - after[n] - after[depthwise[n]] for n in pairs}
 
-    def in_vain(self, pairs: Pairs, policy: str) -> list[str]:
+    def _crossbars(self, design: Design) -> dict[str, int]:
+        """Return the unit crossbars of each crossbar stage, by the name of its output bus."""
+        found = {}
+        for stage in design.stages:
+            if isinstance(stage, Linear) and stage.tiled:
+                policy = self.ctx.option(stage.name, "partition", self.how.partition)
+                schedule = self.ctx.option(stage.name, "schedule", self.how.schedule)
+                lines, sequential = self.ctx.lines(stage.name), schedule == "sequential"
+                found[stage.dst] = sum(
+                    plan_layout(kernel, policy, lines, sequential).crossbars
+                    for kernel in stage.kernels
+                )
+        return found
+
+    def in_vain(self, pairs: Pairs) -> list[str]:
         """Return a warning if some pairs save no unit crossbars."""
-        saved = self._saved(pairs, policy)
+        saved = self._saved(pairs)
         names = [self.nodes[name].name for name in self.nodes if saved.get(name, 1) <= 0]
         if not names:
             return []
         first_names = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
         return [
-            f"separate: laid out as {policy}, {len(names)} of {len(pairs)} layers take no fewer "
-            f"unit crossbars as depthwise and pointwise kernels: {first_names}"
+            f"separate: laid out as {self.how.partition}, {len(names)} of {len(pairs)} layers take "
+            f"no fewer unit crossbars as depthwise and pointwise kernels: {first_names}"
         ]
 
     def too_coarse(self, loss: float) -> list[str]:
@@ -238,32 +250,24 @@ class _Work:
             else:
                 graph, two = _two(graph, node, pair)
                 nodes += two
-        read = {name for node in nodes for name in node.inputs}
-        weights = {name: value for name, value in graph.weights.items() if name in read}
-        return replace(graph, nodes=tuple(nodes), weights=weights)
+        return without_unread(replace(graph, nodes=tuple(nodes)))
 
 
 def _few(inputs: Inputs, count: int) -> Inputs:
     return {name: values[: max(1, count)] for name, values in inputs.items()}
 
 
-def _middle(graph: Graph, name: str) -> str:
-    """Return a name for the signal between the two kernels of a pair."""
-    middle = f"{name}/depthwise"
-    while any(known.startswith(middle) for known in graph.shapes):
-        middle += "'"
-    return middle
-
-
 def _two(graph: Graph, node: Node, pair: Pair) -> tuple[Graph, list[Node]]:
     """Return the graph with the constants of a pair, and its depthwise and pointwise node."""
     dst, weight = node.outputs[0], graph.weights[node.inputs[1]]
-    middle, taps = _middle(graph, dst), weight.shape[2:]
+    middle, taps = fresh_name(graph, dst, "depthwise"), weight.shape[2:]
     filters, channels, rank = pair.pointwise.shape
     constants = {
-        f"{middle}/weight": pair.depthwise.reshape(channels * rank, 1, *taps),
-        f"{middle}/pointwise": pair.pointwise.reshape(filters, -1, *[1] * len(taps)),
-        f"{middle}/bias": pair.bias,
+        fresh_name(graph, middle, "weight"): pair.depthwise.reshape(channels * rank, 1, *taps),
+        fresh_name(graph, middle, "pointwise"): pair.pointwise.reshape(
+            filters, -1, *[1] * len(taps)
+        ),
+        fresh_name(graph, middle, "bias"): pair.bias,
     }
     first, second, bias = constants
     batch, _, *size = graph.shapes[dst]
@@ -279,14 +283,3 @@ def _two(graph: Graph, node: Node, pair: Pair) -> tuple[Graph, list[Node]]:
         Node(f"{node.name}/depthwise", "Conv", (node.inputs[0], first), (middle,), slide),
         Node(f"{node.name}/pointwise", "Conv", (middle, second, bias), (dst,), still),
     ]
-
-
-def _crossbars(design: Design, policy: str, ctx: Context) -> dict[str, int]:
-    """Return the unit crossbars of each crossbar stage, by the name of its output bus."""
-    return {
-        stage.dst: sum(
-            plan_layout(kernel, policy, ctx.lines(stage.name)).crossbars for kernel in stage.kernels
-        )
-        for stage in design.stages
-        if isinstance(stage, Linear) and stage.tiled
-    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import filecmp
 import gc
-import re
 import sys
 import threading
 import types
@@ -19,7 +18,6 @@ import memxc
 from memxc import target
 from memxc.cli import _main
 from memxc.compiler.run import compile_model
-from memxc.library.compile import Keywords
 
 
 def files(folder):
@@ -118,11 +116,6 @@ def test_one_text_or_number_is_a_tuple_of_one(model):
 def test_a_number_to_fix_is_one_number(value, numbers):
     options = memxc.Options(model=Path("x"), target=target.load("ideal"), fix={"gain": value})
     assert options.fix == {"gain": numbers}
-
-
-def test_the_help_names_every_option():
-    for name in Keywords.__annotations__:
-        assert re.search(rf"\b{name}\b", memxc.compile.__doc__), name
 
 
 def test_all_faults_at_once():

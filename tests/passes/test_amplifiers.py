@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memxc.ir.windows import DISCARD, Windows, ints
-from memxc.mapping import feedback as amplifiers
+from memxc.mapping import feedback
 
 WIDTH = 23
 
@@ -45,7 +45,7 @@ def test_columns_of_one_lane_end_up_alike(seed):
         for k, g, c, lane in drives(sinks):
             wanted[k][g, c] = max(lanes[lane], wanted[k][g, c])
     # Groups that read the same nets count once, also if all of these are discarded.
-    found = amplifiers.equalized(sinks, values, WIDTH)
+    found = feedback.equalized(sinks, values, WIDTH)
     for k, g, c, _ in drives(sinks):
         assert found[k][g, c] == wanted[k][g, c]
     assert any((a != b).any() for a, b in zip(values, found, strict=True))

@@ -16,7 +16,7 @@ from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
 from memxc.ops.lower import lower
 from memxc.passes import available
-from memxc.passes.fold_batchnorm import FoldBatchnorm, fold
+from memxc.passes.fold_batchnorm import FoldBatchnorm, fold_normalisations
 
 X = (1, 4, 5, 6)
 
@@ -77,7 +77,7 @@ def runtime(graph):
 def check(graph, left):
     """Check that the pass leaves the operators `left` and the function. Return the new graph."""
     before = dict(graph.weights)
-    changed = fold(graph)
+    changed = fold_normalisations(graph)
     changed.verify()
     assert [n.op for n in changed.nodes] == left.split()
     for ours, theirs in zip(runtime(changed), runtime(graph), strict=True):
@@ -259,7 +259,7 @@ def test_a_product_past_all_numbers_is_left():
     graph = network([node("Conv", "x w", "a"), node("Mul", "a one", "y")], constants)
     weight = constants["w"].astype(np.float64) * 1e200
     large = replace(graph, weights={"w": weight, "one": np.float64(1e200)})
-    assert fold(large).nodes == large.nodes
+    assert fold_normalisations(large).nodes == large.nodes
 
 
 def test_what_is_not_finite_is_left_to_be_refused():
@@ -267,7 +267,7 @@ def test_what_is_not_finite_is_left_to_be_refused():
     graph = network([node("Conv", "x w", "a"), node("Div", "a c", "y")], constants)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert [n.op for n in fold(graph).nodes] == ["Conv", "Div"]
+        assert [n.op for n in fold_normalisations(graph).nodes] == ["Conv", "Div"]
 
 
 @pytest.mark.parametrize("attrs", [{"training_mode": 1}, {"spatial": 0}])
@@ -275,7 +275,7 @@ def test_other_normalisations_are_left_to_be_refused(attrs):
     nodes = [node("Conv", "x w", "a"), node("BatchNormalization", "a ns nb nm nv", "y")]
     graph = network(nodes, CHANNELS)
     other = replace(graph, nodes=(nodes[0], replace(nodes[1], attrs=attrs)))
-    assert fold(other).nodes == other.nodes
+    assert fold_normalisations(other).nodes == other.nodes
 
 
 def test_shapes_that_do_not_fit_are_left_to_be_refused():
@@ -283,7 +283,7 @@ def test_shapes_that_do_not_fit_are_left_to_be_refused():
     graph = network(nodes, CHANNELS)
     for group in (0, 3):
         other = replace(graph, nodes=(replace(nodes[0], attrs={"group": group}), nodes[1]))
-        assert fold(other).nodes == other.nodes
+        assert fold_normalisations(other).nodes == other.nodes
 
 
 def test_the_lowered_designs_agree_to_rounding():
@@ -296,6 +296,6 @@ def test_the_lowered_designs_agree_to_rounding():
     graph = network(nodes, CHANNELS)
     x = {"x": np.random.default_rng(1).normal(size=(3, *X[1:]))}
     before = evaluate.outputs(lower(graph), x)["y"]
-    after = evaluate.outputs(lower(fold(graph)), x)["y"]
+    after = evaluate.outputs(lower(fold_normalisations(graph)), x)["y"]
     assert np.abs(after - before).max() < 1e-12 * np.abs(before).max()
-    assert fold(fold(graph)).nodes == fold(graph).nodes
+    assert fold_normalisations(fold_normalisations(graph)).nodes == fold_normalisations(graph).nodes

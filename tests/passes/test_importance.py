@@ -8,9 +8,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc import frontend, target
-from memxc.analysis import prune, refit
+from memxc.analysis import refit
 from memxc.analysis.importance import measured_importance
-from memxc.analysis.layer import read_layer
+from memxc.analysis.layer import layers_of, read_layer
 from memxc.evaluation import evaluate
 from memxc.interfaces import Context
 from memxc.ops.lower import lower
@@ -58,7 +58,7 @@ BACK = node("Reshape", ["m", "back"], ["y"])
 )  # fmt: skip
 def test_what_never_changes_goes_first(tmp_path, nodes, more):
     net = load(tmp_path, nodes, {"w": W, **more})
-    (layer,) = prune.layers(PruneCkf(share=1 / 3, score="samples").run(net, CTX).ir).values()
+    (layer,) = layers_of(PruneCkf(share=1 / 3, score="samples").run(net, CTX).ir).values()
     gone = (layer.weight == 0).all(axis=0 if layer.node.attrs.get("transB") else 1)
     np.testing.assert_array_equal(gone, [False, True, False, False, True, False])
     assert np.count_nonzero(layer.weight) == 4 * 3
@@ -105,7 +105,7 @@ def test_a_layer_without_a_place_for_a_bias_stays_as_pruned_and_the_next_is_fitt
     net = load(tmp_path, nodes, weights)
     pruned = PruneCkf(share=0.3, scope="layer").run(net, CTX).ir
     fitted = refit.refitted(net, pruned, CTX)
-    first, second = (list(prune.layers(graph).values()) for graph in (pruned, fitted))
+    first, second = (list(layers_of(graph).values()) for graph in (pruned, fitted))
     np.testing.assert_array_equal(first[0].weight, second[0].weight)
     assert not np.array_equal(first[1].weight, second[1].weight)
     wanted, *answers = (

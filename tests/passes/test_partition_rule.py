@@ -9,7 +9,6 @@ import pytest
 
 from memxc import target
 from memxc.backends.cost import kernels, paper_rule
-from memxc.errors import MemxcError
 from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
 from memxc.ir.stages import Linear
@@ -194,9 +193,3 @@ def test_half_of_resnet20_takes_about_half():
         for which in (False, True)
     )
     assert 0.45 < half.total / full.total < 0.55
-
-
-def test_a_policy_that_does_not_exist(convolution):
-    with pytest.raises(MemxcError) as caught:
-        Partition("best").run(convolution(2, 3, 5, 7), context(128))
-    assert caught.value.faults[0].code == "usage"

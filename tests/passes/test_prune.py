@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc import frontend, target
-from memxc.analysis import prune
+from memxc.analysis.layer import layers_of, with_layers
 from memxc.compiler import pruning
 from memxc.compiler.record import counts, macs
 from memxc.errors import MemxcError
@@ -205,11 +205,11 @@ def test_every_multiplication_of_one_layer_is_counted_alike(graph):
     """If one layer is pruned alone, its share of all multiplications is pruned."""
     total = macs(lower(graph))
     layer = {n.name: i for i, n in enumerate(graph.nodes)}
-    found = prune.layers(graph)
+    found = layers_of(graph)
     for name, index in layer.items():
         if index in found:
             assert _uses(found[index], graph) == MAPS[NAMES[name]]
-            one = prune.rewritten(graph, {index: replace(found[index], weight=np.zeros_like(
+            one = with_layers(graph, {index: replace(found[index], weight=np.zeros_like(
                 found[index].weight))})  # fmt: skip
             gone = found[index].weight.size * MAPS[NAMES[name]]
             assert counts(lower(one))["multiplications"] == total - gone
@@ -306,7 +306,7 @@ def test_channels_of_a_residual_addition_stay(tmp_path):
     graph = frontend.load(save(tmp_path / "r.onnx", nodes, weights), {})
     done = PruneLines(share=0.5).run(graph, CTX)
     assert (layers(done.ir)["d"] != 0).all()
-    assert "0 of 6 can go" in done.warnings[0]
+    assert "0 of 6 units (crossbar) can go" in done.warnings[0]
 
 
 def test_by_the_scale_of_the_normalisation(tmp_path):
@@ -379,17 +379,17 @@ def test_made_up_inputs_say_little(graph, method):
         ("ckff:0.5", r"no method 'ckff' \(did you mean 'ckf'\?\); methods are ckf, "),
         ("ckf", "ckf:AMOUNT"),
         ("ckf:many", "ckf:AMOUNT"),
-        ("ckf:0", "share of ckf has to be"),
-        ("crossbar:1", "share of crossbar has to be"),
+        ("ckf:0", "share = 0 is not above 0 and below 1"),
+        ("crossbar:1", "share = 1 is not"),
         ("ckf-threshold:-1", "above 0"),
-        ("bit-line-loss:nan", "loss of bit-line-loss has to be"),
+        ("bit-line-loss:nan", "loss = nan is not"),
     ],
 )
 def test_what_makes_no_sense(text, words):
     with pytest.raises(ValueError, match=words):
         pruning.parse(text)
     with pytest.raises(MemxcError) as caught:
-        pruning.asked([text, "nothing:1"])
+        pruning.passes_for([text, "nothing:1"])
     assert [fault.code for fault in caught.value.faults] == ["usage", "usage"]
 
 
@@ -397,7 +397,6 @@ def test_what_makes_no_sense(text, words):
     "change",
     [
         PruneCkf(), PruneCkf(share=0.1, loss=0.1), PruneCkf(share=1.5), PruneLines(share=-0.5),
-        PruneCkf(share=0.1, scope="row"), PruneLines(unit="row", share=0.1),
         PruneLines(unit="word-line", share=0.1, score="bn"), PruneLines(share=0.1, score="bn"),
     ],
 )  # fmt: skip

@@ -11,7 +11,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc import frontend, target
-from memxc.analysis import prune, refit
+from memxc.analysis import refit
+from memxc.analysis.layer import layers_of
 from memxc.evaluation import evaluate
 from memxc.interfaces import Context
 from memxc.ops.lower import lower
@@ -52,7 +53,7 @@ def zeroed(net, share=0.5):
 
 
 def layer(net, number=0):
-    return list(prune.layers(net).values())[number]
+    return list(layers_of(net).values())[number]
 
 
 def test_each_filter_is_the_least_squares_of_what_it_has_left(tmp_path):

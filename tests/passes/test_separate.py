@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -294,6 +296,18 @@ def test_of_equal_error_the_one_that_saves_more_crossbars_comes_first():
     assert separated(Separate(ratio=0.5, partition="paper").run(graph, ctx).ir) == [
         "conv0/depthwise"
     ]
+
+
+def test_a_layer_whose_places_take_turns_saves_no_crossbars():
+    """One crossbar computes all places of such a layer, and separated it would need two."""
+    weight = RNG(0).normal(size=(6, 6, 3, 3))
+    graph = network([(weight, None, {}), (weight, None, {"strides": (2, 2)})], size=(21, 18))
+    ctx = replace(context(images(10, 6, (21, 18))), stage_set={"conv0": {"schedule": "sequential"}})
+    first = Separate(ratio=0.5, partition="paper").run(graph, ctx)
+    assert separated(first.ir) == ["conv1/depthwise"]
+    assert first.warnings == ()
+    sequential = Separate(partition="paper", schedule="sequential").run(graph, ctx)
+    assert "2 of 2 layers take no fewer unit crossbars" in sequential.warnings[0]
 
 
 def test_no_more_is_lost_than_wanted():

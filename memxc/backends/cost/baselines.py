@@ -10,6 +10,7 @@ Each of them is laid out, programmed and counted like the network itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from memxc.backends.cost import estimate, latency, ledger, power, resources, settling, strength
 from memxc.backends.cost.power_rows import Consumption
@@ -86,7 +87,7 @@ def _measured(way: _Way, design: Design, partition: Policy, ctx: Context) -> Bas
     )
 
 
-def _without(ctx: Context, way: _Way) -> dict[str, dict[str, str]]:
+def _without(ctx: Context, way: _Way) -> dict[str, dict[str, Any]]:
     """Return the options of single stages without those that the way of building fixes."""
     keys = [key for key in ("partition", "schedule") if getattr(way, key) is not None]
     return {

@@ -23,7 +23,7 @@ from memxc.backends.cost.rows import RuleCounts, StageLayout, SubImages
 from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.ir.stages import Lanes, Linear, Stage
-from memxc.mapping.layout import Layout, layout_kind, plan_layout, pointwise
+from memxc.mapping.layout import Layout, Policy, layout_kind, plan_layout, pointwise
 from memxc.mapping.shape import kernel_shape
 
 _KINDS = ("3D", "2D", "1D", "dense", "irregular")
@@ -37,13 +37,12 @@ class Counted:
     kernel behind it are one layer, and the 2D kernel has the number in as_3d; the 1D kernel has 0.
     """
 
-    stage: str
     layout: Layout
     as_3d: int
     as_2d_1d: int
 
 
-def layouts(design: Design, policy: str, ctx: Context) -> tuple[StageLayout, ...]:
+def layouts(design: Design, policy: Policy, ctx: Context) -> tuple[StageLayout, ...]:
     """Return how the kernels of each crossbar stage are laid out, one entry for each kernel."""
     kernel_layouts = []
     for stage in _stages(design):
@@ -80,7 +79,7 @@ def _sums(rows: Iterable[Counted]) -> RuleCounts:
     return RuleCounts.model_validate({**kinds, **sums})
 
 
-def _counted(design: Design, policy: str, ctx: Context) -> Iterator[Counted]:
+def _counted(design: Design, policy: Policy, ctx: Context) -> Iterator[Counted]:
     pairs = _pairs(design)
     behind = set(pairs.values())
     for stage in _stages(design):
@@ -96,7 +95,7 @@ def _counted(design: Design, policy: str, ctx: Context) -> Iterator[Counted]:
                 as_3d = layout.crossbars // kernel.columns * pairs[stage].kernels[0].columns
             elif stage in behind:
                 as_3d = 0
-            yield Counted(stage.name, layout, as_3d, as_pair)
+            yield Counted(layout, as_3d, as_pair)
 
 
 def _stages(design: Design) -> Iterator[Linear]:

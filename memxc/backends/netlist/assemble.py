@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from memxc.backends.netlist.lane_function import lane_function
 from memxc.backends.netlist.names import definition, stage_id
-from memxc.ir.deck import Cell, Deck, Grids, Instances, Part, Port
+from memxc.ir.deck import Cell, Deck, Grids, Instances, StageCells, Terminal
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Digital, Lanes, Rename
@@ -61,7 +61,7 @@ class _Assembly:
             tuple(self.cells),
             tuple(parts),
             tuple(self.supplies),
-            tuple(Port(self.lanes[name], *self._volts(name)) for name in self.design.inputs),
+            tuple(Terminal(self.lanes[name], *self._volts(name)) for name in self.design.inputs),
             tuple(tuple(self._read(name)) for name in self.design.outputs),
         )
 
@@ -69,21 +69,21 @@ class _Assembly:
         """Return volts per unit of a bus, and the volts at which its limiter clips or None."""
         return self.design.buses[bus].scale or 1.0, self.design.buses[bus].limit
 
-    def _read(self, bus: str, before: str = "") -> Iterator[Port]:
+    def _read(self, bus: str, before: str = "") -> Iterator[Terminal]:
         """Yield the output port of a bus.
 
         A bus that stays digital has no nets; then the ports are the last analog buses that it is
         computed from. `before` is the digital stage that reads them.
         """
         if bus in self.lanes:
-            yield Port(self.lanes[bus], self._volts(bus)[0], before=before)
+            yield Terminal(self.lanes[bus], self._volts(bus)[0], before=before)
             return
         for index, stage in enumerate(self.design.stages):
             if stage.dst == bus:
                 for src in stage.srcs:
                     yield from self._read(src, stage_id(self.design, index))
 
-    def _part(self, index: int) -> Part | None:
+    def _part(self, index: int) -> StageCells | None:
         stage = self.design.stages[index]
         name = stage_id(self.design, index)
         match stage:
@@ -99,10 +99,10 @@ class _Assembly:
             case Array():
                 return self._array(name, index, stage)
             case Lanes():
-                return Part(name, (), tuple(self._lane_cells(stage)))
+                return StageCells(name, (), tuple(self._lane_cells(stage)))
         raise AssertionError(f"{stage.name} is not programmed")
 
-    def _array(self, name: str, index: int, stage: Array) -> Part:
+    def _array(self, name: str, index: int, stage: Array) -> StageCells:
         plus, minus, supplies = [self._named(kind, stage.dst) for kind in "pm"] + [
             self._add([f"vbias{index}", f"vbiasn{index}"])
         ]
@@ -126,7 +126,7 @@ class _Assembly:
             self._amplifiers(stage, lanes, plus, minus, out),
             *limiter,
         ]
-        return Part(name, tuple(grids), tuple(instances))
+        return StageCells(name, tuple(grids), tuple(instances))
 
     def _grids(self, crossbar: Crossbar, device: str) -> list[Grids]:
         fresh = []

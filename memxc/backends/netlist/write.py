@@ -16,7 +16,7 @@ from memxc.backends.netlist.assemble import assemble
 from memxc.backends.netlist.names import safe
 from memxc.backends.netlist.own_cells import with_own
 from memxc.errors import fail
-from memxc.ir.deck import Deck, Instances, Port
+from memxc.ir.deck import Deck, Instances, Terminal
 from memxc.ir.design import Design
 from memxc.netlist_reader import Cells
 from memxc.target import Device
@@ -89,7 +89,7 @@ def _in_dialect(dialect: str, cards: str) -> dialects.Translated:
         raise fail("bad-cells", f"--dialect {dialect}", str(error)) from error
 
 
-def ports(deck: Deck) -> Iterator[tuple[str, int, int, str, str, Port]]:
+def ports(deck: Deck) -> Iterator[tuple[str, int, int, str, str, Terminal]]:
     """Yield the ports of a network in runs of neighbouring lanes and nets.
 
     Each run is (title, first lane, last lane, first net, last net, port); the title is "input 1" or

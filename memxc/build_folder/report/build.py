@@ -20,6 +20,7 @@ from memxc.backends.cost import (
     recorder,
     resources,
     settling,
+    storage,
     strength,
 )
 from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
@@ -59,9 +60,9 @@ def build(compiled: Compiled, sha256: str) -> Report:
     """The report of a compiled network. sha256: the SHA-256 of the model's file."""
     design, target = compiled.design, compiled.target
     ctx, policy = compiled.context, _policy(compiled)
-    if compiled.bill:
-        bills, watts = compiled.bill.resources, compiled.bill.power
-        point = compiled.bill.point
+    if compiled.estimated:
+        bills, watts = compiled.estimated.resources, compiled.estimated.power
+        point = compiled.estimated.point
     else:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
         watts = power.measure(design, bills, target.amplifier.power_w)
@@ -79,8 +80,8 @@ def build(compiled: Compiled, sha256: str) -> Report:
         older, unbuilt = baselines.measure(compiled.unlaid, policy, ctx)
         missing += unbuilt
     # With --report-only there may be no conductances, which a plug-in may need.
-    costs = {} if compiled.bill else plugged.measure(design, ctx)
-    if compiled.bill:
+    costs = {} if compiled.estimated else plugged.measure(design, ctx)
+    if compiled.estimated:
         missing += [
             f"the cost {name} is not measured with --report-only" for name in plugged.available()
         ]
@@ -107,6 +108,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
         latency=time,
         area=area.measure((row.resources for row in bills), target, more),
         erc=rules,
+        storage=storage.measure(compiled.unlaid, bill.memristors, target.device),
         baselines=tuple(older),
         programming=None if compiled.report_only else programming.measure(design, target),
         costs=costs,
@@ -190,8 +192,8 @@ def _latency(compiled: Compiled) -> Latency:
     design, target = compiled.design, compiled.target
     times = {}
     if recorder.possible(design) and not settling.lacking(target):
-        bill = compiled.bill
-        loads = bill.loads if bill else lane_loads.measure(design, compiled.context.tile)
+        estimated = compiled.estimated
+        loads = estimated.loads if estimated else lane_loads.measure(design, compiled.context.tile)
         times = settling.measure(design, loads, target)
     time = latency.measure(design, target, times)
     return Latency(**dict(time), stages=latency.stages(design, target, times))

@@ -26,6 +26,7 @@ from memxc.backends.cost.rows import (
     StageLayout,
     SubImages,
 )
+from memxc.backends.cost.storage_rows import Storage
 from memxc.backends.programming.rows import ProgrammingCost
 from memxc.documents import Amount, Count, Number, OfStage, Part, Share
 from memxc.errors import fail
@@ -239,6 +240,10 @@ class Report(Part):
         default=None,
         description="Electrical rules: currents, resistors, gains and volts of the op-amps and "
         "devices; null in older reports.",
+    )
+    storage: Storage | None = Field(
+        default=None,
+        description="Devices and bits for each weight of the network; null in older reports.",
     )
     baselines: tuple[Baseline, ...] = Field(
         description="The same network built in other, older ways; empty with --report-only."

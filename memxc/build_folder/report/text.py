@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from memxc import units
 from memxc.build_folder.report.document import Report
-from memxc.compiler.forms import tile
 from memxc.compiler.stage_set import parse
 from memxc.errors import escaped, printable
 from memxc.evaluation.losses import Loss
@@ -44,9 +43,7 @@ def sizes(report: Report) -> str:
     They are those of the stages on crossbars, or the target's if there is no such stage.
     """
     unit = report.target.crossbar
-    own = {
-        stage: tile(value) for stage, key, value in map(parse, _stage_set(report)) if key == "tile"
-    }
+    own = {stage: size for stage, key, size in map(parse, _stage_set(report)) if key == "tile"}
     usual = unit.rows, unit.columns
     found = {own.get(row.stage, usual) for row in report.resources.stages if row.crossbars}
     *most, last = (f"{rows}x{columns}" for rows, columns in sorted(found or {usual}, reverse=True))
