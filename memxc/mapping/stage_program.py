@@ -23,7 +23,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from memxc.interfaces import Context
-from memxc.ir.design import Bus, Design
+from memxc.ir.design import Bus
 from memxc.ir.kernel import Crossbar, Kernel, blocks_at_once
 from memxc.ir.stages import Array, Linear, Signed
 from memxc.ir.windows import ints
@@ -38,12 +38,11 @@ Floats = NDArray[np.float64]
 _CHUNK = 1 << 20
 
 
-def plan(stage: Linear, design: Design, ctx: Context, known: Device | None) -> StageProgram:
-    """Return how a stage of a calibrated design is programmed.
+def plan(stage: Linear, src: Bus, dst: Bus, ctx: Context, known: Device | None) -> StageProgram:
+    """Return how a stage between calibrated buses is programmed.
 
     known: the device whose levels are used; None if any conductance within its range is.
     """
-    src, dst = design.buses[stage.src], design.buses[stage.dst]
     bare = StageProgram(stage, src, dst, ctx, known, ())
     peaks = _peaks(stage.kernels, bare.bias_unit, dst.width)
     least = (ctx.target.amplifier.r_f_min_ohm or 0.0) / bare.ohms_per_peak

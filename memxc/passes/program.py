@@ -46,4 +46,5 @@ class Program(DesignPass):
     def plan(self, stage: Linear, design: Design, ctx: Context) -> StageProgram:
         """Return how a stage of a calibrated design is programmed."""
         known = None if self.levels == "later" else ctx.target.device
-        return stage_program.plan(stage, design, ctx, known)
+        src, dst = design.buses[stage.src], design.buses[stage.dst]
+        return stage_program.plan(stage, src, dst, ctx, known)
