@@ -63,7 +63,7 @@ def explore(
     The points are folders in `output`/points. A point whose folder is there is not compiled again,
     so an exploration that was interrupted continues.
     Raises MemxcError: usage for options, bad-model, cannot-write. What is wrong with a single point
-    is a text in its row.
+    is a text in its row, unless no point can be compiled.
     """
     keywords.check(jobs=jobs, count=count, draws=draws, progress=progress)
     scoring = None if data is None else Scoring(keywords.path("data", data), count, draws)
@@ -75,6 +75,8 @@ def explore(
     verdict.check(limits)
     tasks = [_task(Path(model), out, way, limits, scoring, report_only) for way in tried]
     outcomes = list(_outcomes(tasks, jobs, progress))
+    if all(outcome.refused for outcome in outcomes):
+        raise MemxcError(dict.fromkeys(f for outcome in outcomes for f in outcome.refused))
     metric = next((outcome.metric for outcome in outcomes if outcome.metric), None)
     used = wanted or _measured(outcomes, scoring is not None)
     costs = [
@@ -101,7 +103,7 @@ def _point(model: str | Path, out: Path, task: Task, outcome: Outcome, best: boo
         figures=dict(outcome.figures),
         metric=outcome.metric,
         over=outcome.over,
-        refused=outcome.refused,
+        refused=tuple(f"{fault.where}: {fault.what}" for fault in outcome.refused),
         best=best,
     )
 

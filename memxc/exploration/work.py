@@ -8,7 +8,7 @@ from pathlib import Path
 
 from memxc.build_folder.quantities import QUANTITIES
 from memxc.build_folder.read import MANIFEST, changed
-from memxc.errors import MemxcError
+from memxc.errors import Fault, MemxcError
 from memxc.evaluation.metrics import Metric
 from memxc.exploration.pareto import SCORE
 from memxc.exploration.points import Way
@@ -54,7 +54,7 @@ class Outcome:
     figures: Mapping[str, float | None]
     metric: Metric | None = None
     over: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
+    refused: tuple[Fault, ...] = ()
 
 
 def done(task: Task, progress: Progress = silent) -> Outcome:
@@ -70,7 +70,7 @@ def done(task: Task, progress: Progress = silent) -> Outcome:
         given = task.scoring
         scores = build.simulate(given.data, count=given.count, draws=given.draws, progress=progress)
     except MemxcError as error:
-        return Outcome({}, refused=tuple(f"{fault.where}: {fault.what}" for fault in error.faults))
+        return Outcome({}, refused=error.faults)
     figures[SCORE] = scores.rows[0].mean
     return Outcome(figures, scores.metric, tuple(over))
 

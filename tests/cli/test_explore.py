@@ -84,6 +84,13 @@ def test_a_picture_has_the_same_bytes_twice(memxc, model, explored):
     assert b"power (W)" in pictures[0]
 
 
+def test_a_model_that_nothing_can_compile_is_a_fault(memxc, tmp_path):
+    (tmp_path / "no.onnx").write_bytes(b"no model")
+    done = memxc("explore", tmp_path / "no.onnx", "-o", tmp_path / "e", "--vary", "tile=16,32")
+    assert (done.code, done.err.count("error[broken-model]")) == (3, 1)
+    assert not (tmp_path / "e").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
