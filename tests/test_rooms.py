@@ -16,9 +16,9 @@ PACKAGE = Path(memxc.__file__).parent
 #: A room imports only from rooms that stand after it: nothing looks up.
 ORDER = (
     "__main__", "cli", "exploration", "library", "conformance", "build_folder", "compiler",
-    "verify", "lvs", "simulate", "backends", "passes", "analysis", "mapping", "interfaces", "ops", "frontend",
-    "evaluation", "physics", "cells", "netlist_reader", "target", "documents", "ir", "engines",
-    "dialects", "render", "pdk", "jobs", "worker", "plugins", "units", "errors",
+    "verify", "lvs", "simulate", "backends", "passes", "analysis", "mapping", "interfaces", "ops",
+    "frontend", "evaluation", "physics", "cells", "netlist_reader", "target", "documents", "ir",
+    "engines", "dialects", "render", "pdk", "jobs", "worker", "plugins", "units", "errors",
 )  # fmt: skip
 
 #: What these rooms may know beside themselves: less than what stands after them.
