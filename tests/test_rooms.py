@@ -134,6 +134,15 @@ def test_libraries_stay_with_their_owners(path):
         assert any(f"{name}.".startswith(f"{owner}.") for owner in OWNERS[library]), library
 
 
+def test_a_public_class_has_a_name_of_its_own():
+    homes: dict[str, list[str]] = {}
+    for path in SOURCES:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module(path))
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
 def test_a_pass_stands_alone():
     for path in sorted((PACKAGE / "passes").glob("*.py")):
         assert not path.stem.startswith("_") or path.stem == "__init__", f"a helper: {path.name}"

@@ -18,7 +18,7 @@ from memxc.build_folder.diff.document import Comparison
 from memxc.build_folder.report.document import Report
 from memxc.compiler import declaration
 from memxc.compiler.options import Settings
-from memxc.simulate.document import Simulated
+from memxc.simulate.document import Simulation
 from memxc.target.characterisation import Characterisation
 from memxc.verify.document import Verified
 
@@ -32,7 +32,7 @@ class _TypedReport(Report):
 _DOCUMENTS: dict[str, tuple[type[documents.Part], str]] = {
     "memxc-report-1.json": (_TypedReport, "memxc compile: report.json"),
     "memxc-verify-1.json": (Verified, "memxc verify --json"),
-    "memxc-simulate-1.json": (Simulated, "memxc simulate --json"),
+    "memxc-simulate-1.json": (Simulation, "memxc simulate --json"),
     "memxc-program-1.json": (Programmed, "memxc program --json"),
     "memxc-characterisation-1.json": (Characterisation, "memxc characterize --json"),
     "memxc-diff-1.json": (Comparison, "memxc diff --json"),

@@ -20,7 +20,7 @@ from memxc.errors import Fault, MemxcError, fail, like, pasted, why
 from memxc.exploration import pareto
 from memxc.exploration.document import SCHEMA, Explored, ExploredPoint
 from memxc.exploration.points import Way, ways
-from memxc.exploration.work import FIGURES, Outcome, Scoring, Task, done
+from memxc.exploration.work import FIGURES, Outcome, Scoring, PointTask, done
 from memxc.ir.store import dumps
 from memxc.library import keywords
 from memxc.library.steady import Progress, silent
@@ -95,7 +95,9 @@ def explore(
     return found
 
 
-def _point(model: str | Path, out: Path, task: Task, outcome: Outcome, best: bool) -> ExploredPoint:
+def _point(
+    model: str | Path, out: Path, task: PointTask, outcome: Outcome, best: bool
+) -> ExploredPoint:
     return ExploredPoint(
         settings=dict(task.way.settings),
         command=pasted("memxc", "compile", model, "-o", task.folder, *task.way.words),
@@ -108,7 +110,7 @@ def _point(model: str | Path, out: Path, task: Task, outcome: Outcome, best: boo
     )
 
 
-def _outcomes(tasks: Sequence[Task], jobs: int, progress: Progress) -> Iterator[Outcome]:
+def _outcomes(tasks: Sequence[PointTask], jobs: int, progress: Progress) -> Iterator[Outcome]:
     """Yield the outcome of each task, in order."""
     with processes.pool(jobs if jobs > 1 else 0) as pool:
         try:
@@ -148,7 +150,7 @@ def _task(
     budget: Mapping[str, float],
     scoring: Scoring | None,
     report_only: bool,
-) -> Task:
+) -> PointTask:
     """The task of a point. Its folder has the hash of everything that the circuit depends on."""
     key = {
         "memxc": __version__,
@@ -158,7 +160,7 @@ def _task(
         "report_only": report_only,
     }
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
-    return Task(model, out / "points" / name, way, budget, scoring, report_only)
+    return PointTask(model, out / "points" / name, way, budget, scoring, report_only)
 
 
 def _files(model: Path, way: Way) -> dict[str, str]:

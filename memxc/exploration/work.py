@@ -36,7 +36,7 @@ class Scoring:
 
 
 @dataclass(frozen=True)
-class Task:
+class PointTask:
     """What a process needs in order to compile a point and to measure it."""
 
     model: Path
@@ -57,7 +57,7 @@ class Outcome:
     refused: tuple[Fault, ...] = ()
 
 
-def done(task: Task, progress: Progress = silent) -> Outcome:
+def done(task: PointTask, progress: Progress = silent) -> Outcome:
     """Compile a point, unless its folder is there, and measure it."""
     try:
         build = _build(task, progress)
@@ -75,7 +75,7 @@ def done(task: Task, progress: Progress = silent) -> Outcome:
     return Outcome(figures, scores.metric, tuple(over))
 
 
-def _build(task: Task, progress: Progress) -> Build:
+def _build(task: PointTask, progress: Progress) -> Build:
     if (task.folder / MANIFEST).is_file() and not changed(task.folder):
         return load(task.folder)
     way = task.way
