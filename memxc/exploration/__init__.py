@@ -20,7 +20,7 @@ from memxc.errors import Fault, MemxcError, fail, like, pasted, why
 from memxc.exploration import pareto
 from memxc.exploration.document import SCHEMA, Explored, ExploredPoint
 from memxc.exploration.points import Way, ways
-from memxc.exploration.work import FIGURES, Outcome, Scoring, PointTask, done
+from memxc.exploration.work import FIGURES, Outcome, PointTask, Scoring, done
 from memxc.ir.store import dumps
 from memxc.library import keywords
 from memxc.library.steady import Progress, silent
