@@ -21,7 +21,7 @@ from memxc.errors import MemxcError, fail, why
 from memxc.ir import store
 from memxc.library import keywords
 from memxc.library.build import Build
-from memxc.library.data import Samples, named
+from memxc.library.data import Samples, arrays_of
 from memxc.library.model import Model, written
 from memxc.library.options import Keywords
 from memxc.library.steady import Progress, compiling, one_thread, silent
@@ -64,7 +64,7 @@ def compile(
     Compilations take turns: a second one, in another thread, waits. Raises MemxcError with all
     faults of the model, the samples, the target or the options; nothing is written then.
     """
-    keywords.check(progress=progress)
+    keywords.check(output=output, progress=progress)
     names = _dialects(dialects)
     unit = _target(target, tile)
     with compiling, one_thread, _holder(keep=output is None) as holder:
@@ -79,7 +79,7 @@ def compile(
                 samples=data,
                 **options,  # type: ignore[arg-type]  # it makes tuples itself
             )
-            out = holder / "build" if output is None else keywords.path("output", output)
+            out = holder / "build" if output is None else Path(output)
             inputs = [file, data, _file(target), None if own is None else own.folder]
             write.check(out, force, [path for path in inputs if path is not None])
             compiled = compile_model(asked, progress, report_only=report_only, large=large)
@@ -138,7 +138,7 @@ def _files(
         if samples is None or isinstance(samples, str | Path):
             return file, None if samples is None else Path(samples)
         data = folder / "samples.npz"
-        store.write_npz(data, named(samples))
+        store.write_npz(data, arrays_of(samples))
         return file, data
 
 
