@@ -39,9 +39,14 @@ _DOCUMENTS: dict[str, tuple[type[documents.Part], str]] = {
 }
 
 
-def files() -> Iterator[tuple[Path, str]]:
-    """Yield each file that is made from the models: its path in a checkout, and its text."""
-    made = {name: documents.schema(*document) for name, document in _DOCUMENTS.items()}
+def files(
+    more: Mapping[str, tuple[type[documents.Part], str]],
+) -> Iterator[tuple[Path, str]]:
+    """Yield each file that is made from the models: its path in a checkout, and its text.
+
+    more: documents of the rooms above, by the names of their files: the model and the command.
+    """
+    made = {name: documents.schema(*known) for name, known in (_DOCUMENTS | dict(more)).items()}
     report = made["memxc-report-1.json"]
     for name, option in declaration.fields_of(Settings).items():
         report["$defs"]["Settings"]["properties"][name]["description"] = option.option.help
