@@ -260,10 +260,9 @@ class Build:
         for example xb0, of which a deck for ngspice is written, too. settings: as in `twin`.
         Raises MemxcError: usage, bad-target, cannot-write.
         """
-        keywords.check_given(output=output)
-        draw = circuits.Draw(keywords.texts(settings))
+        draw, place = circuits.Draw(keywords.texts(settings)), keywords.path("output", output)
         with at_work(self.folder):
-            return programming.programmed(self._loaded, Path(output), crossbar, draw)
+            return programming.programmed(self._loaded, place, crossbar, draw)
 
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
         """Copy the build to a folder, whole or not at all, and return the path of the folder.
@@ -271,9 +270,8 @@ class Build:
         A folder that memxc wrote and nobody changed is replaced, except for its scores, and any
         other folder only with `force`. Raises MemxcError: usage, cannot-write.
         """
-        keywords.check(folder=folder)
-        write.save(self.folder, Path(folder), force)
-        return Path(folder)
+        write.save(self.folder, path := keywords.path("folder", folder), force)
+        return path
 
     def __repr__(self) -> str:
         return display.line(self)
@@ -289,9 +287,9 @@ def load(folder: str | Path) -> Build:
     Raises MemxcError: bad-design if it is not such a folder, or if another version of memxc wrote
     it and this one cannot read it (the hint says what to do); usage if `folder` is not a path.
     """
-    keywords.check(folder=folder)
-    read.manifest(Path(folder))
-    return Build(Path(folder))
+    found = keywords.path("folder", folder)
+    read.manifest(found)
+    return Build(found)
 
 
 def _remove(folder: Path, process: int) -> None:

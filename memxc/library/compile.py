@@ -64,7 +64,7 @@ def compile(
     Compilations take turns: a second one, in another thread, waits. Raises MemxcError with all
     faults of the model, the samples, the target or the options; nothing is written then.
     """
-    keywords.check(output=output, progress=progress)
+    keywords.check(progress=progress)
     names = _dialects(dialects)
     unit = _target(target, tile)
     with compiling, one_thread, _holder(keep=output is None) as holder:
@@ -79,7 +79,7 @@ def compile(
                 samples=data,
                 **options,  # type: ignore[arg-type]  # it makes tuples itself
             )
-            out = holder / "build" if output is None else Path(output)
+            out = holder / "build" if output is None else keywords.path("output", output)
             inputs = [file, data, _file(target), None if own is None else own.folder]
             write.check(out, force, [path for path in inputs if path is not None])
             compiled = compile_model(asked, progress, report_only=report_only, large=large)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any, SupportsIndex, TypeAlias, get_args
 
 from memxc.errors import Fault, MemxcError, fail
@@ -16,8 +17,7 @@ from memxc.physics.device.variation import DrawPer
 TargetSettings: TypeAlias = Mapping[str, object] | Sequence[str]
 
 _LEAST = {"count": 1, "draw": 1, "draws": 1, "jobs": 1, "seed": 0}
-_PATHS = ("folder", "output", "path")
-_OPTIONAL = ("count", "tolerance", "metric", "output")
+_OPTIONAL = ("count", "tolerance", "metric")
 _WORDS = {"draw_per": get_args(DrawPer), "metric": tuple(METRICS)}
 
 
@@ -26,14 +26,8 @@ def check(**keywords: Any) -> None:
 
     None is a value of the keywords in `_OPTIONAL` only.
     """
-    check_given(
-        **{n: value for n, value in keywords.items() if value is not None or n not in _OPTIONAL}
-    )
-
-
-def check_given(**keywords: Any) -> None:
-    """Raise MemxcError (usage) as `check` does, and also for each keyword that is None."""
-    faults = [Fault("usage", name, what) for name, what in _wrong(keywords)]
+    given = {n: value for n, value in keywords.items() if value is not None or n not in _OPTIONAL}
+    faults = [Fault("usage", name, what) for name, what in _wrong(given)]
     if faults:
         raise MemxcError(faults)
 
@@ -47,14 +41,18 @@ def _wrong(keywords: dict[str, Any]) -> Iterator[tuple[str, str]]:
         elif name in _WORDS:
             if value not in _WORDS[name]:
                 yield name, f"{value!r} is not one of {', '.join(_WORDS[name])}"
-        elif name in _PATHS:
-            if not isinstance(value, str | os.PathLike):
-                yield name, f"{value!r} is not a path, which is a text or a pathlib.Path"
         elif name == "progress":
             if not callable(value):
                 yield name, f"{value!r} is not a function, which is called with a text"
         elif not (isinstance(value, Real) and float(value) > 0):
             yield name, f"{value!r} is not a number above 0"
+
+
+def path(name: str, value: Any) -> Path:
+    """The path that a keyword gives. Raises MemxcError (usage) if it is none."""
+    if not isinstance(value, str | os.PathLike):
+        raise fail("usage", name, f"{value!r} is not a path", "give a text or a pathlib.Path")
+    return Path(value)
 
 
 def texts(settings: TargetSettings | None) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,7 +43,7 @@ def save(
     Raises MemxcError: bad-samples, with everything that the commands would refuse for any model;
     usage for a wrong name or path; cannot-write.
     """
-    keywords.check(path=path)
+    place = keywords.path("path", path)
     arrays = by_name(str(path), inputs, labels)
     names = [name for name in arrays if labels is None or name != "y"]
     shapes = {name: (1, *arrays[name].shape[1:]) for name in names}
@@ -58,7 +58,7 @@ def save(
                 replace(fault, where=fault.where.replace(str(made), str(path)))
                 for fault in error.faults
             ) from None
-        write_file(Path(path), made.read_bytes())
+        write_file(place, made.read_bytes())
 
 
 def by_name(
@@ -129,7 +129,8 @@ def dataset(data: Any, count: int = 64) -> tuple[NDArray[Any], NDArray[Any] | No
     Raises MemxcError: bad-samples with each item that is not numbers or differs in shape; usage
     for a count that is not a whole number of at least 1.
     """
-    keywords.check_given(count=count)
+    if not isinstance(count, SupportsIndex) or count.__index__() < 1:
+        raise fail("usage", "count", f"{count!r} is not a whole number of at least 1")
     items = list(_items(data, count))
     if not items:
         raise fail("bad-samples", "data set", "it has no items")

@@ -14,7 +14,7 @@ stays in it: then all nets of its output have their volts, and the next stage ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from memxc.backends.netlist import tables
 from memxc.backends.netlist.assemble import assemble
+from memxc.backends.netlist.tables import ScheduleRow
 from memxc.backends.netlist.write import ports
 from memxc.ir.design import Design
 
@@ -49,31 +50,33 @@ def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[
         if port.before:
             yield f"* {what} is computed by {port.before}: what is printed are its inputs"
         prints += [f"print {_volts(name)}/{port.scale:.9e}" for name in names]
-    rows = [line.split(",") for line in islice(tables.schedule(design), 1, None)]
-    driven = dict.fromkeys(_driven(port, net) for _, _, port, net in rows)
+    rows = [*tables.schedule_rows(design)]
+    driven = dict.fromkeys(map(_driven, rows))
     yield from (f"v{name} {name} 0 0" for name in driven if name)
     yield from (".control", "op", *_periods(rows), *prints, "quit", ".endc", ".end")
 
 
-def _periods(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Commands that take each sequential stage through its periods; rows as in schedule.csv."""
-    for stage, some in groupby(rows, key=lambda row: row[0]):
-        periods = [list(turn) for _, turn in groupby(some, key=lambda row: row[1])]
+def _periods(rows: Sequence[ScheduleRow]) -> Iterator[str]:
+    """Commands that take each sequential stage through its periods."""
+    for stage, some in groupby(rows, key=lambda row: row.stage):
+        periods = [list(turn) for _, turn in groupby(some, key=lambda row: row.period)]
         for turn in reversed(periods):
-            yield f"* {stage}, period {turn[0][1]}"
-            ports = [(port, net) for _, _, port, net in turn if port.startswith("q")]
-            yield from (f"alter v{port} = {_volts(net)}" for port, net in ports)
+            yield f"* {stage}, period {turn[0].period}"
+            yield from (
+                f"alter v{row.port} = {_volts(row.net)}" for row in turn if row.port.startswith("q")
+            )
             # The operating point before this one is not needed any more.
             yield from ("destroy all", "op")
-            held = [(port, net) for _, _, port, net in turn if _driven(port, net) == net]
-            yield from (f"alter v{net} = {_volts(port)}" for port, net in held)
+            yield from (
+                f"alter v{row.net} = {_volts(row.port)}" for row in turn if _driven(row) == row.net
+            )
 
 
-def _driven(port: str, net: str) -> str:
-    """The net of a row of schedule.csv that the bench drives, "" where an amplifier drives it."""
-    if port.startswith("q"):
-        return port
-    return "" if net == port else net
+def _driven(row: ScheduleRow) -> str:
+    """The net of a row that the bench drives, "" where an amplifier drives it."""
+    if row.port.startswith("q"):
+        return row.port
+    return "" if row.net == row.port else row.net
 
 
 def _volts(net: str) -> str:
