@@ -81,6 +81,7 @@ def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     unwritten = "; nothing was written" if arguments[:1] and arguments[0] in _WRITERS else ""
     _stop.left = unwritten
+    _terminal.begin()
     try:
         result = group.main(arguments, prog_name="memxc", standalone_mode=False)
         return int(result or 0)
@@ -108,8 +109,7 @@ def _run(arguments: list[str]) -> int:
             _print_faults([("own-fault", "memxc", str(error), where)], _OURS)
         return _OURS
     finally:
-        for sentence in plugins.left_out():
-            _terminal.warn(f"warning: {sentence}")
+        _terminal.left_out()
 
 
 def _shown(error: click.ClickException) -> str:

@@ -128,12 +128,12 @@ def _say(report: Report, out: Path, quiet: bool, only: bool) -> None:
         _terminal.say(f"  {line}")
     if only:
         _terminal.say(f"Written to {out}: report.md, report.html, report.json.")
-        _terminal.say(
-            "Next: the same command without --report-only, for the netlist and its checks"
+        _terminal.following(
+            "the same command without --report-only, for the netlist and its checks"
         )
         return
     if variation.random(report.target) or not report.target.wire.ideal:
         _terminal.say("  wires and variation are not in these figures: memxc simulate has them")
     _terminal.say(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
     wire = ["--wire"] if "compensate" in [done.name for done in report.passes] else []
-    _terminal.say(f"Next: {pasted('memxc', 'verify', out, *wire)}")
+    _terminal.following(pasted("memxc", "verify", out, *wire))

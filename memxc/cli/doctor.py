@@ -23,7 +23,7 @@ def command(as_json: bool) -> int:
         return 0 if sound else 4
     _terminal.say(units.table(rows))
     if sound:
-        _terminal.say("\nEverything that is needed works. Next: memxc check MODEL.onnx")
+        _terminal.following("memxc check MODEL.onnx", "\nEverything that is needed works. ")
         return 0
     _terminal.say("\nSomething that is needed is broken: install memxc again.")
     return 4

@@ -140,7 +140,7 @@ def _say(
         _terminal.say(f"* programmed again for this point, because it changes {', '.join(keys)}")
     if picture is not None:
         _terminal.say(f"Drawn in {picture}")
-    _terminal.say(f"Next: {pasted('memxc', 'twin', folder, '-o', 'twin.onnx')}")
+    _terminal.following(pasted("memxc", "twin", folder, "-o", "twin.onnx"))
 
 
 def _score(metric: str, value: float) -> str:

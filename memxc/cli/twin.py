@@ -72,5 +72,5 @@ def command(
         _terminal.say(
             "Every run draws new read noise; a new session starts with the same numbers again."
         )
-    _terminal.say(f"Next: {pasted('memxc', 'simulate', folder, '--data', 'DATA.npz')}")
+    _terminal.following(pasted("memxc", "simulate", folder, "--data", "DATA.npz"))
     return 0

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import numpy as np
 import onnx
 import pytest
 
-from memxc import render
+from memxc import plugins, render
 from memxc.build_folder.report.document import Report
 from memxc.build_folder.report.text import sizes, text
+from memxc.cli import _main
 from memxc.netlist_reader import read
 
 
@@ -438,6 +440,9 @@ def test_check_says_which_normalisations_are_folded(memxc, normalised, tmp_path)
         ("border", "crossbar"), ("twice", "folded"), ("same", "lanes"),
     ]  # fmt: skip
     assert [row["circuit"] for row in nodes if row["kind"] == "folded"] == ["", ""]
+    # 3 channels of 2 x 2 windows and the bias of the normalisation; 3 of 3 x 3 without a bias.
+    crossbars = [row["circuit"] for row in nodes if row["kind"] == "crossbar"]
+    assert crossbars == ["12+1x3@16", "27x3@16"]
     done = memxc("check", normalised)
     assert re.search(r"^behind +BatchNormalization +folded$", done.out, re.M)
     assert "\n2 crossbar, 2 folded, 2 lanes, 1 scale and bias\n" in done.out
@@ -447,6 +452,16 @@ def test_check_says_which_normalisations_are_folded(memxc, normalised, tmp_path)
     assert {name for name in kinds if kinds[name] == "memristor"} == {"conv", "border"}
     assert {name for name in kinds if kinds[name] == "batchnorm"} == {"alone"}
     assert not {"behind", "twice"} & set(kinds)
+
+
+def test_the_next_step_is_the_last_line(normalised, monkeypatch, capsys):
+    """Also if a plug-in is left out, whose warning goes to standard error."""
+    monkeypatch.setattr(plugins, "left_out", lambda: ["plug-in odd: left out"])
+    monkeypatch.setattr(sys, "stderr", sys.stdout)
+    assert _main._run(["check", str(normalised)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.count("warning: plug-in odd: left out") == 1
+    assert "Next: memxc compile" in lines[-1]
 
 
 def test_check_folds_beside_what_is_refused(memxc, normalised):
