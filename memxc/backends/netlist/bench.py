@@ -22,13 +22,17 @@ from numpy.typing import NDArray
 
 from memxc.backends.netlist import tables
 from memxc.backends.netlist.assemble import assemble
+from memxc.backends.netlist.nets import Nets
 from memxc.backends.netlist.tables import ScheduleRow
 from memxc.backends.netlist.write import ports
+from memxc.evaluation import evaluate
 from memxc.ir.design import Design
 
 
 def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[str]:
     """The lines of the bench; it prints every output in units of activation.
+
+    Each output is followed by the value that the design gives for it (memxc.evaluation.evaluate).
 
     sample: one value for each lane of each input, in units of activation, in any shape.
     top: the path of the netlist's top file, as ngspice finds it.
@@ -38,7 +42,7 @@ def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[
     yield f"* test bench for {deck.name}: one sample"
     yield f'.include "{top}"'
     yield from (f"v{net} {net} 0 {volts:.9e}" for net, volts in deck.supplies)
-    prints = []
+    expected, prints = _expected(design, values), []
     for what, first, last, _, _, port in ports(deck):
         kind, number = what.split()
         names = [deck.nets[net] for net in port.nets[first : last + 1]]
@@ -49,11 +53,22 @@ def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[
             continue
         if port.before:
             yield f"* {what} is computed by {port.before}: what is printed are its inputs"
-        prints += [f"print {_volts(name)}/{port.scale:.9e}" for name in names]
+        for name in names:
+            prints.append(f"print {_volts(name)}/{port.scale:.9e}")
+            prints.append(f"echo expected: {expected[name] / port.scale:.9e}")
     rows = [*tables.schedule_rows(design)]
     driven = dict.fromkeys(map(_driven, rows))
     yield from (f"v{name} {name} 0 0" for name in driven if name)
     yield from (".control", "op", *_periods(rows), *prints, "quit", ".endc", ".end")
+
+
+def _expected(design: Design, values: Sequence[NDArray[np.float64]]) -> dict[str, float]:
+    """The volts of every net by its name, as the design has them for one sample."""
+    nets, sample = Nets(design), dict(zip(design.inputs, (v[None] for v in values), strict=True))
+    found: dict[str, float] = {}
+    for bus, volts in evaluate.walk(design, sample):
+        found |= dict(zip(nets.names(nets.of[bus]), volts[0].tolist(), strict=True))
+    return found | {"0": 0.0}
 
 
 def _periods(rows: Sequence[ScheduleRow]) -> Iterator[str]:
