@@ -244,7 +244,7 @@ def test_a_cost_that_fails_is_a_fault_with_its_package(body, said, tmp_path, mon
     assert said in fault.what
 
 
-def test_a_pass_that_breaks_is_its_authors_fault(model, tmp_path):
+def test_a_pass_that_raises_names_its_package(model, tmp_path):
     package(tmp_path, "broken-pass", "memxc.passes", "breaks", "broken_pass:Breaks",
             FAILING.format(body="0"))  # fmt: skip
     # Without Asinh the network has no circuit, so another one is taken: its passes are not reached.

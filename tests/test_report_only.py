@@ -226,5 +226,5 @@ def test_every_network_of_imagenet_in_bounded_memory(tmp_path, name):
     assert len(found["resources"]["stages"]) > 10
 
 
-def test_there_are_nine_of_them():
+def test_all_nine_networks_are_found():
     assert len(NETWORKS) == 9

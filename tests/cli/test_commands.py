@@ -166,7 +166,7 @@ def test_verify_one_stage_and_a_stage_that_does_not_exist(memxc, out):
     assert "conv" in done.err
 
 
-def test_one_stage_is_not_taken_for_the_whole(memxc, out):
+def test_verify_of_one_stage_says_that_the_others_were_not_simulated(memxc, out):
     lines = memxc("verify", out, "--stage", "conv", "--count", "1").out.splitlines()
     assert lines[-2] == (
         "ok: SPICE agrees with the design in conv; this is the only one of the 4 stages that was "
@@ -181,7 +181,7 @@ def test_one_stage_is_not_taken_for_the_whole(memxc, out):
     ]
 
 
-def test_verify_reads_what_stands_between_the_stages(memxc, out):
+def test_verify_reads_back_what_no_test_bench_simulates(memxc, out):
     """No test bench simulates these: a changed feedback resistor, and a missing amplifier."""
     top = out / "netlist" / "net.cir"
     lines = top.read_text().splitlines(keepends=True)
@@ -320,7 +320,7 @@ def test_report_formats(memxc, out):
         (-1e-6, "0.00 points lost", "0.0%"),
     ],
 )
-def test_what_was_gained_is_not_lost(memxc, out, lost, points, shares):
+def test_a_gain_is_shown_as_a_gain_and_not_as_a_loss(memxc, out, lost, points, shares):
     tree = memxc("report", out, "--json").json
     loss = {"samples": 7, "max_abs_error": 0.1, "max_rel_error": 0.2, "metric": "top1"}
     loss |= {"before": 0.5, "after": 0.5 - lost, "lost": lost}

@@ -139,7 +139,7 @@ def test_a_tensor_that_a_kept_node_makes_may_be_an_input(memxc, forked, tmp_path
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
-def test_check_and_show_take_them_too(memxc, forked):
+def test_check_and_show_take_inputs_and_outputs(memxc, forked):
     done = memxc("check", forked, "--inputs", "a", "--outputs", "y,r")
     assert done.code == 0
     assert done.out.splitlines()[-1].endswith("--inputs=a --outputs=y,r")
