@@ -86,7 +86,9 @@ def _run(arguments: list[str]) -> int:
         result = group.main(arguments, prog_name="memxc", standalone_mode=False)
         return int(result or 0)
     except click.ClickException as error:
-        _terminal.warn(_shown(error))
+        text = io.StringIO()
+        error.show(text)
+        _terminal.warn(text.getvalue().rstrip("\n"))
         if as_json:
             _print_faults([("usage", "", error.format_message(), "")], error.exit_code)
         return error.exit_code
@@ -110,13 +112,6 @@ def _run(arguments: list[str]) -> int:
         return _OURS
     finally:
         _terminal.left_out()
-
-
-def _shown(error: click.ClickException) -> str:
-    """The message of click for a usage error."""
-    text = io.StringIO()
-    error.show(text)
-    return text.getvalue().rstrip("\n")
 
 
 def _flushed(run: Callable[[], int]) -> int:

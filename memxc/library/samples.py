@@ -145,12 +145,9 @@ def dataset(data: Any, count: int = 64) -> tuple[NDArray[Any], NDArray[Any] | No
 def _items(data: Any, count: int) -> Iterable[Any]:
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
         return islice(data, count)
-    return (data[index] for index in _spread(len(data), count))
-
-
-def _spread(size: int, count: int) -> Sequence[int]:
-    """`count` numbers below `size` at equal distances from 0 on; all numbers if there are fewer."""
-    return [place * size // count for place in range(count)] if size > count else range(size)
+    size = len(data)
+    places = [place * size // count for place in range(count)] if size > count else range(size)
+    return (data[place] for place in places)
 
 
 def _stacked(kind: str, values: Sequence[Any]) -> NDArray[Any]:
