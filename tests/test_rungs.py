@@ -7,7 +7,7 @@ import pytest
 
 from memxc import target
 from memxc.compiler.ladder import Ladder, distance
-from memxc.compiler.observers import Step
+from memxc.compiler.observers import PassRun
 from memxc.compiler.options import Options
 from memxc.compiler.run import compile_model
 from memxc.evaluation import evaluate, reference
@@ -39,7 +39,7 @@ def test_the_distance_of_two_tensors(value, known, apart, relative):
 def calibrated(design, ctx):
     """Return a step of an exact pass."""
     result = Calibrate().run(design, ctx)
-    return Step(Calibrate(), design, result.ir, result)
+    return PassRun(Calibrate(), design, result.ir, result)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_what_limiters_clip_is_part_of_the_loss(model, tmp_path):
         (3e-304, 1e-300, 6, True, (3e-304, 3e-4)),
     ],
 )
-def test_no_digit_of_an_error_is_the_processors(error, size, digits, up, told):
+def test_errors_have_no_digit_that_depends_on_the_processor(error, size, digits, up, told):
     known = np.array([size, size / 3])
     found = distance(known - [0, error], known, digits, up)
     assert found == pytest.approx(told, rel=1e-6 if error < 1e-8 else 1e-9, abs=0)

@@ -159,7 +159,11 @@ def edited(folder: Path) -> list[str]:
 
 def foreign(folder: Path) -> list[str]:
     """Files in an output folder that memxc did not write; all files if it is not such a folder."""
-    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not _is_folder(p)}
+    files = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
     try:
         known = {MANIFEST, *manifest(folder)["files"]}
     except MemxcError:
@@ -192,10 +196,6 @@ def sha256(path: Path) -> str:
     """The hexadecimal SHA-256 of a file. Raises OSError if it cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
 
 
 def _hash(folder: Path, name: str) -> str | None:

@@ -38,7 +38,7 @@ def command(model: Path, as_json: bool, **asked: Any) -> int:
 
     graph = load_graph(*choose_part(model, **asked))
     found, faults = survey(graph)
-    rows = _folded(found, graph)
+    rows = list(_folded(found, graph))
     if as_json:
         _terminal.document(
             {
@@ -65,7 +65,7 @@ def command(model: Path, as_json: bool, **asked: Any) -> int:
         return error.exit_code
     if not as_json:
         following = pasted("memxc", "compile", model, "-o", f"build/{model.stem}", *_words(asked))
-        _terminal.say(f"Every node can be mapped. Next: {following}")
+        _terminal.following(following, "Every node can be mapped. ")
     return 0
 
 
@@ -78,14 +78,16 @@ def _words(asked: dict[str, Any]) -> Iterator[str]:
         yield from field.words(asked.get(name, ()))
 
 
-def _folded(rows: Iterable[NodeRow], graph: Graph) -> list[NodeRow]:
-    """The rows, with each node that compile folds into another layer marked as folded."""
+def _folded(rows: Iterable[NodeRow], graph: Graph) -> Iterator[NodeRow]:
+    """The rows as compile folds the network: a layer may get a bias from a node that is folded."""
+    from memxc.ops.lower import survey
     from memxc.passes.fold_batchnorm import fold_normalisations
 
-    left = {node.name for node in fold_normalisations(graph).nodes}
-    return [
-        row
-        if row.node in left or row.kind == "refused"
-        else replace(row, kind="folded", circuit="")
-        for row in rows
-    ]
+    left = {row.node: row for row in survey(fold_normalisations(graph))[0]}
+    for row in rows:
+        if row.kind == "refused":
+            yield row
+        elif row.node in left:
+            yield replace(row, circuit=left[row.node].circuit)
+        else:
+            yield replace(row, kind="folded", circuit="")

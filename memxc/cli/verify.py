@@ -87,11 +87,11 @@ def command(
 
 
 def _document(found: Verification) -> Verified:
-    from memxc.verify.document import SCHEMA, Engine, Verified
+    from memxc.verify.document import SCHEMA, EngineUsed, Verified
 
     return Verified(
         schema_=SCHEMA,
-        engine=Engine(name=found.engine, version=found.version),
+        engine=EngineUsed(name=found.engine, version=found.version),
         tolerance=found.tolerance,
         changed=found.changed,
         stages=found.stages,
@@ -223,4 +223,4 @@ def _verdict(found: Verification, folder: Path, wire: bool) -> None:
             f"ok: SPICE agrees with the design in {count} of {every} stages, and the netlist "
             "connects them as the design does."
         )
-    _terminal.say(f"Next: {following}")
+    _terminal.following(following)

@@ -20,14 +20,14 @@ from memxc.frontend.convert import convert
 from memxc.frontend.ends import Ends, ends
 from memxc.frontend.fold import fold
 from memxc.frontend.network import network_of
-from memxc.frontend.part import Part, serialised
+from memxc.frontend.part import ModelPart, serialised
 from memxc.frontend.read import prepared, read
 from memxc.frontend.shapes import fixed_inputs
 from memxc.frontend.unshaped import nodes
 from memxc.ir.graph import Graph, Tensor
 
 
-def load(path: Path | Part, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+def load(path: Path | ModelPart, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
     """Return the network of a file as a Graph.
 
     Its batch is 1, its shapes are static, constants are folded, and dead nodes are removed.
@@ -97,8 +97,8 @@ def _located(fault: Fault, path: str) -> Fault:
 
 __all__ = [
     "Ends",
+    "ModelPart",
     "ModelProto",
-    "Part",
     "choose_part",
     "ends",
     "evaluator",

@@ -45,7 +45,7 @@ class _Lowered:
 
 
 def load_graph(
-    path: Path | frontend.Part, shapes: Mapping[str, tuple[int, ...]] | None = None
+    path: Path | frontend.ModelPart, shapes: Mapping[str, tuple[int, ...]] | None = None
 ) -> Graph:
     """Return the network of a file, as `frontend.load` does.
 

@@ -125,7 +125,18 @@ def _scales(
     driving = {*_programmed(design)} | _limited(design)
     scales: dict[str, float] = {}
     families = [(family, (family & driving) or family) for family in _families(design)]
-    if faults := [fault for _, deciding in families for fault in _endless(deciding, peak)]:
+    faults = [
+        Fault(
+            "bad-samples",
+            name,
+            f"reaches {peak[name]:g} on the samples; no volts stand for that",
+            "give --samples on which the network is finite",
+        )
+        for _, deciding in families
+        for name in peak
+        if name in deciding and not math.isfinite(peak[name])
+    ]
+    if faults:
         raise MemxcError(faults)
     for family, deciding in families:
         largest = max(peak[name] for name in deciding)
@@ -134,13 +145,6 @@ def _scales(
         )
         scales.update(dict.fromkeys(family, scale))
     return scales
-
-
-def _endless(names: set[str], peak: Mapping[str, float]) -> Iterator[Fault]:
-    """Yield a fault for each bus that is NaN or infinite, in the order of the design."""
-    for name in (name for name in peak if name in names and not math.isfinite(peak[name])):
-        what = f"reaches {peak[name]:g} on the samples; no volts stand for that"
-        yield Fault("bad-samples", name, what, "give --samples on which the network is finite")
 
 
 def _programmed(design: Design) -> list[str]:

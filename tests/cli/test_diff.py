@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc.build_folder import diff
-from memxc.build_folder.diff.document import Devices
+from memxc.build_folder.diff.document import StageValues
 from memxc.build_folder.diff.matching import StageFigures, pairs
 
 
@@ -161,9 +161,13 @@ def test_losses_of_two_kinds_are_not_the_same(memxc, model, tmp_path):
             "--samples", tmp_path / f"{name}.npz",
         )  # fmt: skip
         assert done.code == 0
-    done = memxc("diff", tmp_path / "a", tmp_path / "b")
+    done = memxc("diff", tmp_path / "a", tmp_path / "b", "--budget", "loss=1")
     assert "loss.metric  error  dice" in done.out
     assert "are the same" not in done.out
+    loss = next(line for line in done.out.splitlines() if line.startswith("loss  "))
+    assert loss.endswith("  other metric")
+    said = "over budget: loss is error in A and dice in B, and these cannot be compared"
+    assert (done.code, done.err) == (1, f"{said}\n")
     assert "are the same" in memxc("diff", tmp_path / "a", tmp_path / "a").out
 
 
@@ -197,7 +201,7 @@ def test_two_numbers_beside_each_other(unit, a, b, shown):
 
 def stage(**other):
     counts = {"crossbars": 1, "memristors": 2_000_000, "opamps": 3, "periods": 4, "total_w": 0.5}
-    return Devices(**counts | other)
+    return StageValues(**counts | other)
 
 
 def tables(a, b):

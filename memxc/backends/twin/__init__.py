@@ -50,7 +50,10 @@ def proto(
     Raises MemxcError (usage) if its weights do not fit into a file.
     """
     ends, design = ends or _FREE, effective(design)
-    _check_size(design)
+    kernels = [k for s in design.stages if isinstance(s, Linear) for k in s.kernels]
+    # Blocks of one place each share no weights, so all of these will be written. Weights that do
+    # not fit into a file are refused before hours are spent.
+    check(sum(4 * k.values.size for k in kernels if k.places == 1 and k.groups > 1))
     sheet = Sheet(frozenset((*design.inputs, *design.outputs)), seed)
     signals = dict[str, TwinTensor]()
     for name in design.inputs:
@@ -64,14 +67,6 @@ def proto(
     for key, value in (metadata or {}).items():
         twin.metadata_props.add(key=key, value=value)
     return twin
-
-
-def _check_size(design: Design) -> None:
-    """Raise MemxcError early if the weights cannot fit into a file, before hours are spent."""
-    kernels = [k for s in design.stages if isinstance(s, Linear) for k in s.kernels]
-    # Blocks of one place each share no weights, so all of these will be written.
-    unshared = [k for k in kernels if k.places == 1 and k.groups > 1]
-    check(sum(4 * k.values.size for k in unshared))
 
 
 def limited(sheet: Sheet, bus: Bus, signal: TwinTensor) -> TwinTensor:

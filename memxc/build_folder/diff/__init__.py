@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
 from memxc import units
-from memxc.build_folder.diff.document import SCHEMA, Comparison, Devices, Quantity, Setting, Stage
+from memxc.build_folder.diff.document import (
+    SCHEMA,
+    Comparison,
+    QuantityRow,
+    SettingRow,
+    StageRow,
+    StageValues,
+)
 from memxc.build_folder.diff.matching import StageFigures, pairs
 from memxc.build_folder.quantities import QUANTITIES, Limit
 from memxc.build_folder.report.document import Report
@@ -40,7 +47,7 @@ class Taken:
     folder: str
     settings: Mapping[str, Any]
     quantities: Mapping[str, float | None]
-    stages: Mapping[str, Devices]
+    stages: Mapping[str, StageValues]
     kinds: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -59,7 +66,7 @@ def taken(folder: str, report: Report) -> Taken:
         # Metric and samples are shown as settings, as losses of two metrics cannot be compared.
         settings |= {"loss.metric": loss.metric, "loss.samples": loss.samples}
     stages = {
-        row.stage: Devices(
+        row.stage: StageValues(
             crossbars=row.crossbars,
             memristors=row.memristors,
             opamps=row.opamps,
@@ -83,21 +90,22 @@ def compare(a: Taken, b: Taken, limits: Mapping[str, Limit] = _NO_LIMITS) -> Com
         for side in (a, b)
     )
     quantities = tuple(
-        Quantity(name=name, unit=known.unit, a=a.quantities[name], b=b.quantities[name])
+        QuantityRow(name=name, unit=known.unit, a=a.quantities[name], b=b.quantities[name])
         for name, known in QUANTITIES.items()
+    )
+    settings = tuple(
+        SettingRow(key=key, a=a.settings.get(key), b=b.settings.get(key))
+        for key in dict.fromkeys([*a.settings, *b.settings])
+        if a.settings.get(key) != b.settings.get(key)
     )
     return Comparison(
         a=a.folder,
         b=b.folder,
         schema_=SCHEMA,
-        settings=tuple(
-            Setting(key=key, a=a.settings.get(key), b=b.settings.get(key))
-            for key in dict.fromkeys([*a.settings, *b.settings])
-            if a.settings.get(key) != b.settings.get(key)
-        ),
+        settings=settings,
         quantities=quantities,
         stages=tuple(
-            Stage(
+            StageRow(
                 stage=mine if mine is not None else str(theirs),
                 stage_b=theirs,
                 a=a.stages.get(mine) if mine is not None else None,
@@ -106,17 +114,29 @@ def compare(a: Taken, b: Taken, limits: Mapping[str, Limit] = _NO_LIMITS) -> Com
             for mine, theirs in pairs(parts, others)
             if mine is None or theirs is None or not parts[mine].like(others[theirs])
         ),
-        over=tuple(_over(quantities, limits)),
+        over=tuple(_over(quantities, limits, _metrics(settings))),
     )
 
 
-def _over(rows: tuple[Quantity, ...], limits: Mapping[str, Limit]) -> Iterator[str]:
-    """A sentence for every quantity that grows by more than its limit."""
+def _metrics(settings: Iterable[SettingRow]) -> str:
+    """The metrics of the two losses if they differ, or "". Such losses cannot be compared."""
+    for row in settings:
+        if row.key == "loss.metric" and row.a is not None and row.b is not None:
+            return f"{row.a} in A and {row.b} in B"
+    return ""
+
+
+def _over(
+    rows: tuple[QuantityRow, ...], limits: Mapping[str, Limit], metrics: str
+) -> Iterator[str]:
+    """A sentence for every quantity that grows by more than its limit, or cannot be compared."""
     for row in rows:
         limit = limits.get(row.name)
         if limit is None:
             continue
-        if row.a is None or row.b is None:
+        if row.name == "loss" and metrics:
+            yield f"over budget: loss is {metrics}, and these cannot be compared"
+        elif row.a is None or row.b is None:
             yield f"over budget: {row.name} was not measured in both folders"
         elif not limit.allows(row.a, row.b):
             more = f"{limit.more:.4g}" if not row.unit else units.text(limit.more, row.unit)
@@ -131,8 +151,13 @@ def text(found: Comparison) -> str:
     if found.settings:
         settings = [(printable(row.key, 60), *words(row.a, row.b)) for row in found.settings]
         parts.append(units.table(settings, ("setting", "A", "B")))
+    metrics = _metrics(found.settings)
     rows = [
-        (row.name, *beside(row.unit, row.a, row.b), _change(row.a, row.b))
+        (
+            row.name,
+            *beside(row.unit, row.a, row.b),
+            "other metric" if row.name == "loss" and metrics else _change(row.a, row.b),
+        )
         for row in found.quantities
     ]
     parts.append(units.table(rows, ("quantity", "A", "B", "change")))
@@ -163,7 +188,7 @@ def _stages(found: Comparison) -> Iterator[str]:
         )
 
 
-def _title(row: Stage) -> str:
+def _title(row: StageRow) -> str:
     """The name of a stage, or both names if they differ."""
     names = dict.fromkeys(name for name in (row.stage, row.stage_b) if name is not None)
     return " | ".join(names)
