@@ -21,7 +21,7 @@ PIN  := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-full test-latest test-lowest test-networks conformance lint check fuzz mutants wheel \
-        lock bench papers clean
+        lock bench bench-cells papers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -88,6 +88,10 @@ lock: $(BIN)/python ## pin the newest libraries that pyproject.toml allows, for 
 
 bench: $(VENV)/.test ## the benchmarks, figures on the terminal
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+bench-cells: $(VENV)/.test ngspice ## cells at the levels macro and transistor, over corners (needs memxc pdk add)
+	$(BIN)/memxc characterize sky130-128
+	$(BIN)/memxc characterize sky130-128 --level transistor --corner tt --corner ss --corner ff
 
 papers: $(VENV)/.test ## the table of docs/papers.md made again: DATA="--cifar10 ... --fer2013 ... --nuclei ..."
 	$(BIN)/python benchmarks/papers $(DATA)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from memxc.compiler.options import Options
     from memxc.errors import MemxcError
+    from memxc.exploration import explore
     from memxc.library import samples
     from memxc.library.build import Build, load
     from memxc.library.compile import compile
@@ -14,7 +15,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Build", "MemxcError", "Options", "Target", "__version__", "compile", "load", "samples"]
+__all__ = [
+    "Build",
+    "MemxcError",
+    "Options",
+    "Target",
+    "__version__",
+    "compile",
+    "explore",
+    "load",
+    "samples",
+]
 
 #: The module of each public name. They are imported when they are asked for: that takes a second.
 _MODULES = {
@@ -23,6 +34,7 @@ _MODULES = {
     "Options": "memxc.compiler.options",
     "Target": "memxc.target",
     "compile": "memxc.library.compile",
+    "explore": "memxc.exploration",
     "load": "memxc.library.build",
     "samples": "memxc.library",
 }

@@ -7,7 +7,7 @@ import pytest
 
 from memxc import target
 from memxc.compiler.ladder import Ladder, distance
-from memxc.compiler.observers import Step
+from memxc.compiler.observers import PassRun
 from memxc.compiler.options import Options
 from memxc.compiler.run import compile_model
 from memxc.evaluation import evaluate, reference
@@ -39,7 +39,7 @@ def test_the_distance_of_two_tensors(value, known, apart, relative):
 def calibrated(design, ctx):
     """Return a step of an exact pass."""
     result = Calibrate().run(design, ctx)
-    return Step(Calibrate(), design, result.ir, result)
+    return PassRun(Calibrate(), design, result.ir, result)
 
 
 @pytest.fixture

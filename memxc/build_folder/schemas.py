@@ -18,7 +18,7 @@ from memxc.build_folder.diff.document import Comparison
 from memxc.build_folder.report.document import Report
 from memxc.compiler import declaration
 from memxc.compiler.options import Settings
-from memxc.simulate.document import Simulated
+from memxc.simulate.document import Simulation
 from memxc.target.characterisation import Characterisation
 from memxc.verify.document import Verified
 
@@ -32,16 +32,21 @@ class _TypedReport(Report):
 _DOCUMENTS: dict[str, tuple[type[documents.Part], str]] = {
     "memxc-report-1.json": (_TypedReport, "memxc compile: report.json"),
     "memxc-verify-1.json": (Verified, "memxc verify --json"),
-    "memxc-simulate-1.json": (Simulated, "memxc simulate --json"),
+    "memxc-simulate-1.json": (Simulation, "memxc simulate --json"),
     "memxc-program-1.json": (Programmed, "memxc program --json"),
     "memxc-characterisation-1.json": (Characterisation, "memxc characterize --json"),
     "memxc-diff-1.json": (Comparison, "memxc diff --json"),
 }
 
 
-def files() -> Iterator[tuple[Path, str]]:
-    """Yield each file that is made from the models: its path in a checkout, and its text."""
-    made = {name: documents.schema(*document) for name, document in _DOCUMENTS.items()}
+def files(
+    more: Mapping[str, tuple[type[documents.Part], str]],
+) -> Iterator[tuple[Path, str]]:
+    """Yield each file that is made from the models: its path in a checkout, and its text.
+
+    more: documents of the rooms above, by the names of their files: the model and the command.
+    """
+    made = {name: documents.schema(*known) for name, known in (_DOCUMENTS | dict(more)).items()}
     report = made["memxc-report-1.json"]
     for name, option in declaration.fields_of(Settings).items():
         report["$defs"]["Settings"]["properties"][name]["description"] = option.option.help

@@ -18,11 +18,8 @@ _KEYS = ("crossbars", "memristors", "power", "latency", "loss", "erc")
 BUDGETS = {key: QUANTITIES[key] for key in _KEYS}
 
 
-def over(limits: Mapping[str, float], report: Report) -> list[str]:
-    """A sentence for every limit that the report exceeds, or for which it has no figure.
-
-    Raises MemxcError (usage) for unknown keys.
-    """
+def check(limits: Mapping[str, float]) -> None:
+    """Raise MemxcError (usage) for unknown keys, and for limits that are no numbers."""
     unknown = [key for key in limits if key not in BUDGETS]
     if unknown:
         hint = f"the keys of a budget are {', '.join(BUDGETS)}"
@@ -33,6 +30,14 @@ def over(limits: Mapping[str, float], report: Report) -> list[str]:
     wrong = [key for key, limit in limits.items() if not isinstance(limit, Real)]
     if wrong:
         raise MemxcError(Fault("usage", key, f"{limits[key]!r} is not a number") for key in wrong)
+
+
+def over(limits: Mapping[str, float], report: Report) -> list[str]:
+    """A sentence for every limit that the report exceeds, or for which it has no figure.
+
+    Raises MemxcError (usage) as `check` does.
+    """
+    check(limits)
     lines = []
     for key, limit in limits.items():
         unit, value = BUDGETS[key].unit, BUDGETS[key].of(report)

@@ -20,6 +20,7 @@ from memxc.build_folder import schemas
 from memxc.cli import compile as compiling
 from memxc.compiler.declaration import fields_of
 from memxc.compiler.options import Options, Settings
+from memxc.exploration.document import Explored
 
 ROOT = Path(memxc.__file__).parents[1]
 START, END = "<!-- options of compile: begin -->\n", "<!-- options of compile: end -->\n"
@@ -45,7 +46,7 @@ class Keywords(TypedDict, total=False):
 
 def files() -> Iterator[tuple[Path, str]]:
     """Yield each file that is made from declarations: its path in a checkout, and its text."""
-    yield from schemas.files()
+    yield from schemas.files({"memxc-explore-1.json": (Explored, "memxc explore: explore.json")})
     yield _page("cli.md", table(compiling.command))
     rows = [
         f"| `{name}` | `{kind.replace('|', chr(92) + '|')}` | `{flag}` |"

@@ -87,11 +87,11 @@ def command(
 
 
 def _document(found: Verification) -> Verified:
-    from memxc.verify.document import SCHEMA, Engine, Verified
+    from memxc.verify.document import SCHEMA, EngineUsed, Verified
 
     return Verified(
         schema_=SCHEMA,
-        engine=Engine(name=found.engine, version=found.version),
+        engine=EngineUsed(name=found.engine, version=found.version),
         tolerance=found.tolerance,
         changed=found.changed,
         stages=found.stages,

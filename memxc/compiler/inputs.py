@@ -9,7 +9,7 @@ from memxc.compiler.declaration import fields_of
 from memxc.compiler.options import Options
 from memxc.compiler.stage_set import by_stage
 from memxc.evaluation import losses, samples
-from memxc.frontend import Part, choose_part
+from memxc.frontend import ModelPart, choose_part
 from memxc.interfaces import Context
 from memxc.ir.graph import Graph
 
@@ -17,7 +17,7 @@ from memxc.ir.graph import Graph
 _NUMBERS, _MOST, _LEAST = 1 << 19, 16, 2
 
 
-def chosen_model(options: Options) -> tuple[Path | Part, Mapping[str, tuple[int, ...]]]:
+def chosen_model(options: Options) -> tuple[Path | ModelPart, Mapping[str, tuple[int, ...]]]:
     """Return the part of the network that the options ask for, and the shapes of its inputs.
 
     These are the arguments of `load`.

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.compiler.observers import Observed, Step
+from memxc.compiler.observers import Observed, PassRun
 from memxc.errors import MemxcError
 from memxc.evaluation import evaluate, reference, samples
 from memxc.evaluation.losses import DIGITS, distance
-from memxc.frontend import Part, evaluator
+from memxc.frontend import ModelPart, evaluator
 from memxc.interfaces import Context
 from memxc.ir.design import Design
 from memxc.physics.network.effective import effective
@@ -62,7 +62,7 @@ class Ladder:
     fault: why it is not known whether the lowered network computes what the original computes.
     """
 
-    def __init__(self, model: Path | Part, ctx: Context) -> None:
+    def __init__(self, model: Path | ModelPart, ctx: Context) -> None:
         self.rungs: list[StepDistance] = []
         self.reference: str | None = None
         self.fault: str | None = None
@@ -80,7 +80,7 @@ class Ladder:
             warnings.append(self.fault)
         return tuple(warnings)
 
-    def see(self, step: Step) -> Observed:
+    def see(self, step: PassRun) -> Observed:
         """Compare the network after a pass with the network before it.
 
         Raises AssertionError if an exact pass moves the outputs: that is a fault of memxc. Islands
@@ -109,7 +109,7 @@ class Ladder:
         """Run the original network in onnxruntime, or else in onnx.reference. Return warnings."""
         warnings = []
         model = self._model
-        data = model.data if isinstance(model, Part) else model
+        data = model.data if isinstance(model, ModelPart) else model
         for name, run in (
             ("onnxruntime", partial(reference.run, data)),
             ("onnx.reference", partial(evaluator.run, model)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from memxc.compiler.observers import Observer, Step
+from memxc.compiler.observers import Observer, PassRun
 from memxc.compiler.record import PassRecord
 from memxc.compiler.sizes import CountedDesign
 from memxc.interfaces import Context, GraphPass
@@ -29,7 +29,7 @@ class Log:
         for observer in observers:
             self.observed += observer.start(design)
 
-    def see(self, observers: Sequence[Observer], step: Step, ctx: Context) -> None:
+    def see(self, observers: Sequence[Observer], step: PassRun, ctx: Context) -> None:
         """Show a step to the observers, and keep its record."""
         change = step.change
         if step.after is step.before and isinstance(change, GraphPass) and not change.exact:

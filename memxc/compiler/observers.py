@@ -13,7 +13,7 @@ from memxc.ir.graph import Graph
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class PassRun:
     """A pass that has run.
 
     before, after: the network around it. If the pass is over the graph, this is the lowered graph.
@@ -41,5 +41,5 @@ class Observer(Protocol):
     def start(self, design: Design) -> tuple[str, ...]:
         """Look at the lowered network before the first pass. Return warnings."""
 
-    def see(self, step: Step) -> Observed:
+    def see(self, step: PassRun) -> Observed:
         """Look at one step. Return figures, loss and warnings."""

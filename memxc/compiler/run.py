@@ -13,14 +13,14 @@ from memxc.backends.cost import estimate, kernels
 from memxc.compiler import inputs, memory, order, pruning
 from memxc.compiler.ladder import Ladder, StepDistance
 from memxc.compiler.log import Log
-from memxc.compiler.observers import Observer, Step
+from memxc.compiler.observers import Observer, PassRun
 from memxc.compiler.options import MITIGATIONS, Options
 from memxc.compiler.record import PassRecord
 from memxc.compiler.scores import Scores
 from memxc.compiler.sizes import LAY_OUT, CountedDesign, Milestones, Sizes, StageByStage
 from memxc.errors import Fault, MemxcError, fail, like, printable
 from memxc.evaluation import losses, samples
-from memxc.frontend import Part
+from memxc.frontend import ModelPart
 from memxc.interfaces import Context, DesignPass, GraphPass, Pass, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
@@ -60,7 +60,7 @@ class Compiled:
 
     options: Options
     target: Target
-    model: Path | Part
+    model: Path | ModelPart
     graph: Graph
     design: Design
     unlaid: Design
@@ -147,7 +147,7 @@ def compile_model(
 
 def _read(
     options: Options, progress: Callable[[str], None], report_only: bool
-) -> tuple[Path | Part, Graph, Design]:
+) -> tuple[Path | ModelPart, Graph, Design]:
     """The model to compare with, and the network: its faults show before anything is drawn."""
     if report_only and options.cells is not None:
         raise fail("usage", "--cells", "--report-only writes no netlist that could hold cells")
@@ -165,7 +165,7 @@ def _steps(
     ctx: Context,
     options: Options,
     progress: Callable[[str], None] = lambda text: None,
-) -> Iterator[Step]:
+) -> Iterator[PassRun]:
     """Run the passes over a graph, which lowers to `design`, and then over the design."""
     result: Result[Graph] | Result[Design]
     lowered = False
@@ -187,7 +187,7 @@ def _steps(
             # A counted design is no circuit: its crossbars have no lines left.
             if not isinstance(result, CountedDesign):
                 design.verify()
-        yield Step(change, before, design, result)
+        yield PassRun(change, before, design, result)
         # The next pass runs without the network before this one: it may be large.
         del before, result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memxc.compiler.observers import Observed, Step
+from memxc.compiler.observers import Observed, PassRun
 from memxc.evaluation.losses import Answers, Judge, Loss
 from memxc.evaluation.samples import Samples
 from memxc.interfaces import Context
@@ -32,7 +32,7 @@ class Scores:
         """Do nothing: nothing is lost before the first pass."""
         return ()
 
-    def see(self, step: Step) -> Observed:
+    def see(self, step: PassRun) -> Observed:
         """Measure the loss of a lossy pass.
 
         For a pass about wires, measure instead how well the circuit with its wires answers before
@@ -50,7 +50,7 @@ class Scores:
             return None
         return self._judge.loss(self._answers[-1], self._answers[0])
 
-    def _lost(self, step: Step) -> Observed:
+    def _lost(self, step: PassRun) -> Observed:
         """Return the loss of a pass.
 
         For the first lossy pass, it includes what exact passes before it (limiters) did to rare
@@ -67,7 +67,7 @@ class Scores:
         loss = self._judge.loss(self._answers[-1], self._answers[-2])
         return Observed(loss=loss, warnings=warnings)
 
-    def _worth(self, step: Step) -> Observed:
+    def _worth(self, step: PassRun) -> Observed:
         """Return how well the circuit with its wires answers, before and after such a pass."""
         if self._judge is None:
             return Observed()

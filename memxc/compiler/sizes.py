@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memxc.backends.cost import estimate
-from memxc.compiler.observers import Observed, Step
+from memxc.compiler.observers import Observed, PassRun
 from memxc.compiler.record import PassRecord, counts, macs
 from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Design
@@ -62,7 +62,7 @@ class Sizes:
         """Do nothing: nothing is counted before the first pass."""
         return ()
 
-    def see(self, step: Step) -> Observed:
+    def see(self, step: PassRun) -> Observed:
         """Return the counts before and after a pass, and the figures of the pass itself."""
         if isinstance(step.result, CountedDesign):
             return Observed()
@@ -92,7 +92,7 @@ class Milestones:
         """Do nothing: nothing is kept before the first pass."""
         return ()
 
-    def see(self, step: Step) -> Observed:
+    def see(self, step: PassRun) -> Observed:
         """Keep the network before the pass if it is a milestone."""
         if not self._pruned and (isinstance(step.change, DesignPass) or not step.change.exact):
             self.macs, self._pruned = macs(step.before), True

@@ -22,7 +22,7 @@ from memxc.frontend.fold import fold
 from memxc.frontend.island import joined
 from memxc.frontend.island import parsed as parsed_island
 from memxc.frontend.network import network_of
-from memxc.frontend.part import Part, serialised
+from memxc.frontend.part import ModelPart, serialised
 from memxc.frontend.read import prepared, read
 from memxc.frontend.shapes import fixed_inputs
 from memxc.frontend.unshaped import nodes
@@ -30,7 +30,7 @@ from memxc.ir.graph import Graph, Tensor
 
 
 def load(
-    path: Path | Part,
+    path: Path | ModelPart,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     islands: Callable[[Graph], Sequence[Sequence[int]]] | None = None,
 ) -> Graph:
@@ -106,8 +106,8 @@ def _located(fault: Fault, path: str) -> Fault:
 
 __all__ = [
     "Ends",
+    "ModelPart",
     "ModelProto",
-    "Part",
     "choose_part",
     "ends",
     "evaluator",

@@ -9,7 +9,7 @@ from memxc.frontend.cut import cut
 from memxc.frontend.fix import fix as fix_inputs
 from memxc.frontend.network import Shape
 from memxc.frontend.order import order_faults
-from memxc.frontend.part import Part, serialised
+from memxc.frontend.part import ModelPart, serialised
 from memxc.frontend.read import read
 
 
@@ -19,7 +19,7 @@ def choose_part(
     fix: Mapping[str, Sequence[float]],
     inputs: Sequence[str],
     outputs: Sequence[str],
-) -> tuple[Path | Part, Mapping[str, Shape]]:
+) -> tuple[Path | ModelPart, Mapping[str, Shape]]:
     """The network with inputs fixed, or a part of it, and the shapes of its inputs for `load`.
 
     Raises MemxcError (usage, and as `read`).
@@ -36,4 +36,4 @@ def choose_part(
         # A shape of an input that the part has no more has told the shapes of its own inputs.
         gone = before - {value.name for value in model.graph.input}
         shapes = {name: shape for name, shape in shapes.items() if name not in gone}
-    return Part(path, serialised(model, str(path))), shapes
+    return ModelPart(path, serialised(model, str(path))), shapes

@@ -8,18 +8,18 @@ from pathlib import Path
 from google.protobuf.message import EncodeError
 from onnx import external_data_helper  # noqa: TID251
 
-from memxc.frontend.part import Part
+from memxc.frontend.part import ModelPart
 from memxc.frontend.read import parse, read
 from memxc.frontend.tensors import tensors
 
 
-def copy(path: Path | Part, to: Path) -> bool:
+def copy(path: Path | ModelPart, to: Path) -> bool:
     """Copy a model that `load` has read; without external data the copy has the same bytes.
 
     Return False, without a copy, if the weights do not fit into one file. Raises OSError as
     shutil.copyfile does.
     """
-    if isinstance(path, Part):
+    if isinstance(path, ModelPart):
         to.write_bytes(path.data)
         return True
     bare = parse(path)

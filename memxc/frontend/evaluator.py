@@ -19,7 +19,7 @@ from onnx.reference import ReferenceEvaluator  # noqa: TID251
 from memxc import worker
 from memxc.errors import fail
 from memxc.evaluation.reference.arrays import Described, packed, unbatched, unpacked
-from memxc.frontend.part import Part
+from memxc.frontend.part import ModelPart
 from memxc.frontend.read import read
 
 _Named = dict[str, NDArray[Any]]
@@ -31,7 +31,7 @@ SECONDS = 60.0
 _MEMORY = 2**31
 
 
-def run(path: Path | Part, inputs: Mapping[str, NDArray[Any]]) -> _Named:
+def run(path: Path | ModelPart, inputs: Mapping[str, NDArray[Any]]) -> _Named:
     """Return the model's outputs (samples, *shape without batch) for inputs (samples, *shape).
 
     Raises MemxcError (unsupported-model) if the evaluator refuses the model, or takes longer than

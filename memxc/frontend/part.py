@@ -12,7 +12,7 @@ from memxc.errors import fail
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class ModelPart:
     """A model that was made from a file. data: its bytes, which need no other file."""
 
     path: Path

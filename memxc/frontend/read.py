@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from memxc.errors import fail
 from memxc.frontend import external
 from memxc.frontend.functions import inlined
-from memxc.frontend.part import Part
+from memxc.frontend.part import ModelPart
 from memxc.frontend.subgraphs import walk
 from memxc.frontend.text import check_text
 
@@ -31,12 +31,12 @@ _OTHERS = (
 )
 
 
-def read(path: Path | Part) -> onnx.ModelProto:
+def read(path: Path | ModelPart) -> onnx.ModelProto:
     """Return the model of a file, with local functions inlined and external data loaded.
 
     Raises MemxcError (broken-model, unsupported-model).
     """
-    if isinstance(path, Part):
+    if isinstance(path, ModelPart):
         return path.model()
     model = prepared(parse(path), str(path))
     external.load(model, path)

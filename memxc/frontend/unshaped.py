@@ -9,7 +9,7 @@ import onnx  # noqa: TID251
 from memxc.errors import MemxcError
 from memxc.frontend.bound import SHALLOW
 from memxc.frontend.convert import plain
-from memxc.frontend.part import Part
+from memxc.frontend.part import ModelPart
 from memxc.frontend.read import PLAIN_OPSET, opset_of, read
 from memxc.frontend.sequences import KNOWN
 from memxc.frontend.subgraphs import reads
@@ -19,7 +19,7 @@ from memxc.ir.graph import Node
 _RESOLVED = KNOWN | {"If"}
 
 
-def nodes(path: Path | Part) -> tuple[list[Node], int]:
+def nodes(path: Path | ModelPart) -> tuple[list[Node], int]:
     """Return the nodes that folding cannot remove, and the opset that they are read as.
 
     These nodes use the numbers of the inputs, and an output needs them. Nodes in the branches of an

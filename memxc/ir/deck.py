@@ -32,7 +32,7 @@ class Grids:
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellDefinition:
     """A periphery cell: the name of its definition, its template, and the template's values."""
 
     name: str
@@ -90,7 +90,7 @@ class Deck:
 
     name: str
     nets: tuple[str, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[CellDefinition, ...]
     parts: tuple[StageCells, ...]
     supplies: tuple[tuple[str, float], ...] = ()
     inputs: tuple[Terminal | None, ...] = ()

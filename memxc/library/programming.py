@@ -9,7 +9,7 @@ import numpy as np
 
 from memxc.backends.programming import cost, deck, plan
 from memxc.backends.programming.crossbars import ToProgram, crossbars, distinct
-from memxc.backends.programming.plan import Plan
+from memxc.backends.programming.plan import PulsePlan
 from memxc.backends.programming.rows import Programmed
 from memxc.backends.programming.table import table
 from memxc.build_folder import write
@@ -58,7 +58,7 @@ def npz(arrays: dict[str, plan.Floats]) -> bytes:
     return data.getvalue()
 
 
-def reached(design: Design, found: Plan) -> dict[str, plan.Floats]:
+def reached(design: Design, found: PulsePlan) -> dict[str, plan.Floats]:
     """The siemens that the plan reaches, for `simulate --conductances`."""
     arrays = template(design)
     for g in arrays.values():
@@ -67,7 +67,7 @@ def reached(design: Design, found: Plan) -> dict[str, plan.Floats]:
     return arrays
 
 
-def _chosen(design: Design, name: str, found: Plan) -> ToProgram:
+def _chosen(design: Design, name: str, found: PulsePlan) -> ToProgram:
     """The crossbar of a deck. Raises MemxcError (usage) if there is none, or it is too large."""
     for crossbar in crossbars(design):
         if crossbar.name == name:

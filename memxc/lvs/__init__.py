@@ -15,7 +15,7 @@ from memxc import netlist_reader
 from memxc.ir.design import Design
 from memxc.lvs import cells, expected, head, periphery, tables
 from memxc.lvs.difference import Difference, UserCell
-from memxc.lvs.expected import Card
+from memxc.lvs.expected import ExpectedCard
 from memxc.netlist_reader import Definition, Instance, Netlist
 from memxc.target import Device
 
@@ -102,7 +102,7 @@ def _not(part: Instance | Definition, expected: str, found: str) -> Difference:
     return Difference(part.file, part.line, part.name, expected, found)
 
 
-def _instance(card: Card, netlist: Netlist) -> Iterator[Difference]:
+def _instance(card: ExpectedCard, netlist: Netlist) -> Iterator[Difference]:
     instance = netlist.instances.get(card.name)
     if instance is None:
         yield Difference(netlist.file, 0, card.name, f"an instance of {card.cell}", "missing")
@@ -111,7 +111,7 @@ def _instance(card: Card, netlist: Netlist) -> Iterator[Difference]:
         yield Difference(instance.file, instance.line, f"{card.name} {what}", want, have)
 
 
-def _disagreements(card: Card, instance: Instance) -> Iterable[tuple[str, str, str]]:
+def _disagreements(card: ExpectedCard, instance: Instance) -> Iterable[tuple[str, str, str]]:
     if card.cell != instance.cell:
         yield "cell", card.cell, instance.cell
     if len(card.nodes) != len(instance.nodes):

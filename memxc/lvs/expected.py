@@ -14,7 +14,7 @@ from memxc.ir.stages import Array, Lanes, Rename
 
 
 @dataclass(frozen=True)
-class Card:
+class ExpectedCard:
     """An instance as it should be in the netlist."""
 
     name: str
@@ -30,7 +30,7 @@ class Card:
         return f"word line {i}" if i < self.word_lines else f"bit line {i - self.word_lines}"
 
 
-def cards(design: Design, lane_cells: Mapping[str, str]) -> Iterator[Card]:
+def cards(design: Design, lane_cells: Mapping[str, str]) -> Iterator[ExpectedCard]:
     """Yield every instance of the top netlist.
 
     lane_cells: the cell of each Lanes stage, by the stage's bus.
@@ -62,19 +62,21 @@ class Placement:
         self.sequential = stage.sequential
         self.inverters: dict[str, str] = {}
 
-    def cards(self) -> Iterator[Card]:
+    def cards(self) -> Iterator[ExpectedCard]:
         """Yield every instance of the stage."""
         lanes: set[int] = set()
         for k, crossbar in enumerate(self.stage.crossbars):
             for g in range(crossbar.groups):
                 yield from self._placed(k, g, crossbar, lanes)
         for source, inverse in self.inverters.items():
-            yield Card(f"x{inverse}", (source, inverse), "inverter")
+            yield ExpectedCard(f"x{inverse}", (source, inverse), "inverter")
         wanted = sorted(lanes) if self.sequential else range(len(self.stage.r_f))
         for lane in wanted:
             yield from self._amplifier(lane)
 
-    def _placed(self, k: int, g: int, crossbar: Crossbar, lanes: set[int]) -> Iterator[Card]:
+    def _placed(
+        self, k: int, g: int, crossbar: Crossbar, lanes: set[int]
+    ) -> Iterator[ExpectedCard]:
         places = self.places(crossbar)
         taps = crossbar.taps.nets(slice(g, g + 1), slice(0, places))[0].tolist()
         sinks = crossbar.sinks.nets(slice(g, g + 1), slice(0, places))[0].tolist()
@@ -84,7 +86,7 @@ class Placement:
             words = self._words(k, g, crossbar, taps[p])
             bits = [self.bit(sinks[p][c], plus) for c, plus in zip(column, polarity, strict=True)]
             lanes.update(lane for lane in sinks[p] if lane >= 0)
-            yield Card(f"xs{self.s}_k{k}_g{g}_p{p}", (*words, *bits), cell, (), len(words))
+            yield ExpectedCard(f"xs{self.s}_k{k}_g{g}_p{p}", (*words, *bits), cell, (), len(words))
 
     def _words(self, k: int, g: int, crossbar: Crossbar, taps: list[int]) -> list[str]:
         nets = []
@@ -126,7 +128,7 @@ class Placement:
         """Return how often each block of a stack is in the netlist."""
         return 1 if self.sequential else crossbar.places
 
-    def _amplifier(self, lane: int) -> Iterator[Card]:
+    def _amplifier(self, lane: int) -> Iterator[ExpectedCard]:
         stage, at = self.stage, f"{self.b}_{lane}"
         limit = self.design.buses[stage.dst].limit
         out = f"n{at}" if limit is None else f"r{at}"
@@ -140,11 +142,13 @@ class Placement:
             first, second = stage.offset[:, lane]
             params |= {"offset_2": second} if single else {"offset_1": first, "offset_2": second}
         words = tuple((name, f"{value:.9e}") for name, value in params.items())
-        yield Card(f"xa{at}", (*nodes, f"m{at}", out), cell, words)
+        yield ExpectedCard(f"xa{at}", (*nodes, f"m{at}", out), cell, words)
         yield from _limiter(at, limit)
 
 
-def _lanes(design: Design, number: dict[str, int], stage: Lanes, cell: str) -> Iterator[Card]:
+def _lanes(
+    design: Design, number: dict[str, int], stage: Lanes, cell: str
+) -> Iterator[ExpectedCard]:
     inputs = []
     for src, taps in zip(stage.srcs, stage.taps, strict=True):
         nets = bus_nets(design, number, src)
@@ -159,7 +163,7 @@ def _lanes(design: Design, number: dict[str, int], stage: Lanes, cell: str) -> I
         at = f"{number[stage.dst]}_{lane}"
         nodes = tuple(net for source in inputs for net in source[lane])
         out = f"n{at}" if limit is None else f"r{at}"
-        yield Card(f"xf{at}", (*nodes, out), cell)
+        yield ExpectedCard(f"xf{at}", (*nodes, out), cell)
         yield from _limiter(at, limit)
 
 
@@ -169,6 +173,6 @@ def stage_word(index: int, name: str) -> str:
     return f"s{index:02d}_{plain or 'x'}"
 
 
-def _limiter(at: str, limit: float | None) -> Iterator[Card]:
+def _limiter(at: str, limit: float | None) -> Iterator[ExpectedCard]:
     if limit is not None:
-        yield Card(f"xl{at}", (f"r{at}", f"n{at}"), "limiter", (("clip", f"{limit:.9e}"),))
+        yield ExpectedCard(f"xl{at}", (f"r{at}", f"n{at}"), "limiter", (("clip", f"{limit:.9e}"),))

@@ -48,7 +48,7 @@ class _Lowered:
 
 
 def load_graph(
-    path: Path | frontend.Part,
+    path: Path | frontend.ModelPart,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     digital: Sequence[str] = (),
 ) -> Graph:
@@ -90,7 +90,7 @@ def islands_of(graph: Graph, digital: Sequence[str]) -> list[Island]:
         number
         for number, node in enumerate(graph.nodes)
         if {node.name, node.op} & {*digital}
-        or (AUTO in digital and number in lowered.faults and node.op not in ops.RANDOM)
+        or (AUTO in digital and number in lowered.faults and _may_be_digital(node, lowered, number))
     }
     crossbars = (
         number
@@ -98,6 +98,15 @@ def islands_of(graph: Graph, digital: Sequence[str]) -> list[Island]:
         if any(isinstance(part, Linear) and part.programmable for part in parts)
     )
     return islands(graph, chosen, crossbars)
+
+
+def _may_be_digital(node: Node, lowered: _Lowered, number: int) -> bool:
+    """Return whether a node at fault can be computed by a processor in place of a circuit.
+
+    If the node has a circuit and the network up to it is too large, a digital node changes nothing.
+    """
+    too_large = number in lowered.parts and lowered.faults[number][0].code == "unsupported-shape"
+    return node.op not in ops.RANDOM and not too_large
 
 
 def lower(graph: Graph) -> Design:

@@ -14,7 +14,7 @@ from memxc.simulate import SweepPlan, SweepScores
 SCHEMA: Final = "memxc-simulate/1"
 
 
-class Point(Part):
+class PointRow(Part):
     """A point of the sweep, with the scores of its draws."""
 
     settings: dict[str, str] = Field(
@@ -30,7 +30,7 @@ class Point(Part):
     scores: tuple[Number, ...] = Field(min_length=1, description="The score of each draw.")
 
 
-class Simulated(Part):
+class Simulation(Part):
     """The scores of a circuit on a data set."""
 
     schema_: Literal["memxc-simulate/1"] = Field(
@@ -62,16 +62,16 @@ class Simulated(Part):
         exclude_if=lambda digest: digest is None,
         description="SHA-256 of the file of measured conductances; absent without one.",
     )
-    rows: tuple[Point, ...] = Field(min_length=1, description="The points of the sweep.")
+    rows: tuple[PointRow, ...] = Field(min_length=1, description="The points of the sweep.")
     warnings: tuple[str, ...] = Field(description="Warnings about the data.")
 
 
-def document(result: SweepScores, plan: SweepPlan, measured: str = "") -> Simulated:
+def document(result: SweepScores, plan: SweepPlan, measured: str = "") -> Simulation:
     """Return the document of a simulation.
 
     measured: the SHA-256 of measured conductances, "" if there are none.
     """
-    return Simulated(
+    return Simulation(
         schema_=SCHEMA,
         metric=result.metric,
         count=result.count,
@@ -81,7 +81,7 @@ def document(result: SweepScores, plan: SweepPlan, measured: str = "") -> Simula
         draw_per=plan.draw_per,
         conductances=measured or None,
         rows=tuple(
-            Point(
+            PointRow(
                 settings=dict(text.split("=", 1) for text in row.settings),
                 reprogrammed=row.reprogrammed,
                 mean=row.mean,

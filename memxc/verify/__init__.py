@@ -30,7 +30,7 @@ from memxc.physics.network.effective import effective
 from memxc.simulate import walk
 from memxc.target import Target
 from memxc.verify import alone
-from memxc.verify.bench import Bench
+from memxc.verify.bench import BenchDeck
 from memxc.verify.document import (
     CellResult,
     CrossbarWatts,
@@ -167,7 +167,7 @@ def _meaning(
 
 
 def _sweeps(engine: str, pool: jobs.Pool) -> Sweep:
-    def sweep(decks: Sequence[Bench]) -> Iterator[Floats]:
+    def sweep(decks: Sequence[BenchDeck]) -> Iterator[Floats]:
         work = ((engine, d.deck, d.outputs, d.points) for d in decks)
         try:
             yield from pool.ordered(engines.sweep, work)

@@ -39,7 +39,7 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class BenchDeck:
     """The body of a deck, and the runs that its answers belong to."""
 
     deck: str
@@ -56,7 +56,7 @@ def cut(whole: Run) -> Iterator[Run]:
 
 def benches(
     todo: Sequence[Run], title: str, library: Callable[[Sequence[Run]], str]
-) -> Iterator[Bench]:
+) -> Iterator[BenchDeck]:
     """Yield decks that hold all runs; `library` returns the definitions that some runs need."""
     batch: list[Run] = []
     devices = stimuli = 0
@@ -71,7 +71,7 @@ def benches(
         yield _bench(batch, title, library(batch))
 
 
-def _bench(batch: Sequence[Run], title: str, definitions: str) -> Bench:
+def _bench(batch: Sequence[Run], title: str, definitions: str) -> BenchDeck:
     points = max(len(run.inputs) for run in batch)
     cards = [f"* {title}\n", definitions, "vk k 0 0\n"]
     outputs = []
@@ -83,7 +83,7 @@ def _bench(batch: Sequence[Run], title: str, definitions: str) -> Bench:
         cards.append(run.cards(prefix))
         outputs += [f"{prefix}o{i}" for i in range(run.outputs)]
         outputs += [f"@r.x{prefix}{device}[p]" for device in run.watched]
-    return Bench("".join(cards), tuple(outputs), points, tuple(batch))
+    return BenchDeck("".join(cards), tuple(outputs), points, tuple(batch))
 
 
 def _stimulus(net: str, volts: Floats, points: int) -> str:

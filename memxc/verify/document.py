@@ -123,7 +123,7 @@ class Outputs(Part):
     )
 
 
-class Engine(Part):
+class EngineUsed(Part):
     """The SPICE engine that was used."""
 
     name: str = Field(description="Its name: `memxc engines` lists them.")
@@ -138,7 +138,7 @@ class Verified(Part):
         serialization_alias="schema",
         description="Name and version of this schema.",
     )
-    engine: Engine = Field(description="The SPICE engine that was used.")
+    engine: EngineUsed = Field(description="The SPICE engine that was used.")
     tolerance: Number = Field(description="The largest relative error that is allowed.")
     changed: tuple[str, ...] = Field(
         description="Files of the folder that were changed since it was compiled."

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from memxc.ir.stages import Lanes
 from memxc.verify import decks, stage_units, superposed
-from memxc.verify.bench import Bench, Run, benches, cut
+from memxc.verify.bench import BenchDeck, Run, benches, cut
 from memxc.verify.task import Task, answers
 
 Floats = NDArray[np.float64]
 #: A function from benches to an engine's answers, in order.
-Sweep = Callable[[Sequence[Bench]], Iterator[Floats]]
+Sweep = Callable[[Sequence[BenchDeck]], Iterator[Floats]]
 
 
 @dataclass(frozen=True, eq=False)

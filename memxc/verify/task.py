@@ -14,7 +14,7 @@ from memxc.ir.stages import Array, Stage
 from memxc.physics.network import nodal
 from memxc.target import Target
 from memxc.verify import stage_units
-from memxc.verify.bench import Bench, Run
+from memxc.verify.bench import BenchDeck, Run
 from memxc.verify.library import Library, wired
 from memxc.verify.stage_units import Unit
 
@@ -119,7 +119,7 @@ class Task:
 
 
 def answers(
-    benches: Iterable[Bench], found: Iterable[Floats]
+    benches: Iterable[BenchDeck], found: Iterable[Floats]
 ) -> Iterator[tuple[Run, Floats, Floats]]:
     """Yield each run with the volts of its outputs and the watts of its watched devices."""
     for bench, answer in zip(benches, found, strict=True):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from memxc import engines
 from memxc.backends.cost import lane_loads, settling
-from memxc.backends.cost.lane_loads import ArrayLoads, Outputs
+from memxc.backends.cost.lane_loads import ArrayLoads, NetLoads
 from memxc.backends.cost.resources import Tile
 from memxc.backends.cost.settling import TOLERANCE, StageTime
 from memxc.engines import TransientEngine
@@ -83,7 +83,7 @@ class _Bench:
     stage: Array
     target: Target
     loads: ArrayLoads
-    hung: Outputs
+    hung: NetLoads
     cells: Library
     engine: TransientEngine
 

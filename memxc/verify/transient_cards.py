@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.backends.cost.lane_loads import ArrayLoads, Outputs
+from memxc.backends.cost.lane_loads import ArrayLoads, NetLoads
 from memxc.physics.network.lane_dynamics import SKELETON, feedback_f
 from memxc.target import Amplifier, Target
 from memxc.verify import decks
@@ -30,7 +30,7 @@ ci n 0 {c_in_f:.9e}
 
 
 def bench(
-    unit: Unit, volts: Floats, loads: ArrayLoads, hung: Outputs, cells: Library, target: Target
+    unit: Unit, volts: Floats, loads: ArrayLoads, hung: NetLoads, cells: Library, target: Target
 ) -> str:
     """Return a deck in which the inputs of a unit step from 0 V to `volts` (inputs,) at time 0.
 
@@ -56,7 +56,7 @@ def bench(
     )
 
 
-def _lanes(unit: Unit, loads: ArrayLoads, hung: Outputs, target: Target) -> Iterator[str]:
+def _lanes(unit: Unit, loads: ArrayLoads, hung: NetLoads, target: Target) -> Iterator[str]:
     """Yield the cards of the amplifiers of each lane, and of its output's load."""
     amplifier, wire = target.amplifier, target.wire
     assert wire.c_word_line_f is not None

@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from memxc.build_folder import diff
-from memxc.build_folder.diff.document import Devices
+from memxc.build_folder.diff.document import StageValues
 from memxc.build_folder.diff.matching import StageFigures, pairs
 
 
@@ -197,7 +197,7 @@ def test_two_numbers_beside_each_other(unit, a, b, shown):
 
 def stage(**other):
     counts = {"crossbars": 1, "memristors": 2_000_000, "opamps": 3, "periods": 4, "total_w": 0.5}
-    return Devices(**counts | other)
+    return StageValues(**counts | other)
 
 
 def tables(a, b):

@@ -20,8 +20,9 @@ from memxc.cli import _machine, _main, _terminal
 from memxc.frontend import exact
 
 COMMANDS = [
-    "bench", "check", "compile", "dialects", "diff", "doctor", "engines", "lvs", "ops", "passes",
-    "pdk", "program", "report", "show", "simulate", "targets", "twin", "verify",
+    "bench", "characterize", "check", "compile", "dialects", "diff", "doctor", "engines", "explore",
+    "lvs", "ops", "passes", "pdk", "program", "report", "samples", "show", "simulate", "targets",
+    "twin", "verify",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from scipy.stats import gamma
 
 from memxc.physics.network import lane_dynamics as lanes
 from memxc.physics.network import settling
-from memxc.physics.network.settling import Circuits
+from memxc.physics.network.settling import LinearCircuits
 from memxc.target import Amplifier
 
 TOLERANCE = 1e-3
@@ -26,7 +26,7 @@ OPAMP = Amplifier(
 def two_poles(damping):
     """x1' = x2, x2' = 1 - x1 - 2 d x2: the output x1 settles at 1."""
     g = np.array([[[0.0, -1.0], [1.0, 2 * damping]]])
-    return Circuits(np.eye(2)[None], g, np.array([0.0, 1.0]), 0)
+    return LinearCircuits(np.eye(2)[None], g, np.array([0.0, 1.0]), 0)
 
 
 def drawn(count, seed=3):
@@ -78,7 +78,9 @@ def test_overshoot_of_two_poles():
 def test_an_unstable_circuit_never_settles():
     both = [two_poles(damping) for damping in (1.0, -0.1)]
     g = np.concatenate([circuit.conductance for circuit in both])
-    found = settling.responses(Circuits(np.stack([np.eye(2)] * 2), g, both[0].current, 0), 1e-3)
+    found = settling.responses(
+        LinearCircuits(np.stack([np.eye(2)] * 2), g, both[0].current, 0), 1e-3
+    )
     assert np.isfinite(found.seconds).tolist() == [True, False]
     assert found.overshoot[1] == np.inf
 

@@ -98,7 +98,7 @@ def _on_lines(values: Floats, line: Ints, windows: Windows) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Outputs:
+class NetLoads:
     """What hangs on every net of a bus: siemens and segments of word lines, and lane functions."""
 
     siemens: Kept
@@ -106,7 +106,7 @@ class Outputs:
     functions: Kept
 
 
-def outputs(design: Design, loads: Mapping[str, ArrayLoads]) -> dict[str, Outputs]:
+def outputs(design: Design, loads: Mapping[str, ArrayLoads]) -> dict[str, NetLoads]:
     """Return what hangs on every net of each bus; each array is (width,).
 
     loads: those of all programmed stages. Renaming passes the loads of its nets on.
@@ -124,20 +124,20 @@ def outputs(design: Design, loads: Mapping[str, ArrayLoads]) -> dict[str, Output
     return buses
 
 
-class _Loaded(dict[str, Outputs]):
+class _Loaded(dict[str, NetLoads]):
     """The outputs of each bus by its name; nothing hangs on a bus that was not loaded."""
 
     def __init__(self, design: Design) -> None:
         super().__init__()
         self._buses = design.buses
 
-    def __missing__(self, name: str) -> Outputs:
+    def __missing__(self, name: str) -> NetLoads:
         # Single precision: a wide network has tens of millions of nets.
         width = self._buses[name].width
-        return self.setdefault(name, Outputs(*(np.zeros(width, np.float32) for _ in range(3))))
+        return self.setdefault(name, NetLoads(*(np.zeros(width, np.float32) for _ in range(3))))
 
 
-def _pass_on(stage: Rename, hung: Outputs, buses: Mapping[str, Outputs]) -> None:
+def _pass_on(stage: Rename, hung: NetLoads, buses: Mapping[str, NetLoads]) -> None:
     """Add what hangs on the nets of a renaming stage to the nets of its sources."""
     ends = np.cumsum([len(buses[src].siemens) for src in stage.srcs])
     used = stage.index >= 0

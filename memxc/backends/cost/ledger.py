@@ -20,7 +20,7 @@ import numpy as np
 
 from memxc import units
 from memxc.backends.cost.operating import ArrayPoint, Kept, Net, OperatingPoint, Signal
-from memxc.backends.cost.power_rows import Dissipation, Ledger, Supply
+from memxc.backends.cost.power_rows import Dissipation, Ledger, SuppliedWatts
 from memxc.ir.design import Design
 from memxc.physics.network.amplifier import INVERTER_OHM
 from memxc.target import Amplifier
@@ -61,7 +61,7 @@ def measure(design: Design, point: OperatingPoint, amplifier: Amplifier, opamps:
     amplifiers = None if load is None else static + load - delivered
     return Ledger(
         samples=point.samples,
-        supply=Supply(**_side(supply)),
+        supply=SuppliedWatts(**_side(supply)),
         dissipation=Dissipation(**_side({**heat, "amplifiers_w": amplifiers})),
     )
 

@@ -56,7 +56,7 @@ class StagePower(Power, OfStage):
         return cls.model_validate({"stage": stage, **dict(power)})
 
 
-class Supply(Part):
+class SuppliedWatts(Part):
     """Watts from the supplies: rails of the amplifiers, input drivers and bias lines."""
 
     amplifiers_static_w: Amount = Field(
@@ -93,7 +93,7 @@ class Ledger(Part):
     """Watts from the supplies and watts of heat. Both are computed by themselves, and agree."""
 
     samples: Count = Field(description="Number of samples that the means are over.")
-    supply: Supply = Field(description="Where the watts come from.")
+    supply: SuppliedWatts = Field(description="Where the watts come from.")
     dissipation: Dissipation = Field(description="Where the watts become heat.")
 
 

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from memxc.backends.cost import lane_loads
 from memxc.backends.cost.different import NONE, different
-from memxc.backends.cost.lane_loads import ArrayLoads, Kept, Outputs
+from memxc.backends.cost.lane_loads import ArrayLoads, Kept, NetLoads
 from memxc.backends.cost.resources import periods
 from memxc.errors import fail
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes
 from memxc.physics.network import lane_dynamics, settling
 from memxc.physics.network.lane_dynamics import LaneCircuits
-from memxc.physics.network.settling import Circuits
+from memxc.physics.network.settling import LinearCircuits
 from memxc.target import Target
 
 Floats = NDArray[np.float64]
@@ -55,7 +55,7 @@ class StageTime:
     lane_overshoot: float
     noise_gain: float
     unstable: int
-    path: tuple[Circuits, ...]
+    path: tuple[LinearCircuits, ...]
     slowest: tuple[int, bool]
     ringing: tuple[int, bool]
 
@@ -67,7 +67,7 @@ class _Step:
     siemens: of the devices that it comes from, (n,); 0 where there are none.
     """
 
-    circuits: Circuits
+    circuits: LinearCircuits
     plus: bool
     siemens: Floats
 
@@ -142,7 +142,7 @@ class _Timer:
         self._ohms, self._c_in = target.amplifier.r_f_min_ohm, target.amplifier.c_in_f
 
     def array(
-        self, stage: Array, loads: ArrayLoads, hung: Outputs, limit: float | None
+        self, stage: Array, loads: ArrayLoads, hung: NetLoads, limit: float | None
     ) -> StageTime:
         """Return how the lanes of a crossbar stage settle.
 
@@ -168,7 +168,7 @@ class _Timer:
         if not stage.single_ended:
             # Op-amp 1, whose output is node 2.
             swings.append((replace(steps[0].circuits, output=2), self._amplifier.swing_v))
-        before: tuple[Circuits, ...] = ()
+        before: tuple[LinearCircuits, ...] = ()
         if loads.inverted:
             farads = loads.driven_segments * self._word_f
             inverters, _ = self._functions((loads.driven, farads))
@@ -177,7 +177,7 @@ class _Timer:
         return self._slowest(stage, steps, before, swings, float(gains.max()), numbers)
 
     def _lanes(
-        self, stage: Array, loads: ArrayLoads, hung: Outputs
+        self, stage: Array, loads: ArrayLoads, hung: NetLoads
     ) -> tuple[LaneCircuits, Indices]:
         """Return the different lanes of a stage that have devices, and the number of each."""
         rows, numbers = different([*loads.nodes(), stage.r_f, stage.r_join, *self._load(hung)])
@@ -188,13 +188,13 @@ class _Timer:
         lanes = LaneCircuits(y_plus, y_minus, c_plus, c_minus, r_f, r_join, g_out, c_out)
         return lanes, numbers
 
-    def _load(self, hung: Outputs) -> tuple[Kept, Kept]:
+    def _load(self, hung: NetLoads) -> tuple[Kept, Kept]:
         """Return siemens and farads on every net of a bus, each (width,)."""
         siemens = hung.siemens + hung.functions / self._ohms
         farads = hung.segments * self._word_f + hung.functions * self._c_in
         return siemens, farads
 
-    def function(self, stage: Lanes, hung: Outputs) -> StageTime:
+    def function(self, stage: Lanes, hung: NetLoads) -> StageTime:
         """Return how the op-amps of a lane function settle, each with the load of its lane."""
         ends, numbers = self._functions(self._load(hung))
         volts = self._device.read_voltage_v
@@ -203,7 +203,7 @@ class _Timer:
         step = _Step(ends, False, np.ones(len(numbers)))
         return self._slowest(stage, [step], before, swings, 2.0, numbers)
 
-    def _functions(self, load: tuple[Kept, Kept]) -> tuple[Circuits, Indices]:
+    def _functions(self, load: tuple[Kept, Kept]) -> tuple[LinearCircuits, Indices]:
         """Return op-amps of noise gain 2 at every frequency, one for each different load.
 
         Their two resistors are the smallest that they can drive. Equal capacitances are parallel to
@@ -220,8 +220,8 @@ class _Timer:
         self,
         stage: Array | Lanes,
         steps: list[_Step],
-        before: tuple[Circuits, ...],
-        swings: list[tuple[Circuits, float]],
+        before: tuple[LinearCircuits, ...],
+        swings: list[tuple[LinearCircuits, float]],
         noise_gain: float,
         numbers: Indices,
     ) -> StageTime:
@@ -253,7 +253,7 @@ class _Timer:
             ringing=(int(numbers[peak]), steps[peak_side].plus),
         )
 
-    def _slew_s(self, swings: list[tuple[Circuits, float]]) -> float:
+    def _slew_s(self, swings: list[tuple[LinearCircuits, float]]) -> float:
         """Return the time that op-amps take for swings steeper than their slope allows."""
         slew = self._amplifier.slew_v_per_s
         if slew is None:
@@ -266,7 +266,7 @@ class _Timer:
         return sum(steep) / slew
 
 
-def _slowest(circuits: Circuits) -> Circuits:
+def _slowest(circuits: LinearCircuits) -> LinearCircuits:
     """Return the circuit that settles last."""
     seconds = settling.responses(circuits, TOLERANCE).seconds
     return circuits.some(np.array([np.argmax(seconds)]))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from memxc.backends.netlist import terminals
 from memxc.backends.netlist.lane_function import lane_function
 from memxc.backends.netlist.names import definition, stage_id
-from memxc.ir.deck import Cell, Deck, Grids, Instances, StageCells
+from memxc.ir.deck import CellDefinition, Deck, Grids, Instances, StageCells
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Digital, Lanes, Rename
@@ -43,7 +43,7 @@ class _Assembly:
         self.memristor = memristor
         self.nets = ["0"]
         self.lanes: dict[str, Ints] = {}
-        self.cells: dict[Cell, None] = {}
+        self.cells: dict[CellDefinition, None] = {}
         self.defined: set[int] = set()
         self.supplies: list[tuple[str, float]] = []
         self.digital = design.digital
@@ -144,7 +144,7 @@ class _Assembly:
 
     def _inverters(self, stage: Array, inverted: dict[int, int]) -> Iterator[Instances]:
         if inverted:
-            self._cell(Cell("inverter", "inverter", (("gain", stage.gain),)))
+            self._cell(CellDefinition("inverter", "inverter", (("gain", stage.gain),)))
             nets = ints(list(inverted.items()))
             names = tuple(f"xi{self.nets[n][1:]}" for n in nets[:, 1])
             yield Instances(names, nets, ("inverter",) * len(names))
@@ -210,7 +210,7 @@ class _Assembly:
             cell += "_offset"
             volts = list(zip(("offset_1", "offset_2"), stage.offset[:, lanes], strict=True))
             params += volts[1:] if single else volts
-        self._cell(Cell(cell, cell, (("gain", stage.gain),)))
+        self._cell(CellDefinition(cell, cell, (("gain", stage.gain),)))
         nets = ints(np.stack(ports, axis=1))
         return Instances(names, nets, (cell,) * len(names), tuple(params))
 
@@ -221,7 +221,7 @@ class _Assembly:
         if limit is None:
             return ints(clean[lanes]), []
         raw = self._add([f"r{self.number[bus]}_{lane}" for lane in lanes])
-        self._cell(Cell("limiter", "limiter"))
+        self._cell(CellDefinition("limiter", "limiter"))
         names = tuple(f"xl{self.number[bus]}_{lane}" for lane in lanes)
         nets = ints(np.stack([raw, clean[lanes]], axis=1))
         return raw, [
@@ -251,9 +251,9 @@ class _Assembly:
             if cell.values == values:
                 return cell.name
         name = f"{stage.circuit.name}{sum(cell.template == 'lane' for cell in self.cells)}"
-        return self._cell(Cell(name, "lane", values))
+        return self._cell(CellDefinition(name, "lane", values))
 
-    def _cell(self, cell: Cell) -> str:
+    def _cell(self, cell: CellDefinition) -> str:
         self.cells.setdefault(cell)
         return cell.name
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from memxc.backends.programming import plan as plans
 from memxc.backends.programming.crossbars import ToProgram, crossbars, distinct
-from memxc.backends.programming.plan import Plan
+from memxc.backends.programming.plan import PulsePlan
 from memxc.backends.programming.rows import ProgrammingCost
 from memxc.backends.programming.table import time_s
 from memxc.ir.design import Design
@@ -35,7 +35,7 @@ def measure(design: Design, target: Target) -> ProgrammingCost | None:
     return of(design, target, plans.planned(distinct(design), target))
 
 
-def of(design: Design, target: Target, plan: Plan) -> ProgrammingCost:
+def of(design: Design, target: Target, plan: PulsePlan) -> ProgrammingCost:
     """Return the cost of a plan."""
     pulse = target.programming
     assert pulse is not None, "a plan comes from a target with [programming]"
@@ -72,7 +72,7 @@ def of(design: Design, target: Target, plan: Plan) -> ProgrammingCost:
     )
 
 
-def bystanders_j(crossbar: ToProgram, plan: Plan, target: Target) -> float:
+def bystanders_j(crossbar: ToProgram, plan: PulsePlan, target: Target) -> float:
     """Return joules in the cells beside the programmed ones, as the crossbar fills row by row.
 
     A cell is at its target if it comes before the programmed one, else at the start.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from memxc.backends.netlist.body import wrapped
 from memxc.backends.programming import cell
-from memxc.backends.programming.plan import Plan, volts
+from memxc.backends.programming.plan import PulsePlan, volts
 from memxc.physics.device import dynamics
 from memxc.physics.device.iv_laws import SinhLaw
 from memxc.render import number
@@ -32,7 +32,7 @@ _EDGE, _PAUSE = 1e-4, 0.1
 MOST_PULSES, MOST_CELLS = 20_000, 256
 
 
-def deck(g: Floats, plan: Plan, target: Target, title: str) -> Iterator[str]:
+def deck(g: Floats, plan: PulsePlan, target: Target, title: str) -> Iterator[str]:
     """Yield the lines of the deck.
 
     g: (word lines, bit lines) siemens, 0 without a device. ngspice -b prints a measurement

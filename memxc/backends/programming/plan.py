@@ -27,7 +27,7 @@ Runs = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class PulsePlan:
     """Sequences of pulses, and the sequence of each conductance.
 
     wanted: (conductances,) siemens, ascending. sequence: (conductances,), an index into the other
@@ -68,7 +68,7 @@ def volts(pulse: Programming, polarity: int, count: int) -> Floats:
     return np.asarray(polarity * rising)
 
 
-def planned(wanted: Floats, target: Target) -> Plan:
+def planned(wanted: Floats, target: Target) -> PulsePlan:
     """Return the plan for conductances in siemens, in any order, of a target with [programming]."""
     model, pulse = dynamics.of(target), target.programming
     assert model is not None, "the target has no [dynamics]"
@@ -93,7 +93,7 @@ def planned(wanted: Floats, target: Target) -> Plan:
         stuck = tree.grow(unique // 2, np.where(unique % 2, 1, -1))[which]
         failed[active[stuck]] = True
         active = active[~stuck]
-    return Plan(
+    return PulsePlan(
         wanted=wanted,
         sequence=sequence,
         failed=failed,

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from memxc.backends.programming.crossbars import crossbars
-from memxc.backends.programming.plan import Plan, Runs, volts
+from memxc.backends.programming.plan import PulsePlan, Runs, volts
 from memxc.ir.design import Design
 from memxc.target import Programming
 
 HEAD = "subckt,placed,row,column,target_s,reached_s,pulses,time_s,energy_j,within,sequence"
 
 
-def table(design: Design, plan: Plan, pulse: Programming) -> Iterator[str]:
+def table(design: Design, plan: PulsePlan, pulse: Programming) -> Iterator[str]:
     """Yield the lines of programming.csv, one for each memristor of each definition.
 
     The crossbars that share a definition (`placed`) get the same pulses.

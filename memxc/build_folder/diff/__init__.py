@@ -10,7 +10,14 @@ from types import MappingProxyType
 from typing import Any
 
 from memxc import units
-from memxc.build_folder.diff.document import SCHEMA, Comparison, Devices, Quantity, Setting, Stage
+from memxc.build_folder.diff.document import (
+    SCHEMA,
+    Comparison,
+    QuantityRow,
+    SettingRow,
+    StageRow,
+    StageValues,
+)
 from memxc.build_folder.diff.matching import StageFigures, pairs
 from memxc.build_folder.quantities import QUANTITIES, Limit
 from memxc.build_folder.report.document import Report
@@ -40,7 +47,7 @@ class Taken:
     folder: str
     settings: Mapping[str, Any]
     quantities: Mapping[str, float | None]
-    stages: Mapping[str, Devices]
+    stages: Mapping[str, StageValues]
     kinds: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -59,7 +66,7 @@ def taken(folder: str, report: Report) -> Taken:
         # Metric and samples are shown as settings, as losses of two metrics cannot be compared.
         settings |= {"loss.metric": loss.metric, "loss.samples": loss.samples}
     stages = {
-        row.stage: Devices(
+        row.stage: StageValues(
             crossbars=row.crossbars,
             memristors=row.memristors,
             opamps=row.opamps,
@@ -83,7 +90,7 @@ def compare(a: Taken, b: Taken, limits: Mapping[str, Limit] = _NO_LIMITS) -> Com
         for side in (a, b)
     )
     quantities = tuple(
-        Quantity(name=name, unit=known.unit, a=a.quantities[name], b=b.quantities[name])
+        QuantityRow(name=name, unit=known.unit, a=a.quantities[name], b=b.quantities[name])
         for name, known in QUANTITIES.items()
     )
     return Comparison(
@@ -91,13 +98,13 @@ def compare(a: Taken, b: Taken, limits: Mapping[str, Limit] = _NO_LIMITS) -> Com
         b=b.folder,
         schema_=SCHEMA,
         settings=tuple(
-            Setting(key=key, a=a.settings.get(key), b=b.settings.get(key))
+            SettingRow(key=key, a=a.settings.get(key), b=b.settings.get(key))
             for key in dict.fromkeys([*a.settings, *b.settings])
             if a.settings.get(key) != b.settings.get(key)
         ),
         quantities=quantities,
         stages=tuple(
-            Stage(
+            StageRow(
                 stage=mine if mine is not None else str(theirs),
                 stage_b=theirs,
                 a=a.stages.get(mine) if mine is not None else None,
@@ -110,7 +117,7 @@ def compare(a: Taken, b: Taken, limits: Mapping[str, Limit] = _NO_LIMITS) -> Com
     )
 
 
-def _over(rows: tuple[Quantity, ...], limits: Mapping[str, Limit]) -> Iterator[str]:
+def _over(rows: tuple[QuantityRow, ...], limits: Mapping[str, Limit]) -> Iterator[str]:
     """A sentence for every quantity that grows by more than its limit."""
     for row in rows:
         limit = limits.get(row.name)
@@ -163,7 +170,7 @@ def _stages(found: Comparison) -> Iterator[str]:
         )
 
 
-def _title(row: Stage) -> str:
+def _title(row: StageRow) -> str:
     """The name of a stage, or both names if they differ."""
     names = dict.fromkeys(name for name in (row.stage, row.stage_b) if name is not None)
     return " | ".join(names)

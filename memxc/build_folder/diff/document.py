@@ -12,7 +12,7 @@ from memxc.documents import Amount, Count, Number, Part
 SCHEMA: Final = "memxc-diff/1"
 
 
-class Setting(Part):
+class SettingRow(Part):
     """A key of the model, the target or the options that differs between the reports."""
 
     key: str = Field(description="The key, with dots between its parts.")
@@ -20,7 +20,7 @@ class Setting(Part):
     b: Any = Field(description="Its value in B; null if B has none.")
 
 
-class Quantity(Part):
+class QuantityRow(Part):
     """A figure of both reports, whether it differs or not."""
 
     name: str = Field(description="Its name, as in `--budget`.")
@@ -29,7 +29,7 @@ class Quantity(Part):
     b: Number | None = Field(description="Its value in B; null if it was not measured.")
 
 
-class Devices(Part):
+class StageValues(Part):
     """The figures of a stage that are compared: counts from `resources`, and watts from `power`."""
 
     crossbars: Count = Field(description="Unit crossbars.")
@@ -39,13 +39,13 @@ class Devices(Part):
     total_w: Amount = Field(description="Watts of the stage.")
 
 
-class Stage(Part):
+class StageRow(Part):
     """A stage that differs, with the stage that corresponds to it in the other report."""
 
     stage: str = Field(description="Its name in A, or its name in B if A has no such stage.")
     stage_b: str | None = Field(description="Its name in B; null if B has no such stage.")
-    a: Devices | None = Field(description="The stage in A; null if A has no such stage.")
-    b: Devices | None = Field(description="The stage in B; null if B has no such stage.")
+    a: StageValues | None = Field(description="The stage in A; null if A has no such stage.")
+    b: StageValues | None = Field(description="The stage in B; null if B has no such stage.")
 
 
 class Comparison(Part):
@@ -58,13 +58,13 @@ class Comparison(Part):
         serialization_alias="schema",
         description="Name and version of this schema.",
     )
-    settings: tuple[Setting, ...] = Field(
+    settings: tuple[SettingRow, ...] = Field(
         description="Keys of the model, the target and the options that differ."
     )
-    quantities: tuple[Quantity, ...] = Field(
+    quantities: tuple[QuantityRow, ...] = Field(
         description="All figures that are compared, whether they differ or not."
     )
-    stages: tuple[Stage, ...] = Field(description="The stages that differ.")
+    stages: tuple[StageRow, ...] = Field(description="The stages that differ.")
     over: tuple[str, ...] = Field(description="A sentence for each budget that is exceeded.")
 
     @property

@@ -29,15 +29,15 @@ from memxc.backends.cost.rows import Baseline
 from memxc.backends.programming import cost as programming
 from memxc.build_folder.report.document import (
     SCHEMA,
-    Digital,
+    DigitalRow,
     Fidelity,
-    Latency,
+    LatencySection,
     Model,
     Nothing,
     PassRow,
-    Power,
+    PowerSection,
     Report,
-    Resources,
+    ResourceSection,
     Tensor,
 )
 from memxc.compiler.options import Settings
@@ -97,7 +97,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
         samples=len(next(iter(compiled.samples.values()))),
         fidelity=_fidelity(compiled),
         passes=tuple(map(_pass, compiled.records)),
-        resources=Resources(
+        resources=ResourceSection(
             total=bill.bill(),
             stages=tuple(row.resources.stage_bill(row.stage, row.kind) for row in bills),
             per_kernel=compiled.per_kernel.bills(),
@@ -162,10 +162,13 @@ def _pass(record: PassRecord) -> PassRow:
 
 
 def _power(
-    rows: Sequence[StagePower], time: Latency, sides: Ledger | None, bills: Sequence[ResourceRow]
-) -> Power:
+    rows: Sequence[StagePower],
+    time: LatencySection,
+    sides: Ledger | None,
+    bills: Sequence[ResourceRow],
+) -> PowerSection:
     total = Consumption.over(power.total(rows), sides, time)
-    return Power(
+    return PowerSection(
         **dict(total),
         energy_gated_j=_gated(rows, time, total.total_w, bills),
         ledger=sides,
@@ -175,7 +178,7 @@ def _power(
 
 
 def _gated(
-    rows: Sequence[StagePower], time: Latency, whole_w: float, bills: Sequence[ResourceRow]
+    rows: Sequence[StagePower], time: LatencySection, whole_w: float, bills: Sequence[ResourceRow]
 ) -> float | None:
     """The joules of an inference if a stage is powered only while it settles."""
     settled = {row.stage: row.settling_s for row in time.stages}
@@ -188,7 +191,7 @@ def _gated(
     return units.rounded(spent * whole_w / sum(row.total_w for row in rows), ledger.DIGITS)
 
 
-def _latency(compiled: Compiled) -> Latency:
+def _latency(compiled: Compiled) -> LatencySection:
     design, target = compiled.design, compiled.target
     times = {}
     if recorder.possible(design) and not settling.lacking(target):
@@ -196,7 +199,7 @@ def _latency(compiled: Compiled) -> Latency:
         loads = estimated.loads if estimated else lane_loads.measure(design, compiled.context.tile)
         times = settling.measure(design, loads, target)
     time = latency.measure(design, target, times)
-    return Latency(**dict(time), stages=latency.stages(design, target, times))
+    return LatencySection(**dict(time), stages=latency.stages(design, target, times))
 
 
 def _policy(compiled: Compiled) -> Policy:
@@ -205,7 +208,7 @@ def _policy(compiled: Compiled) -> Policy:
     return cast(Policy, policies[0]) if policies else "none"
 
 
-def _digital(design: Design) -> Iterator[Digital]:
+def _digital(design: Design) -> Iterator[DigitalRow]:
     for stage in design.stages:
         if isinstance(stage, stages.Digital):
-            yield Digital(stage=stage.name, function=stage.function, options=dict(stage.options))
+            yield DigitalRow(stage=stage.name, function=stage.function, options=dict(stage.options))

@@ -13,9 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from memxc.backends.cost import latency_rows
 from memxc.backends.cost.erc_rows import ElectricalRules
-from memxc.backends.cost.latency_rows import StageSettling
+from memxc.backends.cost.latency_rows import Latency, StageSettling
 from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
 from memxc.backends.cost.rows import (
     Area,
@@ -164,7 +163,7 @@ class PassRow(Part):
     )
 
 
-class Resources(Part):
+class ResourceSection(Part):
     """The parts of the circuit, as it was compiled and as the papers count."""
 
     total: Bill = Field(description="Bill of materials of the circuit.")
@@ -180,7 +179,7 @@ class Resources(Part):
     )
 
 
-class Power(Consumption):
+class PowerSection(Consumption):
     """The watts of the circuit, and of each stage."""
 
     energy_gated_j: Amount | None = Field(
@@ -199,7 +198,7 @@ class Power(Consumption):
     stages: tuple[StagePower, ...] = Field(description="Watts of each stage.")
 
 
-class Latency(latency_rows.Latency):
+class LatencySection(Latency):
     """The time of an inference, and of each stage."""
 
     stages: tuple[StageSettling, ...] = Field(
@@ -208,7 +207,7 @@ class Latency(latency_rows.Latency):
     )
 
 
-class Digital(OfStage):
+class DigitalRow(OfStage):
     """A stage at the edge of the network that stays digital."""
 
     function: str = Field(description="The function that it computes, such as softmax.")
@@ -232,9 +231,9 @@ class Report(Part):
     samples: Count = Field(description="Number of samples for calibration, losses and power.")
     fidelity: Fidelity = Field(description="How much the circuit differs from the network.")
     passes: tuple[PassRow, ...] = Field(description="All passes, in their order.")
-    resources: Resources = Field(description="The parts of the circuit.")
-    power: Power = Field(description="Watts of the circuit.")
-    latency: Latency = Field(description="Periods and seconds of the critical path.")
+    resources: ResourceSection = Field(description="The parts of the circuit.")
+    power: PowerSection = Field(description="Watts of the circuit.")
+    latency: LatencySection = Field(description="Periods and seconds of the critical path.")
     area: Area = Field(description="Square metres of the circuit.")
     erc: ElectricalRules | None = Field(
         default=None,
@@ -260,7 +259,7 @@ class Report(Part):
         description="Figures of plug-ins, by the names of the cost and the figure; absent if there "
         "are none.",
     )
-    digital: tuple[Digital, ...] = Field(
+    digital: tuple[DigitalRow, ...] = Field(
         description="Stages at the edge of the network that stay digital."
     )
     warnings: tuple[str, ...] = Field(description="What the user has to know about the figures.")

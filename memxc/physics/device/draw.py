@@ -44,8 +44,8 @@ def _drifts(device: Device) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """The cells of a crossbar that hold a device, and the effects on them.
+class Crossings:
+    """The crossings of a crossbar that hold a device, and the effects on these devices.
 
     stream: returns the draws of an effect. cell: (word lines, bit lines), -1 for no device.
     """

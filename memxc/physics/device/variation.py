@@ -20,7 +20,7 @@ from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Stage
 from memxc.ir.windows import Ints, ints
 from memxc.physics import converters
-from memxc.physics.device.draw import Cells, active
+from memxc.physics.device.draw import Crossings, active
 from memxc.physics.device.streams import Stream
 from memxc.physics.network import drive, offsets
 from memxc.target import Device, Target
@@ -118,7 +118,7 @@ def _array(
     for k, crossbar in enumerate(stage.crossbars):
         places = _places(stage, crossbar, draw_per)
         stream = partial(Stream, seed, stage=name, crossbar=k)
-        cells = Cells(target.device, target.wire, stream, crossbar.cell)
+        cells = Crossings(target.device, target.wire, stream, crossbar.cell)
         g = np.empty((crossbar.groups * places, len(cells.rows)))
         for group, part in _chunks(crossbar.groups, places, crossbar.cell.size):
             wanted = crossbar.g[group, crossbar.cell[cells.rows, cells.columns]]

@@ -27,7 +27,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.physics.network.settling import Circuits
+from memxc.physics.network.settling import LinearCircuits
 from memxc.target import Amplifier
 
 Floats = NDArray[np.float64]
@@ -106,7 +106,7 @@ def feedback_f(y: Floats, c: Floats, r: Floats, amplifier: Amplifier) -> Floats:
 
 def pair(
     lanes: LaneCircuits, amplifier: Amplifier, c_join: Floats, c_f: Floats, plus: bool
-) -> Circuits:
+) -> LinearCircuits:
     """Return the circuits of differential lanes, with a step of the plus or the minus current.
 
     c_join, c_f: farads in parallel to the feedback resistors of op-amp 1 and 2, (n,).
@@ -122,15 +122,15 @@ def pair(
     _add_opamp(c, g, 3, second, (lanes.g_out, lanes.c_out), amplifier)
     g[:, 3, 2] -= g_join
     g[:, 2, 3] -= g_join
-    return Circuits(c, g, np.eye(6)[0 if plus else 3], 5)
+    return LinearCircuits(c, g, np.eye(6)[0 if plus else 3], 5)
 
 
-def single(lanes: LaneCircuits, amplifier: Amplifier, c_f: Floats) -> Circuits:
+def single(lanes: LaneCircuits, amplifier: Amplifier, c_f: Floats) -> LinearCircuits:
     """Return the circuits of lanes with one op-amp. c_f: farads, (n,)."""
     c, g = np.zeros((len(lanes), 3, 3)), np.zeros((len(lanes), 3, 3))
     node = _Node(lanes.y_minus, lanes.c_minus, lanes.r_f, c_f)
     _add_opamp(c, g, 0, node, (lanes.g_out, lanes.c_out), amplifier)
-    return Circuits(c, g, np.eye(3)[0], 2)
+    return LinearCircuits(c, g, np.eye(3)[0], 2)
 
 
 def _add_opamp(

@@ -33,7 +33,7 @@ _CASCADE_POINTS = 8192
 
 
 @dataclass(frozen=True, eq=False)
-class Circuits:
+class LinearCircuits:
     """A stack of n linear circuits with m nodes, one step of current into each, and one output.
 
     capacitance: (n, m, m) farads and conductance: (n, m, m) siemens between the nodes, as in the
@@ -45,9 +45,11 @@ class Circuits:
     current: Floats
     output: int
 
-    def some(self, which: NDArray[np.intp]) -> Circuits:
+    def some(self, which: NDArray[np.intp]) -> LinearCircuits:
         """Return some of the circuits."""
-        return Circuits(self.capacitance[which], self.conductance[which], self.current, self.output)
+        return LinearCircuits(
+            self.capacitance[which], self.conductance[which], self.current, self.output
+        )
 
     def rates(self) -> Floats:
         """Return -C^-1 G, (n, m, m), 1/s."""
@@ -77,7 +79,7 @@ class Responses:
     steepest: Floats
 
 
-def responses(circuits: Circuits, tolerance: float) -> Responses:
+def responses(circuits: LinearCircuits, tolerance: float) -> Responses:
     """Return the step responses of a stack of circuits.
 
     tolerance: relative to the final value. Raises LinAlgError if the values of a circuit lie so far
@@ -94,7 +96,7 @@ def responses(circuits: Circuits, tolerance: float) -> Responses:
     return Responses(*found)
 
 
-def _modes(circuits: Circuits) -> tuple[Complex, Complex]:
+def _modes(circuits: LinearCircuits) -> tuple[Complex, Complex]:
     """Return the poles (n, m) of each circuit, and each mode's part of the output's error."""
     final = circuits.final()
     poles, vectors = np.linalg.eig(circuits.rates())
@@ -157,7 +159,7 @@ def _crossing(
     return high
 
 
-def cascade(stages: Sequence[Circuits], tolerance: float, most_s: float) -> float:
+def cascade(stages: Sequence[LinearCircuits], tolerance: float, most_s: float) -> float:
     """Return the settling time of circuits that drive each other without a clock, in seconds.
 
     stages: stacks of one stable circuit each, in their order. The output of each, relative to its
