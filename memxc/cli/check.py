@@ -31,14 +31,24 @@ def _begin(args: list[str]) -> None:
 @click.argument("model", type=MODEL)
 @_options.declared(of_network=True)
 @_options.as_json
-def command(model: Path, as_json: bool, **asked: Any) -> int:
+def command(model: Path, as_json: bool, digital: tuple[str, ...], **asked: Any) -> int:
     """Tell which nodes of MODEL become crossbars, stay digital, or are refused."""
     from memxc.frontend import choose_part
     from memxc.ops.lower import load_graph, survey
 
+<<<<<<< HEAD
     graph = load_graph(*choose_part(model, **asked))
     found, faults = survey(graph)
     rows = list(_folded(found, graph))
+=======
+    part = choose_part(model, **asked)
+    graph = load_graph(*part)
+    found, faults = survey(graph, digital)
+    if digital and not faults:
+        # What the islands are made of shows only when they are made.
+        _, faults = survey(load_graph(*part, digital))
+    rows = _folded(found, graph)
+>>>>>>> islands
     if as_json:
         _terminal.document(
             {
@@ -64,8 +74,20 @@ def command(model: Path, as_json: bool, **asked: Any) -> int:
         _terminal.faults(error)
         return error.exit_code
     if not as_json:
+<<<<<<< HEAD
         following = pasted("memxc", "compile", model, "-o", f"build/{model.stem}", *_words(asked))
         _terminal.following(following, "Every node can be mapped. ")
+=======
+        following = pasted(
+            "memxc",
+            "compile",
+            model,
+            "-o",
+            f"build/{model.stem}",
+            *_words({**asked, "digital": digital}),
+        )
+        _terminal.say(f"Every node can be mapped. Next: {following}")
+>>>>>>> islands
     return 0
 
 
