@@ -22,16 +22,11 @@ from numpy.typing import NDArray
 
 from memxc.backends.netlist import tables
 from memxc.backends.netlist.assemble import assemble
-<<<<<<< HEAD
 from memxc.backends.netlist.nets import Nets
 from memxc.backends.netlist.tables import ScheduleRow
-=======
-from memxc.backends.netlist.names import stage_id
->>>>>>> islands
 from memxc.backends.netlist.write import ports
 from memxc.evaluation import evaluate
 from memxc.ir.design import Design
-from memxc.ir.stages import Digital
 
 
 def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[str]:
@@ -47,22 +42,18 @@ def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[
     yield f"* test bench for {deck.name}: one sample"
     yield f'.include "{top}"'
     yield from (f"v{net} {net} 0 {volts:.9e}" for net, volts in deck.supplies)
-<<<<<<< HEAD
     expected, prints = _expected(design, values), []
-=======
-    prints = []
     driven_by = {f"input {number}": value for number, value in enumerate(values, 1)}
-    if design.islands:
-        driven_by |= _islands(design, sample)
->>>>>>> islands
     for what, first, last, _, _, port in ports(deck):
         names = [deck.nets[net] for net in port.nets[first : last + 1]]
         if what in driven_by:
             limit = np.inf if port.limit is None else port.limit
-            volts = np.clip(driven_by[what][first : last + 1] * port.scale, -limit, limit)
-            if "from" in what:
-                yield f"* {what}: the design's values of this sample, which no SPICE computes"
-            yield from (f"v{n} {n} 0 {v:.9e}" for n, v in zip(names, volts.tolist(), strict=True))
+            volts = np.clip(driven_by[what][first : last + 1] * port.scale, -limit, limit).tolist()
+            yield from (f"v{n} {n} 0 {v:.9e}" for n, v in zip(names, volts, strict=True))
+            continue
+        if what.startswith("input from "):
+            yield f"* {what}: the design's values of this sample, which no SPICE computes"
+            yield from (f"v{name} {name} 0 {expected[name]:.9e}" for name in names)
             continue
         if " to " in what:
             continue
@@ -77,7 +68,6 @@ def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[
     yield from (".control", "op", *_periods(rows), *prints, "quit", ".endc", ".end")
 
 
-<<<<<<< HEAD
 def _expected(design: Design, values: Sequence[NDArray[np.float64]]) -> dict[str, float]:
     """The volts of every net by its name, as the design has them for one sample."""
     nets, sample = Nets(design), dict(zip(design.inputs, (v[None] for v in values), strict=True))
@@ -91,28 +81,6 @@ def _periods(rows: Sequence[ScheduleRow]) -> Iterator[str]:
     """Commands that take each sequential stage through its periods."""
     for stage, some in groupby(rows, key=lambda row: row.stage):
         periods = [list(turn) for _, turn in groupby(some, key=lambda row: row.period)]
-=======
-def _islands(design: Design, sample: Sequence[NDArray[Any]]) -> dict[str, NDArray[np.float64]]:
-    """The values of the nets that islands drive, by the title of the port, in units."""
-    shapes = (design.buses[name].sample for name in design.inputs)
-    inputs = {
-        name: np.asarray(array).reshape(1, *shape)
-        for name, array, shape in zip(design.inputs, sample, shapes, strict=True)
-    }
-    buses = evaluate.run(design, inputs)
-    return {
-        f"input from {stage_id(design, index)}": buses[stage.dst][0]
-        / (design.buses[stage.dst].scale or 1.0)
-        for index, stage in enumerate(design.stages)
-        if isinstance(stage, Digital) and stage.subgraph is not None
-    }
-
-
-def _periods(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Commands that take each sequential stage through its periods; rows as in schedule.csv."""
-    for stage, some in groupby(rows, key=lambda row: row[0]):
-        periods = [list(turn) for _, turn in groupby(some, key=lambda row: row[1])]
->>>>>>> islands
         for turn in reversed(periods):
             yield f"* {stage}, period {turn[0].period}"
             yield from (

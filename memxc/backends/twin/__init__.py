@@ -52,17 +52,12 @@ def proto(
     Raises MemxcError (usage) if its weights do not fit into a file.
     """
     ends, design = ends or _FREE, effective(design)
-<<<<<<< HEAD
     kernels = [k for s in design.stages if isinstance(s, Linear) for k in s.kernels]
     # Blocks of one place each share no weights, so all of these will be written. Weights that do
     # not fit into a file are refused before hours are spent.
     check(sum(4 * k.values.size for k in kernels if k.places == 1 and k.groups > 1))
-    sheet = Sheet(frozenset((*design.inputs, *design.outputs)), seed)
-=======
-    _check_size(design)
     opset = max([_OPSET, *(island.opset(stage) for stage in design.islands)])
     sheet = Sheet(frozenset((*design.inputs, *design.outputs)), seed, opset)
->>>>>>> islands
     signals = dict[str, TwinTensor]()
     for name in design.inputs:
         bus = design.buses[name]
