@@ -166,10 +166,12 @@ def load(
             what = f"{tuple(shape)} is not the {math.prod(values.shape[1:]):,} numbers of a sample"
             raise fail("usage", "shape", what)
         values = values.reshape(-1, *shape)
-    offset, scale = (numbers(name, value) for name, value in (("mean", mean), ("std", std)))
-    if offset.size != 1 or scale.size != 1 or not scale.item():
-        raise fail("bad-samples", "mean, std", f"{path} has no channels: give a number for each")
-    return np.asarray((values - offset) / scale, dtype=np.float32), raw.labels
+    scales, faults = _arrays([("mean", mean), ("std", std)])
+    faults += [fault for scale in scales for fault in _scale_faults(*scale, 1)]
+    if faults:
+        raise MemxcError(faults)
+    less, over = (array.item() for _, array in scales)
+    return np.asarray((values - less) / over, dtype=np.float32), raw.labels
 
 
 def dataset(data: Any, count: int = 64) -> tuple[NDArray[Any], NDArray[Any] | None]:
