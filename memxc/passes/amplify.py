@@ -160,8 +160,8 @@ def _fresh(name: str, taken: Container[str]) -> str:
 def _noise_gain(stage: Linear, buses: Mapping[str, Bus], ctx: Context) -> Floats:
     """Return the noise gain of each lane as it will be programmed, (dst width,).
 
-    Rounding to the levels of the device is left out: it moves siemens up as often as down. A lane at
-    a border, whose windows lie in the padding, may get fewer devices and a smaller noise gain.
+    Rounding to the levels of the device is left out: it moves siemens up as often as down. A lane
+    at a border, whose windows lie in the padding, may get fewer devices and a smaller noise gain.
     """
     plan = stage_program.plan(stage, buses[stage.src], buses[stage.dst], ctx, None)
     single = plan.signed == "inverted-inputs"
