@@ -28,7 +28,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Input:
-    """How the bench drives a port: with `share` of the bench's volts, through a resistor.
+    """How the bench drives a port: with `share` of the bench's volts and `volts`, by a resistor.
 
     r_ohm: 0 for an input that takes volts, the resistance of the devices for one that takes a
     current. The bench puts the capacitance of a bit line at a port with a resistor.
@@ -37,6 +37,7 @@ class Input:
     port: str
     share: float = 1.0
     r_ohm: float = 0.0
+    volts: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
