@@ -50,7 +50,8 @@ class Cell:
     function: ideal output volts (n,) for the bench's volts (n,) and the parameters' values.
     inputs: what the bench drives. low_v, high_v: range of the bench's volts. An op-amp has no
     function and no inputs of this kind, because `op_amp_bench` measures it. accuracy: the largest
-    error of a cell that fits, as a share of the span of its ideal output.
+    error of a cell that fits, as a share of the span of its ideal output. opamps: how many of them
+    the macro has.
     """
 
     name: str
@@ -62,3 +63,4 @@ class Cell:
     low_v: float = 0.0
     high_v: float = 0.0
     accuracy: float = 0.01
+    opamps: int = 1

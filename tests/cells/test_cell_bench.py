@@ -24,6 +24,14 @@ def test_every_contract_has_a_macro_with_its_ports(circuits):
         assert tuple(word for word in words if "=" not in word) == cell.ports
         given = {word.partition("=")[0] for word in words if "=" in word}
         assert {each.name for each in cell.parameters} <= given
+        assert cell.opamps == placed(circuits.text(name), name)
+
+
+def placed(text, name):
+    """The number of op-amps in a subcircuit and in those that it places."""
+    lines = text.partition(f"\n.subckt {name} ")[2].partition("\n.ends")[0].split("\n")
+    kinds = [line.split()[-1] for line in lines if line.startswith("x")]
+    return sum(1 if kind == "op_amp" else placed(text, kind) for kind in kinds)
 
 
 @pytest.mark.spice

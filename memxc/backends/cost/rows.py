@@ -45,7 +45,9 @@ class Counts(Part):
     limiters: Count = Field(
         description="Limiters behind amplifiers, which clip their output voltages."
     )
-    multipliers: Count = Field(description="Analog multipliers.")
+    multipliers: Count = Field(
+        description="Analog multipliers. Their op-amps are counted in `opamps`."
+    )
     converters: Count = Field(
         description="Analog-to-digital and digital-to-analog converters of quantised networks."
     )

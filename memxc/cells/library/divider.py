@@ -11,4 +11,5 @@ CELL = Cell(
     low_v=-0.08,
     high_v=0.12,
     accuracy=0.02,
+    opamps=7,
 )

@@ -12,4 +12,5 @@ CELL = Cell(
     inputs=(Input("in"),),
     low_v=-0.25,
     high_v=0.25,
+    opamps=2,
 )

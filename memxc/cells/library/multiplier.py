@@ -11,4 +11,5 @@ CELL = Cell(
     inputs=(Input("a"), Input("b", -0.8, volts=0.05)),
     low_v=-0.25,
     high_v=0.25,
+    opamps=5,
 )

@@ -15,4 +15,5 @@ CELL = Cell(
     inputs=(Input("in"),),
     low_v=-0.15,
     high_v=0.15,
+    opamps=2,
 )

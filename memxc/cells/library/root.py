@@ -13,4 +13,5 @@ CELL = Cell(
     low_v=0.01,
     high_v=0.25,
     accuracy=0.02,
+    opamps=7,
 )

@@ -11,4 +11,5 @@ CELL = Cell(
     inputs=(Input("a"), Input("b", -0.4)),
     low_v=-0.25,
     high_v=0.25,
+    opamps=2,
 )
