@@ -43,7 +43,7 @@ Step = Callable[[str, ShapedNets, States], States]
 
 
 @dataclass(frozen=True, eq=False)
-class Crossbar:
+class StepWeights:
     """The weights of one crossbar, (lines, columns), which every step uses on lines of its own.
 
     A NaN is no weight: there is no device.
@@ -110,7 +110,7 @@ class Direction:
         """Lanes of a state."""
         return int(self.r.shape[1])
 
-    def crossbar(self, gates: Sequence[Columns], *further: Tensor) -> Crossbar:
+    def crossbar(self, gates: Sequence[Columns], *further: Tensor) -> StepWeights:
         """Return the crossbar of some gates. Its lines are inputs, state, and those of `further`.
 
         further: weights (columns, lines) of other signals.
@@ -124,7 +124,7 @@ class Direction:
         w_bias, r_bias = self.b.reshape(2, -1, self.hidden)
         bias = [w_bias[gate] * of_x + r_bias[gate] * of_h for gate, of_x, of_h in gates]
         weights = np.concatenate([*blocks, *further], axis=1).T
-        return Crossbar(self.steps, weights, np.concatenate(bias))
+        return StepWeights(self.steps, weights, np.concatenate(bias))
 
     def _rows(self, weights: Tensor, gate: Columns, present: bool) -> Tensor:
         block = weights[gate.gate * self.hidden :][: self.hidden]
