@@ -11,7 +11,7 @@ from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend import native
 from memxc.frontend.order import order_faults
 from memxc.frontend.read import opset_of
-from memxc.frontend.subgraphs import subgraphs
+from memxc.frontend.subgraphs import RESOLVED, subgraphs
 
 #: Operators that do not work on tensors of numbers with a static shape.
 _SEQUENCES = frozenset({
@@ -90,7 +90,7 @@ def _unworkable(node: onnx.NodeProto) -> str:
     kind = node.op_type
     if kind in _SEQUENCES:
         return f"{kind} works on sequences or optional values, a circuit on tensors"
-    if kind != "If" and any(subgraphs(node)):
+    if kind not in RESOLVED and any(subgraphs(node)):
         return f"{kind} chooses its path at run time, and a circuit has one path"
     if kind in _TEXT or any(_is_text(kind, attribute) for attribute in node.attribute):
         return f"{kind} works on text, a circuit on numbers"
