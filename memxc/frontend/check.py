@@ -68,6 +68,8 @@ def _hint(node: onnx.NodeProto) -> str:
     if node.domain == "com.microsoft":
         if node.op_type in ("DequantizeLinear", "QuantizeLinear"):
             return "quantise a model of opset 21 or newer, whose own operators cover 4 and 16 bits"
+        if node.op_type == "DynamicQuantizeLSTM":
+            return "compile the float model: quantize_dynamic(..., op_types_to_quantize=['MatMul'])"
         if node.op_type.startswith("Q"):
             return (
                 "quantise with quant_format=QuantFormat.QDQ, which needs none of onnxruntime's own"

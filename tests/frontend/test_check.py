@@ -126,6 +126,7 @@ def test_a_long_chain_takes_seconds(build):
     [
         ("QLinearAdd", "QuantFormat.QDQ"),
         ("QGemm", "QuantFormat.QDQ"),
+        ("DynamicQuantizeLSTM", "float model"),
         ("QuantizeLinear", "opset 21"),
         ("DequantizeLinear", "opset 21"),
         ("FusedConv", "memxc ops"),
