@@ -155,7 +155,7 @@ class Call:
 
     def fresh(self, suffix: str) -> str:
         """Return the name of a new bus beside this node's output."""
-        name = f"{self.dst}/{suffix}"
+        name = f"{next(filter(None, self.node.outputs))}/{suffix}"
         while name in self.graph.shapes:
             name += "'"
         return name

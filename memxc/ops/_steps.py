@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import prod
 
 import numpy as np
@@ -38,6 +40,7 @@ class Steps:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._parts: list[tuple[Bus, Stage]] = []
+        self._widths: dict[str, int] = {}
 
     def given(self, index: int) -> ShapedNets:
         """Return an input of the node that is a signal."""
@@ -122,25 +125,39 @@ class Steps:
         self._parts.append((dst, Linear(self._name(word), src, dst.name, kernels, cell=cell)))
         return ShapedNets(dst.name, lanes(shape))
 
+    def beside(self, word: str, srcs: Sequence[ShapedNets]) -> ShapedNets:
+        """Return signals joined along their last axis, as wires on one bus."""
+        firsts = np.cumsum([0, *(self._width(src.bus) for src in srcs)])
+        index = [
+            np.where(src.nets == GROUND, GROUND, src.nets + first)
+            for src, first in zip(srcs, firsts, strict=False)
+        ]
+        joined = np.concatenate(index, axis=-1)
+        dst, buses = self._bus(word, joined.shape), tuple(src.bus for src in srcs)
+        stage = Rename(self._name(word), buses, dst.name, ints(joined.reshape(-1)))
+        self._parts.append((dst, stage))
+        return ShapedNets(dst.name, lanes(dst.shape))
+
     def end(self, result: ShapedNets) -> Parts:
         """Return all stages; `result` drives the node's output.
 
         Raises MemxcError if the model says that the output has another size.
         """
-        call, parts = self._call, list(self._parts)
+        call, made = self._call, list(self._parts)
         if result.nets.size != prod(call.shape):
             raise call.refuse(
                 f"its output has {result.nets.size} numbers, the model says {call.shape}",
                 code="unsupported-shape",
             )
-        flat: list[Stage | Bus] = []
-        if parts and parts[-1][1].dst == result.bus:
-            last = replace(parts.pop()[1], name=call.name, dst=call.dst)
+        if made and made[-1][1].dst == result.bus:
+            last = replace(made.pop()[1], name=call.name, dst=call.dst)
         else:
             last = Rename(call.name, (result.bus,), call.dst, ints(result.nets.reshape(-1)))
-        for bus, stage in parts:
-            flat += [bus, stage]
-        return [*flat, last]
+        return [*chain.from_iterable(made), last]
+
+    def parts(self) -> Parts:
+        """Return all stages so far, none of which drives an output of the node."""
+        return list(chain.from_iterable(self._parts))
 
     def _lanes(
         self,
@@ -168,8 +185,14 @@ class Steps:
         self._parts.append((dst, stage))
         return ShapedNets(dst.name, lanes(dst.shape))
 
+    def _width(self, name: str) -> int:
+        shapes = self._call.graph.shapes
+        return prod(shapes[name]) if name in shapes else self._widths[name]
+
     def _bus(self, word: str, shape: Shape) -> Bus:
-        return Bus(self._call.fresh(word), shape)
+        bus = Bus(self._call.fresh(word), shape)
+        self._widths[bus.name] = bus.width
+        return bus
 
     def _name(self, word: str) -> str:
         return f"{self._call.name}/{word}"

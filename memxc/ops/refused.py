@@ -27,13 +27,6 @@ refused(
     hint=_CUT,
 )
 refused(
-    "GRU",
-    "LSTM",
-    "RNN",
-    reason="its state goes from step to step, and a circuit here has no memory of the step before",
-    hint=_CUT,
-)
-refused(
     "NonMaxSuppression",
     "NonZero",
     "TopK",

@@ -81,7 +81,7 @@ def to_graph(model: onnx.ModelProto, constants: Arrays) -> Graph:
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode()
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_plain, value)) if isinstance(value, list) else value
 
 
 def run_graph(graph: Graph, inputs: Arrays) -> dict[str, np.ndarray]:
