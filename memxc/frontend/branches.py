@@ -1,4 +1,4 @@
-"""If: the branch that is taken, and the names of its nodes and tensors in the network."""
+"""Graphs in a node: the branch that an If takes, and names in the network for what is in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import onnx  # noqa: TID251
 
 from memxc.errors import fail
 from memxc.frontend.network import Network
-from memxc.frontend.subgraphs import made
 from memxc.frontend.tensors import array
 
 #: Characters of an If's name that become the prefix of every name in its branch.
@@ -37,16 +36,23 @@ def taken(node: onnx.NodeProto, condition: str, network: Network) -> onnx.GraphP
     return candidates[0]
 
 
-def entered(node: onnx.NodeProto, graph: onnx.GraphProto, network: Network) -> dict[str, str]:
-    """Return new names for all tensors of a branch, and add its constants under these names."""
-    names = {name: network.fresh(f"{node.name[:_SHOWN]}/{name}") for name in made(graph)}
+def held(node: onnx.NodeProto, graph: onnx.GraphProto, network: Network) -> dict[str, str]:
+    """Return new names for the constants of a graph in a node, after adding them to the network."""
+    names = {}
     for tensor in graph.initializer:
+        names[tensor.name] = network.fresh(f"{node.name[:_SHOWN]}/{tensor.name}")
         network.add(names[tensor.name], array(tensor, tensor.name))
     return names
 
 
+def entered(node: onnx.NodeProto, graph: onnx.GraphProto, network: Network) -> dict[str, str]:
+    """Return new names for all tensors that a graph in a node computes."""
+    made = (name for part in graph.node for name in part.output if name)
+    return {name: network.fresh(f"{node.name[:_SHOWN]}/{name}") for name in made}
+
+
 def renamed(node: onnx.NodeProto, names: Mapping[str, str], network: Network) -> onnx.NodeProto:
-    """Return a copy of a branch's node under names of the network."""
+    """Return a copy of a node of a graph in a node, under names of the network."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     copy.name = network.fresh(node.name or node.op_type)
