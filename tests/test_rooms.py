@@ -18,7 +18,8 @@ ORDER = (
     "__main__", "cli", "exploration", "library", "conformance", "build_folder", "compiler",
     "verify", "lvs", "simulate", "backends", "passes", "analysis", "mapping", "interfaces", "ops",
     "frontend", "evaluation", "physics", "cells", "netlist_reader", "target", "documents", "ir",
-    "engines", "dialects", "render", "pdk", "jobs", "worker", "plugins", "units", "errors",
+    "engines", "dialects", "render", "pdk", "datasets", "jobs", "worker", "plugins", "units",
+    "errors",
 )  # fmt: skip
 
 #: What these rooms may know beside themselves: less than what stands after them.

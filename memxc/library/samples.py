@@ -1,5 +1,6 @@
 """Files of samples: what `--samples`, `--data` and the keyword `samples` of memxc.compile take.
 
+    x, y = samples.load("fashion-mnist", count=64)    # the files of a public data set
     x, y = samples.dataset(test_set, 64)          # a data set of torch
     x = samples.images(pictures, mean=0.5, std=0.25)
     samples.save("net.samples.npz", x, y)
@@ -10,23 +11,26 @@ are along the first axis of each array. docs/simulate.md describes the labels.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from memxc import datasets
 from memxc.build_folder.write import write_file
+from memxc.datasets import Part, folder
 from memxc.errors import Fault, MemxcError, fail
 from memxc.evaluation.samples import read
 from memxc.ir import store
 from memxc.library import keywords
 
-__all__ = ["dataset", "images", "save"]
+__all__ = ["dataset", "images", "load", "save"]
 
 
 def save(
@@ -47,8 +51,8 @@ def save(
     arrays = by_name(str(path), inputs, labels)
     names = [name for name in arrays if labels is None or name != "y"]
     shapes = {name: (1, *arrays[name].shape[1:]) for name in names}
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "samples.npz"
+    with tempfile.TemporaryDirectory() as holder:
+        made = Path(holder) / "samples.npz"
         store.write_npz(made, arrays)
         try:
             # The rules are in the reader, so read the file back to check it.
@@ -116,6 +120,59 @@ def images(
         raise MemxcError(faults)
     less, over = (array.reshape(-1, 1, 1) for _, array in scales)
     return np.asarray((values - less) / over, dtype=np.float32)
+
+
+def load(
+    source: str | Path,
+    *,
+    part: Part = "test",
+    count: int | None = None,
+    size: tuple[int, int] | None = None,
+    shape: Sequence[int] | None = None,
+    mean: ArrayLike = 0.0,
+    std: ArrayLike = 1.0,
+) -> tuple[NDArray[np.float32], NDArray[Any] | None]:
+    """Return samples (samples, *shape) out of the files of a data set, and labels if it has any.
+
+    source: a folder of pictures, or with a folder of pictures for each class; a folder with the idx
+    files of MNIST or Fashion-MNIST; the binary version of CIFAR-10 or CIFAR-100; a .npy file; or a
+    .csv table, with a label in the column label, y, class, target or emotion (docs/simulate.md).
+    count: so many samples at equal distances, or all. size: height and width that the pictures of a
+    folder are brought to. shape: of a sample, for numbers that are not pictures. Pictures become
+    inputs as `images` makes them; from other numbers `mean` is subtracted, and they are divided by
+    `std`, both numbers.
+
+    Raises MemxcError: usage, bad-samples, or missing-engine if Pillow is needed and missing.
+    """
+    if count is not None and (not isinstance(count, SupportsIndex) or count.__index__() < 1):
+        raise fail("usage", "count", f"{count!r} is not a whole number of at least 1")
+    if part not in get_args(Part):
+        raise fail("usage", "part", f"{part!r} is not one of {', '.join(get_args(Part))}")
+    path = Path(source)
+    if size is not None and not folder.fits(path):
+        raise fail("usage", "size", f"{path} is no folder of pictures, which have sizes")
+    if not path.exists():
+        raise fail("usage", str(path), "no such file or folder")
+    raw = (
+        datasets.read(path, part, count) if size is None else folder.sized(path, part, count, size)
+    )
+    if raw.pictures:
+        if shape is not None:
+            raise fail("usage", "shape", f"{path} has pictures, which have their own shape")
+        return images(raw.values, mean, std), raw.labels
+    values = np.asarray(raw.values, dtype=np.float64)
+    if shape is not None:
+        if math.prod(shape) != math.prod(values.shape[1:]):
+            what = f"{tuple(shape)} is not the {math.prod(values.shape[1:]):,} numbers of a sample"
+            raise fail("usage", "shape", what)
+        values = values.reshape(-1, *shape)
+    scales, faults = _arrays([("mean", mean), ("std", std)])
+    if faults:
+        raise MemxcError(faults)
+    (_, offset), (_, scale) = scales
+    if offset.size != 1 or scale.size != 1 or not scale.item():
+        raise fail("bad-samples", "mean, std", f"{path} has no channels: give a number for each")
+    return np.asarray((values - offset) / scale, dtype=np.float32), raw.labels
 
 
 def dataset(data: Any, count: int = 64) -> tuple[NDArray[Any], NDArray[Any] | None]:
