@@ -167,12 +167,11 @@ def load(
             raise fail("usage", "shape", what)
         values = values.reshape(-1, *shape)
     scales, faults = _arrays([("mean", mean), ("std", std)])
+    faults += [fault for scale in scales for fault in _scale_faults(*scale, 1)]
     if faults:
         raise MemxcError(faults)
-    (_, offset), (_, scale) = scales
-    if offset.size != 1 or scale.size != 1 or not scale.item():
-        raise fail("bad-samples", "mean, std", f"{path} has no channels: give a number for each")
-    return np.asarray((values - offset) / scale, dtype=np.float32), raw.labels
+    less, over = (array.item() for _, array in scales)
+    return np.asarray((values - less) / over, dtype=np.float32), raw.labels
 
 
 def dataset(data: Any, count: int = 64) -> tuple[NDArray[Any], NDArray[Any] | None]:
