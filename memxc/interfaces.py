@@ -91,6 +91,7 @@ class Option:
     default: a text to show in place of the field's default.  page: a page in docs/ that says more.
     instead: what to write in --passes in place of this option; "" if both may be given.
     per_stage: --stage-set may set it, and the pass asks `Context.option` for it.
+    of_nodes: it says what becomes of the nodes, so `check` and `show` take it as well.
     of_network: it chooses the network that is read from the file, so `check` and `show` take it as
     well, and the copy of the model in the folder does not need it again.
     """
@@ -106,6 +107,7 @@ class Option:
     page: str = ""
     instead: str = ""
     per_stage: bool = False
+    of_nodes: bool = False
     of_network: bool = False
 
 

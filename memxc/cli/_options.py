@@ -121,7 +121,7 @@ class Command(click.Command):
 def declared(of_network: bool = False) -> Callable[[F], F]:
     """Add the options that compiler.options declares to a command of the class `Command`.
 
-    of_network: add only those that choose the network.
+    of_network: add only those that choose the network, and what becomes of its nodes.
     """
 
     def placed(command: F) -> F:
@@ -137,7 +137,11 @@ def _declared(of_network: bool) -> list[click.Option]:
     from memxc.compiler.options import Options
 
     fields = fields_of(Options).values()
-    return [_option(field) for field in fields if field.option.of_network or not of_network]
+    return [
+        _option(field)
+        for field in fields
+        if field.option.of_network or field.option.of_nodes or not of_network
+    ]
 
 
 def _option(field: Declared) -> click.Option:

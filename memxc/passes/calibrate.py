@@ -24,7 +24,7 @@ from memxc.evaluation import evaluate
 from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Digital, Lanes, Linear, Rename
+from memxc.ir.stages import Lanes, Linear, Rename
 from memxc.mapping.feedback import largest_weights
 
 #: More bias lines than this cost more in rows than they gain in resolution.
@@ -156,15 +156,15 @@ def _programmed(design: Design) -> list[str]:
 def _families(design: Design) -> Iterator[set[str]]:
     """Yield the sets of buses that share a scale, in the order of their first bus.
 
-    Buses behind a digital stage have no volts and belong to no set.
+    Digital buses have no volts and belong to no set.
     """
     family: dict[str, set[str]] = {}
-    digital: set[str] = set()
+    digital = design.digital
     for name in design.inputs:
-        family[name] = {name}
+        if name not in digital:
+            family[name] = {name}
     for stage in design.stages:
-        if isinstance(stage, Digital) or digital.intersection(stage.srcs):
-            digital.add(stage.dst)
+        if stage.dst in digital:
             continue
         family[stage.dst] = {stage.dst}
         if isinstance(stage, Rename) or (isinstance(stage, Lanes) and stage.keeps_scale):

@@ -55,7 +55,8 @@ def answers(
     """Return the answers of one draw to inputs (samples, *shape), by output name."""
     if not _unstated(target):
         model = twin.model(circuit(design, target, seed, draw_per), seed)
-        return reference.predict(model, inputs, trusted=True)
+        # The nodes of an island are the user's, and C++ reads these in the worker only.
+        return reference.predict(model, inputs, trusted=not design.islands)
     if target.amplifier.offset_sigma_v or target.device.read_noise:
         what = "not known of nonlinear cells that have wires of some resistance"
         hint = "leave out the noise, the wires, or device.iv"

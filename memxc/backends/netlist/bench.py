@@ -43,13 +43,19 @@ def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[
     yield f'.include "{top}"'
     yield from (f"v{net} {net} 0 {volts:.9e}" for net, volts in deck.supplies)
     expected, prints = _expected(design, values), []
+    driven_by = {f"input {number}": value for number, value in enumerate(values, 1)}
     for what, first, last, _, _, port in ports(deck):
-        kind, number = what.split()
         names = [deck.nets[net] for net in port.nets[first : last + 1]]
-        if kind == "input":
+        if what in driven_by:
             limit = np.inf if port.limit is None else port.limit
-            volts = np.clip(values[int(number) - 1][first : last + 1] * port.scale, -limit, limit)
-            yield from (f"v{n} {n} 0 {v:.9e}" for n, v in zip(names, volts.tolist(), strict=True))
+            volts = np.clip(driven_by[what][first : last + 1] * port.scale, -limit, limit).tolist()
+            yield from (f"v{n} {n} 0 {v:.9e}" for n, v in zip(names, volts, strict=True))
+            continue
+        if what.startswith("input from "):
+            yield f"* {what}: the design's values of this sample, which no SPICE computes"
+            yield from (f"v{name} {name} 0 {expected[name]:.9e}" for name in names)
+            continue
+        if " to " in what:
             continue
         if port.before:
             yield f"* {what} is computed by {port.before}: what is printed are its inputs"
