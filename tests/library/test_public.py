@@ -128,7 +128,7 @@ def test_the_keywords_of_compile_are_the_options():
         del hints[name]
     found = get_type_hints(Keywords)
     assert found.keys() == hints.keys()
-    for name in ("mitigate", "prune", "inputs", "outputs", "stage_set"):
+    for name in ("digital", "mitigate", "prune", "inputs", "outputs", "stage_set"):
         found[name] = get_args(found[name])[-1]
     for name in ("fix", "shapes"):
         found[name] = Mapping[str, get_args(get_args(found[name])[1])[-1]]
