@@ -63,6 +63,8 @@ _Cells = Annotated[InstanceOf[Cells], BeforeValidator(read_cells)]
 # A pass raises ValueError for a number that it cannot have.
 _Ratio = Annotated[float, AfterValidator(lambda ratio: Separate(ratio=ratio).ratio)]
 _Share = Annotated[float, AfterValidator(lambda share: ClipWeights(share=share).share)]
+# "none" stands for no names.
+_Names = Annotated[tuple[str, ...], AfterValidator(lambda names: () if names == ("none",) else names)]
 _Size = Annotated[int, Field(gt=0, le=2**31)]
 
 
@@ -182,13 +184,13 @@ class Settings:
         example="--input-range -1,1",
         default="0,1",
     )
-    digital: tuple[str, ...] = own(
+    digital: _Names = own(
         (),
         "--digital",
         "Keep parts of the network digital, between converters: auto for every node without a "
         "circuit, or the names of nodes and operators.",
         metavar="none|auto|NAME,...",
-        read=forms.digital,
+        read=forms.comma_separated,
         example="--digital auto",
         default="none",
         page="digital.md",
