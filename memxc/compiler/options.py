@@ -64,7 +64,9 @@ _Cells = Annotated[InstanceOf[Cells], BeforeValidator(read_cells)]
 _Ratio = Annotated[float, AfterValidator(lambda ratio: Separate(ratio=ratio).ratio)]
 _Share = Annotated[float, AfterValidator(lambda share: ClipWeights(share=share).share)]
 # "none" stands for no names.
-_Names = Annotated[tuple[str, ...], AfterValidator(lambda names: () if names == ("none",) else names)]
+_Names = Annotated[
+    tuple[str, ...], AfterValidator(lambda names: () if names == ("none",) else names)
+]
 _Size = Annotated[int, Field(gt=0, le=2**31)]
 
 

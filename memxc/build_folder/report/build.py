@@ -11,6 +11,7 @@ from memxc.backends.cost import (
     area,
     baselines,
     erc,
+    islands,
     lane_loads,
     latency,
     ledger,
@@ -52,6 +53,10 @@ _WIDE = (
     "the network is so wide that the currents of its op-amps, the electrical rules and the "
     "settling times are not counted; power is that of devices and idle op-amps"
 )
+_ISLANDS = (
+    "parts of the network stay digital: their converters and their computation are not in the "
+    "watts, seconds and square metres"
+)
 #: Types of shapes, axes and indices in ONNX. Constants of these types are not parameters.
 _NO_PARAMETERS = ("int64", "bool")
 
@@ -85,6 +90,8 @@ def build(compiled: Compiled, sha256: str) -> Report:
         missing += [
             f"the cost {name} is not measured with --report-only" for name in plugged.available()
         ]
+    if design.islands:
+        missing.append(_ISLANDS)
     if compiled.report_only and target.programming is not None:
         missing.append("programming is not measured with --report-only")
     return Report(
@@ -112,6 +119,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
         baselines=tuple(older),
         programming=None if compiled.report_only else programming.measure(design, target),
         costs=costs,
+        islands=tuple(islands.measure(design, target)),
         digital=tuple(_digital(design)),
         warnings=(*compiled.warnings, *missing),
     )
@@ -210,5 +218,5 @@ def _policy(compiled: Compiled) -> Policy:
 
 def _digital(design: Design) -> Iterator[DigitalRow]:
     for stage in design.stages:
-        if isinstance(stage, stages.Digital):
+        if isinstance(stage, stages.Digital) and stage.subgraph is None:
             yield DigitalRow(stage=stage.name, function=stage.function, options=dict(stage.options))
