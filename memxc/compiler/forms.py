@@ -48,6 +48,15 @@ def span(text: str) -> tuple[float, ...]:
     return tuple(map(units.parse, parts))
 
 
+def rising(span: tuple[float, float]) -> tuple[float, float]:
+    """The range of an input. Raises ValueError if it is empty, or wider than that of float32."""
+    if not span[0] < span[1]:
+        raise ValueError("the first number has to be the smaller one")
+    if max(map(abs, span)) > units.FLOAT32:
+        raise ValueError(f"an input is float32, which ends at {units.FLOAT32:.4g}")
+    return span
+
+
 def comma_separated(text: str) -> tuple[str, ...]:
     """A,B,C: words with commas between them. Raises ValueError."""
     found = tuple(part.strip() for part in text.split(","))

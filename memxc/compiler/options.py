@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from memxc import passes, units
+from memxc import passes
 from memxc.compiler import forms, pruning, stage_set
 from memxc.compiler.declaration import fields_of, in_tuples, of_pass, own, wrong_values
 from memxc.errors import Fault, MemxcError, like
@@ -49,14 +49,6 @@ from memxc.target import Target
 #: before it.
 Mitigation = Literal["both-ends", "reorder", "compensate"]
 MITIGATIONS: tuple[Mitigation, ...] = get_args(Mitigation)
-
-
-def _rising(span: tuple[float, float]) -> tuple[float, float]:
-    if not span[0] < span[1]:
-        raise ValueError("the first number has to be the smaller one")
-    if max(map(abs, span)) > units.FLOAT32:
-        raise ValueError(f"an input is float32, which ends at {units.FLOAT32:.4g}")
-    return span
 
 
 _Cells = Annotated[InstanceOf[Cells], BeforeValidator(read_cells)]
@@ -176,7 +168,7 @@ class Settings:
         example="--outputs features,scores",
         of_network=True,
     )
-    input_range: Annotated[tuple[float, float], AfterValidator(_rising)] = own(
+    input_range: Annotated[tuple[float, float], AfterValidator(forms.rising)] = own(
         (0.0, 1.0),
         "--input-range",
         "The range of the inputs, used when there are no samples. An input of 8 bits or fewer "

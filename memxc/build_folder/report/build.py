@@ -86,14 +86,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
         missing += unbuilt
     # With --report-only there may be no conductances, which a plug-in may need.
     costs = {} if compiled.estimated else plugged.measure(design, ctx)
-    if compiled.estimated:
-        missing += [
-            f"the cost {name} is not measured with --report-only" for name in plugged.available()
-        ]
-    if design.islands:
-        missing.append(_ISLANDS)
-    if compiled.report_only and target.programming is not None:
-        missing.append("programming is not measured with --report-only")
+    missing += _unmeasured(compiled)
     return Report(
         schema_=SCHEMA,
         memxc=__version__,
@@ -123,6 +116,17 @@ def build(compiled: Compiled, sha256: str) -> Report:
         digital=tuple(_digital(design)),
         warnings=(*compiled.warnings, *missing),
     )
+
+
+def _unmeasured(compiled: Compiled) -> Iterator[str]:
+    """Sentences about what the report leaves out."""
+    if compiled.estimated:
+        for name in plugged.available():
+            yield f"the cost {name} is not measured with --report-only"
+    if compiled.design.islands:
+        yield _ISLANDS
+    if compiled.report_only and compiled.target.programming is not None:
+        yield "programming is not measured with --report-only"
 
 
 def _fidelity(compiled: Compiled) -> Fidelity:
