@@ -99,7 +99,7 @@ def islands_of(graph: Graph, digital: Sequence[str]) -> list[Island]:
     crossbars = (
         number
         for number, parts in lowered.parts.items()
-        if any(isinstance(part, Linear) and part.programmable for part in parts)
+        if any(isinstance(part, Linear) and part.tiled for part in parts)
     )
     return islands(graph, chosen, crossbars)
 
