@@ -58,13 +58,17 @@ def load_graph(
     computed, MemxcError also has the faults of operators and attributes that are refused whatever
     the shapes are.
     """
+    computed: list[Graph] = []
 
     def parts(graph: Graph) -> list[tuple[int, ...]]:
+        computed.append(graph)
         return [island.nodes for island in islands_of(graph, digital)]
 
     try:
         return frontend.load(path, shapes, parts if digital else None)
     except MemxcError as error:
+        if computed:
+            raise
         told = {fault.where.removeprefix(f"{path}:") for fault in error.faults}
         nodes, opset = frontend.nodes(path)
         more = [f for node in nodes if node.name not in told for f in ops.judge(node, opset)]
@@ -95,7 +99,7 @@ def islands_of(graph: Graph, digital: Sequence[str]) -> list[Island]:
     crossbars = (
         number
         for number, parts in lowered.parts.items()
-        if any(isinstance(part, Linear) and part.programmable for part in parts)
+        if any(isinstance(part, Linear) and part.tiled for part in parts)
     )
     return islands(graph, chosen, crossbars)
 

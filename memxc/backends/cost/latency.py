@@ -138,5 +138,7 @@ def _missing(design: Design, target: Target, times: Mapping[str, StageTime]) -> 
         yield f"converters of lane functions: {', '.join(names)}"
     if any(array.sequential for array in design.arrays):
         yield "multiplexers of sequential stages, and what stores their outputs"
+    if design.islands:
+        yield "digital islands, with their converters"
     yield "drivers and converters of the inputs and outputs"
     yield "resistance of the lines"
