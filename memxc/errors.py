@@ -28,7 +28,10 @@ CODES: dict[str, tuple[int, str]] = {
     "bad-cells": (3, "cells of the user's own that the netlist cannot take"),
     "does-not-fit": (3, "the unit crossbar is too small for what has to be on it"),
     "bad-plugin": (4, "a package that adds to memxc, and fails"),
-    "missing-engine": (4, "a SPICE engine or an extra that is not installed"),
+    "missing-engine": (
+        4,
+        "a SPICE engine, an extra or a package of plug-ins that is not installed",
+    ),
     "engine-failed": (4, "a SPICE engine that stopped or gave no answer"),
     "cannot-write": (5, "an output that cannot be written"),
 }

@@ -1,8 +1,8 @@
 """The interfaces of passes, costs, engines and operators, which rooms and plug-ins share.
 
 Other packages import from here what docs/plugins.md describes: GraphPass, DesignPass, Result,
-Graph, Design, Cost, Engine, and for operators `operator`, `Call`, `Parts`, `each` and `Circuit`. A
-dialect or a target is a file, and its plug-in is the pathlib.Path of this file.
+Graph, Design, Cost, Engine, `get_engine`, and for operators `operator`, `Call`, `Parts`, `each` and
+`Circuit`. A dialect or a target is a file, and its plug-in is the pathlib.Path of this file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from numpy.typing import NDArray
 
 from memxc.engines import Engine
+from memxc.engines import get as get_engine
 from memxc.evaluation.samples import Samples
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
@@ -24,7 +25,7 @@ from memxc.target import Target
 
 __all__ = [
     "Call", "Circuit", "Context", "Cost", "Design", "DesignPass", "Engine", "Graph", "GraphPass",
-    "Parts", "Pass", "Result", "Zeros", "each", "operator",
+    "Parts", "Pass", "Result", "Zeros", "each", "get_engine", "operator",
 ]  # fmt: skip
 
 Network = TypeVar("Network", Graph, Design)
@@ -90,6 +91,7 @@ class Option:
     default: a text to show in place of the field's default.  page: a page in docs/ that says more.
     instead: what to write in --passes in place of this option; "" if both may be given.
     per_stage: --stage-set may set it, and the pass asks `Context.option` for it.
+    of_nodes: it says what becomes of the nodes, so `check` and `show` take it as well.
     of_network: it chooses the network that is read from the file, so `check` and `show` take it as
     well, and the copy of the model in the folder does not need it again.
     """
@@ -105,6 +107,7 @@ class Option:
     page: str = ""
     instead: str = ""
     per_stage: bool = False
+    of_nodes: bool = False
     of_network: bool = False
 
 

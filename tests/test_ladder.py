@@ -122,12 +122,12 @@ def test_batch_normalisation_kept_as_a_stage(tmp_path, ours):
 
 
 @pytest.mark.slow
-def test_a_network_nobody_here_made(tmp_path, mnist):
+def test_a_network_of_another_project(tmp_path, mnist):
     found = _climb(mnist, tmp_path, count=3)
     _agrees(found, 1e-5, 3)
 
 
-def test_its_known_answer(mnist):
+def test_the_known_answer_of_a_network_of_another_project(mnist):
     folder = Path(importlib.util.find_spec("qonnx").submodule_search_locations[0])
     path = folder / "data" / "onnx" / "mnist-conv" / "test_data_set_0" / "output_0.pb"
     wanted = onnx.numpy_helper.to_array(onnx.load_tensor(str(path)))

@@ -323,7 +323,7 @@ def test_a_limited_input_in_parts_by_hand(tmp_path):
          "output 1, lanes 0 to 1 nets", "n1 to n2"),
     ],
 )  # fmt: skip
-def test_another_head(tmp_path, old, new, line, where, found):
+def test_an_edited_head_is_named(tmp_path, old, new, line, where, found):
     assert old in TOP
     top = _write(tmp_path / "n", CELLS, PERIPHERY, TOP.replace(old, new, 1))
     differences = compare(_parallel(), top).differences

@@ -169,14 +169,14 @@ def test_names_of_devices_are_plain_words_or_read_as_cards(tmp_path):
         (f"{HEAD}x1 in out other r=\n.ends\n", 2, "limiter places no cell"),
     ],
 )
-def test_what_cells_place(tmp_path, cells, line, what):
+def test_instances_in_cells_are_limited(tmp_path, cells, line, what):
     (fault,) = _refused(_write(tmp_path, cells))
     assert what in fault.what
     assert fault.where.startswith("cells/periphery.cir:")
     assert "by way" in what or fault.where.endswith(f":{line}")
 
 
-def test_what_unfolds_without_end(tmp_path):
+def test_definitions_that_expand_without_end_are_refused(tmp_path):
     """Each cell has the cell before it ten times, sixty times over: 10^60 cards."""
     ten = "".join(f"x{i} i o c{{0}}\n" for i in range(10))
     cells = f"{HEAD}{BODY}.ends\n.subckt c0 i o\nc1 i o 1\n.ends\n"

@@ -89,7 +89,7 @@ def test_other_cells_keep_their_cards(tmp_path):
     assert not len(tia.devices.ohms)
 
 
-def test_the_quick_and_the_patient_way_agree(tmp_path):
+def test_the_fast_and_the_general_parser_agree(tmp_path):
     # One comment makes the reader use its slow path for a body.
     rng = np.random.default_rng(2)
     lines = [
@@ -199,7 +199,7 @@ def test_a_continuation_of_nothing(tmp_path):
     ]
 
 
-def test_what_is_there_twice(tmp_path):
+def test_parts_with_a_name_that_was_used_before(tmp_path):
     top = f"{TOP}xa1_0 p1_0 m1_0 n1_1 tia\n"
     found = netlist_reader.read(_write(tmp_path, top=top, cells=CELLS + CELLS))
     assert [(part.name, part.line) for part in found.twice] == [("xb0", 11), ("xa1_0", 9)]
@@ -218,7 +218,7 @@ def test_no_file(tmp_path):
 
 
 @given(st.data())
-def test_no_edit_makes_it_fall_over(tmp_path_factory, data):
+def test_random_edits_give_a_netlist_or_faults(tmp_path_factory, data):
     path = _write(tmp_path_factory.getbasetemp())
     target = path.parent / data.draw(st.sampled_from(["net.cir", "cells/s00_conv.cir"]))
     text = target.read_bytes()

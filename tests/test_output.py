@@ -70,7 +70,7 @@ def test_no_path_is_in_what_onnxruntime_says_of_a_model(tmp_path):
 
 
 def test_what_was_written_is_read_back(written, compiled):
-    loaded = write.load(written)
+    loaded = read.load(written)
     assert str(loaded.design) == str(compiled.design)
     assert loaded.target == compiled.target
     assert loaded.options["schedule"] == "parallel"
@@ -82,14 +82,14 @@ def test_what_was_written_is_read_back(written, compiled):
 def test_an_infinite_threshold_comes_back(compiled, tmp_path):
     ideal = replace(compiled, target=target.load("ideal"))
     write.write(ideal, tmp_path / "out")
-    assert write.load(tmp_path / "out").target == target.load("ideal")
+    assert read.load(tmp_path / "out").target == target.load("ideal")
 
 
 def test_changed_names_each_file(written):
-    assert write.changed(written) == []
+    assert read.changed(written) == []
     (written / "report.md").write_text("better")
     (written / "mapping.csv").unlink()
-    assert write.changed(written) == ["mapping.csv", "report.md"]
+    assert read.changed(written) == ["mapping.csv", "report.md"]
 
 
 def test_a_manifest_does_not_lead_out_of_its_folder(written):
@@ -100,13 +100,13 @@ def test_a_manifest_does_not_lead_out_of_its_folder(written):
     for name in ("../secret", str(secret), "a/../../secret"):
         manifest["files"] = {name: read.sha256(secret)}
         path.write_text(json.dumps(manifest))
-        assert write.changed(written) == [name]
+        assert read.changed(written) == [name]
 
 
 def test_our_own_folder_is_replaced(written, compiled):
     (written / "report.md").unlink()
     write.write(compiled, written)
-    assert write.changed(written) == []
+    assert read.changed(written) == []
 
 
 def test_a_file_changed_by_hand_is_kept_unless_forced(written, compiled):
@@ -121,7 +121,7 @@ def test_a_file_changed_by_hand_is_kept_unless_forced(written, compiled):
     assert all("--force" in fault.hint for fault in faults)
     assert cell.read_text().startswith("* my own amplifier")
     write.write(compiled, written, force=True)
-    assert write.changed(written) == []
+    assert read.changed(written) == []
 
 
 def test_a_foreign_file_is_kept_unless_forced(written, compiled):
@@ -143,7 +143,7 @@ def test_results_survive_a_recompilation(written, compiled, force):
     assert {p.name for p in written.iterdir()} == {*PROMISED, "simulate"}
     assert (written / "simulate" / "results.jsonl").read_text() == "hours\n"
     assert (written / "simulate" / "mine" / "notes.txt").read_text() == "mine"
-    assert write.changed(written) == []
+    assert read.changed(written) == []
     assert [p.name for p in written.parent.iterdir()] == ["out"]
 
 
@@ -178,7 +178,7 @@ def test_results_that_cannot_be_kept(written, compiled):
     with pytest.raises(MemxcError) as caught:
         write.write(compiled, written)
     assert code(caught) == "cannot-write"
-    assert write.changed(written) == []
+    assert read.changed(written) == []
 
 
 def test_another_folder_is_kept_unless_forced(compiled, tmp_path):
@@ -193,7 +193,7 @@ def test_another_folder_is_kept_unless_forced(compiled, tmp_path):
 def test_an_empty_folder_is_filled(compiled, tmp_path):
     (tmp_path / "out").mkdir()
     write.write(compiled, tmp_path / "out")
-    assert write.changed(tmp_path / "out") == []
+    assert read.changed(tmp_path / "out") == []
 
 
 def test_what_holds_the_inputs_or_the_user_is_never_replaced(compiled, model, monkeypatch):
@@ -213,7 +213,7 @@ def test_a_link_to_a_folder_is_followed(compiled, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     write.write(compiled, tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
-    assert write.changed(tmp_path / "real") == []
+    assert read.changed(tmp_path / "real") == []
 
 
 def test_a_failure_leaves_the_old_folder_and_no_new_one(written, compiled):
@@ -222,7 +222,7 @@ def test_a_failure_leaves_the_old_folder_and_no_new_one(written, compiled):
     with pytest.raises(MemxcError):
         write.write(lost, written, force=True)
     assert sorted(written.rglob("*")) == before
-    assert write.changed(written) == []
+    assert read.changed(written) == []
     with pytest.raises(MemxcError) as caught:
         write.write(lost, written.parent / "not" / "yet", force=True)
     assert code(caught) == "cannot-write"

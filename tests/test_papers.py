@@ -33,7 +33,7 @@ def papers(monkeypatch, tmp_path):
         sys.modules.pop(name)
 
 
-def test_the_curve_is_that_of_the_table(papers):
+def test_the_figure_shows_the_numbers_of_the_table(papers):
     """docs/pictures/separated.json is what the rows of the separated network were made of."""
     found = json.loads((ROOT / "docs" / "pictures" / "separated.json").read_text("utf-8"))
     rows = list(papers["curve"].rows(found["points"]))
@@ -51,7 +51,7 @@ def test_the_curve_is_that_of_the_table(papers):
         pytest.param("ckf", marks=pytest.mark.slow),
     ],
 )
-def test_the_table_is_what_the_script_says(papers, name):
+def test_the_table_of_the_page_is_what_the_script_prints(papers, name):
     """Rows that want a data set have their quantity and their command in the page."""
     nothing = papers["accuracy"].Data(None, None, None, None)
     rows = list(papers[name].rows(nothing))

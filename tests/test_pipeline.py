@@ -116,7 +116,7 @@ def layout(array):
         ("dense.tile=3x8", ("parallel", [(3, 8, 1), (1, 8, 1)])),
     ],
 )
-def test_one_stage_otherwise(model, text, wanted):
+def test_an_option_of_one_stage_changes_only_this_stage(model, text, wanted):
     chosen = target.load("ideal")
     name = text.partition(".")[0]
     plain, other = (

@@ -95,6 +95,9 @@ def test_what_the_commands_would_refuse_is_not_written(tmp_path):
         assert code in ("bad-samples", "usage")
         assert place == where
         assert said in what
+    places = [where for _, where, _ in faults(samples.save, path, {"a": ["cat"], "b": "dog"}, "c")]
+    assert places == [f"{path}:a", f"{path}:b", f"{path}:y"]
+    assert faults(samples.save, 3, x) == [("usage", "path", "3 is not a path")]
     assert not list(tmp_path.iterdir())
 
 
@@ -102,6 +105,11 @@ def test_pictures_that_are_none_are_all_named():
     small, large = np.zeros((2, 5), np.uint8), np.zeros((5, 2), np.uint8)
     found = faults(samples.images, [small, large, np.zeros(3), small.astype(float)])
     assert [where for _, where, _ in found] == ["picture 2", "picture 3", "picture 4"]
+    found = faults(samples.images, ["cat", small, "dog", large])
+    assert [where for _, where, _ in found] == ["picture 1", "picture 3", "picture 4"]
+    assert "and picture 2 is uint8 (2, 5)" in found[2][2]
+    found = faults(samples.images, [small], mean=[1, 2], std=0)
+    assert [where for _, where, _ in found] == ["mean", "std"]
     assert faults(samples.images, [])[0][2] == "there are none"
     ((_, where, what),) = faults(samples.images, [small], std=[0.5, 0.5])
     assert (where, "for each of 1 channels" in what) == ("std", True)
@@ -114,4 +122,7 @@ def test_data_sets_that_are_none():
     ((_, where, what),) = faults(samples.dataset, [np.zeros(2), np.zeros(3)])
     assert (where, what) == ("input 2", "has the shape (3,), and input 1 has (2,)")
     assert "no items" in faults(samples.dataset, [])[0][2]
-    assert faults(samples.dataset, Pairs(), 0)[0][0] == "usage"
+    found = faults(samples.dataset, [np.zeros(2), np.zeros(3), np.zeros(2), np.zeros(1)])
+    assert [where for _, where, _ in found] == ["input 2", "input 4"]
+    for count in (0, "a", None):
+        assert faults(samples.dataset, Pairs(), count)[0][:2] == ("usage", "count")

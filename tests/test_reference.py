@@ -168,7 +168,7 @@ def test_a_model_that_is_trusted_is_asked_in_batches(runs):
     assert runs == [3, 3, 1]
 
 
-def test_no_word_is_of_the_source_of_onnxruntime():
+def test_messages_do_not_quote_the_source_of_onnxruntime():
     shaped = model([node("Reshape", ["x", "to"], ["y"])],
                    [("x", TensorProto.FLOAT, (1, 6))], [("y", None)])  # fmt: skip
     shaped.graph.initializer.append(helper.make_tensor("to", TensorProto.INT64, [2], [5, 5]))
@@ -239,7 +239,7 @@ def test_a_model_that_takes_too_much(given, what, ask, monkeypatch):
     assert reference.run(TWO.SerializeToString(), {"x": X, "k": K})["q"].shape == (4,)
 
 
-def test_a_batch_that_it_dies_of_is_asked_sample_by_sample(monkeypatch):
+def test_a_batch_that_crashes_onnxruntime_is_computed_sample_by_sample(monkeypatch):
     given = model([node("Mul", ["x", "x"], ["y"])], [("x", TensorProto.FLOAT, ("n", 2))],
                   [("y", ("n", 2))])  # fmt: skip
     ask = worker.ask

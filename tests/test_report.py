@@ -83,7 +83,7 @@ def pages(found):
     return {"text": text(read), **shown}
 
 
-def test_parameters_are_no_shapes(split):
+def test_shapes_are_not_counted_as_parameters(split):
     found = tree(split)
     assert found["model"]["parameters"] == PARAMETERS
     assert found["passes"][0]["before"]["parameters"] == PARAMETERS
@@ -113,7 +113,7 @@ def test_quantised_weights_are_parameters(split, tmp_path, form):
     assert PARAMETERS <= found < PARAMETERS + 50
 
 
-def test_an_error_of_the_outputs_is_no_share(split):
+def test_a_relative_error_is_not_shown_as_per_cent(split):
     """3.1e-04 is 0.0 % where nobody wants to read that."""
     found = copy.deepcopy(tree(split, "--prune", "ckf:0.3"))
     loss = found["fidelity"]["loss"]

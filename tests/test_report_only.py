@@ -185,7 +185,7 @@ def test_nothing_is_compared_and_that_is_said(tmp_path, small):
         assert "nothing was compared with" in (tmp_path / "out" / page).read_text("utf-8")
     assert read.changed(tmp_path / "out") == []
     with pytest.raises(MemxcError) as caught:
-        write.load(tmp_path / "out")
+        read.load(tmp_path / "out")
     assert caught.value.faults[0].code == "bad-design"
     assert "--report-only" in caught.value.faults[0].hint
 
@@ -226,5 +226,5 @@ def test_every_network_of_imagenet_in_bounded_memory(tmp_path, name):
     assert len(found["resources"]["stages"]) > 10
 
 
-def test_there_are_nine_of_them():
+def test_all_nine_networks_are_found():
     assert len(NETWORKS) == 9

@@ -18,7 +18,8 @@ ORDER = (
     "__main__", "cli", "exploration", "library", "conformance", "build_folder", "compiler",
     "verify", "lvs", "simulate", "backends", "passes", "analysis", "mapping", "interfaces", "ops",
     "frontend", "evaluation", "physics", "cells", "netlist_reader", "target", "documents", "ir",
-    "engines", "dialects", "render", "pdk", "jobs", "worker", "plugins", "units", "errors",
+    "engines", "dialects", "render", "pdk", "datasets", "jobs", "worker", "plugins", "units",
+    "errors",
 )  # fmt: skip
 
 #: What these rooms may know beside themselves: less than what stands after them.
@@ -31,6 +32,13 @@ KNOWS = {
     "ir": {"errors"},
     "pdk": {"errors"},
 }
+#: Who reads netlists back, or takes cells of the user's own. The writer, backends.netlist, may have
+#: nothing else from the reader, which shares nothing with it.
+READERS = {
+    "cells", "cli.bench", "compiler.options", "library.checks", "library.compile", "lvs", "verify",
+}  # fmt: skip
+OF_OWN_CELLS = {"memxc.netlist_reader.Cells", "memxc.netlist_reader.parameters"}
+
 #: Modules that stand beside the rooms: each is small, and many rooms use it.
 LOOSE = {
     "__init__", "__main__", "interfaces", "documents", "errors", "units", "jobs", "render",
@@ -132,6 +140,14 @@ def test_libraries_stay_with_their_owners(path):
     name = module(path)
     for library in {full.partition(".")[0] for full in imports(path)} & set(OWNERS):
         assert any(f"{name}.".startswith(f"{owner}.") for owner in OWNERS[library]), library
+
+
+def test_the_reader_of_netlists_is_for_those_who_read():
+    for path in SOURCES:
+        name, used = module(path), {n for n in imports(path) if "netlist_reader" in n}
+        own = name.startswith("backends.netlist.") and used <= OF_OWN_CELLS
+        reads = any(f"{name}.".startswith(f"{room}.") for room in (*READERS, "netlist_reader"))
+        assert not used or own or reads, f"{name} imports {used}"
 
 
 def test_a_public_class_has_a_name_of_its_own():

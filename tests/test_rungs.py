@@ -123,7 +123,7 @@ def test_what_limiters_clip_is_part_of_the_loss(model, tmp_path):
         (3e-304, 1e-300, 6, True, (3e-304, 3e-4)),
     ],
 )
-def test_no_digit_of_an_error_is_the_processors(error, size, digits, up, told):
+def test_errors_have_no_digit_that_depends_on_the_processor(error, size, digits, up, told):
     known = np.array([size, size / 3])
     found = distance(known - [0, error], known, digits, up)
     assert found == pytest.approx(told, rel=1e-6 if error < 1e-8 else 1e-9, abs=0)

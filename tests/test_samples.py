@@ -33,7 +33,7 @@ def test_labels_come_with_their_samples(tmp_path):
     assert found.labels.tolist() == [0, 1]
 
 
-def test_halves_share_no_sample_and_know_no_turns(tmp_path):
+def test_halves_share_no_sample_and_do_not_alternate(tmp_path):
     some, others = read(tmp_path, x=X, y=np.arange(5)).halves()
     assert sorted([*some.labels, *others.labels]) == list(range(5))
     assert (len(some.labels), len(others.labels)) == (3, 2)
@@ -104,7 +104,7 @@ def test_labels_that_are_words(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 1e39, -1e300])
-def test_what_float32_has_no_number_for(tmp_path, value):
+def test_values_that_float32_cannot_hold(tmp_path, value):
     x = X.copy()
     x[4, 1, 2] = value
     ((where, what),) = faults(tmp_path, x=x)
@@ -113,7 +113,7 @@ def test_what_float32_has_no_number_for(tmp_path, value):
 
 
 @pytest.mark.parametrize("value", [0.5, -1, 256])
-def test_what_an_integer_has_no_number_for(tmp_path, value):
+def test_values_that_an_integer_type_cannot_hold(tmp_path, value):
     x = np.where(X == 7, value, X)
     ((_, what),) = faults(tmp_path, x=x, kinds={"x": "uint8"})
     assert what == f"holds {value:g}, the model takes uint8"

@@ -13,7 +13,7 @@ def test_a_stage_may_have_dots_and_equals_signs_come_first():
     assert parse("layer.1.conv.tile=64x32") == ("layer.1.conv", "tile", (64, 32))
 
 
-def test_stages_are_apart():
+def test_options_are_grouped_by_stage():
     texts = ["b.schedule=parallel", "a.partition=none", "a.tile=32x16"]
     assert by_stage(texts) == {
         "a": {"tile": (32, 16), "partition": "none"},

@@ -119,7 +119,7 @@ def test_what_is_wrong_is_in_our_own_words(tmp_path, device, says):
     ]
 
 
-def test_a_file_that_says_nothing(tmp_path, monkeypatch):
+def test_an_empty_file_lacks_every_key(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("empty.toml").write_text("")
     assert [(where, what) for _, where, what, _ in faults(target.load, "empty.toml")] == [
@@ -152,12 +152,12 @@ def test_targets_that_are_not_there(tmp_path, monkeypatch, name, what, hint):
 
 
 @pytest.mark.parametrize("setting", ["r_on_ohm=1e-4", "r_off_ohm=2e15", "read_voltage_v=1e-30"])
-def test_a_slip_of_the_unit_is_seen(setting):
+def test_a_value_in_the_wrong_unit_is_refused(setting):
     ((code, where, *_),) = faults(HFOX.with_set, f"device.{setting}")
     assert (code, setting.split("=")[0] in where) == ("usage", True)
 
 
-def test_a_mark_in_front_of_the_text(tmp_path):
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
     path = toml(tmp_path, RANGE)
     text = (tmp_path / "mine.toml").read_bytes()
     (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbf" + text)
@@ -192,7 +192,7 @@ def test_measured_states(tmp_path):
     assert device.r_off_ohm == pytest.approx(1e6)
 
 
-def test_a_curve_that_is_given_is_meant(tmp_path):
+def test_a_file_with_a_curve_chooses_the_law_of_the_curve(tmp_path):
     (tmp_path / "c.csv").write_text("state_ohm,volts,amperes\n1e4,0.1,1e-5\n1e4,0.2,3e-5\n")
     ohms = "r_on_ohm = 9e3\nr_off_ohm = 1e6\n"
     for more, law in (
@@ -255,7 +255,7 @@ def test_states_that_are_no_text(tmp_path):
         ("r_off_ohm = 2e6", "r_off_ohm comes from the states (1e+06)"),
     ],
 )
-def test_states_stand_alone(tmp_path, device, says):
+def test_states_cannot_be_combined_with_other_keys(tmp_path, device, says):
     (tmp_path / "mine.csv").write_text(CSV)
     path = toml(tmp_path, f"states_csv = 'mine.csv'\n{device}")
     assert says in faults(target.load, path)[0][2]

@@ -19,7 +19,7 @@ def test_parse(text, unit, value):
     assert units.parse(text, unit) == value
 
 
-def test_a_number_of_things():
+def test_a_count_has_its_noun_in_singular_or_plural():
     found = [units.some(number, "row") for number in (0, 1, 2, 2000)]
     assert found == ["0 rows", "1 row", "2 rows", "2,000 rows"]
 

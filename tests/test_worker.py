@@ -58,7 +58,7 @@ def test_what_the_work_raises_is_told_and_the_process_stays():
         ("os:getpid", [], 20, r"crashes \(exit code 1\)", {}),
     ],
 )
-def test_a_call_that_it_dies_of_and_the_next_one(work, parts, seconds, words, more):
+def test_the_worker_answers_again_after_a_call_that_crashed_it(work, parts, seconds, words, more):
     before = number()
     with pytest.raises(worker.Died, match=words):
         worker.ask(work, parts, worker.Allowance(seconds, 2**28), list, **more)

@@ -117,20 +117,23 @@ def design(folder: Path, found: Mapping[str, Any]) -> Design:
 
 def _check_circuit(made: Design) -> None:
     """Raise ValueError if a design is not programmed, or if an analog bus has no scale."""
-    digital_buses = set[str]()
     for stage in made.stages:
         if isinstance(stage, Linear):
             raise ValueError(f"stage {stage.name!r} is not programmed")
-        if isinstance(stage, Digital):
+        if isinstance(stage, Digital) and stage.subgraph is None:
             widths = [made.buses[src].width for src in stage.srcs]
             digital.check(stage.function, stage.options, widths, made.buses[stage.dst].width)
-        if isinstance(stage, Digital) or digital_buses.issuperset(stage.srcs):
-            digital_buses.add(stage.dst)
+    digital_buses = made.digital
     for name, bus in made.buses.items():
-        if bus.scale is None and name not in digital_buses:
+        if (bus.scale is None) != (name in digital_buses):
             raise ValueError(
-                f"design.buses[{name!r}].scale is None, and has to be in volts per unit"
+                f"design.buses[{name!r}].scale is {bus.scale}: an analog bus has volts per unit, "
+                "and a digital one has none"
             )
+    if made.islands:
+        from memxc.frontend import island  # noqa: PLC0415 - it imports onnx, which takes time
+
+        island.check(made)
 
 
 def report_only(found: Mapping[str, Any]) -> bool:
@@ -159,7 +162,11 @@ def edited(folder: Path) -> list[str]:
 
 def foreign(folder: Path) -> list[str]:
     """Files in an output folder that memxc did not write; all files if it is not such a folder."""
-    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not _is_folder(p)}
+    files = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
     try:
         known = {MANIFEST, *manifest(folder)["files"]}
     except MemxcError:
@@ -192,10 +199,6 @@ def sha256(path: Path) -> str:
     """The hexadecimal SHA-256 of a file. Raises OSError if it cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
 
 
 def _hash(folder: Path, name: str) -> str | None:

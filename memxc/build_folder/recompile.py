@@ -37,7 +37,10 @@ def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
             try:
                 found.append(_as_compiled(loaded, model, kept))
             except MemxcError as error:
-                raise _without_plugins(loaded) or error from None
+                lost = _without_plugins(loaded)
+                if lost is None:
+                    raise
+                raise lost from error
         return compile_model(replace(found[0], target=target), check=False).design
 
     return program

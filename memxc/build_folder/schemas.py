@@ -53,7 +53,23 @@ def files(
     for name, schema in made.items():
         yield Path("memxc", "schemas", name), json.dumps(schema, indent=1) + "\n"
     rows = list(_keys(report, report["$defs"], "", {"Target": "docs/targets.md"}))
-    yield Path("docs", "report-keys.md"), render.report("report-keys.md", rows=rows)
+    page = render.report("report-keys.md", rows=rows, renamed=_python_names(Report))
+    yield Path("docs", "report-keys.md"), page
+
+
+def _python_names(document: type[documents.Part]) -> dict[str, str]:
+    """Return, for each key that has another name in Python, this name."""
+    keys, names = (document.model_json_schema(by_alias=alias) for alias in (True, False))
+    parts = [
+        (keys, names),
+        *((keys["$defs"][part], names["$defs"][part]) for part in keys["$defs"]),
+    ]
+    return {
+        key: name
+        for one, other in parts
+        for key, name in zip(one.get("properties", ()), other.get("properties", ()), strict=True)
+        if key != name
+    }
 
 
 def _keys(

@@ -14,7 +14,7 @@ from memxc import __version__, plugins, render, target
 from memxc.backends import netlist
 from memxc.backends.netlist import tables
 from memxc.build_folder import read
-from memxc.build_folder.read import MANIFEST, MODEL, SAMPLES, Loaded, changed, load
+from memxc.build_folder.read import MANIFEST, MODEL, SAMPLES, Loaded
 from memxc.build_folder.report.build import build
 from memxc.build_folder.report.document import Report
 from memxc.build_folder.report.text import sizes
@@ -25,8 +25,6 @@ from memxc.ir import store
 
 _EDITED = "was changed since it was compiled, and would be replaced"
 _INSTEAD = "copy it elsewhere, give another folder to -o, or replace it with --force"
-
-__all__ = ["Loaded", "changed", "check", "check_file", "load", "save", "write", "write_file"]
 
 
 def check(out: Path, force: bool, inputs: Iterable[Path]) -> None:

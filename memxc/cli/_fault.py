@@ -43,9 +43,10 @@ def _lines(error: Exception, arguments: list[str]) -> Iterator[str]:
     for path in paths:
         yield from _about(path)
     yield "".join(traceback.format_exception(error))
-    for path in paths:
-        if os.environ.get(WITH_FILES) == "1":
-            yield from _content(path)
+    for path in paths if os.environ.get(WITH_FILES) == "1" else ():
+        if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+            yield f"{path} in base64:"
+            yield base64.encodebytes(path.read_bytes()).decode("ascii")
 
 
 def _paths(arguments: list[str]) -> Iterator[Path]:
@@ -70,9 +71,3 @@ def _about(path: Path) -> Iterator[str]:
     # The original error must be reported, even if this fails.
     except Exception as failed:  # noqa: BLE001
         yield f"{path}: cannot be read, {failed}"
-
-
-def _content(path: Path) -> Iterator[str]:
-    if path.is_file() and path.stat().st_size <= _MOST_BYTES:
-        yield f"{path} in base64:"
-        yield base64.encodebytes(path.read_bytes()).decode("ascii")

@@ -32,11 +32,9 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
     except OSError:  # not Linux
         return platform.processor() or platform.machine()
-    fields = dict(reversed([*_pairs(lines)]))
+    pairs = [line.partition(":") for line in lines]
+    # Every core has the same keys, and the first one is taken.
+    fields = {key.strip(): value.strip() for key, _, value in reversed(pairs)}
     name = fields.get("model name") or platform.machine()
     there = [flag for flag in _TELLING if flag in fields.get("flags", "").split()]
     return f"{name} ({', '.join(there)})" if there else name
-
-
-def _pairs(lines: list[str]) -> list[tuple[str, str]]:
-    return [(key.strip(), value.strip()) for key, _, value in (li.partition(":") for li in lines)]

@@ -81,11 +81,14 @@ def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     unwritten = "; nothing was written" if arguments[:1] and arguments[0] in _WRITERS else ""
     _stop.left = unwritten
+    _terminal.begin()
     try:
         result = group.main(arguments, prog_name="memxc", standalone_mode=False)
         return int(result or 0)
     except click.ClickException as error:
-        _terminal.warn(_shown(error))
+        text = io.StringIO()
+        error.show(text)
+        _terminal.warn(text.getvalue().rstrip("\n"))
         if as_json:
             _print_faults([("usage", "", error.format_message(), "")], error.exit_code)
         return error.exit_code
@@ -108,15 +111,7 @@ def _run(arguments: list[str]) -> int:
             _print_faults([("own-fault", "memxc", str(error), where)], _OURS)
         return _OURS
     finally:
-        for sentence in plugins.left_out():
-            _terminal.warn(f"warning: {sentence}")
-
-
-def _shown(error: click.ClickException) -> str:
-    """The message of click for a usage error."""
-    text = io.StringIO()
-    error.show(text)
-    return text.getvalue().rstrip("\n")
+        _terminal.left_out()
 
 
 def _flushed(run: Callable[[], int]) -> int:

@@ -24,7 +24,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-class _Form(click.ParamType[Any]):
+class Form(click.ParamType[Any]):
     """A parameter that `parse` reads. A ValueError of it becomes a usage error with an example."""
 
     def __init__(self, name: str, parse: Callable[[str], Any], example: str) -> None:
@@ -76,11 +76,11 @@ def sweep(text: str) -> tuple[str, tuple[str, ...]]:
     return key.strip(), found
 
 
-TILE = _Form("R[xC]", tile_size, "--tile 128 or --tile 256x64")
-BUDGET = _Form("KEY=LIMIT,...", budget, "--budget crossbars=200,power=2W,latency=500ns")
+TILE = Form("R[xC]", tile_size, "--tile 128 or --tile 256x64")
+BUDGET = Form("KEY=LIMIT,...", budget, "--budget crossbars=200,power=2W,latency=500ns")
 
-GROWTH = _Form("KEY=LIMIT,...", growth, "--budget crossbars=5%,power=0%,loss=0.01")
-SWEEP = _Form("KEY=A,B,C", sweep, "--sweep device.sigma=0,0.05,0.1")
+GROWTH = Form("KEY=LIMIT,...", growth, "--budget crossbars=5%,power=0%,loss=0.01")
+SWEEP = Form("KEY=A,B,C", sweep, "--sweep device.sigma=0,0.05,0.1")
 
 
 class _Placeholder(click.Option):
@@ -121,7 +121,7 @@ class Command(click.Command):
 def declared(of_network: bool = False) -> Callable[[F], F]:
     """Add the options that compiler.options declares to a command of the class `Command`.
 
-    of_network: add only those that choose the network.
+    of_network: add only those that choose the network, and what becomes of its nodes.
     """
 
     def placed(command: F) -> F:
@@ -137,7 +137,11 @@ def _declared(of_network: bool) -> list[click.Option]:
     from memxc.compiler.options import Options
 
     fields = fields_of(Options).values()
-    return [_option(field) for field in fields if field.option.of_network or not of_network]
+    return [
+        _option(field)
+        for field in fields
+        if field.option.of_network or field.option.of_nodes or not of_network
+    ]
 
 
 def _option(field: Declared) -> click.Option:
@@ -163,7 +167,7 @@ def _kind(field: Declared) -> click.ParamType[Any] | None:
         return click.Choice(field.choices)
     if field.kind is Path:
         return FILE
-    return _Form(field.option.metavar, field.read, field.option.example)
+    return Form(field.option.metavar, field.read, field.option.example)
 
 
 def _joined(field: Declared) -> Callable[[click.Context, click.Parameter, Any], Any]:

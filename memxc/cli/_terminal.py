@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
+from memxc import plugins
 from memxc.errors import MemxcError, escaped, printable
 
 #: How characters are written if the terminal has no Unicode.
@@ -76,6 +77,29 @@ def flush() -> None:
 def warn(text: str) -> None:
     """Print on standard error."""
     print(_safe(text), file=sys.stderr)
+
+
+#: Sentences about plug-ins that this command has printed.
+_named = set[str]()
+
+
+def begin() -> None:
+    """Forget what the command before this one has printed, where a process runs several."""
+    _named.clear()
+
+
+def left_out() -> None:
+    """Print a warning for each plug-in that cannot be used, once in a command."""
+    for sentence in plugins.left_out():
+        if sentence not in _named:
+            _named.add(sentence)
+            warn(f"warning: {sentence}")
+
+
+def following(text: str, before: str = "") -> None:
+    """Print the next step as the last line of a command, behind all warnings."""
+    left_out()
+    say(f"{before}Next: {text}")
 
 
 def warnings(texts: Iterable[str]) -> None:

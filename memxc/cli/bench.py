@@ -25,7 +25,7 @@ def command(folder: Path, sample: int) -> int:
     """Print a test bench for the netlist in DIR, so that ngspice can run it without memxc.
 
     The test bench drives the supplies and the inputs, takes sequential stages through their
-    periods, and prints the outputs in units of the model.
+    periods, and prints each output in units of the model, with the value that memxc expects.
     """
     from memxc import netlist_reader
     from memxc.backends.netlist import bench

@@ -31,14 +31,18 @@ def _begin(args: list[str]) -> None:
 @click.argument("model", type=MODEL)
 @_options.declared(of_network=True)
 @_options.as_json
-def command(model: Path, as_json: bool, **asked: Any) -> int:
+def command(model: Path, as_json: bool, digital: tuple[str, ...], **asked: Any) -> int:
     """Tell which nodes of MODEL become crossbars, stay digital, or are refused."""
     from memxc.frontend import choose_part
     from memxc.ops.lower import load_graph, survey
 
-    graph = load_graph(*choose_part(model, **asked))
-    found, faults = survey(graph)
-    rows = _folded(found, graph)
+    part = choose_part(model, **asked)
+    graph = load_graph(*part)
+    found, faults = survey(graph, digital)
+    if digital and not faults:
+        # What the islands are made of shows only when they are made.
+        _, faults = survey(load_graph(*part, digital))
+    rows = list(_folded(found, graph, digital))
     if as_json:
         _terminal.document(
             {
@@ -64,8 +68,9 @@ def command(model: Path, as_json: bool, **asked: Any) -> int:
         _terminal.faults(error)
         return error.exit_code
     if not as_json:
-        following = pasted("memxc", "compile", model, "-o", f"build/{model.stem}", *_words(asked))
-        _terminal.say(f"Every node can be mapped. Next: {following}")
+        words = _words({**asked, "digital": digital})
+        following = pasted("memxc", "compile", model, "-o", f"build/{model.stem}", *words)
+        _terminal.following(following, "Every node can be mapped. ")
     return 0
 
 
@@ -78,14 +83,16 @@ def _words(asked: dict[str, Any]) -> Iterator[str]:
         yield from field.words(asked.get(name, ()))
 
 
-def _folded(rows: Iterable[NodeRow], graph: Graph) -> list[NodeRow]:
-    """The rows, with each node that compile folds into another layer marked as folded."""
+def _folded(rows: Iterable[NodeRow], graph: Graph, digital: tuple[str, ...]) -> Iterator[NodeRow]:
+    """The rows as compile folds the network: a layer may get a bias from a node that is folded."""
+    from memxc.ops.lower import survey
     from memxc.passes.fold_batchnorm import fold_normalisations
 
-    left = {node.name for node in fold_normalisations(graph).nodes}
-    return [
-        row
-        if row.node in left or row.kind == "refused"
-        else replace(row, kind="folded", circuit="")
-        for row in rows
-    ]
+    left = {row.node: row for row in survey(fold_normalisations(graph), digital)[0]}
+    for row in rows:
+        if row.kind == "refused":
+            yield row
+        elif row.node in left:
+            yield replace(row, circuit=left[row.node].circuit)
+        else:
+            yield replace(row, kind="folded", circuit="")

@@ -13,7 +13,6 @@ from memxc.errors import pasted
 
 if TYPE_CHECKING:
     from memxc.build_folder.report.document import Report
-    from memxc.target import Target
 
 
 def _begin(args: list[str]) -> None:
@@ -118,6 +117,7 @@ def command(
 def _say(report: Report, out: Path, quiet: bool, only: bool) -> None:
     from memxc.build_folder.report.text import summary
     from memxc.errors import printable
+    from memxc.physics.device import variation
 
     for warning in report.warnings:
         _terminal.warn(f"warning: {printable(warning)}")
@@ -128,19 +128,12 @@ def _say(report: Report, out: Path, quiet: bool, only: bool) -> None:
         _terminal.say(f"  {line}")
     if only:
         _terminal.say(f"Written to {out}: report.md, report.html, report.json.")
-        _terminal.say(
-            "Next: the same command without --report-only, for the netlist and its checks"
+        _terminal.following(
+            "the same command without --report-only, for the netlist and its checks"
         )
         return
-    if _disturbed(report.target):
+    if variation.random(report.target) or not report.target.wire.ideal:
         _terminal.say("  wires and variation are not in these figures: memxc simulate has them")
     _terminal.say(f"Written to {out}: netlist/, report.md, report.html, report.json, mapping.csv.")
     wire = ["--wire"] if "compensate" in [done.name for done in report.passes] else []
-    _terminal.say(f"Next: {pasted('memxc', 'verify', out, *wire)}")
-
-
-def _disturbed(target: Target) -> bool:
-    """Whether the target has wires or variation, which no figure of the report contains."""
-    from memxc.physics.device import variation
-
-    return variation.random(target) or not target.wire.ideal
+    _terminal.following(pasted("memxc", "verify", out, *wire))

@@ -15,7 +15,8 @@ from memxc.errors import MemxcError, printable
 @_options.as_json
 def command(as_json: bool) -> int:
     """Check the installation: Python, packages, processor, templates, plug-ins, SPICE engines."""
-    rows = [*_packages(), *_processor(), *_files(), *_engines(), *_plugins()]
+    processor = [("processor", "ok", _machine.processor()), ("uint8 x int8", *_products())]
+    rows = [*_packages(), *processor, *_files(), *_engines(), *_plugins()]
     sound = not any(state == "broken" for _, state, _ in rows)
     if as_json:
         checks = [{"name": n, "state": state, "detail": detail} for n, state, detail in rows]
@@ -23,7 +24,7 @@ def command(as_json: bool) -> int:
         return 0 if sound else 4
     _terminal.say(units.table(rows))
     if sound:
-        _terminal.say("\nEverything that is needed works. Next: memxc check MODEL.onnx")
+        _terminal.following("memxc check MODEL.onnx", "\nEverything that is needed works. ")
         return 0
     _terminal.say("\nSomething that is needed is broken: install memxc again.")
     return 4
@@ -34,10 +35,6 @@ def _packages() -> list[tuple[str, str, str]]:
     for name, version in _machine.versions().items():
         rows.append((name, "ok", version) if version else (name, "broken", "not installed"))
     return rows
-
-
-def _processor() -> list[tuple[str, str, str]]:
-    return [("processor", "ok", _machine.processor()), ("uint8 x int8", *_products())]
 
 
 def _products() -> tuple[str, str]:

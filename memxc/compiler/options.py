@@ -182,6 +182,18 @@ class Settings:
         example="--input-range -1,1",
         default="0,1",
     )
+    digital: tuple[str, ...] = own(
+        (),
+        "--digital",
+        "Keep parts of the network digital, between converters: auto for every node without a "
+        "circuit, or the names of nodes and operators.",
+        metavar="none|auto|NAME,...",
+        read=forms.digital,
+        example="--digital auto",
+        default="none",
+        page="digital.md",
+        of_nodes=True,
+    )
     stage_set: tuple[str, ...] = own(
         (),
         "--stage-set",

@@ -153,7 +153,7 @@ def _read(
         raise fail("usage", "--cells", "--report-only writes no netlist that could hold cells")
     progress("reading the model")
     model, shapes = inputs.chosen_model(options)
-    graph = load_graph(model, shapes)
+    graph = load_graph(model, shapes, options.digital)
     progress("lowering")
     return model, graph, lower(graph)
 
@@ -222,7 +222,7 @@ def steps(options: Options) -> Iterator[tuple[str, Graph | Design]]:
     Nothing is measured.
     """
     pipeline = order.asked(options)
-    graph = load_graph(*inputs.chosen_model(options))
+    graph = load_graph(*inputs.chosen_model(options), options.digital)
     yield "load", graph
     known, _ = inputs.read_samples(options, graph)
     ctx = inputs.context(options, known, any(change.fits for change in pipeline))

@@ -1,7 +1,9 @@
-"""Stages that stay digital at the edge of the network, as numpy functions in units of activation.
+"""Stages that stay digital: functions at the edge of the network in numpy, islands in onnxruntime.
 
 A Digital stage names one of these functions and its options. Options are plain numbers, strings and
-lists, so that a design can be stored. `shape` is the tensor's own shape, batch axis included; the
+lists, so that a design can be stored. An island has a part of the original network instead, which
+onnxruntime computes in the worker, in the types of the network. All values are in units of
+activation. `shape` is the tensor's own shape, batch axis included; the
 samples are one more axis in front, and they are never mixed.
 """
 
@@ -14,12 +16,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.errors import fail
+from memxc.evaluation import reference
+from memxc.ir.design import Bus
+from memxc.ir.subgraph import Subgraph
+
 Floats = NDArray[np.float64]
 
 
 def apply(function: str, tensors: Sequence[Floats], options: Mapping[str, Any]) -> Floats:
     """Return the result (samples, ...) of a digital function of `tensors` (samples, ...)."""
     return FUNCTIONS[function](*tensors, **options)
+
+
+def island(
+    name: str,
+    subgraph: Subgraph,
+    tensors: Sequence[Floats],
+    shapes: Sequence[Sequence[int]],
+    dst: Bus,
+) -> Floats:
+    """Return what an island puts on its bus `dst`, (samples, width).
+
+    name: of its stage. tensors: what its inputs hold, (samples, ...). shapes: those of the inputs,
+    with the batch axis. Raises MemxcError: unsupported-model if onnxruntime refuses the island or
+    does not return, bad-design if its answer does not have the size of the bus.
+    """
+    count = len(tensors[0])
+    named = {
+        f"x{k}": tensor.reshape(count, *shape)
+        for k, (tensor, shape) in enumerate(zip(tensors, shapes, strict=True))
+    }
+    answer = reference.each(subgraph.model.tobytes(), named, f"y{subgraph.output}", name)
+    if answer.size != count * dst.width:
+        what = f"the island gives {answer.size:,} numbers for {count * dst.width:,} nets"
+        raise fail("bad-design", name, what, "compile the model again")
+    return np.asarray(answer, dtype=np.float64).reshape(count, -1)
 
 
 def softmax(x: Floats, *, shape: Sequence[int], axes: Sequence[int]) -> Floats:

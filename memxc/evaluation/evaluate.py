@@ -74,7 +74,7 @@ def outputs(design: Design, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Flo
 
 
 def drive(bus: Bus, values: NDArray[np.generic]) -> Floats:
-    """Return an input tensor as its bus carries it: scaled to volts, and clipped at the limit."""
+    """Return a tensor from outside as its bus carries it: scaled to volts, clipped at the limit."""
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     return limited(bus, flat if bus.scale is None else flat * bus.scale)
 
@@ -107,6 +107,9 @@ def step(stage: Stage, buses: Mapping[str, Bus], values: Sequence[Floats]) -> Fl
             return _take(np.concatenate(values, axis=1), stage.index)
         case Digital():
             tensors = [read(buses[src], v) for src, v in zip(stage.srcs, values, strict=True)]
+            if stage.subgraph is not None:
+                shapes = [buses[src].shape for src in stage.srcs]
+                return drive(dst, digital.island(stage.name, stage.subgraph, tensors, shapes, dst))
             result: Floats = digital.apply(stage.function, tensors, stage.options)
             return result.reshape(len(result), -1)
 

@@ -91,7 +91,10 @@ def of(
         keys.append(key)
     labels = arrays.get("y") if "y" not in shapes else None
     if labels is not None:
-        faults += _no_labels(f"{where}:y", labels)
+        unusable = _no_numbers(f"{where}:y", labels)
+        if not unusable and not np.isfinite(labels).all():
+            unusable = [Fault("bad-samples", f"{where}:y", "holds NaN or inf")]
+        faults += unusable
     all_arrays = [*inputs.values(), *([] if labels is None else [labels])]
     if not faults and len({len(array) for array in all_arrays}) > 1:
         faults.append(Fault("bad-samples", where, "the arrays differ in their first axis"))
@@ -202,12 +205,6 @@ def _faults(where: str, array: NDArray[Any], shape: tuple[int, ...], kind: str) 
             what = f"holds {float(wrong.flat[0]):g}, the model takes {kind}"
             return [Fault("bad-samples", where, what)]
     return []
-
-
-def _no_labels(where: str, array: NDArray[Any]) -> list[Fault]:
-    if faults := _no_numbers(where, array):
-        return faults
-    return [] if np.isfinite(array).all() else [Fault("bad-samples", where, "holds NaN or inf")]
 
 
 def _no_numbers(where: str, array: NDArray[Any]) -> list[Fault]:

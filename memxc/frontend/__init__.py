@@ -5,7 +5,7 @@ Only this room knows the format, and the file is hostile input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from memxc.frontend.choose import choose_part
 from memxc.frontend.convert import convert
 from memxc.frontend.ends import Ends, ends
 from memxc.frontend.fold import fold
+from memxc.frontend.island import joined
+from memxc.frontend.island import parsed as parsed_island
 from memxc.frontend.network import network_of
 from memxc.frontend.part import ModelPart, serialised
 from memxc.frontend.read import prepared, read
@@ -27,20 +29,27 @@ from memxc.frontend.unshaped import nodes
 from memxc.ir.graph import Graph, Tensor
 
 
-def load(path: Path | ModelPart, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+def load(
+    path: Path | ModelPart,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    islands: Callable[[Graph], Sequence[Sequence[int]]] | None = None,
+) -> Graph:
     """Return the network of a file as a Graph.
 
     Its batch is 1, its shapes are static, constants are folded, and dead nodes are removed.
-    `shapes`: sizes of inputs that the model leaves open. Raises MemxcError (broken-model,
-    unsupported-model, unsupported-op, unsupported-shape; usage for `shapes`) with everything that
-    is wrong.
+    `shapes`: sizes of inputs that the model leaves open. islands: chooses the parts that stay
+    digital, as lists of node numbers; each part becomes one node (ISLAND). Raises MemxcError
+    (broken-model, unsupported-model, unsupported-op, unsupported-shape; usage for `shapes`) with
+    everything that is wrong.
     """
     where = str(path)
     try:
         model = read(path)
         network = network_of(model, _checked(model, shapes or {}, where))
         fold(network)
-        return convert(network, path.stem)
+        graph = convert(network, path.stem)
+        parts = islands(graph) if islands else ()
+        return joined(network, graph, parts) if parts else graph
     except MemxcError as error:
         raise MemxcError([_located(fault, where) for fault in error.faults]) from error
 
@@ -105,5 +114,6 @@ __all__ = [
     "load",
     "load_whole",
     "nodes",
+    "parsed_island",
     "serialised",
 ]

@@ -32,7 +32,7 @@ def choose_part(
     fix_inputs(model, fix)
     if inputs or outputs:
         before = {value.name for value in model.graph.input}
-        model = cut(model, inputs, outputs, shapes)
+        model = cut(model, inputs, outputs, shapes, str(path))
         # A shape of an input that the part has no more has told the shapes of its own inputs.
         gone = before - {value.name for value in model.graph.input}
         shapes = {name: shape for name, shape in shapes.items() if name not in gone}

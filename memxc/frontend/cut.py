@@ -26,12 +26,14 @@ def cut(
     inputs: Sequence[str],
     outputs: Sequence[str],
     given: Mapping[str, Shape],
+    where: str,
 ) -> onnx.ModelProto:
     """The model of the nodes that compute `outputs` from `inputs`; its nodes are in order.
 
     No inputs: those of the model that the outputs need. No outputs: the model's. given: shapes of
-    inputs, which also tell those of the tensors behind them. Raises MemxcError (usage) with every
-    tensor that is none, that is no signal, or that is missing.
+    inputs, which also tell those of the tensors behind them. where: the name of the model in
+    faults. Raises MemxcError: usage with every tensor that is none, that is no signal, or that is
+    missing; broken-model if shape inference dies.
     """
     whole = _Whole(model)
     outputs = outputs or [*whole.outputs]
@@ -45,7 +47,7 @@ def cut(
         raise MemxcError(faults)
     start = {name: whole.inputs.get(name) for name in inputs or reached}
     inner = [name for name, info in start.items() if info is None]
-    start |= _typed(whole, inner, given) if inner else {}
+    start |= _typed(whole, inner, given, where) if inner else {}
     ends = {name: whole.outputs.get(name) for name in outputs}
     made = whole.part(nodes, start, ends)
     _declare_outputs(made, given)
@@ -158,7 +160,7 @@ def _misfits(inputs: Sequence[str], reached: Sequence[str], read: set[str]) -> I
         yield Fault("usage", "--outputs", "the part reads no input of the network")
 
 
-def _typed(whole: _Whole, names: Sequence[str], given: Mapping[str, Shape]) -> _Infos:
+def _typed(whole: _Whole, names: Sequence[str], given: Mapping[str, Shape], where: str) -> _Infos:
     """Tensors inside the network as inputs of their types and shapes.
 
     As inference has them; where it cannot reach them, as the user gives and the file declares them.
@@ -170,20 +172,21 @@ def _typed(whole: _Whole, names: Sequence[str], given: Mapping[str, Shape]) -> _
     network = _inferred(before, given)
     graph = whole.model.graph
     declared = {value.name: value for value in (*graph.value_info, *graph.output)}
-    declared |= {value.name: value for value in _types(before)}
+    if network is None or not network.shapes.keys() >= {*names}:
+        declared |= {value.name: value for value in _types(before, where)}
     found, faults = {}, []
     for name in names:
         info = declared.get(name, onnx.ValueInfoProto())
         kind, shape = info.type.tensor_type.elem_type, given.get(name) or _one_sample(info)
         if network is not None:
             kind, shape = network.types.get(name, kind), network.shapes.get(name, shape)
-        where = f"--inputs {name}"
+        place = f"--inputs {name}"
         if network is not None and name in network.constants:
             what = "is a constant: it does not depend on the network's inputs"
-            faults.append(Fault("usage", where, what))
+            faults.append(Fault("usage", place, what))
         elif shape is None or not kind:
             hint = f"say its shape with {pasted('--shape', f'{name}=1x3x48x192')}"
-            faults.append(Fault("usage", where, "its type or shape cannot be told", hint))
+            faults.append(Fault("usage", place, "its type or shape cannot be told", hint))
         elif given.get(name, shape) != shape:
             what = f"{words(given[name])} does not fit the network's {words(shape)}"
             faults.append(Fault("usage", f"--shape {name}", what))
@@ -194,15 +197,17 @@ def _typed(whole: _Whole, names: Sequence[str], given: Mapping[str, Shape]) -> _
     return found
 
 
-def _types(model: onnx.ModelProto) -> Sequence[onnx.ValueInfoProto]:
+def _types(model: onnx.ModelProto, where: str) -> Sequence[onnx.ValueInfoProto]:
     """The outputs as inference of types alone declares them: it goes on behind an unknown shape."""
     bare = without_weights(model)
     for value in bare.graph.output:
         value.ClearField("type")
     try:
         done = native.ask("inferred", bare, native.allowance(len(bare.graph.node)))
-    except (worker.Refused, worker.Died):
+    except worker.Refused:
         return []
+    except worker.Died as death:
+        raise native.fault("ONNX's shape inference", death, where) from death
     return [*done.graph.output]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import onnx  # noqa: TID251
-from onnx import inliner, shape_inference  # noqa: TID251
+from onnx import inliner, shape_inference, version_converter  # noqa: TID251
 
 from memxc import worker
 from memxc.errors import MemxcError, fail
@@ -55,3 +55,9 @@ def inlined(model: bytes) -> list[bytes]:
     """Return the model without local functions."""
     parsed = onnx.ModelProto.FromString(model)
     return [inliner.inline_local_functions(parsed).SerializeToString()]
+
+
+def raised(model: bytes) -> list[bytes]:
+    """Return the model in opset 17."""
+    done = version_converter.convert_version(onnx.ModelProto.FromString(model), 17)
+    return [done.SerializeToString()]

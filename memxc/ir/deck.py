@@ -56,7 +56,7 @@ class Instances:
 
 @dataclass(frozen=True, eq=False)
 class Terminal:
-    """An input or an output of the network.
+    """An input or an output of the network, or of an island in it.
 
     nets: (width,), one net a lane, in the order of the tensor. scale: volts per unit.
     limit: the voltage at which an input has to be clipped, or None. before: the digital stage that
@@ -82,8 +82,10 @@ class StageCells:
 class Deck:
     """A circuit. Its environment drives the inputs and supplies (volts), and reads the outputs.
 
-    outputs: the ports of each output. An output that stays digital has the ports that its digital
-    stage reads.
+    inputs: the port of each input; None for an input that only islands read. outputs: the ports of
+    each output. An output that stays digital has the ports that its digital stage reads.
+    borders: the ports of the islands by their titles: "output 1 to s03_island_1" is what the island
+    reads, "input from s03_island_1" is what it drives.
     """
 
     name: str
@@ -91,8 +93,9 @@ class Deck:
     cells: tuple[CellDefinition, ...]
     parts: tuple[StageCells, ...]
     supplies: tuple[tuple[str, float], ...] = ()
-    inputs: tuple[Terminal, ...] = ()
+    inputs: tuple[Terminal | None, ...] = ()
     outputs: tuple[tuple[Terminal, ...], ...] = ()
+    borders: tuple[tuple[str, Terminal], ...] = ()
 
     def verify(self) -> None:
         """Raise AssertionError if a name is used twice, or if a cell or a net does not exist."""

@@ -114,6 +114,34 @@ class Design:
                 origins.add(name)
         return origins
 
+    @property
+    def islands(self) -> tuple[Digital, ...]:
+        """The parts of the network that stay digital: a stage for each output of a part."""
+        return tuple(s for s in self.stages if isinstance(s, Digital) and s.subgraph is not None)
+
+    @property
+    def digital(self) -> frozenset[str]:
+        """The buses that have no volts.
+
+        Buses that are joined by wires are of one kind. They have volts if an analog stage drives or
+        reads one of them. Otherwise they are digital if a digital stage drives one of them, or if
+        an island reads one that is an input of the network.
+        """
+        family = {name: {name} for name in self.buses}
+        analog, digital = set[str](), set[str]()
+        for stage in self.stages:
+            if isinstance(stage, Rename):
+                merged = set().union(family[stage.dst], *(family[src] for src in stage.srcs))
+                family.update(dict.fromkeys(merged, merged))
+            elif isinstance(stage, Digital):
+                digital |= {stage.dst}
+                digital |= {*stage.srcs} if stage.subgraph is not None else set()
+            else:
+                analog |= {stage.dst, *stage.srcs}
+        return frozenset(
+            name for name in self.buses if family[name] & digital and not family[name] & analog
+        )
+
     def driver(self, bus: str) -> Stage | None:
         """Return the stage that drives a bus, or None for an input."""
         return next((stage for stage in self.stages if stage.dst == bus), None)

@@ -92,7 +92,7 @@ def parse(text: str) -> ast.expr:
             if part not in called and not _is_variable(part.id):
                 raise ValueError(f"lane function {text!r} names {part.id!r}")
         elif isinstance(part, ast.Constant):
-            if not _is_number(part.value):
+            if type(part.value) not in (int, float) or not abs(part.value) < _LARGEST:  # type: ignore[arg-type]
                 raise ValueError(f"lane function {text!r} holds {part.value!r}")
         elif not isinstance(part, (ast.BinOp, ast.UnaryOp, ast.USub, ast.Load, *_OPERATORS)):
             raise ValueError(f"lane function {text!r} uses {type(part).__name__}")
@@ -221,10 +221,6 @@ def spice(text: str, variables: Sequence[str]) -> str:
         raise AssertionError(f"unparsed tree in {text!r}")
 
     return word(parse(text))
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) < _LARGEST  # type: ignore[arg-type]
 
 
 def _leaves(tree: ast.AST) -> tuple[int, int]:

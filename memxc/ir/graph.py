@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Tensor = NDArray[Any]
+#: The operator of a part that stays digital. No operator of ONNX has a dot in its name.
+ISLAND = "memxc.Island"
 
 
 @dataclass(frozen=True)

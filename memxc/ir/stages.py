@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from memxc.ir import expr
 from memxc.ir.kernel import Crossbar, Kernel
+from memxc.ir.subgraph import Subgraph
 from memxc.ir.windows import GROUND, Ints, Windows
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,8 @@ Schedule = Literal["parallel", "sequential"]
 Signed = Literal["differential", "inverted-inputs"]
 #: The ends of a word line that its driver is wired to: at the first column, or at the last one too.
 Drive = Literal["left", "both"]
+#: The function of a stage that computes a part of the original network.
+ISLAND = "island"
 #: Names that a circuit may have.
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -246,9 +249,10 @@ class Rename:
 
 @dataclass(frozen=True, eq=False)
 class Digital:
-    """A stage that stays digital at the edge of the network (Softmax, ArgMax). The report names it.
+    """A stage that stays digital: a function at the edge of the network, or an island inside it.
 
-    `function` is a name in memxc.evaluation.digital. It computes on tensors in units of activation.
+    `function` is a name in memxc.evaluation.digital (Softmax, ArgMax), or ISLAND. It computes on
+    tensors in units of activation. subgraph: what an island computes, None for a function.
     """
 
     name: str
@@ -256,12 +260,20 @@ class Digital:
     dst: str
     function: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    subgraph: Subgraph | None = field(default=None, metadata={"optional": True})
 
     def verify(self, widths: Mapping[str, int]) -> None:
-        """Check nothing: only the names of the buses matter, and Design.verify checks those."""
+        """Raise AssertionError if an island has no subgraph, or if a function has one."""
+        assert (self.function == ISLAND) == (self.subgraph is not None), "an island has a subgraph"
+        if self.subgraph is not None:
+            assert self.subgraph.model.ndim == 1, "a model is a row of bytes"
+            assert self.subgraph.output >= 0, "an output has a number"
 
     def __str__(self) -> str:
         options = "".join(f" {key}={value}" for key, value in sorted(self.options.items()))
+        if self.subgraph is not None:
+            operators = ", ".join(dict.fromkeys(self.subgraph.operators))
+            options = f" output {self.subgraph.output} of {operators}"
         return f"digital {self.function} {self.name}({', '.join(self.srcs)}){options}"
 
 

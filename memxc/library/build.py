@@ -22,7 +22,7 @@ from memxc.errors import fail
 from memxc.evaluation.metrics import Metric
 from memxc.frontend import ModelProto
 from memxc.library import checks, circuits, data, display, keywords, programming
-from memxc.library.conductances import Conductances, measured, template
+from memxc.library.conductances import Conductances, template, with_measured
 from memxc.library.data import Samples
 from memxc.library.keywords import TargetSettings
 from memxc.library.steady import Progress, at_work, silent
@@ -40,8 +40,9 @@ class Build:
     Every method reads the files of `folder`. None changes them, except that `simulate` adds scores.
     All methods may be called from several threads. A Build that was compiled without `output` has a
     temporary folder `memxc-build-*`, which is removed with it. The folder stays if a signal such as
-    SIGTERM ends the process. Every method raises MemxcError (bad-design) if the folder is not
-    complete, or contains only a report.
+    SIGTERM ends the process. MemxcError (bad-design) is raised if a file that is read is missing or
+    wrong: `report`, `name`, `ok` and `over` read report.json, and the others but `save` read the
+    circuit, which a folder of `report_only` does not have.
     """
 
     def __init__(self, folder: Path, holder: Path | None = None) -> None:
@@ -59,9 +60,6 @@ class Build:
     def _loaded(self) -> read.Loaded:
         with at_work(self.folder):
             return read.load(self.folder)
-
-    def _chip(self, given: Conductances | None) -> read.Loaded:
-        return self._loaded if given is None else measured(self._loaded, given)
 
     def conductances(self) -> dict[str, NDArray[Any]]:
         """The programmed siemens by definition, (word lines, bit lines).
@@ -166,7 +164,7 @@ class Build:
         answers. The keywords are as in `twin` and `simulate`. Values beyond the range of an input
         are clipped, as in the circuit; `progress` is also called with each warning about the
         samples.
-        Raises MemxcError: usage, bad-samples.
+        Raises MemxcError: usage, bad-samples, missing-engine.
         """
         keywords.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
         given = self.data(samples)
@@ -174,7 +172,7 @@ class Build:
             progress(f"warning: {warning}")
         draws = circuits.Draw(keywords.texts(settings), seed, draw, draw_per)
         with at_work(self.folder):
-            point, design = circuits.point_of(self._chip(conductances), draws)
+            point, design = circuits.point_of(with_measured(self._loaded, conductances), draws)
             return answers(
                 design, point.target, draws.drawn, draw_per, given.inputs,
                 lambda share: progress(f"{share:.0%} of the answers"),
@@ -204,7 +202,7 @@ class Build:
         the devices at each point; one if the target has no variation. draw_per: placement or
         definition. metric: top1, dice, iou or error; None chooses by the labels. Each score is
         stored in folder/simulate as soon as it is known, and none is computed twice.
-        Raises MemxcError: usage, bad-samples, cannot-write.
+        Raises MemxcError: usage, bad-samples, missing-engine, cannot-write.
         """
         keywords.check(
             draws=draws, draw_per=draw_per, metric=metric, count=count, seed=seed, progress=progress
@@ -220,7 +218,7 @@ class Build:
         )
         with at_work(self.folder):
             return circuits.scores(
-                self._chip(conductances), given, plan,
+                with_measured(self._loaded, conductances), given, plan,
                 lambda text, share: progress(f"{text}, {share:.0%} done"), progress,
             )  # fmt: skip
 
@@ -241,12 +239,13 @@ class Build:
         target. If they change how a network is programmed, it is programmed again, as in
         `simulate`. conductances: as in `simulate`. Inputs and outputs have the names, types and
         shapes of the original model.
-        Raises MemxcError (usage).
+        Raises MemxcError: usage, bad-samples, missing-engine.
         """
         keywords.check(seed=seed, draw=draw, draw_per=draw_per, progress=progress)
         draws = circuits.Draw(keywords.texts(settings), seed, draw, draw_per)
         with at_work(self.folder):
-            return circuits.twinned(self._chip(conductances), draws, progress).model
+            chip = with_measured(self._loaded, conductances)
+            return circuits.twinned(chip, draws, progress).model
 
     def program(
         self,
@@ -261,16 +260,15 @@ class Build:
         for example xb0, of which a deck for ngspice is written, too. settings: as in `twin`.
         Raises MemxcError: usage, bad-target, cannot-write.
         """
+        draw, place = circuits.Draw(keywords.texts(settings)), keywords.path("output", output)
         with at_work(self.folder):
-            draw = circuits.Draw(keywords.texts(settings))
-            return programming.programmed(self._loaded, Path(output), crossbar, draw)
+            return programming.programmed(self._loaded, place, crossbar, draw)
 
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
         """Copy the build to a folder, whole or not at all, and return the path of the folder.
 
-        A folder that memxc wrote and nobody changed is replaced, except for its scores. Any other
-        folder is replaced only with `force`.
-        Raises MemxcError: usage, cannot-write.
+        A folder that memxc wrote and nobody changed is replaced, except for its scores, and any
+        other folder only with `force`. Raises MemxcError: usage, cannot-write.
         """
         write.save(self.folder, path := keywords.path("folder", folder), force)
         return path
@@ -286,8 +284,8 @@ class Build:
 def load(folder: str | Path) -> Build:
     """The Build of a folder that memxc wrote.
 
-    Raises MemxcError: usage if it is no path; bad-design if it is not such a folder, or if this
-    version of memxc cannot read it, and the hint says what to do.
+    Raises MemxcError: bad-design if it is not such a folder, or if another version of memxc wrote
+    it and this one cannot read it (the hint says what to do); usage if `folder` is not a path.
     """
     found = keywords.path("folder", folder)
     read.manifest(found)

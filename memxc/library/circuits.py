@@ -89,7 +89,7 @@ def scores(
         for warning in spoilt:
             tell(f"warning: {warning}")
         bench = UnderTest(
-            loaded.design, loaded.target, original, digest, journal, programmer(loaded), progress
+            loaded.design, loaded.target, original, digest, journal, _program(loaded), progress
         )
         found = run(bench, data, plan)
     return replace(found, warnings=(*data.warnings, *spoilt))
@@ -104,7 +104,7 @@ def _spoilt(journal: Journal) -> list[str]:
     return [f"{journal.path}: lines changed or cut since simulate wrote them ({lines}) {what}"]
 
 
-def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
+def _program(loaded: Loaded) -> Callable[[Target], Design] | None:
     """The function of memxc.build_folder.recompile, limited to one compilation at a time.
 
     None for measured conductances: a chip that was measured is not programmed again.
@@ -125,7 +125,7 @@ def point_of(loaded: Loaded, draw: Draw) -> tuple[Point, Design]:
     (point,) = points(SweepPlan(draw.settings), loaded.target)
     if loaded.measured:
         conductances.check_points([point])
-    return point, programmed(point, loaded.design, programmer(loaded))
+    return point, programmed(point, loaded.design, _program(loaded))
 
 
 def twinned(loaded: Loaded, draw: Draw, progress: Progress) -> Twin:

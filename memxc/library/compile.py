@@ -21,7 +21,7 @@ from memxc.errors import MemxcError, fail, why
 from memxc.ir import store
 from memxc.library import keywords
 from memxc.library.build import Build
-from memxc.library.data import Samples, named
+from memxc.library.data import Samples, arrays_of
 from memxc.library.model import Model, written
 from memxc.library.options import Keywords
 from memxc.library.steady import Progress, compiling, one_thread, silent
@@ -138,7 +138,7 @@ def _files(
         if samples is None or isinstance(samples, str | Path):
             return file, None if samples is None else Path(samples)
         data = folder / "samples.npz"
-        store.write_npz(data, named(samples))
+        store.write_npz(data, arrays_of(samples))
         return file, data
 
 

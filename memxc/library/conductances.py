@@ -36,7 +36,7 @@ Conductances: TypeAlias = str | Path | Mapping[str, ArrayLike]
 def template(design: Design) -> dict[str, Floats]:
     """The programmed conductances by definition, (word lines, bit lines) siemens; nan: no device.
 
-    Written to an .npz, this is a file for `measured`.
+    Written to an .npz, this is a file for `with_measured`.
     """
     found: dict[str, Floats] = {}
     for stage in design.stages:
@@ -48,13 +48,15 @@ def template(design: Design) -> dict[str, Floats]:
     return found
 
 
-def measured(loaded: Loaded, given: Conductances) -> Loaded:
-    """The folder with measured conductances in place of the programmed ones.
+def with_measured(loaded: Loaded, given: Conductances | None) -> Loaded:
+    """The folder with measured conductances in place of the programmed ones, if any are given.
 
     A measurement contains all that programming, defects, age and temperature did, so the target
     has none of these effects any more. Raises MemxcError (bad-samples) with a fault for each
     crossbar that is missing, unknown, of another shape, or has values that no device can have.
     """
+    if given is None:
+        return loaded
     if isinstance(given, str | Path):
         where, digest = str(given), ""
         try:

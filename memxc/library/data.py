@@ -14,7 +14,7 @@ from memxc.build_folder.read import Loaded, sha256
 from memxc.errors import printable
 from memxc.evaluation import evaluate, samples
 from memxc.ir.design import Design
-from memxc.library.samples import named as by_name
+from memxc.library.samples import by_name
 from memxc.simulate import Data
 
 #: An .npz file; or inputs (samples, *shape), as one array or several by name; or a pair of inputs
@@ -47,7 +47,7 @@ def read(loaded: Loaded, given: Samples, count: int | None = None) -> Data:
         found = samples.read(Path(given), shapes, count, loaded.kinds)
         digest = sha256(Path(given))
     else:
-        where, arrays = "samples", named(given)
+        where, arrays = "samples", arrays_of(given)
         found = samples.of(arrays, where, shapes, count, loaded.kinds)
         digest = _digest(arrays)
     warnings = (*found.warnings, *_clipped(loaded.design, found.inputs))
@@ -69,10 +69,10 @@ def _counted(digest: str, count: int | None) -> str:
     return digest if count is None else f"{digest}:{count}"
 
 
-def named(given: Samples) -> dict[str, NDArray[Any]]:
-    """Arrays by name, as `memxc.library.samples.named` returns and refuses them."""
-    pair = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
-    return by_name("samples", *pair)
+def arrays_of(given: Samples) -> dict[str, NDArray[Any]]:
+    """Inputs and labels in memory as arrays by name. Raises MemxcError as `by_name` does."""
+    parts = given if isinstance(given, tuple) and len(given) == 2 else (given,)
+    return by_name("samples", *parts)
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:

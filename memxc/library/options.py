@@ -37,6 +37,8 @@ class Keywords(TypedDict, total=False):
     outputs: Take only the part of the network that ends at these tensors.
     input_range: The range of the inputs, used when there are no samples. An input of 8 bits or
     fewer uses all its codes.
+    digital: Keep parts of the network digital, between converters: auto for every node without a
+    circuit, or the names of nodes and operators.
     stage_set: Set an option of one stage: partition, schedule, tile. Repeat the option for others.
     seed: The seed of the random inputs that are used when there are no samples.
     """
@@ -60,5 +62,6 @@ class Keywords(TypedDict, total=False):
     inputs: str | tuple[str, ...]
     outputs: str | tuple[str, ...]
     input_range: tuple[float, float]
+    digital: str | tuple[str, ...]
     stage_set: str | tuple[str, ...]
     seed: int

@@ -59,8 +59,9 @@ def _ports(written: Definition, crossbar: Crossbar) -> tuple[Ints | None, list[D
         want = f"ports of {words} word lines and {bits} bit lines"
         have = f"{len(written.ports)} ports: {' '.join(written.ports)[:60]}"
         return None, [Difference(written.file, written.line, written.name, want, have)]
+    titles = [f"word line {i}" for i in range(words)] + [f"bit line {j}" for j in range(bits)]
     wrong = [
-        Difference(written.file, written.line, f"{written.name} port {i}", _line(i, words), name)
+        Difference(written.file, written.line, f"{written.name} port {i}", titles[i], name)
         for i, (name, line) in enumerate(zip(written.ports, lines, strict=True))
         if line != i
     ]
@@ -70,10 +71,6 @@ def _ports(written: Definition, crossbar: Crossbar) -> tuple[Ints | None, list[D
 def _port(name: str) -> tuple[str, int]:
     number = re.fullmatch(r"([wc])(\d{1,9})", name)
     return (number[1], int(number[2])) if number else ("", -1)
-
-
-def _line(port: int, words: int) -> str:
-    return f"word line {port}" if port < words else f"bit line {port - words}"
 
 
 class _Block:

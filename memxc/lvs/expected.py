@@ -10,7 +10,7 @@ import numpy as np
 
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array, Digital, Lanes, Rename
+from memxc.ir.stages import Array, Lanes, Rename
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,6 @@ def bus_nets(design: Design, number: dict[str, int], bus: str) -> list[str]:
     if isinstance(stage, Rename):
         sources = [net for src in stage.srcs for net in bus_nets(design, number, src)]
         return ["0" if lane < 0 else sources[lane] for lane in stage.index.tolist()]
-    assert not isinstance(stage, Digital), f"{bus} is digital"
     return [f"n{number[bus]}_{lane}" for lane in range(design.buses[bus].width)]
 
 

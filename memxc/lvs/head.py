@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS
-from memxc.ir.stages import Array, Digital, Rename
+from memxc.ir.stages import Array, Digital
 from memxc.lvs.difference import Difference
 from memxc.lvs.expected import bus_nets, stage_word
 from memxc.netlist_reader import NUMBER, Netlist
@@ -72,14 +72,28 @@ def _wanted_ports(design: Design) -> Iterator[tuple[str, str, str]]:
 
     A run of lanes with consecutive nets is one item.
     """
+    digital = design.digital
     for count, name in enumerate(design.inputs, 1):
-        limit = design.buses[name].limit
-        more = "" if limit is None else f", clipped at {limit:.9e} v"
-        yield from _lines(design, f"input {count}", name, more)
+        if name not in digital:
+            yield from _lines(design, f"input {count}", name, _clipped(design, name))
     for count, name in enumerate(design.outputs, 1):
-        for bus, before in _analog(design, name):
+        for bus, before in _analog(design, digital, name):
             more = f", before {before}" if before else ""
             yield from _lines(design, f"output {count}", bus, more)
+    for index, stage in enumerate(design.stages):
+        if not isinstance(stage, Digital) or stage.subgraph is None:
+            continue
+        word = stage_word(index, stage.name)
+        for count, src in enumerate(stage.srcs, 1):
+            if src not in digital:
+                yield from _lines(design, f"output {count} to {word}", src, "")
+        if stage.dst not in digital:
+            yield from _lines(design, f"input from {word}", stage.dst, _clipped(design, stage.dst))
+
+
+def _clipped(design: Design, name: str) -> str:
+    limit = design.buses[name].limit
+    return "" if limit is None else f", clipped at {limit:.9e} v"
 
 
 def _lines(design: Design, port: str, name: str, more: str) -> Iterator[tuple[str, str, str]]:
@@ -92,27 +106,22 @@ def _lines(design: Design, port: str, name: str, more: str) -> Iterator[tuple[st
         yield lanes, f"{nets[first]} to {nets[end - 1]}", volts
 
 
-def _analog(design: Design, bus: str, before: str = "") -> Iterator[tuple[str, str]]:
+def _analog(
+    design: Design, digital: frozenset[str], bus: str, before: str = ""
+) -> Iterator[tuple[str, str]]:
     """Yield the bus if it has nets, otherwise the last buses with nets that it depends on.
 
     Each comes with the name of the digital stage that reads it.
     """
-    if not _digital(design, bus):
+    if bus not in digital:
         yield bus, before
         return
-    index = next(i for i, stage in enumerate(design.stages) if stage.dst == bus)
-    for src in design.stages[index].srcs:
-        yield from _analog(design, src, stage_word(index, design.stages[index].name))
+    for index, stage in enumerate(design.stages):
+        for src in stage.srcs if stage.dst == bus else ():
+            yield from _analog(design, digital, src, stage_word(index, stage.name))
 
 
 def _next(net: str) -> str:
     """Return the net of the next lane of the same bus; "" for ground, which is not a lane."""
     bus, _, lane = net.partition("_")
     return f"{bus}_{int(lane) + 1}" if lane else ""
-
-
-def _digital(design: Design, bus: str) -> bool:
-    stage = design.driver(bus)
-    if isinstance(stage, Rename):
-        return any(_digital(design, src) for src in stage.srcs)
-    return isinstance(stage, Digital)

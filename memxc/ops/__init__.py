@@ -20,7 +20,7 @@ from memxc import plugins
 from memxc.errors import Fault, MemxcError
 from memxc.ir.bounds import TooLargeError, one_operator
 from memxc.ir.design import Bus
-from memxc.ir.graph import Graph, Node
+from memxc.ir.graph import ISLAND, Graph, Node
 from memxc.ir.stages import Linear, Rename
 from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each
@@ -44,6 +44,13 @@ for _module in pkgutil.iter_modules(__path__):
     if _module.name != "lower" and not _module.name.startswith("_"):
         importlib.import_module(f"{__name__}.{_module.name}")
 
+#: Operators that stay refused: a processor would not give the same for the same input either.
+RANDOM = frozenset(
+    (
+        *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"),
+        "RandomUniformLike",
+    )
+)
 #: The operators of this folder: no plug-in replaces one of them.
 _OURS = frozenset(COLUMNS)
 
@@ -67,9 +74,9 @@ def _no_operator(name: str, value: object) -> str | None:
 
 
 def available() -> Mapping[str, Column]:
-    """Return every column by the name of its operator, in alphabetical order."""
+    """Return every column by the name of its operator, in alphabetical order, but for islands."""
     _add_plugins()
-    return MappingProxyType(dict(sorted(COLUMNS.items())))
+    return MappingProxyType({name: COLUMNS[name] for name in sorted(COLUMNS) if name != ISLAND})
 
 
 def column(op: str) -> Column:
@@ -126,8 +133,8 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
 
 
 __all__ = [
-    "Call", "Channelwise", "Column", "Parts", "available", "channelwise", "column", "each", "judge",
-    "lower_node", "operator", "refusals",
+    "RANDOM", "Call", "Channelwise", "Column", "Parts", "available", "channelwise", "column",
+    "each", "judge", "lower_node", "operator", "refusals",
 ]  # fmt: skip
 
 

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from memxc import frontend, ops
-from memxc.errors import Fault, MemxcError
+from memxc import frontend, ops, units
+from memxc.errors import Fault, MemxcError, like
 from memxc.ir.bounds import MOST_IN_ALL
 from memxc.ir.design import Bus, Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.sizes import DesignSize
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
+from memxc.ops._islands import Island, islands
 
+#: In place of names: everything that has no circuit stays digital.
+AUTO = "auto"
 _CELLS = {
     "memristor": "crossbar",
     "batchnorm": "scale and bias",
@@ -45,20 +48,65 @@ class _Lowered:
 
 
 def load_graph(
-    path: Path | frontend.ModelPart, shapes: Mapping[str, tuple[int, ...]] | None = None
+    path: Path | frontend.ModelPart,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    digital: Sequence[str] = (),
 ) -> Graph:
     """Return the network of a file, as `frontend.load` does.
 
-    If its shapes cannot be computed, MemxcError also has the faults of operators and attributes
-    that are refused whatever the shapes are.
+    digital: what stays digital, as in `islands_of`. If the shapes of the network cannot be
+    computed, MemxcError also has the faults of operators and attributes that are refused whatever
+    the shapes are.
     """
+
+    def parts(graph: Graph) -> list[tuple[int, ...]]:
+        return [island.nodes for island in islands_of(graph, digital)]
+
     try:
-        return frontend.load(path, shapes)
+        return frontend.load(path, shapes, parts if digital else None)
     except MemxcError as error:
         told = {fault.where.removeprefix(f"{path}:") for fault in error.faults}
         nodes, opset = frontend.nodes(path)
         more = [f for node in nodes if node.name not in told for f in ops.judge(node, opset)]
         raise MemxcError([*error.faults, *more]) from error
+
+
+def islands_of(graph: Graph, digital: Sequence[str]) -> list[Island]:
+    """Return the parts of a graph that stay digital.
+
+    digital: names of nodes and of operators; AUTO stands for all nodes that have no circuit. Raises
+    MemxcError (usage) with every other name.
+    """
+    known = {*(node.name for node in graph.nodes), *(node.op for node in graph.nodes), AUTO}
+    faults = [
+        Fault("usage", f"--digital {name}", "no such node or operator", like(name, known))
+        for name in digital
+        if name not in known
+    ]
+    if faults:
+        raise MemxcError(faults)
+    lowered = _walk(graph)
+    chosen = {
+        number
+        for number, node in enumerate(graph.nodes)
+        if {node.name, node.op} & {*digital}
+        or (AUTO in digital and number in lowered.faults and _may_be_digital(node, lowered, number))
+    }
+    crossbars = (
+        number
+        for number, parts in lowered.parts.items()
+        if any(isinstance(part, Linear) and part.programmable for part in parts)
+    )
+    return islands(graph, chosen, crossbars)
+
+
+def _may_be_digital(node: Node, lowered: _Lowered, number: int) -> bool:
+    """Return whether a node at fault can be computed by a processor in place of a circuit.
+
+    If the node has a circuit and the network up to it is too large, a digital node changes nothing.
+    """
+    too_large = number in lowered.parts and lowered.faults[number][0].code == "unsupported-shape"
+    return node.op not in ops.RANDOM and not too_large
 
 
 def lower(graph: Graph) -> Design:
@@ -100,14 +148,25 @@ def _named(graph: Graph, lowered: _Lowered) -> Iterator[Stage | Bus]:
             yield part if name == part.name else replace(part, name=name)
 
 
-def survey(graph: Graph) -> tuple[list[NodeRow], list[Fault]]:
-    """Return what becomes of each node, in the order of the graph, and every fault."""
+def survey(graph: Graph, digital: Sequence[str] = ()) -> tuple[list[NodeRow], list[Fault]]:
+    """Return what becomes of each node, in the order of the graph, and every fault.
+
+    digital: what stays digital, as in `islands_of`.
+    """
     lowered = _walk(graph)
+    island = {
+        number: f"island {count}, {units.some(part.adcs, 'ADC')}, {units.some(part.dacs, 'DAC')}"
+        for count, part in enumerate(islands_of(graph, digital) if digital else (), 1)
+        for number in part.nodes
+    }
+    faults = {number: found for number, found in lowered.faults.items() if number not in island}
     rows = [
-        _row(node, lowered.parts.get(index, ()), lowered.faults.get(index, ()))
+        NodeRow(node.name, node.op, "digital", island[index])
+        if index in island
+        else _row(node, lowered.parts.get(index, ()), faults.get(index, ()))
         for index, node in enumerate(graph.nodes)
     ]
-    return rows, _all_faults(graph, lowered)
+    return rows, _all_faults(graph, _Lowered(lowered.parts, faults))
 
 
 def _walk(graph: Graph) -> _Lowered:
@@ -135,7 +194,13 @@ def _walk(graph: Graph) -> _Lowered:
 
 
 def _all_faults(graph: Graph, lowered: _Lowered) -> list[Fault]:
-    faults = [fault for _, of_node in sorted(lowered.faults.items()) for fault in of_node]
+    """Return all faults; the hint of a node's says what would keep it digital."""
+    instead = _instead(graph) if lowered.faults else {}
+    faults = [
+        replace(fault, hint="; ".join(filter(None, (fault.hint, instead.get(number)))))
+        for number, of_node in sorted(lowered.faults.items())
+        for fault in of_node
+    ]
     for name in graph.outputs:
         if name in graph.weights:
             what = "this output does not depend on the input"
@@ -143,13 +208,24 @@ def _all_faults(graph: Graph, lowered: _Lowered) -> list[Fault]:
     return list(dict.fromkeys(faults))
 
 
+def _instead(graph: Graph) -> dict[int, str]:
+    """Return what --digital auto does with each node that it keeps digital, by its number."""
+    return {
+        number: f"--digital {AUTO} keeps it digital, in an island of "
+        f"{units.some(len(island.nodes), 'node')} behind {units.some(island.adcs, 'ADC')} and "
+        f"before {units.some(island.dacs, 'DAC')}"
+        for island in islands_of(graph, (AUTO,))
+        for number in island.nodes
+    }
+
+
 def _misplaced(graph: Graph, parts: Mapping[int, ops.Parts]) -> Iterator[tuple[int, Fault]]:
-    """Yield a fault for each digital node that a circuit reads: only outputs may follow it."""
+    """Yield a fault for each function at the edge that a circuit reads: only outputs may follow."""
     origin: dict[str, int] = {}
     wrong: set[int] = set()
     for index, stages in sorted(parts.items()):
         for stage in stages:
-            if isinstance(stage, Bus):
+            if isinstance(stage, Bus) or (isinstance(stage, Digital) and stage.subgraph):
                 continue
             digital = [src for src in stage.srcs if src in origin]
             if isinstance(stage, Digital):
@@ -201,6 +277,7 @@ def _circuit(stage: Stage) -> str:
         case Lanes():
             return stage.circuit.name
         case Digital():
-            return stage.function
+            operators = stage.subgraph.operators if stage.subgraph else (stage.function,)
+            return ", ".join(dict.fromkeys(operators))
         case _:
             return ""

@@ -24,7 +24,7 @@ from memxc.evaluation import evaluate
 from memxc.interfaces import Context, DesignPass, Result
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Digital, Lanes, Linear, Rename
+from memxc.ir.stages import Lanes, Linear, Rename
 from memxc.mapping.feedback import largest_weights
 
 #: More bias lines than this cost more in rows than they gain in resolution.
@@ -124,7 +124,18 @@ def _scales(
     driving = {*_programmed(design)} | _limited(design)
     scales: dict[str, float] = {}
     families = [(family, (family & driving) or family) for family in _families(design)]
-    if faults := [fault for _, deciding in families for fault in _endless(deciding, peak)]:
+    faults = [
+        Fault(
+            "bad-samples",
+            name,
+            f"reaches {peak[name]:g} on the samples; no volts stand for that",
+            "give --samples on which the network is finite",
+        )
+        for _, deciding in families
+        for name in peak
+        if name in deciding and not math.isfinite(peak[name])
+    ]
+    if faults:
         raise MemxcError(faults)
     for family, deciding in families:
         largest = max(peak[name] for name in deciding)
@@ -133,13 +144,6 @@ def _scales(
         )
         scales.update(dict.fromkeys(family, scale))
     return scales
-
-
-def _endless(names: set[str], peak: Mapping[str, float]) -> Iterator[Fault]:
-    """Yield a fault for each bus that is NaN or infinite, in the order of the design."""
-    for name in (name for name in peak if name in names and not math.isfinite(peak[name])):
-        what = f"reaches {peak[name]:g} on the samples; no volts stand for that"
-        yield Fault("bad-samples", name, what, "give --samples on which the network is finite")
 
 
 def _programmed(design: Design) -> list[str]:
@@ -152,15 +156,15 @@ def _programmed(design: Design) -> list[str]:
 def _families(design: Design) -> Iterator[set[str]]:
     """Yield the sets of buses that share a scale, in the order of their first bus.
 
-    Buses behind a digital stage have no volts and belong to no set.
+    Digital buses have no volts and belong to no set.
     """
     family: dict[str, set[str]] = {}
-    digital: set[str] = set()
+    digital = design.digital
     for name in design.inputs:
-        family[name] = {name}
+        if name not in digital:
+            family[name] = {name}
     for stage in design.stages:
-        if isinstance(stage, Digital) or digital.intersection(stage.srcs):
-            digital.add(stage.dst)
+        if stage.dst in digital:
             continue
         family[stage.dst] = {stage.dst}
         if isinstance(stage, Rename) or (isinstance(stage, Lanes) and stage.keeps_scale):

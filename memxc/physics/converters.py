@@ -66,13 +66,19 @@ class _Converters:
         self.buses = dict(design.buses)
         self.dacs: dict[str, str] = {}
         digital = {
-            src for stage in design.stages if isinstance(stage, Digital) for src in stage.srcs
+            src
+            for stage in design.stages
+            if isinstance(stage, Digital) and stage.subgraph is None
+            for src in stage.srcs
         }
         self.edge = {*digital, *design.outputs}
+        self.adcs: dict[str, str] = {}
         self.positive: dict[str, bool] = {}
 
     def around(self, stage: Stage) -> list[Stage]:
         """Return the stage with the converters before it and behind it."""
+        if isinstance(stage, Digital) and stage.subgraph is not None:
+            return self._around_island(stage)
         before, changed = self._before(stage)
         self.positive[stage.dst] = _positive(stage, self.positive)
         last = isinstance(stage, Array) if self.everywhere else stage.dst in self.edge
@@ -103,6 +109,34 @@ class _Converters:
                     new.append(self._lanes(bus, name, positive, self.dac, _DAC))
                 names[src] = self.dacs[src]
         return new, _reading(stage, names)
+
+    def _around_island(self, island: Digital) -> list[Stage]:
+        """Return the island with an ADC at each signal that it reads, and a DAC at its output.
+
+        Other readers of these signals get them as they are. With converters at every stage, the
+        signals have been converted already.
+        """
+        before: list[Stage] = []
+        names = {}
+        for src in island.srcs if self.adc.bits and not self.everywhere else ():
+            bus = self.buses[src]
+            if bus.scale is None:
+                continue
+            if src not in self.adcs:
+                name = self.adcs[src] = self._fresh(f"{src}~adc")
+                self.buses[name] = replace(bus, name=name, limit=None)
+                positive = self.positive.get(src, False)
+                before.append(self._lanes(bus, name, positive, self.adc, _ADC))
+            names[src] = self.adcs[src]
+        bus = self.buses[island.dst]
+        changed = _reading(island, names)
+        if not self.dac.bits or self.everywhere or bus.scale is None:
+            return [*before, changed]
+        raw = replace(bus, name=self._fresh(f"{bus.name}~raw"))
+        self.buses[raw.name] = raw
+        self.buses[bus.name] = replace(bus, limit=None)
+        behind = self._lanes(raw, bus.name, False, self.dac, _DAC)
+        return [*before, replace(changed, dst=raw.name), behind]
 
     def _fresh(self, name: str) -> str:
         while name in self.buses:
@@ -143,10 +177,11 @@ def _without(design: Design) -> Design:
         return design
     buses, names, ends = dict(design.buses), {}, {}
     for stage in design.stages:
-        if isinstance(stage, Lanes) and stage.circuit == _DAC:
+        # In front of a reader, the converter's bus is the new one; behind a stage, its source is.
+        if is_one(stage) and stage.dst.startswith(f"{stage.srcs[0]}~"):
             names[stage.dst] = stage.srcs[0]
             del buses[stage.dst]
-        elif isinstance(stage, Lanes) and stage.circuit == _ADC:
+        elif is_one(stage):
             ends[stage.srcs[0]] = stage.dst
             buses[stage.dst] = replace(buses.pop(stage.srcs[0]), name=stage.dst)
     stages = [

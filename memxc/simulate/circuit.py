@@ -34,7 +34,11 @@ def circuit(
         what = "of a wire beside nonlinear cells: such a circuit has no effective matrix"
         hint = "--set wire.r_... = 0 for all of them, or memxc simulate, which solves it"
         raise fail("usage", "wire: a resistance", what, hint)
-    _check_noise(target)
+    # Read noise is a variance beside the effective matrices, and needs cells that share one curve.
+    if target.device.read_noise and target.device.iv == "table":
+        what = "is simulated with linear cells, and with sinh cells without wires"
+        hint = "--set device.read_noise=0, or device.programming_sigma for a spread of cells"
+        raise fail("usage", "device.read_noise", what, hint)
     real = variation.disturbed(design, target, seed, draw_per)
     straight = nonlinear_lanes.straight(real, iv_laws.law(target.device))
     return effective.effective(straight, WireResistance.of(target.wire))
@@ -51,12 +55,12 @@ def answers(
     """Return the answers of one draw to inputs (samples, *shape), by output name."""
     if not _unstated(target):
         model = twin.model(circuit(design, target, seed, draw_per), seed)
-        return reference.predict(model, inputs, trusted=True)
+        # The nodes of an island are the user's, and C++ reads these in the worker only.
+        return reference.predict(model, inputs, trusted=not design.islands)
     if target.amplifier.offset_sigma_v or target.device.read_noise:
         what = "not known of nonlinear cells that have wires of some resistance"
         hint = "leave out the noise, the wires, or device.iv"
         raise fail("usage", "amplifier.offset_sigma_v, device.read_noise", what, hint)
-    _check_noise(target)
     real = variation.disturbed(design, target, seed, draw_per)
     return walk.outputs(real, target, inputs, progress)
 
@@ -64,14 +68,3 @@ def answers(
 def _unstated(target: Target) -> bool:
     """Return whether the crossbars have no effective matrix."""
     return target.device.iv != "linear" and any(astuple(WireResistance.of(target.wire)))
-
-
-def _check_noise(target: Target) -> None:
-    """Refuse read noise where it cannot be computed.
-
-    It is a variance beside the effective matrices, and needs cells that share one curve.
-    """
-    if target.device.read_noise and (_unstated(target) or target.device.iv == "table"):
-        what = "is simulated with linear cells, and with sinh cells without wires"
-        hint = "--set device.read_noise=0, or device.programming_sigma for a spread of cells"
-        raise fail("usage", "device.read_noise", what, hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -50,7 +50,7 @@ class Point:
 def points(plan: SweepPlan, target: Target) -> list[Point]:
     """Return all points of a plan, in order. Raises MemxcError (usage) with all their faults."""
     all_points, faults = list[Point](), dict[tuple[str, str], Fault]()
-    for settings in _combinations(plan):
+    for settings in product(*([f"{key}={value}" for value in of] for key, of in plan.sweep)):
         try:
             changed = target.with_set(*plan.settings, *settings)
             all_points.append(Point(settings, changed, _reprogrammed(target, changed)))
@@ -87,12 +87,6 @@ def _said(fault: Fault, settings: tuple[str, ...]) -> Fault:
     if not any(setting in fault.where for setting in settings):
         return fault
     return replace(fault, where=fault.where.replace("--set", "--sweep", 1))
-
-
-def _combinations(plan: SweepPlan) -> Iterator[tuple[str, ...]]:
-    keys = [key for key, _ in plan.sweep]
-    for values in product(*(values for _, values in plan.sweep)):
-        yield tuple(f"{key}={value}" for key, value in zip(keys, values, strict=True))
 
 
 def _reprogrammed(target: Target, changed: Target) -> tuple[str, ...]:

@@ -191,7 +191,11 @@ def _stage(
     simulated = simulate(todo, sweep)
     largest = float(np.abs(simulated.volts - expected).max(initial=0.0))
     error = relative(largest, expected)
-    watts = CrossbarWatts(engine=simulated.watts, report=_watts(todo)) if todo.power else None
+    watts = None
+    if todo.power and isinstance(todo.stage, Array):
+        # From the simulated volts, as the report computes them.
+        report = power.crossbar_w(todo.stage, np.square(todo.sources[0]).mean(axis=0))
+        watts = CrossbarWatts(engine=simulated.watts, report=report)
     return simulated.volts, StageResult(
         name=todo.stage.name,
         decks=simulated.decks,
@@ -202,12 +206,6 @@ def _stage(
         ok=bool(np.isfinite(simulated.volts).all()) and error <= tolerance,
         crossbar_w=watts,
     )
-
-
-def _watts(todo: Task) -> float:
-    """Return a stage's crossbar watts as the report computes them, from the simulated volts."""
-    assert isinstance(todo.stage, Array)
-    return power.crossbar_w(todo.stage, np.square(todo.sources[0]).mean(axis=0))
 
 
 def _check_stage(design: Design, name: str | None) -> None:

@@ -40,7 +40,7 @@ def row(found, name):
         ("im2col", {"partition": "none"}),
     ],
 )
-def test_a_baseline_is_the_network_compiled_so(packed, name, options):
+def test_a_baseline_equals_a_compilation_with_its_options(packed, name, options):
     wanted, found = build(compiled(**options), "0" * 64), row(packed, name)
     assert found.resources == wanted.resources.total
     assert found.latency == Latency(
@@ -51,7 +51,7 @@ def test_a_baseline_is_the_network_compiled_so(packed, name, options):
     assert found.resources != packed.resources.total
 
 
-def test_all_three_are_there_in_order(packed):
+def test_the_report_has_three_baselines_in_order(packed):
     names = [row.name for row in packed.baselines]
     assert names == ["inverted inputs", "paper rule", "im2col"]
     assert [row.resources.crossbars for row in packed.baselines] == [760, 839, 15289]
@@ -63,20 +63,20 @@ def test_the_paper_rule_is_parallel_whatever_was_asked(packed):
     assert row(found, "im2col").latency.periods > row(packed, "im2col").latency.periods
 
 
-def test_what_was_set_for_a_stage_is_not_in_the_way(packed):
+def test_options_of_single_stages_do_not_change_a_baseline(packed):
     found = build(compiled(stage_set=("/stem/conv/Conv.partition=none",)), "0" * 64)
     assert row(found, "paper rule") == row(packed, "paper rule")
     assert row(found, "inverted inputs").resources.crossbars > 760
 
 
-def test_a_pipeline_of_the_users_own_has_them_too(packed):
+def test_a_compilation_with_passes_has_baselines(packed):
     found = build(compiled(passes="fold-batchnorm,calibrate,tile,program,share"), "0" * 64)
     assert row(found, "paper rule") == row(packed, "paper rule")
     assert found.resources.total == row(packed, "im2col").resources
     assert {one.patch for one in found.resources.layouts} == {()}
 
 
-def test_one_that_cannot_be_built_is_a_warning():
+def test_a_baseline_that_cannot_be_built_is_a_warning():
     done = compiled()
     # Two rows hold no input and bias with inverted inputs, but with differential pairs they do.
     crossbar = done.target.crossbar.model_copy(update={"rows": 2, "columns": 4})
@@ -102,7 +102,7 @@ def test_layouts_say_what_is_placed(packed):
     assert said == built
 
 
-def test_pairs_with_a_function_between_them_are_one_layer(packed):
+def test_a_2d_and_a_1d_kernel_with_a_function_between_count_as_a_3d_layer(packed):
     # The five blocks are 2D, Relu, 1D; as 3D kernels of 16, 32, 64, 64, 64 channels on 14 x 14
     # (four patches of 8 x 8) and on 7 x 7 (one): 16 * 32 * 4 + 32 * 64 + 3 * 64 * 64; the stem
     # is 3D, 16 filters on 28 x 28, 16 patches.

@@ -69,7 +69,7 @@ def by_vacask(folder, driven, head, nets):
 
 @pytest.mark.spice
 @pytest.mark.parametrize("dialect", ["xyce", "ltspice", "hspice"])
-def test_ngspice_reads_what_is_near_to_its_own_language(finite, tmp_path, dialect, ngspice):
+def test_ngspice_reads_the_netlists_of_similar_dialects(finite, tmp_path, dialect, ngspice):
     top, driven = written(finite, tmp_path, dialect)
     found = by_ngspice(tmp_path, driven, ngspice, f'.include "{top.name}"')
     np.testing.assert_allclose(found, wanted(finite), rtol=1e-8, atol=1e-12)
@@ -121,7 +121,7 @@ def test_vacask_reads_linear_netlists_of_spectre_and_hspice(finite, tmp_path, di
         ("ltspice", "b1 a 0 v={clip}*v(a)", "b1 a 0 v=({clip}*v(a))\n"),
     ],
 )
-def test_a_card(dialect, card, text):
+def test_a_card_is_translated_to_a_dialect(dialect, card, text):
     assert dialects.translate(dialect, card).text == text
 
 

@@ -64,7 +64,7 @@ def point(circuit):
     return recorder.measure(circuit.design, circuit.samples, circuit.target)
 
 
-def test_both_sides_have_the_same_watts(circuit, point):
+def test_watts_from_supplies_equal_watts_that_become_heat(circuit, point):
     sides = ledger.measure(circuit.design, point, circuit.target.amplifier, 100)
     assert sides.supply.total_w == pytest.approx(sides.dissipation.total_w, rel=1e-5)
     assert sides.supply.amplifiers_static_w == pytest.approx(100 * circuit.target.amplifier.power_w)

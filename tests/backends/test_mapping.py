@@ -89,14 +89,14 @@ def test_as_many_rows_as_the_report_counts(turned):
     assert sum(int(row["columns"]) for row in found) == total.bit_lines
 
 
-def test_nets_of_wires_are_those_of_their_sources(design):
+def test_a_rename_has_the_nets_of_its_sources(design):
     nets = Nets(design)
     order = design.stages[0].index
     assert nets.names(nets.of["t"][:3]) == ["0", f"n0_{order[1]}", f"n0_{order[2]}"]
     assert nets.name(int(nets.of["c"][4])) == "n4_4"
 
 
-def test_a_schedule_carried_out_by_hand_is_the_stage(design):
+def test_a_schedule_carried_out_by_hand_computes_the_stage(design):
     """Put the nets on the ports, period by period, and collect the outputs: a whole convolution."""
     rng = np.random.default_rng(5)
     turned = design.with_stages(

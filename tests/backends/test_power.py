@@ -60,7 +60,7 @@ def test_crossbar_watts_are_those_of_every_device(design, samples, name):
     assert measure(design, samples)[name].crossbar_w == pytest.approx(watts, rel=1e-9)
 
 
-def test_a_stage_in_turns_draws_the_mean_over_its_places(design, samples):
+def test_a_sequential_stage_draws_the_mean_over_its_places(design, samples):
     parallel = measure(design, samples)["depthwise"].crossbar_w
     turned = design.with_stages(
         replace(s, schedule="sequential") if s.name == "depthwise" else s for s in design.stages
@@ -68,7 +68,7 @@ def test_a_stage_in_turns_draws_the_mean_over_its_places(design, samples):
     assert measure(turned, samples)["depthwise"].crossbar_w == pytest.approx(parallel / 6)
 
 
-def test_the_last_digits_of_sums_do_not_show(design, samples):
+def test_watts_do_not_depend_on_the_rounding_of_sums(design, samples):
     """Another processor's squares of volts differ by a few units in the last place."""
     bills = resources.measure(design, 1e-6, lambda stage: (32, 16))
     squares = {name: np.square(v).mean(axis=0) for name, v in evaluate.run(design, samples).items()}
@@ -171,7 +171,7 @@ def test_crossbar_watts_are_what_ngspice_sums_itself(design, samples, ngspice, t
     assert measure(design, one)["dense"].crossbar_w == pytest.approx(watts, rel=1e-6)
 
 
-def test_a_long_row_of_resistors_takes_no_square_of_memory(array_of_resistors):
+def test_memory_grows_linearly_with_a_row_of_resistors(array_of_resistors):
     """Its watts are those of the row: each of 40,000 devices of 1e-6 S at a mean square of 4 V."""
     lines = 40_000
     stage = array_of_resistors(lines)

@@ -51,7 +51,7 @@ def test_depthwise_stage_in_parallel(design):
     assert found.bill().utilisation == 120 / (12 * 32 * 16)
 
 
-def test_depthwise_stage_in_turns(design):
+def test_depthwise_stage_sequential(design):
     found = measure(with_stage(design, "depthwise", schedule="sequential"))["depthwise"]
     assert found == resources.Resources.of(
         crossbars=2, memristors=20, memristors_defined=20, word_lines=10, driven_ends=10,
@@ -88,7 +88,7 @@ def test_inverted_inputs_share_inverters_and_leave_ground_alone(design):
     assert (found.inverters, found.opamps) == (23, 23 + 12)
 
 
-def test_inverted_inputs_in_turns_have_an_inverter_a_port(design):
+def test_a_sequential_stage_with_inverted_inputs_has_an_inverter_for_each_port(design):
     turned = with_stage(inverted(design, "depthwise"), "depthwise", schedule="sequential")
     found = measure(turned)["depthwise"]
     assert (found.inverters, found.opamps) == (8, 8 + 2)
@@ -172,7 +172,7 @@ def test_most_periods_count_before_most_stages(design):
         assert (found.critical_path_stages, found.periods) == (2, 7)
 
 
-def test_kernels_that_take_turns_at_once_take_as_long_as_the_one_with_most_places(design):
+def test_a_sequential_stage_takes_the_periods_of_its_kernel_with_most_places(design):
     """Two kernels of one stage, of 6 and of 2 places: they have word lines of their own."""
     (six,) = design.arrays[0].crossbars
     short = {"origin": ints([0, 4])}

@@ -102,7 +102,7 @@ def test_clocked_is_the_sum_over_the_path_and_free_running_is_less(design):
     assert found.inference_s == pytest.approx(3e-9)
 
 
-def test_places_in_turn_settle_one_after_the_other(design):
+def test_places_of_a_sequential_stage_settle_one_after_the_other(design):
     turned = changed(design, "depthwise", schedule="sequential")
     times, found = timed(turned)
     total = 6 * times["depthwise"].seconds + times["relu"].seconds + times["dense"].seconds

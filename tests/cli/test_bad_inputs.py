@@ -140,7 +140,7 @@ def test_bad_samples(memxc, model, tmp_path, content):
 
 
 @pytest.mark.parametrize("at", [6, 8, 10])
-def test_a_zip_of_another_kind(memxc, model, tmp_path, at):
+def test_a_zip_with_features_that_are_not_read(memxc, model, tmp_path, at):
     """Change the needed version, the flags and the method in the zip's central directory."""
     raw = bytearray(_ZIP)
     raw[raw.index(b"PK\1\2") + at] = 99

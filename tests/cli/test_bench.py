@@ -32,7 +32,10 @@ def saved(path, nodes, inits, inputs, outputs):
 
 @pytest.fixture
 def simulated(memxc, ngspice, tmp_path):
-    """simulated(folder, *args) -> the bench, and the numbers that ngspice prints for it."""
+    """simulated(folder, *args) -> the bench, and the numbers that ngspice prints for it.
+
+    The expected value behind each number has to agree with it.
+    """
 
     def run(folder, *args):
         done = memxc("bench", folder, *args)
@@ -41,7 +44,10 @@ def simulated(memxc, ngspice, tmp_path):
         # From elsewhere: the bench knows where its netlist is.
         command = [ngspice, "-b", str(tmp_path / "bench.cir")]
         said = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout
-        return done.out, [float(n) for n in re.findall(r"^v\(\S+ = (\S+)$", said, re.M)]
+        pairs = re.findall(r"^v\(\S+ = (\S+)\s+expected: (\S+)$", said, re.M)
+        found, expected = (list(map(float, numbers)) for numbers in zip(*pairs, strict=True))
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        return done.out, found
 
     return run
 

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import numpy as np
 import onnx
 import pytest
 
-from memxc import render
+from memxc import plugins, render
 from memxc.build_folder.report.document import Report
 from memxc.build_folder.report.text import sizes, text
+from memxc.cli import _main
 from memxc.netlist_reader import read
 
 
@@ -164,7 +166,7 @@ def test_verify_one_stage_and_a_stage_that_does_not_exist(memxc, out):
     assert "conv" in done.err
 
 
-def test_one_stage_is_not_taken_for_the_whole(memxc, out):
+def test_verify_of_one_stage_says_that_the_others_were_not_simulated(memxc, out):
     lines = memxc("verify", out, "--stage", "conv", "--count", "1").out.splitlines()
     assert lines[-2] == (
         "ok: SPICE agrees with the design in conv; this is the only one of the 4 stages that was "
@@ -179,7 +181,7 @@ def test_one_stage_is_not_taken_for_the_whole(memxc, out):
     ]
 
 
-def test_verify_reads_what_stands_between_the_stages(memxc, out):
+def test_verify_reads_back_what_no_test_bench_simulates(memxc, out):
     """No test bench simulates these: a changed feedback resistor, and a missing amplifier."""
     top = out / "netlist" / "net.cir"
     lines = top.read_text().splitlines(keepends=True)
@@ -318,7 +320,7 @@ def test_report_formats(memxc, out):
         (-1e-6, "0.00 points lost", "0.0%"),
     ],
 )
-def test_what_was_gained_is_not_lost(memxc, out, lost, points, shares):
+def test_a_gain_is_shown_as_a_gain_and_not_as_a_loss(memxc, out, lost, points, shares):
     tree = memxc("report", out, "--json").json
     loss = {"samples": 7, "max_abs_error": 0.1, "max_rel_error": 0.2, "metric": "top1"}
     loss |= {"before": 0.5, "after": 0.5 - lost, "lost": lost}
@@ -438,6 +440,9 @@ def test_check_says_which_normalisations_are_folded(memxc, normalised, tmp_path)
         ("border", "crossbar"), ("twice", "folded"), ("same", "lanes"),
     ]  # fmt: skip
     assert [row["circuit"] for row in nodes if row["kind"] == "folded"] == ["", ""]
+    # 3 channels of 2 x 2 windows and the bias of the normalisation; 3 of 3 x 3 without a bias.
+    crossbars = [row["circuit"] for row in nodes if row["kind"] == "crossbar"]
+    assert crossbars == ["12+1x3@16", "27x3@16"]
     done = memxc("check", normalised)
     assert re.search(r"^behind +BatchNormalization +folded$", done.out, re.M)
     assert "\n2 crossbar, 2 folded, 2 lanes, 1 scale and bias\n" in done.out
@@ -447,6 +452,16 @@ def test_check_says_which_normalisations_are_folded(memxc, normalised, tmp_path)
     assert {name for name in kinds if kinds[name] == "memristor"} == {"conv", "border"}
     assert {name for name in kinds if kinds[name] == "batchnorm"} == {"alone"}
     assert not {"behind", "twice"} & set(kinds)
+
+
+def test_the_next_step_is_the_last_line(normalised, monkeypatch, capsys):
+    """Also if a plug-in is left out, whose warning goes to standard error."""
+    monkeypatch.setattr(plugins, "left_out", lambda: ["plug-in odd: left out"])
+    monkeypatch.setattr(sys, "stderr", sys.stdout)
+    assert _main._run(["check", str(normalised)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.count("warning: plug-in odd: left out") == 1
+    assert "Next: memxc compile" in lines[-1]
 
 
 def test_check_folds_beside_what_is_refused(memxc, normalised):

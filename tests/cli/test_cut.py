@@ -10,6 +10,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from memxc import worker
+
 
 def weights(shape, seed, name):
     values = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
@@ -137,7 +139,7 @@ def test_a_tensor_that_a_kept_node_makes_may_be_an_input(memxc, forked, tmp_path
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
-def test_check_and_show_take_them_too(memxc, forked):
+def test_check_and_show_take_inputs_and_outputs(memxc, forked):
     done = memxc("check", forked, "--inputs", "a", "--outputs", "y,r")
     assert done.code == 0
     assert done.out.splitlines()[-1].endswith("--inputs=a --outputs=y,r")
@@ -174,8 +176,9 @@ def test_every_fault_names_its_tensor(memxc, forked, tmp_path, asked, said):
     assert not (tmp_path / "out").exists()
 
 
-def test_behind_what_inference_does_not_know_a_shape_is_given(memxc, tmp_path):
-    """The shape of NonZero's output depends on its data."""
+@pytest.fixture
+def unknown(tmp_path):
+    """A network with a shape that inference does not know: that of NonZero depends on its data."""
     nodes = [
         helper.make_node("NonZero", ["x"], ["n"], name="nonzero"),
         helper.make_node("Cast", ["n"], ["f"], name="cast", to=TensorProto.FLOAT),
@@ -186,10 +189,29 @@ def test_behind_what_inference_does_not_know_a_shape_is_given(memxc, tmp_path):
         nodes, "net", [info("x", TensorProto.FLOAT, (1, 4))], [info("y", TensorProto.FLOAT, None)],
         [weights((4, 3), 1, "w")],
     )  # fmt: skip
-    path, out = tmp_path / "net.onnx", tmp_path / "out"
+    path = tmp_path / "net.onnx"
     onnx.save(
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path
     )
+    return path
+
+
+def test_inference_that_dies_is_a_fault_of_the_model(memxc, unknown, tmp_path, monkeypatch):
+    ask = worker.ask
+
+    def die(work, *more, **described):
+        if work.endswith(":inferred"):
+            raise worker.Died("crashes (SIGSEGV)")
+        return ask(work, *more, **described)
+
+    monkeypatch.setattr(worker, "ask", die)
+    done = memxc("check", unknown, "--inputs", "f")
+    assert done.code == 3
+    assert f"error[broken-model] {unknown}: ONNX's shape inference crashes (SIGSEGV)" in done.err
+
+
+def test_behind_what_inference_does_not_know_a_shape_is_given(memxc, unknown, tmp_path):
+    path, out = unknown, tmp_path / "out"
     done = memxc("compile", path, "-o", out, "--inputs", "f")
     assert done.code == 2
     assert "say its shape with --shape f=" in done.err

@@ -161,9 +161,13 @@ def test_losses_of_two_kinds_are_not_the_same(memxc, model, tmp_path):
             "--samples", tmp_path / f"{name}.npz",
         )  # fmt: skip
         assert done.code == 0
-    done = memxc("diff", tmp_path / "a", tmp_path / "b")
+    done = memxc("diff", tmp_path / "a", tmp_path / "b", "--budget", "loss=1")
     assert "loss.metric  error  dice" in done.out
     assert "are the same" not in done.out
+    loss = next(line for line in done.out.splitlines() if line.startswith("loss  "))
+    assert loss.endswith("  other metric")
+    said = "over budget: loss is error in A and dice in B, and these cannot be compared"
+    assert (done.code, done.err) == (1, f"{said}\n")
     assert "are the same" in memxc("diff", tmp_path / "a", tmp_path / "a").out
 
 

@@ -72,7 +72,7 @@ def test_the_folder_can_be_programmed_again(memxc, scaled, tmp_path):
     assert done.code == 0
 
 
-def test_check_and_show_take_it_too(memxc, scaled):
+def test_check_and_show_take_fix(memxc, scaled):
     assert memxc("check", scaled).code == 3
     done = memxc("check", scaled, *FIXED)
     assert done.code == 0

@@ -96,7 +96,7 @@ def test_no_matplotlib_is_told_before_any_work(memxc, out, data, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "design.json", "manifest.json", "report.html"])
-def test_a_twin_is_no_part_of_the_folder(memxc, out, name):
+def test_a_twin_is_not_written_over_a_file_of_the_folder(memxc, out, name):
     before = hashes(out)
     found = memxc("twin", out, "-o", out / name)
     assert found.code == 2
@@ -115,7 +115,7 @@ def test_a_twin_is_not_written_over_the_model(memxc, model, out, tmp_path):
     assert hashes(model.parent) == before
 
 
-def test_a_twin_for_everyone_in_place_of_another(memxc, out, tmp_path):
+def test_a_twin_that_replaces_a_file_has_ordinary_rights_and_follows_links(memxc, out, tmp_path):
     plain, twin, link = tmp_path / "plain", tmp_path / "new" / "t.onnx", tmp_path / "link.onnx"
     plain.write_text("x")
     for path in (twin, twin, link):
@@ -210,7 +210,9 @@ def test_a_data_set_that_is_a_model(memxc, out, model):
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_whose_fault_a_broken_assertion_is(memxc, out, tmp_path, monkeypatch, by_hand):
+def test_a_failed_assertion_is_a_fault_of_a_folder_only_if_the_folder_was_edited(
+    memxc, out, tmp_path, monkeypatch, by_hand
+):
     """If the design is as it was compiled, it is an error in memxc itself."""
 
     def fall(*args):

@@ -12,7 +12,7 @@ def out(compiled):
     return compiled("--stage-set", "conv.schedule=sequential")
 
 
-def test_nothing_is_amiss_before_the_edits_below(memxc, out):
+def test_the_tables_agree_before_any_edit(memxc, out):
     assert memxc("lvs", out).code == 0
 
 

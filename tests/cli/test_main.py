@@ -21,8 +21,8 @@ from memxc.frontend import exact
 
 COMMANDS = [
     "bench", "characterize", "check", "compile", "dialects", "diff", "doctor", "engines", "explore",
-    "lvs", "ops", "passes", "pdk", "program", "report", "show", "simulate", "targets", "twin",
-    "verify",
+    "lvs", "ops", "passes", "pdk", "program", "report", "samples", "show", "simulate", "targets",
+    "twin", "verify",
 ]  # fmt: skip
 
 
@@ -192,7 +192,9 @@ def test_a_fault_of_our_own_is_a_sentence_and_a_file(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("asked", [None, "1"])
-def test_what_a_maintainer_needs_of_a_fault(monkeypatch, capsys, tmp_path, asked):
+def test_the_file_of_an_internal_error_has_what_a_maintainer_needs(
+    monkeypatch, capsys, tmp_path, asked
+):
     def fall():
         raise RuntimeError("deep inside")
 
@@ -253,7 +255,7 @@ def test_doctor_says_what_the_processor_cannot_do_exactly(monkeypatch, capsys):
         (["targets"], "stopped."),
     ],
 )
-def test_interrupted(monkeypatch, capsys, command, said):
+def test_an_interrupted_command_says_so(monkeypatch, capsys, command, said):
     def stop(**_):
         raise KeyboardInterrupt
 

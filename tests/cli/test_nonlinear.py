@@ -59,7 +59,7 @@ def test_compile_says_that_its_watts_are_those_of_linear_cells(memxc, model, ben
 
 @pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
 @pytest.mark.parametrize("wire", [[], ["--wire"]], ids=["bare", "wired"])
-def test_spice_has_the_bent_cells(memxc, out, engine, wire, ngspice):
+def test_spice_simulates_the_nonlinear_cells(memxc, out, engine, wire, ngspice):
     done = memxc("verify", out, "--count", "2", "--engine", engine, "--json", *wire)
     assert done.code == 0, done.out
     found = done.json
@@ -100,7 +100,7 @@ def test_resistors_in_place_of_the_cells_are_found(memxc, out):
     assert memxc("verify", out, "--count", "1").code == 1
 
 
-def test_another_law_of_the_cell_is_the_users_own(memxc, out):
+def test_a_changed_law_makes_the_cell_the_users_own(memxc, out):
     path = next((out / "netlist" / "cells").glob("periphery*"))
     text, count = re.subn(r"^(b1 a b i=)", r"\1 1.0001*", path.read_text(), flags=re.M)
     assert count == 1

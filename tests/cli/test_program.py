@@ -136,7 +136,7 @@ def test_a_deck_of_a_crossbar(memxc, folder, tmp_path):
     assert (done.code, "no crossbar of memristors" in done.err) == (2, True)
 
 
-def test_cells_that_miss_their_conductance_are_told(memxc, folder, tmp_path):
+def test_cells_that_miss_their_conductance_are_counted(memxc, folder, tmp_path):
     done = memxc("program", folder, "-o", tmp_path / "plan", "--json", "--set",
                  "programming.most_pulses=2")  # fmt: skip
     assert (done.code, done.json["failed"] > 0) == (1, True)

@@ -164,7 +164,7 @@ def test_data_beyond_the_inputs_are_told(memxc, out, data, places, value, said):
         assert "of the values of 'x' are beyond +-1.25" in done.json["warnings"][0]
 
 
-def test_data_are_scaled_at_will_where_nothing_clips(memxc, model, data, tmp_path):
+def test_an_ideal_target_warns_of_no_large_input(memxc, model, data, tmp_path):
     out = tmp_path / "ideal"
     assert memxc("compile", model, "-o", out, "-t", "ideal", "--quiet").code == 0
     x, y = np.load(data).values()
@@ -219,7 +219,7 @@ def test_a_twin_of_a_draw_scores_what_that_draw_scored(memxc, model, out, tmp_pa
     assert scores[0] != pytest.approx(scores[1], rel=1e-2)
 
 
-def test_the_first_so_many(memxc, out, data):
+def test_count_takes_the_first_samples(memxc, out, data):
     assert ask(memxc, out, "--data", data, "--count", "7")["count"] == 7
     # Labels 0 and 5 of the seven are wrong.
     assert ask(memxc, out, "--data", data, "--count", "7")["original"] == pytest.approx(5 / 7)
@@ -254,7 +254,7 @@ def test_masks(memxc, tmp_path, metric):
     assert 0.2 < np.mean(scores) < 0.95
 
 
-def test_masks_are_the_choice_of_labels_of_that_shape(memxc, tmp_path):
+def test_labels_of_the_shape_of_a_mask_choose_dice(memxc, tmp_path):
     path = _masks(tmp_path / "mask.onnx")
     np.savez(tmp_path / "d.npz", x=inputs(4), y=np.ones((4, 1, 6, 5)))
     assert memxc("compile", path, "-o", tmp_path / "out", "--quiet").code == 0
@@ -283,7 +283,7 @@ def test_several_inputs_and_outputs(memxc, tmp_path):
     assert (found["metric"], found["original"], found["rows"][0]["mean"]) == ("top1", 0.8, 0.8)
 
 
-def test_integers_come_out(memxc, tmp_path):
+def test_outputs_that_are_integers(memxc, tmp_path):
     """With ArgMax at the end, the answer is the class itself."""
     nodes = [
         node("Flatten", ["x"], ["f"], name="flat"),
@@ -301,7 +301,7 @@ def test_integers_come_out(memxc, tmp_path):
     assert (found["metric"], found["rows"][0]["mean"]) == ("error", 0)
 
 
-def test_what_is_kept_is_not_computed_again(memxc, out, data):
+def test_a_sweep_computes_only_scores_that_are_not_stored(memxc, out, data):
     first = ask(memxc, out, "--data", data, "--sweep", "device.sigma=0.1,0.2", "--draws", "2")
     # The original network, and two draws of two points.
     assert len(lines(out)) == 5
@@ -313,7 +313,7 @@ def test_what_is_kept_is_not_computed_again(memxc, out, data):
     assert len(lines(out)) == 7
 
 
-def test_a_result_that_is_kept_is_not_computed_again(memxc, out, data, monkeypatch):
+def test_a_stored_score_needs_no_circuit(memxc, out, data, monkeypatch):
     found = ask(memxc, out, "--data", data)
     monkeypatch.setattr("memxc.simulate.answers", None)
     assert ask(memxc, out, "--data", data) == found
@@ -322,7 +322,7 @@ def test_a_result_that_is_kept_is_not_computed_again(memxc, out, data, monkeypat
 @pytest.mark.parametrize(
     "what", ["design", "target", "data", "seed", "metric", "draw-per", "count"]
 )
-def test_anything_else_is_computed_again(memxc, model, out, data, what, tmp_path):
+def test_other_settings_are_computed_again(memxc, model, out, data, what, tmp_path):
     def asked(*args):
         return memxc("simulate", out, "--data", data, "--set", "device.sigma=0.3", *args).code
 
@@ -348,7 +348,7 @@ def test_anything_else_is_computed_again(memxc, model, out, data, what, tmp_path
     assert sum("target" in json.loads(line) for line in new) == 1
 
 
-def test_a_key_set_to_what_it_is_is_nothing_else(memxc, out, data):
+def test_setting_a_key_to_its_own_value_computes_nothing_again(memxc, out, data):
     """paper-128 has 1 ohm for each segment, so only the source of the number differs."""
     first = ask(memxc, out, "--data", data)
     kept = lines(out)
@@ -401,7 +401,7 @@ def test_levels_of_a_network_calibrated_on_random_inputs(memxc, model, data, tmp
     assert rows[0]["reprogrammed"] == ["device.levels"]
 
 
-def test_no_model_no_other_levels(memxc, out, data):
+def test_without_the_model_nothing_can_be_programmed_again(memxc, out, data):
     (out / "model.onnx").unlink()
     done = memxc("simulate", out, "--data", data, "--set", "device.levels=16")
     assert done.code == 2

@@ -100,7 +100,7 @@ SIZE = 768
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
 @ONE_SIGNAL
-def test_verify_within_the_engine(wide, tmp_path, number, code):
+def test_verify_stops_while_the_engine_works(wide, tmp_path, number, code):
     (tmp_path / "tmp").mkdir()
     world = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     process = started("-m", "memxc", "verify", wide, "--count", 1, env=world)
@@ -195,7 +195,7 @@ lock(mutex)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a mutex of zeros is none")
 @ONE_SIGNAL
-def test_a_library_that_does_not_come_back(number, code):
+def test_a_command_stops_while_a_library_does_not_return(number, code):
     process = started("-c", AT_WORK)
     assert process.stderr.readline() == "ready\n"
     time.sleep(2)  # until it is in the call, and not before it
@@ -217,14 +217,14 @@ except KeyboardInterrupt as error:
 
 
 @ONE_SIGNAL
-def test_a_command_that_hears_ends_in_its_own_time(number, code):
+def test_a_command_that_handles_the_signal_has_time_to_clean_up(number, code):
     process = started("-c", TIDY.format(seconds=4))
     assert process.stderr.readline() == "ready\n"
     assert stopped(process, number) == (code, "")
 
 
 @ONE_SIGNAL
-def test_who_asks_twice_means_it(number, code):
+def test_a_second_signal_ends_the_command_at_once(number, code):
     process = started("-c", TIDY.format(seconds=300))
     assert process.stderr.readline() == "ready\n"
     process.send_signal(number)

@@ -115,7 +115,7 @@ def twinned(memxc, net, out, x, *settings, draw=1):
     return score(net, path, x), done.out
 
 
-def test_every_key_is_tried():
+def test_every_key_that_decides_programming_has_a_case():
     assert set(SET) == {f"{table}.{key}" for table, keys in _PROGRAMMED.items() for key in keys}
 
 
@@ -144,7 +144,7 @@ def test_several_keys_and_draws(memxc, net, out, x):
         assert found == pytest.approx(scores[draw - 1], rel=1e-4)
 
 
-def test_another_range_with_drawn_devices(memxc, net, out, x):
+def test_another_resistance_range_with_drawn_devices(memxc, net, out, x):
     """Devices of the compiled range would be outside the range of the target."""
     settings = "device.r_on=2e4", "device.sigma=0.1"
     scores, _ = simulated(memxc, out, *settings)

@@ -77,7 +77,7 @@ def test_simulate_and_spice_score_the_same(memxc, model, target, tmp_path, label
     )
 
 
-def test_labels_of_something_else_are_left_alone(memxc, model, target, tmp_path, labelled):
+def test_labels_that_are_no_classes_give_no_score(memxc, model, target, tmp_path, labelled):
     out = compiled(memxc, model, target, tmp_path / "out", *TILE)
     np.savez(labelled, x=np.load(labelled)["x"], y=np.full(7, 99))
     outputs = verified(memxc, out, "--samples", labelled)["outputs"]
@@ -101,7 +101,9 @@ def _edit(out, pattern, text):
     ],
     ids=["limiter", "bent", "gain"],
 )  # fmt: skip
-def test_another_cell_is_seen(memxc, model, target, tmp_path, labelled, pattern, text):
+def test_verify_with_wires_finds_a_changed_cell(
+    memxc, model, target, tmp_path, labelled, pattern, text
+):
     out = compiled(memxc, model, target, tmp_path / "out", *TILE)
     assert verified(memxc, out, "--samples", labelled)["ok"]
     _edit(out, pattern, text)
@@ -109,7 +111,7 @@ def test_another_cell_is_seen(memxc, model, target, tmp_path, labelled, pattern,
     assert not found["ok"]
 
 
-def test_another_device_is_seen(memxc, model, target, tmp_path, labelled):
+def test_verify_with_wires_finds_a_changed_device(memxc, model, target, tmp_path, labelled):
     out = compiled(memxc, model, target, tmp_path / "out", *TILE)
     path = next((out / "netlist" / "cells").glob("s00_*"))
     lowest = min(re.findall(r"^R\S+ \S+ \S+ (\S+)$", path.read_text(), re.M), key=float)

@@ -59,7 +59,7 @@ def test_every_operator_has_a_case_or_is_known_to_have_none(cases):
     assert set(ops.available()) - set(held) <= {"GlobalLpPool", "Not"}
 
 
-def test_as_many_inputs_as_can_be_are_signals():
+def test_inputs_are_signals_wherever_possible():
     add = model(
         [helper.make_node("Add", ["a", "b"], ["y"])], {"a": (2, 3), "b": (1, 3)}, {"y": (2, 3)}
     )
@@ -86,7 +86,7 @@ def test_as_many_inputs_as_can_be_are_signals():
         ([("Sin", "a", "c"), ("MatMul", "c b", "y")], "it repeats"),
     ],
 )
-def test_nothing_passes_vacuously(nodes, why):
+def test_a_case_without_a_circuit_does_not_pass(nodes, why):
     made = model(
         [helper.make_node(op, reads.split(), [dst]) for op, reads, dst in nodes],
         {"a": (2, 3), "b": (3, 2)},
@@ -103,6 +103,6 @@ def test_a_refusal_is_a_skip_in_the_suite():
         suite._Suite.prepare(made).run([np.ones((2, 3), np.float32)])
 
 
-def test_only_the_processor_is_there():
+def test_only_the_device_cpu_is_supported():
     assert MemxcBackend.supports_device("CPU")
     assert not MemxcBackend.supports_device("CUDA")

@@ -41,7 +41,7 @@ def test_a_plan_by_hand(dynamic):
     assert not found.failed.any()
 
 
-def test_a_pulse_too_many_is_taken_back_or_fails(dynamic):
+def test_an_overshoot_is_reset_or_fails(dynamic):
     """800 ohm a pulse miss 4 kohm by 400 (tolerance 120): up and down for ever."""
     target = dynamic("threshold", **THRESHOLD, most_pulses=12)
     found = plan.planned(np.array([1 / 4e3]), target)
@@ -165,7 +165,7 @@ def test_half_select_disturbs_and_a_third_does_not(ngspice, tmp_path, dynamic):
     assert changes["V/3"].max() < 3e-6
 
 
-def test_who_is_exposed_for_how_long(dynamic):
+def test_seconds_that_each_cell_is_half_selected_by_hand(dynamic):
     """By hand: at (0, 0) of the V/2 scheme 2 + 3 pulses of its row and 4 of its column."""
     counts = np.array([[1, 2, 3], [4, 0, 0]])
     pulse = dynamic("vteam", **VTEAM).programming

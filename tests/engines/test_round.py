@@ -28,7 +28,7 @@ def test_rounds_half_to_even_in_both_engines(ngspice, name):
 
 
 @pytest.mark.parametrize("name", ["neospice", "ngspice", "vacask"])
-def test_a_converter_between_its_last_codes(ngspice, name):
+def test_a_converter_rounds_and_stays_between_its_last_codes(ngspice, name):
     # 0.001 V a unit in, a step of 0.05 units; 0.004 V a code out, and -3 is the code of zero
     text = expr.spice("min(max(round(x0/0.05)+-3,-8),7)", ["(v(x0)*1000)"])
     units = np.array([0.024, 0.026, -0.074, -0.076, 0.37, 0.51, 9.0, -0.26, -4.0])
@@ -48,7 +48,7 @@ def test_noise_of_the_last_bits_does_not_move_a_tie():
         np.testing.assert_array_equal(expr.evaluate("round(x0)", [ties + noise]), np.round(ties))
 
 
-def test_everything_else_goes_to_the_nearest():
+def test_numbers_that_are_no_ties_round_to_the_nearest():
     drawn = np.random.default_rng(0).uniform(-300, 300, 100_000)
     far = drawn[np.abs(np.abs(drawn - np.floor(drawn)) - 0.5) > 2e-6]
     np.testing.assert_array_equal(expr.evaluate("round(x0)", [far]), np.round(far))

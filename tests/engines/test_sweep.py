@@ -84,7 +84,7 @@ def test_the_power_of_a_device():
 
 @BOTH
 @pytest.mark.parametrize("output", ["o", "x1.o", "i(va)", "@r.x1.r1[p]"])
-def test_what_is_not_there_is_no_zero(name, output):
+def test_an_output_that_does_not_exist_is_a_fault_and_not_zero(name, output):
     assert _fault(name, DIVIDER, ["a", output]).code == "engine-failed"
 
 
@@ -123,7 +123,7 @@ def test_a_cell_with_too_many_nets(name):
         ("ngspice", "b1 o 0 v=limit(v(k),1,2)"),
     ],
 )
-def test_what_an_engine_would_answer_with_zeros(name, cards):
+def test_decks_that_an_engine_would_answer_with_zeros_are_faults(name, cards):
     """Each of these gives, or gave, 0 V without a warning in one engine and not in the other."""
     deck = f"{HEAD}* an amplifier, a limit(x)\nr5 o 0 1k\n{cards}\n"
     assert _fault(name, deck).code == "engine-failed"
@@ -131,7 +131,7 @@ def test_what_an_engine_would_answer_with_zeros(name, cards):
     assert np.ptp(engines.get(other).sweep(deck, ["o"], 3)) > 0.9
 
 
-def test_nobodys_settings_reach_ngspice(tmp_path, monkeypatch):
+def test_settings_of_the_user_do_not_reach_ngspice(tmp_path, monkeypatch):
     (tmp_path / ".spiceinit").write_text("set filetype=ascii\nquit\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -141,7 +141,7 @@ def test_nobodys_settings_reach_ngspice(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["vacask"])
-def test_nobodys_settings_reach_vacask(tmp_path, monkeypatch, name):
+def test_settings_of_the_user_do_not_reach_vacask(tmp_path, monkeypatch, name):
     (tmp_path / ".vacaskrc.toml").write_text("[Paths]\nmodule_path = 7\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -206,7 +206,7 @@ def test_a_missing_vacask_says_how_to_get_it(monkeypatch):
     assert "memxc[vacask]" in fault.hint
 
 
-def test_what_vacask_gets_is_written_anew(monkeypatch):
+def test_vacask_gets_a_netlist_that_was_read_and_rewritten(monkeypatch):
     """No text of the deck reaches VACASK, whose control blocks run programs."""
     seen = []
     monkeypatch.setattr(vacask, "_program", lambda: Path("vacask"))

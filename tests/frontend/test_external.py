@@ -90,7 +90,7 @@ def test_data_that_does_not_fit(outside, faults_of, entries, what):
     assert what in fault.what
 
 
-def test_the_same_bytes_without_end(outside, faults_of):
+def test_tensors_that_share_bytes_of_a_file_have_a_limit(outside, faults_of):
     path = outside(offset=4)
     model = onnx.load(path, load_external_data=False)
     for index in range(99):

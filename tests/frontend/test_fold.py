@@ -121,7 +121,7 @@ def test_random_operators_are_never_folded(build):
     ]
 
 
-def test_what_the_reference_has_not_got_stays(build):
+def test_an_operator_that_onnx_reference_lacks_is_not_folded(build):
     nodes = [node("Scatter", ["w", "i", "u"], ["s"], axis=0), node("Add", ["x", "s"], ["y"])]
     weights = {"w": np.zeros(5, np.float32), "i": ints(3), "u": np.ones(1, np.float32)}
     assert [n.op for n in load(build(nodes, weights, opset=9)).nodes] == ["Scatter", "Add"]
@@ -203,7 +203,7 @@ def test_nodes_that_no_output_needs(build):
     assert [n.op for n in graph.nodes] == ["Reshape"]
 
 
-def test_repeated_halves_keep_their_values(build):
+def test_a_repeated_row_of_float16_keeps_its_values(build):
     """A row that Expand repeats is a view, too, but not of one element."""
     nodes = [
         node("Expand", ["row", "to"], ["e"]),
@@ -272,7 +272,7 @@ def test_nan_after_folding(build):
     assert onnx.load(path).graph.node[0].op_type == "Log"
 
 
-def test_the_type_of_a_signal_is_enough(build):
+def test_castlike_of_a_constant_needs_only_the_type_of_the_signal(build):
     """This is CastLike as PyTorch's exporter writes it without optimisation."""
     nodes = [
         node("CastLike", ["low", "x"], ["bound"]),

@@ -60,7 +60,7 @@ def test_operators_behind_an_input_of_open_size(faults):
     ]  # fmt: skip
 
 
-def test_attributes_behind_it(faults):
+def test_attributes_behind_a_shape_that_does_not_fit(faults):
     odd = node("LeakyRelu", ["a"], ["y"], name="act", alpha=float("inf"))
     assert faults([MISFIT, odd], [1, 4, 5, 6]) == [
         ("broken-model", "sum"), ("unsupported-attribute", "act"),
@@ -96,7 +96,7 @@ def test_opset_6_is_judged_by_its_operators_alone(faults):
     assert faults(nodes, [1, 4, 5, 6], 6) == [("broken-model", "sum"), ("unsupported-op", "norm")]
 
 
-def test_no_file_no_nodes(tmp_path):
+def test_a_file_that_is_missing_has_no_nodes(tmp_path):
     assert frontend.nodes(tmp_path / "no.onnx")[0] == []
     with pytest.raises(MemxcError, match="no such file"):
         load_graph(tmp_path / "no.onnx")

@@ -29,7 +29,7 @@ FUNCTIONS = [
 
 
 @pytest.mark.parametrize(("text", "wanted", "points"), FUNCTIONS)
-def test_is_pythons_own(text, wanted, points):
+def test_expressions_evaluate_as_in_python(text, wanted, points):
     found = expr.evaluate(text, [np.array(points)])
     np.testing.assert_allclose(found, list(map(wanted, points)), rtol=1e-14, atol=1e-12)
 

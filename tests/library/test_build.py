@@ -310,6 +310,7 @@ def test_an_error_of_another_process_says_what_it_is():
     [
         ("folder", lambda build, tmp: memxc.load(3)),
         ("folder", lambda build, tmp: build.save(None)),
+        ("output", lambda build, tmp: build.program(None)),
         ("output", lambda build, tmp: memxc.compile(tmp / "in" / "net.onnx", output=3)),
         ("count", lambda build, tmp: memxc.samples.dataset([1.0, 2.0], count="a")),
         ("count", lambda build, tmp: memxc.samples.dataset([1.0, 2.0], count=0)),

@@ -87,6 +87,8 @@ def test_nothing_is_left_of_a_failure(model, tmp_path, monkeypatch, output):
         (None, {"dialects": ()}, ("usage", "dialects", "not a name, or a tuple of names")),
         (None, {"dialects": 3}, ("usage", "dialects", "3 is not a name")),
         (None, {"dialects": "abc"}, ("usage", "--dialect abc", "no such dialect")),
+        (None, {"samples": ({"x": [[1]], "y": [1]}, [1])},
+         ("usage", "samples", "an input has the name of the labels, y")),
         (None, {"progress": 3}, ("usage", "progress", "3 is not a function")),
         (None, {"progress": None}, ("usage", "progress", "None is not a function")),
         (None, {"prune": "abc"}, ("usage", "--prune abc", "there is no method 'abc'")),

@@ -53,7 +53,7 @@ LARGEST = float(np.finfo(np.float32).max)
         ("Clip", 10, {"min": -LARGEST, "max": LARGEST}),
     ],
 )
-def test_is_onnxruntimes(check_node, op, opset, attrs):
+def test_activations_equal_onnxruntimes(check_node, op, opset, attrs):
     check_node(op, {"x": X}, opset=max(opset, 7), **attrs)
 
 
@@ -87,7 +87,9 @@ def test_a_far_gelu(check_node, approximate, signal):
         ("Reciprocal", 0, 0),
     ],
 )
-def test_where_onnx_has_no_number_a_circuit_ends(op, signal, ends_at, hand_graph, case_run):
+def test_a_function_without_a_number_there_ends_at_its_largest(
+    op, signal, ends_at, hand_graph, case_run
+):
     graph = hand_graph(op, {"x": (1, 3)}, {}, {"y": (1, 3)})
     found = case_run(graph, {"x": np.array([[signal, 1, signal]])})["y"]
     assert found[0, [0, 2]] == pytest.approx(ends_at)

@@ -41,7 +41,7 @@ def small_faults(faults_of):
         ({"dilations": (1, 2**27), "pads": (0, 0, 0, 2**27), "strides": (1, 2**26)}, (1, 1, 3, 1)),
     ],
 )
-def test_a_border_that_nobody_could_hold(op, attrs, out, hand_graph, small_faults):
+def test_a_border_that_exceeds_the_limit_is_refused(op, attrs, out, hand_graph, small_faults):
     weights = ONE if op == "Conv" else {}
     attrs = attrs if op == "Conv" else {**attrs, "kernel_shape": (1, 2)}
     (fault,) = small_faults(hand_graph(op, MAP, weights, {"y": out}, attrs))

@@ -36,7 +36,7 @@ def model_of(inputs, attrs):
 
 
 @given(st.data())
-def test_is_onnxs(check_node, case_graph, case_run, case_error, data):
+def test_col2im_equals_onnx(check_node, case_graph, case_run, case_error, data):
     rank = data.draw(st.integers(1, 3))
     axis = lambda low, high: [data.draw(st.integers(low, high)) for _ in range(rank)]  # noqa: E731
     image, block = axis(1, 7), axis(1, 3)

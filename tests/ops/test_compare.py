@@ -56,7 +56,7 @@ def test_what_differs_by_noise_is_equal(one_node, op, scale):
 
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize("constants", [(), ("b",)])
-def test_zero_is_as_wide_as_a_billionth(one_node, op, constants):
+def test_signals_within_a_billionth_of_zero_are_equal(one_node, op, constants):
     zero = np.zeros(6)
     inputs = {"a": np.array([0.0, 9e-10, -9e-10, 1.2e-9, -1.2e-9, 1e-6]), "b": zero}
     (found,), (expected,) = one_node(op, inputs, constants)[1:]
@@ -85,7 +85,7 @@ def test_cast_to_bool_is_not_zero(one_node, kind):
 
 
 @pytest.mark.parametrize("value", [np.inf, -1e30, np.nan])
-def test_no_reference_holds_infinity(hand_graph, faults_of, value):
+def test_a_comparison_with_infinity_is_refused(hand_graph, faults_of, value):
     levels = {"b": np.array([[0.5], [value]], np.float32)}
     graph = hand_graph("Less", {"a": (2, 3)}, levels, {"y": (2, 3)})
     (fault,) = faults_of(replace(graph, kinds={"y": "bool"}))
@@ -94,7 +94,7 @@ def test_no_reference_holds_infinity(hand_graph, faults_of, value):
 
 
 @pytest.mark.parametrize("op", ["IsNaN", "IsInf"])
-def test_there_is_nothing_to_find(hand_graph, faults_of, op):
+def test_isnan_and_isinf_are_refused(hand_graph, faults_of, op):
     graph = hand_graph(op, {"x": (2, 3)}, {}, {"y": (2, 3)})
     (fault,) = faults_of(replace(graph, kinds={"y": "bool"}))
     assert fault.code == "unsupported-op"

@@ -32,7 +32,7 @@ def random(*shape, seed=0):
     ],
 )
 @pytest.mark.parametrize("constant", ["x", "w"])
-def test_is_onnxruntimes(check_node, equation, left, right, constant):
+def test_einsum_equals_onnxruntimes(check_node, equation, left, right, constant):
     inputs = {"x": random(*left), "w": random(*right, seed=1)}
     graph = check_node("Einsum", inputs, [constant], 13, equation=equation)
     (stage,) = lower(graph).stages

@@ -153,7 +153,7 @@ def programmed(request, case_graph, tmp_path_factory):
     )
 
 
-def test_is_onnxruntimes(programmed):
+def test_the_design_equals_onnxruntime(programmed):
     found = evaluate.outputs(programmed.design, programmed.x)["y"]
     assert found == pytest.approx(programmed.wanted["y"], rel=2e-5, abs=1e-5)
 
@@ -164,7 +164,7 @@ def test_the_netlist_read_back_is_the_design(programmed):
 
 @pytest.mark.spice
 @pytest.mark.parametrize("engine", ["neospice", "ngspice", "vacask"])
-def test_in_spice(programmed, engine, ngspice):
+def test_spice_equals_the_design(programmed, engine, ngspice):
     plan = verify.Plan(engine=engine)
     found = verify.verify(
         programmed.design, programmed.target, programmed.top.parent, programmed.x,
@@ -174,7 +174,7 @@ def test_in_spice(programmed, engine, ngspice):
     assert found.outputs.max_rel_error < 1e-5
 
 
-def test_what_it_is_made_of(programmed):
+def test_each_function_is_counted_by_its_parts(programmed):
     stages = [stage for stage in programmed.design.stages if hasattr(stage, "circuit")]
     found = [stage.circuit for stage in stages]
     assert [(c.name, c.opamps, c.diodes, c.multipliers) for c in found] == programmed.lanes

@@ -134,7 +134,7 @@ def test_two_pools_behind_one_border(case_graph, case_run):
     ("pads", "words"),
     [([0, 1, 0, 0, 0, 0, 0, 0], "around channels"), ([0, 0, 2, 0, 0, 0, 0, 0], "wholly in")],
 )
-def test_borders_that_could_win_are_refused(case_graph, case_run, pads, words):
+def test_a_border_that_a_max_pool_could_choose_is_refused(case_graph, case_run, pads, words):
     model = pooled(pads, np.float32(-1e30), [{"kernel_shape": [2, 1]}], X)
     with pytest.raises(MemxcError, match=words):
         case_run(case_graph(model, {}), {"x": X})

@@ -66,7 +66,7 @@ def test_dequantize_is_onnxruntimes(one_node, kind, opset):
     assert made_of(graph) == ["dac"]
 
 
-def test_sums_of_32_bits_were_never_codes(one_node):
+def test_dequantizing_a_sum_of_32_bits_needs_no_converter(one_node):
     inputs = {"x": integers(2, 3, kind="int32"), "s": np.float32(0.07)}
     graph, found, expected = one_node("DequantizeLinear", inputs, ["s"], 13)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-6)

@@ -180,7 +180,7 @@ def test_an_axis_without_phases_is_blocks(check):
     ]
 
 
-def test_phases_are_not_split_by_noise(check):
+def test_rounding_does_not_split_phases(check):
     x = np.random.default_rng(0).normal(size=(1, 2, 3, 9)).astype(np.float32)
     (stage,) = check(x, sizes=(1, 2, 3, 21), mode="linear")
     # 7 outputs on 3 pixels, one of them on a pixel
@@ -249,7 +249,9 @@ def test_sizes_computed_at_run_time_are_refused(hand_graph, faults_of):
 
 @pytest.mark.parametrize("a", [3e38, -3e38, 1e30])
 @pytest.mark.parametrize("exclude", [0, 1])
-def test_a_coefficient_that_swallows_every_weight(a, exclude, hand_graph, faults_of):
+def test_a_cubic_coefficient_that_rounds_all_weights_away_is_refused(
+    a, exclude, hand_graph, faults_of
+):
     attrs = {"mode": "cubic", "cubic_coeff_a": a, "exclude_outside": exclude}
     weights = {"r": np.zeros(0, np.float32), "s": np.array([1, 1, 1.7, 2.3], np.float32)}
     graph = hand_graph("Resize", {"x": X.shape}, weights, {"y": (1, 2, 6, 11)}, attrs, 19)

@@ -45,7 +45,7 @@ def test_a_single_signal_is_wires(check_node, op):
 
 
 @pytest.mark.parametrize("op", ["Max", "Min"])
-def test_what_shares_its_volts(check_node, op):
+def test_min_and_max_of_signals_keep_the_scale_and_with_a_constant_do_not(check_node, op):
     """A largest or smallest signal is in the volts of its inputs; a number is in units."""
     inputs = {"a": random(2, 3), "b": random(2, 3, seed=1), "c": np.float32(0.5)}
     assert lower(check_node(op, {n: inputs[n] for n in "ab"})).stages[0].keeps_scale
@@ -64,7 +64,7 @@ def test_constants_that_are_no_numbers_are_refused(op, value, hand_graph, faults
 
 @pytest.mark.parametrize("op", ["Max", "Min"])
 @pytest.mark.parametrize("shape", [(), (4, 2, 3)])
-def test_a_constant_that_never_wins_is_wires(check_node, op, shape):
+def test_a_constant_that_is_never_chosen_needs_no_circuit(check_node, op, shape):
     """What exporters begin a largest or smallest number with: -inf, or the lowest float32."""
     for largest in (np.inf, np.finfo(np.float32).max):
         never = np.full(shape, largest if op == "Min" else -largest, np.float32)

@@ -220,3 +220,10 @@ def test_what_keeps_the_scale_is_never_larger_than_its_inputs(op, case_graph):
     inputs, attrs = cases(op)[0]
     assert lane_stage(op, inputs, attrs, case_graph).keeps_scale
     assert np.abs(answer(op, inputs, attrs)).max() <= max(np.abs(part).max() for part in inputs)
+
+
+@pytest.mark.parametrize(("op", "attrs"), [("LeakyRelu", {"alpha": 2.0}), ("Exp", {}), ("Add", {})])
+def test_what_can_be_larger_than_its_inputs_does_not_keep_the_scale(op, attrs, case_graph):
+    inputs, _ = cases(op)[0]
+    assert not lane_stage(op, inputs, attrs, case_graph).keeps_scale
+    assert np.abs(answer(op, inputs, attrs)).max() > max(np.abs(part).max() for part in inputs)

@@ -160,7 +160,7 @@ def programmed(design, x, name, tile=(24, 16), signed="differential"):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_in_spice(tmp_path, case, case_graph, ngspice):
+def test_spice_equals_onnxruntime(tmp_path, case, case_graph, ngspice):
     nodes, constants, *shape = CASES[case]
     shape = shape[0] if shape else (1, 3, 4, 5)
     x = random(3, *shape[1:])

@@ -63,7 +63,7 @@ def only_wires(graph):
         ("Dropout", 13, {"ratio": np.float32(0.3), "mode": np.array(False)}, {}),
     ],
 )
-def test_is_onnxruntimes(check_node, op, opset, settings, attrs):
+def test_wiring_equals_onnxruntimes(check_node, op, opset, settings, attrs):
     x = X[:1] if op == "Squeeze" else X
     assert only_wires(check_node(op, {"x": x, **settings}, list(settings), opset, **attrs))
 

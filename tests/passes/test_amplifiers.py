@@ -33,7 +33,7 @@ def drives(sinks):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_columns_of_one_lane_end_up_alike(seed):
+def test_columns_of_one_lane_get_the_same_value(seed):
     rng = np.random.default_rng(seed)
     sinks = [windows(rng, 4, 1, 2), windows(rng, 1, 2, 3)]
     values = [rng.uniform(0, 1, (own.groups, own.lines)) for own in sinks]
@@ -52,7 +52,7 @@ def test_columns_of_one_lane_end_up_alike(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_values_add_on_lanes(seed):
+def test_values_of_columns_add_up_on_their_lanes(seed):
     rng = np.random.default_rng(seed)
     own = windows(rng, 4, 3, 5)
     values = rng.uniform(-1, 1, (4, 5))

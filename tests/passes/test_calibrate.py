@@ -135,7 +135,7 @@ def test_a_bias_takes_at_most_a_quarter_of_the_rows(convolution, rows, lines):
 
 
 @pytest.mark.parametrize("size", [1e-25, 1e-29, 1e-40])
-def test_faint_samples_leave_a_number_of_bias_lines(convolution, size):
+def test_samples_near_zero_give_a_finite_number_of_bias_lines(convolution, size):
     design = convolution(1, 2, 5, 6)
     (kernel,) = design.stages[0].kernels
     faint = replace(
@@ -150,7 +150,7 @@ def test_faint_samples_leave_a_number_of_bias_lines(convolution, size):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_bus_that_no_volts_follow_is_named(convolution, value):
+def test_a_bus_with_values_beyond_any_voltage_is_named(convolution, value):
     design = _with_relu(convolution(3, 4, 7, 9))
     x = np.random.default_rng(0).uniform(0, 3, (5, 3, 7, 9))
     x[2, 1, 3, 4] = value

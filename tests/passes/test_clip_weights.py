@@ -60,7 +60,7 @@ def test_the_largest_weights_are_cut(dense, share, wanted):
     assert np.array_equal(again.weights[layer.inputs[1]], wanted)
 
 
-def test_a_device_of_few_levels_gains(dense, tmp_path):
+def test_clipping_reduces_the_error_of_a_device_of_few_levels(dense, tmp_path):
     """One weight too large among 96 takes most of 16 levels from its column."""
     rng = np.random.default_rng(2)
     weight = rng.uniform(-1, 1, (2, 48)).astype(np.float32)

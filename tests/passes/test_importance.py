@@ -64,7 +64,7 @@ def test_what_never_changes_goes_first(tmp_path, nodes, more):
     assert np.count_nonzero(layer.weight) == 4 * 3
 
 
-def test_importance_is_neither_lost_nor_made_on_the_way_back(tmp_path):
+def test_the_total_importance_is_the_same_in_each_layer(tmp_path):
     """Each layer passes on the importance of the answers, which is 1, on any axis of channels."""
     nodes = [
         node("MatMul", ["x", "w"], ["m"]), node("Relu", ["m"], ["q"]),

@@ -197,7 +197,7 @@ def test_without_wires_nothing_changes(name):
 
 
 @pytest.mark.parametrize(("zeros", "siemens"), [("parked", 1e-6), ("absent", 0.0)])
-def test_a_weight_of_zero_stays_one(zeros, siemens):
+def test_a_weight_of_zero_stays_zero(zeros, siemens):
     weight = np.random.default_rng(2).normal(size=(ROWS, COLUMNS))
     weight[::3, 1:5] = 0.0
     ctx = replace(context(), zeros=zeros)
@@ -223,7 +223,7 @@ def test_reordered_lines_compute_the_same():
     assert len(set(numbers)) == len(numbers)
 
 
-def test_what_carries_much_comes_to_the_amplifiers_and_drivers():
+def test_lines_of_large_currents_move_to_the_amplifiers_and_drivers():
     """Two word lines and a bit line carry nearly all current, and have the longest wires."""
     weight = np.full((ROWS, COLUMNS), 0.02)
     weight[0] = weight[1] = 1.0
@@ -253,7 +253,7 @@ def test_reordered_pairs_and_inverses_stay_neighbours(more):
             assert crossbar.sign.tolist() == [1, -1] * (crossbar.word_lines // 2)
 
 
-def test_both_ends_drive_what_stands_in_the_middle_worst():
+def test_a_line_driven_at_both_ends_is_weakest_in_its_middle():
     """Driven at both ends, equal cells make the middle lane the weakest, not the far one."""
     ctx = context(wires=(0.0, 9.0, 0.0, 0.0))
     weight = np.ones((ROWS, COLUMNS))
@@ -284,7 +284,7 @@ def test_options_that_make_no_sense_are_faults(body):
     assert caught.value.faults[0].code == "usage"
 
 
-def test_the_same_again():
+def test_mitigations_give_the_same_bytes_twice():
     ctx = context(tile=(10, 6))
     one, two = (
         programmed(random(), ctx, "both-ends,reorder,compensate,share").arrays[0] for _ in range(2)

@@ -92,7 +92,7 @@ def test_1d_kernels_have_pixels_side_by_side(
 
 
 @pytest.mark.parametrize(("filters", "kind"), [(1, "2D"), (4, "3D")])
-def test_one_channel_is_2d_where_it_has_one_filter(convolution, filters, kind):
+def test_one_channel_with_one_filter_is_a_2d_kernel(convolution, filters, kind):
     """As `separate` leaves the depthwise half of a layer with one channel."""
     design = convolution(1, filters, 9, 7)
     (layout,) = paper_rule.layouts(design, "paper", context(128))

@@ -170,7 +170,7 @@ def test_masks_against_a_sort_by_hand():
     st.lists(st.lists(st.floats(-9, 9), min_size=1, max_size=8), min_size=1, max_size=4),
     st.floats(0.01, 0.99), st.sampled_from(["all", "layer"]),
 )  # fmt: skip
-def test_any_mask_has_its_share(rows, share, scope):
+def test_a_mask_removes_the_share_that_was_asked(rows, share, scope):
     weights = {str(i): np.array(row) for i, row in enumerate(rows)}
     kept = masks(weights, share, scope)
     parts = kept.values() if scope == "layer" else [np.concatenate(list(kept.values()))]
@@ -284,7 +284,7 @@ def test_word_lines_are_taps_of_a_channel(graph):
     assert (layers(pruned)["d"] != 0).all()
 
 
-def test_the_outputs_of_the_network_stay(graph):
+def test_bit_lines_of_the_outputs_are_never_pruned(graph):
     """Bit lines of the last layer are the answers: they are no candidates."""
     done = PruneLines(unit="bit-line", share=0.9).run(graph, CTX)
     pruned = done.ir
@@ -346,7 +346,7 @@ def test_a_wanted_loss_is_kept(graph, method, labels):
 
 
 @pytest.mark.parametrize(("wanted", "told"), [(0.05, True), (0.1, False)])
-def test_a_loss_of_less_than_one_sample_is_told(graph, wanted, told):
+def test_a_wanted_loss_below_one_sample_is_a_warning(graph, wanted, told):
     judged = Samples({"x": X}, np.arange(12) % 3)
     ctx = Context(IDEAL, {"x": X}, judged=judged)
     warnings = pruning.parse(f"ckf-loss:{wanted}").run(graph, ctx).warnings
@@ -363,7 +363,7 @@ def test_a_larger_loss_lets_more_go(graph):
 
 
 @pytest.mark.parametrize("method", ["crossbar-samples:0.2", "ckf-loss:0.1", "ckf:0.3"])
-def test_made_up_inputs_say_little(graph, method):
+def test_pruning_by_generated_samples_is_a_warning(graph, method):
     made_up = Context(IDEAL, {"x": X}, assumed_inputs=True)
     warnings = pruning.parse(method).run(graph, made_up).warnings
     assert bool(warnings) == (method != "ckf:0.3")

@@ -256,7 +256,7 @@ def test_concat_split_and_flatten(tmp_path):
     assert shapes(changed) == [(3, 3, 1, 1), (3, 3, 1, 1), (8, 3), (2, 2, 1, 1)]
 
 
-def test_a_signal_beside_itself(tmp_path):
+def test_a_signal_concatenated_with_itself(tmp_path):
     """At each of its places, other channels of it are dead."""
     nodes = [
         node("Conv", ["x", "a"], ["p"], name="a"),
@@ -331,7 +331,7 @@ def test_a_part_of_a_signal_of_bools_is_one_of_bools(tmp_path):
     assert [changed.kinds[name] for name in parts] == ["bool", "bool"]
 
 
-def test_what_nobody_reads(tmp_path):
+def test_channels_that_nothing_reads_are_dropped(tmp_path):
     """Rows of zeros: the columns that lead there are not needed."""
     nodes, weights = separable("Relu")
     weights["c"][:, [0, 2, 5]] = 0
@@ -358,12 +358,12 @@ def test_a_shuffle_is_not_crossed(tmp_path):
     assert shapes(changed) == [(6, 3, 1, 1), (2, 5, 1, 1)]
 
 
-def test_nothing_dead_is_left_alone(tmp_path):
+def test_a_network_without_dead_channels_is_returned_unchanged(tmp_path):
     graph = frontend.load(save(tmp_path / "n.onnx", *separable("Relu")), {})
     assert DropDeadChannels().run(graph, CTX).ir is graph
 
 
-def test_all_dead(tmp_path):
+def test_a_constant_network_keeps_one_channel_of_each_signal(tmp_path):
     """A constant network keeps one channel of each signal."""
     nodes, weights = separable("Relu")
     weights["d"][:] = 0
@@ -379,7 +379,7 @@ channels = st.lists(st.integers(0, 5), max_size=5)
     a=channels, d=channels, rows=channels, act=st.sampled_from(["Relu", "HardSwish", None]),
     bias=st.booleans(), border=st.booleans(), residual=st.booleans(),
 )  # fmt: skip
-def test_any_mask(tmp_path_factory, a, d, rows, act, bias, border, residual):
+def test_random_masks_keep_the_meaning(tmp_path_factory, a, d, rows, act, bias, border, residual):
     k, pads = (3, (1, 0, 1, 2)) if border else (1, (0, 0, 0, 0))
     end = [node("Add", ["s", "q1"], ["t"], name="add")] if residual else []
     nodes, weights = separable(act, k=k, pads=pads, behind=end, src="t" if residual else "s")

@@ -94,7 +94,7 @@ RECTIFIERS = {
 
 
 @pytest.mark.parametrize("name", RECTIFIERS)
-def test_what_a_rectifier_takes_off_need_not_be_met(tmp_path, name):
+def test_a_fit_ignores_what_the_rectifier_behind_it_removes(tmp_path, name):
     """Behind a rectifier, the fit beats least squares, which also fits negative numbers."""
     numbers = {"zero": 0.0, "six": 6.0, "tenth": -0.1, "step": 0.01}
     weights = {

@@ -131,7 +131,7 @@ def near_low_rank(filters, channels, taps, seed, far=0.5):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_activations_say_more_than_weights(seed):
+def test_fitting_activations_beats_fitting_weights(seed):
     # A third of the error gone at least, on pictures of the same kind that were not fitted to.
     weight = near_low_rank(8, 6, (3, 3), seed)
     graph, plain = network([(weight, None, {})]), network([(weights_alone(weight), None, {})])
@@ -246,7 +246,7 @@ def test_nothing_changes_without_a_share_or_a_layer_that_can_be():
     assert Separate(rank=5).run(graph, context(x)).ir is graph
 
 
-def test_pairs_that_are_there_stay_exactly():
+def test_layers_that_are_separate_already_stay_as_they_are():
     layers = [
         (RNG(0).normal(size=(4, 1, 3, 3)), None, {"group": 4}),
         (RNG(1).normal(size=(6, 4, 1, 1)), RNG(2).normal(size=6), {"pads": (0, 0, 0, 0)}),
@@ -343,7 +343,7 @@ def test_the_same_bytes_twice():
     assert all(one.weights[n].tobytes() == two.weights[n].tobytes() for n in one.weights)
 
 
-def test_samples_that_excite_nothing_leave_the_weights_to_decide():
+def test_samples_of_zeros_fit_the_weights():
     weight = low_rank(5, 3, (3, 2), 1)
     graph = network([(weight, None, {})])
     changed = Separate().run(graph, context(np.zeros((2, 3, 9, 7), np.float32))).ir

@@ -85,7 +85,7 @@ def test_the_slope_is_the_derivative(measured, law):
     assert (slope > 0).all()
 
 
-def test_the_reach_is_what_all_curves_have(measured):
+def test_the_reach_is_the_range_that_all_curves_cover(measured):
     assert iv_laws.law(measured.device).reach == (-0.4, 0.3)
     assert iv_laws.law(HFOX.device).reach == (-np.inf, np.inf)
 
@@ -139,6 +139,6 @@ def test_every_bad_point_is_named(tmp_path):
         (["device.curves=1"], "no key"),
     ],
 )
-def test_a_law_that_is_not_there(settings, says):
+def test_settings_of_an_unknown_or_incomplete_law_are_faults(settings, says):
     with pytest.raises(MemxcError, match=says):
         HFOX.with_set(*settings)

@@ -63,7 +63,7 @@ def kinds(design):
     return "".join(found)
 
 
-def test_where_they_stand(model):
+def test_converters_stand_at_the_edges_or_around_every_array(model):
     """The stages are conv, relu, pool of resistors, dense, softmax."""
     made, chosen = compiled(model)
     assert kinds(made.design) == "xfrxd"

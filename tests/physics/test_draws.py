@@ -53,12 +53,12 @@ DEVICES = {
 
 
 @pytest.mark.parametrize("settings", DEVICES, ids=lambda keys: keys[-1])
-def test_devices_stray_to_the_same_side_for_ever(dense, settings):
+def test_draws_of_devices_never_change_between_versions(dense, settings):
     found = drawn(dense, *settings).crossbars[0].conductance()[0].ravel()[[0, 5, 11]] / G
     assert found == pytest.approx(DEVICES[settings], rel=1e-10)
 
 
-def test_measured_states_stray_to_the_same_side_for_ever(dense):
+def test_draws_of_measured_states_never_change_between_versions(dense):
     data = HFOX.model_dump()
     states = [{"mean_s": mean, "sigma_s": mean / 10} for mean in (1e-6, G, 1e-4)]
     data["device"] |= {"states": states}
@@ -78,12 +78,12 @@ def test_measured_states_stray_to_the_same_side_for_ever(dense):
         ("wire.open_bit_line=0.5", [0, 2, 3, 4, 6, 7, 8, 10, 11]),
     ],
 )
-def test_the_same_cells_are_lost_for_ever(dense, key, lost):
+def test_draws_of_defects_never_change_between_versions(dense, key, lost):
     found = drawn(dense, key).crossbars[0].conductance()[0].ravel()
     assert np.flatnonzero(found != G).tolist() == lost
 
 
-def test_offsets_have_the_same_signs_for_ever(dense):
+def test_draws_of_offsets_never_change_between_versions(dense):
     """Offsets of op-amp 1 and 2 of both lanes, in standard deviations."""
     found = drawn(dense, "amplifier.offset_sigma_v=1e-3").offset / 1e-3
     assert found == pytest.approx(

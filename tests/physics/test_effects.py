@@ -296,7 +296,7 @@ def test_as_many_devices_stuck_at_either_end():
     assert (found == G_MAX).mean() == pytest.approx(0.5, abs=0.02)
 
 
-def test_a_device_a_cell():
+def test_every_cell_has_its_own_device():
     """A sub-image holds one weight in many cells, and each cell is a separate device."""
     design = array(np.full((6, 4), 2e-5))
     (stage,), crossbar = design.stages, design.stages[0].crossbars[0]
@@ -367,7 +367,7 @@ X = {"x": np.random.default_rng(4).uniform(-1, 1, (3, 2, 3, 4))}
 
 
 @pytest.mark.parametrize("draw_per", ["placement", "definition"])
-def test_a_breath_of_variation_leaves_the_network_what_it_is(design, draw_per):
+def test_a_tiny_variation_changes_the_answers_only_a_little(design, draw_per):
     """Every place still reads its own nets, with the weights of its own group."""
     found = variation.disturbed(design, HFOX.with_set("device.sigma=1e-9"), 1, draw_per)
     clean, stirred = evaluate.run(design, X), evaluate.run(found, X)
@@ -416,7 +416,7 @@ def _agree(design, tmp_path, engine, settings, draw_per):
     assert checked.ok, checked.stages
 
 
-def test_another_draw_is_not_this_netlist(design, tmp_path):
+def test_lvs_finds_the_netlist_of_another_draw(design, tmp_path):
     chosen = IDEAL.with_set(*ALL)
     one_draw, other = (variation.disturbed(design, chosen, s, "placement") for s in (1, 2))
     top = netlist.write(one_draw, tmp_path, "net")[0]

@@ -197,7 +197,7 @@ def test_cells_that_are_far_from_linear(ohms, v0, most):
     np.testing.assert_allclose(half, found / 2, rtol=1e-9, atol=1e-15)
 
 
-def test_measured_cells_that_bend_at_once():
+def test_cells_with_an_abrupt_change_of_slope():
     rng = np.random.default_rng(8)
     # The slope is a hundred times larger beyond 0.1 V.
     law = TableLaw(np.array([0.0, 1e-4]), np.array([-2.0, -0.1, 0.1, 2.0]),
@@ -222,7 +222,7 @@ def test_volts_that_were_not_measured_are_a_fault():
 
 
 @pytest.mark.parametrize("bad", [-1e-6, np.nan, np.inf])
-def test_conductances_and_volts_have_to_be_some(bad):
+def test_conductances_and_volts_have_to_be_finite(bad):
     g, volts = np.full((1, 3, 2), 1e-5), np.full((1, 4, 3), 0.1)
     broken = g.copy()
     broken[0, 1, 1] = bad
@@ -234,7 +234,7 @@ def test_conductances_and_volts_have_to_be_some(bad):
             newton.currents(g, LinearLaw(), OHM[0], volts)
 
 
-def test_an_answer_that_is_not_there_yet_is_refused(monkeypatch):
+def test_an_answer_that_has_not_converged_is_refused(monkeypatch):
     monkeypatch.setattr(newton, "_STEPS", 2)
     rng = np.random.default_rng(10)
     g, volts = conductances(rng, (1, 20, 30)), rng.uniform(-0.2, 0.2, (1, 2, 20))

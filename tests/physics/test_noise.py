@@ -102,7 +102,7 @@ def test_offsets_of_effective_matrices(model, gain, signed, schedule):
     assert np.abs(found - wanted).max() < 1e-7
 
 
-def test_an_offset_is_of_an_amplifier(model):
+def test_each_amplifier_has_an_offset_which_its_places_share(model):
     """Another seed gives other offsets; places that take turns at an amplifier share its offset."""
     made, _ = compiled(model, schedule="sequential")
     first, second = (offsets.with_offsets(made.design, 0.002, seed) for seed in (1, 2))

@@ -174,7 +174,7 @@ def test_the_admittance_is_symmetric_and_passive():
 
 
 @pytest.mark.parametrize("bad", [-1e-6, np.nan, np.inf])
-def test_a_conductance_has_to_be_one(bad):
+def test_a_conductance_has_to_be_finite_and_not_negative(bad):
     g = np.full((1, 3, 4), 1e-5)
     g[0, 1, 2] = bad
     with pytest.raises(AssertionError, match="negative or not finite"):

@@ -79,7 +79,7 @@ def test_against_a_direct_solve(model, gain, signed, tile, schedule):
     assert worst(compiled.design, chosen, inputs) < 1e-9
 
 
-def test_wires_cost_something(model):
+def test_wires_change_the_answers(model):
     chosen = target.load("paper-128")
     compiled = compile_model(Options(model, chosen))
     ideal = evaluate.outputs(effective(compiled.design), compiled.samples)

@@ -54,7 +54,7 @@ def test_values_that_span_decades_are_named_on_a_logarithmic_axis():
     assert {"0", "0.1", "1", "10"} <= set(words(result(["0", "0.1", "1", "10"], scores)))
 
 
-def test_words_stand_in_their_order():
+def test_values_that_are_words_keep_their_order():
     found = words(result(["sinh", "linear"], [[0.8], [0.9]], key="device.iv"))
     assert found.index("sinh") < found.index("linear")
 
@@ -63,7 +63,7 @@ def test_a_single_point_without_a_sweep():
     assert "accuracy, top-1 (%)" in words(SweepScores("top1", 9, None, (SweepRow((), (0.5,)),)))
 
 
-def test_other_keys_name_the_lines():
+def test_values_of_the_second_key_are_in_the_legend():
     rows = [
         SweepRow((f"device.sigma={s}", f"wire.r_neuron={r}"), (0.5,))
         for s in (0, 1)

@@ -69,7 +69,7 @@ def test_a_fault_of_a_sweep_is_told_once_and_by_its_name():
         ((), (("wire.r_source", ("1",)), ("wire.r_source_ohm", ("2",))), "wire.r_source_ohm=2"),
     ],
 )
-def test_a_key_comes_once(settings, sweep, where):
+def test_a_key_given_twice_is_a_fault(settings, sweep, where):
     with pytest.raises(MemxcError) as caught:
         points(SweepPlan(settings, sweep), target.load("paper-128"))
     (fault,) = caught.value.faults

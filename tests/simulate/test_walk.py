@@ -125,7 +125,7 @@ def test_measured_cells_without_wires_are_linear_ones_at_bent_volts(design, sign
         assert np.abs(linear[name] - wanted[name]).max() > 1e-3 * np.abs(wanted[name]).max()
 
 
-def test_the_load_of_bent_cells_is_missed_by_what_the_gain_leaves_of_it(design):
+def test_the_error_of_nonlinear_loads_falls_with_the_gain(design):
     chosen = made("device.iv=sinh", "device.sinh_v0_v=0.11", *BARE)
     apart = []
     for gain in (1e4, 1e5, 1e6):
@@ -157,7 +157,7 @@ def test_currents_by_hand():
     assert found == pytest.approx(np.array([[2e4 * (amperes[0] - amperes[1]) / 0.5]]), rel=1e-12)
 
 
-def test_the_twin_of_bent_cells(design):
+def test_the_twin_of_nonlinear_cells(design):
     chosen = made("device.iv=sinh", "device.sinh_v0_v=0.11", *BARE)
     model = twin.model(simulate.circuit(design, chosen))
     inputs = {name: values.astype(np.float32) for name, values in pictures(9).items()}
@@ -166,7 +166,7 @@ def test_the_twin_of_bent_cells(design):
     assert np.abs(found.reshape(wanted.shape) - wanted).max() <= 1e-5
 
 
-def test_bent_cells_with_wires_have_no_matrix(design):
+def test_nonlinear_cells_with_wires_have_no_matrix(design):
     chosen = made("device.iv=sinh", "device.sinh_v0_v=0.11", *WIRED)
     with pytest.raises(MemxcError, match="no effective matrix"):
         simulate.circuit(design, chosen)
@@ -226,7 +226,7 @@ def test_offsets_of_op_amps(design, wires):
         assert np.abs(plain[name] - wanted[name]).max() > 1e-3 * size
 
 
-def test_read_noise_of_bent_cells_with_wires_is_refused(design):
+def test_read_noise_of_nonlinear_cells_with_wires_is_refused(design):
     chosen = made("device.iv=sinh", "device.sinh_v0_v=0.1", "device.read_noise=0.01", *WIRED)
     with pytest.raises(MemxcError, match="read_noise"):
         answers(design, chosen, 0, "definition", pictures(), lambda share: None)

@@ -99,7 +99,7 @@ def test_offsets_of_the_amplifiers(tmp_path):
         ("paper-128", "{clip})\n", "{clip})+0.01*max(abs(v(in))-3.9*{clip},0)\n", "limiter"),
     ],
 )
-def test_what_no_sample_shows(tmp_path, name, old, new, failed):
+def test_a_wrong_cell_is_found_though_no_sample_shows_it(tmp_path, name, old, new, failed):
     design, chosen, wanted = _compiled(tmp_path, name)
     path = tmp_path / "cells" / "periphery.cir"
     text = path.read_text()
@@ -176,7 +176,7 @@ def test_the_law_of_a_memristor(tmp_path, engine, ngspice):
     assert [cell.name for cell in found.cells if not cell.ok] == ["memristor"]
 
 
-def test_zeros_are_no_error(tmp_path):
+def test_outputs_of_zero_are_no_error(tmp_path):
     """Weights of zero leave only an engine's rounding, which is neither right nor wrong."""
     graph = _graph()
     graph = replace(graph, weights={**graph.weights, "v": np.zeros((4, 2))})

@@ -37,7 +37,7 @@ def test_the_points_have_the_largest_volts_of_the_inputs():
     assert (found == _circuit()(nothing)).all()
 
 
-def test_what_is_solved_as_it_is_stands_in_the_answer():
+def test_points_that_were_simulated_are_returned_unchanged():
     inputs = np.random.default_rng(1).uniform(-0.2, 0.2, (200, 5))
     bent = _circuit(bent=0.3)
     found = superposed.volts(inputs, bent(superposed.points(inputs)))

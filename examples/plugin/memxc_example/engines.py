@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc import engines
+from memxc.interfaces import get_engine
 
 
 class _Recorder:
@@ -17,7 +17,7 @@ class _Recorder:
 
     def version(self) -> str | None:
         """The version of neospice."""
-        return engines.get("neospice").version()
+        return get_engine("neospice").version()
 
     def sweep(self, deck: str, outputs: Sequence[str], points: int) -> NDArray[np.float64]:
         """Return neospice's answer, and write the deck to the folder that EXAMPLE_DECKS names."""
@@ -25,7 +25,7 @@ class _Recorder:
         if folder:
             name = f"{sha256(deck.encode()).hexdigest()[:16]}.cir"
             (Path(folder) / name).write_text(deck, "utf-8")
-        return engines.get("neospice").sweep(deck, outputs, points)
+        return get_engine("neospice").sweep(deck, outputs, points)
 
 
 RECORDER = _Recorder()

@@ -40,7 +40,7 @@ def measure(design: Design, point: OperatingPoint, amplifier: Amplifier, opamps:
             _drawn(amplifier, *output) for output in _outputs(design, point)
         )
     delivered = sum(_sum(signal.square * siemens) for signal, siemens in _outputs(design, point))
-    inputs = (point.nets[name] for name in design.inputs)
+    inputs = (point.nets[name] for name in _sources(design) if name in point.nets)
     given = sum(_sum(net.volts.square * _load(net)) for net in inputs)
     supply: dict[str, float | None] = {
         "amplifiers_static_w": static,
@@ -66,6 +66,11 @@ def measure(design: Design, point: OperatingPoint, amplifier: Amplifier, opamps:
     )
 
 
+def _sources(design: Design) -> set[str]:
+    """Return the buses that are driven from outside: by inputs of the network, and by islands."""
+    return {*design.inputs, *(island.dst for island in design.islands)}
+
+
 def _side(watts: dict[str, float | None]) -> dict[str, Any]:
     """Round the terms of a side, and add their sum: None if a term is not known."""
     terms = {k: None if w is None else units.rounded(w, DIGITS) for k, w in watts.items()}
@@ -81,8 +86,9 @@ def _outputs(design: Design, point: OperatingPoint) -> Iterator[tuple[Signal, Ke
         yield out, array.share / array.stage.r_f
         if not array.stage.single_ended:
             yield _first(array), 2 * array.share / array.stage.r_join
+    sources = _sources(design)
     for name, net in point.nets.items():
-        if name not in design.inputs:
+        if name not in sources:
             yield net.volts, _load(net)
         inverted = net.inverse > 0
         if inverted.any():

@@ -52,6 +52,7 @@ class Recorder:
         self._loads: dict[str, Kept] = {}
         self._arrays: list[ArrayPoint] = []
         self.samples = 0
+        self._digital = design.digital
         for name in design.inputs:
             driven = evaluate.drive(design.buses[name], samples[name][: self._most])
             self.samples = len(driven)
@@ -61,7 +62,7 @@ class Recorder:
         """Compute a stage that has no crossbars."""
         values = [self._values[src] for src in stage.srcs]
         found = evaluate.step(stage, self._design.buses, values)
-        if isinstance(stage, Rename | Digital):
+        if isinstance(stage, Rename) or stage.dst in self._digital:
             self._values[stage.dst] = found
         else:
             self._keep(stage.dst, found)
@@ -109,10 +110,11 @@ class Recorder:
                 for src, first, last in zip(stage.srcs, ends, ends[1:], strict=False):
                     self._load(src)[:] += whole[:, first:last]
         driven = [*self._design.inputs]
-        driven += [s.dst for s in self._design.stages if not isinstance(s, Rename | Digital)]
+        driven += [s.dst for s in self._design.stages if not isinstance(s, Rename)]
         nets = {
             name: Net(self._volts[name], mean, once, inverse, buses[name].limit or worst_v)
             for name in driven
+            if name not in self._digital
             for mean, once, inverse in [self._load(name)]
         }
         return OperatingPoint(nets, tuple(self._arrays), self.samples)

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.backends.netlist import terminals
 from memxc.backends.netlist.lane_function import lane_function
 from memxc.backends.netlist.names import definition, stage_id
-from memxc.ir.deck import CellDefinition, Deck, Grids, Instances, StageCells, Terminal
+from memxc.ir.deck import CellDefinition, Deck, Grids, Instances, StageCells
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Digital, Lanes, Rename
@@ -27,7 +28,7 @@ from memxc.ir.windows import Ints, ints
 
 
 def assemble(design: Design, memristor: str = "") -> Deck:
-    """Return the Deck of a whole network. Stages that stay digital are not in it.
+    """Return the Deck of a whole network. Stages that stay digital are not in it, only their ports.
 
     memristor: the name of the subcircuit of a memristor, or "" if memristors are resistors.
     """
@@ -45,11 +46,13 @@ class _Assembly:
         self.cells: dict[CellDefinition, None] = {}
         self.defined: set[int] = set()
         self.supplies: list[tuple[str, float]] = []
+        self.digital = design.digital
         self.number = {name: i for i, name in enumerate(design.buses)}
 
     def deck(self) -> Deck:
         for name in self.design.inputs:
-            self.lanes[name] = self._named("n", name)
+            if name not in self.digital:
+                self.lanes[name] = self._named("n", name)
         parts = [
             part
             for index in range(len(self.design.stages))
@@ -61,27 +64,10 @@ class _Assembly:
             tuple(self.cells),
             tuple(parts),
             tuple(self.supplies),
-            tuple(Terminal(self.lanes[name], *self._volts(name)) for name in self.design.inputs),
-            tuple(tuple(self._read(name)) for name in self.design.outputs),
+            tuple(terminals.inputs(self.design, self.lanes)),
+            tuple(terminals.outputs(self.design, self.lanes)),
+            tuple(terminals.islands(self.design, self.lanes)),
         )
-
-    def _volts(self, bus: str) -> tuple[float, float | None]:
-        """Return volts per unit of a bus, and the volts at which its limiter clips or None."""
-        return self.design.buses[bus].scale or 1.0, self.design.buses[bus].limit
-
-    def _read(self, bus: str, before: str = "") -> Iterator[Terminal]:
-        """Yield the output port of a bus.
-
-        A bus that stays digital has no nets; then the ports are the last analog buses that it is
-        computed from. `before` is the digital stage that reads them.
-        """
-        if bus in self.lanes:
-            yield Terminal(self.lanes[bus], self._volts(bus)[0], before=before)
-            return
-        for index, stage in enumerate(self.design.stages):
-            if stage.dst == bus:
-                for src in stage.srcs:
-                    yield from self._read(src, stage_id(self.design, index))
 
     def _part(self, index: int) -> StageCells | None:
         stage = self.design.stages[index]
@@ -95,6 +81,9 @@ class _Assembly:
                     )
                 return None
             case Digital():
+                # An island is a source of the nets behind it.
+                if stage.dst not in self.digital:
+                    self.lanes[stage.dst] = self._named("n", stage.dst)
                 return None
             case Array():
                 return self._array(name, index, stage)

@@ -14,7 +14,7 @@ stays in it: then all nets of its output have their volts, and the next stage ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,17 @@ from numpy.typing import NDArray
 
 from memxc.backends.netlist import tables
 from memxc.backends.netlist.assemble import assemble
+from memxc.backends.netlist.nets import Nets
+from memxc.backends.netlist.tables import ScheduleRow
 from memxc.backends.netlist.write import ports
+from memxc.evaluation import evaluate
 from memxc.ir.design import Design
 
 
 def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[str]:
     """The lines of the bench; it prints every output in units of activation.
+
+    Each output is followed by the value that the design gives for it (memxc.evaluation.evaluate).
 
     sample: one value for each lane of each input, in units of activation, in any shape.
     top: the path of the netlist's top file, as ngspice finds it.
@@ -37,43 +42,62 @@ def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[
     yield f"* test bench for {deck.name}: one sample"
     yield f'.include "{top}"'
     yield from (f"v{net} {net} 0 {volts:.9e}" for net, volts in deck.supplies)
-    prints = []
+    expected, prints = _expected(design, values), []
+    driven_by = {f"input {number}": value for number, value in enumerate(values, 1)}
     for what, first, last, _, _, port in ports(deck):
-        kind, number = what.split()
         names = [deck.nets[net] for net in port.nets[first : last + 1]]
-        if kind == "input":
+        if what in driven_by:
             limit = np.inf if port.limit is None else port.limit
-            volts = np.clip(values[int(number) - 1][first : last + 1] * port.scale, -limit, limit)
-            yield from (f"v{n} {n} 0 {v:.9e}" for n, v in zip(names, volts.tolist(), strict=True))
+            volts = np.clip(driven_by[what][first : last + 1] * port.scale, -limit, limit).tolist()
+            yield from (f"v{n} {n} 0 {v:.9e}" for n, v in zip(names, volts, strict=True))
+            continue
+        if what.startswith("input from "):
+            yield f"* {what}: the design's values of this sample, which no SPICE computes"
+            yield from (f"v{name} {name} 0 {expected[name]:.9e}" for name in names)
+            continue
+        if " to " in what:
             continue
         if port.before:
             yield f"* {what} is computed by {port.before}: what is printed are its inputs"
-        prints += [f"print {_volts(name)}/{port.scale:.9e}" for name in names]
-    rows = [line.split(",") for line in islice(tables.schedule(design), 1, None)]
-    driven = dict.fromkeys(_driven(port, net) for _, _, port, net in rows)
+        for name in names:
+            prints.append(f"print {_volts(name)}/{port.scale:.9e}")
+            prints.append(f"echo expected: {expected[name] / port.scale:.9e}")
+    rows = [*tables.schedule_rows(design)]
+    driven = dict.fromkeys(map(_driven, rows))
     yield from (f"v{name} {name} 0 0" for name in driven if name)
     yield from (".control", "op", *_periods(rows), *prints, "quit", ".endc", ".end")
 
 
-def _periods(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Commands that take each sequential stage through its periods; rows as in schedule.csv."""
-    for stage, some in groupby(rows, key=lambda row: row[0]):
-        periods = [list(turn) for _, turn in groupby(some, key=lambda row: row[1])]
+def _expected(design: Design, values: Sequence[NDArray[np.float64]]) -> dict[str, float]:
+    """The volts of every net by its name, as the design has them for one sample."""
+    nets, sample = Nets(design), dict(zip(design.inputs, (v[None] for v in values), strict=True))
+    found: dict[str, float] = {}
+    for bus, volts in evaluate.walk(design, sample):
+        found |= dict(zip(nets.names(nets.of[bus]), volts[0].tolist(), strict=True))
+    return found | {"0": 0.0}
+
+
+def _periods(rows: Sequence[ScheduleRow]) -> Iterator[str]:
+    """Commands that take each sequential stage through its periods."""
+    for stage, some in groupby(rows, key=lambda row: row.stage):
+        periods = [list(turn) for _, turn in groupby(some, key=lambda row: row.period)]
         for turn in reversed(periods):
-            yield f"* {stage}, period {turn[0][1]}"
-            ports = [(port, net) for _, _, port, net in turn if port.startswith("q")]
-            yield from (f"alter v{port} = {_volts(net)}" for port, net in ports)
+            yield f"* {stage}, period {turn[0].period}"
+            yield from (
+                f"alter v{row.port} = {_volts(row.net)}" for row in turn if row.port.startswith("q")
+            )
             # The operating point before this one is not needed any more.
             yield from ("destroy all", "op")
-            held = [(port, net) for _, _, port, net in turn if _driven(port, net) == net]
-            yield from (f"alter v{net} = {_volts(port)}" for port, net in held)
+            yield from (
+                f"alter v{row.net} = {_volts(row.port)}" for row in turn if _driven(row) == row.net
+            )
 
 
-def _driven(port: str, net: str) -> str:
-    """The net of a row of schedule.csv that the bench drives, "" where an amplifier drives it."""
-    if port.startswith("q"):
-        return port
-    return "" if net == port else net
+def _driven(row: ScheduleRow) -> str:
+    """The net of a row that the bench drives, "" where an amplifier drives it."""
+    if row.port.startswith("q"):
+        return row.port
+    return "" if row.net == row.port else row.net
 
 
 def _volts(net: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,20 @@ from memxc.ir.windows import GROUND, Ints, ints
 
 MAPPING_HEAD = "stage,tile,made_of,rows,columns,first_row_net,first_column_net,file,subckt,driven"
 SCHEDULE_HEAD = "stage,period,port,net"
+
+
+class ScheduleRow(NamedTuple):
+    """A row of schedule.csv: the net of a port in a period of a stage.
+
+    A port q... is a word line and carries the volts of the net. 0 is ground: a crossbar that has
+    fewer places than others of its stage rests in the last periods. A port n... is the output of an
+    amplifier; in that period it has the volts that the net is to have.
+    """
+
+    stage: str
+    period: int
+    port: str
+    net: str
 
 
 def mapping(design: Design, suffix: str) -> Iterator[str]:
@@ -42,20 +57,20 @@ def mapping(design: Design, suffix: str) -> Iterator[str]:
 
 
 def schedule(design: Design) -> Iterator[str]:
-    """Yield the lines of schedule.csv: for each period, the net of each port.
-
-    A port q... is a word line and carries the volts of the net in its line. 0 is ground: a crossbar
-    that has fewer places than others of its stage rests in the last periods. A port n... is the
-    output of an amplifier; in that period it has the volts that the net in its line is to have.
-    """
+    """Yield the lines of schedule.csv."""
     yield SCHEDULE_HEAD
+    yield from (f"{row.stage},{row.period},{row.port},{row.net}" for row in schedule_rows(design))
+
+
+def schedule_rows(design: Design) -> Iterator[ScheduleRow]:
+    """Yield the net of each port of each period, in the order of the stages."""
     nets = Nets(design)
     for index, stage in _arrays(design):
         if stage.sequential:
             name = stage_id(design, index)
             for period in range(max(c.places for c in stage.crossbars)):
-                for line in _turn(stage, index, period, nets):
-                    yield f"{name},{period},{line}"
+                for port, net in _turn(stage, index, period, nets):
+                    yield ScheduleRow(name, period, port, net)
 
 
 def _arrays(design: Design) -> Iterator[tuple[int, Array]]:
@@ -88,7 +103,7 @@ def _firsts(
             yield g, p, rows[p], "0" if sinks[p] < 0 else f"{side}{bus}_{sinks[p]}"
 
 
-def _turn(stage: Array, index: int, period: int, nets: Nets) -> Iterator[str]:
+def _turn(stage: Array, index: int, period: int, nets: Nets) -> Iterator[tuple[str, str]]:
     """Yield port and net of each port of a stage, in one period."""
     out_nets = nets.of[stage.dst]
     outputs: dict[int, int] = {}
@@ -98,13 +113,13 @@ def _turn(stage: Array, index: int, period: int, nets: Nets) -> Iterator[str]:
         words = np.flatnonzero((crossbar.line != BIAS) & (crossbar.sign > 0))
         if period >= crossbar.places:
             for g in range(crossbar.groups):
-                yield from (f"q{index}_{k}_{g}_{w},0" for w in words.tolist())
+                yield from ((f"q{index}_{k}_{g}_{w}", "0") for w in words.tolist())
             continue
         rows = crossbar.taps.nets(places=now)[:, 0, crossbar.line[words]]
         for g, lanes in enumerate(rows):
             sources = nets.names(_source(stage, lanes, nets))
             for w, name in zip(words.tolist(), sources, strict=True):
-                yield f"q{index}_{k}_{g}_{w},{name}"
+                yield f"q{index}_{k}_{g}_{w}", name
         first = crossbar.sinks.nets(places=slice(0, 1)).reshape(-1)
         lanes = crossbar.sinks.nets(places=now).reshape(-1)
         used = (first >= 0) & (lanes >= 0)
@@ -113,7 +128,7 @@ def _turn(stage: Array, index: int, period: int, nets: Nets) -> Iterator[str]:
             zip(out_nets[first[used]].tolist(), out_nets[lanes[used]].tolist(), strict=True)
         )
     for port, net in outputs.items():
-        yield f"{nets.name(port)},{nets.name(net)}"
+        yield nets.name(port), nets.name(net)
 
 
 def _source(stage: Array, lanes: Ints, nets: Nets) -> Ints:

@@ -93,14 +93,15 @@ def ports(deck: Deck) -> Iterator[tuple[str, int, int, str, str, Terminal]]:
     """Yield the ports of a network in runs of neighbouring lanes and nets.
 
     Each run is (title, first lane, last lane, first net, last net, port); the title is "input 1" or
-    alike.
+    alike, and those of islands follow.
     """
-    every = [(f"input {number}", port) for number, port in enumerate(deck.inputs, 1)]
+    every = [(f"input {number}", port) for number, port in enumerate(deck.inputs, 1) if port]
     every += [
         (f"output {number}", port)
         for number, ports_of_output in enumerate(deck.outputs, 1)
         for port in ports_of_output
     ]
+    every += deck.borders
     for title, port in every:
         names = [deck.nets[net] for net in port.nets]
         bus = [name.partition("_")[0] for name in names]

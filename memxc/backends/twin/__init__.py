@@ -1,7 +1,8 @@
 """The twin: an ONNX model of ordinary operators that computes what a Design computes.
 
 Signals are in units of activation, and the limiter of a bus is a Clip at limit / scale. Inputs and
-outputs have the names of the network. If the ends of the original model are given, they also have
+outputs have the names of the network. A model with islands has the opset of these, if it is newer
+than 17. If the ends of the original model are given, they also have
 its types and shapes; otherwise they are float32 with a free batch axis N before a sample.
 """
 
@@ -12,12 +13,13 @@ from collections.abc import Mapping
 import onnx  # noqa: TID251
 from onnx import helper  # noqa: TID251
 
-from memxc.backends.twin import digital, gather, lanes, linear
+from memxc.backends.twin import digital, gather, island, lanes, linear
 from memxc.backends.twin import ends as twin_ends
 from memxc.backends.twin.graph_builder import Shape, Sheet, TwinTensor, check
 from memxc.frontend import Ends
 from memxc.ir.design import Bus, Design
 from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
+from memxc.ir.subgraph import Subgraph
 from memxc.physics.network.effective import effective
 
 _OPSET, _IR = 17, 8
@@ -50,8 +52,12 @@ def proto(
     Raises MemxcError (usage) if its weights do not fit into a file.
     """
     ends, design = ends or _FREE, effective(design)
-    _check_size(design)
-    sheet = Sheet(frozenset((*design.inputs, *design.outputs)), seed)
+    kernels = [k for s in design.stages if isinstance(s, Linear) for k in s.kernels]
+    # Blocks of one place each share no weights, so all of these will be written. Weights that do
+    # not fit into a file are refused before hours are spent.
+    check(sum(4 * k.values.size for k in kernels if k.places == 1 and k.groups > 1))
+    opset = max([_OPSET, *(island.opset(stage) for stage in design.islands)])
+    sheet = Sheet(frozenset((*design.inputs, *design.outputs)), seed, opset)
     signals = dict[str, TwinTensor]()
     for name in design.inputs:
         bus = design.buses[name]
@@ -59,19 +65,11 @@ def proto(
         signals[name] = limited(sheet, bus, signal)
     for stage in design.stages:
         sources = [signals[src] for src in stage.srcs]
-        signals[stage.dst] = _step(sheet, stage, design.buses[stage.dst], sources)
+        signals[stage.dst] = _step(sheet, stage, design, sources)
     twin = _assembled(sheet, design, signals, ends)
     for key, value in (metadata or {}).items():
         twin.metadata_props.add(key=key, value=value)
     return twin
-
-
-def _check_size(design: Design) -> None:
-    """Raise MemxcError early if the weights cannot fit into a file, before hours are spent."""
-    kernels = [k for s in design.stages if isinstance(s, Linear) for k in s.kernels]
-    # Blocks of one place each share no weights, so all of these will be written.
-    unshared = [k for k in kernels if k.places == 1 and k.groups > 1]
-    check(sum(4 * k.values.size for k in unshared))
 
 
 def limited(sheet: Sheet, bus: Bus, signal: TwinTensor) -> TwinTensor:
@@ -82,8 +80,9 @@ def limited(sheet: Sheet, bus: Bus, signal: TwinTensor) -> TwinTensor:
     return sheet.clip(signal, -edge, edge)
 
 
-def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[TwinTensor]) -> TwinTensor:
+def _step(sheet: Sheet, stage: Stage, design: Design, sources: list[TwinTensor]) -> TwinTensor:
     """Return the signal on a stage's output bus, in the shape of a sample of it."""
+    dst = design.buses[stage.dst]
     shape = dst.sample
     match stage:
         case Linear():
@@ -92,6 +91,8 @@ def _step(sheet: Sheet, stage: Stage, dst: Bus, sources: list[TwinTensor]) -> Tw
             return limited(sheet, dst, lanes.draw(sheet, stage, sources, shape))
         case Rename():
             return _wires(sheet, stage, sources, shape)
+        case Digital(subgraph=Subgraph()):
+            return limited(sheet, dst, island.draw(sheet, stage, design.buses, sources))
         case Digital():
             return digital.draw(sheet, stage, sources[0], shape)
         case Array():
@@ -135,8 +136,9 @@ def _assembled(
         [twin_ends.declared(buses[name], ends.outputs.get(name)) for name in design.outputs],
         [tensor for name, tensor in sheet.constants.items() if name in read],
     )
-    opset = [helper.make_opsetid("", _OPSET)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=_IR, producer_name="memxc")
+    opset = [helper.make_opsetid("", sheet.opset)]
+    version = max(_IR, helper.find_min_ir_version_for(opset))
+    return helper.make_model(graph, opset_imports=opset, ir_version=version, producer_name="memxc")
 
 
 def _used(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:

@@ -36,7 +36,12 @@ def _argmax(sheet: Sheet, x: TwinTensor, axis: int, keepdims: bool, last: bool) 
 
 
 def _below_zero(sheet: Sheet, x: TwinTensor, axes: Sequence[int]) -> str:
-    largest = sheet.op("ReduceMax", x.name, axes=[axis + 1 for axis in axes], keepdims=1)
+    along = [axis + 1 for axis in axes]
+    # Since opset 18, the axes are an input.
+    if sheet.opset < 18:
+        largest = sheet.op("ReduceMax", x.name, axes=along, keepdims=1)
+    else:
+        largest = sheet.op("ReduceMax", x.name, sheet.integers(along), keepdims=1)
     return sheet.op("Sub", x.name, largest)
 
 

@@ -24,7 +24,8 @@ def draw(sheet: Sheet, kernel: Kernel, source: TwinTensor) -> tuple[TwinTensor, 
     if kernel.columns != 1 or not kernel.rows or source.last:
         return None
     taps = kernel.taps.nets()
-    seen = gather.view(sheet, source, taps) if _in_a_row(taps) else None
+    in_order = taps.flat[0] >= 0 and (np.diff(taps.reshape(-1)) == 1).all()
+    seen = gather.view(sheet, source, taps) if in_order else None
     if seen is None:
         return None
     weight = kernel.weight()[:, None, :, 0]
@@ -39,8 +40,3 @@ def draw(sheet: Sheet, kernel: Kernel, source: TwinTensor) -> tuple[TwinTensor, 
         name = sheet.op("Add", name, sheet.floats(kernel.bias[:, :, None]))
     lanes = kernel.sinks.nets()
     return sheet.reshape(TwinTensor(name, lanes.shape), (lanes.size,)), lanes.reshape(-1)
-
-
-def _in_a_row(taps: Nets) -> bool:
-    flat = taps.reshape(-1)
-    return bool(flat[0] >= 0 and (np.diff(flat) == 1).all())

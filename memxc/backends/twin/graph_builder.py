@@ -52,11 +52,13 @@ def check(size: int) -> None:
 class Sheet:
     """Nodes in order and constants by name. It makes new names, and none of those in `taken`.
 
-    seed: the seed of the model's noise. size: bytes of the constants so far.
+    seed: the seed of the model's noise. opset: the version of the operators. size: bytes of the
+    constants so far.
     """
 
     taken: frozenset[str] = frozenset()
     seed: int = 0
+    opset: int = 17
     size: int = 0
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
@@ -73,6 +75,15 @@ class Sheet:
             self.nodes.append(node)
             self._known[key] = name
         return self._known[key]
+
+    def append(self, node: onnx.NodeProto, stem: str, size: int) -> str:
+        """Add a node of one output whose attributes take `size` bytes, and return its name."""
+        self.size += size
+        check(self.size)
+        node.name = self._fresh(f"{stem}.{len(self.nodes)}")
+        node.output[:] = [node.name]
+        self.nodes.append(node)
+        return node.name
 
     def floats(self, values: object) -> str:
         """Add a float32 constant and return its name."""

@@ -85,8 +85,10 @@ def _inputs(
         for source, taps in zip(sources, stage.taps, strict=True)
         for line in range(taps.lines)
     ]
-    plain = [_is_plain(source, nets) for source, nets in lines]
-    if all(plain) and all(source.last for source, _ in lines):
+    if all(
+        source.last and np.array_equal(nets.reshape(-1), np.arange(source.width))
+        for source, nets in lines
+    ):
         return [sheet.reshape(source, shape) for source, _ in lines]
     names = {part.id for part in ast.walk(expr.parse(stage.expr)) if isinstance(part, ast.Name)}
     spread = [_spread(nets) for _, nets in lines]
@@ -97,10 +99,6 @@ def _inputs(
     return [
         gather.take(sheet, source, nets) for (source, _), nets in zip(lines, spread, strict=True)
     ]
-
-
-def _is_plain(source: TwinTensor, nets: Nets) -> bool:
-    return np.array_equal(nets.reshape(-1), np.arange(source.width))
 
 
 def _spread(nets: Nets) -> Nets:

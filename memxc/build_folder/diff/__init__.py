@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
@@ -93,15 +93,16 @@ def compare(a: Taken, b: Taken, limits: Mapping[str, Limit] = _NO_LIMITS) -> Com
         QuantityRow(name=name, unit=known.unit, a=a.quantities[name], b=b.quantities[name])
         for name, known in QUANTITIES.items()
     )
+    settings = tuple(
+        SettingRow(key=key, a=a.settings.get(key), b=b.settings.get(key))
+        for key in dict.fromkeys([*a.settings, *b.settings])
+        if a.settings.get(key) != b.settings.get(key)
+    )
     return Comparison(
         a=a.folder,
         b=b.folder,
         schema_=SCHEMA,
-        settings=tuple(
-            SettingRow(key=key, a=a.settings.get(key), b=b.settings.get(key))
-            for key in dict.fromkeys([*a.settings, *b.settings])
-            if a.settings.get(key) != b.settings.get(key)
-        ),
+        settings=settings,
         quantities=quantities,
         stages=tuple(
             StageRow(
@@ -113,17 +114,29 @@ def compare(a: Taken, b: Taken, limits: Mapping[str, Limit] = _NO_LIMITS) -> Com
             for mine, theirs in pairs(parts, others)
             if mine is None or theirs is None or not parts[mine].like(others[theirs])
         ),
-        over=tuple(_over(quantities, limits)),
+        over=tuple(_over(quantities, limits, _metrics(settings))),
     )
 
 
-def _over(rows: tuple[QuantityRow, ...], limits: Mapping[str, Limit]) -> Iterator[str]:
-    """A sentence for every quantity that grows by more than its limit."""
+def _metrics(settings: Iterable[SettingRow]) -> str:
+    """The metrics of the two losses if they differ, or "". Such losses cannot be compared."""
+    for row in settings:
+        if row.key == "loss.metric" and row.a is not None and row.b is not None:
+            return f"{row.a} in A and {row.b} in B"
+    return ""
+
+
+def _over(
+    rows: tuple[QuantityRow, ...], limits: Mapping[str, Limit], metrics: str
+) -> Iterator[str]:
+    """A sentence for every quantity that grows by more than its limit, or cannot be compared."""
     for row in rows:
         limit = limits.get(row.name)
         if limit is None:
             continue
-        if row.a is None or row.b is None:
+        if row.name == "loss" and metrics:
+            yield f"over budget: loss is {metrics}, and these cannot be compared"
+        elif row.a is None or row.b is None:
             yield f"over budget: {row.name} was not measured in both folders"
         elif not limit.allows(row.a, row.b):
             more = f"{limit.more:.4g}" if not row.unit else units.text(limit.more, row.unit)
@@ -138,8 +151,13 @@ def text(found: Comparison) -> str:
     if found.settings:
         settings = [(printable(row.key, 60), *words(row.a, row.b)) for row in found.settings]
         parts.append(units.table(settings, ("setting", "A", "B")))
+    metrics = _metrics(found.settings)
     rows = [
-        (row.name, *beside(row.unit, row.a, row.b), _change(row.a, row.b))
+        (
+            row.name,
+            *beside(row.unit, row.a, row.b),
+            "other metric" if row.name == "loss" and metrics else _change(row.a, row.b),
+        )
         for row in found.quantities
     ]
     parts.append(units.table(rows, ("quantity", "A", "B", "change")))

@@ -53,6 +53,19 @@ def run(model: Path | bytes, inputs: Mapping[str, NDArray[Any]]) -> dict[str, ND
     return _stacked(answers, where)
 
 
+def each(model: bytes, inputs: Mapping[str, NDArray[Any]], output: str, where: str) -> NDArray[Any]:
+    """Return one output of an island, (samples, *shape), for inputs (samples, *shape).
+
+    The shapes have the batch axis of the model. It runs sample by sample on one thread. where: the
+    place of the island, for faults. Raises MemxcError as `run` does.
+    """
+    with _told(where), opened(model, threads=1) as runner:
+        typed = _typed(runner, inputs)
+        count = len(next(iter(typed.values())))
+        parts = ({name: values[i] for name, values in typed.items()} for i in range(count))
+        return np.stack([runner.run([output], part)[0] for part in parts])
+
+
 def predict(
     model: bytes, inputs: Mapping[str, NDArray[Any]], batch: int = 100, trusted: bool = False
 ) -> dict[str, NDArray[Any]]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Crossbar, Kernel
 from memxc.ir.stages import Array, Circuit, Digital, Lanes, Linear, Rename
+from memxc.ir.subgraph import Subgraph
 from memxc.ir.windows import Windows
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -29,7 +30,8 @@ _RENAMED: dict[type[Any], str] = {Rename: "Wires"}
 _TYPES: dict[str, type[Any]] = {
     _RENAMED.get(kind, kind.__name__): kind
     for kind in (
-        Design, Bus, Linear, Array, Lanes, Rename, Digital, Circuit, Kernel, Crossbar, Windows,
+        Design, Bus, Linear, Array, Lanes, Rename, Digital, Subgraph, Circuit, Kernel, Crossbar,
+        Windows,
     )
 }  # fmt: skip
 #: Whole numbers have to be smaller than this; no field of a design comes near it.
@@ -41,6 +43,15 @@ _STORED = {
 }
 _HINTS = {
     kind: {name: hint for name, hint in get_type_hints(kind).items() if name in _STORED[kind]}
+    for kind in _TYPES.values()
+}
+#: Fields that a file must have. An optional one came later: in older files it has its default.
+_REQUIRED = {
+    kind: {
+        f.name
+        for f in dataclasses.fields(kind)
+        if f.name in _STORED[kind] and not f.metadata.get("optional", False)
+    }
     for kind in _TYPES.values()
 }
 
@@ -147,7 +158,7 @@ _FORMS: dict[str, Callable[[Any, Arrays, str], Any]] = {
 def _expect(fields: Mapping[str, Any], kind: type[Any], where: str) -> None:
     """Raise ValueError if the fields are not those of the type, or if a value does not fit."""
     hints = _HINTS[kind]
-    wrong = sorted(set(fields) ^ set(hints))
+    wrong = sorted(set(fields) - set(hints) | _REQUIRED[kind] - set(fields))
     if wrong:
         what = f"does not have the fields of a {_WORDS[kind]}"
         raise ValueError(f"{where} {what}: {', '.join(wrong)}")

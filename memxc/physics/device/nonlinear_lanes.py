@@ -70,7 +70,9 @@ def _stages(stage: Array, law: Law, buses: dict[str, Bus]) -> Iterator[Stage]:
     for part, name in zip(parts, names, strict=True):
         # The scale is 1 V a unit, because the curves give volts.
         buses[name] = Bus(name, src.shape, 1.0)
-        expr = _expr(law, part, src.scale or 1.0)
+        # f(sign * v) * sign / chord, where x0 is in units of the bus.
+        inner = f"({part.sign * (src.scale or 1.0)!r}*x0)"
+        expr = f"{part.sign / part.chord!r}*({law.exprs(inner)[part.curve]})"
         lanes = (lanewise(np.arange(src.width)),)
         yield Lanes(name, (stage.src,), name, lanes, expr, _BEND)
     whole = names[0]
@@ -131,12 +133,6 @@ def _parts(stage: Array, law: Law) -> list[_CurvePart]:
         for sign in signs
         for curve, chord in enumerate(law.curves(np.array(sign * volts)))
     ]
-
-
-def _expr(law: Law, part: _CurvePart, scale: float) -> str:
-    """Return the lane function f(sign * v) * sign / chord of x0, with `scale` volts a unit."""
-    inner = f"({part.sign * scale!r}*x0)"
-    return f"{part.sign / part.chord!r}*({law.exprs(inner)[part.curve]})"
 
 
 def _crossbar(crossbar: Crossbar, law: Law, part: _CurvePart, first: int) -> Crossbar:

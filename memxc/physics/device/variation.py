@@ -56,7 +56,13 @@ def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> D
     if target.amplifier.offset_sigma_v:
         design = offsets.with_offsets(design, target.amplifier.offset_sigma_v, seed)
     if target.device.read_noise:
-        design = design.with_stages(map(partial(_noisy, target.device.read_noise), design.stages))
+        sigma = target.device.read_noise
+        design = design.with_stages(
+            replace(stage, read_noise=sigma)
+            if isinstance(stage, Array) and stage.programmable
+            else stage
+            for stage in design.stages
+        )
     if not active(target.device, target.wire):
         return design
     arrays = [stage for stage in design.stages if isinstance(stage, Array)]
@@ -73,12 +79,6 @@ def disturbed(design: Design, target: Target, seed: int, draw_per: DrawPer) -> D
             crossbars = tuple(map(numbers.kept, stage.crossbars))
             stages.append(replace(stage, crossbars=crossbars))
     return design.with_stages(stages)
-
-
-def _noisy(sigma: float, stage: Stage) -> Stage:
-    if isinstance(stage, Array) and stage.programmable:
-        return replace(stage, read_noise=sigma)
-    return stage
 
 
 def _places(stage: Array, crossbar: Crossbar, draw_per: DrawPer) -> int:

@@ -194,7 +194,7 @@ def test_a_sigmoid_is_one_operator(apart, model):
     assert apart(made.design, made.samples) < CLOSE
 
 
-def test_the_circuit_matters(network):
+def test_twins_of_different_circuits_differ(network):
     """Wires and draws are in the twin: without them it would be another model."""
     made = compiled(network, "packed", "parallel", "differential")
     chosen = target.load("paper-128").with_set("amplifier.gain=1000")

@@ -73,7 +73,7 @@ def test_names_of_the_network_are_kept_apart_from_those_of_the_twin(apart, desig
 
 
 @pytest.mark.parametrize("expr", ["max(x0,x2)", "min(x1,x2)", "max(x0,max(x1,x2))"])
-def test_the_largest_of_some_of_a_window(apart, expr):
+def test_a_function_of_some_lanes_of_a_window(apart, expr):
     """Windows of three lanes, of which two are read, or all."""
     taps = Windows(ints(range(12)), ints([0, 3, 6, 9]), ints([0]), ints([0, 1, 2]))
     stage = Lanes("some", ("x",), "y", (taps,), expr, Circuit("some"))
@@ -206,7 +206,7 @@ def test_broadcast(apart, text):
     assert apart(one(stage, bus("v", 3, 1), bus("u", 3, 4), bus("y", 3, 4)), inputs) < CLOSE
 
 
-def test_only_a_broadcast(apart):
+def test_a_function_that_only_broadcasts(apart):
     stage = Lanes("f", ("v",), "y", (ROWS,), "exp(x0)", Circuit("f"))
     assert apart(one(stage, bus("v", 3, 1), bus("y", 3, 4)), {"v": drawn(5, 3, 1)}) < CLOSE
 
