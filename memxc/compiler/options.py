@@ -130,8 +130,8 @@ class Settings:
     shapes: Mapping[str, tuple[_Size, ...]] = own(
         dict,
         "--shape",
-        "Set the shape of an input whose size the model leaves open. Repeat the option for other "
-        "inputs.",
+        "Set the shape of an input whose size the model leaves open, or whose first axis is no "
+        "batch. Repeat the option for other inputs.",
         metavar="NAME=1x3x48x192",
         read=forms.shape,
         separator="x",
