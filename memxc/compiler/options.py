@@ -30,6 +30,7 @@ from memxc.interfaces import Pass, Zeros
 from memxc.ir.stages import Schedule, Signed
 from memxc.mapping.layout import Policy
 from memxc.netlist_reader import Cells, read_cells
+from memxc.passes.amplify import Amplify
 from memxc.passes.calibrate import Calibrate
 from memxc.passes.clip_weights import ClipWeights
 from memxc.passes.convert import Convert
@@ -263,6 +264,7 @@ def pipeline(options: Options) -> list[Pass]:
         *_graph_passes(options),
         Calibrate(),
         SchedulePass(mode=options.schedule),
+        *([] if options.target.amplifier.noise_gain_max is None else [Amplify()]),
         Partition(policy=options.partition),
         *lean,
         Tile(),
