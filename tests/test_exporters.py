@@ -1,6 +1,6 @@
 """One network, exported from PyTorch in four ways, is one circuit.
 
-tests/exporters/make.py writes the files.
+tests/exporters/make.py and make_recurrent.py write the files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from memxc.compiler.run import Compiled, compile_model
 from memxc.ir.stages import Array, Lanes, Rename
 
 FILES = Path(__file__).parent / "exporters"
-NETWORKS = ("shufflenet", "sefcn")
+PICTURES = ("shufflenet", "sefcn")
+NETWORKS = (*PICTURES, "keywords")
 EXPORTERS = ("dynamo20", "script17", "plain13", "rough18")
 OTHERS = [(network, exporter) for network in NETWORKS for exporter in EXPORTERS[1:]]
 #: Two exporters fold batch normalisation in float32, memxc in float64.
@@ -59,6 +60,10 @@ def parts(network: str, exporter: str) -> list[str]:
         ("sefcn_script17", {"GlobalAveragePool": 3, "BatchNormalization": 2}),
         ("sefcn_plain13", {"GlobalAveragePool": 3, "BatchNormalization": 9}),
         ("sefcn_rough18", {"ReduceMean": 3, "CastLike": 7, "BatchNormalization": 9}),
+        ("keywords_dynamo20", {"LSTM": 1, "GRU": 1, "Shape": 0, "Expand": 0}),
+        ("keywords_script17", {"LSTM": 1, "GRU": 1, "Shape": 3, "Expand": 3}),
+        ("keywords_plain13", {"LSTM": 1, "GRU": 1, "Slice": 36, "Concat": 21}),
+        ("keywords_rough18", {"LSTM": 1, "GRU": 1, "Slice": 55, "Mul": 54}),
     ],
 )
 def test_the_files_differ_as_exporters_do(name, operators):
@@ -82,7 +87,8 @@ def test_the_circuit_is_the_network(network, exporter):
     assert rungs["lowered"].max_rel_error <= 1e-6
     assert max(rung.max_rel_error for rung in rungs.values()) < 3e-3  # amplifiers of gain 1e5
     nodes = {node.op for node in compiled(network, exporter).graph.nodes}
-    assert not nodes & {"Shape", "Gather", "Constant", "Cast", "CastLike", "Unsqueeze"}
+    assert not nodes & {"Shape", "Constant", "Cast", "CastLike", "Unsqueeze", "Expand"}
+    assert network == "keywords" or "Gather" not in nodes  # it takes the last step
 
 
 @pytest.mark.parametrize(("network", "exporter"), OTHERS)
@@ -90,14 +96,14 @@ def test_the_same_stages(network, exporter):
     assert parts(network, exporter) == parts(network, "dynamo20")
     kinds = Counter(part.split()[0] for part in parts(network, exporter))
     assert kinds["batchnorm"] == 0, "a batch normalisation is left"
-    assert kinds["resistor"] == {"shufflenet": 1, "sefcn": 3}[network]
+    assert kinds["resistor"] == {"shufflenet": 1, "sefcn": 3, "keywords": 0}[network]
 
 
 @pytest.mark.parametrize(("network", "exporter"), OTHERS)
 def test_the_same_crossbars(network, exporter):
     arrays = compiled(network, exporter).design.arrays
     others = compiled(network, "dynamo20").design.arrays
-    assert len(arrays) == len(others) == {"shufflenet": 23, "sefcn": 19}[network]
+    assert len(arrays) == len(others) == {"shufflenet": 23, "sefcn": 19, "keywords": 20}[network]
     for array, other in zip(arrays, others, strict=True):
         np.testing.assert_allclose(array.r_f, other.r_f, rtol=ROUNDING)
         np.testing.assert_allclose(array.r_join, other.r_join, rtol=1e-3)  # of three digits
@@ -108,6 +114,13 @@ def test_the_same_crossbars(network, exporter):
             for part in ("taps", "sinks"):
                 nets = (getattr(crossbar, part).nets() for crossbar in (one, two))
                 np.testing.assert_array_equal(*nets)
+
+
+def test_the_steps_of_a_layer_share_a_definition():
+    """A convolution, an LSTM of two directions and a GRU of six steps each, and a dense layer."""
+    arrays = compiled("keywords", "dynamo20").design.arrays
+    numbers = [int(array.crossbars[0].definition[0]) for array in arrays]
+    assert numbers == [0, *[1] * 6, *[2] * 6, *[3] * 6, 4]
 
 
 @pytest.mark.parametrize(("network", "exporter"), OTHERS)
@@ -127,7 +140,7 @@ def test_the_same_resources(network, exporter):
     assert resources.Resources.of() not in [row for _, row in found[0]]
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", PICTURES)
 def test_a_batch_normalisation_that_is_kept_is_counted(network):
     path, paper = FILES / f"{network}_plain13.onnx", target.load("paper-128")
     options = Options(path, paper, batchnorm="stage")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from memxc.errors import Fault, MemxcError, fail, printable, why
 from memxc.ir import store
+from memxc.ir.design import sample_shape
 from memxc.ir.kinds import bits, code_range
 
 #: Samples that are used by default; more are read and dropped, as calibration gains nothing from
@@ -58,7 +59,7 @@ def read(
 ) -> Samples:
     """Read the samples of a file: arrays by input name, or `x` for a single input; `y` for labels.
 
-    shapes: the inputs' shapes with a batch axis of 1. kinds: the element types of the inputs that
+    shapes: the inputs' shapes, as in a Graph. kinds: the element types of the inputs that
     are integers or bool. most: how many samples to keep, None for all. Raises MemxcError
     (bad-samples) with everything that is wrong.
     """
@@ -145,7 +146,7 @@ def seeded(
     """
     rng = np.random.default_rng(seed)
     inputs = {
-        name: _drawn(rng, (kinds or {}).get(name, ""), low, high, (count, *shape[1:]))
+        name: _drawn(rng, (kinds or {}).get(name, ""), low, high, (count, *sample_shape(shape)))
         for name, shape in shapes.items()
     }
     return Samples(inputs, None)
@@ -189,8 +190,8 @@ def _drawn(
 def _faults(where: str, array: NDArray[Any], shape: tuple[int, ...], kind: str) -> list[Fault]:
     if faults := _no_numbers(where, array):
         return faults
-    if array.shape[1:] != shape[1:] or not len(array):
-        want = "x".join(map(str, ("samples", *shape[1:])))
+    if array.shape[1:] != sample_shape(shape) or not len(array):
+        want = "x".join(map(str, ("samples", *sample_shape(shape))))
         got = "x".join(map(str, array.shape))
         return [Fault("bad-samples", where, f"has shape {got}, the model wants {want}")]
     with np.errstate(over="ignore"):

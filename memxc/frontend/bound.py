@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import onnx  # noqa: TID251
 
+from memxc.frontend.subgraphs import reads
+
 #: Operators that read only the shape or the type of some inputs, and the numbers of these inputs.
 SHALLOW = {"Shape": (0,), "Size": (0,), "CastLike": (1,)}
 
@@ -19,7 +21,10 @@ def dependent(nodes: Sequence[onnx.NodeProto], bound: Iterable[str]) -> dict[str
     reached, makers = set(bound), dict[str, str]()
     for node in nodes:
         shallow = SHALLOW.get(node.op_type, ())
-        if any(name in reached for i, name in enumerate(node.input) if i not in shallow):
+        seen = [name for i, name in enumerate(node.input) if i not in shallow]
+        if not reached.isdisjoint(
+            [*seen, *(name for name in reads(node) if name not in node.input)]
+        ):
             outputs = [name for name in node.output if name]
             reached.update(outputs)
             makers.update(dict.fromkeys(outputs, node.name))

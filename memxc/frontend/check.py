@@ -11,7 +11,7 @@ from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend import native
 from memxc.frontend.order import order_faults
 from memxc.frontend.read import opset_of
-from memxc.frontend.subgraphs import subgraphs
+from memxc.frontend.subgraphs import RESOLVED, subgraphs
 
 #: Operators that do not work on tensors of numbers with a static shape.
 _SEQUENCES = frozenset({
@@ -68,6 +68,8 @@ def _hint(node: onnx.NodeProto) -> str:
     if node.domain == "com.microsoft":
         if node.op_type in ("DequantizeLinear", "QuantizeLinear"):
             return "quantise a model of opset 21 or newer, whose own operators cover 4 and 16 bits"
+        if node.op_type == "DynamicQuantizeLSTM":
+            return "compile the float model: quantize_dynamic(..., op_types_to_quantize=['MatMul'])"
         if node.op_type.startswith("Q"):
             return (
                 "quantise with quant_format=QuantFormat.QDQ, which needs none of onnxruntime's own"
@@ -90,7 +92,7 @@ def _unworkable(node: onnx.NodeProto) -> str:
     kind = node.op_type
     if kind in _SEQUENCES:
         return f"{kind} works on sequences or optional values, a circuit on tensors"
-    if kind != "If" and any(subgraphs(node)):
+    if kind not in RESOLVED and any(subgraphs(node)):
         return f"{kind} chooses its path at run time, and a circuit has one path"
     if kind in _TEXT or any(_is_text(kind, attribute) for attribute in node.attribute):
         return f"{kind} works on text, a circuit on numbers"

@@ -9,7 +9,7 @@ import onnx  # noqa: TID251
 
 from memxc import worker
 from memxc.errors import Fault, MemxcError, fail
-from memxc.frontend import branches, native
+from memxc.frontend import branches, loops, native
 from memxc.frontend.check import operator_faults
 from memxc.frontend.compute import Budget, value_of
 from memxc.frontend.infer import infer
@@ -23,9 +23,9 @@ from memxc.ir.bounds import MOST
 def fold(network: Network) -> None:
     """Compute every node that needs no input of the network, then drop what no output needs.
 
-    It visits the nodes once, in topological order. An If with a known condition is replaced by its
-    branch. Raises MemxcError with every node whose shapes do not fit or are not known before run
-    time.
+    It visits the nodes once, in topological order. An If is replaced by the branch that
+    it takes, or by both with a switch, a Loop or Scan by copies of its body. Raises MemxcError with
+    every node whose shapes do not fit or are not known before run time.
     """
     _drop_dead(network)
     walk = _Walk(network)
@@ -55,6 +55,8 @@ class _Walk:
         try:
             if node.op_type == "If":
                 self._enter(node, names)
+            elif node.op_type in loops.KINDS:
+                self._repeat(node, names)
             else:
                 self._settle(self._own(node, names) if names else node)
         except MemxcError as error:
@@ -71,15 +73,49 @@ class _Walk:
     def _enter(self, node: onnx.NodeProto, names: Mapping[str, str]) -> None:
         """Visit the nodes of the branch that an If takes, then give its results the If's names."""
         condition = names.get(node.input[0], node.input[0])
+        if condition not in self.network.constants:
+            self._enter_both(node, condition, names)
+            return
         graph = branches.taken(node, condition, self.network)
-        inner = {**names, **branches.entered(node, graph, self.network)}
-        self.read |= {inner[n] for part in graph.node for n in reads(part) if n in inner}
-        for part in graph.node:
-            self.visit(part, inner)
+        inner = self._inside(node, graph, {**names, **branches.held(node, graph, self.network)})
         for output, result in branches.results(node, graph):
             ends = [inner.get(result, result)], [names.get(output, output)]
             wire = onnx.helper.make_node("Identity", *ends, name=self.network.fresh(node.name))
             self.visit(wire, {})
+
+    def _enter_both(self, node: onnx.NodeProto, condition: str, names: Mapping[str, str]) -> None:
+        """Visit both branches of an If that chooses at run time, then a switch for each output."""
+        ends: list[list[str]] = [[names.get(name, name) for name in node.output]]
+        for graph in branches.both(node, condition, self.network):
+            inner = self._inside(node, graph, {**names, **branches.held(node, graph, self.network)})
+            ends.append([inner.get(value.name, value.name) for value in graph.output])
+        chosen = [sides for sides in zip(*ends, strict=True) if sides[0]]
+        for part in branches.switches(node, condition, chosen, self.network):
+            self.visit(part, {})
+
+    def _repeat(self, node: onnx.NodeProto, names: Mapping[str, str]) -> None:
+        """Visit a copy of the body of a Loop or Scan for each turn, then its results."""
+        turns, faults = loops.KINDS[node.op_type](node, names, self.network), len(self.faults)
+        outer = {**names, **branches.held(node, turns.body, self.network)}
+        while turns.more():
+            for part in turns.nodes():
+                self.visit(part, {})
+            turns.end(self._inside(node, turns.body, {**outer, **turns.inner()}))
+            if len(self.faults) > faults:
+                return  # further turns would only repeat them
+        for part in turns.results():
+            self.visit(part, {})
+
+    def _inside(
+        self, node: onnx.NodeProto, graph: onnx.GraphProto, outer: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """Visit the nodes of a graph in a node. Return the names of its tensors in the network."""
+        inner = {**outer, **branches.entered(node, graph, self.network)}
+        self.read |= {inner[n] for part in graph.node for n in reads(part) if n in inner}
+        self.read |= {inner[value.name] for value in graph.output if value.name in inner}
+        for part in graph.node:
+            self.visit(part, inner)
+        return inner
 
     def _own(self, node: onnx.NodeProto, names: Mapping[str, str]) -> onnx.NodeProto:
         """Return a branch's node under names of the network, after checking its operator."""

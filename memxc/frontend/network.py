@@ -11,12 +11,15 @@ from memxc import worker
 from memxc.errors import Fault, MemxcError
 from memxc.frontend import native
 from memxc.frontend.read import PLAIN_OPSET, opset_of
+from memxc.frontend.subgraphs import walk
 from memxc.frontend.tensors import Array, array
 
 Shape = tuple[int, ...]
 
 #: Bytes of constants that the worker may compute for one node.
 _COMPUTED = 2**27
+#: Most nodes in all copies of the bodies of loops.
+MOST_COPIED = 20_000
 
 
 @dataclass
@@ -27,6 +30,7 @@ class Network:
     nodes of an `old` one are upgraded first. inputs: every axis is fixed. types: ONNX's numbers of
     element types. taken: all names of nodes and tensors, also of later ones. sequences: lists of
     tensors by their name. allowance: the limits of inference for all nodes together.
+    copied: nodes in copies of the bodies of loops so far, and their bytes.
     """
 
     opset_imports: Sequence[onnx.OperatorSetIdProto]
@@ -43,6 +47,8 @@ class Network:
     allowance: worker.Allowance
     members: int = 0
     renamed: int = 0
+    copied: int = 0
+    copied_bytes: int = 0
 
     def add(self, name: str, value: Array) -> None:
         """Add a constant with its shape and type."""
@@ -68,6 +74,7 @@ def network_of(model: onnx.ModelProto, inputs: dict[str, Shape]) -> Network:
     """
     graph, opset = model.graph, opset_of(model)
     old = opset < PLAIN_OPSET
+    loops = any(node.op_type in ("Loop", "Scan") for node in walk(graph.node))
     network = Network(
         [onnx.helper.make_opsetid("", PLAIN_OPSET)] if old else model.opset_import,
         max(opset, PLAIN_OPSET),
@@ -80,7 +87,7 @@ def network_of(model: onnx.ModelProto, inputs: dict[str, Shape]) -> Network:
         {value.name: value.type.tensor_type.elem_type for value in graph.input},
         {*inputs, *(name for node in graph.node for name in (node.name, *node.output))},
         {},
-        native.allowance(len(graph.node), _COMPUTED),
+        native.allowance(len(graph.node) + (MOST_COPIED if loops else 0), _COMPUTED),
     )
     faults: list[Fault] = []
     for tensor in graph.initializer:

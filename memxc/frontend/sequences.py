@@ -53,11 +53,11 @@ def _split(
     network.sequences[target] = parts
     keep = given or settings.get("keepdims", 1)
     cuts = parts if keep else tuple(network.fresh(f"{part}/cut") for part in parts)
-    split = _with_numbers("Split", [source], list(cuts), "split", sizes, network, axis=axis)
+    split = with_numbers("Split", [source], list(cuts), "split", sizes, network, axis=axis)
     pairs = [] if keep else zip(cuts, parts, strict=True)
     return [
         split,
-        *(_with_numbers("Squeeze", [cut], [part], "axes", [axis], network) for cut, part in pairs),
+        *(with_numbers("Squeeze", [cut], [part], "axes", [axis], network) for cut, part in pairs),
     ]
 
 
@@ -111,7 +111,7 @@ def _joined(
     if settings.get("new_axis"):
         stacked = [network.fresh(f"{node.output[0]}/{i}") for i in range(len(members))]
         nodes = [
-            _with_numbers("Unsqueeze", [member], [name], "axes", [axis], network)
+            with_numbers("Unsqueeze", [member], [name], "axes", [axis], network)
             for member, name in zip(members, stacked, strict=True)
         ]
     name = network.fresh(node.name)
@@ -131,7 +131,7 @@ def _counted(names: tuple[str, ...], node: onnx.NodeProto, network: Network) -> 
     return names
 
 
-def _with_numbers(
+def with_numbers(
     kind: str,
     inputs: list[str],
     outputs: list[str],

@@ -82,10 +82,13 @@ def _fixed(name: str, sizes: _Sizes | None, given: Shape | None) -> Shape | Faul
     elif sizes is not None and not _agree(sizes, given):
         what = f"{words(given)} does not fit the model's {words(sizes)}"
         return Fault("usage", f"--shape {name}", what)
+    elif sizes is not None and sizes[:1] == [given[0]]:
+        return _usable(name, given, whole=True)
     return _usable(name, given)
 
 
-def _usable(name: str, shape: Shape) -> Shape | Fault:
+def _usable(name: str, shape: Shape, whole: bool = False) -> Shape | Fault:
+    """Return a shape if a circuit can have it. whole: the user says that it is that of a sample."""
     what, hint = "", ""
     if not shape:
         what = "the input is a single number: it has no batch axis"
@@ -93,9 +96,13 @@ def _usable(name: str, shape: Shape) -> Shape | Fault:
         hint = f"make it a constant with {fix}, or export the model with a batch axis of 1"
     elif min(shape) < 1:
         what = f"the input has the shape {words(shape)}, which holds nothing"
-    elif shape[0] != 1:
+    elif shape[0] != 1 and not whole:
         what = f"the input has a fixed batch of {shape[0]} (shape {words(shape)})"
-        hint = "a circuit computes one sample at a time: export with batch 1, or with an open batch"
+        hint = (
+            "a circuit computes one sample at a time: export with batch 1, or with an open batch. "
+            "If the first axis is no batch (steps, layers of a state), say that all of it is one "
+            f"sample: {pasted('--shape', f'{name}={words(shape)}')}"
+        )
     elif prod(shape) > MOST:
         what = (
             f"the input claims {words(shape)}: more than the {MOST:,} nets that a signal may have"

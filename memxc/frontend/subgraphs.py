@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import onnx  # noqa: TID251
 
+#: Operators with graphs that are resolved before there is a circuit.
+RESOLVED = frozenset({"If", "Loop", "Scan"})
+
 
 def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
     """Yield the graphs among a node's attributes."""

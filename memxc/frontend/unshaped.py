@@ -12,11 +12,11 @@ from memxc.frontend.convert import plain
 from memxc.frontend.part import ModelPart
 from memxc.frontend.read import PLAIN_OPSET, opset_of, read
 from memxc.frontend.sequences import KNOWN
-from memxc.frontend.subgraphs import reads
+from memxc.frontend.subgraphs import RESOLVED, reads
 from memxc.ir.graph import Node
 
 #: Operators that are always resolved before there is a circuit.
-_RESOLVED = KNOWN | {"If"}
+_RESOLVED = KNOWN | RESOLVED
 
 
 def nodes(path: Path | ModelPart) -> tuple[list[Node], int]:

@@ -15,6 +15,14 @@ from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
 MOST = 1 << 31
 
 
+def sample_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of one sample of a tensor.
+
+    A first axis that is not a batch of one belongs to the sample.
+    """
+    return shape[1:] if shape[:1] == (1,) else shape
+
+
 @dataclass(frozen=True)
 class Bus:
     """A vector of nets. `shape` is the tensor's, including the batch axis of 1.
@@ -40,8 +48,8 @@ class Bus:
 
     @property
     def sample(self) -> tuple[int, ...]:
-        """Shape of one sample. A first axis that is not a batch of one belongs to the sample."""
-        return self.shape[1:] if self.shape[:1] == (1,) else self.shape
+        """Shape of one sample."""
+        return sample_shape(self.shape)
 
     def verify(self) -> None:
         """Raise AssertionError if no tensor has this shape, or if a voltage is not possible."""

@@ -29,8 +29,8 @@ class Keywords(TypedDict, total=False):
     zeros: Build no device for a weight of exactly zero (absent), or a pair of devices at g_min
     (parked).
     passes: Run exactly these passes, in this order. The command memxc passes lists them.
-    shapes: Set the shape of an input whose size the model leaves open. Repeat the option for other
-    inputs.
+    shapes: Set the shape of an input whose size the model leaves open, or whose first axis is no
+    batch. Repeat the option for other inputs.
     fix: Replace an input of the model by a constant: one number, or all numbers of a small tensor.
     Repeat the option for other inputs.
     inputs: Take only the part of the network that begins at these tensors.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import prod
 
 import numpy as np
@@ -18,6 +20,9 @@ from memxc.ops._call import Call, Parts, Shape, lanes
 from memxc.ops._windows import Axes, filled, grid, spread
 
 Floats = NDArray[np.float64]
+
+#: The product of two signals.
+PRODUCT = Circuit("mul", multipliers=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +43,7 @@ class Steps:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._parts: list[tuple[Bus, Stage]] = []
+        self._widths: dict[str, int] = {}
 
     def given(self, index: int) -> ShapedNets:
         """Return an input of the node that is a signal."""
@@ -114,6 +120,50 @@ class Steps:
         )
         return self.linear(word, joined.bus, shape, (kernel,), "batchnorm")
 
+    def affine(
+        self, word: str, src: ShapedNets, gain: Floats, shift: Floats | None = None
+    ) -> ShapedNets:
+        """Return gain x + shift, whose constants numpy can broadcast to the signal."""
+        shape = src.nets.shape
+        parts = [p for p in (gain, shift) if p is not None]
+        full = [part.reshape((1,) * (len(shape) - part.ndim) + part.shape) for part in parts]
+        axes = tuple(
+            axis for axis in range(len(shape)) if any(part.shape[axis] > 1 for part in full)
+        )
+        places = tuple(axis for axis in range(len(shape)) if axis not in axes)
+        sizes = [size if axis in axes else 1 for axis, size in enumerate(shape)]
+        columns = [np.broadcast_to(part, sizes).reshape(-1, 1) for part in full]
+        kernel = Kernel(
+            values=columns[0],
+            cell=None,
+            bias=None if shift is None else columns[1],
+            taps=spread(src.nets, (), axes, places),
+            sinks=spread(lanes(shape), (), axes, places),
+            grid=grid(*(shape[axis] for axis in places)),
+        )
+        return self.linear(word, src.bus, shape, (kernel,), "batchnorm")
+
+    def product(
+        self, word: str, left: ShapedNets, right: ShapedNets, weight: float = 1.0
+    ) -> ShapedNets:
+        """Return `weight` times the matrix product of two signals (..., P, K) and (..., K, Q).
+
+        Each of its P x K x Q products is a multiplier; equal resistors add them up.
+        """
+        rows, columns = left.nets[..., None], right.nets[..., None, :, :]
+        shape = np.broadcast_shapes(rows.shape, columns.shape)
+        reckon(*shape)
+        one, other = ShapedNets(left.bus, rows), ShapedNets(right.bus, columns)
+        products = self.lanes(f"{word}/products", "x0*x1", PRODUCT, one, other)
+        kept = (*shape[:-2], shape[-1])
+        if shape[-2] == 1:
+            return self.scaled(word, products.shaped(kept), weight)
+        return self.sums(word, products, (len(shape) - 2,), weight).shaped(kept)
+
+    def scaled(self, word: str, src: ShapedNets, weight: float) -> ShapedNets:
+        """Return a signal times a number; the signal itself for 1."""
+        return src if weight == 1.0 else self.affine(word, src, np.array(weight))
+
     def linear(
         self, word: str, src: str, shape: Shape, kernels: tuple[Kernel, ...], cell: DeviceKind
     ) -> ShapedNets:
@@ -122,25 +172,45 @@ class Steps:
         self._parts.append((dst, Linear(self._name(word), src, dst.name, kernels, cell=cell)))
         return ShapedNets(dst.name, lanes(shape))
 
-    def end(self, result: ShapedNets) -> Parts:
-        """Return all stages; `result` drives the node's output.
+    def beside(self, word: str, srcs: Sequence[ShapedNets]) -> ShapedNets:
+        """Return signals joined along their last axis, as wires on one bus."""
+        firsts = np.cumsum([0, *(self._width(src.bus) for src in srcs)])
+        index = [
+            np.where(src.nets == GROUND, GROUND, src.nets + first)
+            for src, first in zip(srcs, firsts, strict=False)
+        ]
+        joined = np.concatenate(index, axis=-1)
+        dst, buses = self._bus(word, joined.shape), tuple(src.bus for src in srcs)
+        stage = Rename(self._name(word), buses, dst.name, ints(joined.reshape(-1)))
+        self._parts.append((dst, stage))
+        return ShapedNets(dst.name, lanes(dst.shape))
+
+    def end(self, result: ShapedNets, more: Mapping[str, ShapedNets] | None = None) -> Parts:
+        """Return all stages; `result` drives the node's output. more: signals of further outputs.
 
         Raises MemxcError if the model says that the output has another size.
         """
-        call, parts = self._call, list(self._parts)
+        call, made = self._call, list(self._parts)
         if result.nets.size != prod(call.shape):
             raise call.refuse(
                 f"its output has {result.nets.size} numbers, the model says {call.shape}",
                 code="unsupported-shape",
             )
-        flat: list[Stage | Bus] = []
-        if parts and parts[-1][1].dst == result.bus:
-            last = replace(parts.pop()[1], name=call.name, dst=call.dst)
+        wires = [
+            Rename(f"{call.name}/{name}", (signal.bus,), name, ints(signal.nets.reshape(-1)))
+            for name, signal in (more or {}).items()
+        ]
+        order = result.nets.reshape(-1)
+        in_order = np.array_equal(order, lanes(order.shape))
+        if in_order and not wires and made and made[-1][1].dst == result.bus:
+            last = replace(made.pop()[1], name=call.name, dst=call.dst)
         else:
-            last = Rename(call.name, (result.bus,), call.dst, ints(result.nets.reshape(-1)))
-        for bus, stage in parts:
-            flat += [bus, stage]
-        return [*flat, last]
+            last = Rename(call.name, (result.bus,), call.dst, ints(order))
+        return [*chain.from_iterable(made), last, *wires]
+
+    def parts(self) -> Parts:
+        """Return all stages so far, none of which drives an output of the node."""
+        return list(chain.from_iterable(self._parts))
 
     def _lanes(
         self,
@@ -168,8 +238,14 @@ class Steps:
         self._parts.append((dst, stage))
         return ShapedNets(dst.name, lanes(dst.shape))
 
+    def _width(self, name: str) -> int:
+        shapes = self._call.graph.shapes
+        return prod(shapes[name]) if name in shapes else self._widths[name]
+
     def _bus(self, word: str, shape: Shape) -> Bus:
-        return Bus(self._call.fresh(word), shape)
+        bus = Bus(self._call.fresh(word), shape)
+        self._widths[bus.name] = bus.width
+        return bus
 
     def _name(self, word: str) -> str:
         return f"{self._call.name}/{word}"

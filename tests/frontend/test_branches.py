@@ -105,16 +105,39 @@ def test_what_only_a_branch_reads_is_alive(build):
     agree(path, (3, 4, 5))
 
 
-def test_a_condition_of_the_data(build, faults_of):
-    same = graph([node("Relu", ["x"], ["s"])], ["s"])
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_a_condition_of_the_data_is_a_switch(build, keepdims):
+    """One sample of this seed takes each branch. Either branch has a weight and a node inside."""
+    weights = {"w": np.float32([1, 2, 3, 4, 5])}
+    nodes = [
+        node("ReduceSum", ["x"], ["m"], keepdims=keepdims),
+        node("Greater", ["m", "limit"], ["c"]),
+        choice("c", ["y", "z"], graph([node("Mul", ["x", "w"], ["s"]), node("Abs", ["m"], ["a"])],
+                                       ["s", "a"], weights),
+               graph([node("Neg", ["x"], ["n"]), node("Neg", ["m"], ["t"])], ["n", "t"])),
+    ]  # fmt: skip
+    path = build(nodes, {"limit": np.float32(0)}, out=("y", "z"))
+    x = np.random.default_rng(5).normal(size=(4, 3, 4, 5)).astype(np.float32)
+    assert len({bool(total > 0) for total in x.sum((1, 2, 3))}) == 2
+    loaded = load(path)
+    found, expected = evaluate.outputs(lower(loaded), {"x": x}), reference.run(path, {"x": x})
+    for name in ("y", "z"):
+        np.testing.assert_allclose(
+            found[name], expected[name].reshape(found[name].shape), atol=1e-5
+        )
+    assert [n.op for n in loaded.nodes if n.op in ("If", "Where")] == ["Where"] * 2
+
+
+def test_branches_of_different_shapes(build, faults_of):
     nodes = [
         node("ReduceMax", ["x"], ["m"], keepdims=0),
-        node("Cast", ["m"], ["c"], to=TensorProto.BOOL),
-        choice("c", ["y"], same, same, name="which"),
-    ]
-    (fault,) = faults_of(build(nodes))
+        node("Greater", ["m", "limit"], ["c"]),
+        choice("c", ["y"], graph([node("Relu", ["x"], ["s"])], ["s"]),
+               graph([node("Relu", ["m"], ["s"])], ["s"]), name="which"),
+    ]  # fmt: skip
+    (fault,) = faults_of(build(nodes, {"limit": np.float32(0)}))
     assert (fault.code, fault.where[-6:]) == ("unsupported-op", ":which")
-    assert "chooses its path at run time" in fault.what
+    assert "another shape or type" in fault.what
 
 
 def test_only_the_branch_that_is_taken_is_judged(build, faults_of):

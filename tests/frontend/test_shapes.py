@@ -69,6 +69,16 @@ def test_shapes_that_no_circuit_has(build, faults_of, shape, what):
     assert what in fault.what
 
 
+def test_a_first_axis_that_is_no_batch_is_said(build, faults_of):
+    """An open one is the batch, whatever is said."""
+    path = build(RELU, x=(4, 3, 5))
+    (fault,) = faults_of(path)
+    assert "--shape x=4x3x5" in fault.hint
+    assert load(path, {"x": (4, 3, 5)}).shapes["x"] == (4, 3, 5)
+    (fault,) = faults_of(build(RELU, x=("N", 3, 5)), {"x": (4, 3, 5)})
+    assert fault.code == "unsupported-shape"
+
+
 def test_a_single_number_can_be_made_a_constant(build, faults_of):
     (fault,) = faults_of(build([helper.make_node("Add", ["x", "z"], ["y"])], x=(1, 3), z=()))
     assert "--fix z=VALUE" in fault.hint

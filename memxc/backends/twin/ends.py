@@ -31,9 +31,12 @@ def declared(bus: Bus, original: onnx.ValueInfoProto | None) -> onnx.ValueInfoPr
 
 def read(sheet: Sheet, bus: Bus, original: onnx.ValueInfoProto | None) -> TwinTensor:
     """Return the signal of an input."""
-    if original is None or _kind(original) == TensorProto.FLOAT:
-        return TwinTensor(bus.name, bus.sample)
-    return TwinTensor(sheet.op("Cast", bus.name, to=TensorProto.FLOAT), bus.sample)
+    name = bus.name
+    if original is not None and _kind(original) != TensorProto.FLOAT:
+        name = sheet.op("Cast", name, to=TensorProto.FLOAT)
+    if original is not None and bus.shape == bus.sample:  # it has no batch axis
+        name = sheet.op("Unsqueeze", name, sheet.integers([0]))
+    return TwinTensor(name, bus.sample)
 
 
 def answered(

@@ -87,7 +87,10 @@ def _predicted(
     names = [value.name for value in runner.get_inputs()]
     typed = _typed(runner, {name: inputs[name] for name in names if name in inputs})
     count = len(next(iter(typed.values())))
-    first = _ask(runner, _part(typed, 0, batch)) if trusted else _batch(runner, typed, batch)
+    batched = not _whole(runner, typed)
+    first = None
+    if batched:
+        first = _ask(runner, _part(typed, 0, batch)) if trusted else _batch(runner, typed, batch)
     start, step = (0, 1) if first is None else (batch, batch)
     rest = [_ask(runner, _part(typed, at, step)) for at in range(start, count, step)]
     if first is None:
@@ -152,7 +155,14 @@ def _close(some: NDArray[Any], others: NDArray[Any]) -> bool:
 
 def _ask(runner: Runner, inputs: _Named) -> _Named:
     names = [output.name for output in runner.get_outputs()]
+    inputs = {**inputs, **{name: inputs[name][0] for name in _whole(runner, inputs)}}
     return dict(zip(names, runner.run(names, inputs), strict=True))
+
+
+def _whole(runner: Runner, inputs: _Named) -> list[str]:
+    """Return inputs of the model that have no batch axis: all of one is a single sample."""
+    ranks = {value.name: len(value.shape) for value in runner.get_inputs()}
+    return [name for name, values in inputs.items() if ranks.get(name) == values.ndim - 1 > 0]
 
 
 def _part(inputs: _Named, first: int, count: int) -> _Named:
