@@ -1,21 +1,27 @@
 """Print figures of the package's structure: rooms, imports between them, names and functions.
 
-    python benchmarks/structure.py [FOLDER]
+    python benchmarks/structure.py [--option NAME] [FOLDER]
 
 FOLDER is a package named memxc, by default that of this checkout. Rooms are its folders and
 modules; an arrow is one room that imports from another. Rooms that import from
 each other, directly or over others, stand on a circle.
+
+--option lists the modules in which an option of a compilation is a field, an argument or an
+attribute. Modules that are written from its declaration do not count.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
-import sys
 from collections import Counter, defaultdict
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from statistics import median, quantiles
+
+#: Written by `python -m memxc.cli._generated`.
+WRITTEN = ("library/options.py",)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -84,9 +90,33 @@ def single_callers(trees: dict[str, ast.Module]) -> tuple[int, int]:
     return once, total
 
 
+def touched(trees: dict[str, ast.Module], option: str) -> list[str]:
+    """Modules that declare an option, take it or pass it on. A method is no option."""
+    found = []
+    for path, tree in trees.items():
+        methods = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            field = isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == option
+            taken = isinstance(node, ast.arg | ast.keyword) and node.arg == option
+            read = isinstance(node, ast.Attribute) and node.attr in (option, f"{option}_are")
+            if field or taken or (read and id(node) not in methods):
+                found.append(path)
+                break
+    return [path for path in found if path not in WRITTEN]
+
+
 def main() -> None:
-    package = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "memxc")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--option")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parents[1] / "memxc")
+    asked = parser.parse_args()
+    package = asked.folder
     trees = modules(package)
+    if asked.option:
+        found = touched(trees, asked.option)
+        print(f"modules that know the option {asked.option}: {len(found)}")
+        print(*(f"  {path}" for path in found), sep="\n")
+        return
     found = arrows(trees)
     lengths = [(node.end_lineno or 0) - node.lineno + 1 for node in functions(trees)]
     loose = [path for path in trees if "/" not in path and not path.startswith("__")]

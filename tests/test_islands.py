@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import memxc
+from memxc import target
 from memxc.errors import MemxcError
 from memxc.evaluation import reference
+from memxc.ir import store
 
 RNG = np.random.default_rng(7)
+
+
+def integers(name, *shape):
+    return helper.make_tensor_value_info(name, TensorProto.INT64, shape)
 
 
 def floats(name, *shape):
@@ -109,3 +117,212 @@ def test_the_circuit_answers_as_the_network_does(build, middle, samples):
     # In one batch: the nodes of an island compute one sample, so a Scan goes through them.
     (found,) = reference.session(twin).run(None, {"x": samples})
     assert np.abs(found - answers).max() < 1e-4 * np.abs(answers).max()
+
+
+def networks():
+    """Nodes, inputs, outputs, weights and the opset of networks with islands at several places."""
+    yield pytest.param(
+        [
+            node("Gemm", "x a", "h"),
+            node("Relu", "h", "r"),
+            node("TopK", "r k", "v i"),
+            node("Gather", "table i", "e"),  # indices stay inside the island
+            node("Flatten", "e", "f"),
+            node("Concat", "v f", "both", axis=1),
+            node("Gemm", "both b", "h2"),
+            node("Cos", "h2", "c"),  # a second island
+            node("Gemm", "c d", "y"),
+        ],
+        [floats("x", "N", 5)],
+        [floats("y", "N", 3)],
+        {"a": (5, 7), "k": [2], "table": (7, 4), "b": (10, 6), "d": (6, 3)},
+        17,
+        id="integers inside, and two islands",
+    )
+    yield pytest.param(
+        [node("Gemm", "x a", "h"), node("TopK", "h k", "values indices")],
+        [floats("x", "N", 4)],
+        [floats("values", "N", 2), integers("indices", "N", 2)],
+        {"a": (4, 6), "k": [2]},
+        20,
+        id="an island at the end, of a newer opset than the twin",
+    )
+    yield pytest.param(
+        [node("Gather", "table ids", "e"), node("Flatten", "e", "f"), node("Gemm", "f a", "y")],
+        [integers("ids", "N", 3)],
+        [floats("y", "N", 2)],
+        {"table": (9, 4), "a": (12, 2)},
+        17,
+        id="an island at the beginning, of integers",
+    )
+    yield pytest.param(
+        [
+            node("Gemm", "x a", "h"),
+            node("Unsqueeze", "h", "u", axes=[0]),  # axes were attributes until opset 12
+            node("Squeeze", "u", "s", axes=[0]),
+            node("Mod", "s m", "q", fmod=1),
+            node("Add", "q h", "y"),  # h goes to the island and past it
+        ],
+        [floats("x", "N", 3)],
+        [floats("y", "N", 4)],
+        {"a": (3, 4), "m": 0.5},
+        11,
+        id="an older opset, and a signal that goes past the island",
+    )
+
+
+def weights(shapes):
+    constant = {list: np.array, float: np.float32}
+    return {
+        name: constant[type(shape)](shape) if type(shape) in constant else drawn(*shape)
+        for name, shape in shapes.items()
+    }
+
+
+@pytest.mark.parametrize(("nodes", "inputs", "outputs", "shapes", "opset"), [*networks()])
+def test_networks_with_islands_are_right_from_end_to_end(
+    nodes, inputs, outputs, shapes, opset, tmp_path
+):
+    path = model(tmp_path / "net.onnx", nodes, inputs, outputs, opset, **weights(shapes))
+    name, size = inputs[0].name, inputs[0].type.tensor_type.shape.dim[1].dim_value
+    kind = inputs[0].type.tensor_type.elem_type
+    x = RNG.random((4, size)).astype(np.float32)
+    x = RNG.integers(0, 9, (4, size)) if kind == TensorProto.INT64 else x
+    made = memxc.compile(path, target="ideal", samples={name: x}, digital="auto")
+    assert made.lvs().ok
+    done = made.verify(count=2)
+    assert done.ok
+    assert done.outputs.max_rel_error < 1e-4
+    wanted = reference.run(path, {name: x})
+    twin = reference.session(made.twin().SerializeToString())
+    names = [value.name for value in twin.get_outputs()]
+    found = dict(zip(names, twin.run(names, {name: x}), strict=True))
+    for output in outputs:
+        right = wanted[output.name]
+        assert found[output.name].dtype == right.dtype
+        assert np.abs(found[output.name] - right).max() <= 1e-4 * np.abs(right).max()
+
+
+def test_converters_stand_at_the_borders(tmp_path):
+    nodes = [
+        node("Gemm", "x a", "h"),
+        node("Cos", "h", "c"),
+        node("Add", "c h", "s"),
+        node("Gemm", "s b", "y"),
+    ]
+    ends = [floats("x", "N", 3)], [floats("y", "N", 2)]
+    path = model(tmp_path / "net.onnx", nodes, *ends, a=drawn(3, 5), b=drawn(5, 2))
+    bits = ("converter.adc_bits=5", "converter.dac_bits=6", "converter.adc_energy_j=2e-12")
+    made = memxc.compile(path, target=target.load("ideal").with_set(*bits), digital="Cos")
+    stages = {stage.dst: stage for stage in store.load(made.folder).stages}
+    # Only the island reads what the ADC gives; the sum gets h as it is.
+    assert stages["c~raw"].srcs == ("h~adc",)
+    assert stages["c"].srcs == ("c~raw",)
+    assert stages["s"].srcs == ("c", "h")
+    assert made.verify(count=2).ok
+    assert made.lvs().ok
+    (row,) = made.report.islands
+    assert (row.operators, row.adcs, row.dacs, row.adc_bits, row.dac_bits) == (
+        {"Cos": 1},
+        5,
+        5,
+        5,
+        6,
+    )
+    # The joules of DACs are not known, so those of all conversions are not.
+    assert row.conversion_j is None
+    assert "converter.dac_energy_j" in row.missing
+    assert "converter.adc_energy_j" not in row.missing
+
+
+def test_named_nodes_stay_digital(middle, samples):
+    made = memxc.compile(middle, target="ideal", samples=samples, digital=("GridSample", "r1"))
+    (row,) = made.report.islands
+    assert row.operators == {"Relu": 1, "GridSample": 1}
+    with pytest.raises(MemxcError) as caught:
+        memxc.compile(middle, target="ideal", digital=("auto", "GridSampel"))
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.where) == ("usage", "--digital GridSampel")
+    assert "GridSample" in fault.hint
+
+
+def test_a_draw_at_random_stays_refused(tmp_path):
+    nodes = [node("Gemm", "x a", "h"), node("RandomNormalLike", "h", "r"), node("Add", "h r", "y")]
+    ends = [floats("x", "N", 3)], [floats("y", "N", 4)]
+    path = model(tmp_path / "net.onnx", nodes, *ends, a=drawn(3, 4))
+    with pytest.raises(MemxcError) as caught:
+        memxc.compile(path, target="ideal", digital="auto")
+    assert "--digital" not in caught.value.faults[0].hint
+
+
+def edited(build, folder, data, number=0):
+    """A copy of a build whose island has other bytes."""
+    copy = build.save(folder)
+    design = store.load(copy)
+    (island,) = design.islands
+    subgraph = replace(island.subgraph, model=np.frombuffer(data, np.uint8), output=number)
+    changed = replace(island, subgraph=subgraph)
+    stages = [changed if stage is island else stage for stage in design.stages]
+    store.save(design.with_stages(stages), copy)
+    return memxc.load(copy)
+
+
+def of_island(build, change):
+    """The bytes of an island's model after a change."""
+    (island,) = store.load(build.folder).islands
+    made = onnx.ModelProto.FromString(island.subgraph.model.tobytes())
+    change(made)
+    return made.SerializeToString()
+
+
+def foreign(made):
+    made.graph.node[0].domain = "com.example"
+
+
+def external(made):
+    tensor = made.graph.initializer[0]
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/hostname")
+
+
+def wider(made):
+    made.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 5
+
+
+def nested(made):
+    graph = helper.make_graph([], "inner", [], [])
+    made.graph.node[0].attribute.append(helper.make_attribute("body", graph))
+
+
+@pytest.mark.parametrize("change", [foreign, external, wider, nested])
+def test_an_edited_island_is_a_fault(build, change, tmp_path):
+    other = edited(build, tmp_path / "edited", of_island(build, change))
+    with pytest.raises(MemxcError) as caught:
+        other.verify(count=1)
+    assert [fault.code for fault in caught.value.faults] == ["bad-design"]
+
+
+def test_bytes_that_are_no_island_are_a_fault(build, tmp_path):
+    for place, data, number in (("noise", b"\xff" * 99, 0), ("second", b"", 1)):
+        other = edited(build, tmp_path / place, data or of_island(build, lambda made: None), number)
+        with pytest.raises(MemxcError) as caught:
+            other.lvs()
+        assert [fault.code for fault in caught.value.faults] == ["bad-design"]
+
+
+def test_an_island_that_asks_for_all_memory_is_a_fault(build, tmp_path):
+    def greedy(made):
+        size = numpy_helper.from_array(np.array([1 << 42]), "w7")
+        made.graph.initializer.append(size)
+        made.graph.node[0].output[0] = "t1"
+        ends = (["w7"], ["t2"], "big"), (["t2"], ["t3"], "sum"), (["t1", "t3"], ["y0"], "add")
+        for (reads, makes, name), kind in zip(
+            ends, ("ConstantOfShape", "ReduceMax", "Add"), strict=True
+        ):
+            made.graph.node.append(helper.make_node(kind, reads, makes, name))
+
+    other = edited(build, tmp_path / "edited", of_island(build, greedy))
+    with pytest.raises(MemxcError) as caught:
+        other.verify(count=1)
+    assert [fault.code for fault in caught.value.faults] == ["unsupported-model"]
+    assert caught.value.faults[0].where == "island_1"

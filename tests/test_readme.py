@@ -7,7 +7,10 @@ from pathlib import Path
 import click
 import pytest
 
+from memxc import target as targets
 from memxc.cli import _main
+from memxc.compiler.options import Options
+from memxc.compiler.run import compile_model
 from memxc.errors import CODES
 
 ROOT = Path(__file__).parent.parent
@@ -144,3 +147,49 @@ def test_every_exit_code_is_documented():
 def test_no_page_names_this_machine():
     for page in PAGES:
         assert not re.search(r"(?<![\w.])/(work|home|root|tmp)/", page.read_text("utf-8"))
+
+
+def test_the_life_of_one_weight_is_that_of_the_model():
+    """The conductances, the feedback resistor and the lines of the netlist on the page."""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    g_plus, g_minus, r_f = (
+        float(re.search(pattern, page)[1].replace(",", ""))
+        for pattern in (r"G\+ = (\S+) uS", r"G- = (\S+) uS", r"of the lane is (\S+) ohm")
+    )
+    lines = [float(number) for number in re.findall(r"`R00_00[01] w00 c00[01] (\S+)`", page)]
+    model = ROOT / "models" / "msccnn_fashion.onnx"
+    made = compile_model(Options(model, targets.load("hfox-128")), check=False).design.arrays[0]
+    siemens = made.crossbars[0].conductance()[0][0, :2]
+    assert siemens == pytest.approx([1e-6 * g_plus, 1e-6 * g_minus], rel=1e-5)
+    assert lines == pytest.approx(1 / siemens, rel=1e-6)
+    assert made.r_f[0] == pytest.approx(r_f, rel=1e-5)
+    assert (g_plus - g_minus) * 1e-6 * r_f == pytest.approx(-0.188314, rel=1e-4)
+
+
+GLOSSARY = [
+    [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+    for line in (ROOT / "docs" / "glossary.md").read_text("utf-8").splitlines()
+    if line.startswith("| ")
+][1:]
+
+
+def test_the_terms_of_the_glossary_are_in_order_and_each_is_there_once():
+    terms = [term for term, _, _ in GLOSSARY]
+    assert terms == sorted(terms, key=str.lower)
+    each = [word for term in terms for word in term.split(", ")]
+    assert sorted(each) == sorted(set(each))
+
+
+def test_the_names_of_the_glossary_are_in_the_code():
+    folders = [ROOT / "memxc", ROOT / "templates"]
+    code = "\n".join(
+        path.read_text("utf-8") for folder in folders for path in folder.rglob("*.*")
+        if path.suffix in (".py", ".toml", ".j2")
+    )  # fmt: skip
+    files = {str(path.relative_to(ROOT)) for folder in folders for path in folder.rglob("*")}
+    for term, names, _ in GLOSSARY:
+        for name in re.findall(r"`([^`]+)`", names):
+            for word in re.findall(r"[A-Za-z][\w-]*", name.partition("{")[0]):
+                known = word in code or any(word in path for path in files)
+                known |= word.replace("-", "_") in code
+                assert known, f"{term}: {word}"

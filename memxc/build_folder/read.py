@@ -175,7 +175,7 @@ def foreign(folder: Path) -> list[str]:
 
 
 @contextmanager
-def alone(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
+def locked(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
     """Lock the folder for the block, and wait first while another process has the lock.
 
     The lock ends with the process, and nothing is written. `tell` is called with a message if

@@ -11,7 +11,7 @@ from memxc.cells.contract import Cell
 from memxc.cells.op_amp_bench import rounded, rounded_volts
 from memxc.target.characterisation import CellPoint
 
-#: Points over the range of the inputs; their middle is 0 V.
+#: Points over the range of the inputs.
 _POINTS = 21
 
 
@@ -68,12 +68,12 @@ def _placed(cell: Cell, values: Mapping[str, float], c_f: float, volts: str) -> 
     kind = "b" if volts.startswith("v=") else "v"
     cards = f"{kind}in drive 0 {volts}\n"
     for each in cell.inputs:
+        driven = f"e{each.port}" if each.r_ohm else each.port
+        cards += f"e{each.port} {driven} o{each.port} drive 0 {each.share:.9e}\n"
+        cards += f"vo{each.port} o{each.port} 0 {each.volts:.9e}\n"
         if each.r_ohm:
-            cards += f"e{each.port} e{each.port} 0 drive 0 {each.share:.9e}\n"
-            cards += f"r{each.port} e{each.port} {each.port} {each.r_ohm:.9e}\n"
+            cards += f"r{each.port} {driven} {each.port} {each.r_ohm:.9e}\n"
             cards += f"c{each.port} {each.port} 0 {c_f:.9e}\n"
-        else:
-            cards += f"e{each.port} {each.port} 0 drive 0 {each.share:.9e}\n"
     given = " ".join(f"{name}={value:.9e}" for name, value in values.items())
     return f"{cards}xc {' '.join(cell.ports)} {cell.name} {given}\n"
 
@@ -81,7 +81,11 @@ def _placed(cell: Cell, values: Mapping[str, float], c_f: float, volts: str) -> 
 def _settling(
     bench: Bench, cell: Cell, load: str, c_f: float, guess_s: float
 ) -> tuple[float | None, float | None]:
-    """Return the longer settling time and the larger overshoot of steps over the range."""
+    """Return the longer settling time and the larger overshoot of steps over the range.
+
+    A function that rises and falls has no overshoot: None.
+    """
+    assert cell.function is not None
     values = next(iter(_settings(cell)))
     steps: list[Step | None] = []
     for low, high in ((cell.low_v, cell.high_v), (cell.high_v, cell.low_v)):
@@ -90,7 +94,9 @@ def _settling(
     known = [step for step in steps if step is not None]
     if len(known) < len(steps):
         return None, None
-    return (
-        rounded(max(step.seconds for step in known)),
-        rounded_volts(max(step.overshoot for step in known)),
-    )
+    seconds = rounded(max(step.seconds for step in known))
+    rising = np.diff(cell.function(np.linspace(cell.low_v, cell.high_v, _POINTS), values))
+    if rising.min() < 0 < rising.max():
+        # The output passes through a value beyond both ends, whatever the circuit does.
+        return seconds, None
+    return seconds, rounded_volts(max(step.overshoot for step in known))

@@ -28,7 +28,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Input:
-    """How the bench drives a port: with `share` of the bench's volts, through a resistor.
+    """How the bench drives a port: with `share` of the bench's volts and `volts`, by a resistor.
 
     r_ohm: 0 for an input that takes volts, the resistance of the devices for one that takes a
     current. The bench puts the capacitance of a bit line at a port with a resistor.
@@ -37,6 +37,7 @@ class Input:
     port: str
     share: float = 1.0
     r_ohm: float = 0.0
+    volts: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,8 @@ class Cell:
     function: ideal output volts (n,) for the bench's volts (n,) and the parameters' values.
     inputs: what the bench drives. low_v, high_v: range of the bench's volts. An op-amp has no
     function and no inputs of this kind, because `op_amp_bench` measures it. accuracy: the largest
-    error of a cell that fits, as a share of the span of its ideal output.
+    error of a cell that fits, as a share of the span of its ideal output. opamps: how many of them
+    the macro has.
     """
 
     name: str
@@ -61,3 +63,4 @@ class Cell:
     low_v: float = 0.0
     high_v: float = 0.0
     accuracy: float = 0.01
+    opamps: int = 1

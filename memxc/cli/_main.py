@@ -111,7 +111,7 @@ def _run(arguments: list[str]) -> int:
             _print_faults([("own-fault", "memxc", str(error), where)], _OURS)
         return _OURS
     finally:
-        _terminal.left_out()
+        _terminal.warn_left_out()
 
 
 def _flushed(run: Callable[[], int]) -> int:

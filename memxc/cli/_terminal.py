@@ -88,7 +88,7 @@ def begin() -> None:
     _named.clear()
 
 
-def left_out() -> None:
+def warn_left_out() -> None:
     """Print a warning for each plug-in that cannot be used, once in a command."""
     for sentence in plugins.left_out():
         if sentence not in _named:
@@ -98,7 +98,7 @@ def left_out() -> None:
 
 def following(text: str, before: str = "") -> None:
     """Print the next step as the last line of a command, behind all warnings."""
-    left_out()
+    warn_left_out()
     say(f"{before}Next: {text}")
 
 

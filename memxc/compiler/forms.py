@@ -48,14 +48,18 @@ def span(text: str) -> tuple[float, ...]:
     return tuple(map(units.parse, parts))
 
 
+def rising(span: tuple[float, float]) -> tuple[float, float]:
+    """The range of an input. Raises ValueError if it is empty, or wider than that of float32."""
+    if not span[0] < span[1]:
+        raise ValueError("the first number has to be the smaller one")
+    if max(map(abs, span)) > units.FLOAT32:
+        raise ValueError(f"an input is float32, which ends at {units.FLOAT32:.4g}")
+    return span
+
+
 def comma_separated(text: str) -> tuple[str, ...]:
     """A,B,C: words with commas between them. Raises ValueError."""
     found = tuple(part.strip() for part in text.split(","))
     if not all(found):
         raise ValueError("give names with commas between them")
     return found
-
-
-def digital(text: str) -> tuple[str, ...]:
-    """none, auto, or names with commas between them. Raises ValueError."""
-    return () if text.strip() == "none" else comma_separated(text)

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from memxc import passes, units
+from memxc import passes
 from memxc.compiler import forms, pruning, stage_set
 from memxc.compiler.declaration import fields_of, in_tuples, of_pass, own, wrong_values
 from memxc.errors import Fault, MemxcError, like
@@ -30,6 +30,7 @@ from memxc.interfaces import Pass, Zeros
 from memxc.ir.stages import Schedule, Signed
 from memxc.mapping.layout import Policy
 from memxc.netlist_reader import Cells, read_cells
+from memxc.passes.amplify import Amplify
 from memxc.passes.calibrate import Calibrate
 from memxc.passes.clip_weights import ClipWeights
 from memxc.passes.convert import Convert
@@ -51,18 +52,14 @@ Mitigation = Literal["both-ends", "reorder", "compensate"]
 MITIGATIONS: tuple[Mitigation, ...] = get_args(Mitigation)
 
 
-def _rising(span: tuple[float, float]) -> tuple[float, float]:
-    if not span[0] < span[1]:
-        raise ValueError("the first number has to be the smaller one")
-    if max(map(abs, span)) > units.FLOAT32:
-        raise ValueError(f"an input is float32, which ends at {units.FLOAT32:.4g}")
-    return span
-
-
 _Cells = Annotated[InstanceOf[Cells], BeforeValidator(read_cells)]
 # A pass raises ValueError for a number that it cannot have.
 _Ratio = Annotated[float, AfterValidator(lambda ratio: Separate(ratio=ratio).ratio)]
 _Share = Annotated[float, AfterValidator(lambda share: ClipWeights(share=share).share)]
+# "none" stands for no names.
+_Names = Annotated[
+    tuple[str, ...], AfterValidator(lambda names: () if names == ("none",) else names)
+]
 _Size = Annotated[int, Field(gt=0, le=2**31)]
 
 
@@ -172,7 +169,7 @@ class Settings:
         example="--outputs features,scores",
         of_network=True,
     )
-    input_range: Annotated[tuple[float, float], AfterValidator(_rising)] = own(
+    input_range: Annotated[tuple[float, float], AfterValidator(forms.rising)] = own(
         (0.0, 1.0),
         "--input-range",
         "The range of the inputs, used when there are no samples. An input of 8 bits or fewer "
@@ -182,13 +179,13 @@ class Settings:
         example="--input-range -1,1",
         default="0,1",
     )
-    digital: tuple[str, ...] = own(
+    digital: _Names = own(
         (),
         "--digital",
         "Keep parts of the network digital, between converters: auto for every node without a "
         "circuit, or the names of nodes and operators.",
         metavar="none|auto|NAME,...",
-        read=forms.digital,
+        read=forms.comma_separated,
         example="--digital auto",
         default="none",
         page="digital.md",
@@ -267,6 +264,7 @@ def pipeline(options: Options) -> list[Pass]:
         *_graph_passes(options),
         Calibrate(),
         SchedulePass(mode=options.schedule),
+        *([] if options.target.amplifier.noise_gain_max is None else [Amplify()]),
         Partition(policy=options.partition),
         *lean,
         Tile(),

@@ -61,8 +61,11 @@ def _faults(options: Options, where: str, pipeline: Sequence[Pass]) -> list[Faul
 
 
 def _misplaced(pipeline: Sequence[Pass]) -> Iterator[str]:
-    """A sentence for each pass that is on the wrong side of program."""
-    at = [change.name for change in pipeline].index("program")
+    """A sentence for each pass that is on the wrong side of program or calibrate."""
+    names = [change.name for change in pipeline]
+    at = names.index("program")
+    if "amplify" in names[: names.index("calibrate")]:
+        yield "amplify has to come after calibrate"
     for change in pipeline[:at]:
         if change.programmed:
             yield f"{change.name} has to come after program"
@@ -70,5 +73,5 @@ def _misplaced(pipeline: Sequence[Pass]) -> Iterator[str]:
         if not change.programmed:
             yield f"{change.name} has to come before program"
     later = pipeline[at].options()["levels"] == "later"
-    if later and "compensate" not in [change.name for change in pipeline]:
+    if later and "compensate" not in names:
         yield "program{levels=later} leaves the levels to compensate, and compensate is missing"

@@ -30,7 +30,7 @@ class Bus:
     scale: volts per unit of activation (None before calibrate, and for digital signals).
     limit: volts at which the limiter of the driving stage clips, or None without a limiter.
     mean_square: squared volts of each net, (width,), averaged over the calibration samples; None
-    if no weights read the bus. It is not stored with the design.
+    if weights neither read nor drive the bus. It is not stored with the design.
     """
 
     name: str

@@ -79,7 +79,7 @@ def scores(
     """
     if loaded.measured:
         conductances.check_points(points(plan, loaded.target))
-    with folders.alone(loaded.folder, tell):
+    with folders.locked(loaded.folder, tell):
         original = loaded.model.read_bytes() if loaded.model is not None else None
         digest = sha256(loaded.folder / "design.npz")
         if loaded.measured:

@@ -83,7 +83,7 @@ def _compare(design: Design, netlist: Netlist, device: Device | None) -> Netlist
     unexpected = set(netlist.instances)
     instances = connections = 0
     lanes = periphery.lane_cells(design, netlist)
-    for card in expected.cards(design, lanes):
+    for card in expected.expected_cards(design, lanes):
         unexpected.discard(card.name)
         placed.add(card.cell)
         instances += 1

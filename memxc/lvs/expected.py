@@ -30,7 +30,7 @@ class ExpectedCard:
         return f"word line {i}" if i < self.word_lines else f"bit line {i - self.word_lines}"
 
 
-def cards(design: Design, lane_cells: Mapping[str, str]) -> Iterator[ExpectedCard]:
+def expected_cards(design: Design, lane_cells: Mapping[str, str]) -> Iterator[ExpectedCard]:
     """Yield every instance of the top netlist.
 
     lane_cells: the cell of each Lanes stage, by the stage's bus.

@@ -102,8 +102,8 @@ def refusals() -> Mapping[str, str]:
     return {name: reason for name, (reason, _) in sorted(REASONS.items())}
 
 
-def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
-    """Return the stages of one node. used: the tensors that something reads.
+def lower_node(node: Node, graph: Graph, used: frozenset[str], inside: bool = False) -> Parts:
+    """Return the stages of one node. used: the tensors that something reads. inside: as in Call.
 
     Raises MemxcError with all faults of the node that can be found at once.
     """
@@ -113,7 +113,7 @@ def lower_node(node: Node, graph: Graph, used: frozenset[str]) -> Parts:
         faults += _misfits(node, graph, column, used)
     if faults or column is None:
         raise MemxcError(faults)
-    call = Call(node, graph, {**column.attrs, **node.attrs}, used)
+    call = Call(node, graph, {**column.attrs, **node.attrs}, used, inside)
     try:
         with one_operator():
             parts = column.lower(call)

@@ -27,13 +27,15 @@ Shape = tuple[int, ...]
 class Call:
     """One node as its column sees it: its declared attributes, shapes and constants.
 
-    used: the tensors that some node or the network's output reads.
+    used: the tensors that some node or the network's output reads. inside: whether a circuit reads
+    the result, so that no processor can compute it behind the last circuit.
     """
 
     node: Node
     graph: Graph
     attrs: Mapping[str, Any]
     used: frozenset[str] = field(repr=False)
+    inside: bool = False
 
     @property
     def name(self) -> str:

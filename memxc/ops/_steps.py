@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import prod
@@ -20,6 +20,9 @@ from memxc.ops._call import Call, Parts, Shape, lanes
 from memxc.ops._windows import Axes, filled, grid, spread
 
 Floats = NDArray[np.float64]
+
+#: The product of two signals.
+PRODUCT = Circuit("mul", multipliers=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +120,50 @@ class Steps:
         )
         return self.linear(word, joined.bus, shape, (kernel,), "batchnorm")
 
+    def affine(
+        self, word: str, src: ShapedNets, gain: Floats, shift: Floats | None = None
+    ) -> ShapedNets:
+        """Return gain x + shift, whose constants numpy can broadcast to the signal."""
+        shape = src.nets.shape
+        parts = [p for p in (gain, shift) if p is not None]
+        full = [part.reshape((1,) * (len(shape) - part.ndim) + part.shape) for part in parts]
+        axes = tuple(
+            axis for axis in range(len(shape)) if any(part.shape[axis] > 1 for part in full)
+        )
+        places = tuple(axis for axis in range(len(shape)) if axis not in axes)
+        sizes = [size if axis in axes else 1 for axis, size in enumerate(shape)]
+        columns = [np.broadcast_to(part, sizes).reshape(-1, 1) for part in full]
+        kernel = Kernel(
+            values=columns[0],
+            cell=None,
+            bias=None if shift is None else columns[1],
+            taps=spread(src.nets, (), axes, places),
+            sinks=spread(lanes(shape), (), axes, places),
+            grid=grid(*(shape[axis] for axis in places)),
+        )
+        return self.linear(word, src.bus, shape, (kernel,), "batchnorm")
+
+    def product(
+        self, word: str, left: ShapedNets, right: ShapedNets, weight: float = 1.0
+    ) -> ShapedNets:
+        """Return `weight` times the matrix product of two signals (..., P, K) and (..., K, Q).
+
+        Each of its P x K x Q products is a multiplier; equal resistors add them up.
+        """
+        rows, columns = left.nets[..., None], right.nets[..., None, :, :]
+        shape = np.broadcast_shapes(rows.shape, columns.shape)
+        reckon(*shape)
+        one, other = ShapedNets(left.bus, rows), ShapedNets(right.bus, columns)
+        products = self.lanes(f"{word}/products", "x0*x1", PRODUCT, one, other)
+        kept = (*shape[:-2], shape[-1])
+        if shape[-2] == 1:
+            return self.scaled(word, products.shaped(kept), weight)
+        return self.sums(word, products, (len(shape) - 2,), weight).shaped(kept)
+
+    def scaled(self, word: str, src: ShapedNets, weight: float) -> ShapedNets:
+        """Return a signal times a number; the signal itself for 1."""
+        return src if weight == 1.0 else self.affine(word, src, np.array(weight))
+
     def linear(
         self, word: str, src: str, shape: Shape, kernels: tuple[Kernel, ...], cell: DeviceKind
     ) -> ShapedNets:
@@ -138,8 +185,8 @@ class Steps:
         self._parts.append((dst, stage))
         return ShapedNets(dst.name, lanes(dst.shape))
 
-    def end(self, result: ShapedNets) -> Parts:
-        """Return all stages; `result` drives the node's output.
+    def end(self, result: ShapedNets, more: Mapping[str, ShapedNets] | None = None) -> Parts:
+        """Return all stages; `result` drives the node's output. more: signals of further outputs.
 
         Raises MemxcError if the model says that the output has another size.
         """
@@ -149,11 +196,17 @@ class Steps:
                 f"its output has {result.nets.size} numbers, the model says {call.shape}",
                 code="unsupported-shape",
             )
-        if made and made[-1][1].dst == result.bus:
+        wires = [
+            Rename(f"{call.name}/{name}", (signal.bus,), name, ints(signal.nets.reshape(-1)))
+            for name, signal in (more or {}).items()
+        ]
+        order = result.nets.reshape(-1)
+        in_order = np.array_equal(order, lanes(order.shape))
+        if in_order and not wires and made and made[-1][1].dst == result.bus:
             last = replace(made.pop()[1], name=call.name, dst=call.dst)
         else:
-            last = Rename(call.name, (result.bus,), call.dst, ints(result.nets.reshape(-1)))
-        return [*chain.from_iterable(made), last]
+            last = Rename(call.name, (result.bus,), call.dst, ints(order))
+        return [*chain.from_iterable(made), last, *wires]
 
     def parts(self) -> Parts:
         """Return all stages so far, none of which drives an output of the node."""

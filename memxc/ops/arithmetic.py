@@ -11,7 +11,7 @@ from memxc.ops._blocks import DIVIDER, NO_DIVISOR, built
 from memxc.ops._call import Call, Parts
 from memxc.ops._nets import each, together
 from memxc.ops._registry import operator
-from memxc.ops._steps import Steps
+from memxc.ops._steps import PRODUCT, Steps
 from memxc.ops._traits import OPERANDS
 
 
@@ -40,7 +40,7 @@ def mul(call: Call) -> Parts:
     """Return a weight for a constant. Two signals meet in an analog multiplier."""
     signal, constant = _operands(call)
     if constant is None:
-        return [together(call, (0, 1), "x0*x1", Circuit("mul", multipliers=1))]
+        return [together(call, (0, 1), "x0*x1", PRODUCT)]
     return [with_constant(call, signal, constant, None)]
 
 

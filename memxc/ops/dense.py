@@ -1,4 +1,7 @@
-"""Gemm and MatMul with a constant: one crossbar, used at every row of the other operand."""
+"""Gemm and MatMul: with a constant one crossbar, used at every row of the other operand.
+
+A product of two signals is multipliers and resistors that add their outputs up.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,23 @@ from memxc.ir.stages import Circuit, Lanes, Linear
 from memxc.ir.windows import Ints, ints, lanewise
 from memxc.ops._call import Call, Parts, lanes
 from memxc.ops._registry import operator
+from memxc.ops._steps import ShapedNets, Steps
 from memxc.ops._windows import grid, spread
 
 
 @operator("Gemm", attrs={"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0})
 def gemm(call: Call) -> Parts:
-    """Return Y = alpha A B + beta C. A or B is a constant, and C is a constant or a signal."""
+    """Return Y = alpha A B + beta C. Each is a constant or a signal, but A and B not constants."""
     left, right = (
         operand.T if call.attrs[flag] else operand
         for flag, operand in (("transA", _operand(call, 0)), ("transB", _operand(call, 1)))
     )
     out = lanes(call.shape)
     alpha = float(call.attrs["alpha"])
+    if not any(call.is_constant(index) for index in (0, 1)):
+        steps = Steps(call)
+        product = _of_signals(call, steps, left, right, alpha)
+        return steps.end(_plus_signal(call, steps, product))
     if not call.has(2):
         return [_product(call, call.dst, alpha, left, right, out, None)]
     if call.is_constant(2):
@@ -49,6 +57,9 @@ def matmul(call: Call) -> Parts:
         right, out = right[:, None], out[..., None]
     if len(call.shape_of(0)) == 1:
         left, out = left[None, :], out[..., None, :]
+    if not any(call.is_constant(index) for index in (0, 1)):
+        steps = Steps(call)
+        return steps.end(_of_signals(call, steps, left, right, 1.0))
     return [_product(call, call.dst, 1.0, left, right, out, None)]
 
 
@@ -76,27 +87,44 @@ def _product(
 ) -> Linear:
     """Return out (..., P, Q) = alpha left (..., P, K) right (..., K, Q) + bias as a stage.
 
-    One of the factors is a constant. Raises MemxcError if none is, or if the factors do not fit.
+    One of the factors is a constant. Raises MemxcError if the factors do not fit.
     """
-    fixed = [call.is_constant(i) for i in (0, 1)]
-    if fixed == [False, False]:
-        raise call.refuse(
-            "the product of two signals has no crossbar",
-            "one factor has to be a constant of the model",
-            "unsupported-op",
-        )
-    if left.shape[-1] != right.shape[-2]:
-        raise call.refuse(
-            f"factors of {left.shape} and {right.shape} do not fit", code="unsupported-shape"
-        )
-    src = call.bus(1 if fixed[0] else 0)
-    if fixed[0]:
+    _check(call, left, right)
+    fixed = call.is_constant(0)
+    src = call.bus(1 if fixed else 0)
+    if fixed:
         # y = W x is transposed to y' = x' W'.
         left, right, out = (t.swapaxes(-1, -2) for t in (right, left, out))
         bias = None if bias is None else bias.swapaxes(-1, -2)
     weight = _scaled(right, alpha)
     kernels = tuple(_kernels(np.asarray(left), weight, out, bias))
     return Linear(call.name, src, dst, kernels)
+
+
+def _check(call: Call, left: Tensor, right: Tensor) -> None:
+    if left.shape[-1] != right.shape[-2]:
+        raise call.refuse(
+            f"factors of {left.shape} and {right.shape} do not fit", code="unsupported-shape"
+        )
+
+
+def _of_signals(call: Call, steps: Steps, left: Tensor, right: Tensor, alpha: float) -> ShapedNets:
+    """Return alpha times the product of two signals, given as the numbers of their nets."""
+    _check(call, left, right)
+    one, other = (ShapedNets(call.bus(n), ints(part)) for n, part in enumerate((left, right)))
+    return steps.product("product", one, other, alpha)
+
+
+def _plus_signal(call: Call, steps: Steps, product: ShapedNets) -> ShapedNets:
+    """Return the product of a Gemm plus beta C, if there is a C."""
+    if not call.has(2):
+        return product
+    beta = float(call.attrs["beta"])
+    if call.is_constant(2):
+        shift = np.asarray(call.constant(2, "bias"), dtype=np.float64) * beta
+        return steps.affine("bias", product, np.ones(()), _spread_over(call, shift))
+    expr = "x0+x1" if beta == 1.0 else f"x0+{beta!r}*x1"
+    return steps.lanes("add", expr, Circuit("add", opamps=2), product, steps.given(2))
 
 
 def _kernels(nets: Ints, weight: Tensor, out: Ints, bias: Tensor | None) -> Iterator[Kernel]:

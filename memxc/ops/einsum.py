@@ -1,4 +1,7 @@
-"""Einsum of one signal with a constant: each label is lines, blocks or places of a kernel."""
+"""Einsum of one signal with a constant: each label is lines, blocks or places of a kernel.
+
+Of several signals, every product is multipliers, and resistors add the products up.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ import numpy as np
 from memxc.ir.bounds import reckon
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import DeviceKind, Linear
+from memxc.ir.stages import Circuit, DeviceKind, Linear
 from memxc.ir.windows import Ints, ints
 from memxc.ops._call import Call, Parts, lanes
 from memxc.ops._nets import rename
 from memxc.ops._registry import operator
+from memxc.ops._softmax import total
+from memxc.ops._steps import PRODUCT, ShapedNets, Steps
 from memxc.ops._windows import grid, spread
 
 _Labels = list[str]
@@ -28,10 +33,12 @@ def einsum(call: Call) -> Parts:
     """
     terms, out = _labels(call)
     signals = [i for i in range(len(terms)) if not call.is_constant(i)]
+    if len(signals) == len(terms) > 1:
+        return _of_signals(call, terms, out)
     if len(signals) != 1 or len(terms) > 2:
         raise call.refuse(
             f"{len(signals)} signals and {len(terms) - len(signals)} constants in one product",
-            "one signal and one constant have a crossbar",
+            "one signal and one constant have a crossbar, signals alone have multipliers",
             "unsupported-op",
         )
     src = signals[0]
@@ -74,6 +81,27 @@ def _kernel(
         sinks=spread(lanes(call.shape), axes(columns, out), axes(blocks, out), axes(places, out)),
         grid=grid(*(size[label] for label in places)),
     )
+
+
+def _of_signals(call: Call, terms: list[_Labels], out: _Labels) -> Parts:
+    """Return the products over all labels, and their sums over those that are not in the output."""
+    steps = Steps(call)
+    order = [*out, *dict.fromkeys(label for term in terms for label in term if label not in out)]
+    factors = []
+    for index, term in enumerate(terms):
+        nets, labels = _traced(call.nets(index), term, term)
+        axes = [labels.index(label) for label in order if label in labels]
+        missing = [axis for axis, label in enumerate(order) if label not in labels]
+        factors.append(
+            ShapedNets(call.bus(index), ints(np.expand_dims(nets.transpose(axes), missing)))
+        )
+    shape = np.broadcast_shapes(*(factor.nets.shape for factor in factors))
+    reckon(*shape)
+    expr = "*".join(f"x{number}" for number in range(len(terms)))
+    circuit = PRODUCT if len(terms) == 2 else Circuit("product", multipliers=len(terms) - 1)
+    products = steps.lanes("products", expr, circuit, *factors)
+    whole = total(steps, products, tuple(range(len(out), len(order))))
+    return steps.end(whole.shaped(shape[: len(out)]))
 
 
 def _traced(tensor: Tensor, labels: _Labels, kept: _Labels) -> tuple[Tensor, _Labels]:

@@ -58,13 +58,17 @@ def load_graph(
     computed, MemxcError also has the faults of operators and attributes that are refused whatever
     the shapes are.
     """
+    computed: list[Graph] = []
 
     def parts(graph: Graph) -> list[tuple[int, ...]]:
+        computed.append(graph)
         return [island.nodes for island in islands_of(graph, digital)]
 
     try:
         return frontend.load(path, shapes, parts if digital else None)
     except MemxcError as error:
+        if computed:
+            raise
         told = {fault.where.removeprefix(f"{path}:") for fault in error.faults}
         nodes, opset = frontend.nodes(path)
         more = [f for node in nodes if node.name not in told for f in ops.judge(node, opset)]
@@ -95,7 +99,7 @@ def islands_of(graph: Graph, digital: Sequence[str]) -> list[Island]:
     crossbars = (
         number
         for number, parts in lowered.parts.items()
-        if any(isinstance(part, Linear) and part.programmable for part in parts)
+        if any(isinstance(part, Linear) and part.tiled for part in parts)
     )
     return islands(graph, chosen, crossbars)
 
@@ -170,24 +174,35 @@ def survey(graph: Graph, digital: Sequence[str] = ()) -> tuple[list[NodeRow], li
 
 
 def _walk(graph: Graph) -> _Lowered:
-    """Lower each node by itself, so that a node that fails adds no faults to its readers."""
+    """Lower each node by itself, so that a node that fails adds no faults to its readers.
+
+    A function that a processor could compute behind the last circuit becomes one if a circuit reads
+    it, as far as it can.
+    """
     read = frozenset(name for node in graph.nodes for name in node.inputs if name)
     used = read | {*graph.outputs}
     parts: dict[int, ops.Parts] = {}
     faults: dict[int, tuple[Fault, ...]] = {}
-    size = DesignSize()
-    for index, node in enumerate(graph.nodes):
-        try:
-            parts[index] = ops.lower_node(node, graph, used)
-        except MemxcError as error:
-            faults[index] = error.faults
-            continue
-        size.add(stage for stage in parts[index] if not isinstance(stage, Bus))
-        if size.largest > MOST_IN_ALL:
-            what = f"up to here the network takes over {MOST_IN_ALL:,} connections or table entries"
-            hint = "what a circuit may take is in docs/cli.md, under Limits"
-            faults[index] = (Fault("unsupported-shape", node.name, what, hint),)
-            break
+    inside: set[int] = set()
+    todo, size = {*range(len(graph.nodes))}, DesignSize()
+    while todo:
+        for index in sorted(todo):
+            node = graph.nodes[index]
+            try:
+                parts[index] = ops.lower_node(node, graph, used, index in inside)
+            except MemxcError as error:
+                faults[index] = error.faults
+                parts.pop(index, None)
+                continue
+            size.add(stage for stage in parts[index] if not isinstance(stage, Bus))
+            if size.largest > MOST_IN_ALL:
+                limit = f"{MOST_IN_ALL:,} connections or table entries"
+                what = f"up to here the network takes over {limit}"
+                hint = "what a circuit may take is in docs/cli.md, under Limits"
+                faults[index] = (Fault("unsupported-shape", node.name, what, hint),)
+                return _Lowered(parts, faults)
+        todo = {index for index, _ in _misplaced(graph, parts)} - inside
+        inside |= todo
     for index, fault in _misplaced(graph, parts):
         faults[index] = (fault,)
     return _Lowered(parts, faults)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from math import prod
 
-from memxc.ir.bounds import TERM, reckon
 from memxc.ir.stages import Circuit
 from memxc.ops import _blocks
 from memxc.ops._call import Call, Parts
 from memxc.ops._power import MOST_FACTORS, magnitudes, root
 from memxc.ops._registry import operator
-from memxc.ops._steps import ShapedNets, Steps
+from memxc.ops._softmax import exponentials, extreme, total
+from memxc.ops._steps import Steps
 from memxc.ops._traits import beside_channels
 from memxc.ops._windows import Axes
 
@@ -36,14 +36,14 @@ def reduce_mean(call: Call) -> Parts:
     """Return one resistor for each number that is averaged."""
     steps, axes = Steps(call), _axes(call)
     count = prod(call.shape_of(0)[axis] for axis in axes)
-    return steps.end(_total(steps, steps.given(0), axes, 1.0 / count))
+    return steps.end(total(steps, steps.given(0), axes, 1.0 / count))
 
 
 @operator("ReduceSum", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_sum(call: Call) -> Parts:
     """Return one resistor for each number that is added."""
     steps = Steps(call)
-    return steps.end(_total(steps, steps.given(0), _axes(call)))
+    return steps.end(total(steps, steps.given(0), _axes(call)))
 
 
 @operator("ReduceMax", attrs=_ATTRS, integers=True, channelwise=_PER_CHANNEL)
@@ -80,31 +80,31 @@ def reduce_prod(call: Call) -> Parts:
 def reduce_l1(call: Call) -> Parts:
     """Return a full-wave rectifier for each number, and their sum by resistors."""
     steps = Steps(call)
-    return steps.end(_total(steps, magnitudes(steps, steps.given(0), 1), _axes(call)))
+    return steps.end(total(steps, magnitudes(steps, steps.given(0), 1), _axes(call)))
 
 
 @operator("ReduceSumSquare", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_sum_square(call: Call) -> Parts:
     """Return a multiplier for each number, and their sum by resistors."""
     steps = Steps(call)
-    return steps.end(_total(steps, magnitudes(steps, steps.given(0), 2), _axes(call)))
+    return steps.end(total(steps, magnitudes(steps, steps.given(0), 2), _axes(call)))
 
 
 @operator("ReduceL2", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_l2(call: Call) -> Parts:
     """Return a multiplier for each number, their sum by resistors, and its root."""
     steps = Steps(call)
-    total = _total(steps, magnitudes(steps, steps.given(0), 2), _axes(call))
-    return steps.end(root(steps, total, 2))
+    whole = total(steps, magnitudes(steps, steps.given(0), 2), _axes(call))
+    return steps.end(root(steps, whole, 2))
 
 
 @operator("ReduceLogSum", attrs=_ATTRS, channelwise=_PER_CHANNEL)
 def reduce_log_sum(call: Call) -> Parts:
     """Return a sum by resistors, and its logarithm."""
     steps = Steps(call)
-    total = _total(steps, steps.given(0), _axes(call))
+    whole = total(steps, steps.given(0), _axes(call))
     expr, circuit = f"ln(max(x0,{_blocks.LEAST!r}))", _blocks.built("log", _blocks.LOGARITHM)
-    return steps.end(steps.lanes("logarithm", expr, circuit, total))
+    return steps.end(steps.lanes("logarithm", expr, circuit, whole))
 
 
 @operator("ReduceLogSumExp", attrs=_ATTRS, channelwise=_PER_CHANNEL)
@@ -112,31 +112,12 @@ def reduce_log_sum_exp(call: Call) -> Parts:
     """Return max + ln(sum of exp(x - max)), so that the volts stay in range."""
     steps, axes = Steps(call), _axes(call)
     x = steps.given(0)
-    top = _extreme(steps, "max", x, axes)
-    below = _blocks.built("exponential_below", _blocks.DIFFERENCE, _blocks.EXPONENTIAL)
-    total = _total(steps, steps.lanes("exponentials", "exp(x0-x1)", below, x, top), axes)
+    top, _, whole = exponentials(steps, x, axes)
     above = _blocks.built("logarithm_above", _blocks.LOGARITHM, _blocks.SUM)
     # The largest number adds exp(0), so the sum is never below 1.
-    return steps.end(steps.lanes("logarithm", "ln(max(x0,1))+x1", above, total, top))
+    return steps.end(steps.lanes("logarithm", "ln(max(x0,1))+x1", above, whole, top))
 
 
 def _chosen(call: Call, function: str) -> Parts:
     steps = Steps(call)
-    return steps.end(_extreme(steps, function, steps.given(0), _axes(call)))
-
-
-def _extreme(steps: Steps, function: str, src: ShapedNets, axes: Axes) -> ShapedNets:
-    """Return the largest or smallest along some axes, or the signal if there is only one."""
-    count = prod(src.nets.shape[axis] for axis in axes)
-    if count == 1:
-        return src
-    reckon(count, TERM)
-    expr = f"{function}({','.join(f'x{k}' for k in range(count))})"
-    selector = Circuit(function, opamps=count, diodes=count)
-    return steps.along(function, expr, selector, src, axes, keeps_scale=True)
-
-
-def _total(steps: Steps, src: ShapedNets, axes: Axes, weight: float = 1.0) -> ShapedNets:
-    """Return the sum along some axes, or the signal if there is only one."""
-    alone = prod(src.nets.shape[axis] for axis in axes) == 1
-    return src if alone else steps.sums("sum", src, axes, weight)
+    return steps.end(extreme(steps, function, steps.given(0), _axes(call)))

@@ -7,26 +7,6 @@ from memxc.ops._registry import refused
 _CUT = "cut the network there, compile its parts, and leave this to a processor between them"
 
 refused(
-    "GroupNormalization",
-    "InstanceNormalization",
-    "LayerNormalization",
-    "MeanVarianceNormalization",
-    "RMSNormalization",
-    reason="its statistics are those of the input at run time, so that no weight holds them",
-    hint="train with BatchNormalization, or write it out: ReduceMean, Sub, Mul, Sqrt and Div have "
-    "circuits, with a divider for every lane",
-)
-refused(
-    "LpNormalization",
-    reason="it divides by the size of the input at run time, so that no weight holds it",
-    hint="write it out: sums, powers and Div have circuits, with a divider for every lane",
-)
-refused(
-    "Attention",
-    reason="it multiplies signals by signals, and a crossbar multiplies signals by weights",
-    hint=_CUT,
-)
-refused(
     "NonMaxSuppression",
     "NonZero",
     "TopK",

@@ -93,7 +93,7 @@ class Seen:
     """The values on the buses of a network over all samples, in units of activation.
 
     peaks: the largest magnitude on each bus.
-    squares: the mean square of each lane, (width,), for each bus that weights read.
+    squares: the mean square of each lane, (width,), for each bus that weights read or drive.
     """
 
     peaks: dict[str, float]
@@ -103,8 +103,9 @@ class Seen:
 def observe(design: Design, samples: Mapping[str, NDArray[Any]]) -> Seen:
     """Return the peaks and mean squares of a design on the samples."""
     peaks = dict.fromkeys(design.buses, 0.0)
-    read = {stage.src for stage in design.stages if isinstance(stage, Linear)}
-    squares = {name: np.zeros(bus.width) for name, bus in design.buses.items() if name in read}
+    linear = [stage for stage in design.stages if isinstance(stage, Linear)]
+    ends = {name for stage in linear for name in (stage.src, stage.dst)}
+    squares = {name: np.zeros(bus.width) for name, bus in design.buses.items() if name in ends}
     count = max(map(len, samples.values()), default=1)
     for batch in evaluate.batches(design, samples):
         for name, values in evaluate.walk(design, batch):

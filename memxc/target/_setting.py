@@ -11,7 +11,7 @@ from memxc.errors import Fault, MemxcError, once
 from memxc.target import _curves, _states
 
 #: Units that a key may be written without.
-_UNITS = ("ohm", "v", "w", "s", "m2", "k", "per_k", "a", "f", "v_per_s")
+_UNITS = ("ohm", "v", "w", "s", "m2", "k", "per_k", "a", "f", "v_per_s", "j")
 #: Short names for keys that sweeps often vary.
 _SHORT = {"device.sigma": "device.programming_sigma"}
 _STATES = "device.states_csv"

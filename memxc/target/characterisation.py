@@ -83,17 +83,22 @@ class CellPoint(Part):
     sha256: Word = Field(description="Hash of its text, with that of its op-amp.")
     corner: Word = Field(description='Corner of the process; "" without a process.')
     temperature_k: Above = Field(description="Temperature, kelvin.")
-    offset_v: Figure = Field(description="Error of the output at an input of 0 V.")
+    offset_v: Figure = Field(
+        description="Error of the output in the middle of the range of inputs."
+    )
     error_v: Figure = Field(
         description="Largest error over the range of inputs and parameters, without the offset."
     )
-    power_w: Figure = Field(description="Watts from the rails at an input of 0 V.")
+    power_w: Figure = Field(description="Watts from the rails in the middle of the range.")
     power_low_w: Figure = Field(description="Watts from the rails at the lowest input.")
     power_high_w: Figure = Field(description="Watts from the rails at the highest input.")
     settling_s: Above | None = Field(
         description="The longer of the times to 0.1 % after steps over the range, up and down."
     )
-    overshoot: Figure | None = Field(description="The larger overshoot of them, as a share.")
+    overshoot: Figure | None = Field(
+        description="The larger overshoot of them, as a share; null if the function rises and "
+        "falls."
+    )
     fits: bool = Field(
         description="Whether the error is small enough for the cell's contract, and it settles."
     )

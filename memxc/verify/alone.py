@@ -20,7 +20,7 @@ from memxc.ir.stages import Array, Lanes
 from memxc.physics.device import iv_laws
 from memxc.physics.network import amplifier
 from memxc.verify import decks, loads, stage_units
-from memxc.verify.bench import Run, benches, cut
+from memxc.verify.bench import Run, benches, split_run
 from memxc.verify.document import CellResult, LimiterResult
 from memxc.verify.simulate import Sweep
 from memxc.verify.size import relative
@@ -130,7 +130,7 @@ def _errors(task: Task, probes: Sequence[_Probe], sweep: Sweep) -> list[float]:
 
     It is nan if the engine gave no number, for example for a cell without a solution at some volts.
     """
-    todo = [run for number, probe in enumerate(probes) for run in cut(probe.run(number))]
+    todo = [run for number, probe in enumerate(probes) for run in split_run(probe.run(number))]
     decks = list(benches(todo, "cells alone", task.periphery))
     worst = [0.0] * len(probes)
     try:

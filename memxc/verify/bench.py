@@ -48,7 +48,7 @@ class BenchDeck:
     runs: tuple[Run, ...]
 
 
-def cut(whole: Run) -> Iterator[Run]:
+def split_run(whole: Run) -> Iterator[Run]:
     """Yield the points of a unit as runs."""
     for first in range(0, len(whole.inputs), _SWEEP):
         yield replace(whole, first=first, inputs=whole.inputs[first : first + _SWEEP])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memxc.ir.stages import Lanes
 from memxc.verify import decks, stage_units, superposed
-from memxc.verify.bench import BenchDeck, Run, benches, cut
+from memxc.verify.bench import BenchDeck, Run, benches, split_run
 from memxc.verify.task import Task, answers
 
 Floats = NDArray[np.float64]
@@ -50,7 +50,7 @@ def _every_point(task: Task, sweep: Sweep) -> Simulated:
         cards = partial(decks.array_cards, unit, task.limit)
         watched = decks.devices(unit) if task.power else ()
         lanes = unit.lanes.shape[1]
-        todo += cut(Run(number, 0, unit.devices, lanes, task.inputs(unit), cards, watched))
+        todo += split_run(Run(number, 0, unit.devices, lanes, task.inputs(unit), cards, watched))
     by_unit, watts, count = _gathered(task, sweep, todo)
     out = np.zeros((task.pictures, task.width))
     for unit, volts in zip(task.units, by_unit, strict=True):
@@ -68,7 +68,7 @@ def _superposed(task: Task, sweep: Sweep) -> Simulated:
         cards = partial(decks.array_cards, unit, None)
         lanes = unit.lanes.shape[1]
         points = superposed.points(task.inputs(unit))
-        todo += cut(Run(number, 0, unit.devices, lanes, points, cards))
+        todo += split_run(Run(number, 0, unit.devices, lanes, points, cards))
     by_unit, _, count = _gathered(task, sweep, todo)
     out = np.zeros((task.pictures, task.width))
     for unit, volts in zip(task.units, by_unit, strict=True):
@@ -100,6 +100,8 @@ def _gathered(task: Task, sweep: Sweep, todo: Sequence[Run]) -> tuple[list[Float
 
 def _lanes(task: Task, sweep: Sweep, inputs: Floats, cards: Callable[[str], str]) -> Simulated:
     """Simulate one lane's circuit at the inputs (pictures * width, ports) of every lane."""
-    todo = list(benches(list(cut(Run(0, 0, 1, 1, inputs, cards))), task.title, task.periphery))
+    todo = list(
+        benches(list(split_run(Run(0, 0, 1, 1, inputs, cards))), task.title, task.periphery)
+    )
     parts = [volts for _, volts, _ in answers(todo, sweep(todo))]
     return Simulated(np.concatenate(parts).reshape(task.pictures, -1), np.nan, len(todo))

@@ -30,7 +30,7 @@ from memxc.verify.document import TransientResult
 from memxc.verify.library import Library
 from memxc.verify.plan import Plan
 from memxc.verify.stage_units import Unit, array_units
-from memxc.verify.transient_cards import bench
+from memxc.verify.transient_cards import transient_deck
 
 Floats = NDArray[np.float64]
 
@@ -119,7 +119,7 @@ class _Bench:
         # for it.
         linear = self.target.device.iv == "linear"
         volts = _step(unit, at, plus) * self.stage.v_bias * (1.0 if linear else _SMALL)
-        deck = bench(unit, volts, self.loads, self.hung, self.cells, self.target)
+        deck = transient_deck(unit, volts, self.loads, self.hung, self.cells, self.target)
         times, found = self.engine.transient(deck, [f"u0o{at}"], expected * _STEP, expected * _END)
         moved = found[:, 0] - found[0, 0]
         error = moved / moved[-1] - 1

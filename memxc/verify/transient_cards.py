@@ -29,7 +29,7 @@ ci n 0 {c_in_f:.9e}
 """
 
 
-def bench(
+def transient_deck(
     unit: Unit, volts: Floats, loads: ArrayLoads, hung: NetLoads, cells: Library, target: Target
 ) -> str:
     """Return a deck in which the inputs of a unit step from 0 V to `volts` (inputs,) at time 0.

@@ -191,7 +191,7 @@ def test_word_lines_that_are_driven_make_a_stage_slower(design):
         (Circuit("full_wave", opamps=2, diodes=2), 1, 2),
         (Circuit("sum", opamps=2), 2, 2),
         (Circuit("neg", inverters=1), 1, 1),
-        (Circuit("mul", multipliers=1), 2, 0),
+        (Circuit("divide", opamps=1, multipliers=1), 2, 6),
     ],
 )
 def test_opamps_in_series(design, circuit, signals, count):

@@ -18,12 +18,20 @@ def measured(circuits, name):
 
 
 def test_every_contract_has_a_macro_with_its_ports(circuits):
-    assert list(circuits.cells) == ["inverter", "limiter", "op_amp", "relu", "tia", "tia_single"]
+    assert len(circuits.cells) == 17
     for name, cell in circuits.cells.items():
-        words = circuits.text(name).partition(f".subckt {name} ")[2].partition("\n")[0].split()
+        words = circuits.text(name).partition(f"\n.subckt {name} ")[2].partition("\n")[0].split()
         assert tuple(word for word in words if "=" not in word) == cell.ports
         given = {word.partition("=")[0] for word in words if "=" in word}
         assert {each.name for each in cell.parameters} <= given
+        assert cell.opamps == placed(circuits.text(name), name)
+
+
+def placed(text, name):
+    """The number of op-amps in a subcircuit and in those that it places."""
+    lines = text.partition(f"\n.subckt {name} ")[2].partition("\n.ends")[0].split("\n")
+    kinds = [line.split()[-1] for line in lines if line.startswith("x")]
+    return sum(1 if kind == "op_amp" else placed(text, kind) for kind in kinds)
 
 
 @pytest.mark.spice
@@ -39,6 +47,41 @@ def test_a_cell_computes_its_function(ngspice, circuits, name, idle_w, busy_w):
     assert point.power_w == pytest.approx(idle_w, rel=1e-3)
     assert point.power_high_w == pytest.approx(busy_w, rel=1e-2)
     assert 1e-8 < point.settling_s < 3e-7
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize(
+    ("name", "opamps", "slowest_s"),
+    [
+        ("sum", 2, 2e-7), ("difference", 1, 1e-7), ("scale", 1, 1e-7), ("full_wave", 2, 3e-7),
+        ("hard_sigmoid", 2, 3e-7), ("pair", 2, 2e-7), ("logarithm", 1, 4e-7),
+        ("exponential", 1, 8e-7), ("multiplier", 5, 4e-7), ("divider", 7, 3e-6), ("root", 7, 3e-6),
+    ],
+)  # fmt: skip
+def test_a_block_computes_its_function_and_takes_its_op_amps_watts(
+    ngspice, circuits, name, opamps, slowest_s
+):
+    point = measured(circuits, name)
+    assert point.fits
+    assert 1e-8 < point.settling_s < slowest_s
+    # An op-amp idles at 34.6 uW; what flows through resistors and diodes adds some.
+    assert opamps <= point.power_w / 34.6e-6 < opamps + 1.5
+
+
+@pytest.mark.spice
+def test_a_cell_with_a_wrong_part_does_not_fit(ngspice, circuits, monkeypatch):
+    """A multiplier whose second pair of transistors reads the wrong gate."""
+    right = circuits.text("multiplier")
+    wrong = right.replace("m3 na g2 p", "m3 na g1 p")
+    assert wrong != right
+    monkeypatch.setattr(type(circuits), "text", lambda self, name: wrong)
+    assert not measured(circuits, "multiplier").fits
+
+
+@pytest.mark.spice
+def test_a_function_that_rises_and_falls_has_no_overshoot(ngspice, circuits):
+    assert measured(circuits, "full_wave").overshoot is None
+    assert measured(circuits, "sum").overshoot is not None
 
 
 @pytest.mark.spice

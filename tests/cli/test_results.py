@@ -55,7 +55,7 @@ def test_a_line_changed_by_hand_is_told_and_is_no_result(memxc, out, data, edit)
 
 def test_a_second_simulate_waits_for_the_first(out, data):
     with (
-        read.alone(out, print),
+        read.locked(out, print),
         subprocess.Popen(
             [*MEMXC, "simulate", out, "--data", data], stderr=subprocess.PIPE, text=True
         ) as second,
@@ -71,7 +71,7 @@ def test_a_second_simulate_waits_for_the_first(out, data):
 def test_a_lock_ends_with_its_process(out):
     code = (
         "import sys, time; from pathlib import Path; from memxc.build_folder import read\n"
-        "with read.alone(Path(sys.argv[1]), print): print('in', flush=True); time.sleep(60)"
+        "with read.locked(Path(sys.argv[1]), print): print('in', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
@@ -79,7 +79,7 @@ def test_a_lock_ends_with_its_process(out):
         holder.kill()
         holder.wait()
         told = []
-        with read.alone(out, told.append):
+        with read.locked(out, told.append):
             assert told == []
 
 
@@ -89,5 +89,5 @@ def test_a_file_system_without_locks_is_told(out, monkeypatch):
 
     monkeypatch.setattr("fcntl.flock", refuse)
     told = []
-    with read.alone(out, told.append):
+    with read.locked(out, told.append):
         assert told == [f"{out} cannot be locked (No locks available): start no other memxc in it"]

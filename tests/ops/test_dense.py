@@ -82,9 +82,28 @@ def test_an_addend_computed_at_run_time_is_a_stage_of_its_own(check_node):
     assert design.buses["y0/product"].shape == (2, 4)
 
 
-def test_the_product_of_two_signals_is_refused(hand_graph, faults_of):
-    (fault,) = faults_of(hand_graph("MatMul", {"a": (2, 3), "b": (3, 4)}, {}, {"y": (2, 4)}))
-    assert "two signals" in fault.what
+@pytest.mark.parametrize(
+    ("left", "right", "products"),
+    [((2, 3), (3, 4), 24), ((2, 1, 5, 3), (4, 3, 2), 240), ((3,), (3, 4), 12), ((2, 3), (3,), 6),
+     ((2, 1), (1, 4), 8)],
+)  # fmt: skip
+def test_two_signals_have_a_multiplier_for_each_product(check_node, left, right, products):
+    graph = check_node("MatMul", {"a": random(*left), "b": random(*right)})
+    lanes = lower(graph).stages[0]
+    assert lanes.circuit.multipliers == 1
+    assert lanes.taps[0].places * lanes.taps[0].groups == products
+
+
+@pytest.mark.parametrize("constants", [[], ["c"]])
+def test_a_gemm_of_two_signals(check_node, constants):
+    inputs = {"a": random(3, 2), "b": random(4, 3), "c": random(2, 1)}
+    check_node("Gemm", inputs, constants, transA=1, transB=1, alpha=0.5, beta=-2.0)
+    check_node("Gemm", {"a": random(2, 3), "b": random(3, 4)}, alpha=0.5)
+
+
+def test_two_signals_that_do_not_fit_are_refused(hand_graph, faults_of):
+    (fault,) = faults_of(hand_graph("MatMul", {"a": (2, 3), "b": (4, 3)}, {}, {"y": (2, 3)}))
+    assert "do not fit" in fault.what
 
 
 def test_weights_that_are_not_numbers_are_refused(hand_graph, faults_of):

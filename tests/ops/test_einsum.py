@@ -58,9 +58,26 @@ def test_labels_are_blocks_places_and_lines(check_node):
 
 
 @pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ij,jk->ik", [(2, 3), (3, 4)]),
+        ("bhqd,bhkd->bhqk", [(2, 3, 4, 5), (2, 3, 6, 5)]),
+        ("ij,kj->", [(2, 3), (4, 3)]),
+        ("ii,ij->ji", [(3, 3), (3, 4)]),
+        ("ij,jk,k->i", [(2, 3), (3, 4), (4,)]),
+        ("i,j->ji", [(2,), (3,)]),
+    ],
+)
+def test_signals_alone_are_multiplied(equation, shapes, check_node):
+    inputs = {f"x{number}": random(*shape) for number, shape in enumerate(shapes)}
+    graph = check_node("Einsum", inputs, [], 13, equation=equation)
+    lanes = lower(graph).stages[0]
+    assert lanes.circuit.multipliers == len(shapes) - 1
+
+
+@pytest.mark.parametrize(
     ("equation", "weights", "words"),
     [
-        ("ij,jk->ik", {}, "2 signals"),
         ("ij,jk,k->ik", {"v": (4,)}, "2 signals"),
         ("ij,jk->ik", {"w": (5, 4)}, "does not fit"),
         ("ij,jk->il", {"w": (3, 4)}, "does not make"),

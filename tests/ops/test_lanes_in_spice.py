@@ -87,6 +87,28 @@ CASES = [
         18,
         [("max", 4, 4, 0), ("exponential_below", 2, 1, 0), ("logarithm_above", 3, 1, 0)],
     ),
+    ("Einsum", ["x", "z"], {"equation": "abij,abkj->abik"}, 13, [("mul", 0, 0, 1)]),
+    (
+        "LayerNormalization",
+        ["x", random(3, 4, seed=2), random(3, 4, seed=3)],
+        {"axis": -2},
+        17,
+        [("sub", 1, 0, 0), ("square", 0, 0, 1), ("sqrt", 1, 1, 1), ("div", 1, 0, 1)],
+    ),
+    (
+        "InstanceNormalization",
+        ["x", random(2, seed=2), random(2, seed=3)],
+        {},
+        13,
+        [("sub", 1, 0, 0), ("square", 0, 0, 1), ("sqrt", 1, 1, 1), ("div", 1, 0, 1)],
+    ),
+    (
+        "LpNormalization",
+        ["x"],
+        {"axis": 2, "p": 1},
+        13,
+        [("abs", 2, 2, 0), ("div", 1, 0, 1)],
+    ),
     ("GlobalLpPool", ["x"], {"p": 3}, 13, [("odd_power", 2, 2, 2), ("power", 2, 2, 0)]),
     (
         "LpPool",

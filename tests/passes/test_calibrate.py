@@ -173,11 +173,14 @@ def test_a_margin_that_clips_or_leaves_nothing(margin):
     assert parse("calibrate{margin=1},calibrate{margin=1000}")[0].margin == 1
 
 
-def test_the_squares_of_the_volts_are_those_of_what_weights_read(convolution):
+def test_the_squares_of_the_volts_are_those_of_what_weights_read_and_drive(convolution):
     design = _with_relu(convolution(3, 4, 7, 9))
     x = np.random.default_rng(0).uniform(-1, 3, (5, 3, 7, 9))
     ctx = Context(target.load("paper-128"), {"x": x}, assumed_inputs=True)
     done = Calibrate().run(design, ctx).ir
-    assert [name for name, bus in done.buses.items() if bus.mean_square is not None] == ["x"]
-    volts = evaluate.run(done, {"x": x})["x"]
-    assert done.buses["x"].mean_square == pytest.approx((volts**2).mean(axis=0), rel=1e-12)
+    known = {name: bus.mean_square for name, bus in done.buses.items()}
+    dst = done.stages[0].dst
+    assert {name for name, square in known.items() if square is not None} == {"x", dst}
+    volts = evaluate.run(done, {"x": x})
+    for name in ("x", dst):
+        assert known[name] == pytest.approx((volts[name] ** 2).mean(axis=0), rel=1e-12)

@@ -26,8 +26,8 @@ _CURRENT = (
     "give the target a device of more ohms, op-amps of more strength, or smaller unit crossbars"
 )
 _GAIN = (
-    "the lane sums much more than its output needs: larger unit crossbars do not help; train with "
-    "weight decay, or leave out zeros with --zeros absent"
+    "the lane sums much more than its output needs, and the pass amplify found no two-stage form "
+    "(docs/targets.md): train with weight decay, or leave out zeros with --zeros absent"
 )
 
 

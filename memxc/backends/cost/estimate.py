@@ -22,8 +22,9 @@ from memxc.ir.design import Design
 from memxc.ir.kernel import Crossbar
 from memxc.ir.stages import Array, Lanes, Linear, Stage
 from memxc.ir.windows import GROUND, Windows, ints
+from memxc.mapping.stage_program import StageProgram
 from memxc.passes import share
-from memxc.passes.program import Program, StageProgram
+from memxc.passes.program import Program
 
 #: Passes that work on each stage by itself, in the order in which they run.
 STAGEWISE = ("schedule", "partition", "tile", "program", "share")

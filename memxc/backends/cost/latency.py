@@ -133,11 +133,12 @@ def _missing(design: Design, target: Target, times: Mapping[str, StageTime]) -> 
         yield "limiters"
     if any(stage.circuit.diodes for stage in lanes):
         yield "diodes of lane functions"
-    for part in ("multipliers", "converters"):
-        names = sorted({stage.circuit.name for stage in lanes if getattr(stage.circuit, part)})
-        if names:
-            yield f"{part} of lane functions: {', '.join(names)}"
+    names = sorted({stage.circuit.name for stage in lanes if stage.circuit.converters})
+    if names:
+        yield f"converters of lane functions: {', '.join(names)}"
     if any(array.sequential for array in design.arrays):
         yield "multiplexers of sequential stages, and what stores their outputs"
+    if design.islands:
+        yield "digital islands, with their converters"
     yield "drivers and converters of the inputs and outputs"
     yield "resistance of the lines"

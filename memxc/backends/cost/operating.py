@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.ir.stages import Array
+from memxc.physics.network.amplifier import noise_gains
 
 Floats = NDArray[np.float64]
 #: Numbers that are kept for every net. Single precision halves the memory of a wide network.
@@ -91,10 +92,8 @@ class ArrayPoint:
     @property
     def noise_gain(self) -> tuple[Kept, Kept]:
         """The noise gains of op-amp 1 and 2 of each lane; of op-amp 1 it is 0 without one."""
-        single, r_f, r_join = self.stage.single_ended, self.stage.r_f, self.stage.r_join
-        second = 1 + r_f * self.y_minus + (0.0 if single else r_f / r_join)
-        first = np.zeros_like(r_f) if single else 1 + r_join * self.y_plus
-        return first, second
+        stage = self.stage
+        return noise_gains(self.y_plus, self.y_minus, stage.r_f, stage.r_join, stage.single_ended)
 
 
 @dataclass(frozen=True, eq=False)

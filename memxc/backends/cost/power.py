@@ -22,6 +22,7 @@ from memxc import units
 from memxc.backends.cost import resources
 from memxc.backends.cost.power_rows import Power, StagePower
 from memxc.backends.netlist.nets import chunks
+from memxc.cells.library.multiplier import CELL as MULTIPLIER
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
 from memxc.ir.stages import Array, Lanes
@@ -43,8 +44,10 @@ ASSUMPTIONS = (
     "An amplifier draws its static power from the target, as many times as its strength; inverters "
     "are amplifiers. Where the target gives the rails, the total is what all supplies deliver, and "
     "has the currents of the amplifiers' outputs; without rails, these are missing. Converters (a "
-    "quantised network's too: a target has no figure for them), multiplexers, drivers, diodes, "
-    "multipliers and programming are not counted, nor is their area.",
+    "quantised network's too: a target has no figure for them), multiplexers, drivers, diodes and "
+    "programming are not counted, nor is their area.",
+    f"An analog multiplier is {MULTIPLIER.opamps} op-amps and four transistors (docs/cells.md); "
+    "the watts and the area of these transistors are not counted.",
     "Everything is powered for the whole inference: energy is total watts times the time with a "
     "clock, or times the assumed time if the target does not give what settling needs.",
     "The largest neuron power is that of the worst bit line (pair) of memristors, its row parts "

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from memxc.backends.cost.rows import Bill, Counts, StageBill
 from memxc.backends.netlist import body
 from memxc.backends.netlist.nets import Nets, chunks
+from memxc.cells.library.multiplier import CELL as MULTIPLIER
 from memxc.documents import Count
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
@@ -181,10 +182,10 @@ def placed_crossbars(
 
 
 def lane_resources(stage: Lanes, bus: Bus) -> ResourceRow:
-    """Return the resources of a stage of lane functions."""
+    """Return the resources of a stage of lane functions. A multiplier is made of op-amps, too."""
     circuit = stage.circuit
     one = Resources.of(
-        opamps=circuit.opamps,
+        opamps=circuit.opamps + MULTIPLIER.opamps * circuit.multipliers,
         inverters=circuit.inverters,
         diodes=circuit.diodes,
         multipliers=circuit.multipliers,

@@ -45,7 +45,9 @@ class Counts(Part):
     limiters: Count = Field(
         description="Limiters behind amplifiers, which clip their output voltages."
     )
-    multipliers: Count = Field(description="Analog multipliers.")
+    multipliers: Count = Field(
+        description="Analog multipliers. Their op-amps are counted in `opamps`."
+    )
     converters: Count = Field(
         description="Analog-to-digital and digital-to-analog converters of quantised networks."
     )
@@ -201,3 +203,27 @@ class Baseline(Part):
     resources: Bill = Field(description="Bill of materials.")
     power: Consumption = Field(description="Watts and joules.")
     latency: Latency = Field(description="Periods and seconds of the critical path.")
+
+
+class IslandRow(Part):
+    """A part of the network that stays digital, between converters."""
+
+    island: str = Field(description="Name of the island.")
+    operators: dict[str, Count] = Field(
+        description="The operators of its nodes, each with the number of nodes."
+    )
+    stages: tuple[str, ...] = Field(description="Its stages, one for each tensor that leaves it.")
+    adcs: Count = Field(
+        description="Numbers that enter it from analog nets; each takes an ADC, which is that of "
+        "the stage before it if the target has converters at every stage. A signal that several "
+        "islands read counts for each of them."
+    )
+    dacs: Count = Field(description="Numbers that leave it to analog nets; each takes a DAC.")
+    adc_bits: Count = Field(description="Bits of its ADCs; 0 is exact, and has no circuit.")
+    dac_bits: Count = Field(description="Bits of its DACs; 0 is exact, and has no circuit.")
+    conversions: Count = Field(description="Conversions for an inference: one for each converter.")
+    conversion_j: Amount | None = Field(
+        description="Joules of the conversions of an inference; null if `missing` has a key of the "
+        "target. They are not in the energy of the circuit."
+    )
+    missing: tuple[str, ...] = Field(description="What the figures lack.")

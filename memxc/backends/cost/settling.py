@@ -17,6 +17,7 @@ from memxc.backends.cost import lane_loads
 from memxc.backends.cost.different import NONE, different
 from memxc.backends.cost.lane_loads import ArrayLoads, Kept, NetLoads
 from memxc.backends.cost.resources import periods
+from memxc.cells.library.multiplier import CELL as MULTIPLIER
 from memxc.errors import fail
 from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes
@@ -121,12 +122,12 @@ def in_series(stage: Lanes) -> int:
     """Return how many op-amps a signal passes in a lane function.
 
     A selector (max, min) has an op-amp and a diode for each of its signals, side by side. In any
-    other circuit, all op-amps count.
+    other circuit, all op-amps count, and those of its multipliers.
     """
     circuit, signals = stage.circuit, sum(taps.lines for taps in stage.taps)
     if circuit.opamps == circuit.diodes == signals:
         return 1
-    return circuit.opamps + circuit.inverters
+    return circuit.opamps + circuit.inverters + MULTIPLIER.opamps * circuit.multipliers
 
 
 class _Timer:

@@ -11,6 +11,7 @@ from memxc.backends.cost import (
     area,
     baselines,
     erc,
+    islands,
     lane_loads,
     latency,
     ledger,
@@ -52,6 +53,10 @@ _WIDE = (
     "the network is so wide that the currents of its op-amps, the electrical rules and the "
     "settling times are not counted; power is that of devices and idle op-amps"
 )
+_ISLANDS = (
+    "parts of the network stay digital: their converters and their computation are not in the "
+    "watts, seconds and square metres"
+)
 #: Types of shapes, axes and indices in ONNX. Constants of these types are not parameters.
 _NO_PARAMETERS = ("int64", "bool")
 
@@ -81,12 +86,7 @@ def build(compiled: Compiled, sha256: str) -> Report:
         missing += unbuilt
     # With --report-only there may be no conductances, which a plug-in may need.
     costs = {} if compiled.estimated else plugged.measure(design, ctx)
-    if compiled.estimated:
-        missing += [
-            f"the cost {name} is not measured with --report-only" for name in plugged.available()
-        ]
-    if compiled.report_only and target.programming is not None:
-        missing.append("programming is not measured with --report-only")
+    missing += _unmeasured(compiled)
     return Report(
         schema_=SCHEMA,
         memxc=__version__,
@@ -112,9 +112,21 @@ def build(compiled: Compiled, sha256: str) -> Report:
         baselines=tuple(older),
         programming=None if compiled.report_only else programming.measure(design, target),
         costs=costs,
+        islands=tuple(islands.measure(design, target)),
         digital=tuple(_digital(design)),
         warnings=(*compiled.warnings, *missing),
     )
+
+
+def _unmeasured(compiled: Compiled) -> Iterator[str]:
+    """Sentences about what the report leaves out."""
+    if compiled.estimated:
+        for name in plugged.available():
+            yield f"the cost {name} is not measured with --report-only"
+    if compiled.design.islands:
+        yield _ISLANDS
+    if compiled.report_only and compiled.target.programming is not None:
+        yield "programming is not measured with --report-only"
 
 
 def _fidelity(compiled: Compiled) -> Fidelity:
@@ -210,5 +222,5 @@ def _policy(compiled: Compiled) -> Policy:
 
 def _digital(design: Design) -> Iterator[DigitalRow]:
     for stage in design.stages:
-        if isinstance(stage, stages.Digital):
+        if isinstance(stage, stages.Digital) and stage.subgraph is None:
             yield DigitalRow(stage=stage.name, function=stage.function, options=dict(stage.options))

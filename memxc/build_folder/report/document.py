@@ -20,6 +20,7 @@ from memxc.backends.cost.rows import (
     Area,
     Baseline,
     Bill,
+    IslandRow,
     PerKernel,
     StageBill,
     StageLayout,
@@ -258,6 +259,11 @@ class Report(Part):
         exclude_if=lambda costs: not costs,
         description="Figures of plug-ins, by the names of the cost and the figure; absent if there "
         "are none.",
+    )
+    islands: tuple[IslandRow, ...] | None = Field(
+        default=None,
+        description="Parts of the network that stay digital, between converters; null in older "
+        "reports.",
     )
     digital: tuple[DigitalRow, ...] = Field(
         description="Stages at the edge of the network that stay digital."

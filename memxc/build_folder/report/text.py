@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from memxc import units
+from memxc.backends.cost.rows import IslandRow
 from memxc.build_folder.report.document import Report
 from memxc.compiler.stage_set import parse
 from memxc.errors import escaped, printable
@@ -131,7 +132,23 @@ def _table(report: Report) -> str:
     return units.table(rows, head)
 
 
+def _island(row: IslandRow) -> str:
+    """An island in one line, with what its figures lack."""
+    nodes = ", ".join(f"{count} {name}" for name, count in row.operators.items())
+    spent = "" if row.conversion_j is None else f", {units.text(row.conversion_j, 'J')} to convert"
+    return (
+        f"stays digital: {row.island} ({nodes}), with {units.some(row.adcs, 'ADC')} of "
+        f"{_bits(row.adc_bits)} and {units.some(row.dacs, 'DAC')} of {_bits(row.dac_bits)}{spent}; "
+        f"not known: {'; '.join(row.missing)}"
+    )
+
+
+def _bits(bits: int) -> str:
+    return units.some(bits, "bit") if bits else "no error"
+
+
 def _notes(report: Report) -> list[str]:
     lines = [f"stays digital: {row.stage} ({row.function})" for row in report.digital]
+    lines += map(_island, report.islands or ())
     lines += [f"warning: {warning}" for warning in report.warnings]
     return ["", *map(escaped, lines)] if lines else []

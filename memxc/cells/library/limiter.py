@@ -15,4 +15,5 @@ CELL = Cell(
     high_v=0.4,
     # Diodes bend gently, and carry what drives them.
     accuracy=0.2,
+    opamps=0,
 )

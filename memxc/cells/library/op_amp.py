@@ -6,4 +6,5 @@ CELL = Cell(
     name="op_amp",
     summary="operational amplifier with rails",
     ports=("inp", "inn", "out", "vdd", "vss"),
+    opamps=0,
 )

@@ -19,4 +19,5 @@ CELL = Cell(
     inputs=(Input("p", 1.0, _R), Input("m", -0.5, _R)),
     low_v=-0.2,
     high_v=0.2,
+    opamps=2,
 )

@@ -25,6 +25,7 @@ from it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ from numpy.typing import NDArray
 from memxc.ir.kernel import Crossbar
 
 Floats = NDArray[np.float64]
+#: Also of single precision, as the reports of wide networks keep it.
+Kept = NDArray[np.floating[Any]]
 
 #: The two resistors of an inverter, if its op-amp has a finite gain (templates/cells).
 INVERTER_OHM = 1e4
@@ -47,6 +50,20 @@ def loads(crossbars: Sequence[Crossbar], width: int) -> dict[int, Floats]:
             outputs = crossbar.column[bits, None] == np.arange(crossbar.sinks.lines)
             crossbar.sinks.add(load, siemens[:, bits] @ outputs)
     return totals
+
+
+def noise_gains(
+    y_plus: Kept, y_minus: Kept, r_f: Kept, r_join: Kept, single: bool
+) -> tuple[Kept, Kept]:
+    """Return the noise gains of op-amp 1 and 2 of each lane; of op-amp 1 it is 0 without one.
+
+    An op-amp amplifies the volts at its own input by this, and with a gain of A it loses the share
+    noise gain / A of its signal. All arrays are (lanes,): siemens at the nodes, and ohms.
+    single: lanes have one op-amp (and r_join has no meaning).
+    """
+    second = 1 + r_f * y_minus + (0.0 if single else r_f / r_join)
+    first = np.zeros_like(r_f) if single else 1 + r_join * y_plus
+    return first, second
 
 
 def pair(
