@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -326,3 +327,18 @@ def test_an_island_that_asks_for_all_memory_is_a_fault(build, tmp_path):
         other.verify(count=1)
     assert [fault.code for fault in caught.value.faults] == ["unsupported-model"]
     assert caught.value.faults[0].where == "island_1"
+
+
+def test_designs_and_reports_of_older_versions_can_still_be_read(tmp_path):
+    nodes = [node("Gemm", "x a", "h"), node("Softmax", "h", "y")]
+    ends = [floats("x", "N", 3)], [floats("y", "N", 4)]
+    path = model(tmp_path / "net.onnx", nodes, *ends, a=drawn(3, 4))
+    made = memxc.compile(path, target="ideal", output=tmp_path / "build")
+    for name, key in (("design.json", "subgraph"), ("report.json", "islands")):
+        text = (made.folder / name).read_text()
+        (made.folder / name).write_text(re.sub(rf',\s*"{key}": (null|\[\])', "", text))
+        assert key not in (made.folder / name).read_text()
+    other = memxc.load(made.folder)
+    assert other.report.islands is None
+    assert [row.function for row in other.report.digital] == ["softmax"]
+    assert other.lvs().ok
