@@ -251,9 +251,23 @@ def test_a_draw_at_random_stays_refused(tmp_path):
     nodes = [node("Gemm", "x a", "h"), node("RandomNormalLike", "h", "r"), node("Add", "h r", "y")]
     ends = [floats("x", "N", 3)], [floats("y", "N", 4)]
     path = model(tmp_path / "net.onnx", nodes, *ends, a=drawn(3, 4))
-    with pytest.raises(MemxcError) as caught:
-        memxc.compile(path, target="ideal", digital="auto")
-    assert "--digital" not in caught.value.faults[0].hint
+    for digital in ("auto", "RandomNormalLike"):
+        with pytest.raises(MemxcError) as caught:
+            memxc.compile(path, target="ideal", digital=digital)
+        assert caught.value.faults[0].code == "unsupported-op"
+        assert "--digital" not in caught.value.faults[0].hint
+
+
+def test_a_single_number_enters_an_island(tmp_path):
+    nodes = [node("Gemm", "x a", "h"), node("ReduceMax", "h", "m", keepdims=0)]
+    nodes += [node("Cos", "m", "c"), node("Mul", "h c", "y")]
+    ends = [floats("x", 1, 3)], [floats("y", 1, 4)]
+    path = model(tmp_path / "net.onnx", nodes, *ends, a=drawn(3, 4))
+    x = {"x": RNG.random((3, 3), dtype=np.float32)}
+    made = memxc.compile(path, target="ideal", digital="Cos", samples=x)
+    assert made.verify(count=2).ok
+    answers = reference.run(path, x)["y"]
+    assert np.abs(made.predict(x)["y"] - answers).max() < 1e-4
 
 
 def edited(build, folder, data, number=0):
