@@ -7,19 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memxc import frontend, ops, units
-from memxc.errors import Fault, MemxcError, like
+from memxc.errors import Fault, MemxcError
 from memxc.ir.bounds import MOST_IN_ALL
 from memxc.ir.design import Bus, Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.sizes import DesignSize
-from memxc.ir.stages import Digital, Linear, Rename, Stage
-from memxc.ops._islands import Island, islands
+from memxc.ir.stages import Digital, Rename, Stage
+from memxc.ops import _digital
+from memxc.ops._islands import Island
 from memxc.ops._rows import NodeRow, row
 
-__all__ = ["AUTO", "NodeRow", "islands_of", "load_graph", "lower", "survey"]
-
-#: In place of names: everything that has no circuit stays digital.
-AUTO = "auto"
+__all__ = ["NodeRow", "islands_of", "load_graph", "lower", "survey"]
 
 
 @dataclass(frozen=True)
@@ -59,41 +57,9 @@ def load_graph(
 
 
 def islands_of(graph: Graph, digital: Sequence[str]) -> list[Island]:
-    """Return the parts of a graph that stay digital.
-
-    digital: names of nodes and of operators; AUTO stands for all nodes that have no circuit. Raises
-    MemxcError (usage) with every other name.
-    """
-    known = {*(node.name for node in graph.nodes), *(node.op for node in graph.nodes), AUTO}
-    faults = [
-        Fault("usage", f"--digital {name}", "no such node or operator", like(name, known))
-        for name in digital
-        if name not in known
-    ]
-    if faults:
-        raise MemxcError(faults)
+    """Return the parts of a graph that stay digital, as `_digital.chosen` does."""
     lowered = _walk(graph)
-    chosen = {
-        number
-        for number, node in enumerate(graph.nodes)
-        if {node.name, node.op} & {*digital}
-        or (AUTO in digital and number in lowered.faults and _may_be_digital(node, lowered, number))
-    }
-    crossbars = (
-        number
-        for number, parts in lowered.parts.items()
-        if any(isinstance(part, Linear) and part.tiled for part in parts)
-    )
-    return islands(graph, chosen, crossbars)
-
-
-def _may_be_digital(node: Node, lowered: _Lowered, number: int) -> bool:
-    """Return whether a node at fault can be computed by a processor in place of a circuit.
-
-    If the node has a circuit and the network up to it is too large, a digital node changes nothing.
-    """
-    too_large = number in lowered.parts and lowered.faults[number][0].code == "unsupported-shape"
-    return node.op not in ops.RANDOM and not too_large
+    return _digital.chosen(graph, digital, lowered.parts, lowered.faults)
 
 
 def lower(graph: Graph) -> Design:
@@ -193,7 +159,7 @@ def _walk(graph: Graph) -> _Lowered:
 
 def _all_faults(graph: Graph, lowered: _Lowered) -> list[Fault]:
     """Return all faults; the hint of a node's says what would keep it digital."""
-    instead = _instead(graph) if lowered.faults else {}
+    instead = _digital.instead(graph, lowered.parts, lowered.faults)
     faults = [
         replace(fault, hint="; ".join(filter(None, (fault.hint, instead.get(number)))))
         for number, of_node in sorted(lowered.faults.items())
@@ -204,17 +170,6 @@ def _all_faults(graph: Graph, lowered: _Lowered) -> list[Fault]:
             what = "this output does not depend on the input"
             faults.append(Fault("unsupported-model", name, what))
     return list(dict.fromkeys(faults))
-
-
-def _instead(graph: Graph) -> dict[int, str]:
-    """Return what --digital auto does with each node that it keeps digital, by its number."""
-    return {
-        number: f"--digital {AUTO} keeps it digital, in an island of "
-        f"{units.some(len(island.nodes), 'node')} behind {units.some(island.adcs, 'ADC')} and "
-        f"before {units.some(island.dacs, 'DAC')}"
-        for island in islands_of(graph, (AUTO,))
-        for number in island.nodes
-    }
 
 
 def _misplaced(graph: Graph, parts: Mapping[int, ops.Parts]) -> Iterator[tuple[int, Fault]]:
