@@ -47,21 +47,21 @@ def test_faults_of_all_nodes_come_at_once_and_add_no_noise():
         node("Det", "x", "a"),
         node("Relu", "a", "b", slope=1),
         node("MatMul", "b w", "c"),
-        node("Softmax", "c", "d"),
+        node("ArgMax", "c", "d", axis=1),
         node("Neg", "d", "e"),
         outputs=("e", "w"),
         a=(1, 3),
         b=(1, 3),
         c=(1, 4),
-        d=(1, 4),
-        e=(1, 4),
+        d=(1, 1),
+        e=(1, 1),
     )
     with pytest.raises(MemxcError) as caught:
         lower(broken)
     assert [(fault.code, fault.where) for fault in caught.value.faults] == [
         ("unsupported-op", "the Det"),
         ("unsupported-attribute", "the Relu"),
-        ("unsupported-op", "the Softmax"),
+        ("unsupported-op", "the ArgMax"),
         ("unsupported-model", "w"),
     ]
     rows, faults = survey(broken)
@@ -119,18 +119,33 @@ def test_wires_and_digital_stages_may_follow_a_digital_one():
 
 @pytest.mark.parametrize("between", [None, "Transpose"])
 def test_a_circuit_behind_a_digital_stage_is_refused(between):
-    nodes = [MATMUL, node("Softmax", "a", "b")]
-    shapes = {"a": (1, 4), "b": (1, 4)}
+    nodes = [MATMUL, node("ArgMax", "a", "b", axis=1)]
+    shapes = {"a": (1, 4), "b": (1, 1)}
     if between:
         nodes.append(node(between, "b", "c"))
-        shapes["c"] = (4, 1)
+        shapes["c"] = (1, 1)
     last = list(shapes)[-1]
     nodes.append(node("Relu", last, "d"))
     with pytest.raises(MemxcError) as caught:
         lower(graph(*nodes, outputs=("d",), **shapes, d=shapes[last]))
     (fault,) = caught.value.faults
-    assert (fault.code, fault.where) == ("unsupported-op", "the Softmax")
+    assert (fault.code, fault.where) == ("unsupported-op", "the ArgMax")
     assert "'the Relu' (Relu)" in fault.what
+
+
+def test_a_softmax_is_digital_only_behind_the_last_circuit():
+    """Two of them in a row: the first one stays digital only if the second one does."""
+    nodes = [
+        node("Relu", "x", "m"), node("Softmax", "m", "a"), node("LogSoftmax", "a", "b"),
+        node("Flatten", "b", "c", axis=0),
+    ]  # fmt: skip
+    shapes = dict.fromkeys("mabc", (1, 3))
+    kinds = [row.kind for row in survey(graph(*nodes, outputs=("c",), **shapes))[0]]
+    assert kinds == ["lanes", "digital", "digital", "wires"]
+    more = [*nodes, node("Neg", "c", "d")]
+    kinds = [row.kind for row in survey(graph(*more, outputs=("d",), **shapes, d=(1, 3)))[0]]
+    softmax = "lanes, fixed resistors"
+    assert kinds == ["lanes", softmax, softmax, "wires", "lanes"]
 
 
 def test_wires_cannot_join_digital_and_analog():
@@ -138,12 +153,12 @@ def test_wires_cannot_join_digital_and_analog():
         lower(
             graph(
                 MATMUL,
-                node("Softmax", "a", "b"),
+                node("ArgMax", "a", "b", axis=1),
                 node("Concat", "b a", "c", axis=1),
                 outputs=("c",),
                 a=(1, 4),
-                b=(1, 4),
-                c=(1, 8),
+                b=(1, 1),
+                c=(1, 5),
             )
         )
 

@@ -134,15 +134,15 @@ def _fits(layer: Layer, src: tuple[int, ...], dst: tuple[int, ...]) -> bool:
 
 def takes_bias(layer: Layer, graph: Graph) -> bool:
     """Return whether a layer's node can have a bias: a MatMul of several matrices cannot."""
-    shape = graph.shapes[layer.node.outputs[0]]
-    return layer.node.op != "MatMul" or (len(shape) == 2 and layer.weight.ndim == 2)
+    return layer.node.op != "MatMul" or layer.weight.ndim == 2
 
 
 def write_layer(graph: Graph, layer: Layer, src: str, dst: str) -> tuple[Graph, Node] | None:
     """Return the graph with the constants of a layer, and its node from `src` to `dst`.
 
-    The old constants stay. A MatMul of one matrix with a bias becomes a Gemm. Returns None if a
-    constant is not finite, or if there is no place for a bias.
+    The old constants stay. A MatMul of two matrices with a bias becomes a Gemm. A MatMul with more
+    axes gets a third input, which ONNX does not have. Returns None if a constant is not finite, or
+    if there is no place for a bias.
     """
     node, parts = layer.node, {"weight": layer.weight, "bias": layer.bias}
     tensors = {fresh_name(graph, dst, role): t for role, t in parts.items() if t is not None}
@@ -151,7 +151,8 @@ def write_layer(graph: Graph, layer: Layer, src: str, dst: str) -> tuple[Graph, 
     if node.op == "MatMul" and layer.bias is not None:
         if not takes_bias(layer, graph):
             return None
-        node = replace(node, op="Gemm")
+        if len(graph.shapes[node.outputs[0]]) == 2:
+            node = replace(node, op="Gemm")
     attrs = {key: value for key, value in node.attrs.items() if key != "beta"}
     changed = replace(
         graph,

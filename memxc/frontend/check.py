@@ -15,8 +15,7 @@ from memxc.frontend.subgraphs import RESOLVED, subgraphs
 
 #: Operators that do not work on tensors of numbers with a static shape.
 _SEQUENCES = frozenset({
-    "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceEmpty", "SequenceErase",
-    "SequenceInsert", "SequenceLength", "SequenceMap",
+    "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceMap",
 })  # fmt: skip
 _TEXT = frozenset({
     "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer",

@@ -1,7 +1,8 @@
-"""Take lists of tensors apart, which PyTorch writes for a split that it may not optimise."""
+"""Take lists of tensors apart, which PyTorch writes for a split or for a list that a loop fills."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,10 @@ from memxc.errors import MemxcError, fail
 from memxc.frontend.network import Network
 
 #: The operators on lists that are taken apart.
-KNOWN = frozenset({"ConcatFromSequence", "SequenceAt", "SequenceConstruct", "SplitToSequence"})
+KNOWN = frozenset({
+    "ConcatFromSequence", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase",
+    "SequenceInsert", "SequenceLength", "SplitToSequence",
+})  # fmt: skip
 #: Most members of all lists of a network; each of them becomes a tensor.
 _MOST = 2**16
 #: From this opset on sizes and axes are inputs, not attributes.
@@ -23,16 +27,20 @@ def unpacked(node: onnx.NodeProto, network: Network) -> list[onnx.NodeProto]:
 
     Raises MemxcError (unsupported-op, unsupported-shape, broken-model).
     """
+    members = _listed(node, network)
+    if members is not None:
+        network.sequences[node.output[0]] = _counted(members, node, network)
+        return []
     settings = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     match node.op_type:
         case "SplitToSequence":
             return _split(node, settings, network)
-        case "SequenceConstruct":
-            network.sequences[node.output[0]] = _counted(tuple(node.input), node, network)
-            return []
         case "SequenceAt":
             ends = [_member(node, network)], [node.output[0]]
             return [onnx.helper.make_node("Identity", *ends, name=network.fresh(node.name))]
+        case "SequenceLength":
+            network.add(node.output[0], np.array(len(_members(node, network))))
+            return []
         case "ConcatFromSequence":
             return _joined(node, settings, network)
     if any(name in network.sequences for name in node.input):
@@ -92,20 +100,60 @@ def _absurd(node: onnx.NodeProto, size: int) -> MemxcError:
     return fail("broken-model", node.name, f"its parts do not make up the {size} it splits")
 
 
+def _listed(node: onnx.NodeProto, network: Network) -> tuple[str, ...] | None:
+    """Return the members of the list that a node gives, or None if it gives tensors."""
+    match node.op_type:
+        case "SequenceEmpty":
+            return ()
+        case "SequenceConstruct":
+            return tuple(node.input)
+        case "Identity" if node.input[0] in network.sequences:
+            return network.sequences[node.input[0]]
+        case "SequenceInsert":
+            members = [*_members(node, network), ""]
+            place = _place(node, node.input[2:], members, network)
+            last = len(members) - 1
+            return (*members[:place], node.input[1], *members[place:last])
+        case "SequenceErase":
+            members = [*_members(node, network)]
+            place = _place(node, node.input[1:], members, network)
+            return (*members[:place], *members[place + 1 :])
+    return None
+
+
 def _member(node: onnx.NodeProto, network: Network) -> str:
-    members, place = _members(node, network), network.constants.get(node.input[1])
+    members = _members(node, network)
+    return members[_place(node, node.input[1:], members, network)]
+
+
+def _place(
+    node: onnx.NodeProto, given: Sequence[str], members: Sequence[str], network: Network
+) -> int:
+    """Return a constant place in a list, the last one if none is given.
+
+    For an insertion the list has an empty member at its end, which does not count from behind.
+    """
+    count = len(members)
+    if not members:
+        raise fail("broken-model", node.name, "takes a member of a list that holds nothing")
+    if not any(given):
+        return count - 1
+    place = network.constants.get(given[0])
     if place is None or place.size != 1:
         raise fail("unsupported-op", node.name, "which member it takes is computed at run time")
     index = int(place.reshape(()))
-    if not -len(members) <= index < len(members):
-        raise fail("broken-model", node.name, f"takes member {index} of {len(members)}")
-    return members[index]
+    behind = count - 1 if node.op_type == "SequenceInsert" else count
+    if not -behind <= index < count:
+        raise fail("broken-model", node.name, f"takes member {index} of {count}")
+    return index if index >= 0 else index + behind
 
 
 def _joined(
     node: onnx.NodeProto, settings: dict[str, Any], network: Network
 ) -> list[onnx.NodeProto]:
     members, axis = _counted(_members(node, network), node, network), settings["axis"]
+    if not members:
+        raise fail("unsupported-shape", node.name, "joins a list that holds nothing")
     stacked = list(members)
     nodes = []
     if settings.get("new_axis"):

@@ -8,13 +8,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.interfaces import Zeros
 from memxc.ir.kernel import Kernel
 from memxc.ir.windows import DISCARD, GROUND, Ints, Windows, ints
 
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
+Floats = NDArray[np.float64]
 
-#: At most so many nets are looked at together, to bound the memory.
+#: At most so many nets or weights are looked at together, to bound the memory.
 _CHUNK = 1 << 20
 
 
@@ -74,6 +76,31 @@ def _cut(kernel: Kernel, groups: Indices, columns: Mask, frame: Ints) -> Kernel:
         taps=replace(taps, group=ints(taps.group[groups])),
         sinks=Windows(frame, sinks.origin, ints(sinks.group[groups]), ints(sinks.offset[columns])),
     )
+
+
+def sums(kernel: Kernel, zeros: Zeros) -> tuple[Floats, Floats, Floats]:
+    """Return three sums over each column's weights, (groups, columns), without the bias.
+
+    The positive weights, the magnitudes of the negative ones, and the number of those that have
+    devices: with `absent` zeros, only those that are not zero. The weights are looked at some rows
+    at a time, because a dense layer may have very many.
+    """
+    plus, minus, built = np.zeros((3, kernel.groups, kernel.columns))
+    step = max(1, _CHUNK // max(1, kernel.groups * kernel.columns))
+    for first in range(0, kernel.rows, step):
+        rows = slice(first, first + step)
+        if kernel.cell is None:
+            blocks = kernel.values.reshape(kernel.groups, kernel.rows, kernel.columns)
+            weights, present = np.asarray(blocks[:, rows], dtype=np.float64), np.array(True)
+        else:
+            present = kernel.cell[rows] >= 0
+            values = np.asarray(kernel.values, dtype=np.float64)
+            weights = np.where(present, values[:, kernel.cell[rows]], 0.0)
+        plus += np.maximum(weights, 0.0).sum(axis=1)
+        minus -= np.minimum(weights, 0.0).sum(axis=1)
+        has = weights != 0 if zeros == "absent" else np.broadcast_to(present, weights.shape)
+        built += has.sum(axis=1)
+    return plus, minus, built
 
 
 def identity(kernel: Kernel) -> Kernel:

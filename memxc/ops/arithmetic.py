@@ -37,8 +37,13 @@ def sub(call: Call) -> Parts:
 
 @operator("Mul", channelwise=OPERANDS, zero_absorbs=True)
 def mul(call: Call) -> Parts:
-    """Return a weight for a constant. Two signals meet in an analog multiplier."""
+    """Return a weight for a constant. Two signals meet in an analog multiplier.
+
+    Passes give a product with a constant a third input, a constant that is added.
+    """
     signal, constant = _operands(call)
+    if call.has(2):
+        return [with_constant(call, signal, constant, call.constant(2, "shift"))]
     if constant is None:
         return [together(call, (0, 1), "x0*x1", PRODUCT)]
     return [with_constant(call, signal, constant, None)]

@@ -50,7 +50,10 @@ def gemm(call: Call) -> Parts:
 
 @operator("MatMul")
 def matmul(call: Call) -> Parts:
-    """Return a product. Leading axes of the signal are places, or blocks if the weight changes."""
+    """Return a product. Leading axes of the signal are places, or blocks if the weight changes.
+
+    Passes give a MatMul a third input, the bias of its last axis.
+    """
     left, right = _operand(call, 0), _operand(call, 1)
     out = lanes(call.shape)
     if len(call.shape_of(1)) == 1:
@@ -60,7 +63,8 @@ def matmul(call: Call) -> Parts:
     if not any(call.is_constant(index) for index in (0, 1)):
         steps = Steps(call)
         return steps.end(_of_signals(call, steps, left, right, 1.0))
-    return [_product(call, call.dst, 1.0, left, right, out, None)]
+    bias = np.broadcast_to(call.constant(2, "bias"), out.shape[-2:]) if call.has(2) else None
+    return [_product(call, call.dst, 1.0, left, right, out, bias)]
 
 
 def _operand(call: Call, index: int) -> Tensor:

@@ -34,7 +34,7 @@ from memxc.ir.stages import Linear, Rename, Stage
 from memxc.ir.windows import GROUND, ints
 from memxc.mapping import columns, stage_program
 from memxc.mapping.columns import Mask
-from memxc.physics.network.amplifier import loads, noise_gains
+from memxc.physics.network.amplifier import noise_gains
 
 Floats = NDArray[np.float64]
 
@@ -158,13 +158,21 @@ def _fresh(name: str, taken: Container[str]) -> str:
 
 
 def _noise_gain(stage: Linear, buses: Mapping[str, Bus], ctx: Context) -> Floats:
-    """Return the noise gain of each lane as it will be programmed, (dst width,)."""
-    src, dst = buses[stage.src], buses[stage.dst]
-    plan = stage_program.plan(stage, src, dst, ctx, ctx.target.device)
-    siemens = {polarity: np.zeros(dst.width) for polarity in (1, -1)}
-    for part in plan.parts():
-        for polarity, load in loads([part], dst.width).items():
-            siemens[polarity] += load
-    r_f, r_join = plan.resistors(siemens[1])
+    """Return the noise gain of each lane as it will be programmed, (dst width,).
+
+    Rounding to the levels of the device is left out: it moves siemens up as often as down. A lane
+    at a border, whose windows lie in the padding, may get fewer devices and a smaller noise gain.
+    """
+    plan = stage_program.plan(stage, buses[stage.src], buses[stage.dst], ctx, None)
     single = plan.signed == "inverted-inputs"
-    return np.maximum(*noise_gains(siemens[1], siemens[-1], r_f, r_join, single))
+    y_plus, y_minus = np.zeros((2, plan.dst.width))
+    for kernel, peak in zip(stage.kernels, plan.peaks, strict=True):
+        plus, minus, built = columns.sums(kernel, ctx.zeros)
+        if kernel.bias is not None:
+            bias = np.asarray(kernel.bias, dtype=np.float64) * plan.bias_unit
+            plus, minus = plus + np.maximum(bias, 0.0), minus - np.minimum(bias, 0.0)
+            built = built + kernel.bias_lines * ((bias != 0) | (ctx.zeros == "parked"))
+        for weights, node in ((plus, y_minus if single else y_plus), (minus, y_minus)):
+            kernel.sinks.add(node, weights * plan.span / peak + built * plan.g_min)
+    r_f, r_join = plan.resistors(y_plus)
+    return np.maximum(*noise_gains(y_plus, y_minus, r_f, r_join, single))

@@ -8,13 +8,15 @@ All rules are exact; the arithmetic is in float64.
 2. A layer is a Conv, ConvTranspose, Gemm or MatMul. It has a constant weight on the right, and a
    constant bias or none. Its channels are axis 1; those of a MatMul are the last axis.
 3. Behind a layer, if nothing else reads the layer's result: W <- gain W, b <- gain b + shift. A
-   MatMul of a matrix becomes a Gemm if it gets a bias. A MatMul of higher rank takes a gain only.
+   MatMul of a matrix becomes a Gemm if it gets a bias. With several matrices it takes a gain only.
 4. Before a layer, if nothing else reads the node's result: W <- W gain, b <- b + W shift. This does
    not hold before a ConvTranspose; and a shift cannot go into a Conv with a border, because the
    border is zero and not shifted.
-5. What would not be finite is left as it is, and refused under its own name later.
+5. One of them behind another, if nothing else reads between them: one node, with the product of the
+   gains. This does not hold if its constants would be larger than those of both.
+6. What would not be finite is left as it is, and refused under its own name later.
 
-Rule 3 goes first and is repeated along chains (Conv, Mul, Add). Then rule 4 is, too.
+Rule 3 goes first and is repeated along chains (Conv, Mul, Add). Then rule 4 is, too, and rule 5.
 """
 
 from __future__ import annotations
@@ -26,7 +28,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.analysis.layer import Layer, floats, read_layer, without_unread, write_layer
+from memxc.analysis.layer import (
+    Layer,
+    floats,
+    fresh_name,
+    read_layer,
+    without_unread,
+    write_layer,
+)
 from memxc.interfaces import Context, GraphPass, Result
 from memxc.ir.graph import Graph, Node
 
@@ -46,8 +55,8 @@ class FoldBatchnorm(GraphPass):
 
 def fold_normalisations(graph: Graph) -> Graph:
     """Return the graph with normalisations and constants in the weights of their layers."""
-    with np.errstate(all="ignore"):  # rule 5
-        return without_unread(_fold_before(_fold_behind(graph)))
+    with np.errstate(all="ignore"):  # rule 6
+        return without_unread(_chained(_fold_before(_fold_behind(graph))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +102,49 @@ def _fold_before(graph: Graph) -> Graph:
                 reader[affine.src] = index
                 del nodes[place]
     return replace(graph, nodes=tuple(nodes.values()))
+
+
+def _chained(graph: Graph) -> Graph:
+    """Apply rule 5, from the first node to the last."""
+    readers = _readers(graph)
+    nodes: list[Node] = []
+    writer: dict[str, int] = {}
+    for node in graph.nodes:
+        affine = _affine(node, graph)
+        if affine and affine.src in writer and readers[affine.src] == 1:
+            index = writer[affine.src]
+            before = _affine(nodes[index], graph)
+            merged = before and _one(graph, before, affine, nodes[index], node.outputs[0])
+            if merged:
+                graph, nodes[index] = merged
+                writer[node.outputs[0]] = index
+                continue
+        writer.update(dict.fromkeys(node.outputs, len(nodes)))
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _one(
+    graph: Graph, first: _Affine, then: _Affine, node: Node, dst: str
+) -> tuple[Graph, Node] | None:
+    """Return the node y = gain x + shift from the source of `first` to the output of `then`."""
+    gain, shift = then.gain * first.gain, then.shift
+    if first.shift is not None:
+        moved = then.gain * first.shift
+        shift = moved if shift is None else shift + moved
+    parts = [first.gain, first.shift, then.gain, then.shift]
+    most = max(part.size for part in parts if part is not None)
+    made = [part for part in (gain, shift) if part is not None]
+    if not all(part.size <= most and np.isfinite(part).all() for part in made):
+        return None
+    names = [fresh_name(graph, dst, role) for role in ("gain", "shift")[: len(made)]]
+    constants = dict(zip(names, made, strict=True))
+    changed = replace(
+        graph,
+        weights={**graph.weights, **constants},
+        shapes={**graph.shapes, **{name: part.shape for name, part in constants.items()}},
+    )
+    return changed, Node(node.name, "Mul", (first.src, *names), (dst,))
 
 
 def _behind(graph: Graph, node: Node, affine: _Affine, dst: str) -> tuple[Graph, Node] | None:
@@ -157,7 +209,7 @@ def _normalisation(node: Node, graph: Graph) -> _Affine | None:
 def _constant(node: Node, graph: Graph) -> _Affine | None:
     if node.op not in ("Add", "Sub", "Mul", "Div"):
         return None
-    left, right = node.inputs
+    left, right, *shift = node.inputs
     if (left in graph.weights) == (right in graph.weights):
         return None
     src, name = (right, left) if left in graph.weights else (left, right)
@@ -168,7 +220,7 @@ def _constant(node: Node, graph: Graph) -> _Affine | None:
         case "Sub":
             return _Affine(src, one, -value) if src == left else _Affine(src, -one, value)
         case "Mul":
-            return _Affine(src, value)
+            return _Affine(src, value, floats(graph.weights[shift[0]]) if shift else None)
     return _Affine(src, 1.0 / value) if src == left else None
 
 

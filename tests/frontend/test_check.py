@@ -96,7 +96,7 @@ def test_sparse_constants(build, faults_of):
 def test_sequences_and_text(build, faults_of):
     nodes = [
         node("SequenceConstruct", ["x"], ["e"], name="fine"),
-        node("SequenceInsert", ["e", "x"], ["s"], name="seq"),
+        node("Optional", ["e"], ["s"], name="seq"),
         node("Cast", ["x"], ["t"], name="text", to=TensorProto.STRING),
         node("Constant", [], ["u"], name="word", value_string="hello"),
         node("Relu", ["x"], ["y"]),

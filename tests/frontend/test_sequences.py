@@ -24,7 +24,7 @@ def agree(path):
     x = np.random.default_rng(8).normal(size=(2, 3, 4, 5)).astype(np.float32)
     loaded = load(path)
     found, expected = evaluate.outputs(lower(loaded), {"x": x}), reference.run(path, {"x": x})
-    np.testing.assert_allclose(found["y"], expected["y"], rtol=1e-6)
+    np.testing.assert_allclose(found["y"], expected["y"], rtol=1e-6, atol=1e-5)
     return loaded
 
 
@@ -67,6 +67,50 @@ def test_construct_and_join(build, opset, new):
     assert loaded.shapes["y"] == ((1, 3, 3, 4, 5) if new else (1, 3, 12, 5))
 
 
+@pytest.mark.parametrize(("place", "order"), [("", "nxr"), ("first", "rnx"), ("last", "nrx")])
+def test_insert_erase_and_count(build, place, order):
+    """A list of -x and x gets a third member; the order shows in the concatenation."""
+    nodes = [
+        node("Neg", ["x"], ["n"]),
+        node("Relu", ["x"], ["r"]),
+        node("SequenceEmpty", [], ["e"]),
+        node("SequenceInsert", ["e", "n"], ["a"]),
+        node("SequenceInsert", ["a", "x"], ["b"]),
+        node("SequenceInsert", ["b", "r", place], ["c"]),
+        node("SequenceInsert", ["c", "x"], ["d"]),
+        node("SequenceErase", ["d"], ["f"]),
+        node("Identity", ["f"], ["g"]),
+        node("SequenceLength", ["g"], ["count"]),
+        node("Cast", ["count"], ["factor"], to=1),
+        node("ConcatFromSequence", ["g"], ["joined"], axis=1),
+        node("Mul", ["joined", "factor"], ["y"]),
+    ]
+    loaded = agree(build(nodes, WEIGHTS))
+    (joined,) = (n for n in loaded.nodes if n.op == "Concat")
+    assert "".join(joined.inputs) == order
+
+
+def test_a_list_that_a_loop_fills(build):
+    """As PyTorch's scripts write a recurrent network by hand."""
+    info = helper.make_tensor_value_info
+    tensors = helper.make_tensor_sequence_value_info
+    body = helper.make_graph(
+        [node("Gather", ["x", "i"], ["part"], axis=2), node("Add", ["h", "part"], ["h2"]),
+         node("SequenceInsert", ["s", "h2"], ["s2"]), node("Identity", ["go"], ["on"])],
+        "body",
+        [info("i", 7, ()), info("go", 9, ()), info("h", 1, None), tensors("s", 1, None)],
+        [info("on", 9, ()), info("h2", 1, None), tensors("s2", 1, None)],
+    )  # fmt: skip
+    nodes = [
+        node("ReduceSum", ["x", "axis"], ["h0"], keepdims=0),
+        node("SequenceEmpty", [], ["none"]),
+        node("Loop", ["turns", "", "h0", "none"], ["h", "all"], body=body),
+        node("ConcatFromSequence", ["all"], ["y"], axis=2, new_axis=1),
+    ]
+    loaded = agree(build(nodes, {"turns": np.array(4), "axis": np.array([2])}))
+    assert loaded.shapes["y"] == (1, 3, 4, 5)
+
+
 @pytest.mark.parametrize(
     ("nodes", "code", "what"),
     [
@@ -76,9 +120,18 @@ def test_construct_and_join(build, opset, new):
         ([node("SplitToSequence", ["x", "two"], ["s"], axis=1),
           node("SequenceAt", ["s", "two"], ["y"])], "broken-model", "takes member 2 of 2"),
         ([node("SequenceConstruct", ["x"], ["y"])], "unsupported-model", "list of tensors"),
-        ([node("SequenceConstruct", ["x"], ["s"]), node("Identity", ["s"], ["y"])],
-         "unsupported-op", "Identity works on a list"),
+        ([node("SequenceConstruct", ["x"], ["s"]), node("Relu", ["s"], ["y"])],
+         "unsupported-op", "Relu works on a list"),
         ([node("SequenceAt", ["x", "two"], ["y"])], "broken-model", ""),
+        ([node("SequenceEmpty", [], ["e"]), node("SequenceErase", ["e"], ["s"])],
+         "broken-model", "holds nothing"),
+        ([node("SequenceEmpty", [], ["e"]), node("ConcatFromSequence", ["e"], ["y"], axis=0)],
+         "unsupported-shape", "holds nothing"),
+        ([node("SequenceConstruct", ["x"], ["e"]),
+          node("SequenceInsert", ["e", "x", "two"], ["s"])],
+         "broken-model", "takes member 2 of 2"),
+        ([node("SequenceConstruct", ["x"], ["e"]), node("Identity", ["e"], ["y"])],
+         "unsupported-model", "list of tensors"),
     ],
 )  # fmt: skip
 def test_lists_that_cannot_be_taken_apart(build, faults_of, nodes, code, what):

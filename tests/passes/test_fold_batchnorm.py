@@ -67,8 +67,11 @@ def model(nodes, constants, inputs, outputs):
 
 
 def runtime(graph):
-    """onnxruntime on the nodes of a Graph, in float32."""
+    """onnxruntime on the nodes of a Graph, in float32; numpy if ONNX has no such nodes."""
     x = np.random.default_rng(3).normal(size=graph.shapes["x"]).astype(np.float32)
+    if any(n.op in ("MatMul", "Mul") and len(n.inputs) == 3 for n in graph.nodes):
+        found = evaluate.outputs(lower(graph), {"x": x[None]})
+        return [found[name].reshape(graph.shapes[name]) for name in graph.outputs]
     made = model(graph.nodes, graph.weights, {"x": x.shape}, graph.outputs)
     session = reference.session(made.SerializeToString(), fused=False)
     return session.run(None, {"x": x})
@@ -216,15 +219,34 @@ def test_a_matmul_with_a_bias_becomes_a_gemm():
     check(network(nodes, constants, (2, 5)), "Gemm")
 
 
-def test_a_matmul_of_several_matrices_takes_a_gain_only():
+def test_a_matmul_of_more_axes_takes_gain_and_bias():
     constants = weights(w=(5, 3), c=(3,), rows=(4, 1), pre=(5,))
     matmul = node("MatMul", "x w", "a")
     shape = (2, 4, 5)
     check(network([matmul, node("Mul", "a c", "y")], constants, shape), "MatMul")
-    check(network([matmul, node("Add", "a c", "y")], constants, shape), "MatMul Add")
+    check(network([matmul, node("Add", "a c", "y")], constants, shape), "MatMul")
+    check(network([matmul, node("Add", "a rows", "y")], constants, shape), "MatMul Add")
     check(network([matmul, node("Mul", "a rows", "y")], constants, shape), "MatMul Mul")
     nodes = [node("Mul", "x pre", "a"), node("MatMul", "a w", "y")]
     check(network(nodes, constants, shape), "MatMul")
+
+
+def test_constants_one_behind_another_are_one_node():
+    """x - m, divided by s, times g, plus b, between lanes: one gain and one shift."""
+    constants = weights(m=(4, 1, 1), s=(4, 1, 1), g=(), b=(1, 4, 1, 1), wide=(6,))
+    nodes = [
+        node("Relu", "x", "r"), node("Sub", "r m", "a"), node("Div", "a s", "c"),
+        node("Mul", "c g", "d"), node("Add", "d b", "e"), node("Relu", "e", "y"),
+    ]  # fmt: skip
+    changed = check(network(nodes, constants), "Relu Mul Relu")
+    assert [changed.shapes[name] for name in changed.nodes[1].inputs[1:]] == [
+        (4, 1, 1),
+        (1, 4, 1, 1),
+    ]
+    nodes = [node("Mul", "x m", "a"), node("Mul", "a wide", "y")]
+    check(network(nodes, constants), "Mul Mul")  # one gain would have 24 numbers in place of 6
+    nodes = [node("Sub", "x m", "a"), node("Mul", "a g", "y"), node("Relu", "a", "z")]
+    check(network(nodes, constants, outputs=("y", "z")), "Sub Mul Relu")
 
 
 @pytest.mark.parametrize("group", [1, 2])

@@ -101,7 +101,7 @@ def test_a_layer_without_a_place_for_a_bias_stays_as_pruned_and_the_next_is_fitt
         node("Reshape", ["q", "flat"], ["f"]), node("Gemm", ["f", "u", "b"], ["y"]),
     ]  # fmt: skip
     u = RNG.normal(size=(15, 2)).astype(np.float32)
-    weights = {"w": W, "flat": np.array([1, 15]), "u": u, "b": np.zeros(2, np.float32)}
+    weights = {"w": W[None], "flat": np.array([1, 15]), "u": u, "b": np.zeros(2, np.float32)}
     net = load(tmp_path, nodes, weights)
     pruned = PruneCkf(share=0.3, scope="layer").run(net, CTX).ir
     fitted = refit.refitted(net, pruned, CTX)
