@@ -31,7 +31,8 @@ from memxc.ops._traits import Channelwise
 _FLAGS = frozenset(
     (
         *("allowzero", "antialias", "ceil_mode", "count_include_pad", "exclude_outside"),
-        *("exclusive", "keepdims", "noop_with_empty_axes", "reverse", "saturate"),
+        *("exclusive", "input_forget", "keepdims", "layout", "linear_before_reset"),
+        *("noop_with_empty_axes", "reverse", "saturate"),
         *("select_last_index", "spatial", "storage_order", "training_mode", "transA", "transB"),
         "upper",
     )
@@ -45,9 +46,17 @@ for _module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{_module.name}")
 
 #: Operators that stay refused: a processor would not give the same for the same input either.
+#: Dropout is only at fault in training.
 RANDOM = frozenset(
     (
-        *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"),
+        *(
+            "Bernoulli",
+            "Dropout",
+            "Multinomial",
+            "RandomNormal",
+            "RandomNormalLike",
+            "RandomUniform",
+        ),
         "RandomUniformLike",
     )
 )
