@@ -309,7 +309,14 @@ def nested(made):
     made.graph.node[0].attribute.append(helper.make_attribute("body", graph))
 
 
-@pytest.mark.parametrize("change", [foreign, external, wider, nested])
+def sparse(made):
+    values = numpy_helper.from_array(np.ones(1, np.float32), "v")
+    values.data_location = TensorProto.EXTERNAL
+    few = helper.make_sparse_tensor(values, numpy_helper.from_array(np.zeros(1, np.int64)), [3])
+    made.graph.node[0].attribute.append(helper.make_attribute("sparse_value", few))
+
+
+@pytest.mark.parametrize("change", [foreign, external, wider, nested, sparse])
 def test_an_edited_island_is_a_fault(build, change, tmp_path):
     other = edited(build, tmp_path / "edited", of_island(build, change))
     with pytest.raises(MemxcError) as caught:
