@@ -214,7 +214,8 @@ def test_converters_stand_at_the_borders(tmp_path):
     ends = [floats("x", "N", 3)], [floats("y", "N", 2)]
     path = model(tmp_path / "net.onnx", nodes, *ends, a=drawn(3, 5), b=drawn(5, 2))
     bits = ("converter.adc_bits=5", "converter.dac_bits=6", "converter.adc_energy_j=2e-12")
-    made = memxc.compile(path, target=target.load("ideal").with_set(*bits), digital="Cos")
+    times = ("converter.adc_time_s=3e-9", "converter.dac_time_s=1e-9")
+    made = memxc.compile(path, target=target.load("ideal").with_set(*bits, *times), digital="Cos")
     stages = {stage.dst: stage for stage in store.load(made.folder).stages}
     # Only the island reads what the ADC gives; the sum gets h as it is.
     assert stages["c~raw"].srcs == ("h~adc",)
@@ -230,6 +231,8 @@ def test_converters_stand_at_the_borders(tmp_path):
         5,
         6,
     )
+    # All converters work at the same time.
+    assert row.conversion_s == pytest.approx(4e-9)
     # The joules of DACs are not known, so those of all conversions are not.
     assert row.conversion_j is None
     assert "converter.dac_energy_j" in row.missing
