@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import memxc
 from memxc import target
+from memxc.compiler import ladder
 from memxc.errors import MemxcError
 from memxc.evaluation import reference
 from memxc.ir import store
@@ -385,3 +386,22 @@ def test_only_what_analog_stages_read_has_volts(tmp_path):
     found, wanted = made.predict(ids), reference.run(path, ids)
     assert (found["e"] == wanted["e"]).all()
     assert np.abs(found["y"] - wanted["y"]).max() > 0.01  # behind a DAC of 8 levels
+
+
+def test_equal_networks_give_equal_bytes(build, middle, samples, tmp_path):
+    again = memxc.compile(middle, target="ideal", samples=samples, digital="auto")
+    for name in ("design.npz", "design.json", "report.json", "netlist/middle.cir"):
+        assert (again.folder / name).read_bytes() == (build.folder / name).read_bytes()
+
+
+def test_report_only_counts_the_same(build, middle, samples):
+    only = memxc.compile(middle, target="ideal", samples=samples, digital="auto", report_only=True)
+    assert only.report.islands == build.report.islands
+    assert only.report.resources.total == build.report.resources.total
+    assert only.report.power.total_w == build.report.power.total_w
+
+
+def test_an_island_that_jumps_is_a_warning_and_no_fault_of_memxc(middle, samples, monkeypatch):
+    monkeypatch.setattr(ladder, "_EXACT_FLOAT32", -1.0)
+    made = memxc.compile(middle, target="ideal", samples=samples, digital="auto")
+    assert any("moved the outputs" in warning for warning in made.report.warnings)
