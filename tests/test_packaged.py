@@ -22,12 +22,13 @@ from onnx.reference import ReferenceEvaluator
 from memxc import frontend
 from memxc.errors import MemxcError
 from memxc.evaluation import evaluate, reference
+from memxc.ir.design import sample_shape
 from memxc.ir.stages import Linear
 from memxc.ops.lower import lower, survey
 
 pytestmark = pytest.mark.slow
 
-#: name: (package, file, shapes of inputs that it leaves open)
+#: name: (package, file, shapes of inputs that it leaves open, or that have no batch axis)
 NETWORKS = {
     "ocr_cls": ("rapidocr-onnxruntime", "ch_ppocr_mobile_v2.0_cls_infer.onnx", "x=1x3x48x192"),
     "ocr_det": ("rapidocr-onnxruntime", "ch_PP-OCRv4_det_infer.onnx", "x=1x3x64x96"),
@@ -42,11 +43,14 @@ NETWORKS = {
     "espcn_resize": ("qonnx", "nn_resize/float_model.onnx", ""),
     "espcn_subpixel": ("qonnx", "subpixel/float_model.onnx", ""),
     "espcn_quant": ("qonnx", "nn_resize/quant_model.onnx", ""),
+    "silero": ("silero-vad", "silero_vad_half.onnx", "input=1x576 state=2x1x128"),
+    "silero_openvino": ("silero-vad", "silero_vad_openvino_16k.onnx", "state=2x1x128"),
 }
 #: Crossbar stages of weights (convolutions, dense layers) that the network has.
 LAYERS = {
     "ocr_cls": 54, "ocr_det": 64, "basic_pitch": 32, "mtcnn_p": 5, "mtcnn_r": 6, "mtcnn_o": 8,
     "open_nsfw": 54, "mnist": 3, "residual": 3, "espcn_resize": 4, "espcn_subpixel": 4,
+    "silero": 7, "silero_openvino": 7,
 }  # fmt: skip
 #: What its float32 loses onnxruntime, of the largest number: a pixel of ocr_det at the steepest
 #: place of a sigmoid shows it; basic_pitch has the logarithm of what its filters cancel.
@@ -68,9 +72,8 @@ def file_of(name: str) -> Path:
 
 
 def shapes_of(name: str) -> dict[str, tuple[int, ...]]:
-    given = NETWORKS[name][2]
-    key, _, sizes = given.partition("=")
-    return {key: tuple(map(int, sizes.split("x")))} if given else {}
+    given = dict(part.split("=") for part in NETWORKS[name][2].split())
+    return {key: tuple(map(int, sizes.split("x"))) for key, sizes in given.items()}
 
 
 def graph_of(name: str):
@@ -79,7 +82,7 @@ def graph_of(name: str):
 
 def noise(shape: tuple[int, ...], low: float) -> np.ndarray:
     """Two samples of numbers between `low` and 1."""
-    values = np.random.default_rng(5).uniform(low, 1.0, (2, *shape[1:]))
+    values = np.random.default_rng(5).uniform(low, 1.0, (2, *sample_shape(shape)))
     return values.astype(np.float32)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 
+import numpy as np
 import onnx  # noqa: TID251
 
 from memxc.errors import MemxcError, fail
 from memxc.frontend.network import Network
-from memxc.frontend.sequences import with_numbers
 from memxc.frontend.tensors import array
 
 #: The first opset with Where, which is the switch between two branches.
@@ -51,8 +51,10 @@ def switches(
     ends: for each output its name, and its tensor in either branch. Raises MemxcError
     (unsupported-op) if these have different shapes or types.
     """
-    single = network.fresh(f"{node.name[:_SHOWN]}/condition")
-    yield with_numbers("Reshape", [condition], [single], "shape", [], network)
+    single, shape = (network.fresh(f"{node.name[:_SHOWN]}/{word}") for word in ("on", "single"))
+    network.add(shape, np.array([], np.int64))
+    name = network.fresh(node.name)
+    yield onnx.helper.make_node("Reshape", [condition, shape], [single], name=name)
     for output, *sides in ends:
         shapes = [network.shapes.get(name) for name in sides]
         kinds = {network.types.get(name) for name in sides}

@@ -31,7 +31,8 @@ from memxc.ops._traits import Channelwise
 _FLAGS = frozenset(
     (
         *("allowzero", "antialias", "ceil_mode", "count_include_pad", "exclude_outside"),
-        *("exclusive", "keepdims", "noop_with_empty_axes", "reverse", "saturate"),
+        *("exclusive", "input_forget", "keepdims", "layout", "linear_before_reset"),
+        *("noop_with_empty_axes", "reverse", "saturate"),
         *("select_last_index", "spatial", "storage_order", "training_mode", "transA", "transB"),
         "upper",
     )

@@ -12,31 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from memxc.ir.bounds import KERNEL, reckon
 from memxc.ir.graph import Tensor
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Rename
 from memxc.ir.windows import GROUND, Ints, ints
 from memxc.ops._activations import Activation, activations
 from memxc.ops._call import Call, Parts, Shape, lanes
+from memxc.ops._recurrent_outputs import RecurrentOutputs, States
 from memxc.ops._steps import Floats, ShapedNets, Steps
 from memxc.ops._windows import filled, grid, spread
 
 #: Most steps of one node, over its directions; each of them becomes about ten stages.
 _MOST_STEPS = 2048
+#: Axes of X: steps, batch and inputs.
+_RANK = 3
 #: Positions of inputs that LSTM, GRU and RNN share.
 _W, _R, _B, _LENGTHS, _STATE = 1, 2, 3, 4, 5
 #: For each direction of the attribute, whether it starts at the end of the sequence.
 _REVERSED = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 
-Index = NDArray[np.integer[Any]]
-States = tuple[ShapedNets, ...]
 #: It computes the states behind a step from a prefix of names, the step's input (batch, inputs) and
 #: the states before it, each (batch, hidden). The first state is what the step adds to Y.
 Step = Callable[[str, ShapedNets, States], States]
@@ -145,11 +143,13 @@ def unrolled(
     """
     steps = Steps(call)
     turned = (1, 0, 2) if call.attrs["layout"] else (0, 1, 2)
+    if len(call.shape_of(0)) != _RANK:
+        raise call.refuse(f"an input of shape {call.shape_of(0)}", code="unsupported-shape")
     x = ShapedNets(call.bus(0), ints(call.nets(0).transpose(turned)))
     directions = list(_directions(call, steps, gates, defaults, x.nets.shape[2]))
     lengths = _lengths(call, x.nets.shape, len(directions))
     shape = len(directions), x.nets.shape[1], directions[0].hidden
-    written = _Outputs(call, len(x.nets), shape, states)
+    written = RecurrentOutputs(call, len(x.nets), shape, states)
     initial = [_initial(call, steps, _STATE + number, shape, x) for number in range(states)]
     for direction, of in enumerate(directions):
         state = tuple(of_each[direction] for of_each in initial)
@@ -177,7 +177,7 @@ def _directions(
     call: Call, steps: Steps, gates: int, defaults: tuple[str, ...], inputs: int
 ) -> Iterator[Direction]:
     w, r = call.constant(_W, "weights W"), call.constant(_R, "weights R")
-    count, hidden = len(_reversed(call)), r.shape[-1]
+    count, hidden = len(_reversed(call)), r.shape[-1] if r.ndim else 0
     wide = gates * hidden
     for name, tensor, shape in (("W", w, (count, wide, inputs)), ("R", r, (count, wide, hidden))):
         if tensor.shape != shape:
@@ -230,8 +230,9 @@ def _initial(
     reckon(*shape)
     held: ShapedNets | None = None
     if call.has(index):
-        if tuple(np.array(call.shape_of(index))[list(turned)]) != shape:
-            what = f"its initial state of {call.shape_of(index)} does not fit {shape}"
+        expected = tuple(shape[axis] for axis in turned)
+        if call.shape_of(index) != expected:
+            what = f"its initial state of {call.shape_of(index)} should have {expected}"
             raise call.refuse(what, code="unsupported-shape")
         if not call.is_constant(index):
             held = steps.given(index)
@@ -241,53 +242,3 @@ def _initial(
     if held is None:
         return [ShapedNets(x.bus, ints(np.full(shape[1:], GROUND)))] * shape[0]
     return [ShapedNets(held.bus, ints(part)) for part in held.nets.transpose(turned)]
-
-
-class _Outputs:
-    """The outputs that something reads: wires from the steps."""
-
-    def __init__(self, call: Call, steps: int, shape: Shape, states: int) -> None:
-        """shape: of a state, (directions, batch, hidden)."""
-        self._call = call
-        shapes = [(steps, *shape), *[shape] * states]
-        names = dict(zip(call.node.outputs, shapes, strict=False))
-        self._wires = {name: _Wires(shape) for name, shape in names.items() if name in call.used}
-
-    def add(
-        self, direction: int, at: Index, batch: Index, ends: NDArray[np.bool_], states: States
-    ) -> None:
-        """Add a step of some of the batch. at: its place in Y. ends: which have no further step."""
-        y, *last = self._call.node.outputs
-        if y in self._wires:
-            self._wires[y].add((at, direction, batch), states[0].nets, states[0])
-        for name, state in zip(last, states, strict=False):
-            if name in self._wires and ends.any():
-                self._wires[name].add((direction, batch[ends]), state.nets[ends], state)
-
-    def stages(self) -> Iterator[Rename]:
-        """Yield wires for each output. Raises MemxcError if the model says another shape."""
-        call = self._call
-        for name, wires in self._wires.items():
-            index = wires.index
-            if call.attrs["layout"]:
-                index = index.transpose((2, 0, 1, 3) if index.ndim == 4 else (1, 0, 2))
-            if index.shape != call.graph.shapes[name]:
-                what = f"its output {name!r} should have the shape {index.shape}"
-                raise call.refuse(what, code="unsupported-shape")
-            yield Rename(f"{call.name}/{name}", tuple(wires.buses), name, ints(index.reshape(-1)))
-
-
-class _Wires:
-    """An output as lanes of the buses that it is made of; GROUND where it is zero."""
-
-    def __init__(self, shape: Shape) -> None:
-        reckon(*shape)
-        self.index = np.full(shape, GROUND)
-        self.buses: list[str] = []
-        self._lanes = 0
-
-    def add(self, place: tuple[int | Index, ...], nets: Ints, signal: ShapedNets) -> None:
-        """Wire nets of a signal, which is a whole bus, to a place of the output."""
-        self.index[place] = nets + self._lanes
-        self.buses.append(signal.bus)
-        self._lanes += prod(signal.nets.shape)

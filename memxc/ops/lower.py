@@ -12,30 +12,12 @@ from memxc.ir.bounds import MOST_IN_ALL
 from memxc.ir.design import Bus, Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.sizes import DesignSize
-from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
+from memxc.ir.stages import Digital, Rename, Stage
 from memxc.ops import _digital
 from memxc.ops._islands import Island
+from memxc.ops._rows import NodeRow, row
 
-_CELLS = {
-    "memristor": "crossbar",
-    "batchnorm": "scale and bias",
-    "resistor": "fixed resistors",
-}
-
-
-@dataclass(frozen=True)
-class NodeRow:
-    """What becomes of one node.
-
-    kind: crossbar, scale and bias (memristors on no crossbar), fixed resistors, lanes, wires,
-    digital or refused.
-    circuit: what it is built of, or why it is refused.
-    """
-
-    node: str
-    operator: str
-    kind: str
-    circuit: str
+__all__ = ["NodeRow", "islands_of", "load_graph", "lower", "survey"]
 
 
 @dataclass(frozen=True)
@@ -134,7 +116,7 @@ def survey(graph: Graph, digital: Sequence[str] = ()) -> tuple[list[NodeRow], li
     rows = [
         NodeRow(node.name, node.op, "digital", island[index])
         if index in island
-        else _row(node, lowered.parts.get(index, ()), faults.get(index, ()))
+        else row(node, lowered.parts.get(index, ()), faults.get(index, ()))
         for index, node in enumerate(graph.nodes)
     ]
     return rows, _all_faults(graph, _Lowered(lowered.parts, faults))
@@ -218,37 +200,3 @@ def _too_early(node: Node, reader: Node) -> Fault:
         f"{reader.name!r} ({reader.op}) reads it",
         "end the network before it, or compile the parts on their own",
     )
-
-
-def _row(node: Node, parts: ops.Parts, faults: Sequence[Fault]) -> NodeRow:
-    if faults:
-        return NodeRow(node.name, node.op, "refused", faults[0].what)
-    stages = [part for part in parts if not isinstance(part, Bus)]
-    kinds = dict.fromkeys(_kind(stage) for stage in stages)
-    circuits = dict.fromkeys(_circuit(stage) for stage in stages)
-    return NodeRow(node.name, node.op, ", ".join(kinds), ", ".join(filter(None, circuits)))
-
-
-def _kind(stage: Stage) -> str:
-    match stage:
-        case Linear() | Array():
-            return _CELLS[stage.cell]
-        case Lanes():
-            return "lanes"
-        case Rename():
-            return "wires"
-        case Digital():
-            return "digital"
-
-
-def _circuit(stage: Stage) -> str:
-    match stage:
-        case Linear():
-            return " ".join(dict.fromkeys(map(str, stage.kernels)))
-        case Lanes():
-            return stage.circuit.name
-        case Digital():
-            operators = stage.subgraph.operators if stage.subgraph else (stage.function,)
-            return ", ".join(dict.fromkeys(operators))
-        case _:
-            return ""

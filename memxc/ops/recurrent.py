@@ -15,9 +15,10 @@ from memxc.ir.graph import Tensor
 from memxc.ir.windows import ints
 from memxc.ops._blocks import DIFFERENCE, MULTIPLIER, SUM, built
 from memxc.ops._call import Call, Parts
+from memxc.ops._recurrent_outputs import States
 from memxc.ops._registry import operator
 from memxc.ops._steps import ShapedNets, Steps
-from memxc.ops._unrolled import Columns, Direction, States, Step, optional, unrolled
+from memxc.ops._unrolled import Columns, Direction, Step, optional, unrolled
 from memxc.ops._windows import filled
 
 _ATTRS: dict[str, Any] = {

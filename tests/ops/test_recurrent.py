@@ -175,7 +175,7 @@ def test_what_a_step_is_built_of(hand_graph, op, attrs, crossbars, devices, lane
 
 def faulty(hand_graph, *, attrs=None, steps=STEPS, **changed):
     inputs = {**tensors("LSTM"), **changed}
-    weights = {name: inputs[name] for name in ("W", "R", "B", "lengths")}
+    weights = {name: inputs[name] for name in ("W", "R", "B", "lengths", "initial_h")}
     outputs = {"y": (steps, 1, BATCH, HIDDEN)}
     return hand_graph("LSTM", {"X": (steps, BATCH, INPUTS)}, weights, outputs, attrs)
 
@@ -200,6 +200,8 @@ def test_attributes_that_make_no_sense(hand_graph, faults_of, attrs, what):
 @pytest.mark.parametrize(
     ("changed", "what"),
     [
+        ({"R": np.ones((), np.float32)}, "its W has the shape (1, 12, 4)"),
+        ({"initial_h": np.ones((2, 3), np.float32)}, "initial state of (2, 3)"),
         ({"W": np.ones((1, 12, 5), np.float32)}, "its W has the shape (1, 12, 5)"),
         ({"B": np.ones((1, 12), np.float32)}, "its biases B have the shape (1, 12)"),
         ({"lengths": np.array([0, 3], np.int32)}, "reach from 0 to 3 in 3 steps"),
