@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import memxc
 from memxc import target
+from memxc.compiler import ladder
 from memxc.errors import MemxcError
 from memxc.evaluation import reference
 from memxc.ir import store
@@ -214,7 +215,8 @@ def test_converters_stand_at_the_borders(tmp_path):
     ends = [floats("x", "N", 3)], [floats("y", "N", 2)]
     path = model(tmp_path / "net.onnx", nodes, *ends, a=drawn(3, 5), b=drawn(5, 2))
     bits = ("converter.adc_bits=5", "converter.dac_bits=6", "converter.adc_energy_j=2e-12")
-    made = memxc.compile(path, target=target.load("ideal").with_set(*bits), digital="Cos")
+    times = ("converter.adc_time_s=3e-9", "converter.dac_time_s=1e-9")
+    made = memxc.compile(path, target=target.load("ideal").with_set(*bits, *times), digital="Cos")
     stages = {stage.dst: stage for stage in store.load(made.folder).stages}
     # Only the island reads what the ADC gives; the sum gets h as it is.
     assert stages["c~raw"].srcs == ("h~adc",)
@@ -230,6 +232,8 @@ def test_converters_stand_at_the_borders(tmp_path):
         5,
         6,
     )
+    # All converters work at the same time.
+    assert row.conversion_s == pytest.approx(4e-9)
     # The joules of DACs are not known, so those of all conversions are not.
     assert row.conversion_j is None
     assert "converter.dac_energy_j" in row.missing
@@ -309,7 +313,14 @@ def nested(made):
     made.graph.node[0].attribute.append(helper.make_attribute("body", graph))
 
 
-@pytest.mark.parametrize("change", [foreign, external, wider, nested])
+def sparse(made):
+    values = numpy_helper.from_array(np.ones(1, np.float32), "v")
+    values.data_location = TensorProto.EXTERNAL
+    few = helper.make_sparse_tensor(values, numpy_helper.from_array(np.zeros(1, np.int64)), [3])
+    made.graph.node[0].attribute.append(helper.make_attribute("sparse_value", few))
+
+
+@pytest.mark.parametrize("change", [foreign, external, wider, nested, sparse])
 def test_an_edited_island_is_a_fault(build, change, tmp_path):
     other = edited(build, tmp_path / "edited", of_island(build, change))
     with pytest.raises(MemxcError) as caught:
@@ -375,3 +386,22 @@ def test_only_what_analog_stages_read_has_volts(tmp_path):
     found, wanted = made.predict(ids), reference.run(path, ids)
     assert (found["e"] == wanted["e"]).all()
     assert np.abs(found["y"] - wanted["y"]).max() > 0.01  # behind a DAC of 8 levels
+
+
+def test_equal_networks_give_equal_bytes(build, middle, samples, tmp_path):
+    again = memxc.compile(middle, target="ideal", samples=samples, digital="auto")
+    for name in ("design.npz", "design.json", "report.json", "netlist/middle.cir"):
+        assert (again.folder / name).read_bytes() == (build.folder / name).read_bytes()
+
+
+def test_report_only_counts_the_same(build, middle, samples):
+    only = memxc.compile(middle, target="ideal", samples=samples, digital="auto", report_only=True)
+    assert only.report.islands == build.report.islands
+    assert only.report.resources.total == build.report.resources.total
+    assert only.report.power.total_w == build.report.power.total_w
+
+
+def test_an_island_that_jumps_is_a_warning_and_no_fault_of_memxc(middle, samples, monkeypatch):
+    monkeypatch.setattr(ladder, "_EXACT_FLOAT32", -1.0)
+    made = memxc.compile(middle, target="ideal", samples=samples, digital="auto")
+    assert any("moved the outputs" in warning for warning in made.report.warnings)

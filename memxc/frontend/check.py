@@ -73,7 +73,7 @@ def _hint(node: onnx.NodeProto) -> str:
             return (
                 "quantise with quant_format=QuantFormat.QDQ, which needs none of onnxruntime's own"
             )
-    return "memxc ops lists what can be mapped"
+    return "memxc ops lists what can be mapped; --digital auto cannot keep it digital either"
 
 
 def _unknown(domain: str, kind: str, opset: int) -> str:

@@ -174,7 +174,10 @@ def _check_outputs(node: onnx.NodeProto, network: Network, read: set[str]) -> No
         what = _unusable(network.shapes.get(name)) if name in read else ""
         if what:
             network.shapes.pop(name, None)
-            hint = "export the model with fixed shapes, or fix its inputs with --shape"
+            hint = (
+                "export the model with fixed shapes, or fix its inputs with --shape; --digital "
+                "auto needs them as well"
+            )
             raise fail("unsupported-shape", node.name, f"its output {name!r} {what}", hint)
 
 

@@ -255,7 +255,8 @@ def parsed(subgraph: Subgraph) -> onnx.ModelProto:
     if model.functions or graph.sparse_initializer or graph.quantization_annotation:
         raise ValueError("an island has more than nodes and constants")
     for node in graph.node:
-        if node.domain or any(subgraphs(node)) or any(map(_outside, _tensors(node))):
+        sparse = any(a.HasField("sparse_tensor") or a.sparse_tensors for a in node.attribute)
+        if node.domain or sparse or any(subgraphs(node)) or any(map(_outside, _tensors(node))):
             raise ValueError("an island has a node that is none of ONNX's plain operators")
     if any(map(_outside, graph.initializer)):
         raise ValueError("an island has constants in another file")

@@ -20,7 +20,8 @@ Amount = Annotated[float, Field(ge=0, le=1e12)]
 #: A share of many things, 0 to 1.
 Share = Annotated[float, Field(ge=0, le=1)]
 Level = Annotated[float, Field(ge=-1e6, le=1e6)]
-Joules = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+#: Joules or seconds of one conversion.
+Spent = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Resistance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -108,8 +109,8 @@ class Converter(TargetTable):
     dac_bits, adc_bits: resolution; 0 means no converter. where: "edges" has converters at the
     network's inputs and outputs only, as everything between stages is analog; "stages" has them
     at every stage. The ends of a range are in volts; None means the read voltage, or 0 for the
-    lower end of a signal that is never negative. adc_energy_j, dac_energy_j: joules of one
-    conversion; None means that the target does not say.
+    lower end of a signal that is never negative. adc_energy_j, dac_energy_j, adc_time_s,
+    dac_time_s: joules and seconds of one conversion; None means that the target does not say.
     """
 
     dac_bits: int = Field(ge=0, le=24, default=0)
@@ -119,8 +120,10 @@ class Converter(TargetTable):
     dac_max_v: Level | None = None
     adc_min_v: Level | None = None
     adc_max_v: Level | None = None
-    adc_energy_j: Joules | None = None
-    dac_energy_j: Joules | None = None
+    adc_energy_j: Spent | None = None
+    dac_energy_j: Spent | None = None
+    adc_time_s: Spent | None = None
+    dac_time_s: Spent | None = None
 
     @property
     def needed(self) -> bool:

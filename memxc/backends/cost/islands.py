@@ -1,9 +1,10 @@
-"""Islands: the converters at their borders, and the joules of their conversions."""
+"""Islands: the converters at their borders, and the joules and seconds of their conversions."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from memxc import units
 from memxc.backends.cost.rows import IslandRow
@@ -31,12 +32,9 @@ def _row(name: str, stages: list[Digital], design: Design, target: Target) -> Is
     read = dict.fromkeys(src for stage in stages for src in stage.srcs if src not in digital)
     driven = [stage.dst for stage in stages if stage.dst not in digital]
     adcs, dacs = (sum(design.buses[bus].width for bus in buses) for buses in (read, driven))
-    spent, missing = 0.0, list[str]()
-    for count, key in ((adcs, "adc_energy_j"), (dacs, "dac_energy_j")):
-        joules = getattr(converter, key)
-        if count and joules is None:
-            missing.append(f"converter.{key}")
-        spent += count * (joules or 0.0)
+    joules = _known(target, {"adc_energy_j": adcs, "dac_energy_j": dacs})
+    # All converters of a kind work at the same time.
+    seconds = _known(target, {"adc_time_s": min(adcs, 1), "dac_time_s": min(dacs, 1)})
     subgraph = stages[0].subgraph
     assert subgraph is not None, "it is an island"
     return IslandRow(
@@ -48,6 +46,24 @@ def _row(name: str, stages: list[Digital], design: Design, target: Target) -> Is
         adc_bits=converter.adc_bits,
         dac_bits=converter.dac_bits,
         conversions=adcs + dacs,
-        conversion_j=None if missing else units.rounded(spent, _DIGITS),
-        missing=(*missing, _OPERATIONS),
+        conversion_j=joules.total,
+        conversion_s=seconds.total,
+        missing=(*joules.missing, *seconds.missing, _OPERATIONS),
     )
+
+
+class _Known(NamedTuple):
+    """A sum over keys of the target, None if the target lacks one of them, and those it lacks."""
+
+    total: float | None
+    missing: tuple[str, ...]
+
+
+def _known(target: Target, counts: Mapping[str, int]) -> _Known:
+    """Return the sum of the target's figures of a converter, each times its count."""
+    figures = {key: getattr(target.converter, key) for key, count in counts.items() if count}
+    missing = tuple(f"converter.{key}" for key, figure in figures.items() if figure is None)
+    if missing:
+        return _Known(None, missing)
+    whole = sum(counts[key] * figure for key, figure in figures.items())
+    return _Known(units.rounded(whole, _DIGITS), ())

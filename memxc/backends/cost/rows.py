@@ -226,4 +226,9 @@ class IslandRow(Part):
         description="Joules of the conversions of an inference; null if `missing` has a key of the "
         "target. They are not in the energy of the circuit."
     )
+    conversion_s: Amount | None = Field(
+        description="Seconds that a signal takes through an ADC and a DAC, for all converters work "
+        "at the same time; null if `missing` has a key of the target. They are not in the time of "
+        "the circuit."
+    )
     missing: tuple[str, ...] = Field(description="What the figures lack.")

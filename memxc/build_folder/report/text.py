@@ -135,10 +135,12 @@ def _table(report: Report) -> str:
 def _island(row: IslandRow) -> str:
     """An island in one line, with what its figures lack."""
     nodes = ", ".join(f"{count} {name}" for name, count in row.operators.items())
-    spent = "" if row.conversion_j is None else f", {units.text(row.conversion_j, 'J')} to convert"
+    figures = (row.conversion_j, "J"), (row.conversion_s, "s")
+    spent = [units.text(figure, unit) for figure, unit in figures if figure is not None]
     return (
         f"stays digital: {row.island} ({nodes}), with {units.some(row.adcs, 'ADC')} of "
-        f"{_bits(row.adc_bits)} and {units.some(row.dacs, 'DAC')} of {_bits(row.dac_bits)}{spent}; "
+        f"{_bits(row.adc_bits)} and {units.some(row.dacs, 'DAC')} of {_bits(row.dac_bits)}"
+        f"{', which take ' * bool(spent)}{' and '.join(spent)}; "
         f"not known: {'; '.join(row.missing)}"
     )
 
