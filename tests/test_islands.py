@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -250,9 +251,23 @@ def test_a_draw_at_random_stays_refused(tmp_path):
     nodes = [node("Gemm", "x a", "h"), node("RandomNormalLike", "h", "r"), node("Add", "h r", "y")]
     ends = [floats("x", "N", 3)], [floats("y", "N", 4)]
     path = model(tmp_path / "net.onnx", nodes, *ends, a=drawn(3, 4))
-    with pytest.raises(MemxcError) as caught:
-        memxc.compile(path, target="ideal", digital="auto")
-    assert "--digital" not in caught.value.faults[0].hint
+    for digital in ("auto", "RandomNormalLike"):
+        with pytest.raises(MemxcError) as caught:
+            memxc.compile(path, target="ideal", digital=digital)
+        assert caught.value.faults[0].code == "unsupported-op"
+        assert "--digital" not in caught.value.faults[0].hint
+
+
+def test_a_single_number_enters_an_island(tmp_path):
+    nodes = [node("Gemm", "x a", "h"), node("ReduceMax", "h", "m", keepdims=0)]
+    nodes += [node("Cos", "m", "c"), node("Mul", "h c", "y")]
+    ends = [floats("x", 1, 3)], [floats("y", 1, 4)]
+    path = model(tmp_path / "net.onnx", nodes, *ends, a=drawn(3, 4))
+    x = {"x": RNG.random((3, 3), dtype=np.float32)}
+    made = memxc.compile(path, target="ideal", digital="Cos", samples=x)
+    assert made.verify(count=2).ok
+    answers = reference.run(path, x)["y"]
+    assert np.abs(made.predict(x)["y"] - answers).max() < 1e-4
 
 
 def edited(build, folder, data, number=0):
@@ -326,3 +341,37 @@ def test_an_island_that_asks_for_all_memory_is_a_fault(build, tmp_path):
         other.verify(count=1)
     assert [fault.code for fault in caught.value.faults] == ["unsupported-model"]
     assert caught.value.faults[0].where == "island_1"
+
+
+def test_designs_and_reports_of_older_versions_can_still_be_read(tmp_path):
+    nodes = [node("Gemm", "x a", "h"), node("Softmax", "h", "y")]
+    ends = [floats("x", "N", 3)], [floats("y", "N", 4)]
+    path = model(tmp_path / "net.onnx", nodes, *ends, a=drawn(3, 4))
+    made = memxc.compile(path, target="ideal", output=tmp_path / "build")
+    for name, key in (("design.json", "subgraph"), ("report.json", "islands")):
+        text = (made.folder / name).read_text()
+        (made.folder / name).write_text(re.sub(rf',\s*"{key}": (null|\[\])', "", text))
+        assert key not in (made.folder / name).read_text()
+    other = memxc.load(made.folder)
+    assert other.report.islands is None
+    assert [row.function for row in other.report.digital] == ["softmax"]
+    assert other.lvs().ok
+
+
+def test_only_what_analog_stages_read_has_volts(tmp_path):
+    """The network's output is what the island computes, and not what comes behind its DAC."""
+    nodes = [
+        node("Gather", "table ids", "e"),
+        node("Flatten", "e", "f"),
+        node("Gemm", "f a", "y"),
+    ]
+    ends = [integers("ids", "N", 3)], [floats("e", "N", 3, 4), floats("y", "N", 2)]
+    path = model(tmp_path / "net.onnx", nodes, *ends, table=drawn(9, 4), a=drawn(12, 2))
+    coarse = target.load("ideal").with_set("converter.dac_bits=3")
+    ids = {"ids": RNG.integers(0, 9, (4, 3))}
+    made = memxc.compile(path, target=coarse, digital="Gather", samples=ids)
+    assert made.verify(count=1).ok
+    assert made.lvs().ok
+    found, wanted = made.predict(ids), reference.run(path, ids)
+    assert (found["e"] == wanted["e"]).all()
+    assert np.abs(found["y"] - wanted["y"]).max() > 0.01  # behind a DAC of 8 levels

@@ -94,7 +94,7 @@ def test_a_survey_says_what_becomes_of_each_node():
         NodeRow("the ReduceMean", "ReduceMean", "fixed resistors", "3x1@1"),
         NodeRow("the MatMul", "MatMul", "crossbar", "3x4@1"),
         NodeRow("the Split", "Split", "wires", ""),
-        NodeRow("the Mul", "Mul", "lanes", "mul"),
+        NodeRow("the Mul", "Mul", "lanes", "mul", 2),
         NodeRow("the Add", "Add", "lanes", "add"),
         NodeRow("the Softmax", "Softmax", "digital", "softmax"),
     ]

@@ -183,13 +183,15 @@ def _alone(node: Node, graph: Graph, signals: list[str], ins: list[Floats]) -> F
     names = tuple(dict.fromkeys(signals))
     alone = replace(graph, inputs=names, outputs=node.outputs[:1], nodes=(node,))
     filled = dict(zip(signals, ins, strict=True))
-    maps = {name: _map(np.nan_to_num(filled[name]), graph.shapes[name]) for name in names}
+    # One sample, (1, channels, ...), with each channel at its constant.
+    maps = {
+        name: np.broadcast_to(
+            np.nan_to_num(filled[name]).reshape(1, -1, *[1] * (len(graph.shapes[name]) - 2)),
+            graph.shapes[name],
+        )
+        for name in names
+    }
     answer = evaluate.outputs(lower(alone), maps)[node.outputs[0]].reshape(len(constant), -1)
     # A mean of equal numbers may differ from them in its last bit.
     even = constant & np.isclose(answer, answer[:, :1], rtol=1e-12, atol=0.0).all(axis=1)
     return np.where(even, answer[:, 0], out)
-
-
-def _map(values: Floats, shape: Sequence[int]) -> Floats:
-    """Return one sample, (1, channels, ...), with each channel at its constant."""
-    return np.broadcast_to(values.reshape(1, -1, *[1] * (len(shape) - 2)), shape)

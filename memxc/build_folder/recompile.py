@@ -29,7 +29,11 @@ def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
     model = loaded.model
     if model is None:
         return None
-    kept = _kept(loaded)
+    try:
+        kept = manifest.read(loaded.options)
+    except ValueError as error:
+        where = str(loaded.folder / MANIFEST)
+        raise fail("bad-design", where, str(error), "compile the model again") from error
     found: list[Options] = []
 
     def program(target: Target) -> Design:
@@ -44,15 +48,6 @@ def programmer(loaded: Loaded) -> Callable[[Target], Design] | None:
         return compile_model(replace(found[0], target=target), check=False).design
 
     return program
-
-
-def _kept(loaded: Loaded) -> Settings:
-    """The options that the folder's manifest keeps."""
-    try:
-        return manifest.read(loaded.options)
-    except ValueError as error:
-        where = str(loaded.folder / MANIFEST)
-        raise fail("bad-design", where, str(error), "compile the model again") from error
 
 
 def _as_compiled(loaded: Loaded, model: Path, kept: Settings) -> Options:

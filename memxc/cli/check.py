@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from memxc.ops.lower import NodeRow
 
 
+#: From this number of multipliers on, a node is warned of.
+_MANY = 10_000
+
+
 def _begin(args: list[str]) -> None:
     """Start the worker early: it imports onnx while this process imports its own modules."""
     from memxc import worker
@@ -63,6 +67,7 @@ def command(model: Path, as_json: bool, digital: tuple[str, ...], **asked: Any) 
         if any("@" in row.circuit for row in rows):
             _terminal.say("\ncircuit of a crossbar: groups * inputs + bias x outputs @ places")
         _terminal.say("\n" + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
+    _terminal.warnings(_costly(rows))
     if faults:
         error = MemxcError(faults)
         _terminal.faults(error)
@@ -72,6 +77,16 @@ def command(model: Path, as_json: bool, digital: tuple[str, ...], **asked: Any) 
         following = pasted("memxc", "compile", model, "-o", f"build/{model.stem}", *words)
         _terminal.following(following, "Every node can be mapped. ")
     return 0
+
+
+def _costly(rows: Iterable[NodeRow]) -> Iterator[str]:
+    """Warnings about nodes that need very many multipliers."""
+    for row in rows:
+        if row.multipliers >= _MANY:
+            yield (
+                f"{row.node} ({row.operator}) needs {row.multipliers:,} analog multipliers of "
+                f"several op-amps each; --digital {row.operator} keeps it digital"
+            )
 
 
 def _words(asked: dict[str, Any]) -> Iterator[str]:

@@ -63,7 +63,13 @@ def read(
     are integers or bool. most: how many samples to keep, None for all. Raises MemxcError
     (bad-samples) with everything that is wrong.
     """
-    return of(_arrays(path), str(path), shapes, most, kinds)
+    try:
+        arrays = store.read_npz(path)
+    except (OSError, ValueError) as error:
+        what = f"cannot be read as .npz: {why(error)}"
+        hint = "numpy.savez(FILE, x=..., y=...) writes such a file"
+        raise fail("bad-samples", str(path), what, hint) from error
+    return of(arrays, str(path), shapes, most, kinds)
 
 
 def of(
@@ -121,15 +127,6 @@ def _unused(
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + " ..." * (len(names) > 3)
-
-
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        return store.read_npz(path)
-    except (OSError, ValueError) as error:
-        what = f"cannot be read as .npz: {why(error)}"
-        hint = "numpy.savez(FILE, x=..., y=...) writes such a file"
-        raise fail("bad-samples", str(path), what, hint) from error
 
 
 def seeded(

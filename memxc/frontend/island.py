@@ -40,10 +40,8 @@ def joined(network: Network, graph: Graph, parts: Sequence[Sequence[int]]) -> Gr
     graph: what `convert` makes of the network. Raises MemxcError (unsupported-model) for an island
     that cannot be brought to opset 17, and broken-model for one of more than 2 GiB.
     """
-    readers: dict[str, set[int]] = {}
-    for number, node in enumerate(graph.nodes):
-        for tensor in node.inputs:
-            readers.setdefault(tensor, set()).add(number)
+    graph, copies = _apart(graph, parts)
+    readers = _readers(graph)
     taken = {node.name for node in graph.nodes}
     nodes: dict[int, Node] = dict(enumerate(graph.nodes))
     for count, part in enumerate(parts, 1):
@@ -52,10 +50,13 @@ def joined(network: Network, graph: Graph, parts: Sequence[Sequence[int]]) -> Gr
             name += "'"
         inside = {*part}
         made = dict.fromkeys(t for number in part for t in graph.nodes[number].outputs if t)
+        own = {copy: tensor for copy, tensor in copies.items() if tensor in made}
+        made.update(dict.fromkeys(own))
         outputs = [t for t in made if t in graph.outputs or readers.get(t, set()) - inside]
         read = dict.fromkeys(t for number in part for t in graph.nodes[number].inputs if t)
         inputs = [t for t in read if t not in graph.weights and t not in made]
-        data = _model([network.nodes[number] for number in part], inputs, outputs, network, name)
+        copied = [network.nodes[number] for number in part]
+        data = _model(copied, inputs, outputs, own, network, name)
         attributes = {
             "model": np.frombuffer(data, np.uint8),
             "operators": tuple(graph.nodes[number].op for number in part),
@@ -64,6 +65,39 @@ def joined(network: Network, graph: Graph, parts: Sequence[Sequence[int]]) -> Gr
             del nodes[number]
         nodes[part[0]] = Node(name, ISLAND, tuple(inputs), tuple(outputs), attributes)
     return _ordered(graph, nodes)
+
+
+def _readers(graph: Graph) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for number, node in enumerate(graph.nodes):
+        for tensor in node.inputs:
+            found.setdefault(tensor, set()).add(number)
+    return found
+
+
+def _apart(graph: Graph, parts: Sequence[Sequence[int]]) -> tuple[Graph, dict[str, str]]:
+    """Return the graph with copies of some tensors, and the tensor of each copy.
+
+    If a tensor of a part goes to analog nodes, and also to another part or to an output of the
+    network, the analog nodes read a copy. So the tensor stays digital, and only its copy has volts.
+    """
+    part_of = {number: part for part in parts for number in part}
+    readers, nodes, shapes = _readers(graph), list(graph.nodes), dict(graph.shapes)
+    copies: dict[str, str] = {}
+    for number, part in part_of.items():
+        for tensor in filter(None, graph.nodes[number].outputs):
+            reading = readers.get(tensor, set())
+            analog = [n for n in reading if n not in part_of]
+            others = [n for n in reading if part_of.get(n) not in (None, part)]
+            if analog and (others or tensor in graph.outputs):
+                copy = f"{tensor}~volts"
+                while copy in shapes:
+                    copy += "~"
+                copies[copy], shapes[copy] = tensor, shapes[tensor]
+                for n in analog:
+                    inputs = tuple(copy if t == tensor else t for t in nodes[n].inputs)
+                    nodes[n] = replace(nodes[n], inputs=inputs)
+    return replace(graph, nodes=tuple(nodes), shapes=shapes), copies
 
 
 def _ordered(graph: Graph, nodes: Mapping[int, Node]) -> Graph:
@@ -95,10 +129,14 @@ def _model(
     part: Sequence[onnx.NodeProto],
     inputs: Sequence[str],
     outputs: Sequence[str],
+    copies: Mapping[str, str],
     network: Network,
     name: str,
 ) -> bytes:
-    """Return the model of some nodes, serialised; equal parts give equal bytes."""
+    """Return the model of some nodes, serialised; equal parts give equal bytes.
+
+    copies: the tensors that some of the outputs are copies of.
+    """
     names = {tensor: f"x{k}" for k, tensor in enumerate(inputs)}
     names |= {tensor: f"y{k}" for k, tensor in enumerate(outputs)}
     read = dict.fromkeys(tensor for node in part for tensor in node.input if tensor)
@@ -117,11 +155,15 @@ def _model(
         )
         for k, node in enumerate(part)
     ]
+    nodes += [
+        onnx.helper.make_node("Identity", [names[tensor]], [names[copy]], f"n{len(nodes) + k}")
+        for k, (copy, tensor) in enumerate(copies.items())
+    ]
     graph = onnx.helper.make_graph(
         nodes,
         "island",
         [_declared(network, tensor, names[tensor]) for tensor in inputs],
-        [_declared(network, tensor, names[tensor]) for tensor in outputs],
+        [_declared(network, copies.get(tensor, tensor), names[tensor]) for tensor in outputs],
         [
             numpy_helper.from_array(np.array(network.constants[tensor]), names[tensor])
             for tensor in constants

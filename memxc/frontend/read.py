@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from memxc.errors import fail
 from memxc.frontend import external
 from memxc.frontend.functions import inlined
+from memxc.frontend.fused import written_out
 from memxc.frontend.part import ModelPart
 from memxc.frontend.subgraphs import walk
 from memxc.frontend.text import check_text
@@ -50,6 +51,7 @@ def prepared(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
     """
     check_text(model, where)
     _plain_domain(model)
+    written_out(model)
     model = inlined(model, where)
     _check_version(model, where)
     _check_graph(model.graph, where)

@@ -46,9 +46,17 @@ for _module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{_module.name}")
 
 #: Operators that stay refused: a processor would not give the same for the same input either.
+#: Dropout is only at fault in training.
 RANDOM = frozenset(
     (
-        *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"),
+        *(
+            "Bernoulli",
+            "Dropout",
+            "Multinomial",
+            "RandomNormal",
+            "RandomNormalLike",
+            "RandomUniform",
+        ),
         "RandomUniformLike",
     )
 )

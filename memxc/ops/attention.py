@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memxc.ir.windows import GROUND, Ints, ints
-from memxc.ops._blocks import DIFFERENCE, DIVIDER, EXPONENTIAL, PAIR, SUM, built
+from memxc.ops._blocks import DIFFERENCE, DIVIDER, EXPONENTIAL, PAIR, built
 from memxc.ops._call import Call, Parts
 from memxc.ops._registry import operator
 from memxc.ops._softmax import QUOTIENT, extreme, total
@@ -86,11 +86,7 @@ def _masked(
         seen = np.tril(seen)
     if not call.has(3):
         return scores, seen
-    if not call.is_constant(3):
-        if call.kind(3):
-            hint = "make the mask a constant of the model, or add it as a real number"
-            raise call.refuse("its mask is a bool that is computed at run time", hint)
-        return steps.lanes("masked", "x0+x1", built("add", SUM), scores, steps.given(3)), seen
+    # A mask that is computed at run time would have to be a signal of minus infinity.
     mask = call.constant(3, "mask")
     if mask.dtype == np.bool_:
         return scores, seen & mask

@@ -7,36 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memxc import frontend, ops, units
-from memxc.errors import Fault, MemxcError, like
+from memxc.errors import Fault, MemxcError
 from memxc.ir.bounds import MOST_IN_ALL
 from memxc.ir.design import Bus, Design
 from memxc.ir.graph import Graph, Node
 from memxc.ir.sizes import DesignSize
-from memxc.ir.stages import Array, Digital, Lanes, Linear, Rename, Stage
-from memxc.ops._islands import Island, islands
+from memxc.ir.stages import Digital, Rename, Stage
+from memxc.ops import _digital
+from memxc.ops._islands import Island
+from memxc.ops._rows import NodeRow, row
 
-#: In place of names: everything that has no circuit stays digital.
-AUTO = "auto"
-_CELLS = {
-    "memristor": "crossbar",
-    "batchnorm": "scale and bias",
-    "resistor": "fixed resistors",
-}
-
-
-@dataclass(frozen=True)
-class NodeRow:
-    """What becomes of one node.
-
-    kind: crossbar, scale and bias (memristors on no crossbar), fixed resistors, lanes, wires,
-    digital or refused.
-    circuit: what it is built of, or why it is refused.
-    """
-
-    node: str
-    operator: str
-    kind: str
-    circuit: str
+__all__ = ["NodeRow", "islands_of", "load_graph", "lower", "survey"]
 
 
 @dataclass(frozen=True)
@@ -76,41 +57,9 @@ def load_graph(
 
 
 def islands_of(graph: Graph, digital: Sequence[str]) -> list[Island]:
-    """Return the parts of a graph that stay digital.
-
-    digital: names of nodes and of operators; AUTO stands for all nodes that have no circuit. Raises
-    MemxcError (usage) with every other name.
-    """
-    known = {*(node.name for node in graph.nodes), *(node.op for node in graph.nodes), AUTO}
-    faults = [
-        Fault("usage", f"--digital {name}", "no such node or operator", like(name, known))
-        for name in digital
-        if name not in known
-    ]
-    if faults:
-        raise MemxcError(faults)
+    """Return the parts of a graph that stay digital, as `_digital.chosen` does."""
     lowered = _walk(graph)
-    chosen = {
-        number
-        for number, node in enumerate(graph.nodes)
-        if {node.name, node.op} & {*digital}
-        or (AUTO in digital and number in lowered.faults and _may_be_digital(node, lowered, number))
-    }
-    crossbars = (
-        number
-        for number, parts in lowered.parts.items()
-        if any(isinstance(part, Linear) and part.tiled for part in parts)
-    )
-    return islands(graph, chosen, crossbars)
-
-
-def _may_be_digital(node: Node, lowered: _Lowered, number: int) -> bool:
-    """Return whether a node at fault can be computed by a processor in place of a circuit.
-
-    If the node has a circuit and the network up to it is too large, a digital node changes nothing.
-    """
-    too_large = number in lowered.parts and lowered.faults[number][0].code == "unsupported-shape"
-    return node.op not in ops.RANDOM and not too_large
+    return _digital.chosen(graph, digital, lowered.parts, lowered.faults)
 
 
 def lower(graph: Graph) -> Design:
@@ -167,7 +116,7 @@ def survey(graph: Graph, digital: Sequence[str] = ()) -> tuple[list[NodeRow], li
     rows = [
         NodeRow(node.name, node.op, "digital", island[index])
         if index in island
-        else _row(node, lowered.parts.get(index, ()), faults.get(index, ()))
+        else row(node, lowered.parts.get(index, ()), faults.get(index, ()))
         for index, node in enumerate(graph.nodes)
     ]
     return rows, _all_faults(graph, _Lowered(lowered.parts, faults))
@@ -210,7 +159,7 @@ def _walk(graph: Graph) -> _Lowered:
 
 def _all_faults(graph: Graph, lowered: _Lowered) -> list[Fault]:
     """Return all faults; the hint of a node's says what would keep it digital."""
-    instead = _instead(graph) if lowered.faults else {}
+    instead = _digital.instead(graph, lowered.parts, lowered.faults)
     faults = [
         replace(fault, hint="; ".join(filter(None, (fault.hint, instead.get(number)))))
         for number, of_node in sorted(lowered.faults.items())
@@ -221,17 +170,6 @@ def _all_faults(graph: Graph, lowered: _Lowered) -> list[Fault]:
             what = "this output does not depend on the input"
             faults.append(Fault("unsupported-model", name, what))
     return list(dict.fromkeys(faults))
-
-
-def _instead(graph: Graph) -> dict[int, str]:
-    """Return what --digital auto does with each node that it keeps digital, by its number."""
-    return {
-        number: f"--digital {AUTO} keeps it digital, in an island of "
-        f"{units.some(len(island.nodes), 'node')} behind {units.some(island.adcs, 'ADC')} and "
-        f"before {units.some(island.dacs, 'DAC')}"
-        for island in islands_of(graph, (AUTO,))
-        for number in island.nodes
-    }
 
 
 def _misplaced(graph: Graph, parts: Mapping[int, ops.Parts]) -> Iterator[tuple[int, Fault]]:
@@ -262,37 +200,3 @@ def _too_early(node: Node, reader: Node) -> Fault:
         f"{reader.name!r} ({reader.op}) reads it",
         "end the network before it, or compile the parts on their own",
     )
-
-
-def _row(node: Node, parts: ops.Parts, faults: Sequence[Fault]) -> NodeRow:
-    if faults:
-        return NodeRow(node.name, node.op, "refused", faults[0].what)
-    stages = [part for part in parts if not isinstance(part, Bus)]
-    kinds = dict.fromkeys(_kind(stage) for stage in stages)
-    circuits = dict.fromkeys(_circuit(stage) for stage in stages)
-    return NodeRow(node.name, node.op, ", ".join(kinds), ", ".join(filter(None, circuits)))
-
-
-def _kind(stage: Stage) -> str:
-    match stage:
-        case Linear() | Array():
-            return _CELLS[stage.cell]
-        case Lanes():
-            return "lanes"
-        case Rename():
-            return "wires"
-        case Digital():
-            return "digital"
-
-
-def _circuit(stage: Stage) -> str:
-    match stage:
-        case Linear():
-            return " ".join(dict.fromkeys(map(str, stage.kernels)))
-        case Lanes():
-            return stage.circuit.name
-        case Digital():
-            operators = stage.subgraph.operators if stage.subgraph else (stage.function,)
-            return ", ".join(dict.fromkeys(operators))
-        case _:
-            return ""

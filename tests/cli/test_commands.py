@@ -14,6 +14,7 @@ import jsonschema
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from memxc import plugins, render
 from memxc.build_folder.report.document import Report
@@ -464,9 +465,23 @@ def test_the_next_step_is_the_last_line(normalised, monkeypatch, capsys):
     assert "Next: memxc compile" in lines[-1]
 
 
+def test_check_warns_of_very_many_multipliers(memxc, tmp_path):
+    node = helper.make_node("MatMul", ["q", "k"], ["y"], name="scores")
+    infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, (1, *s))
+             for n, s in (("q", (25, 20)), ("k", (20, 25)), ("y", (25, 25)))]  # fmt: skip
+    made = helper.make_graph([node], "net", infos[:2], infos[2:])
+    path = tmp_path / "scores.onnx"
+    onnx.save(
+        helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path
+    )
+    done = memxc("check", path)
+    assert done.code == 0
+    assert "scores (MatMul) needs 12,500 analog multipliers" in done.err
+
+
 def test_check_folds_beside_what_is_refused(memxc, normalised):
     model = onnx.load(normalised)
-    model.graph.node[2].op_type = "Softmax"
+    model.graph.node[2].op_type = "Sin"
     onnx.save(model, normalised)
     done = memxc("check", normalised, "--json")
     assert done.code == 3

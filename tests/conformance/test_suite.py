@@ -56,7 +56,9 @@ def test_the_page_is_what_the_suite_says(cases):
 def test_every_operator_has_a_case_or_is_known_to_have_none(cases):
     held = page.held(cases)
     # ONNX has no case of these operators, or only cases of a newer form.
-    assert set(ops.available()) - set(held) <= {"GlobalLpPool", "Not"}
+    assert set(ops.available()) - set(held) <= {
+        "GlobalLpPool", "GroupNormalization", "MeanVarianceNormalization", "Not",
+    }  # fmt: skip
 
 
 def test_inputs_are_signals_wherever_possible():
@@ -67,19 +69,19 @@ def test_inputs_are_signals_wherever_possible():
     a, b = np.arange(6, dtype=np.float32).reshape(2, 3), np.float32([[10, 20, 30]])
     assert set(rep.circuit([a, b]).signals) == {"a", "b"}
     assert rep.run([a, b])[0] == pytest.approx(a + b)
-    product = model(
-        [helper.make_node("MatMul", ["a", "b"], ["y"])], {"a": (2, 3), "b": (3, 4)}, {"y": (2, 4)}
+    power = model(
+        [helper.make_node("Pow", ["a", "b"], ["y"])], {"a": (2, 3), "b": (1, 1)}, {"y": (2, 3)}
     )
-    b = np.arange(12, dtype=np.float32).reshape(3, 4)
-    assert set(MemxcBackend.prepare(product).circuit([a, b]).signals) == {"a"}
-    assert MemxcBackend.prepare(product).run([a, b])[0] == pytest.approx(a @ b)
+    b = np.float32([[3]])
+    assert set(MemxcBackend.prepare(power).circuit([a, b]).signals) == {"a"}
+    assert MemxcBackend.prepare(power).run([a, b])[0] == pytest.approx(a**3)
 
 
 @pytest.mark.parametrize(
     ("nodes", "why"),
     [
         (
-            [("Relu", "a", "c"), ("Relu", "b", "d"), ("MatMul", "c d", "y")],
+            [("Relu", "a", "c"), ("Relu", "b", "d"), ("Pow", "c d", "y")],
             "computed from bound inputs",
         ),
         ([("Shape", "a", "s"), ("ConstantOfShape", "s", "y")], "does not depend"),
@@ -89,10 +91,10 @@ def test_inputs_are_signals_wherever_possible():
 def test_a_case_without_a_circuit_does_not_pass(nodes, why):
     made = model(
         [helper.make_node(op, reads.split(), [dst]) for op, reads, dst in nodes],
-        {"a": (2, 3), "b": (3, 2)},
+        {"a": (2, 2), "b": (2, 2)},
         {"y": (2, 2)},
     )
-    values = [np.ones((2, 3), np.float32), np.ones((3, 2), np.float32)]
+    values = [np.ones((2, 2), np.float32), np.ones((2, 2), np.float32)]
     with pytest.raises(MemxcError, match=why):
         MemxcBackend.prepare(made).run(values)
 

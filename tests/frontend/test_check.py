@@ -129,7 +129,7 @@ def test_a_long_chain_takes_seconds(build):
         ("DynamicQuantizeLSTM", "float model"),
         ("QuantizeLinear", "opset 21"),
         ("DequantizeLinear", "opset 21"),
-        ("FusedConv", "memxc ops"),
+        ("NGramRepeatBlock", "memxc ops"),
     ],
 )
 def test_onnxruntimes_own_operators(build, faults_of, kind, words):

@@ -111,7 +111,7 @@ def test_devices_of_the_circuit_are_the_papers(out: Path) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_137_stages_with_batchnorm_and_relu_as_stages(width: str, out: Path) -> None:
     # 4 + 16 (3 + 3 + 2) + 3 + 1 + 1; every place at once: 137 ns at the target's 1 ns a stage.
-    report = counted(f"{width}_fer2013_bn", out, "--batchnorm", "stage")
+    report = counted(f"{width}_fer2013_bn", out, "--batchnorm", "stage", "-t", "paper-128")
     assert report["target"]["crossbar"]["stage_time_s"] == 1e-9
     found = report["latency"]
     assert (found["critical_path_stages"], found["periods"]) == (137, 137)
@@ -120,7 +120,7 @@ def test_137_stages_with_batchnorm_and_relu_as_stages(width: str, out: Path) -> 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_87_stages_with_batchnorm_folded(width: str, out: Path) -> None:
-    found = counted(f"{width}_fer2013", out, *SEQUENTIAL)["latency"]
+    found = counted(f"{width}_fer2013", out, *SEQUENTIAL, "-t", "paper-128")["latency"]
     assert found["critical_path_stages"] == 87
     # The stem takes 24 x 24 turns, and so on: far from the papers' parallel evaluation.
     assert found["periods"] > 24 * 24

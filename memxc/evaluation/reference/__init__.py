@@ -62,7 +62,8 @@ def each(model: bytes, inputs: Mapping[str, NDArray[Any]], output: str, where: s
     with _told(where), opened(model, threads=1) as runner:
         typed = _typed(runner, inputs)
         count = len(next(iter(typed.values())))
-        parts = ({name: values[i] for name, values in typed.items()} for i in range(count))
+        # A sample of a single number is an array as well.
+        parts = ({name: values[i, ...] for name, values in typed.items()} for i in range(count))
         return np.stack([runner.run([output], part)[0] for part in parts])
 
 
