@@ -87,7 +87,8 @@ lock: $(BIN)/python ## pin the newest libraries that pyproject.toml allows, for 
 	$(PIN) --constraints .ci/lock-test.txt -o .ci/lock.txt
 
 bench: $(VENV)/.test ## the benchmarks, figures on the terminal
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/*.py benchmarks/published; do \
+		echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 bench-cells: $(VENV)/.test ngspice ## cells at the levels macro and transistor, over corners (needs memxc pdk add)
 	$(BIN)/memxc characterize sky130-128

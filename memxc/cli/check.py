@@ -85,7 +85,7 @@ def _costly(rows: Iterable[NodeRow]) -> Iterator[str]:
         if row.multipliers >= _MANY:
             yield (
                 f"{row.node} ({row.operator}) needs {row.multipliers:,} analog multipliers of "
-                f"several op-amps each; --digital {row.operator} keeps it digital"
+                f"several op-amps each; --digital {row.node} keeps it digital"
             )
 
 

@@ -89,5 +89,7 @@ def test_weights_are_numbers(name: str) -> None:
 def test_every_node_can_be_mapped(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     code = _main._run(["check", str(MODELS / name)])
     out, err = capsys.readouterr()
-    assert (code, err) == (0, "")
+    assert code == 0
+    # The squeeze and excitation of SE-FCN multiplies whole maps.
+    assert ("analog multipliers" in err) == name.startswith("sefcn")
     assert "Every node can be mapped" in out
