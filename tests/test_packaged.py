@@ -47,7 +47,8 @@ NETWORKS = {
 }
 #: Crossbar stages of weights (convolutions, dense layers) that the network has.
 LAYERS = {
-    "ocr_cls": 54, "ocr_det": 64, "ocr_rec": 47, "basic_pitch": 32, "mtcnn_p": 5, "mtcnn_r": 6, "mtcnn_o": 8,
+    "ocr_cls": 54, "ocr_det": 64, "ocr_rec": 47, "basic_pitch": 32,
+    "mtcnn_p": 5, "mtcnn_r": 6, "mtcnn_o": 8,
     "open_nsfw": 54, "mnist": 3, "residual": 3, "espcn_resize": 4, "espcn_subpixel": 4,
     "silero": 7, "silero_openvino": 7,
 }  # fmt: skip
