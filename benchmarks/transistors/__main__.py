@@ -7,7 +7,7 @@ models/small_fashion.onnx (64 - 16 - 10, see models/train_small.py) is compiled 
 the netlist that memxc writes, each behavioural cell is replaced by its circuit of transistors: 26
 transimpedance amplifiers of two op-amps, and 16 rectifiers. The memristors keep their sinh law.
 Limiters, of which there is no circuit of transistors, become wires; the inputs are ideal sources.
-ngspice computes the operating point for each picture.
+ngspice computes the operating point for each picture. --level macro takes the macros of the cells.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def of_transistors(folder: Path, circuits: text.Circuits) -> str:
     netlist = folder / "netlist"
     top = (netlist / "small_fashion.cir").read_text("ascii")
     lines = re.sub(r"\n\+ *", " ", top).split("\n")
-    deck = [circuits.head("tia", CORNER, 27.0), circuits.text("relu").split(".ends op_amp\n", 1)[1]]
+    corner = CORNER if circuits.level == "transistor" else ""
+    deck = [circuits.head("tia", corner, 27.0), circuits.text("relu").split(".ends op_amp\n", 1)[1]]
     periphery = (netlist / "cells" / "periphery.cir").read_text("ascii")
     deck.append(periphery[periphery.index(".subckt memristor") :])
     deck += [path.read_text("ascii") for path in sorted((netlist / "cells").glob("s*.cir"))]
@@ -68,15 +69,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=fashion.DEBIAN)
     parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--ledger", action="store_true", help="the pictures of the report's ledger")
+    parser.add_argument("--step", action="store_true", help="also a step in time")
+    parser.add_argument("--level", choices=("transistor", "macro"), default="transistor")
     args = parser.parse_args()
-    circuits = text.circuits(target.load("sky130-128").amplifier, "transistor", cells.cells())
+    circuits = text.circuits(target.load("sky130-128").amplifier, args.level, cells.cells())
     pictures, labels = fashion.load(args.data, "t10k")
     x, y = train_small.small(pictures)[: args.count], labels[: args.count]
-    calibration = train_small.small(fashion.load(args.data, "train")[0])[:64]
+    known, classes = fashion.load(args.data, "train")
+    calibration = train_small.small(known)[:64]
     build = memxc.compile(
         ROOT / "models" / "small_fashion.onnx", target="sky130-128", samples=calibration
     )
     design, report = build._loaded.design, build.report
+    if args.ledger:
+        x, y = (part[: report.power.ledger.samples] for part in (calibration, classes))
     wanted = reference.predict((build.folder / "model.onnx").read_bytes(), {"x": x})["y"]
     ideal = evaluate.outputs(design, {"x": x})["y"]
     deck = of_transistors(build.folder, circuits)
@@ -104,11 +111,11 @@ def main() -> None:
     print(
         f"{opamps} op-amps of {devices} transistors, 16 rectifiers of {relu}: "
         f"{opamps * devices + 16 * relu:,} transistors, {report.resources.total.memristors:,} "
-        f"memristors; {ENGINE} {engines.get(ENGINE).version()}, {CORNER}, 27 degrees"
+        f"memristors; {args.level}s, {ENGINE} {engines.get(ENGINE).version()}, 27 degrees"
     )
     rows = (
         ("onnxruntime", wanted), ("the design, ideal cells of finite gain", ideal),
-        ("transistors", scores),
+        (f"{args.level}s", scores),
     )  # fmt: skip
     for name, values in rows:
         right = (values.argmax(axis=1) == y).mean()
@@ -125,11 +132,34 @@ def main() -> None:
     )
     own = ours - 16 * (report.target.amplifier.power_w - idle)
     print(
-        f"watts from the rails: {supply.mean():.4g} (mean of the pictures); the report's ledger: "
-        f"{ours:.4g}; with {idle:.3g} for a rectifier, as its circuit of transistors was measured, "
+        f"watts from the rails: {supply.mean():.5g} (mean of the pictures); the report's ledger: "
+        f"{ours:.5g}; with {idle:.3g} for a rectifier, as its circuit of transistors was measured, "
         f"in place of an op-amp: {own:.4g}"
     )
     print(f"operating points: {seconds:.1f} s, {used:.1f} s of processor time")
+    if args.step:
+        settled(engine, deck + bias, drive[:2], outputs, report)
+
+
+def settled(engine, deck, drive, outputs, report) -> None:
+    """Print how long the outputs take after a step from one picture to the next."""
+    guess = 4 * report.latency.free_running_s
+    start = guess / 20
+    steps = "".join(
+        f"vin{n} n0_{n} 0 pwl(0 {a:.9e} {start:.9e} {a:.9e} {start + 1e-12:.9e} {b:.9e})\n"
+        for n, (a, b) in enumerate(drive.T)
+    )
+    used = processor()
+    times, volts = engine.transient(deck + steps, outputs, guess / 600, guess, devices=True)
+    used = processor() - used
+    last = np.abs(volts[-1]).max()
+    away = np.abs(volts - volts[-1]).max(axis=1) > 1e-3 * last
+    seconds = times[np.flatnonzero(away)[-1]] - start
+    print(
+        f"a step from one picture to the next: all outputs stay within 0.1 % of the largest after "
+        f"{seconds * 1e9:.0f} ns; the report says {report.latency.free_running_s * 1e9:.0f} ns "
+        f"without a clock, with its guard factor ({used:.0f} s of processor time)"
+    )
 
 
 def shipped() -> characterisation.Characterisation:
