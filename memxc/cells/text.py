@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from memxc import pdk, render
 from memxc.cells.contract import Cell
@@ -73,7 +73,12 @@ class Circuits:
         return f"* {name}\n{models}.temp {celsius:.9e}\n{self.text(name)}{rails}"
 
     def _template(self, name: str) -> str:
-        values = _macro(self.amplifier) if (self.level, name) == ("macro", "op_amp") else {}
+        values: dict[str, Any] = {}
+        if (self.level, name) == ("macro", "op_amp"):
+            values = _macro(self.amplifier)
+        elif name in self.cells:
+            # A selector has a part for each of its signals.
+            values = {"ports": len(self.cells[name].inputs)}
         return render.cell(f"{name}/{self.level}", subckt=name, op_amp="op_amp", **values)
 
 
