@@ -50,6 +50,19 @@ def test_a_table_fills_what_the_target_does_not_give(tmp_path):
     assert "op.json, op-amp of level macro, ngspice 39" in amplifier.source
 
 
+def test_a_copy_of_a_shipped_target_reads_the_shipped_table(tmp_path):
+    text = (resources.files("memxc") / "targets" / "hfox-128.toml").read_text("utf-8")
+    (tmp_path / "mine.toml").write_text(text)
+    found = target.load(str(tmp_path / "mine.toml")).amplifier
+    assert found == target.load("hfox-128").amplifier
+    # A table beside the file goes before the shipped one; no other place is looked at.
+    (tmp_path / "opamp-sky130.json").write_text(json.dumps(TABLE))
+    assert target.load(str(tmp_path / "mine.toml")).amplifier.power_w == 4e-5
+    (tmp_path / "mine.toml").write_text(text.replace("opamp-sky130.json", "x/opamp-sky130.json"))
+    with pytest.raises(MemxcError, match="cannot be read"):
+        target.load(str(tmp_path / "mine.toml"))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

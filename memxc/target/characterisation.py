@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -184,10 +185,14 @@ def read(path: Path) -> Characterisation:
 def filled(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return an [amplifier] with the keys of its characterisation that it does not give itself.
 
-    folder: of the target's file. Raises MemxcError (bad-target) as `read` does.
+    folder: of the target's file; a copy of a shipped target reads the table that memxc ships.
+    Raises MemxcError (bad-target) as `read` does.
     """
     name = str(table["characterisation"])
-    found = read(folder / name)
+    shipped = Path(str(resources.files("memxc") / "targets")) / Path(name).name
+    found = read(
+        shipped if shipped.name == name and not (folder / name).exists() else folder / name
+    )
     rest = {key: value for key, value in table.items() if key != "characterisation"}
     made = " ".join(word for word in (found.engine, found.engine_version, found.process) if word)
     note = f"Characterised: {name}, op-amp of level {found.level}, {made}."
