@@ -7,6 +7,7 @@ from fractions import Fraction
 import neospice
 import numpy as np
 import pytest
+from scipy.linalg import solve_banded
 
 from memxc.physics.network import admittance, nested_dissection, nodal
 from memxc.physics.network.nodal import WireResistance
@@ -193,3 +194,15 @@ def test_an_answer_that_lost_its_digits_is_refused(monkeypatch):
     g = 10 ** np.random.default_rng(11).uniform(-6, -3, (1, 20, 30))
     with pytest.raises(AssertionError, match="Kirchhoff"):
         admittance.port_admittance(g, WireResistance(1, 1, 1, 1))
+
+
+def test_a_bit_line_of_thousands_of_cells():
+    """The roundings of so many lines add up: the average of a map of 64 x 64 pixels is one line."""
+    g, wires = np.full((4096, 1), 1e-9), WireResistance(0.0, 1.0, 1.0, 0.0)
+    found = admittance.port_admittance(g[None], wires)
+    # All sources at 1 V, the read-out at ground: a ladder of 1 ohm, into which each cell feeds.
+    siemens, bands = 1 / (1e9 + 1.0), -np.ones((3, 4096))
+    bands[1] = 2 + siemens
+    bands[1, 0] = 1 + siemens
+    volts = solve_banded((1, 1), bands, np.full(4096, siemens))
+    assert found.t.sum() == pytest.approx(volts[-1] / 1.0, rel=1e-8)
