@@ -13,7 +13,7 @@ from memxc.compiler.options import Options
 from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
 
-SPELLED_OUT = "fold-batchnorm,calibrate,schedule,partition,tile,program,share"
+SPELLED_OUT = "fold-batchnorm,fuse-lanes,calibrate,schedule,partition,tile,program,share"
 
 
 @pytest.mark.parametrize(

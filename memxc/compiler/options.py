@@ -37,6 +37,7 @@ from memxc.passes.convert import Convert
 from memxc.passes.drop_dead import DropDeadChannels
 from memxc.passes.drop_lines import DropLines
 from memxc.passes.fold_batchnorm import FoldBatchnorm
+from memxc.passes.fuse_lanes import FuseLanes
 from memxc.passes.partition import Partition
 from memxc.passes.program import Program
 from memxc.passes.prune_lines import PruneLines
@@ -262,6 +263,7 @@ def pipeline(options: Options) -> list[Pass]:
     lean = [DropLines()] if options.zeros_are == "absent" else []
     return [
         *_graph_passes(options),
+        FuseLanes(),
         Calibrate(),
         SchedulePass(mode=options.schedule),
         *([] if options.target.amplifier.noise_gain_max is None else [Amplify()]),

@@ -117,6 +117,18 @@ def fanin(text: str) -> int:
     return max((int(name[1:]) + 1 for name in names if _is_variable(name)), default=0)
 
 
+def substituted(text: str, parts: Sequence[str]) -> str:
+    """Return a lane function in which the lane function parts[k] stands in place of x<k>."""
+    trees = {f"x{k}": parse(part) for k, part in enumerate(parts)}
+
+    class Substitution(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return trees.get(node.id, node)
+
+    # A tree of its own, because those of `parse` are shared.
+    return ast.unparse(Substitution().visit(ast.parse(text, mode="eval").body)).replace(" ", "")
+
+
 def evaluate(text: str, inputs: Sequence[Floats]) -> Floats:
     """Return the values of a lane function. `inputs` are arrays of one shape, x0 first."""
 
