@@ -38,6 +38,7 @@ from memxc.passes.drop_dead import DropDeadChannels
 from memxc.passes.drop_lines import DropLines
 from memxc.passes.fold_batchnorm import FoldBatchnorm
 from memxc.passes.fuse_lanes import FuseLanes
+from memxc.passes.move_constants import MoveConstants
 from memxc.passes.partition import Partition
 from memxc.passes.program import Program
 from memxc.passes.prune_lines import PruneLines
@@ -51,7 +52,6 @@ from memxc.target import Target
 #: before it.
 Mitigation = Literal["both-ends", "reorder", "compensate"]
 MITIGATIONS: tuple[Mitigation, ...] = get_args(Mitigation)
-
 
 _Cells = Annotated[InstanceOf[Cells], BeforeValidator(read_cells)]
 # A pass raises ValueError for a number that it cannot have.
@@ -286,6 +286,7 @@ def _graph_passes(options: Options) -> Iterator[Pass]:
     prunes = pruning.passes_for(options.prune, options.refit)
     yield from (change for change in prunes if pruning.before_folding(change))
     if options.batchnorm == "fold":
+        yield MoveConstants()
         yield FoldBatchnorm()
     if options.clip_weights is not None:
         yield ClipWeights(share=options.clip_weights)
