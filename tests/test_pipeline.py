@@ -13,7 +13,9 @@ from memxc.compiler.options import Options
 from memxc.compiler.run import compile_model
 from memxc.errors import MemxcError
 
-SPELLED_OUT = "fold-batchnorm,fuse-lanes,calibrate,schedule,partition,tile,program,share"
+SPELLED_OUT = (
+    "move-constants,fold-batchnorm,fuse-lanes,calibrate,schedule,partition,tile,program,share"
+)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,11 @@ def test_the_default_pipeline_spelled_out(model):
     )
     assert str(spelled.design) == str(default.design)
     assert spelled.records == default.records
-    assert [rung.end for rung in default.rungs][:2] == ["lowered", "fold-batchnorm"]
+    assert [rung.end for rung in default.rungs][:3] == [
+        "lowered",
+        "move-constants",
+        "fold-batchnorm",
+    ]
 
 
 def layout(array):
