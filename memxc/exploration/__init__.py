@@ -62,10 +62,8 @@ def explore(
     every point has. budget: limits, as in `Build.over`; a point over one is not among the best.
     data: a file on which each circuit is simulated (its first `count` samples, with `draws` draws
     of the devices); the score then decides in place of the loss. report_only: write no netlists.
-    jobs: how many processes compile. shard: compile only a part of the points, which are then all
-    that is returned, and write no result.
-
-    The points are folders in `output`/points. A point whose folder is there is not compiled again,
+    jobs: how many processes compile. shard: compile and return a part of the points, without a
+    result. The points are folders in `output`/points. A point whose folder is there is not compiled again,
     so an exploration that was interrupted continues.
     Raises MemxcError: usage for options, bad-model, cannot-write. What is wrong with a single point
     is a text in its row, unless no point can be compiled.
@@ -82,12 +80,9 @@ def explore(
     outcomes = list(_outcomes(tasks, jobs, progress))
     if all(outcome.refused for outcome in outcomes):
         raise MemxcError(dict.fromkeys(f for outcome in outcomes for f in outcome.refused))
-    metric = next((outcome.metric for outcome in outcomes if outcome.metric), None)
+    metric = next((one.metric for one in outcomes if one.metric), None)
     used = wanted or _measured(outcomes, scoring is not None)
-    costs = [
-        None if outcome.over else pareto.costs(outcome.figures, used, metric)
-        for outcome in outcomes
-    ]
+    costs = [None if one.over else pareto.costs(one.figures, used, metric) for one in outcomes]
     best = pareto.front(costs)
     points = tuple(
         _point(model, out, task, outcome, number in best)
