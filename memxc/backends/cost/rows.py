@@ -83,6 +83,15 @@ class StageBill(Bill, Kind):
     """The bill of materials of one stage."""
 
 
+class StageArea(OfStage):
+    """Square metres of one stage."""
+
+    crossbar_m2: Amount = Field(description="As `area.crossbar_m2`.")
+    amplifier_m2: Amount = Field(
+        description="As `area.amplifier_m2`, with every op-amp at its single strength."
+    )
+
+
 class Area(Part):
     """Square metres."""
 
@@ -93,6 +102,9 @@ class Area(Part):
     )
     amplifier_m2: Amount = Field(
         description="Square metres of all op-amps, `target.amplifier.area_m2` for each."
+    )
+    stages: tuple[StageArea, ...] = Field(
+        default=(), description="Square metres of each stage; empty in older reports."
     )
 
 
