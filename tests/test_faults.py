@@ -334,7 +334,14 @@ def circuits(tmp_path_factory):
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), model)
     np.savez(place / "net.samples.npz", x=rng.uniform(-1, 1, (3, 1, 3, 4)))
     made = {
-        "a": ["-t", "paper-128", "--stage-set", "conv.schedule=sequential"],
+        "a": [
+            "-t",
+            "paper-128",
+            "--stage-set",
+            "conv.schedule=sequential",
+            "--stage-set",
+            "relu.schedule=parallel",
+        ],
         "b": ["-t", "ideal", "--signed", "inverted-inputs"],
     }
     for name, options in made.items():

@@ -266,8 +266,16 @@ def test_the_report_agrees_with_the_netlist(model, tmp_path, options):
     assert total["memristors_defined"] == sum(n for d, n in devices.items() if d not in fixed)
     assert total["resistors"] == sum(devices[w[-1]] for w in placed if w[-1] in fixed) > 0
     assert total["inverters"] == pairs + inverters
-    assert total["opamps"] >= 2 * pairs + singles + inverters
-    assert total["opamps"] <= 2 * pairs + singles + inverters + 4 * lanes
+    drawn = total["opamps"] - total["drivers"]
+    assert drawn >= 2 * pairs + singles + inverters
+    assert drawn <= 2 * pairs + singles + inverters + 4 * lanes
+    ports = {
+        row["port"]
+        for row in csv.DictReader((tmp_path / "out" / "schedule.csv").read_text().splitlines())
+    }
+    read_in_turn = sum(port.startswith("q") for port in ports)
+    assert (total["drivers"] > 0) == (options.get("schedule") == "sequential")
+    assert total["drivers"] >= read_in_turn / 2
     assert total["limiters"] == sum("limiter" in words for words in placed)
 
 

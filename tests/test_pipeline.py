@@ -177,7 +177,7 @@ def test_a_kept_batch_normalisation_stands_beside_the_crossbars():
     ("text", "words"),
     [
         # The samples of this network: average pooling is fixed resistors, of which nothing is set.
-        ("{pool}.schedule=sequential", "no such crossbar stage"),
+        ("{pool}.schedule=sequential", "no such stage"),
         ("{norm}.partition=none", "only schedule is its own"),
         ("{norm}.schedule=sequential", ""),
     ],

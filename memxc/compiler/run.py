@@ -24,8 +24,9 @@ from memxc.frontend import ModelPart
 from memxc.interfaces import Context, DesignPass, GraphPass, Pass, Result
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
-from memxc.ir.stages import Linear
+from memxc.ir.stages import Lanes, Linear
 from memxc.ops.lower import load_graph, lower
+from memxc.passes.fuse_lanes import FuseLanes
 from memxc.target import Target
 
 _UNCHECKED = (
@@ -178,7 +179,8 @@ def _steps(
             before, design = design, design if _same(graph, result.ir) else lower(result.ir)
             graph = result.ir
         elif isinstance(change, DesignPass):
-            if not lowered:
+            # Its stages are those whose names count from here on.
+            if not lowered and not isinstance(change, FuseLanes):
                 _check_stages(design, ctx)
                 lowered = True
             progress(change.name)
@@ -252,18 +254,20 @@ def _check_fits(design: Design, ctx: Context) -> None:
 
 
 def _check_stages(design: Design, ctx: Context) -> None:
-    """Raise MemxcError if --stage-set names a stage that has no crossbars."""
+    """Raise MemxcError if --stage-set names a stage without crossbars, or what is not its own."""
     linear = (stage for stage in design.stages if isinstance(stage, Linear))
-    stages = {stage.name: stage.cell for stage in linear if stage.programmable}
+    stages = {stage.name: str(stage.cell) for stage in linear if stage.programmable}
+    stages |= {stage.name: "lanes" for stage in design.stages if isinstance(stage, Lanes)}
     faults = []
     for name, settings in ctx.stage_set.items():
-        if stages.get(name) == "batchnorm" and {*settings} != {"schedule"}:
-            what = "a batch normalisation stands beside the crossbars: only schedule is its own"
+        if stages.get(name) in ("batchnorm", "lanes") and {*settings} != {"schedule"}:
+            kind = "lane function" if stages[name] == "lanes" else "batch normalisation"
+            what = f"a {kind} stands beside the crossbars: only schedule is its own"
             faults.append(Fault("usage", f"--stage-set {name}", what))
         elif name not in stages:
             listed = ", ".join([*stages][:20]) or "the network has none"
-            hint = like(name, stages) or f"crossbar stages: {listed}"
-            faults.append(Fault("usage", f"--stage-set {name}", "no such crossbar stage", hint))
+            hint = like(name, stages) or f"stages: {listed}"
+            faults.append(Fault("usage", f"--stage-set {name}", "no such stage", hint))
     if faults:
         raise MemxcError(faults)
 

@@ -187,6 +187,8 @@ class Lanes:
     `taps[i]` reads bus `srcs[i]`; all taps have the same places and groups. Lane g * places + p of
     `dst` is expr(x0, x1, ...), where x0, x1, ... are the lines of all taps in order, in units of
     activation.
+
+    turns: cell i // turns computes lane i of `dst` in turn i % turns.
     """
 
     name: str
@@ -197,6 +199,12 @@ class Lanes:
     circuit: Circuit
     #: The output never exceeds the inputs in magnitude, and has their volts per unit.
     keeps_scale: bool = False
+    turns: int = field(default=1, metadata={"optional": True})
+
+    @property
+    def sequential(self) -> bool:
+        """Whether lanes take turns at one cell."""
+        return self.turns > 1
 
     @property
     def rectifies(self) -> bool:
@@ -215,6 +223,8 @@ class Lanes:
         for src, taps in zip(self.srcs, self.taps, strict=True):
             taps.verify(widths[src], lowest=GROUND)
             assert taps.places * taps.groups == widths[self.dst], "lanes are not the bus's width"
+        assert self.turns >= 1, "no turn"
+        assert widths[self.dst] % self.turns == 0, "the turns do not divide the lanes"
         lines = sum(taps.lines for taps in self.taps)
         assert expr.fanin(self.expr) <= lines, "the expression reads past its taps"
         self.circuit.verify()

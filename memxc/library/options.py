@@ -10,7 +10,7 @@ class Keywords(TypedDict, total=False):
     """The options of a compilation as keywords of memxc.compile, in the words of the command line.
 
     schedule: Build a crossbar for every place (parallel), or one that computes the places in turn
-    (sequential).
+    (sequential), and the lane functions behind it, too.
     partition: How places of a convolution share a crossbar.
     signed: Build a negative weight from a pair of devices, or from one device at an inverted input.
     batchnorm: Fold BatchNormalization into the weights, or build a stage of its own for it.

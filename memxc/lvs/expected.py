@@ -40,7 +40,7 @@ def expected_cards(design: Design, lane_cells: Mapping[str, str]) -> Iterator[Ex
         if isinstance(stage, Array):
             yield from Placement(design, number, s, stage).cards()
         elif isinstance(stage, Lanes):
-            yield from _lanes(design, number, stage, lane_cells[stage.dst])
+            yield from _lanes(design, number, s, stage, lane_cells[stage.dst])
 
 
 def bus_nets(design: Design, number: dict[str, int], bus: str) -> list[str]:
@@ -146,10 +146,9 @@ class Placement:
         yield from _limiter(at, limit)
 
 
-def _lanes(
-    design: Design, number: dict[str, int], stage: Lanes, cell: str
-) -> Iterator[ExpectedCard]:
-    inputs = []
+def lane_inputs(design: Design, number: dict[str, int], stage: Lanes) -> list[list[str]]:
+    """Return the nets that each lane of a stage reads."""
+    inputs = list[list[list[str]]]()
     for src, taps in zip(stage.srcs, stage.taps, strict=True):
         nets = bus_nets(design, number, src)
         inputs.append(
@@ -158,10 +157,23 @@ def _lanes(
                 for lanes in np.concatenate(list(taps.nets())).tolist()
             ]
         )
+    return [[net for part in parts for net in part] for parts in zip(*inputs, strict=True)]
+
+
+def lane_ports(s: int, stage: Lanes, cell: int) -> list[str]:
+    """Return the input ports of a cell at which lanes take turns. s: number of the stage."""
+    return [f"q{s}_{cell}_{k}" for k in range(sum(taps.lines for taps in stage.taps))]
+
+
+def _lanes(
+    design: Design, number: dict[str, int], s: int, stage: Lanes, cell: str
+) -> Iterator[ExpectedCard]:
+    inputs = lane_inputs(design, number, stage)
     limit = design.buses[stage.dst].limit
-    for lane in range(design.buses[stage.dst].width):
+    for lane in range(0, design.buses[stage.dst].width, stage.turns):
         at = f"{number[stage.dst]}_{lane}"
-        nodes = tuple(net for source in inputs for net in source[lane])
+        turns = stage.turns > 1
+        nodes = lane_ports(s, stage, lane // stage.turns) if turns else inputs[lane]
         out = f"n{at}" if limit is None else f"r{at}"
         yield ExpectedCard(f"xf{at}", (*nodes, out), cell)
         yield from _limiter(at, limit)

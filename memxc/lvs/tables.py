@@ -14,9 +14,9 @@ from pathlib import Path
 from memxc import netlist_reader
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS
-from memxc.ir.stages import Array
+from memxc.ir.stages import Array, Lanes
 from memxc.lvs.difference import Difference
-from memxc.lvs.expected import Placement, stage_word
+from memxc.lvs.expected import Placement, lane_inputs, lane_ports, stage_word
 from memxc.netlist_reader import Netlist, Row
 
 
@@ -129,11 +129,16 @@ def _tiles(design: Design, files: dict[str, str]) -> Iterator[Row]:
 
 def _turns(design: Design) -> Iterator[Row]:
     """Yield the rows of the sequential stages: what each port carries, period by period."""
-    for name, placement in _arrays(design):
-        if placement.sequential:
-            for period in range(max(c.places for c in placement.stage.crossbars)):
+    number = {name: b for b, name in enumerate(design.buses)}
+    for s, stage in enumerate(design.stages):
+        name = stage_word(s, stage.name)
+        if isinstance(stage, Array) and stage.sequential:
+            placement = Placement(design, number, s, stage)
+            for period in range(max(c.places for c in stage.crossbars)):
                 for port, net in _turn(placement, period):
                     yield name, str(period), port, net
+        elif isinstance(stage, Lanes) and stage.turns > 1:
+            yield from ((name, *row) for row in _lane_turns(design, number, s, stage))
 
 
 def _turn(placement: Placement, period: int) -> Iterator[tuple[str, str]]:
@@ -156,6 +161,22 @@ def _turn(placement: Placement, period: int) -> Iterator[tuple[str, str]]:
                 # Row parts end at one amplifier with one output, so a dict keeps it once.
                 outputs[f"n{placement.b}_{amplifier}"] = f"n{placement.b}_{lane}"
     yield from outputs.items()
+
+
+def _lane_turns(
+    design: Design, number: dict[str, int], s: int, stage: Lanes
+) -> Iterator[tuple[str, str, str]]:
+    """Yield period, port and net: in turn t, cell c computes lane c x turns + t."""
+    inputs, bus = lane_inputs(design, number, stage), f"n{number[stage.dst]}"
+    cells = len(inputs) // stage.turns
+    for turn in range(stage.turns):
+        for cell in range(cells):
+            lane = cell * stage.turns + turn
+            for port, net in zip(lane_ports(s, stage, cell), inputs[lane], strict=True):
+                yield str(turn), port, net
+        for cell in range(cells):
+            first = cell * stage.turns
+            yield str(turn), f"{bus}_{first}", f"{bus}_{first + turn}"
 
 
 def _arrays(design: Design) -> Iterator[tuple[str, Placement]]:

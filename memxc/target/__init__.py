@@ -27,7 +27,7 @@ from memxc.target._dynamics import (
     ThresholdDynamics,
     VteamDynamics,
 )
-from memxc.target._tables import Amplifier, Converter, UnitCrossbar, Wire
+from memxc.target._tables import Amplifier, Converter, Hold, UnitCrossbar, Wire
 
 __all__ = [
     "Amplifier",
@@ -36,6 +36,7 @@ __all__ = [
     "Device",
     "Dynamics",
     "FilamentDynamics",
+    "Hold",
     "Programming",
     "State",
     "Target",
@@ -64,6 +65,7 @@ class Target(BaseModel):
     wire: Wire
     amplifier: Amplifier
     converter: Converter = Converter(source="none: analog from stage to stage")
+    hold: Hold | None = Field(default=None, exclude_if=lambda table: table is None)
     dynamics: Dynamics | None = Field(default=None, exclude_if=lambda table: table is None)
     programming: Programming | None = Field(default=None, exclude_if=lambda table: table is None)
 

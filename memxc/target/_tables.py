@@ -143,6 +143,22 @@ class Converter(TargetTable):
         return self
 
 
+class Hold(TargetTable):
+    """What keeps the outputs of stages that take turns, and what selects among them.
+
+    capacitance_f: of one sample-and-hold. droop_v_per_s: how fast its volts change. step_v: by how
+    much they step when it begins to hold. settling_s: its time to follow to 0.1 %. area_m2: of one.
+    switch_area_m2: of one input of an analog multiplexer.
+    """
+
+    capacitance_f: Annotated[float, Field(ge=1e-16, le=1)]
+    droop_v_per_s: Amount
+    step_v: Amount
+    settling_s: Spent
+    area_m2: Amount
+    switch_area_m2: Amount
+
+
 class UnitCrossbar(TargetTable):
     """The unit crossbar, and the time that one stage takes.
 

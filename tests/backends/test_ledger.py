@@ -168,7 +168,7 @@ def test_an_output_gets_the_least_strength_that_drives_it(circuit, point):
             assert halved.all()
         seen |= set(one.strength.tolist())
     assert {1, 2, 4} >= seen > {1}
-    rules = erc.measure(point, found, circuit.target.model_copy(update={"amplifier": least}))
+    rules = erc.measure(point, found, {}, circuit.target.model_copy(update={"amplifier": least}))
     beyond = sum(int((one.worst > 8e-6 * (1 + 1e-5)).any()) for one in found)
     broken = [row for row in rules.violations if row.rule.startswith("output current")]
     assert len(broken) == beyond
@@ -180,13 +180,13 @@ def test_an_output_gets_the_least_strength_that_drives_it(circuit, point):
 def test_rules_name_the_stage_the_value_and_the_limit(circuit, point):
     hard = {"noise_gain_max": 1.01, "r_f_min_ohm": 1e9, "supply_v": 1e-3}
     target = circuit.target.with_set(*(f"amplifier.{key}={value}" for key, value in hard.items()))
-    rules = erc.measure(point, [], target)
+    rules = erc.measure(point, [], {}, target)
     told = {(row.stage, row.rule) for row in rules.violations}
     assert {("conv", "noise gain of op-amp 2"), ("dense", "feedback resistor")} <= told
     for row in rules.violations:
         assert row.remedy
         assert row.value < row.limit if row.rule == "feedback resistor" else row.value > row.limit
     bare = circuit.target.amplifier.model_copy(update={"source_a": None, "noise_gain_max": None})
-    unknown = erc.measure(point, [], circuit.target.model_copy(update={"amplifier": bare}))
+    unknown = erc.measure(point, [], {}, circuit.target.model_copy(update={"amplifier": bare}))
     assert any("amplifier.source_a" in text for text in unknown.missing)
     assert not any("noise gain" in row.rule for row in unknown.violations)

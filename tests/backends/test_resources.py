@@ -55,8 +55,8 @@ def test_depthwise_stage_sequential(design):
     found = measure(with_stage(design, "depthwise", schedule="sequential"))["depthwise"]
     assert found == resources.Resources.of(
         crossbars=2, memristors=20, memristors_defined=20, word_lines=10, driven_ends=10,
-        bit_lines=4, opamps=4, inverters=2, limiters=2, periods=6, places_available=1024,
-        places_used=20,
+        bit_lines=4, opamps=4 + 8 + 12, inverters=2, limiters=2, periods=6, places_available=1024,
+        places_used=20, drivers=8 + 12, holds=12, switches=8 * 6,
     )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def test_inverted_inputs_share_inverters_and_leave_ground_alone(design):
 def test_a_sequential_stage_with_inverted_inputs_has_an_inverter_for_each_port(design):
     turned = with_stage(inverted(design, "depthwise"), "depthwise", schedule="sequential")
     found = measure(turned)["depthwise"]
-    assert (found.inverters, found.opamps) == (8, 8 + 2)
+    assert (found.inverters, found.opamps) == (8, 8 + 2 + 8 + 12)
 
 
 def test_a_definition_is_counted_where_it_comes_first(design):

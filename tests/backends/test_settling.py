@@ -108,7 +108,7 @@ def test_places_of_a_sequential_stage_settle_one_after_the_other(design):
     total = 6 * times["depthwise"].seconds + times["relu"].seconds + times["dense"].seconds
     assert found.clocked_s == pytest.approx(1.5 * total, rel=1e-5)
     assert found.free_running_s is None
-    assert any(text.startswith("multiplexers") for text in found.missing)
+    assert any("multiplexers" in text for text in found.missing)
 
 
 def test_inputs_that_are_inverted_settle_first(design):

@@ -5,8 +5,9 @@ Each rule is checked on the samples, and in the worst case: every word line is a
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -25,15 +26,28 @@ _SLACK = 1e-5
 _CURRENT = (
     "give the target a device of more ohms, op-amps of more strength, or smaller unit crossbars"
 )
+#: The largest error of held volts, as a share of the read voltage.
+_HELD_SHARE = 0.01
+_BOLTZMANN_J_PER_K = 1.380649e-23
+_HOLD = (
+    "let fewer places take turns, give the target a larger capacitor, or keep this map as codes, "
+    "behind a converter and in a memory (--digital)"
+)
 _GAIN = (
     "the lane sums much more than its output needs, and the pass amplify found no two-stage form "
     "(docs/targets.md): train with weight decay, or leave out zeros with --zeros absent"
 )
 
 
-def measure(point: OperatingPoint, outputs: Sequence[Output], target: Target) -> ElectricalRules:
-    """Return the rules that are broken, and those that the target gives no limit for."""
+def measure(
+    point: OperatingPoint, outputs: Sequence[Output], held_s: Mapping[str, float], target: Target
+) -> ElectricalRules:
+    """Return the rules that are broken, and those that the target gives no limit for.
+
+    held_s: how long stages that take turns hold their outputs, by their names.
+    """
     found = [*_currents(outputs, target), *_lanes(point, target), *_volts(point, target)]
+    found += _held(held_s, target)
     counts = Counter[str]()
     for one in outputs:
         for size in np.unique(one.strength):
@@ -41,11 +55,11 @@ def measure(point: OperatingPoint, outputs: Sequence[Output], target: Target) ->
             counts[str(size)] += round(float(lanes))
     ordered = {key: counts[key] for key in sorted(counts, key=int)}
     return ElectricalRules(
-        violations=tuple(found), missing=tuple(_missing(target)), strengths=ordered
+        violations=tuple(found), missing=tuple(_missing(held_s, target)), strengths=ordered
     )
 
 
-def _missing(target: Target) -> Iterator[str]:
+def _missing(held_s: Mapping[str, float], target: Target) -> Iterator[str]:
     amplifier = target.amplifier
     for key, rule in (
         ("source_a", "current that an op-amp sources"),
@@ -57,7 +71,8 @@ def _missing(target: Target) -> Iterator[str]:
         if getattr(amplifier, key) is None:
             yield f"{rule} (amplifier.{key})"
     yield "current of the drivers of inputs"
-    yield "droop of what stores the outputs of sequential stages"
+    if held_s and target.hold is None:
+        yield "volts that stages which take turns hold (hold.droop_v_per_s)"
 
 
 def _currents(outputs: Sequence[Output], target: Target) -> Iterator[Violation]:
@@ -105,6 +120,21 @@ def _volts(point: OperatingPoint, target: Target) -> Iterator[Violation]:
             both = array.plus.largest * stage.r_join, array.worst_v * array.y_plus * stage.r_join
             remedy = "lower amplifier.swing_v"
             yield from _broken(stage.name, "output volts of op-amp 1", both, rails, "V", remedy)
+
+
+def _held(held_s: Mapping[str, float], target: Target) -> Iterator[Violation]:
+    """Yield stages whose held outputs change too much until they are read for the last time.
+
+    droop * seconds + step of the switch + 3 sqrt(k T / C), at 300 K
+    """
+    if target.hold is None:
+        return
+    noise_v = 3 * math.sqrt(_BOLTZMANN_J_PER_K * 300.0 / target.hold.capacitance_f)
+    limit = units.rounded(_HELD_SHARE * target.device.read_voltage_v, _DIGITS)
+    for stage, seconds in held_s.items():
+        volts = np.array([target.hold.droop_v_per_s * seconds + target.hold.step_v + noise_v])
+        rule = f"held volts after {units.rounded(seconds, 3):g} s"
+        yield from _broken(stage, rule, (volts, volts), limit, "V", _HOLD)
 
 
 def _broken(

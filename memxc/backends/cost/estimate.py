@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from memxc.backends.cost import power, recorder, resources, settling
+from memxc.backends.cost import power, recorder, resources, settling, turns
 from memxc.backends.cost.lane_loads import ArrayLoads
 from memxc.backends.cost.operating import OperatingPoint
 from memxc.backends.cost.power_rows import Power, StagePower
@@ -66,6 +66,9 @@ def estimate(
 
     The changes must be `possible`. watch: see `Watch`.
     """
+    for change in changes:
+        if change.name == "schedule":  # it looks at what is before a stage
+            design = change.run(design, ctx).ir
     bench = _StageEstimate(design, changes, ctx, watch)
     stages = [bench.stage(stage) for stage in design.stages]
     least_v = ctx.target.device.read_voltage_v
@@ -81,7 +84,7 @@ class _StageEstimate:
         self, design: Design, changes: Sequence[DesignPass], ctx: Context, watch: Watch
     ) -> None:
         self._design, self._changes, self._ctx, self._watch = design, changes, ctx, watch
-        self._nets = Nets(design)
+        self._nets, self._turns = Nets(design), turns.measure(design)
         self._shares = any(change.name == "share" for change in changes)
         self._numbers: dict[bytes, int] = {}
         self._blocks = 0
@@ -99,8 +102,10 @@ class _StageEstimate:
         if isinstance(stage, Linear):
             return self._programmed(stage)
         if isinstance(stage, Lanes):
-            bill = resources.lane_resources(stage, self._design.buses[stage.dst])
-            self._row(bill, Power.of())
+            bus = self._design.buses[stage.dst]
+            bill = resources.lane_resources(stage, bus)
+            bill += resources.turning(stage, bus.width, self._turns)
+            self._row(resources.ResourceRow(stage.name, stage.circuit.name, bill), Power.of())
         if self.recorder:
             self.recorder.other(stage)
         return stage
@@ -132,7 +137,9 @@ class _StageEstimate:
                 self._defined,
             )
             hollow.append(replace(crossbar, g=np.zeros((0, 0)), cell=ints(np.zeros((0, 0)))))
-        bill += resources.amplifiers(replace(array, crossbars=tuple(hollow)), bus, self._nets)
+        counted = replace(array, crossbars=tuple(hollow))
+        bill += resources.amplifiers(counted, bus, self._nets)
+        bill += resources.turning(counted, bus.width, self._turns)
         self._row(resources.ResourceRow(stage.name, stage.cell, bill), meter.power())
         if self.recorder and currents:
             # Single precision halves the memory of a wide network.

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from memxc import units
-from memxc.backends.cost import settling
+from memxc.backends.cost import settling, turns
 from memxc.backends.cost.latency_rows import Latency, StageSettling
 from memxc.backends.cost.resources import periods
 from memxc.backends.cost.settling import StageTime
@@ -136,8 +136,10 @@ def _missing(design: Design, target: Target, times: Mapping[str, StageTime]) -> 
     names = sorted({stage.circuit.name for stage in lanes if stage.circuit.converters})
     if names:
         yield f"converters of lane functions: {', '.join(names)}"
-    if any(array.sequential for array in design.arrays):
-        yield "multiplexers of sequential stages, and what stores their outputs"
+    if any(map(turns.takes, design.stages)):
+        yield "resistance of the multiplexers of stages that take turns"
+        if target.hold is None:
+            yield "sample-and-holds of stages that take turns (hold.settling_s)"
     if design.islands:
         yield "digital islands, with their converters"
     yield "drivers and converters of the inputs and outputs"

@@ -40,7 +40,9 @@ ASSUMPTIONS = (
     "rounded to levels and its amplifiers have a finite gain.",
     "Resistors that stand in place of weights (average pooling) count as crossbar watts. The "
     "ledger has the feedback and joining resistors of the amplifiers, too.",
-    "A sequential stage draws the mean over its places, for as long as the inference takes.",
+    "A sequential stage draws the mean over its places, for as long as the inference takes. Its "
+    "lanes, the lane functions behind it and the row drivers behind its multiplexers take turns; "
+    "what charges the sample-and-holds, and their clock, is not counted.",
     "An amplifier draws its static power from the target, as many times as its strength; inverters "
     "are amplifiers. Where the target gives the rails, the total is what all supplies deliver, and "
     "has the currents of the amplifiers' outputs; without rails, these are missing. Converters (a "

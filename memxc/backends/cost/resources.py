@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memxc.backends.cost import turns
 from memxc.backends.cost.rows import Bill, Counts, StageBill
 from memxc.backends.netlist import body
 from memxc.backends.netlist.nets import Nets, chunks
@@ -73,7 +74,7 @@ def measure(design: Design, g_min: float, tile: Tile) -> tuple[ResourceRow, ...]
 
     g_min: siemens of an unused device. tile: see `Tile`.
     """
-    nets = Nets(design)
+    nets, needed = Nets(design), turns.measure(design)
     defined: set[int] = set()
     rows = []
     for stage in design.stages:
@@ -82,9 +83,11 @@ def measure(design: Design, g_min: float, tile: Tile) -> tuple[ResourceRow, ...]
             bill = amplifiers(stage, bus, nets)
             for crossbar in stage.crossbars:
                 bill += placed_crossbars(stage, crossbar, g_min, tile, defined)
+            bill += turning(stage, bus.width, needed)
             rows.append(ResourceRow(stage.name, stage.cell, bill))
         elif isinstance(stage, Lanes):
-            rows.append(lane_resources(stage, bus))
+            bill = lane_resources(stage, bus) + turning(stage, bus.width, needed)
+            rows.append(ResourceRow(stage.name, stage.circuit.name, bill))
     return tuple(rows)
 
 
@@ -97,7 +100,7 @@ def periods(stage: Stage) -> int:
     """Return the calculation periods after which every lane of the stage is known."""
     if isinstance(stage, Array) and stage.sequential:
         return max(crossbar.places for crossbar in stage.crossbars)
-    return 1
+    return stage.turns if isinstance(stage, Lanes) else 1
 
 
 def amplifiers(stage: Array, bus: Bus, nets: Nets) -> Resources:
@@ -181,8 +184,25 @@ def placed_crossbars(
     )
 
 
-def lane_resources(stage: Lanes, bus: Bus) -> ResourceRow:
-    """Return the resources of a stage of lane functions. A multiplier is made of op-amps, too."""
+def turning(stage: Array | Lanes, width: int, needed: Mapping[str, turns.HeldNets]) -> Resources:
+    """Return what a stage needs besides, because its places take turns; nothing without turns.
+
+    width: of its bus. needed: the result of `turns.measure`.
+    """
+    if stage.name not in needed:
+        return Resources.of()
+    one = needed[stage.name]
+    drivers = one.buffers + turns.ports(stage, width)
+    return Resources.of(
+        opamps=drivers,
+        drivers=drivers,
+        holds=one.holds,
+        switches=turns.switches(stage, width),
+    )
+
+
+def lane_resources(stage: Lanes, bus: Bus) -> Resources:
+    """Return the cells of a stage of lane functions. A multiplier is made of op-amps, too."""
     circuit = stage.circuit
     one = Resources.of(
         opamps=circuit.opamps + MULTIPLIER.opamps * circuit.multipliers,
@@ -192,5 +212,5 @@ def lane_resources(stage: Lanes, bus: Bus) -> ResourceRow:
         converters=circuit.converters,
         limiters=1 if bus.limit is not None else 0,
     )
-    all_lanes = {key: value * bus.width for key, value in one}
-    return ResourceRow(stage.name, circuit.name, Resources(**all_lanes | {"periods": 1}))
+    cells = bus.width // stage.turns
+    return Resources(**{key: value * cells for key, value in one} | {"periods": stage.turns})

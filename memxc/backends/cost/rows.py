@@ -36,7 +36,7 @@ class Counts(Part):
         description="Ends of word lines with a feed line from a driver. A word line that is driven "
         "at both ends counts two."
     )
-    opamps: Count = Field(description="Number of op-amps, inverters included.")
+    opamps: Count = Field(description="Number of op-amps, inverters and row drivers included.")
     inverters: Count = Field(
         description="Those of `opamps` that invert: op-amp 1 of each differential pair; with "
         "inverted inputs one for each net, or in a sequential stage one for each port."
@@ -50,6 +50,18 @@ class Counts(Part):
     )
     converters: Count = Field(
         description="Analog-to-digital and digital-to-analog converters of quantised networks."
+    )
+    drivers: Count = Field(
+        description="Those of `opamps` that are row drivers: behind each multiplexer of a stage "
+        "that takes turns, and behind each held net that a stage without turns reads. The netlist "
+        "does not have them, nor the sample-and-holds and multiplexers."
+    )
+    holds: Count = Field(
+        description="Sample-and-hold cells: one for each net that a stage computes in turns."
+    )
+    switches: Count = Field(
+        description="Inputs of the analog multiplexers of stages that take turns: one for each "
+        "input line and turn."
     )
     resistors: Count = Field(
         description="Fixed resistors in place of weights, as in average pooling. They are not on "
@@ -90,18 +102,26 @@ class StageArea(OfStage):
     amplifier_m2: Amount = Field(
         description="As `area.amplifier_m2`, with every op-amp at its single strength."
     )
+    hold_m2: Amount = Field(description="As `area.hold_m2`; 0 where that is null.")
 
 
 class Area(Part):
     """Square metres."""
 
-    total_m2: Amount = Field(description="Square metres of crossbars and amplifiers together.")
+    total_m2: Amount = Field(
+        description="Square metres of crossbars, amplifiers and sample-and-holds together."
+    )
     crossbar_m2: Amount = Field(
         description="Square metres of all places of the unit crossbars, empty ones included, and "
         "of memristors that are on no unit crossbar: `target.crossbar.cell_area_m2` for each."
     )
     amplifier_m2: Amount = Field(
         description="Square metres of all op-amps, `target.amplifier.area_m2` for each."
+    )
+    hold_m2: Amount | None = Field(
+        description="Square metres of the sample-and-holds and the inputs of multiplexers of "
+        "stages that take turns, from `target.hold`; null if the target does not say, and then it "
+        "is not in the total."
     )
     stages: tuple[StageArea, ...] = Field(
         default=(), description="Square metres of each stage; empty in older reports."
@@ -137,6 +157,9 @@ class KernelBill(Part):
     limiters: NotCounted
     multipliers: NotCounted
     converters: NotCounted
+    drivers: NotCounted
+    holds: NotCounted
+    switches: NotCounted
     resistors: NotCounted
     periods: NotCounted
     utilisation: NotCounted

@@ -1,5 +1,6 @@
 """The settling time of each stage: that of its slowest lane, at its own loads.
 
+A stage that takes turns has a row driver before it and a sample-and-hold behind it in each turn.
 A lane of crossbars is its op-amps with their feedback, the devices and bit lines at their summing
 nodes, and the word lines of the next stages at its output. A lane function is an op-amp of noise
 gain 2 for each of its op-amps in series. `physics.network.lane_dynamics` has the circuits.
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.backends.cost import lane_loads
+from memxc.backends.cost import lane_loads, turns
 from memxc.backends.cost.different import NONE, different
 from memxc.backends.cost.lane_loads import ArrayLoads, Kept, NetLoads
 from memxc.backends.cost.resources import periods
@@ -135,6 +136,7 @@ class _Timer:
 
     def __init__(self, target: Target) -> None:
         self._amplifier, self._device = target.amplifier, target.device
+        self._hold_s = 0.0 if target.hold is None else target.hold.settling_s
         assert target.wire.c_word_line_f is not None
         assert target.wire.c_bit_line_f is not None
         assert target.amplifier.r_f_min_ohm is not None
@@ -175,6 +177,10 @@ class _Timer:
             inverters, _ = self._functions((loads.driven, farads))
             before = (_slowest(inverters),)
             swings.append((before[0], volts))
+        if turns.takes(stage):  # the row drivers behind the multiplexers
+            drivers, _ = self._functions((loads.driven, loads.driven_segments * self._word_f))
+            before = (*before, _slowest(drivers))
+            swings.append((before[-1], volts))
         return self._slowest(stage, steps, before, swings, float(gains.max()), numbers)
 
     def _lanes(
@@ -199,8 +205,9 @@ class _Timer:
         """Return how the op-amps of a lane function settle, each with the load of its lane."""
         ends, numbers = self._functions(self._load(hung))
         volts = self._device.read_voltage_v
-        before = (_slowest(ends),) * (in_series(stage) - 1)
-        swings = [(ends, volts)] * in_series(stage)
+        count = in_series(stage) + turns.takes(stage)  # with the row driver
+        before = (_slowest(ends),) * (count - 1)
+        swings = [(ends, volts)] * count
         step = _Step(ends, False, np.ones(len(numbers)))
         return self._slowest(stage, [step], before, swings, 2.0, numbers)
 
@@ -240,10 +247,12 @@ class _Timer:
         peak_side, peak = np.unravel_index(np.argmax(peaks), peaks.shape)
         ahead = [settling.responses(one, TOLERANCE) for one in before]
         slew_s = self._slew_s(swings)
+        hold_s = self._hold_s if turns.takes(stage) else 0.0
+        total = seconds[side, worst] + sum(one.seconds[0] for one in ahead) + slew_s + hold_s
         return StageTime(
             name=stage.name,
             periods=periods(stage),
-            seconds=float(seconds[side, worst] + sum(one.seconds[0] for one in ahead) + slew_s),
+            seconds=float(total),
             slew_s=slew_s,
             overshoot=float(max(peaks.max(), *(one.overshoot.max() for one in ahead), 0.0)),
             lane_overshoot=float(peaks.max()),

@@ -56,9 +56,9 @@ def outputs(design: Design, point: OperatingPoint, amplifier: Amplifier) -> list
         siemens = net.load_once
         if isinstance(stage, Lanes):
             if stage.circuit.opamps:
-                one = np.broadcast_to(np.float32(1), siemens.shape)
+                share = np.broadcast_to(np.float32(1 / stage.turns), siemens.shape)
                 now, most = net.volts.largest * siemens, net.worst_v * siemens
-                add(stage.name, "lane function", now, most, one, False)
+                add(stage.name, "lane function", now, most, share, stage.sequential)
             continue
         array = arrays[stage.dst]
         siemens = (siemens + 1 / array.stage.r_f).astype(np.float32)

@@ -88,7 +88,7 @@ class _Assembly:
             case Array():
                 return self._array(name, index, stage)
             case Lanes():
-                return StageCells(name, (), tuple(self._lane_cells(stage)))
+                return StageCells(name, (), tuple(self._lane_cells(index, stage)))
         raise AssertionError(f"{stage.name} is not programmed")
 
     def _array(self, name: str, index: int, stage: Array) -> StageCells:
@@ -230,16 +230,22 @@ class _Assembly:
             )
         ]
 
-    def _lane_cells(self, stage: Lanes) -> Iterator[Instances]:
-        columns = []
-        for src, taps in zip(stage.srcs, stage.taps, strict=True):
-            lanes = taps.nets().reshape(-1, taps.lines)
-            columns.append(np.where(lanes < 0, 0, self.lanes[src][np.maximum(lanes, 0)]))
-        inputs = np.concatenate(columns, axis=1)
-        every = np.arange(len(inputs))
-        out, limiter = self._output(stage.dst, every)
-        cell = self._lane_cell(stage, inputs.shape[1])
-        names = tuple(f"xf{self.number[stage.dst]}_{lane}" for lane in every)
+    def _lane_cells(self, index: int, stage: Lanes) -> Iterator[Instances]:
+        """Yield the cells of a stage: of all its lanes, or of those of turn 0 with ports."""
+        built = np.arange(0, self.design.buses[stage.dst].width, stage.turns)
+        lines = sum(taps.lines for taps in stage.taps)
+        if stage.sequential:
+            ports = [f"q{index}_{cell}_{k}" for cell in range(len(built)) for k in range(lines)]
+            inputs = self._add(ports).reshape(len(built), lines)
+        else:
+            columns = []
+            for src, taps in zip(stage.srcs, stage.taps, strict=True):
+                lanes = taps.nets().reshape(-1, taps.lines)
+                columns.append(np.where(lanes < 0, 0, self.lanes[src][np.maximum(lanes, 0)]))
+            inputs = ints(np.concatenate(columns, axis=1))
+        out, limiter = self._output(stage.dst, built)
+        cell = self._lane_cell(stage, lines)
+        names = tuple(f"xf{self.number[stage.dst]}_{lane}" for lane in built)
         nets = ints(np.concatenate([inputs, out[:, None]], axis=1))
         yield Instances(names, nets, (cell,) * len(names))
         yield from limiter

@@ -12,7 +12,7 @@ from memxc.backends.netlist.names import stage_id
 from memxc.backends.netlist.nets import Nets
 from memxc.ir.design import Design
 from memxc.ir.kernel import BIAS, Crossbar
-from memxc.ir.stages import Array
+from memxc.ir.stages import Array, Lanes
 from memxc.ir.windows import GROUND, Ints, ints
 
 MAPPING_HEAD = "stage,tile,made_of,rows,columns,first_row_net,first_column_net,file,subckt,driven"
@@ -22,9 +22,9 @@ SCHEDULE_HEAD = "stage,period,port,net"
 class ScheduleRow(NamedTuple):
     """A row of schedule.csv: the net of a port in a period of a stage.
 
-    A port q... is a word line and carries the volts of the net. 0 is ground: a crossbar that has
-    fewer places than others of its stage rests in the last periods. A port n... is the output of an
-    amplifier; in that period it has the volts that the net is to have.
+    A port q... is a word line, or an input of a lane function, and carries the volts of the net. 0
+    is ground: a crossbar that has fewer places than others of its stage rests in the last periods.
+    A port n... is an output; in that period it has the volts that the net is to have.
     """
 
     stage: str
@@ -65,12 +65,15 @@ def schedule(design: Design) -> Iterator[str]:
 def schedule_rows(design: Design) -> Iterator[ScheduleRow]:
     """Yield the net of each port of each period, in the order of the stages."""
     nets = Nets(design)
-    for index, stage in _arrays(design):
-        if stage.sequential:
-            name = stage_id(design, index)
+    for index, stage in enumerate(design.stages):
+        name = stage_id(design, index)
+        if isinstance(stage, Array) and stage.sequential:
             for period in range(max(c.places for c in stage.crossbars)):
                 for port, net in _turn(stage, index, period, nets):
                     yield ScheduleRow(name, period, port, net)
+        elif isinstance(stage, Lanes) and stage.sequential:
+            for period, port, net in _lane_turns(stage, index, nets):
+                yield ScheduleRow(name, period, port, net)
 
 
 def _arrays(design: Design) -> Iterator[tuple[int, Array]]:
@@ -129,6 +132,22 @@ def _turn(stage: Array, index: int, period: int, nets: Nets) -> Iterator[tuple[s
         )
     for port, net in outputs.items():
         yield nets.name(port), nets.name(net)
+
+
+def _lane_turns(stage: Lanes, index: int, nets: Nets) -> Iterator[tuple[int, str, str]]:
+    """Yield period, port and net of each port of lane functions that take turns."""
+    out = nets.of[stage.dst]
+    read = []
+    for src, taps in zip(stage.srcs, stage.taps, strict=True):
+        lanes = taps.nets().reshape(-1, taps.lines)
+        read.append(np.where(lanes < 0, GROUND, nets.of[src][np.maximum(lanes, 0)]))
+    inputs = np.concatenate(read, axis=1)
+    for period in range(stage.turns):
+        for cell, sources in enumerate(inputs[period :: stage.turns]):
+            for line, name in enumerate(nets.names(ints(sources))):
+                yield period, f"q{index}_{cell}_{line}", name
+        for first, now in zip(out[:: stage.turns], out[period :: stage.turns], strict=True):
+            yield period, nets.name(int(first)), nets.name(int(now))
 
 
 def _source(stage: Array, lanes: Ints, nets: Nets) -> Ints:

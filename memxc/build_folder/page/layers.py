@@ -129,7 +129,7 @@ def _add_costs(report: Report, of: Mapping[str, LayerCost]) -> None:
         layer.places += (bill.utilisation or 0.0) * bill.crossbars
     for area in report.area.stages:
         if area.stage in of:
-            of[area.stage].area_m2 += area.crossbar_m2 + area.amplifier_m2
+            of[area.stage].area_m2 += area.crossbar_m2 + area.amplifier_m2 + area.hold_m2
     for row in report.latency.stages:
         if row.stage in periods and row.critical:
             of[row.stage].seconds += (row.settling_s or 0.0) * periods[row.stage]

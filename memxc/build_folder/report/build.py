@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from memxc import __version__, units
@@ -24,10 +24,12 @@ from memxc.backends.cost import (
     settling,
     storage,
     strength,
+    turns,
 )
 from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
 from memxc.backends.cost.resources import ResourceRow
 from memxc.backends.cost.rows import Baseline
+from memxc.backends.cost.settling import StageTime
 from memxc.backends.programming import cost as programming
 from memxc.build_folder.report.document import (
     SCHEMA,
@@ -49,6 +51,7 @@ from memxc.ir import stages
 from memxc.ir.design import Design
 from memxc.ir.graph import Graph
 from memxc.mapping.layout import Policy
+from memxc.target import Target
 
 _WIDE = (
     "the network is so wide that the currents of its op-amps, the electrical rules and the "
@@ -73,13 +76,17 @@ def build(compiled: Compiled, sha256: str) -> Report:
         bills = resources.measure(design, target.device.g_min, ctx.tile)
         watts = power.measure(design, bills, target.amplifier.power_w)
         point = recorder.measure(design, compiled.samples, target)
-    time, bill = _latency(compiled), resources.total(bills)
+    times, bill = _times(compiled), resources.total(bills)
+    time = _latency(compiled, times)
     more, sides, rules, missing = 0.0, None, None, list[str]()
     if point is None:
         missing.append(_WIDE)
     else:
         outputs = strength.outputs(design, point, target.amplifier)
-        more, rules = strength.added(outputs), erc.measure(point, outputs, target)
+        more, rules = (
+            strength.added(outputs),
+            erc.measure(point, outputs, _held_s(design, times, target), target),
+        )
         sides = ledger.measure(design, point, target.amplifier, bill.opamps + more)
     older = list[Baseline]()
     if not compiled.report_only:  # each is a compilation of the whole network
@@ -205,13 +212,24 @@ def _gated(
     return units.rounded(spent * whole_w / sum(row.total_w for row in rows), ledger.DIGITS)
 
 
-def _latency(compiled: Compiled) -> LatencySection:
+def _times(compiled: Compiled) -> dict[str, StageTime]:
+    """How each stage settles; empty if the target does not say what that needs."""
+    design, target, estimated = compiled.design, compiled.target, compiled.estimated
+    if not recorder.possible(design) or settling.lacking(target):
+        return {}
+    loads = estimated.loads if estimated else lane_loads.measure(design, compiled.context.tile)
+    return settling.measure(design, loads, target)
+
+
+def _held_s(design: Design, times: Mapping[str, StageTime], target: Target) -> dict[str, float]:
+    """How long the stages that take turns hold their outputs."""
+    guard = target.crossbar.guard or 1.0
+    seconds = {name: guard * one.periods * one.seconds for name, one in times.items()}
+    return turns.held_s(design, seconds)
+
+
+def _latency(compiled: Compiled, times: Mapping[str, StageTime]) -> LatencySection:
     design, target = compiled.design, compiled.target
-    times = {}
-    if recorder.possible(design) and not settling.lacking(target):
-        estimated = compiled.estimated
-        loads = estimated.loads if estimated else lane_loads.measure(design, compiled.context.tile)
-        times = settling.measure(design, loads, target)
     time = latency.measure(design, target, times)
     return LatencySection(**dict(time), stages=latency.stages(design, target, times))
 
