@@ -9,20 +9,64 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from memxc.errors import fail, why
 from memxc.worker import Died
 from memxc.worker.child import Child, Connection
 from memxc.worker.serve import end_with_parent
 
-__all__ = ["Died", "Pool", "end", "pool", "serve"]
+__all__ = ["Died", "Pool", "Shard", "end", "pool", "serve"]
 
 T = TypeVar("T")
+_MOST_SHARDS = 100_000
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `of` equal parts of a list of work; number: from 1 on."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def read(cls, text: str, environment: Mapping[str, str]) -> Self:
+        """Return the shard that "3/40" names, or for "slurm" the one of a task of a job array.
+
+        Raises ValueError, with a sentence.
+        """
+        if text == "slurm":
+            try:
+                task, first, last, step = (
+                    int(environment[f"SLURM_ARRAY_TASK_{key}"])
+                    for key in ("ID", "MIN", "MAX", "STEP")
+                )
+                return cls.of_task(task, first, last, step)
+            except (KeyError, ValueError) as error:
+                raise ValueError("this is no task of a Slurm job array (sbatch --array)") from error
+        number, slash, of = text.partition("/")
+        if not (slash and number.isdecimal() and of.isdecimal()):
+            raise ValueError("give the number of a shard and how many there are, as in 3/40")
+        if not 1 <= int(number) <= int(of) <= _MOST_SHARDS:
+            raise ValueError(f"the number is 1 to {of}, and there are {_MOST_SHARDS:,} at most")
+        return cls(int(number), int(of))
+
+    @classmethod
+    def of_task(cls, task: int, first: int, last: int, step: int) -> Self:
+        """Return the shard of a task of an array. Raises ValueError if it is none of its tasks."""
+        tasks = range(first, last + 1, step)
+        return cls(tasks.index(task) + 1, len(tasks))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def part(self, work: Sequence[T]) -> Sequence[T]:
+        """Return the part of a list that is this shard's: every `of`-th item."""
+        return work[self.number - 1 :: self.of]
 
 
 @dataclass(frozen=True)
