@@ -13,6 +13,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from memxc import errors, ops, passes, target
+from memxc.cli import _main
 from memxc.interfaces import GraphPass
 
 
@@ -98,7 +99,9 @@ def _plain(_app, _what, _name, _obj, _options, lines):
 
 
 def setup(app):
-    """Register the directive, and what keeps docstrings plain."""
+    """Register the directive and the plain docstrings, and name the commands for their titles."""
+    for name in _main.group.list_commands(None):
+        _main.group.get_command(None, name).name = name
     app.add_directive("memxc", _Part)
     app.connect("autodoc-process-docstring", _plain)
     return {"parallel_read_safe": True}
