@@ -10,7 +10,7 @@ import pytest
 
 from memxc import target
 from memxc.backends import netlist
-from memxc.backends.netlist import tables
+from memxc.backends.netlist import schedule, tables
 from memxc.errors import MemxcError
 from memxc.interfaces import Context
 from memxc.ir.graph import Graph, Node
@@ -71,7 +71,7 @@ def _compiled(
 @pytest.mark.parametrize("tile", [(24, 10), (128, 128)])
 def test_what_is_written_is_clean(tmp_path, policy, signed, mode, tile):
     design, _ = _compiled(tmp_path, policy, signed, mode, tile)
-    written = {"mapping": tables.mapping(design, "cir"), "schedule": tables.schedule(design)}
+    written = {"mapping": tables.mapping(design, "cir"), "schedule": schedule.lines(design)}
     for name, lines in written.items():
         (tmp_path / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines))
     result = compare_folder(design, tmp_path)

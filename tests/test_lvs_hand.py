@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from memxc.backends import netlist
+from memxc.backends.netlist import schedule as turns_of
 from memxc.backends.netlist import tables
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import BIAS, Crossbar
@@ -206,7 +207,7 @@ s00_conv,xs0_k0_g0_p0,memristor,6,1,n0_0,m1_0,netlist/cells/a.cir,xb0,left
 s00_conv,xs0_k0_g0_p1,memristor,6,1,n0_1,m1_1,netlist/cells/a.cir,xb0,left
 s00_conv,xs0_k0_g0_p2,memristor,6,1,n0_2,0,netlist/cells/a.cir,xb0,left
 """,
-        "stage,period,port,net\n",
+        "stage,period,port,net,count,step\n",
         3,
     ),
     "sequential": (
@@ -214,17 +215,12 @@ s00_conv,xs0_k0_g0_p2,memristor,6,1,n0_2,0,netlist/cells/a.cir,xb0,left
 s00_conv,xs0_k0_g0_p0,memristor,6,1,q0_0_0_0,m1_0,netlist/cells/a.cir,xb0,left
 """,
         """\
-stage,period,port,net
-s00_conv,0,q0_0_0_0,n0_0
-s00_conv,0,q0_0_0_2,n0_1
-s00_conv,0,n1_0,n1_0
-s00_conv,1,q0_0_0_0,n0_1
-s00_conv,1,q0_0_0_2,n0_2
-s00_conv,1,n1_0,n1_1
-s00_conv,2,q0_0_0_0,n0_2
-s00_conv,2,q0_0_0_2,n0_3
+stage,period,port,net,count,step
+s00_conv,0,q0_0_0_0,n0_0,3,1
+s00_conv,0,q0_0_0_2,n0_1,3,1
+s00_conv,0,n1_0,n1_0,2,1
 """,
-        9,
+        4,
     ),
 }
 
@@ -241,7 +237,7 @@ def test_the_tables_by_hand(tmp_path, schedule):
     # The writer's tables name another file for the definition.
     for name, lines in (
         ("mapping", tables.mapping(_inverted(schedule), "cir")),
-        ("schedule", tables.schedule(_inverted(schedule))),
+        ("schedule", turns_of.lines(_inverted(schedule))),
     ):
         text = "".join(f"{line}\n" for line in lines)
         (tmp_path / f"{name}.csv").write_text(text.replace("s00_conv.cir", "a.cir"))

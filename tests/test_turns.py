@@ -111,8 +111,8 @@ def test_the_circuit_is_what_it_should_be(folder, ngspice, capsys):
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("schedule.csv", "relu,3,q1_2_0,n1_51", "relu,3,q1_2_0,n1_50"),
-        ("schedule.csv", "relu,3,n2_48,n2_51", "relu,3,n2_48,n2_50"),
+        ("schedule.csv", "relu,0,q1_2_0,n1_48,24,1", "relu,0,q1_2_0,n1_47,24,1"),
+        ("schedule.csv", "relu,0,n2_48,n2_48,24,1", "relu,0,n2_48,n2_48,23,1"),
         ("netlist/net.cir", "xf2_48 q1_2_0 ", "xf2_48 q1_1_0 "),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 from memxc import __version__, plugins, render, target
 from memxc.backends import netlist
-from memxc.backends.netlist import tables
+from memxc.backends.netlist import schedule, tables
 from memxc.build_folder import read
 from memxc.build_folder.page.html import html
 from memxc.build_folder.read import MANIFEST, MODEL, SAMPLES, Loaded
@@ -186,7 +186,7 @@ def _fill_design(compiled: Compiled, place: Path, dialects: Sequence[str]) -> No
     store.write_npz(place / SAMPLES, arrays)
     store.save(compiled.design, place)
     _write_lines(place / "mapping.csv", tables.mapping(compiled.design, suffixes[dialects[0]]))
-    _write_lines(place / "schedule.csv", tables.schedule(compiled.design))
+    _write_lines(place / "schedule.csv", schedule.lines(compiled.design))
     copy(compiled.model, place / MODEL)
 
 

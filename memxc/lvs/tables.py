@@ -92,7 +92,7 @@ def mapping(design: Design, netlist: Netlist, folder: Path) -> CsvTable:
 
 def schedule(design: Design, folder: Path) -> CsvTable:
     """Compare schedule.csv of an output folder, and return the table with its differences."""
-    head = ("stage", "period", "port", "net")
+    head = ("stage", "period", "port", "net", "count", "step")
     table = CsvTable("schedule.csv", head, slice(0, 3), "{0} period {1} {2}")
     table.compare(_turns(design), netlist_reader.rows(folder / table.name, head))
     return table
@@ -128,17 +128,50 @@ def _tiles(design: Design, files: dict[str, str]) -> Iterator[Row]:
 
 
 def _turns(design: Design) -> Iterator[Row]:
-    """Yield the rows of the sequential stages: what each port carries, period by period."""
+    """Yield the rows of the sequential stages: the runs of each port, port after port."""
     number = {name: b for b, name in enumerate(design.buses)}
     for s, stage in enumerate(design.stages):
-        name = stage_word(s, stage.name)
+        carried: dict[str, list[tuple[int, str]]] = {}
         if isinstance(stage, Array) and stage.sequential:
             placement = Placement(design, number, s, stage)
             for period in range(max(c.places for c in stage.crossbars)):
                 for port, net in _turn(placement, period):
-                    yield name, str(period), port, net
+                    carried.setdefault(port, []).append((period, net))
         elif isinstance(stage, Lanes) and stage.turns > 1:
-            yield from ((name, *row) for row in _lane_turns(design, number, s, stage))
+            for period, port, net in _lane_turns(design, number, s, stage):
+                carried.setdefault(port, []).append((period, net))
+        # Inputs come before outputs, each in the order of their names' numbers.
+        for port in sorted(carried, key=lambda port: port.startswith("n")):
+            for period, net, count, step in _runs(carried[port]):
+                yield stage_word(s, stage.name), f"{period}", port, net, f"{count}", f"{step}"
+
+
+def _runs(carried: list[tuple[int, str]]) -> Iterator[tuple[int, str, int, int]]:
+    """Yield first period, net, number of periods and step of each run, which is as long as can be.
+
+    A run goes on while periods follow each other and nets of one bus are equally far apart.
+    """
+    at = 0
+    while at < len(carried):
+        period, net = carried[at]
+        count, step = 1, 0
+        while at + count < len(carried):
+            after, then = carried[at + count]
+            apart = _apart(carried[at + count - 1][1], then)
+            if after != period + count or apart is None or (count > 1 and apart != step):
+                break
+            step, count = apart, count + 1
+        yield period, net, count, step
+        at += count
+
+
+def _apart(one: str, other: str) -> int | None:
+    """Return how many lanes two nets are apart, or None if they are of different buses."""
+    bus, _, lane = one.partition("_")
+    other_bus, _, other_lane = other.partition("_")
+    if bus != other_bus:
+        return None
+    return int(other_lane) - int(lane) if lane else 0
 
 
 def _turn(placement: Placement, period: int) -> Iterator[tuple[str, str]]:
@@ -165,7 +198,7 @@ def _turn(placement: Placement, period: int) -> Iterator[tuple[str, str]]:
 
 def _lane_turns(
     design: Design, number: dict[str, int], s: int, stage: Lanes
-) -> Iterator[tuple[str, str, str]]:
+) -> Iterator[tuple[int, str, str]]:
     """Yield period, port and net: in turn t, cell c computes lane c x turns + t."""
     inputs, bus = lane_inputs(design, number, stage), f"n{number[stage.dst]}"
     cells = len(inputs) // stage.turns
@@ -173,10 +206,10 @@ def _lane_turns(
         for cell in range(cells):
             lane = cell * stage.turns + turn
             for port, net in zip(lane_ports(s, stage, cell), inputs[lane], strict=True):
-                yield str(turn), port, net
+                yield turn, port, net
         for cell in range(cells):
             first = cell * stage.turns
-            yield str(turn), f"{bus}_{first}", f"{bus}_{first + turn}"
+            yield turn, f"{bus}_{first}", f"{bus}_{first + turn}"
 
 
 def _arrays(design: Design) -> Iterator[tuple[str, Placement]]:

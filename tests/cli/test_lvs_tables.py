@@ -31,8 +31,8 @@ def differences(memxc, out):
 
 def test_a_net_of_the_schedule(memxc, out):
     first = (out / "schedule.csv").read_text().split("\n")[1]
-    assert first == "s00_conv,0,q0_0_0_0,n0_0"
-    edit(out / "schedule.csv", r"^s00_conv,0,q0_0_0_0,n0_0$", "s00_conv,0,q0_0_0_0,n0_1")
+    assert first == "s00_conv,0,q0_0_0_0,n0_0,4,1"
+    edit(out / "schedule.csv", r"^s00_conv,0,q0_0_0_0,n0_0,", "s00_conv,0,q0_0_0_0,n0_1,")
     where = "s00_conv period 0 q0_0_0_0 net"
     assert differences(memxc, out) == [("schedule.csv", 2, where, "n0_0", "n0_1")]
     said = memxc("lvs", out).out.splitlines()[0]

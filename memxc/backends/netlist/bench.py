@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memxc.backends.netlist import tables
+from memxc.backends.netlist import schedule
 from memxc.backends.netlist.assemble import assemble
 from memxc.backends.netlist.nets import Nets
-from memxc.backends.netlist.tables import ScheduleRow
+from memxc.backends.netlist.schedule import ScheduleRow
 from memxc.backends.netlist.write import ports
 from memxc.evaluation import evaluate
 from memxc.ir.design import Design
@@ -62,7 +62,7 @@ def bench(design: Design, sample: Sequence[NDArray[Any]], top: str) -> Iterator[
         for name in names:
             prints.append(f"print {_volts(name)}/{port.scale:.9e}")
             prints.append(f"echo expected: {expected[name] / port.scale:.9e}")
-    rows = [*tables.schedule_rows(design)]
+    rows = [*schedule.rows(design)]
     driven = dict.fromkeys(map(_driven, rows))
     yield from (f"v{name} {name} 0 0" for name in driven if name)
     yield from (".control", "op", *_periods(rows), *prints, "quit", ".endc", ".end")

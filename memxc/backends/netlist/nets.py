@@ -33,6 +33,10 @@ class Nets:
             else:
                 self.of[stage.dst] = driven[stage.dst]
 
+    def bus_of(self, nets: Ints) -> Ints:
+        """Return the number of the bus of each net, which is in its name; -1 for no net."""
+        return ints(np.searchsorted(self._first, nets, side="right") - 1)
+
     def name(self, net: int) -> str:
         """Return the net's name in the netlist: n<bus>_<lane>, or 0 for ground."""
         if net == GROUND:
