@@ -30,6 +30,9 @@ SAMPLES = "samples.npz"
 #: the design is replaced.
 RESULTS = "simulate"
 SCORES = "results.jsonl"
+#: Results of verify, lvs and simulate for the page, and the page with them. They belong to one
+#: compilation, so they go when the folder is replaced.
+CHECKS = "results"
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,8 @@ def foreign(folder: Path) -> list[str]:
         known = {MANIFEST, *manifest(folder)["files"]}
     except MemxcError:
         return sorted(files)
-    return sorted(name for name in files - known if not name.startswith(f"{RESULTS}/"))
+    ours = (f"{RESULTS}/", f"{CHECKS}/")
+    return sorted(name for name in files - known if not name.startswith(ours))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from memxc import __version__, plugins, render, target
 from memxc.backends import netlist
 from memxc.backends.netlist import tables
 from memxc.build_folder import read
+from memxc.build_folder.page.html import html
 from memxc.build_folder.read import MANIFEST, MODEL, SAMPLES, Loaded
 from memxc.build_folder.report.build import build
 from memxc.build_folder.report.document import Report
@@ -166,8 +167,8 @@ def write_file(path: Path, data: bytes | Iterable[str]) -> None:
 
 def _fill(compiled: Compiled, found: Report, place: Path, dialects: Sequence[str]) -> None:
     (place / "report.json").write_text(store.dumps(found.tree()), "ascii")
-    for page in ("report.md", "report.html"):
-        text = render.report(page, report=found, sizes=sizes(found))
+    markdown = render.report("report.md", report=found, sizes=sizes(found))
+    for page, text in (("report.md", markdown), ("report.html", html(found))):
         (place / page).write_text(text, "utf-8", newline="\n")
     if not compiled.report_only:
         _fill_design(compiled, place, dialects)

@@ -63,8 +63,8 @@ def explore(
     data: a file on which each circuit is simulated (its first `count` samples, with `draws` draws
     of the devices); the score then decides in place of the loss. report_only: write no netlists.
     jobs: how many processes compile. shard: compile and return a part of the points, without a
-    result. The points are folders in `output`/points. A point whose folder is there is not compiled again,
-    so an exploration that was interrupted continues.
+    result. The points are folders in `output`/points. A point whose folder is there is not compiled
+    again, so an exploration that was interrupted continues.
     Raises MemxcError: usage for options, bad-model, cannot-write. What is wrong with a single point
     is a text in its row, unless no point can be compiled.
     """

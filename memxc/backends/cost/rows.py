@@ -95,6 +95,16 @@ class StageBill(Bill, Kind):
     """The bill of materials of one stage."""
 
 
+class StageArea(OfStage):
+    """Square metres of one stage."""
+
+    crossbar_m2: Amount = Field(description="As `area.crossbar_m2`.")
+    amplifier_m2: Amount = Field(
+        description="As `area.amplifier_m2`, with every op-amp at its single strength."
+    )
+    hold_m2: Amount = Field(description="As `area.hold_m2`; 0 where that is null.")
+
+
 class Area(Part):
     """Square metres."""
 
@@ -112,6 +122,9 @@ class Area(Part):
         description="Square metres of the sample-and-holds and the inputs of multiplexers of "
         "stages that take turns, from `target.hold`; null if the target does not say, and then it "
         "is not in the total."
+    )
+    stages: tuple[StageArea, ...] = Field(
+        default=(), description="Square metres of each stage; empty in older reports."
     )
 
 

@@ -15,6 +15,7 @@ from pydantic import (
 
 from memxc.backends.cost.erc_rows import ElectricalRules
 from memxc.backends.cost.latency_rows import Latency, StageSettling
+from memxc.backends.cost.network_rows import NetworkRow
 from memxc.backends.cost.power_rows import Consumption, Ledger, StagePower
 from memxc.backends.cost.rows import (
     Area,
@@ -264,6 +265,10 @@ class Report(Part):
         default=None,
         description="Parts of the network that stay digital, between converters; null in older "
         "reports.",
+    )
+    network: tuple[NetworkRow, ...] | None = Field(
+        default=None,
+        description="Which stage reads which, in order; null in older reports.",
     )
     digital: tuple[DigitalRow, ...] = Field(
         description="Stages at the edge of the network that stay digital."
