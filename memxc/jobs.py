@@ -41,25 +41,23 @@ class Shard:
         """
         if text == "slurm":
             try:
-                task, first, last, step = (
+                task, first, last, step, count = (
                     int(environment[f"SLURM_ARRAY_TASK_{key}"])
-                    for key in ("ID", "MIN", "MAX", "STEP")
+                    for key in ("ID", "MIN", "MAX", "STEP", "COUNT")
                 )
-                return cls.of_task(task, first, last, step)
+                tasks = range(first, last + 1, step)
+                if len(tasks) != count:
+                    raise ValueError("the tasks of the array have gaps")
+                return cls(tasks.index(task) + 1, count)
             except (KeyError, ValueError) as error:
-                raise ValueError("this is no task of a Slurm job array (sbatch --array)") from error
+                what = "this is no task of a Slurm job array without gaps (sbatch --array=1-40)"
+                raise ValueError(what) from error
         number, slash, of = text.partition("/")
         if not (slash and number.isdecimal() and of.isdecimal()):
             raise ValueError("give the number of a shard and how many there are, as in 3/40")
         if not 1 <= int(number) <= int(of) <= _MOST_SHARDS:
             raise ValueError(f"the number is 1 to {of}, and there are {_MOST_SHARDS:,} at most")
         return cls(int(number), int(of))
-
-    @classmethod
-    def of_task(cls, task: int, first: int, last: int, step: int) -> Self:
-        """Return the shard of a task of an array. Raises ValueError if it is none of its tasks."""
-        tasks = range(first, last + 1, step)
-        return cls(tasks.index(task) + 1, len(tasks))
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"

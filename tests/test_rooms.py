@@ -75,7 +75,7 @@ OWNERS = {
         "build_folder.report",
         "build_folder.schemas",
     },
-    "matplotlib": {"exploration", "simulate"},
+    "matplotlib": {"backends.pictures", "exploration", "simulate"},
 }
 
 #: Files and functions over the budget, each with the reason that was good enough.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _options, _terminal
+from memxc.cli import _options, _results, _terminal
 from memxc.cli._options import FOLDER
 from memxc.errors import pasted, printable
 
@@ -25,9 +25,11 @@ _SHOWN = 20
 @_options.as_json
 def command(folder: Path, as_json: bool) -> int:
     """Read back the netlist and the tables in DIR, and compare them with the design."""
+    from memxc.build_folder.kept import Compared
     from memxc.library.build import load
 
     found = load(folder).lvs()
+    _results.keep(folder, "lvs", {}, compared=Compared.of(found))
     if as_json:
         tree = {"schema": "memxc-lvs/1", **asdict(found), "ok": found.ok}
         _terminal.document(tree)

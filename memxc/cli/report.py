@@ -10,7 +10,7 @@ import click  # noqa: TID251
 from memxc import units
 from memxc.cli import _options, _terminal
 from memxc.cli._options import FOLDER
-from memxc.errors import pasted
+from memxc.errors import MemxcError, pasted
 
 if TYPE_CHECKING:
     from memxc.build_folder.report.document import Report
@@ -31,7 +31,11 @@ _FILES = {"md": "report.md", "html": "report.html"}
 )
 @_options.as_json
 def command(folder: Path, form: str, as_json: bool) -> None:
-    """Print the report in DIR: resources, power, latency, area, fidelity."""
+    """Print the report in DIR: resources, power, latency, area, fidelity.
+
+    As text, it also writes DIR/results/report.html: the page of compile with pictures of the
+    circuit and with the results of verify, lvs and simulate.
+    """
     from memxc.build_folder.read import manifest, report_only
     from memxc.build_folder.report.read import read, read_text
 
@@ -50,7 +54,24 @@ def command(folder: Path, form: str, as_json: bool) -> None:
 
         _terminal.say(text(report))
         shown = "" if report_only(found) else f", or {pasted('memxc', 'show', folder)}"
-        _terminal.say(f"\nMore: {folder / 'report.html'}{shown}")
+        _terminal.say(f"\nMore: {_page(folder)}{shown}")
+
+
+def _page(folder: Path) -> Path:
+    """Write the page with pictures and results; return its path, or that of the page of compile."""
+    from memxc.build_folder.page import whole
+    from memxc.build_folder.read import CHECKS
+    from memxc.build_folder.write import write_file
+
+    place = folder / CHECKS / "report.html"
+    text = whole.page(folder)
+    try:
+        write_file(place, text.encode("utf-8"))
+    except MemxcError as error:
+        for fault in error.faults:
+            _terminal.warn(f"warning: the page with pictures is not written: {fault.what}")
+        return folder / "report.html"
+    return place
 
 
 def _csv(report: Report) -> str:

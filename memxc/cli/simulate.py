@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _options, _stop, _terminal
+from memxc.cli import _options, _results, _stop, _terminal
 from memxc.cli._options import FILE, FOLDER, SHARD, SWEEP
 from memxc.errors import fail, pasted
 
@@ -106,8 +106,11 @@ def command(
             "the target has no variation, so there is nothing to draw, and one draw stands for all "
             f"{plan.draws:,}; try --set device.sigma=0.1"
         )
+    simulated = document(result, plan, loaded.measured)
+    named = _named(plan, path, count, conductances)
+    _results.keep(folder, "simulate", named, simulated=simulated)
     if as_json:
-        _terminal.document(document(result, plan, loaded.measured).tree())
+        _terminal.document(simulated.tree())
     else:
         _say(result, plan, folder, path, conductances, picture)
     return 0
@@ -124,6 +127,23 @@ def _one_shard(loaded: Loaded, data: Data, plan: SweepPlan, shard: Shard) -> int
     _terminal.say(f"Shard {shard}: {units.some(count, 'score')} in {place}")
     _terminal.following(pasted("memxc", "merge", loaded.folder), "When all shards are there. ")
     return 0
+
+
+def _named(
+    plan: SweepPlan, path: Path, count: int | None, conductances: Path | None
+) -> dict[str, object]:
+    """The options that make a difference to the result, for the page of `memxc report`."""
+    return {
+        "data": path.name,
+        "count": count,
+        "set": " ".join(plan.settings),
+        "sweep": " ".join(f"{key}={','.join(values)}" for key, values in plan.sweep),
+        "draws": plan.draws if plan.draws > 1 else None,
+        "draw_per": "" if plan.draw_per == "placement" else plan.draw_per,
+        "metric": plan.metric,
+        "seed": plan.seed or None,
+        "conductances": conductances.name if conductances else "",
+    }
 
 
 def _picture(folder: Path, result: SweepScores) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click  # noqa: TID251
 
 from memxc import units
-from memxc.cli import _options, _terminal
+from memxc.cli import _options, _results, _terminal
 from memxc.cli._options import FILE, FOLDER
 from memxc.errors import pasted, printable, shortened
 
@@ -78,12 +78,22 @@ def command(
     _terminal.fewer(count, data.count, where)
     with _terminal.progress() as show:
         found = build.verify(data, progress=show, **asked)
+    document = _document(found)
+    _results.keep(folder, "verify", _named(asked, samples, count), verified=document)
     if as_json:
-        _terminal.document(_document(found).tree())
+        _terminal.document(document.tree())
     else:
         _say(found)
         _verdict(found, folder, asked["wire"])
     return 0 if found.ok else 1
+
+
+def _named(asked: dict[str, Any], samples: Path | None, count: int | None) -> dict[str, object]:
+    """The options that make a difference to the result, for the page of `memxc report`."""
+    of_result = ("stage", "wire", "power", "transient", "tolerance")
+    engine = "" if asked["engine"] == "auto" else asked["engine"]
+    given = {"engine": engine, "samples": samples.name if samples else "", "count": count}
+    return given | {key: asked[key] for key in of_result}
 
 
 def _document(found: Verification) -> Verified:

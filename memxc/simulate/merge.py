@@ -23,6 +23,8 @@ from memxc.simulate.journal import entry_of
 _FOLDER = "shards"
 #: Bytes of a digest and what is around it, and the most results that a plan may have.
 _DIGEST, _MOST = 70, 10_000_000
+#: The largest journal of a shard, in bytes.
+_LARGEST = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,8 @@ class _Found:
 def _plan(file: Path) -> list[str]:
     """Return the digests of a plan's file. Raises MemxcError (usage) if it is no plan."""
     try:
-        if file.stat().st_size > _DIGEST * _MOST:
-            raise ValueError("it is too long")
+        if not file.is_file() or file.stat().st_size > _DIGEST * _MOST:
+            raise ValueError("it is too long, or no file")
         digests = json.loads(file.read_text("utf-8"))["results"]
         if plan_name(digests) != file.stem:
             raise ValueError("its results are not those that its name says")
@@ -158,8 +160,9 @@ def _plan(file: Path) -> list[str]:
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
     try:
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            for number, line in enumerate(lines, 1):
-                yield number, line.removesuffix("\n")
+        if not file.is_file() or file.stat().st_size > _LARGEST:
+            raise fail("usage", str(file), f"is no file of at most {_LARGEST:,} bytes")
+        text = file.read_bytes().decode("utf-8", "replace")
     except OSError as error:
         raise fail("usage", str(file), why(error)) from error
+    yield from enumerate(text.removesuffix("\n").split("\n") if text else (), 1)

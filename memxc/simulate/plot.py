@@ -41,15 +41,20 @@ def svg(result: SweepScores) -> bytes:
     """
     check()
     import matplotlib as mpl  # noqa: PLC0415, TID251  (an extra, slow)
-    from matplotlib.figure import Figure  # noqa: PLC0415, TID251
 
-    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
-    axes = figure.subplots()
-    _draw(axes, result)
     data = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "memxc", "svg.fonttype": "none"}):
-        figure.savefig(data, format="svg", metadata={"Date": None})
+        drawn(result).savefig(data, format="svg", metadata={"Date": None})
     return data.getvalue()
+
+
+def drawn(result: SweepScores) -> Any:
+    """Return the matplotlib Figure of a sweep, in the look that is set."""
+    from matplotlib.figure import Figure  # noqa: PLC0415, TID251  (an extra, slow)
+
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    _draw(figure.subplots(), result)
+    return figure
 
 
 def _draw(axes: Any, result: SweepScores) -> None:

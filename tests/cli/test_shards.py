@@ -92,6 +92,18 @@ def test_what_differs_or_is_cut_is_found(memxc, folders):
     assert results(one) == before
 
 
+def test_an_endless_part_is_refused(memxc, folders):
+    one, copies, data = folders
+    (part,) = copies(1)
+    memxc("simulate", part, *data[:2], "--shard", "1/1")
+    (path,) = (part / "simulate" / "shards").glob("*.jsonl")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    done = memxc("merge", one, part)
+    assert done.code == 2
+    assert "is no file of at most" in done.err
+
+
 def test_copies_of_another_design_are_refused(memxc, folders, model, tmp_path):
     one, _, data = folders
     other = tmp_path / "other"
@@ -122,7 +134,7 @@ def test_points_of_an_exploration(memxc, model, tmp_path):
 
 def test_a_shard_is_named_or_a_task_of_slurm():
     array = {f"SLURM_ARRAY_TASK_{k}": v for k, v in
-             {"ID": "9", "MIN": "5", "MAX": "13", "STEP": "2"}.items()}  # fmt: skip
+             {"ID": "9", "MIN": "5", "MAX": "13", "STEP": "2", "COUNT": "5"}.items()}  # fmt: skip
     assert Shard.read("3/40", {}) == Shard(3, 40)
     assert Shard.read("slurm", array) == Shard(3, 5)
     assert Shard(2, 3).part("abcdefgh") == "beh"
@@ -131,3 +143,5 @@ def test_a_shard_is_named_or_a_task_of_slurm():
             Shard.read(text, {})
     with pytest.raises(ValueError, match="no task"):
         Shard.read("slurm", array | {"SLURM_ARRAY_TASK_ID": "6"})
+    with pytest.raises(ValueError, match="without gaps"):
+        Shard.read("slurm", array | {"SLURM_ARRAY_TASK_COUNT": "3"})

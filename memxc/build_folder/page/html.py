@@ -14,7 +14,7 @@ from memxc.build_folder.report.document import Report
 from memxc.build_folder.report.text import sizes
 
 #: Why the page that compile writes has no pictures.
-WHY = "memxc report DIR draws this into DIR/results/report.html."
+WHY = "The command memxc report DIR draws this, into DIR/results/report.html."
 #: Layers in the first table of costs; the others are folded.
 _TOP = 10
 #: Layers in the part of the drawing that is not folded.

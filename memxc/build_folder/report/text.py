@@ -43,12 +43,17 @@ def sizes(report: Report) -> str:
 
     They are those of the stages on crossbars, or the target's if there is no such stage.
     """
-    unit = report.target.crossbar
-    own = {stage: size for stage, key, size in map(parse, _stage_set(report)) if key == "tile"}
+    own, unit = own_sizes(report), report.target.crossbar
     usual = unit.rows, unit.columns
     found = {own.get(row.stage, usual) for row in report.resources.stages if row.crossbars}
     *most, last = (f"{rows}x{columns}" for rows, columns in sorted(found or {usual}, reverse=True))
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def own_sizes(report: Report) -> dict[str, tuple[int, int]]:
+    """The rows and columns of unit crossbars of the stages that have a size of their own."""
+    found = map(parse, _stage_set(report))
+    return {stage: value for stage, key, value in found if key == "tile"}
 
 
 def _stage_set(report: Report) -> tuple[str, ...]:

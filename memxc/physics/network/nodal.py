@@ -117,6 +117,22 @@ def admittance(grid: Grid, wires: WireResistance) -> Floats:
     return np.asarray(direct - across.T @ inner)
 
 
+def across(grid: Grid, wires: WireResistance) -> Floats:
+    """Return the volts (points, word lines, bit lines) across the crossings.
+
+    The summing nodes are held at 0 V. At an open crossing they are the volts between its lines.
+    """
+    nodes = int(grid.node.max()) + 1
+    net = _Network(nodes)
+    net.drive(net.crossbar(grid, wires))
+    held, free, inner = net.solved(nodes, grid.volts)
+    volts = np.zeros((net.matrix.shape[0], len(grid.volts)))
+    volts[net.sources], volts[free] = grid.volts.T, inner
+    volts[held] = 0.0
+    word, bit = (volts[net.label[lines]] for lines in net.crossings)
+    return np.asarray(np.moveaxis(word - bit, -1, 0))
+
+
 class _Network:
     """Resistors between numbered nodes. The summing nodes come first, the sources last."""
 
@@ -139,6 +155,7 @@ class _Network:
         self._resistors(bit[-1], grid.node, wires.neuron)
         at = np.nonzero(grid.g)
         self.parts.append((word[at], bit[:-1][at], grid.g[at]))
+        self.crossings = word, bit[:-1]
         return source
 
     def drive(self, sources: Indices) -> None:
@@ -158,6 +175,12 @@ class _Network:
 
     def into(self, nodes: int, volts: Floats) -> Floats:
         """Return the currents (points, nodes) into the summing nodes, which are held at 0 V."""
+        held, free, x = self.solved(nodes, volts)
+        out = self.matrix[held][:, free] @ x + self.matrix[held][:, self.sources] @ volts.T
+        return np.asarray(-out.T)
+
+    def solved(self, nodes: int, volts: Floats) -> tuple[Indices, Indices, Floats]:
+        """Return the held nodes, the free ones, and the volts (free, points) of these."""
         held = self.label[:nodes]
         free = np.setdiff1d(np.arange(self.matrix.shape[0]), np.append(held, self.sources))
         x = (
@@ -167,8 +190,7 @@ class _Network:
             if len(free)
             else np.zeros((0, len(volts)))
         )
-        out = self.matrix[held][:, free] @ x + self.matrix[held][:, self.sources] @ volts.T
-        return np.asarray(-out.T)
+        return np.asarray(held), free, np.asarray(x)
 
     def closed(self, amplifiers: Amplifiers, volts: Floats) -> Floats:
         """Return the volts (points, nodes) of the summing nodes with the amplifiers around them."""
