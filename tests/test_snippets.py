@@ -140,7 +140,7 @@ def test_a_page_runs_with_a_small_network(page, small, tmp_path, monkeypatch, on
         elif file.suffix == ".onnx":
             shutil.copy(small, models / file.name)
             shutil.copy(small.with_suffix(".samples.npz"), models / f"{file.stem}.samples.npz")
-    for folder in ("examples", "benchmarks", "memxc"):
+    for folder in ("docs", "examples", "benchmarks", "memxc"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     for name in DATA:
         shutil.copy(small.with_suffix(".samples.npz"), tmp_path / name)
@@ -151,7 +151,7 @@ def test_a_page_runs_with_a_small_network(page, small, tmp_path, monkeypatch, on
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUN, ids=tell)
 def test_a_page_runs_with_the_real_models(page, tmp_path, monkeypatch, one_process):
-    for folder in ("examples", "benchmarks", "memxc", "models"):
+    for folder in ("docs", "examples", "benchmarks", "memxc", "models"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     for name in DATA:
         shutil.copy(ROOT / "models" / "msccnn_fashion.samples.npz", tmp_path / name)

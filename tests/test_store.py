@@ -6,15 +6,18 @@ import sys
 import warnings
 import zipfile
 from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
+from typing_extensions import TypeAliasType
 
 from memxc.errors import MemxcError
 from memxc.ir import store
 from memxc.ir.design import Bus, Design
 from memxc.ir.kernel import Kernel
 from memxc.ir.stages import Linear
+from memxc.ir.store import tree
 from memxc.ir.windows import identity_windows
 
 
@@ -404,3 +407,13 @@ def test_without_assertions_no_design_is_read(tmp_path):
     )
     assert done.returncode == 1
     assert "error[usage] python -O" in done.stderr
+
+
+def test_an_array_fits_the_alias_that_newer_numpy_has_for_its_annotation():
+    """numpy 2.5's NDArray is `type NDArray[T] = ndarray[..., dtype[T]]`, which is no class."""
+    scalar = TypeVar("scalar", bound=np.generic)
+    shape = tuple[Any, ...]
+    alias = TypeAliasType("alias", np.ndarray[shape, np.dtype[scalar]], type_params=(scalar,))
+    for value, fits in ((np.zeros(3), True), (np.zeros(3, np.int32), False), (0.0, False)):
+        assert tree._fits(value, alias[np.float64]) == fits
+        assert tree._fits(value, alias[np.float64] | str) == fits

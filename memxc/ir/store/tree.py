@@ -178,6 +178,9 @@ def _told(value: Any) -> str:
 
 def _fits(value: Any, hint: Any) -> bool:
     """Return whether a value matches an annotation, as far as the fields of a Design need it."""
+    alias = get_origin(hint)
+    if hasattr(alias, "__value__"):  # NDArray is an alias (PEP 695) from numpy 2.5 on
+        hint = alias.__value__[get_args(hint)]
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any or origin is UnionType:
         return hint is Any or any(_fits(value, arg) for arg in args)
