@@ -9,20 +9,62 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from memxc.errors import fail, why
 from memxc.worker import Died
 from memxc.worker.child import Child, Connection
 from memxc.worker.serve import end_with_parent
 
-__all__ = ["Died", "Pool", "end", "pool", "serve"]
+__all__ = ["Died", "Pool", "Shard", "end", "pool", "serve"]
 
 T = TypeVar("T")
+_MOST_SHARDS = 100_000
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `of` equal parts of a list of work; number: from 1 on."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def read(cls, text: str, environment: Mapping[str, str]) -> Self:
+        """Return the shard that "3/40" names, or for "slurm" the one of a task of a job array.
+
+        Raises ValueError, with a sentence.
+        """
+        if text == "slurm":
+            try:
+                task, first, last, step, count = (
+                    int(environment[f"SLURM_ARRAY_TASK_{key}"])
+                    for key in ("ID", "MIN", "MAX", "STEP", "COUNT")
+                )
+                tasks = range(first, last + 1, step)
+                if len(tasks) != count:
+                    raise ValueError("the tasks of the array have gaps")
+                return cls(tasks.index(task) + 1, count)
+            except (KeyError, ValueError) as error:
+                what = "this is no task of a Slurm job array without gaps (sbatch --array=1-40)"
+                raise ValueError(what) from error
+        number, slash, of = text.partition("/")
+        if not (slash and number.isdecimal() and of.isdecimal()):
+            raise ValueError("give the number of a shard and how many there are, as in 3/40")
+        if not 1 <= int(number) <= int(of) <= _MOST_SHARDS:
+            raise ValueError(f"the number is 1 to {of}, and there are {_MOST_SHARDS:,} at most")
+        return cls(int(number), int(of))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def part(self, work: Sequence[T]) -> Sequence[T]:
+        """Return the part of a list that is this shard's: every `of`-th item."""
+        return work[self.number - 1 :: self.of]
 
 
 @dataclass(frozen=True)

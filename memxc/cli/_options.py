@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,7 @@ from memxc.build_folder.quantities import Limit
 from memxc.build_folder.verdict import BUDGETS
 from memxc.compiler.forms import tile_size
 from memxc.errors import once
+from memxc.jobs import Shard
 
 if TYPE_CHECKING:
     from memxc.compiler.declaration import Declared
@@ -80,6 +82,13 @@ TILE = Form("R[xC]", tile_size, "--tile 128 or --tile 256x64")
 BUDGET = Form("KEY=LIMIT,...", budget, "--budget crossbars=200,power=2W,latency=500ns")
 
 GROWTH = Form("KEY=LIMIT,...", growth, "--budget crossbars=5%,power=0%,loss=0.01")
+
+
+def _shard(text: str) -> Shard:
+    return Shard.read(text, os.environ)
+
+
+SHARD = Form("K/N|slurm", _shard, "--shard 3/40")
 SWEEP = Form("KEY=A,B,C", sweep, "--sweep device.sigma=0,0.05,0.1")
 
 

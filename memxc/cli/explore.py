@@ -9,11 +9,12 @@ import click  # noqa: TID251
 
 from memxc import units
 from memxc.cli import _options, _terminal
-from memxc.cli._options import FILE, MODEL
+from memxc.cli._options import FILE, MODEL, SHARD
 from memxc.errors import Fault, MemxcError, once, pasted, printable
 
 if TYPE_CHECKING:
     from memxc.exploration.document import Explored, ExploredPoint
+    from memxc.jobs import Shard
 
 
 @click.command()
@@ -55,6 +56,11 @@ if TYPE_CHECKING:
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
     help="The number of processes that compile.",
 )  # fmt: skip
+@click.option(
+    "--shard", type=SHARD, metavar="K/N|slurm",
+    help="Compile only the K-th of N equal parts of the points; slurm takes K and N from the job "
+    "array. Several shards may write to one folder; memxc merge joins several folders.",
+)  # fmt: skip
 @click.option("--plot", is_flag=True, help="Draw the points, DIR/explore.svg.")
 @_options.as_json
 def command(
@@ -68,6 +74,7 @@ def command(
     draws: int,
     report_only: bool,
     jobs: int,
+    shard: Shard | None,
     plot: bool,
     as_json: bool,
 ) -> int:
@@ -83,15 +90,15 @@ def command(
         found = exploration.explore(
             model, out, vary=_varied(vary), budget=budget, report_only=report_only, jobs=jobs,
             objectives=objectives.split(",") if objectives else None,
-            data=data, count=count, draws=draws, progress=show,
+            data=data, count=count, draws=draws, shard=shard, progress=show,
         )  # fmt: skip
     if plot:
         write_file(out / "explore.svg", picture.svg(found))
     if as_json:
         _terminal.document(found.tree())
     else:
-        _say(found, out, plot)
-    return 0 if found.best else 1
+        _say(found, out, shard, plot)
+    return 0 if found.best or shard is not None else 1
 
 
 def _varied(texts: tuple[str, ...]) -> dict[str, list[str]] | None:
@@ -114,7 +121,7 @@ def _varied(texts: tuple[str, ...]) -> dict[str, list[str]] | None:
     return found or None
 
 
-def _say(found: Explored, out: Path, plot: bool) -> None:
+def _say(found: Explored, out: Path, shard: Shard | None, plot: bool) -> None:
     from memxc.exploration.text import columns, figure
 
     names = columns(found)
@@ -132,6 +139,9 @@ def _say(found: Explored, out: Path, plot: bool) -> None:
     for point in found.points:
         for text in (*point.over, *point.refused):
             _terminal.warn(f"{_named(point)}: {printable(text)}")
+    if shard is not None:
+        _terminal.following(pasted("memxc", "merge", out), f"Shard {shard} is there. ")
+        return
     best = found.best
     aims = ", ".join(found.objectives)
     _terminal.say(f"* no other point is as good in {aims} and better in one: {len(best)}")

@@ -9,11 +9,13 @@ import click  # noqa: TID251
 
 from memxc import units
 from memxc.cli import _options, _results, _stop, _terminal
-from memxc.cli._options import FILE, FOLDER, SWEEP
-from memxc.errors import pasted
+from memxc.cli._options import FILE, FOLDER, SHARD, SWEEP
+from memxc.errors import fail, pasted
 
 if TYPE_CHECKING:
-    from memxc.simulate import SweepPlan, SweepScores
+    from memxc.build_folder.read import Loaded
+    from memxc.jobs import Shard
+    from memxc.simulate import Data, SweepPlan, SweepScores
 
 
 @click.command()
@@ -50,6 +52,11 @@ if TYPE_CHECKING:
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
     help="The seed of the draws.",
 )  # fmt: skip
+@click.option(
+    "--shard", type=SHARD, metavar="K/N|slurm",
+    help="Compute only the K-th of N equal parts of the scores, here or in a copy of DIR; slurm "
+    "takes K and N from the job array. memxc merge joins the parts.",
+)  # fmt: skip
 @click.option("--plot", is_flag=True, help="Write a picture of the sweep, DIR/simulate/sweep.svg.")
 @_options.as_json
 def command(
@@ -57,6 +64,7 @@ def command(
     path: Path,
     conductances: Path | None,
     count: int | None,
+    shard: Shard | None,
     plot: bool,
     as_json: bool,
     **asked: Any,
@@ -75,6 +83,9 @@ def command(
     from memxc.simulate.document import document
 
     plan = SweepPlan(**asked)
+    if shard is not None and (plot or as_json):
+        what, hint = "a part of the scores has neither", "join the parts with memxc merge"
+        raise fail("usage", "--shard with --plot or --json", what, hint)
     if plot:
         pictures.check()
     with at_work(folder):
@@ -84,6 +95,8 @@ def command(
         _terminal.warnings(given.warnings)
         _terminal.fewer(count, given.count, f"{path} has")
         kept = folder / folders.RESULTS / folders.SCORES
+        if shard is not None:
+            return _one_shard(loaded, given, plan, shard)
         with _terminal.progress() as show:
             _stop.left = f"; run it again, and it continues from {kept}"
             result = circuits.scores(loaded, given, plan, _terminal.countdown(show), _terminal.warn)
@@ -100,6 +113,19 @@ def command(
         _terminal.document(simulated.tree())
     else:
         _say(result, plan, folder, path, conductances, picture)
+    return 0
+
+
+def _one_shard(loaded: Loaded, data: Data, plan: SweepPlan, shard: Shard) -> int:
+    from memxc.library import circuits
+
+    with _terminal.progress() as show:
+        _stop.left = "; run it again, and it continues"
+        count, place = circuits.shard(
+            loaded, data, plan, shard, _terminal.countdown(show), _terminal.warn
+        )
+    _terminal.say(f"Shard {shard}: {units.some(count, 'score')} in {place}")
+    _terminal.following(pasted("memxc", "merge", loaded.folder), "When all shards are there. ")
     return 0
 
 

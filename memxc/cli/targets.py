@@ -1,4 +1,4 @@
-"""memxc targets: list the targets."""
+"""memxc targets: list the targets, or print one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ from memxc.cli import _options, _terminal
 
 
 @click.command()
+@click.argument("name", required=False)
 @_options.as_json
-def command(as_json: bool) -> None:
-    """List the targets, which describe devices, wires, amplifiers and the unit crossbar."""
+def command(name: str | None, as_json: bool) -> None:
+    """List the targets, which describe devices, wires, amplifiers and the unit crossbar.
+
+    With NAME, print the TOML file of this target, to begin one of your own.
+    """
     from memxc import target
 
+    if name is not None:
+        if as_json:
+            _terminal.document(target.load(name).model_dump(mode="json"))
+        else:
+            _terminal.say(target.text(name).rstrip("\n"))
+        return
     found = [target.load(name) for name in target.names()]
     if as_json:
         _terminal.document(
@@ -32,4 +42,7 @@ def command(as_json: bool) -> None:
             ]
         )
     )
-    _terminal.say("\nA target of your own is a TOML file with the same keys: -t mine.toml")
+    _terminal.say(
+        "\nA target of your own is a TOML file with the same keys, -t mine.toml."
+        "\nBegin with a copy: memxc targets hfox-128 > mine.toml"
+    )

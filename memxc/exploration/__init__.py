@@ -15,17 +15,18 @@ from memxc import __version__
 from memxc import jobs as processes
 from memxc import target as targets
 from memxc.build_folder import verdict, write
-from memxc.build_folder.read import sha256
+from memxc.build_folder.read import MANIFEST, sha256
 from memxc.errors import Fault, MemxcError, fail, like, pasted, why
 from memxc.exploration import pareto
 from memxc.exploration.document import SCHEMA, Explored, ExploredPoint
 from memxc.exploration.points import Way, ways
 from memxc.exploration.work import FIGURES, Outcome, PointTask, Scoring, done
 from memxc.ir.store import dumps
+from memxc.jobs import Shard
 from memxc.library import keywords
 from memxc.library.steady import Progress, silent
 
-__all__ = ["OBJECTIVES", "RESULT", "Explored", "explore"]
+__all__ = ["OBJECTIVES", "RESULT", "Explored", "explore", "is_exploration", "joined"]
 
 #: The figures that decide if nothing else is asked for, as far as they are measured.
 OBJECTIVES = ("loss", "power", "area", "clocked")
@@ -33,6 +34,8 @@ OBJECTIVES = ("loss", "power", "area", "clocked")
 _TRIED = {"schedule": ("parallel", "sequential"), "tile": ("128", "256")}
 #: The file with the result, in the folder of an exploration.
 RESULT = "explore.json"
+#: The folder of the points' own folders.
+POINTS = "points"
 
 
 def explore(
@@ -47,6 +50,7 @@ def explore(
     draws: int = 1,
     report_only: bool = False,
     jobs: int = 1,
+    shard: Shard | None = None,
     progress: Progress = silent,
 ) -> Explored:
     """Compile a model in all combinations of some options, and return a row for each.
@@ -58,10 +62,9 @@ def explore(
     every point has. budget: limits, as in `Build.over`; a point over one is not among the best.
     data: a file on which each circuit is simulated (its first `count` samples, with `draws` draws
     of the devices); the score then decides in place of the loss. report_only: write no netlists.
-    jobs: how many processes compile.
-
-    The points are folders in `output`/points. A point whose folder is there is not compiled again,
-    so an exploration that was interrupted continues.
+    jobs: how many processes compile. shard: compile and return a part of the points, without a
+    result. The points are folders in `output`/points. A point whose folder is there is not compiled
+    again, so an exploration that was interrupted continues.
     Raises MemxcError: usage for options, bad-model, cannot-write. What is wrong with a single point
     is a text in its row, unless no point can be compiled.
     """
@@ -70,19 +73,16 @@ def explore(
     wanted = _known(objectives or (), scoring is not None)
     if scoring is not None and report_only:
         raise fail("usage", "--data", "--report-only makes no circuit that could be scored")
-    tried = ways(dict(keywords.swept(_TRIED if vary is None else vary)))
+    tried = _part(ways(dict(keywords.swept(_TRIED if vary is None else vary))), shard)
     out, limits = keywords.path("output", output), dict(budget or {})
     verdict.check(limits)
     tasks = [_task(Path(model), out, way, limits, scoring, report_only) for way in tried]
     outcomes = list(_outcomes(tasks, jobs, progress))
     if all(outcome.refused for outcome in outcomes):
         raise MemxcError(dict.fromkeys(f for outcome in outcomes for f in outcome.refused))
-    metric = next((outcome.metric for outcome in outcomes if outcome.metric), None)
+    metric = next((one.metric for one in outcomes if one.metric), None)
     used = wanted or _measured(outcomes, scoring is not None)
-    costs = [
-        None if outcome.over else pareto.costs(outcome.figures, used, metric)
-        for outcome in outcomes
-    ]
+    costs = [None if one.over else pareto.costs(one.figures, used, metric) for one in outcomes]
     best = pareto.front(costs)
     points = tuple(
         _point(model, out, task, outcome, number in best)
@@ -91,8 +91,40 @@ def explore(
     found = Explored(
         schema_=SCHEMA, model=str(model), objectives=used, metric=metric, points=points
     )
-    write.write_file(out / RESULT, dumps(found.tree()).encode())
+    if shard is None:
+        write.write_file(out / RESULT, dumps(found.tree()).encode())
     return found
+
+
+def is_exploration(folder: Path) -> bool:
+    """Return whether a folder has the points of an exploration."""
+    return (folder / POINTS).is_dir() and not (folder / MANIFEST).exists()
+
+
+def joined(folder: Path, parts: Iterable[Path]) -> int:
+    """Copy the points of other explorations to one, and return their number.
+
+    Raises MemxcError: usage if a part is no exploration, cannot-write.
+    """
+    wrong = [part for part in parts if not is_exploration(part)]
+    if wrong:
+        hint = "give the folders of memxc explore --shard"
+        raise MemxcError(Fault("usage", str(part), "has no points", hint) for part in wrong)
+    count = 0
+    for part in parts:
+        for point in sorted((part / POINTS).iterdir()):
+            if (point / MANIFEST).is_file() and not (folder / POINTS / point.name).exists():
+                write.save(point, folder / POINTS / point.name)
+                count += 1
+    return count
+
+
+def _part(tried: Sequence[Way], shard: Shard | None) -> Sequence[Way]:
+    """The ways of a shard; all without one."""
+    part = tried if shard is None else shard.part(tried)
+    if not part:
+        raise fail("usage", f"--shard {shard}", f"there are only {len(tried)} points")
+    return part
 
 
 def _point(
@@ -160,7 +192,7 @@ def _task(
         "report_only": report_only,
     }
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
-    return PointTask(model, out / "points" / name, way, budget, scoring, report_only)
+    return PointTask(model, out / POINTS / name, way, budget, scoring, report_only)
 
 
 def _files(model: Path, way: Way) -> dict[str, str]:

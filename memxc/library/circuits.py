@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from memxc import __version__
 from memxc.backends import twin
 from memxc.build_folder import read as folders
 from memxc.build_folder import recompile
 from memxc.build_folder.read import RESULTS, SCORES, Loaded, sha256
-from memxc.errors import fail
+from memxc.build_folder.write import write_file
+from memxc.errors import Fault, MemxcError, fail
 from memxc.frontend import Ends, ModelProto, ends
 from memxc.ir.design import Design
+from memxc.jobs import Shard
 from memxc.library import conductances
 from memxc.library.steady import Progress, compiling
 from memxc.physics.device.variation import DrawPer
@@ -25,11 +28,14 @@ from memxc.simulate import (
     UnderTest,
     circuit,
     draw_seed,
+    merge,
     points,
     programmed,
     run,
+    run_shard,
 )
 from memxc.simulate.journal import Journal
+from memxc.simulate.merge import JoinedPlan
 from memxc.target import Target
 
 
@@ -77,22 +83,79 @@ def scores(
     with a message if another memxc uses the folder, or if a stored result is not valid. Raises
     MemxcError.
     """
-    if loaded.measured:
-        conductances.check_points(points(plan, loaded.target))
     with folders.locked(loaded.folder, tell):
-        original = loaded.model.read_bytes() if loaded.model is not None else None
-        digest = sha256(loaded.folder / "design.npz")
-        if loaded.measured:
-            digest = f"{digest}, measured {loaded.measured}"
-        journal = Journal(loaded.folder / RESULTS / SCORES)
-        spoilt = _spoilt(journal)
-        for warning in spoilt:
-            tell(f"warning: {warning}")
-        bench = UnderTest(
-            loaded.design, loaded.target, original, digest, journal, _program(loaded), progress
-        )
+        bench, spoilt = _bench(loaded, plan, progress, tell)
         found = run(bench, data, plan)
     return replace(found, warnings=(*data.warnings, *spoilt))
+
+
+def shard(
+    loaded: Loaded,
+    data: Data,
+    plan: SweepPlan,
+    part: Shard,
+    progress: Callable[[str, float], None],
+    tell: Callable[[str], None],
+) -> tuple[int, Path]:
+    """Compute one shard of the scores of a plan; return the number of its scores, and its journal.
+
+    Several shards can be computed in one folder at the same time. progress, tell: as in `scores`.
+    Raises MemxcError.
+    """
+    results = loaded.folder / RESULTS
+    places = list[Path]()
+
+    def journal_of(digests: Sequence[str]) -> Journal:
+        write_file(merge.plan_file(results, digests), merge.plan_text(digests).encode())
+        places.append(merge.journal_of(results, digests, part))
+        return Journal(places[0])
+
+    bench, _ = _bench(loaded, plan, progress, tell)
+    return run_shard(bench, data, plan, part, journal_of), places[0]
+
+
+def merged(folder: Path, parts: Sequence[Path], tell: Callable[[str], None]) -> list[JoinedPlan]:
+    """Join the shards of a folder and of copies of it, and return what came of each plan.
+
+    Raises MemxcError (usage) if a part is of another design, without shards, and where results
+    differ.
+    """
+    ours = sha256(folder / "design.npz")
+    faults = []
+    for part in parts:
+        folders.manifest(part)
+        if sha256(part / "design.npz") != ours:
+            what = f"its design is not that of {folder}"
+            faults.append(Fault("usage", str(part), what, "give copies of one folder"))
+    if faults:
+        raise MemxcError(faults)
+    with folders.locked(folder, tell):
+        kept = folder / RESULTS / SCORES
+        found, lines = merge.merge(kept, [place / RESULTS for place in (folder, *parts)])
+        write_file(kept, "".join(f"{line}\n" for line in lines).encode())
+        return found
+
+
+def _bench(
+    loaded: Loaded,
+    plan: SweepPlan,
+    progress: Callable[[str, float], None],
+    tell: Callable[[str], None],
+) -> tuple[UnderTest, list[str]]:
+    """The circuit under test with the results so far, and warnings about these."""
+    if loaded.measured:
+        conductances.check_points(points(plan, loaded.target))
+    original = loaded.model.read_bytes() if loaded.model is not None else None
+    digest = sha256(loaded.folder / "design.npz")
+    if loaded.measured:
+        digest = f"{digest}, measured {loaded.measured}"
+    journal = Journal(loaded.folder / RESULTS / SCORES)
+    spoilt = _spoilt(journal)
+    for warning in spoilt:
+        tell(f"warning: {warning}")
+    program = _program(loaded)
+    bench = UnderTest(loaded.design, loaded.target, original, digest, journal, program, progress)
+    return bench, spoilt
 
 
 def _spoilt(journal: Journal) -> list[str]:

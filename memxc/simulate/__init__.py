@@ -7,8 +7,8 @@ with resistive wires have no such model: they are solved picture by picture (mem
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -21,10 +21,12 @@ from memxc.errors import fail
 from memxc.evaluation import metrics, reference
 from memxc.evaluation.metrics import Metric
 from memxc.ir.design import Design
+from memxc.jobs import Shard
 from memxc.physics.device import variation
 from memxc.simulate.circuit import answers, circuit
-from memxc.simulate.journal import Journal
+from memxc.simulate.journal import Journal, digest_of
 from memxc.simulate.points import Point, Program, SweepPlan, check_programming, points, programmed
+from memxc.simulate.scores import SweepRow, SweepScores
 from memxc.target import Target
 
 __all__ = [
@@ -39,66 +41,10 @@ __all__ = [
     "points",
     "programmed",
     "run",
+    "run_shard",
 ]
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class SweepRow:
-    """One point of the sweep: its settings, and the score of each draw.
-
-    reprogrammed: the keys for which the network was programmed again.
-    """
-
-    settings: tuple[str, ...]
-    scores: tuple[float, ...]
-    reprogrammed: tuple[str, ...] = ()
-
-    @property
-    def mean(self) -> float:
-        """Mean score of the draws."""
-        return float(np.mean(self.scores))
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of the draws (with n - 1); 0 for a single draw."""
-        return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else 0.0
-
-
-@dataclass(frozen=True)
-class SweepScores:
-    """The result of simulate. original: the score of the original network in onnxruntime, or None.
-
-    count: how many samples were scored. warnings: about the data, and about results that were kept
-    before and changed since.
-    """
-
-    metric: Metric
-    count: int
-    original: float | None
-    rows: tuple[SweepRow, ...]
-    warnings: tuple[str, ...] = ()
-
-    def to_pandas(self) -> Any:
-        """A pandas.DataFrame: a row a point, with a column for each key of the sweep, as text.
-
-        The other columns are mean, spread and draws. Raises MemxcError (missing-engine) where
-        pandas is not installed.
-        """
-        try:
-            pandas = importlib.import_module("pandas")
-        except ImportError as error:
-            raise fail("missing-engine", "pandas", str(error), "pip install pandas") from error
-        return pandas.DataFrame(
-            {
-                **dict(setting.split("=", 1) for setting in row.settings),
-                "mean": row.mean,
-                "spread": row.spread,
-                "draws": len(row.scores),
-            }
-            for row in self.rows
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +118,27 @@ def _truth(bench: UnderTest, data: Data, plan: SweepPlan) -> tuple[Array, Metric
     return reference.predict(bench.original, data.inputs)[name], metric
 
 
+def run_shard(
+    bench: UnderTest,
+    data: Data,
+    plan: SweepPlan,
+    shard: Shard,
+    journal_of: Callable[[Sequence[str]], Journal],
+) -> int:
+    """Compute the results of one shard of a plan, and return their number.
+
+    journal_of: the shard's journal, for the digests of all results of the plan in order. Results
+    that the journal of `bench` has are copied. Raises MemxcError as `run` does.
+    """
+    todo = points(plan, bench.target)
+    check_programming(todo, bench.program)
+    right, metric = _truth(bench, data, plan)
+    sweep = _Sweep(bench, data, plan, right, metric, todo)
+    own = journal_of([digest_of(key) for key in sweep.all_keys()])
+    own_bench = dataclasses.replace(bench, journal=own)
+    return _Sweep(own_bench, data, plan, right, metric, todo).shard(shard, bench.journal)
+
+
 class _Sweep:
     """The points and draws of a plan, computed in order."""
 
@@ -190,12 +157,7 @@ class _Sweep:
         self.programmed = lru_cache(maxsize=1)(self._programmed)
 
     def result(self) -> SweepScores:
-        original = self._original()
-        jobs = [
-            (number, draw)
-            for number in range(len(self.todo))
-            for draw in range(self._draws(number))
-        ]
+        original, jobs = self._original(), self._jobs()
         missing = sum(self._known(*job) is None for job in jobs)
         scores: list[list[float]] = [[] for _ in self.todo]
         done = 0
@@ -210,6 +172,35 @@ class _Sweep:
             for point, point_scores in zip(self.todo, scores, strict=True)
         )
         return SweepScores(self.metric, self.data.count, original, tuple(rows))
+
+    def all_keys(self) -> list[dict[str, Any]]:
+        """Return the key of each result of the plan; that of the original network is the first."""
+        first = [self._original_key()] if self._is_original_scored() else []
+        return first + [self._key(*job) for job in self._jobs()]
+
+    def shard(self, shard: Shard, kept: Journal) -> int:
+        """Compute the part of a shard, and return the number of its results."""
+        keys = self.all_keys()
+        jobs: list[tuple[int, int] | None] = [*self._jobs()]
+        if self._is_original_scored():
+            jobs.insert(0, None)
+        numbers = shard.part(range(len(jobs)))
+        for done, number in enumerate(numbers):
+            key, job = keys[number], jobs[number]
+            if self.bench.journal.get(key) is not None:
+                continue
+            if (known := kept.get(key)) is not None:
+                self.bench.journal.add(key, known)
+            elif job is None:
+                self._original()
+            else:
+                self._computed(*job, done, len(numbers))
+        return len(numbers)
+
+    def _jobs(self) -> list[tuple[int, int]]:
+        """Return the number of the point and of the draw of each result, in the plan's order."""
+        numbers = range(len(self.todo))
+        return [(number, draw) for number in numbers for draw in range(self._draws(number))]
 
     def _draws(self, number: int) -> int:
         target = self.todo[number].target
@@ -236,9 +227,9 @@ class _Sweep:
         return programmed(self.todo[number], self.bench.design, self.bench.program)
 
     def _original(self) -> float | None:
-        if self.bench.original is None or self.metric == "error":
+        if not self._is_original_scored() or self.bench.original is None:
             return None
-        key = {**self._about(), "circuit": "the original network"}
+        key = self._original_key()
         score = self.bench.journal.get(key)
         if score is None:
             self.bench.progress("the original network", 0.0)
@@ -246,6 +237,12 @@ class _Sweep:
             score = self._score(outputs[self.bench.design.outputs[0]])
             self.bench.journal.add(key, score)
         return score
+
+    def _is_original_scored(self) -> bool:
+        return self.bench.original is not None and self.metric != "error"
+
+    def _original_key(self) -> dict[str, Any]:
+        return {**self._about(), "circuit": "the original network"}
 
     def _score(self, answers: Array) -> float:
         return float(metrics.METRICS[self.metric](answers, self.right).mean())

@@ -34,13 +34,13 @@ class Journal:
 
     def get(self, key: Mapping[str, Any]) -> float | None:
         """Return the result of an earlier run, or None."""
-        return self._known.get(_digest(key))
+        return self._known.get(digest_of(key))
 
     def add(self, key: Mapping[str, Any], value: float) -> None:
         """Write a result at once. Raises MemxcError (cannot-write) if that is not possible."""
-        self._known[_digest(key)] = value
-        entry = {"key": _digest(key), "value": value, **key}
-        line = json.dumps({**entry, "check": _digest(entry)}, sort_keys=True)
+        self._known[digest_of(key)] = value
+        entry = {"key": digest_of(key), "value": value, **key}
+        line = json.dumps({**entry, "check": digest_of(entry)}, sort_keys=True)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
@@ -50,16 +50,11 @@ class Journal:
         self._cut = False
 
     def _note(self, number: int, line: str) -> None:
-        try:
-            entry = json.loads(line)
-            sound = entry.pop("check") == _digest(entry)
-            key, value = str(entry["key"]), float(entry["value"])
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            sound = False
-        if not sound:
+        found = entry_of(line)
+        if found is None:
             self.spoilt.append(number)
-        elif math.isfinite(value):
-            self._known[key] = value
+        elif math.isfinite(found[1]):
+            self._known[found[0]] = found[1]
 
     def _useless(self, error: OSError) -> MemxcError:
         what = f"results cannot be kept there: {error.strerror}"
@@ -68,5 +63,17 @@ class Journal:
         )
 
 
-def _digest(key: Mapping[str, Any]) -> str:
+def entry_of(line: str) -> tuple[str, float] | None:
+    """Return the digest of the key and the value of a line, or None if it was changed or cut."""
+    try:
+        entry = json.loads(line)
+        sound = entry.pop("check") == digest_of(entry)
+        key, value = str(entry["key"]), float(entry["value"])
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return None
+    return (key, value) if sound else None
+
+
+def digest_of(key: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a key."""
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()

@@ -144,6 +144,15 @@ def load(name: str) -> Target:
     return _parsed(name, _read(name))
 
 
+def text(name: str) -> str:
+    """Return the TOML text of a target: by its name, or of a file by its path.
+
+    Raises MemxcError (bad-target) if there is no such target.
+    """
+    files = _files()
+    return files[name].read_text("utf-8") if name in files else _read(name)
+
+
 def _parsed(name: str, text: str) -> Target:
     """Return the target of a TOML file. Raises MemxcError (bad-target) as `load` does."""
     try:

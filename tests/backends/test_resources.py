@@ -123,7 +123,7 @@ def test_a_kept_batchnorm_stands_on_no_unit_crossbar(design):
     found = measure(with_stage(design, "depthwise", cell="batchnorm"))["depthwise"]
     assert (found.memristors, found.memristors_defined, found.opamps) == (120, 20, 24)
     assert (found.crossbars, found.word_lines, found.bill().utilisation) == (0, 0, None)
-    covered = area.measure([found], load("paper-128"))
+    covered = area.measure([resources.ResourceRow("norm", "batchnorm", found)], load("paper-128"))
     assert covered.crossbar_m2 == pytest.approx(120 * 1e-13)
 
 
@@ -190,7 +190,7 @@ def test_a_sequential_stage_takes_the_periods_of_its_kernel_with_most_places(des
 def test_area_takes_whole_unit_crossbars(design):
     target = load("paper-128")
     rows = resources.measure(design, 1e-6, lambda stage: (32, 16))
-    found = area.measure([resources.total(rows)], target)
+    found = area.measure(rows, target)
     assert found.crossbar_m2 == pytest.approx(14 * 32 * 16 * 1e-13)
     assert found.amplifier_m2 == pytest.approx(46 * 1e-10)
     assert found.total_m2 == found.crossbar_m2 + found.amplifier_m2
