@@ -26,7 +26,7 @@ from memxc.target import Device
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A report of two branches: conv, relu, pool; then a conv beside it, added, and a dense."""
+    """A report of two branches: conv, relu, pool; then a conv beside a gate, added, and a dense."""
     rng, node = np.random.default_rng(4), helper.make_node
     shapes = {"w": (4, 2, 3, 3), "v": (4, 4, 1, 1), "u": (36, 3)}
     inits = [numpy_helper.from_array(rng.normal(size=s).astype(np.float32), n)
@@ -36,7 +36,8 @@ def made(tmp_path_factory):
         node("Relu", ["a"], ["b"], name="relu"),
         node("MaxPool", ["b"], ["c"], name="pool", kernel_shape=[2, 2], strides=[2, 2]),
         node("Conv", ["c", "v"], ["d"], name="side"),
-        node("Add", ["c", "d"], ["e"], name="add"),
+        node("Sigmoid", ["c"], ["c2"], name="gate"),
+        node("Add", ["c2", "d"], ["e"], name="add"),
         node("Flatten", ["e"], ["f"], name="flat"),
         node("Gemm", ["f", "u"], ["y"], name="dense"),
     ]
@@ -57,9 +58,9 @@ PASSES = "calibrate,partition,tile,program"
 
 def test_what_follows_a_stage_alone_is_one_layer_with_it(made):
     found = layers(made.report)
-    assert [layer.name for layer in found] == ["stem", "side", "add", "dense"]
+    assert [layer.name for layer in found] == ["stem", "side", "gate", "add", "dense"]
     assert [layer.stages for layer in found[:2]] == [["stem", "relu", "pool"], ["side"]]
-    assert [sorted(layer.sources) for layer in found] == [[0], [1], [1, 2], [3]]
+    assert [sorted(layer.sources) for layer in found] == [[0], [1], [1], [2, 3], [4]]
 
 
 def test_layers_cost_together_what_the_network_costs(made):

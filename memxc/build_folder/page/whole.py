@@ -67,7 +67,7 @@ def _drawing(run: Simulation) -> Callable[[], Any]:
         SweepRow(tuple(f"{key}={value}" for key, value in row.settings.items()), row.scores)
         for row in run.rows
     )
-    return lambda: plot.drawn(SweepScores(run.metric, run.count, run.original, rows))
+    return lambda: plot.drawn(SweepScores(run.metric, run.count, run.original, rows), (12.0, 4.2))
 
 
 def _of_design(folder: Path, report: Report) -> Pictures:
