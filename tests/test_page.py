@@ -81,6 +81,15 @@ def test_an_older_report_is_a_chain(made):
     assert found[0].stages == ["stem", "relu", "pool"]
 
 
+def test_what_is_not_modelled_is_no_zero(made):
+    rows = [row.model_copy(update={"made_of": "island"}) if row.stage == "gate" else row
+            for row in made.report.network]  # fmt: skip
+    text = html(made.report.model_copy(update={"network": tuple(rows)}))
+    assert [layer.known for layer in layers(made.report)] == [True] * 5
+    assert text.count("not modelled<") >= 2
+    assert text.count("not modelled<") > html(made.report).count("not modelled<")
+
+
 def test_a_line_of_the_drawing_stays_until_its_last_reader():
     """1 reads the input; 2 and 3 read 1; 4 reads 1, 2 and 3."""
     sources = [{0}, {1}, {1}, {1, 2, 3}]

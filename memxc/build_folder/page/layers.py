@@ -45,6 +45,11 @@ class LayerCost:
         return self.places / self.crossbars if self.crossbars else None
 
     @property
+    def known(self) -> bool:
+        """Whether its costs are known: those of a part that stays digital are not modelled."""
+        return self.made_of not in ("island", "digital")
+
+    @property
     def title(self) -> str:
         """What it consists of: "12 crossbars + relu + max"."""
         words = {"crossbars": units.some(self.crossbars, "crossbar")}
