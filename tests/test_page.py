@@ -158,13 +158,23 @@ def test_every_device_of_every_definition_is_in_the_histogram(made):
     assert sum(row.counts.sum() for row in found) == defined
 
 
-def test_volts_above_the_limit_are_counted_at_it(made):
+def test_volts_are_a_share_of_the_limit_or_of_the_usual_volts(made):
+    """Twice the usual volts halve the shares of stages without limiters, and no others."""
     design, samples = made.compiled.design, made.compiled.samples
-    found = {row.stage: row for row in values.volts(design, samples, 0.2)}
-    assert found["pool"].counts.sum() == 4 * 36
-    assert found["side"].counts.sum() == 4 * 36
-    assert "relu" in found
-    assert re.fullmatch(r"[\d.]+ V, [\d.]+% at it|no limiter", found["pool"].note)
+    once, twice = (values.volts(design, samples, usual_v) for usual_v in (0.2, 0.4))
+    kinds = {row.note == "no limiter" for row in once}
+    assert kinds == {True, False}
+    for row, other in zip(once, twice, strict=True):
+        most = [int(np.nonzero(one.counts)[0].max()) for one in (row, other)]
+        assert row.counts.sum() == other.counts.sum()
+        if row.note == "no limiter":
+            assert most[1] == pytest.approx(most[0] / 2, abs=1)
+        else:
+            assert (row.counts == other.counts).all()
+            assert re.fullmatch(r"[\d.]+ V, [\d.]+% at it", row.note)
+    found = {row.stage: row for row in once}
+    # Four samples of four channels of 3 x 3 places.
+    assert found["pool"].counts.sum() == 4 * 4 * 9
 
 
 def test_pictures_are_the_same_twice_and_harmless():
