@@ -122,7 +122,9 @@ def test_a_relative_error_is_not_shown_as_per_cent(split):
     for name, page in pages(found).items():
         assert "3.1e-04" in page, name
     page = pages(found)["report.html"]
-    assert "<p>error of the outputs, the circuit</p><strong>3.14e-04</strong>" in page
+    assert (
+        "<p>error of the outputs, the circuit with ideal wires</p><strong>3.14e-04</strong>" in page
+    )
 
 
 @pytest.mark.parametrize(

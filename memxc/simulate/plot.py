@@ -48,11 +48,11 @@ def svg(result: SweepScores) -> bytes:
     return data.getvalue()
 
 
-def drawn(result: SweepScores) -> Any:
-    """Return the matplotlib Figure of a sweep, in the look that is set."""
+def drawn(result: SweepScores, inches: tuple[float, float] = (7.0, 4.2)) -> Any:
+    """Return the matplotlib Figure of a sweep, of this size, in the look that is set."""
     from matplotlib.figure import Figure  # noqa: PLC0415, TID251  (an extra, slow)
 
-    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    figure = Figure(figsize=inches, layout="constrained")
     _draw(figure.subplots(), result)
     return figure
 

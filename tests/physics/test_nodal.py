@@ -93,3 +93,13 @@ def test_the_inverter():
     gain, volts = 40.0, np.array([0.3, -0.2])
     v = volts / (2 + gain)
     assert amplifier.inverter(volts, gain) == pytest.approx(-gain * v, rel=1e-12)
+
+
+def test_the_volts_across_the_cells_are_those_of_a_ladder():
+    """One word line of two cells: 10 ohm, then 1,000 ohm to ground beside 10 ohm and 500 ohm."""
+    wires = nodal.WireResistance(source=4.0, word_line=6.0, bit_line=0.0, neuron=0.0)
+    g = np.array([[1e-3, 2e-3]])
+    found = nodal.across(nodal.Grid(g, np.array([0, 1]), np.array([[2.0]])), wires)
+    beyond = 1 / (1 / 1000 + 1 / 506)
+    first = 2.0 * beyond / (10 + beyond)
+    assert found[0] == pytest.approx(np.array([[first, first * 500 / 506]]))

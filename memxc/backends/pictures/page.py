@@ -44,8 +44,15 @@ def svg(name: str, draw: Callable[[], Any]) -> str:
     with mpl.rc_context(look | dict.fromkeys(_COLORS, INK)):
         draw().savefig(data, format="svg", metadata=nothing)
     text = data.getvalue().decode("utf-8")
-    text = text[text.index("<svg") :].replace(INK, "currentColor")
-    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r' xmlns(?::\w+)?="[^"]*"', "", text)
-    text = re.sub(r'(<g) id="[^"]*"', r"\1", text)
-    return re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", text).replace("\n", "")
+    for pattern, new in (
+        (r"^.*?(?=<svg)|<metadata>.*?</metadata>", ""),
+        (r' xmlns(?::\w+)?="[^"]*"|(?<=<g) id="[^"]*"', ""),
+        (r"\s+", " "),
+        (r"(?<=>) (?=<)", ""),
+        ("xlink:href", "href"),
+        ("DejaVuSans-", ""),
+        (INK, "currentColor"),
+        (r'( id="|href="#|url\(#)', rf"\g<1>{name}-"),
+    ):
+        text = re.sub(pattern, new, text, flags=re.DOTALL)
+    return text

@@ -93,8 +93,7 @@ def volts_svgs(found: Sequence[Histogram]) -> list[str]:
     shown = names((row.stage for row in found), 34)
     parts = [slice(n, n + ROWS) for n in range(0, len(found), ROWS)]
     return [
-        page.svg(f"volts{part.start}", partial(_draw_volts, found[part], shown[part]))
-        for part in parts
+        page.svg(f"v{part.start}", partial(_draw_volts, found[part], shown[part])) for part in parts
     ]
 
 

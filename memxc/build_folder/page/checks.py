@@ -126,32 +126,36 @@ def _rules(report: Report) -> Verdict:
 
 
 def scores(report: Report, results: Results) -> list[Score]:
-    """Return the score of the network itself, of the circuit, and of it with wires and devices."""
-    loss, as_compiled = report.fidelity.loss, _as_compiled(results)
-    found = []
-    if loss is not None:
-        name, over = METRICS[loss.metric], units.some(loss.samples, "sample")
-        if loss.metric != "error":
-            found.append(
-                Score(f"{name}, the network itself", _score(loss.metric, loss.before), over)
-            )
-        note = f"programmed devices, ideal wires; {over}"
-        found.append(Score(f"{name}, the circuit", _score(loss.metric, loss.after), note))
-    for result in as_compiled:
+    """Return the score of the network itself, of it with wires and devices, and with ideal wires.
+
+    The first two are those of `simulate`, over the same samples. Without it, the first is that of
+    the compilation, and the second is open.
+    """
+    loss, found = report.fidelity.loss, list[Score]()
+    for result in _as_compiled(results):
         run = result.simulated
         assert run is not None
         name, over = METRICS[run.metric], units.some(run.count, "sample")
         if run.original is not None:
             text = _score(run.metric, run.original)
-            found.append(Score(f"{name}, the network itself", text, f"onnxruntime; {over}"))
+            found.append(Score(f"{name}, the network itself", text, over))
         row = run.rows[0]
-        text = _score(run.metric, row.mean)
-        draws = units.some(len(row.scores), "draw")
         spread = f" ± {_score(run.metric, row.spread)}" if len(row.scores) > 1 else ""
-        note = f"memxc simulate; {over}, {draws}"
-        found.append(Score(f"{name}, with wires and devices", f"{text}{spread}", note))
-    if not as_compiled:
+        note = f"{over}, {units.some(len(row.scores), 'draw')}; memxc simulate"
+        text = f"{_score(run.metric, row.mean)}{spread}"
+        found.append(Score(f"{name}, with wires and devices", text, note))
+    simulated, own = bool(found), ""
+    if loss is not None and loss.metric != "error":
+        text, over = _score(loss.metric, loss.before), units.some(loss.samples, "sample")
+        own = f"; the network itself has {text}"
+        if not simulated:
+            found.append(Score(f"{METRICS[loss.metric]}, the network itself", text, over))
+    if not simulated:
         found.append(Score("with wires and devices", "", "memxc simulate DIR --data FILE.npz"))
+    if loss is not None:
+        text, over = _score(loss.metric, loss.after), units.some(loss.samples, "sample")
+        name = f"{METRICS[loss.metric]}, the circuit with ideal wires"
+        found.append(Score(name, text, f"{over} of the compilation{own * simulated}"))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from memxc import render
@@ -21,17 +21,32 @@ _TOP = 10
 _DRAWN = 24
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of a page, each an SVG, as `backends.pictures` draws them; "" for none.
+
+    tile_words: what the heat maps show. sweeps: one for each simulation in the results.
+    """
+
+    floor: str = ""
+    tile: str = ""
+    tile_words: str = ""
+    conductances: str = ""
+    volts: tuple[str, ...] = ()
+    sweeps: tuple[str, ...] = ()
+
+
 def html(
     report: Report,
     results: Results | None = None,
-    pictures: Mapping[str, str] | None = None,
+    pictures: Pictures | None = None,
     warnings: tuple[str, ...] = (),
     why: str = WHY,
 ) -> str:
     """Return the page. The same report, results and pictures give the same bytes.
 
-    pictures: SVG by name, as `backends.pictures` draws them; None on the page that compile writes,
-    which has none. why: in place of pictures. warnings: more of them, about the results.
+    pictures: None on the page that compile writes. why: the sentence in place of missing pictures.
+    warnings: more of them, about the results.
     """
     results = results or Results()
     found = layers(report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -44,6 +45,11 @@ class LayerCost:
         return self.places / self.crossbars if self.crossbars else None
 
     @property
+    def known(self) -> bool:
+        """Whether its costs are known: those of a part that stays digital are not modelled."""
+        return self.made_of not in ("island", "digital")
+
+    @property
     def title(self) -> str:
         """What it consists of: "12 crossbars + relu + max"."""
         words = {"crossbars": units.some(self.crossbars, "crossbar")}
@@ -54,16 +60,19 @@ def layers(report: Report) -> list[LayerCost]:
     """Return the layers of a network, in order.
 
     A stage with weights begins a layer, and so does an island, or a stage that reads several
-    layers. Any other stage belongs to the layer that it reads. The parts that a pass makes of one
-    stage ("conv/large", "conv/gain 1") belong to the layer of that stage.
+    layers. Any other stage belongs to the layer that it reads, if nothing else reads what it reads.
+    The parts that a pass makes of one stage ("conv/large", "conv/gain 1") belong to the layer of
+    that stage.
     """
     rows, found = _rows(report), list[LayerCost]()
+    readers = Counter(name for row in rows for name in row.sources)
     of: dict[str, LayerCost] = {}
     heads = _heads(row.stage for row in rows)
     for row in rows:
         sources = {of[name].number for name in row.sources if name in of}
         layer = of.get(heads[row.stage])
-        if layer is None and len(sources) == 1 and row.made_of in ("lanes", "resistors", "digital"):
+        alone = all(readers[name] == 1 for name in row.sources) and len(sources) == 1
+        if layer is None and alone and row.made_of in ("lanes", "resistors", "digital"):
             layer = found[min(sources) - 1]
         if layer is None:
             layer = LayerCost(len(found) + 1, heads[row.stage])

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from memxc.backends.pictures import floor, tile, values
 from memxc.backends.pictures import page as pictures
 from memxc.build_folder import kept, read
-from memxc.build_folder.page.html import html
+from memxc.build_folder.page.html import Pictures, html
 from memxc.build_folder.page.layers import layers
 from memxc.build_folder.page.results import Results
 from memxc.build_folder.report import read as reports
 from memxc.build_folder.report.document import Report
 from memxc.build_folder.report.text import own_sizes
 from memxc.errors import printable
-from memxc.ir.design import Design
 from memxc.physics.network.nodal import WireResistance
 from memxc.simulate import SweepRow, SweepScores, plot
 from memxc.simulate.document import Simulation
@@ -47,21 +47,19 @@ def page(folder: Path) -> str:
         )
     if not pictures.possible():
         return html(report, results, why=_NO_LIBRARY, warnings=tuple(warnings))
-    drawn: dict[str, Any] = {"sweeps": _sweeps(results)}
+    sweeps = tuple(_sweeps(results))
     if read.report_only(found):
-        return html(report, results, drawn, tuple(warnings), _NO_DESIGN)
-    drawn |= _of_design(folder, report)
+        return html(report, results, Pictures(sweeps=sweeps), tuple(warnings), _NO_DESIGN)
+    drawn = replace(_of_design(folder, report), sweeps=sweeps)
     return html(report, results, drawn, tuple(warnings), _NO_CROSSBAR)
 
 
-def _sweeps(results: Results) -> list[str | None]:
-    """A picture of each simulation with several points, None for the others."""
-    return [
-        pictures.svg(f"sweep{number}", _drawing(result.simulated))
-        if result.simulated is not None and len(result.simulated.rows) > 1
-        else None
-        for number, result in enumerate(results.simulated)
-    ]
+def _sweeps(results: Results) -> Iterator[str]:
+    """Yield a picture of each simulation with several points, "" for the others."""
+    for number, result in enumerate(results.simulated):
+        run = result.simulated
+        several = run is not None and len(run.rows) > 1
+        yield pictures.svg(f"s{number}", _drawing(run)) if run and several else ""
 
 
 def _drawing(run: Simulation) -> Callable[[], Any]:
@@ -69,32 +67,34 @@ def _drawing(run: Simulation) -> Callable[[], Any]:
         SweepRow(tuple(f"{key}={value}" for key, value in row.settings.items()), row.scores)
         for row in run.rows
     )
-    return lambda: plot.drawn(SweepScores(run.metric, run.count, run.original, rows))
+    return lambda: plot.drawn(SweepScores(run.metric, run.count, run.original, rows), (12.0, 4.2))
 
 
-def _of_design(folder: Path, report: Report) -> dict[str, Any]:
-    """The pictures of a design, by name."""
+def _of_design(folder: Path, report: Report) -> Pictures:
+    """The pictures of a design."""
     loaded = read.load(folder)
     design, device = loaded.design, loaded.target.device
-    arrays = {stage.name: stage for stage in design.arrays if stage.tiled}
-    drawn: dict[str, Any] = {}
-    if arrays:
-        edges = values.conductance_edges(device)
-        found = list(values.conductances(arrays.values(), edges))
-        drawn["conductances"] = values.conductances_svg(found, device, edges)
-        unit = loaded.target.crossbar
-        shown = [arrays[name] for name in _largest(report, design) if name in arrays][:_FLOORS]
-        plans = floor.plans(shown, own_sizes(report), (unit.rows, unit.columns))
-        drawn["floor"] = floor.svg(plans)
-        wires = WireResistance.of(loaded.target.wire)
-        maps = tile.measure(*tile.busiest(arrays.values()), wires, device.g_max)
-        drawn["tile"], drawn["tile_words"] = tile.svg(maps), _words(maps)
     volts = values.volts(design, loaded.samples, device.read_voltage_v)
-    drawn["volts"] = values.volts_svgs(volts)
-    return drawn
+    drawn = Pictures(volts=tuple(values.volts_svgs(volts)))
+    arrays = {stage.name: stage for stage in design.arrays if stage.tiled}
+    if not arrays:
+        return drawn
+    edges = values.conductance_edges(device)
+    found = list(values.conductances(arrays.values(), edges))
+    shown = [arrays[name] for name in _largest(report) if name in arrays][:_FLOORS]
+    unit, wires = loaded.target.crossbar, WireResistance.of(loaded.target.wire)
+    plans = floor.plans(shown, own_sizes(report), (unit.rows, unit.columns))
+    maps = tile.measure(*tile.busiest(arrays.values()), wires, device.g_max)
+    return replace(
+        drawn,
+        floor=floor.svg(plans),
+        tile=tile.svg(maps),
+        tile_words=_words(maps),
+        conductances=values.conductances_svg(found, device, edges),
+    )
 
 
-def _largest(report: Report, design: Design) -> list[str]:
+def _largest(report: Report) -> list[str]:
     """The stage with most memristors of each layer, in the order of their memristors."""
     count = {row.stage: row.memristors for row in report.resources.stages}
     stages = [max(layer.stages, key=lambda name: count.get(name, 0)) for layer in layers(report)]
