@@ -46,7 +46,7 @@ def transient_deck(
     return "".join(
         [
             "* the unit of a stage's slowest lane\n",
-            _OPAMP.format(**{key: getattr(amplifier, key) for key in SKELETON}),
+            skeleton(amplifier),
             cells.periphery() + cells.text(unit.definitions()),
             *steps,
             decks.crossbar_cards(unit, "u0"),
@@ -54,6 +54,11 @@ def transient_deck(
             *_lanes(unit, loads, hung, target),
         ]
     )
+
+
+def skeleton(amplifier: Amplifier) -> str:
+    """Return the subcircuit `memxc_skeleton` (ports n w): the target's op-amp, linear."""
+    return _OPAMP.format(**{key: getattr(amplifier, key) for key in SKELETON})
 
 
 def _lanes(unit: Unit, loads: ArrayLoads, hung: NetLoads, target: Target) -> Iterator[str]:
