@@ -54,6 +54,7 @@ OWNERS = {
     "subprocess": {"engines", "worker"},
     "multiprocessing": {"worker"},
     "neospice": {"engines"},
+    "gdstk": {"backends.layout"},
     "pydantic": {
         "compiler",
         "documents",

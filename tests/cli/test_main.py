@@ -21,8 +21,8 @@ from memxc.frontend import exact
 
 COMMANDS = [
     "bench", "characterize", "check", "compile", "dialects", "diff", "doctor", "engines", "explore",
-    "lvs", "merge", "ops", "passes", "pdk", "program", "report", "samples", "show", "simulate",
-    "targets", "twin", "verify",
+    "layout", "lvs", "merge", "ops", "passes", "pdk", "program", "report", "samples", "show",
+    "simulate", "targets", "twin", "verify",
 ]  # fmt: skip
 
 
