@@ -6,12 +6,15 @@
 
 import dataclasses
 import inspect
+import json
 import re
+from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
+import memxc
 from memxc import errors, ops, passes, target
 from memxc.cli import _main
 from memxc.interfaces import GraphPass
@@ -69,12 +72,21 @@ def _operators():
     return _table(("operator", "from opset", "attributes that are covered"), rows)
 
 
+def _schemas():
+    rows = []
+    for path in sorted((Path(memxc.__file__).parent / "schemas").glob("*.json")):
+        schema = json.loads(path.read_text("utf-8"))
+        rows.append((f"`{path.name}`", schema["title"], schema["description"]))
+    return _table(("file", "document", "what it holds"), rows)
+
+
 PARTS = {
     "passes": _passes,
     "targets": _targets,
     "sources": _sources,
     "faults": _faults,
     "operators": _operators,
+    "schemas": _schemas,
 }
 
 

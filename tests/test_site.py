@@ -31,6 +31,8 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     # Tables that come from the code, and the page of the commands.
     parts = (site / "docs" / "reference" / "parts.html").read_text("utf-8")
     assert all(word in parts for word in ("fold-batchnorm", "hfox-128", "unsupported-op"))
+    schemas = (site / "docs" / "reference" / "schemas.html").read_text("utf-8")
+    assert all(path.name in schemas for path in (ROOT / "memxc" / "schemas").glob("*.json"))
     commands = (site / "docs" / "reference" / "commands.html").read_text("utf-8")
     assert "--sweep" in commands
     assert not [n for n in _main.group.list_commands(None) if f"<h3>{n}<" not in commands]
