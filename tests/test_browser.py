@@ -5,7 +5,9 @@ Nothing may be wider than the window, axe-core may find nothing serious, and tab
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,6 +19,7 @@ from memxc.cli import _main
 pytestmark = pytest.mark.slow
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ROOT = Path(__file__).parent.parent
 WIDTHS = (400, 800, 1280)
 
 
@@ -135,3 +138,31 @@ def test_a_page_of_200_stages_has_less_than_two_megabytes(tmp_path):
     text = (out / "results" / "report.html").read_text("utf-8")
     assert "layers of 200 stages" in text
     assert len(text.encode()) < 2_000_000
+
+
+@pytest.mark.skipif("MEMXC_PICTURES" not in os.environ, reason="MEMXC_PICTURES=1 writes pictures")
+def test_pictures_for_the_docs(browser, tmp_path):
+    """Write docs/pictures/report-WIDTH.png: MSCCNN with its checks, at three widths.
+
+    The pixels depend on the fonts of this machine, so no test compares them.
+    """
+    model, out = ROOT / "models" / "msccnn_fashion.onnx", tmp_path / "out"
+    data = ["--data", str(model.with_suffix(".samples.npz"))]
+    sweep = ["--sweep", "device.r_on_sigma=0,0.1,0.2", "--draws", "3"]
+    for command in (
+        ["compile", str(model), "-o", str(out), "--quiet"],
+        ["lvs", str(out)],
+        ["verify", str(out), "--count", "2"],
+        ["simulate", str(out), *data],
+        ["simulate", str(out), *data, *sweep],
+        ["report", str(out)],
+    ):
+        assert _main._run(command) == 0
+    for width, scheme in zip(WIDTHS, ("dark", "light", "light"), strict=True):
+        page = opened(
+            browser, (out / "results" / "report.html").as_uri(), width, color_scheme=scheme
+        )
+        clip = {"x": 0, "y": 0, "width": width, "height": 1500}
+        place = ROOT / "docs" / "pictures" / f"report-{width}.png"
+        page.screenshot(path=place, clip=clip, full_page=True)
+        page.close()

@@ -179,7 +179,7 @@ def test_volts_are_a_share_of_the_limit_or_of_the_usual_volts(made):
 
 def test_pictures_are_the_same_twice_and_harmless():
     pytest.importorskip("matplotlib")
-    names = ["<script>$x^2$</script>", "$\\frac{1}{"]
+    names = ["<script>$x^2$</script>", "$\\frac{1}{", "\u5377\u7a4d"]
     rows = [values.Histogram(name, np.arange(48.0), "no limiter") for name in names]
     (one,) = values.volts_svgs(rows)
     assert values.volts_svgs(rows) == [one]

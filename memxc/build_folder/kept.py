@@ -26,7 +26,9 @@ from memxc.verify.document import Verified
 
 SCHEMA: Final = "memxc-result/1"
 #: A larger file is none that a command of memxc wrote.
-_MOST_BYTES = 1 << 26
+_MOST_BYTES = 1 << 24
+#: More results than this are shown by no page that anybody could read.
+_MOST_FILES = 1000
 Command = Literal["verify", "lvs", "simulate"]
 
 
@@ -95,7 +97,11 @@ def keep(folder: Path, command: Command, asked: Mapping[str, object], **document
 def kept(folder: Path) -> Results:
     """Return the results in a folder. Raises MemxcError (bad-design) if one cannot be read."""
     now = sha256(folder / MANIFEST)
-    every = [_read(path) for path in sorted((folder / CHECKS).glob("*.json"))]
+    paths = sorted((folder / CHECKS).glob("*.json"))
+    if len(paths) > _MOST_FILES:
+        hint = "remove those that the page need not show"
+        raise fail("bad-design", str(folder / CHECKS), f"has {len(paths):,} results", hint)
+    every = [_read(path) for path in paths]
     valid = [result for result in every if result.manifest == now]
     return Results(
         tuple(result for result in valid if result.verified is not None),

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ SCORES = "results.jsonl"
 #: Results of verify, lvs and simulate for the page, and the page with them. They belong to one
 #: compilation, so they go when the folder is replaced.
 CHECKS = "results"
+_CHECK = re.compile(rf"{CHECKS}/(report\.html|(verify|lvs|simulate)-[0-9a-f]{{8}}\.json)")
 
 
 @dataclass(frozen=True)
@@ -174,8 +176,11 @@ def foreign(folder: Path) -> list[str]:
         known = {MANIFEST, *manifest(folder)["files"]}
     except MemxcError:
         return sorted(files)
-    ours = (f"{RESULTS}/", f"{CHECKS}/")
-    return sorted(name for name in files - known if not name.startswith(ours))
+    return sorted(
+        name
+        for name in files - known
+        if not name.startswith(f"{RESULTS}/") and not _CHECK.fullmatch(name)
+    )
 
 
 @contextmanager

@@ -9,6 +9,8 @@ import pytest
 
 from memxc.backends.pictures import page as pictures
 from memxc.build_folder import read
+from memxc.build_folder.page import whole
+from memxc.build_folder.page.html import Pictures
 
 pytest.importorskip("matplotlib")
 
@@ -96,12 +98,38 @@ def test_a_spoilt_result_is_named(memxc, compiled, text):
     assert "remove this file" in done.err
 
 
+@pytest.mark.parametrize("values", [("$\\frac{", "$"), ("1e308", "-1e308"), ("inf", "nan")])
+def test_a_sweep_that_somebody_wrote_does_no_harm(memxc, compiled, model, values, monkeypatch):
+    monkeypatch.setattr(whole, "_of_design", lambda folder, report: Pictures())
+    out, data = compiled(), model.with_name("net.samples.npz")
+    sweep = ("--sweep", "device.r_on_sigma=0,0.3")
+    assert memxc("simulate", out, "--data", data, *sweep).code == 0
+    (kept,) = (out / "results").glob("*.json")
+    tree = json.loads(kept.read_text())
+    rows = tree["simulated"]["rows"]
+    for row, value in zip(rows, values, strict=True):
+        row |= {"settings": {"<b>$_{": value}, "scores": [1e308, -1e308]}
+    kept.write_text(json.dumps(tree))
+    text = page(memxc, out)
+    assert "<b>$_{" not in text
+    assert f"&lt;b&gt;$_{{={values[0]}" in text
+
+
 def test_a_folder_is_replaced_without_its_results(memxc, compiled, model):
     """They are of the circuit that was there before. The scores of simulate/ stay."""
     out = compiled()
     assert memxc("lvs", out).code == 0
     assert memxc("compile", model, "-o", out, "--quiet").code == 0
     assert not (out / "results").exists()
+
+
+def test_a_file_of_the_user_among_the_results_is_not_lost(memxc, compiled, model):
+    out = compiled()
+    (out / "results").mkdir()
+    (out / "results" / "notes.txt").write_text("mine")
+    done = memxc("compile", model, "-o", out, "--quiet")
+    assert done.code == 2
+    assert "results/notes.txt" in done.err
 
 
 def test_a_report_without_a_circuit_has_a_page_too(memxc, model, tmp_path):

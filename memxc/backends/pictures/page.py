@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,10 @@ def svg(name: str, draw: Callable[[], Any]) -> str:
     }  # fmt: skip
     data = io.BytesIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with mpl.rc_context(look | dict.fromkeys(_COLORS, INK)):
+    with mpl.rc_context(look | dict.fromkeys(_COLORS, INK)), warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box, and an infinite number is not drawn.
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        warnings.filterwarnings("ignore", category=RuntimeWarning)
         draw().savefig(data, format="svg", metadata=nothing)
     text = data.getvalue().decode("utf-8")
     for pattern, new in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,14 +58,20 @@ def page(folder: Path) -> str:
 def _sweeps(results: Results) -> Iterator[str]:
     """Yield a picture of each simulation with several points, "" for the others."""
     for number, result in enumerate(results.simulated):
-        run = result.simulated
-        several = run is not None and len(run.rows) > 1
-        yield pictures.svg(f"s{number}", _drawing(run)) if run and several else ""
+        run, drawn = result.simulated, ""
+        if run is not None and len(run.rows) > 1:
+            # No axis reaches from one end of the floats to the other; the table has such numbers.
+            with suppress(ValueError):
+                drawn = pictures.svg(f"s{number}", _drawing(run))
+        yield drawn
 
 
 def _drawing(run: Simulation) -> Callable[[], Any]:
     rows = tuple(
-        SweepRow(tuple(f"{key}={value}" for key, value in row.settings.items()), row.scores)
+        SweepRow(
+            tuple(pictures.label(f"{key}={value}", 80) for key, value in row.settings.items()),
+            row.scores,
+        )
         for row in run.rows
     )
     return lambda: plot.drawn(SweepScores(run.metric, run.count, run.original, rows), (12.0, 4.2))
