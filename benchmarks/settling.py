@@ -17,25 +17,25 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import memxc
-from memxc import cells, engines
+from memxc import engines
 from memxc.backends.cost import lane_loads, settling
 from memxc.backends.cost.lane_loads import ArrayLoads, NetLoads
 from memxc.backends.cost.settling import StageTime
 from memxc.backends.netlist import body, memristor
-from memxc.cells import text
 from memxc.errors import MemxcError
 from memxc.ir.deck import Grids
 from memxc.ir.stages import Array
 from memxc.library import checks
 from memxc.physics.network import settling as responses
-from memxc.verify import transient, transient_cards
+from memxc.verify import transient, transient_energy
 from memxc.verify.stage_units import Unit
+from memxc.verify.transient_cards import transient_deck
 
 MODELS = Path(__file__).parents[1] / "models"
 NETWORKS = {
@@ -64,9 +64,9 @@ class Bench:
     def row(self) -> tuple[float, float]:
         """Print how the stage settles; return both errors of the report, relative to SPICE."""
         lane, plus = self.time.slowest
-        unit = alone(*transient._unit_of(self.stage, lane))
-        weights = [side[:, 0] for side in transient._weights(unit)]
-        volts = transient._step(unit, 0, plus)
+        unit = transient.lane_unit(self.stage, lane)
+        weights = [side[:, 0] for side in transient.weights(unit)]
+        volts = transient.step(unit, plus)
         volts *= SMALL_V / moved(unit, weights, volts)
         linear = float(responses.responses(self.time.path[-1], settling.TOLERANCE).seconds[0])
         first = self.settled(unit, volts, linear)
@@ -89,9 +89,8 @@ class Bench:
         """Return the seconds until the lane is settled, and its overshoot."""
         target = self.build._loaded.target
         library = Text(unit, target.device)
-        deck = transient_cards.transient_deck(
-            unit, volts, self.loads, self.hung, library, target
-        ).replace(transient_cards.skeleton(target.amplifier), macro(target.amplifier))
+        op_amp = transient_energy.macro(target.amplifier)
+        deck = transient_deck(unit, volts, self.loads, self.hung, library, target, op_amp)
         engine = engines.transient("ngspice")
         times, found = engine.transient(deck, ["u0o0"], guess / 500, 4 * guess)
         error = (found[:, 0] - found[0, 0]) / (found[-1, 0] - found[0, 0]) - 1
@@ -130,32 +129,11 @@ class Text:
         return b"".join(found).decode()
 
 
-def alone(unit: Unit, at: int) -> Unit:
-    """Return a unit with one of its amplifiers only."""
-    placed = tuple(
-        replace(each, bits=np.where(each.bits == at, 0, -1))
-        for each in unit.placed
-        if (each.bits == at).any()
-    )
-    one = slice(at, at + 1)
-    return replace(
-        unit, placed=placed, lanes=unit.lanes[:, one], r_f=unit.r_f[one], r_join=unit.r_join[one]
-    )
-
-
 def moved(unit: Unit, weights: list[np.ndarray], volts: np.ndarray) -> float:
     """Return the volts that the op-amp moves by which moves most."""
     plus, minus = (float(side @ volts) for side in weights)
     second = abs(float(unit.r_f[0]) * (plus - minus))
     return second if unit.stage.single_ended else max(second, abs(float(unit.r_join[0]) * plus))
-
-
-def macro(amplifier: object) -> str:
-    """Return the cards of the op-amp's macro, in the place of its linear skeleton."""
-    circuits = text.circuits(amplifier, "macro", cells.cells())
-    rails = f"vd d 0 {circuits.supply_v:.9e}\nvs s 0 {-circuits.supply_v:.9e}\n"
-    wrapped = f".subckt memxc_skeleton n w\n{rails}x1 0 n w d s op_amp\n.ends\n"
-    return circuits.text("op_amp") + wrapped
 
 
 def benches(target: str) -> Iterator[Bench]:

@@ -193,12 +193,23 @@ def _say_transients(found: Verification) -> None:
             "" if one.expected_s is None else units.text(one.expected_s, "s"),
             "" if one.overshoot is None else f"{one.overshoot:.1%}",
             "" if one.expected_overshoot is None else f"{one.expected_overshoot:.1%}",
+            "" if one.energy_j is None else units.text(one.energy_j, "J"),
+            "" if one.expected_energy_j is None else units.text(one.expected_energy_j, "J"),
             "ok" if one.ok else "FAILED",
         )
         for name, one in zip(names, found.transients, strict=True)
     ]
     if rows:
-        head = ("transient", "settles in", "expected", "overshoot", "expected", "")
+        head = (
+            "transient",
+            "settles in",
+            "expected",
+            "overshoot",
+            "expected",
+            "energy",
+            "expected",
+            "",
+        )
         _terminal.say(units.table(rows, head))
 
 

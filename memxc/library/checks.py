@@ -39,7 +39,13 @@ def verified(loaded: Loaded, data: Data, plan: Plan, progress: Progress) -> Veri
     transients: tuple[TransientResult, ...] = ()
     if plan.transient:
         transients = transient.check(
-            loaded.design, loaded.target, Library.of(netlist), _tile(loaded), plan, progress
+            loaded.design,
+            loaded.target,
+            Library.of(netlist),
+            _tile(loaded),
+            data.inputs,
+            plan,
+            progress,
         )
     done = verify(
         loaded.design, loaded.target, netlist, data.inputs, answers, plan, progress, data.labels

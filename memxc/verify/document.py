@@ -86,6 +86,15 @@ class TransientResult(OfStage):
     expected_overshoot: Amount | None = Field(
         description="The same by the report's calculation; null as `settling_s`."
     )
+    energy_j: Amount | None = Field(
+        description="Joules that the rails of the slowest lane's op-amps, as macros, deliver "
+        "within `expected_s`, while its word lines step from 0 V to those of the first sample; "
+        "null as `settling_s`, and if the target lacks a key of the macro."
+    )
+    expected_energy_j: Amount | None = Field(
+        description="The watts of the report's ledger on this sample times `expected_s`; null as "
+        "`energy_j`."
+    )
     ok: bool = Field(
         description="Whether the times agree within 2 % and the overshoots within a point, and no "
         "lane overshoots by more than 20 %."

@@ -30,12 +30,19 @@ ci n 0 {c_in_f:.9e}
 
 
 def transient_deck(
-    unit: Unit, volts: Floats, loads: ArrayLoads, hung: NetLoads, cells: Library, target: Target
+    unit: Unit,
+    volts: Floats,
+    loads: ArrayLoads,
+    hung: NetLoads,
+    cells: Library,
+    target: Target,
+    op_amp: str | None = None,
 ) -> str:
     """Return a deck in which the inputs of a unit step from 0 V to `volts` (inputs,) at time 0.
 
     The outputs are `u0o0`, `u0o1`, ... . loads, hung: of the stage and of its outputs. Inverters
-    are ideal and there are no limiters.
+    are ideal and there are no limiters. op_amp: the subcircuit `memxc_skeleton` (ports n w); None
+    is the linear skeleton of the target's op-amp.
     """
     amplifier = target.amplifier
     steps = (
@@ -46,7 +53,7 @@ def transient_deck(
     return "".join(
         [
             "* the unit of a stage's slowest lane\n",
-            skeleton(amplifier),
+            _skeleton(amplifier) if op_amp is None else op_amp,
             cells.periphery() + cells.text(unit.definitions()),
             *steps,
             decks.crossbar_cards(unit, "u0"),
@@ -56,22 +63,29 @@ def transient_deck(
     )
 
 
-def skeleton(amplifier: Amplifier) -> str:
-    """Return the subcircuit `memxc_skeleton` (ports n w): the target's op-amp, linear."""
+def _skeleton(amplifier: Amplifier) -> str:
+    """Return the subcircuit of the target's op-amp as a linear circuit."""
     return _OPAMP.format(**{key: getattr(amplifier, key) for key in SKELETON})
+
+
+def load(lane: int, hung: NetLoads, target: Target) -> tuple[float, float]:
+    """Return siemens and farads at the output of a lane."""
+    amplifier, wire = target.amplifier, target.wire
+    assert wire.c_word_line_f is not None
+    assert amplifier.r_f_min_ohm is not None
+    assert amplifier.c_in_f is not None
+    siemens = hung.siemens[lane] + hung.functions[lane] / amplifier.r_f_min_ohm
+    farads = hung.segments[lane] * wire.c_word_line_f + hung.functions[lane] * amplifier.c_in_f
+    return float(siemens), float(farads)
 
 
 def _lanes(unit: Unit, loads: ArrayLoads, hung: NetLoads, target: Target) -> Iterator[str]:
     """Yield the cards of the amplifiers of each lane, and of its output's load."""
     amplifier, wire = target.amplifier, target.wire
-    assert wire.c_word_line_f is not None
     assert wire.c_bit_line_f is not None
-    assert amplifier.r_f_min_ohm is not None
-    assert amplifier.c_in_f is not None
     # An amplifier has a lane at one of the places at least; its parts are the same at all.
     for number, lane in enumerate(unit.lanes.max(axis=0).tolist()):
-        siemens = hung.siemens[lane] + hung.functions[lane] / amplifier.r_f_min_ohm
-        farads = hung.segments[lane] * wire.c_word_line_f + hung.functions[lane] * amplifier.c_in_f
+        siemens, farads = load(lane, hung, target)
         yield _parallel(f"o{number}", f"u0o{number}", "0", siemens, farads)
         y_minus, c_minus = loads.siemens[-1][lane], loads.segments[-1][lane] * wire.c_bit_line_f
         if not unit.stage.single_ended:

@@ -116,3 +116,19 @@ def test_what_it_needs_is_said(memxc, compiled, model, target, tmp_path):
     done = memxc("verify", tmp_path / "out", "--transient", "--engine", "neospice")
     assert done.code == 2
     assert "use --engine ngspice" in done.err
+
+
+@pytest.mark.spice
+def test_the_energy_of_an_evaluation_is_that_of_the_rails(memxc, model, tmp_path, ngspice):
+    """What the currents of the outputs add to the idle energy is that of the report's ledger.
+
+    The engine has less, because the currents rise from 0 A.
+    """
+    out = tmp_path / "out"
+    assert memxc("compile", model, "-o", out, "--quiet").code == 0
+    (one,) = verified(memxc, out, "--stage", "dense")["transients"]
+    report = json.loads((out / "report.json").read_text())
+    idle = 2 * report["target"]["amplifier"]["power_w"] * one["expected_s"]
+    told = one["expected_energy_j"] - idle
+    assert told > 0.03 * idle
+    assert 0.8 * told < one["energy_j"] - idle < told
