@@ -20,9 +20,9 @@ from memxc.cli import _machine, _main, _terminal
 from memxc.frontend import exact
 
 COMMANDS = [
-    "bench", "characterize", "check", "compile", "dialects", "diff", "doctor", "engines", "explore",
-    "layout", "lvs", "merge", "ops", "passes", "pdk", "program", "report", "samples", "show",
-    "simulate", "targets", "twin", "verify",
+    "bench", "characterize", "check", "compile", "completion", "dialects", "diff", "doctor",
+    "engines", "explore", "layout", "lvs", "merge", "ops", "passes", "pdk", "program", "report",
+    "samples", "show", "simulate", "targets", "twin", "verify",
 ]  # fmt: skip
 
 
