@@ -59,14 +59,20 @@ class KeptResult(Part):
     """The result of one command, with what it was asked for; only one of the documents is there."""
 
     schema_: Literal["memxc-result/1"] = Field(
-        default=SCHEMA, validation_alias="schema", serialization_alias="schema"
+        default=SCHEMA,
+        validation_alias="schema",
+        serialization_alias="schema",
+        description="Name and version of this schema.",
     )
-    command: Command
-    asked: dict[str, str]
-    manifest: str = Field(pattern="^[0-9a-f]{64}$")
-    verified: Verified | None = None
-    compared: Compared | None = None
-    simulated: Simulation | None = None
+    command: Command = Field(description="The command.")
+    asked: dict[str, str] = Field(description="The options that make a difference to the result.")
+    manifest: str = Field(
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 of manifest.json, which names the compilation.",
+    )
+    verified: Verified | None = Field(default=None, description="The result of verify.")
+    compared: Compared | None = Field(default=None, description="The result of lvs.")
+    simulated: Simulation | None = Field(default=None, description="The result of simulate.")
 
     @property
     def words(self) -> str:
