@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     help="Exit with 1 if B exceeds A by more than this. A limit is an amount, or per cent of A's "
     "figure.",
 )
+@click.option("--markdown", is_flag=True, help="Print Markdown, for a comment on a pull request.")
 @_options.as_json
-def command(folder_a: Path, folder_b: Path, budget: dict[str, Limit] | None, as_json: bool) -> int:
+def command(
+    folder_a: Path, folder_b: Path, budget: dict[str, Limit] | None, markdown: bool, as_json: bool
+) -> int:
     """Compare the reports in DIR_A and DIR_B: settings, resources, power, latency, stages."""
     from memxc.build_folder import diff
     from memxc.build_folder.read import manifest
@@ -36,6 +39,8 @@ def command(folder_a: Path, folder_b: Path, budget: dict[str, Limit] | None, as_
     found = diff.compare(a, b, budget or {})
     if as_json:
         _terminal.document(found.tree())
+    elif markdown:
+        _terminal.say(diff.markdown(found))
     else:
         _terminal.say(f"A: {folder_a}\nB: {folder_b}\n")
         _terminal.say(diff.text(found))

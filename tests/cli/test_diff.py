@@ -323,3 +323,18 @@ def test_settings_are_written_as_a_user_would(a, b, shown):
 def test_a_million_devices_are_counted_whole(memxc, folders):
     reported(folders[0], lambda r: r["resources"]["total"].update(memristors=6093562))
     assert re.search("memristors +6,093,562 ", memxc("diff", *folders).out)
+
+
+def test_markdown_has_what_changed_and_nothing_from_names(memxc, folders):
+    done = memxc("diff", *folders, "--markdown", "--budget", "memristors=0")
+    assert done.code == 0
+    shown = done.out
+    assert re.search(r"^\| memristors \| [\d,]+ \| [\d,]+ \| \W+[\d]+\W+\d% \|$", shown, re.M)
+    assert "conv|`1" not in shown
+    assert r"conv\|\`1" in shown
+    assert "model.parameters" not in shown
+    over = memxc("diff", *folders[::-1], "--markdown", "--budget", "memristors=0")
+    assert over.code == 1
+    assert re.search(r"^- :x: over budget: memristors grows", over.out, re.M)
+    same = memxc("diff", folders[0], folders[0], "--markdown")
+    assert "No figure changed." in same.out

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
-from memxc import units
+from memxc import render, units
 from memxc.build_folder.diff.document import (
     SCHEMA,
     Comparison,
@@ -34,6 +34,8 @@ _STAGE = {
 }
 #: Settings that are descriptions and are not compared.
 _WORDS = ("summary", "source")
+#: The head of a table, and its rows.
+_Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 _NO_LIMITS: Mapping[str, Limit] = MappingProxyType({})
 
 
@@ -146,11 +148,42 @@ def _over(
 
 
 def text(found: Comparison) -> str:
-    """The comparison as text and tables."""
-    parts = []
-    if found.settings:
-        settings = [(printable(row.key, 60), *words(row.a, row.b)) for row in found.settings]
-        parts.append(units.table(settings, ("setting", "A", "B")))
+    """The comparison as tables for a terminal."""
+    tables = (_settings(found), _quantities(found), _stages(found))
+    return "\n\n".join(units.table(rows, head) for head, rows in tables if rows)
+
+
+def markdown(found: Comparison) -> str:
+    """The comparison as Markdown for a comment: what is over budget, the figures, the rest folded.
+
+    It has figures that changed; folders and names cannot add anything to the page.
+    """
+    head, rows = _quantities(found)
+    changed = [row for row, known in zip(rows, found.quantities, strict=True) if known.a != known.b]
+    a, b = (render.markdown(folder) for folder in (found.a, found.b))
+    parts = [f"### Circuit: {a} (A) and {b} (B)"]
+    parts += [f"- :x: {render.markdown(line)}" for line in found.over]
+    parts.append(_markdown(head, changed) if changed else "No figure changed.")
+    for what, (head, rows) in (
+        ("settings that differ", _settings(found)), ("stages that differ", _stages(found))
+    ):  # fmt: skip
+        if rows:
+            summary = f"<details><summary>{len(rows):,} {what}</summary>"
+            parts += [summary, _markdown(head, rows), "</details>"]
+    return "\n\n".join(parts)
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([render.markdown(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _settings(found: Comparison) -> _Table:
+    rows = [(printable(row.key, 60), *words(row.a, row.b)) for row in found.settings]
+    return ("setting", "A", "B"), rows
+
+
+def _quantities(found: Comparison) -> _Table:
     metrics = _metrics(found.settings)
     rows = [
         (
@@ -160,12 +193,11 @@ def text(found: Comparison) -> str:
         )
         for row in found.quantities
     ]
-    parts.append(units.table(rows, ("quantity", "A", "B", "change")))
-    return "\n\n".join([*parts, *_stages(found)])
+    return ("quantity", "A", "B", "change"), rows
 
 
-def _stages(found: Comparison) -> Iterator[str]:
-    """The table of the stages that differ, with the columns that differ. There is no table if only
+def _stages(found: Comparison) -> _Table:
+    """The table of the stages that differ, with the columns that differ; without rows if only
     rounding differs."""
     cells = [
         [
@@ -177,15 +209,12 @@ def _stages(found: Comparison) -> Iterator[str]:
     names = units.names(map(_title, found.stages), 60)
     heads = [name for name, _ in _STAGE.values()]
     told = [k for k in range(len(heads)) if any(row[k][0] != row[k][1] for row in cells)]
-    if told:
-        yield units.table(
-            [
-                (name, *chain(*(pairs[k] for k in told)))
-                for name, pairs in zip(names, cells, strict=True)
-                if any(a != b for a, b in pairs)
-            ],
-            ("stage that differs", *chain(*((f"{heads[k]} A", "B") for k in told))),
-        )
+    rows = [
+        (name, *chain(*(pairs[k] for k in told)))
+        for name, pairs in zip(names, cells, strict=True)
+        if any(a != b for a, b in pairs)
+    ]
+    return ("stage that differs", *chain(*((f"{heads[k]} A", "B") for k in told))), rows
 
 
 def _title(row: StageRow) -> str:
