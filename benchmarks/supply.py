@@ -106,27 +106,21 @@ def drawn(name: str, build: memxc.Build, count: int, rng: np.random.Generator) -
         if isinstance(stage, Array) or (isinstance(stage, Lanes) and stage.circuit.name == "relu")
     ]
     widths = np.array([design.buses[stage.dst].width for stage in kept])
-    left = count
+    left, limited, parallel = count, 0, 0
     while left:
         at = int(rng.integers(widths.sum()))
         number = int(np.searchsorted(np.cumsum(widths), at, side="right"))
         stage, lane = kept[number], at - int(widths[:number].sum())
         net, limit = point.nets[stage.dst], design.buses[stage.dst].limit
-        volts = float(net.volts.average[lane])
-        if limit is not None and abs(volts) > 0.999 * limit:
-            continue
-        if any(
-            strong[key][lane] > 1
-            for key in (
-                (stage.name, "lane function"),
-                (stage.name, "op-amp 1"),
-                (stage.name, "op-amp 2"),
-            )
-            if key in strong
-        ):
-            continue
-        yield lane_of(name, design, stage, lane, point, arrays, inputs, amplifier)
-        left -= 1
+        kinds = ((stage.name, kind) for kind in ("lane function", "op-amp 1", "op-amp 2"))
+        if limit is not None and abs(float(net.volts.average[lane])) > 0.999 * limit:
+            limited += 1
+        elif any(strong[key][lane] > 1 for key in kinds if key in strong):
+            parallel += 1
+        else:
+            yield lane_of(name, design, stage, lane, point, arrays, inputs, amplifier)
+            left -= 1
+    print(f"{name}: not taken {limited} lanes at their limiter, {parallel} of parallel op-amps")
 
 
 def lane_of(name, design, stage, lane, point, arrays, inputs, amplifier) -> Lane:
