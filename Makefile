@@ -27,7 +27,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: $(BUILD)/$(NAME).verified ## install into .venv, compile a trained network, verify it in SPICE
-	@echo "The report is in $(BUILD)/$(NAME)/report.md (and report.html, report.json)."
+	@echo "The report to look at is $(BUILD)/$(NAME)/results/report.html; $(BUILD)/$(NAME).txt is a text."
 
 test: $(VENV)/.test ngspice ## the tests (installs ngspice where it may, and says so where it can't)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
@@ -92,7 +92,7 @@ wheel: $(VENV)/.test ## a wheel in dist/, installed and used in an environment o
 lock: $(BIN)/python ## pin the newest libraries that pyproject.toml allows, for every platform
 	$(BIN)/python -m pip install --quiet uv
 	$(PIN) --extra test --extra lint -o .ci/lock-test.txt
-	$(PIN) --constraints .ci/lock-test.txt -o .ci/lock.txt
+	$(PIN) --extra plot --constraints .ci/lock-test.txt -o .ci/lock.txt
 
 bench: $(VENV)/.test ## the benchmarks, figures on the terminal
 	@for script in benchmarks/*.py benchmarks/published; do \
@@ -114,6 +114,8 @@ $(BUILD)/$(NAME).verified: $(VENV)/.demo $(MODEL) $(shell find memxc templates -
 	@mkdir -p $(BUILD)
 	$(BIN)/memxc compile $(MODEL) -o $(BUILD)/$(NAME) --force
 	$(BIN)/memxc verify $(BUILD)/$(NAME) --count 4
+	$(BIN)/memxc lvs $(BUILD)/$(NAME)
+	$(BIN)/memxc report $(BUILD)/$(NAME) > $(BUILD)/$(NAME).txt
 	@touch $@
 
 # Every library, and what memxc is built with, in the version and with the hash of a lock.
