@@ -76,7 +76,12 @@ OWNERS = {
         "build_folder.report",
         "build_folder.schemas",
     },
-    "matplotlib": {"backends.pictures", "exploration", "simulate"},
+    "matplotlib": {
+        "backends.pictures",
+        "build_folder.page.drawing",
+        "exploration",
+        "simulate",
+    },
 }
 
 #: Files and functions over the budget, each with the reason that was good enough.

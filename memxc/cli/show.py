@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click  # noqa: TID251
 
 from memxc.cli import _options, _terminal
-from memxc.errors import fail, printable
+from memxc.errors import fail, pasted, printable
 
 if TYPE_CHECKING:
     from memxc.ir.deck import Deck
@@ -26,15 +26,26 @@ if TYPE_CHECKING:
     help="What to print. The default is the graph of a model, or the design of a folder.",
 )
 @click.option("--after", metavar="PASS", help="Print the network as it is after this pass.")
+@click.option(
+    "--svg", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.svg",
+    help="Draw the network of a folder as a picture, or with --stage the floor plan of a stage.",
+)  # fmt: skip
+@click.option("--stage", metavar="NAME", help="The stage that --svg draws.")
 @_options.declared(of_network=True)
 def command(
     path: Path,
     at: str | None,
     after: str | None,
+    svg: Path | None,
+    stage: str | None,
     **asked: Any,
 ) -> None:
-    """Print the graph, the design or the deck of a model or a folder as text."""
-    if path.is_dir():
+    """Print the graph, the design or the deck of a model or a folder as text, or draw a folder."""
+    if svg is not None:
+        _draw(path, svg, stage, at or after)
+    elif stage is not None:
+        raise fail("usage", "--stage", "goes with --svg", "add --svg FILE.svg")
+    elif path.is_dir():
         if after:
             raise fail(
                 "usage",
@@ -45,6 +56,19 @@ def command(
         _terminal.say(_readable(_folder(path, at or "design")))
     else:
         _terminal.say(_readable(_model(path, at, after, asked)))
+
+
+def _draw(path: Path, svg: Path, stage: str | None, other: str | None) -> None:
+    from memxc.build_folder.page import drawing
+    from memxc.build_folder.write import write_file
+
+    if other:
+        raise fail("usage", "--svg", "draws a folder, without --at and --after", "leave these out")
+    if not path.is_dir():
+        hint = pasted("memxc", "compile", path, "-o", "DIR")
+        raise fail("usage", "--svg", "draws a folder, and this is a model", hint)
+    write_file(svg, drawing.svg(path, stage).encode())
+    _terminal.say(f"Written to {svg}")
 
 
 def _readable(ir: Graph | Design | Deck) -> str:

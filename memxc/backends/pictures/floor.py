@@ -70,9 +70,10 @@ def svg(found: Sequence[FloorPlan]) -> str:
 def _draw(found: Sequence[FloorPlan]) -> Any:
     from matplotlib.figure import Figure  # noqa: PLC0415, TID251  (an extra, slow)
 
-    down = -(-len(found) // _COLUMNS)
-    figure = Figure(figsize=(12, 4.1 * down), layout="constrained")
-    axes = figure.subplots(down, _COLUMNS, squeeze=False).flat
+    across = min(_COLUMNS, len(found))
+    down = -(-len(found) // across)
+    figure = Figure(figsize=(4 * across, 4.1 * down), layout="constrained")
+    axes = list(figure.subplots(down, across, squeeze=False).flat)
     for panel, plan in zip(axes, found, strict=False):
         rows, columns = plan.size
         number = kernels(plan.crossbar)
@@ -86,7 +87,7 @@ def _draw(found: Sequence[FloorPlan]) -> Any:
             f"{plan.crossbar.word_lines} x {plan.crossbar.bit_lines} lines, "
             f"{units.some(int(count), 'kernel')}, {used:.0%} of the places"
         )
-    for panel in list(axes)[len(found) :]:
+    for panel in axes[len(found) :]:
         panel.set_axis_off()
     return figure
 
