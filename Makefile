@@ -21,7 +21,7 @@ PIN  := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-full test-latest test-lowest test-networks conformance lint check fuzz mutants wheel \
-        lock docs test-docs bench bench-cells papers clean
+        lock docs test-docs test-browser bench bench-cells papers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -64,6 +64,11 @@ docs: $(VENV)/.test ## the documentation as a site, in build/site
 test-docs: $(VENV)/.test ngspice ## the commands of README and docs with the real models, and the site
 	$(BIN)/python -m pip install --quiet -e '.[docs,plot,train]'
 	$(BIN)/python -m pytest -q tests/test_snippets.py tests/test_site.py tests/test_release.py
+
+test-browser: $(VENV)/.test ## the page of memxc report in Chromium: widths, light and dark, print, accessibility
+	@.ci/apt chromium chromium || echo "chromium is missing: the tests that need it will be skipped."
+	$(BIN)/python -m pip install --quiet -e '.[browser]'
+	$(BIN)/python -m pytest -q -m "" tests/test_browser.py
 
 lint: $(VENV)/.test ## format, lint and types, checked and not changed
 	$(BIN)/ruff format --check .
