@@ -8,6 +8,7 @@ gain 2 for each of its op-amps in series. `physics.network.lane_dynamics` has th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -24,7 +25,7 @@ from memxc.ir.design import Design
 from memxc.ir.stages import Array, Lanes
 from memxc.physics.network import lane_dynamics, settling
 from memxc.physics.network.lane_dynamics import LaneCircuits
-from memxc.physics.network.settling import LinearCircuits
+from memxc.physics.network.settling import LinearCircuits, Responses
 from memxc.target import Target
 
 Floats = NDArray[np.float64]
@@ -32,6 +33,8 @@ Indices = NDArray[np.intp]
 
 #: A stage has settled when its output stays this close to its final value, relative to it.
 TOLERANCE = 1e-3
+#: Responses of larger stacks of circuits are not kept for another stage.
+_KEPT = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +139,7 @@ class _Timer:
 
     def __init__(self, target: Target) -> None:
         self._amplifier, self._device = target.amplifier, target.device
+        self._known: dict[bytes, Responses] = {}
         self._hold_s = 0.0 if target.hold is None else target.hold.settling_s
         assert target.wire.c_word_line_f is not None
         assert target.wire.c_bit_line_f is not None
@@ -175,11 +179,11 @@ class _Timer:
         if loads.inverted:
             farads = loads.driven_segments * self._word_f
             inverters, _ = self._functions((loads.driven, farads))
-            before = (_slowest(inverters),)
+            before = (self._last(inverters),)
             swings.append((before[0], volts))
         if turns.takes(stage):  # the row drivers behind the multiplexers
             drivers, _ = self._functions((loads.driven, loads.driven_segments * self._word_f))
-            before = (*before, _slowest(drivers))
+            before = (*before, self._last(drivers))
             swings.append((before[-1], volts))
         return self._slowest(stage, steps, before, swings, float(gains.max()), numbers)
 
@@ -206,7 +210,7 @@ class _Timer:
         ends, numbers = self._functions(self._load(hung))
         volts = self._device.read_voltage_v
         count = in_series(stage) + turns.takes(stage)  # with the row driver
-        before = (_slowest(ends),) * (count - 1)
+        before = (self._last(ends),) * (count - 1)
         swings = [(ends, volts)] * count
         step = _Step(ends, False, np.ones(len(numbers)))
         return self._slowest(stage, [step], before, swings, 2.0, numbers)
@@ -239,13 +243,13 @@ class _Timer:
         before: op-amps that the signal passes before them. swings: each op-amp in series, for all
         lanes, and the volts that it moves by. numbers: of the lanes on the stage's bus.
         """
-        found = [settling.responses(step.circuits, TOLERANCE) for step in steps]
+        found = [self._responses(step.circuits) for step in steps]
         possible = np.array([step.siemens > NONE for step in steps])
         seconds = np.where(possible, [one.seconds for one in found], 0.0)
         peaks = np.where(possible, [one.overshoot for one in found], 0.0)
         side, worst = np.unravel_index(np.argmax(seconds), seconds.shape)
         peak_side, peak = np.unravel_index(np.argmax(peaks), peaks.shape)
-        ahead = [settling.responses(one, TOLERANCE) for one in before]
+        ahead = [self._responses(one) for one in before]
         slew_s = self._slew_s(swings)
         hold_s = self._hold_s if turns.takes(stage) else 0.0
         total = seconds[side, worst] + sum(one.seconds[0] for one in ahead) + slew_s + hold_s
@@ -263,6 +267,22 @@ class _Timer:
             ringing=(int(numbers[peak]), steps[peak_side].plus),
         )
 
+    def _last(self, circuits: LinearCircuits) -> LinearCircuits:
+        """Return the circuit that settles last."""
+        return circuits.some(np.array([np.argmax(self._responses(circuits).seconds)]))
+
+    def _responses(self, circuits: LinearCircuits) -> Responses:
+        """Return the step responses of circuits; equal stages, as of a recurrent node, have one."""
+        key = hashlib.sha256(bytes(circuits.output))
+        for part in (circuits.capacitance, circuits.conductance, circuits.current):
+            key.update(repr(part.shape).encode() + part.tobytes())
+        found = self._known.get(key.digest())
+        if found is None:
+            found = settling.responses(circuits, TOLERANCE)
+            if len(found.seconds) <= _KEPT:
+                self._known[key.digest()] = found
+        return found
+
     def _slew_s(self, swings: list[tuple[LinearCircuits, float]]) -> float:
         """Return the time that op-amps take for swings steeper than their slope allows."""
         slew = self._amplifier.slew_v_per_s
@@ -271,12 +291,6 @@ class _Timer:
         steep = [
             volts
             for circuits, volts in swings
-            if settling.responses(circuits, TOLERANCE).steepest.max() * volts > slew
+            if self._responses(circuits).steepest.max() * volts > slew
         ]
         return sum(steep) / slew
-
-
-def _slowest(circuits: LinearCircuits) -> LinearCircuits:
-    """Return the circuit that settles last."""
-    seconds = settling.responses(circuits, TOLERANCE).seconds
-    return circuits.some(np.array([np.argmax(seconds)]))
