@@ -45,11 +45,15 @@ def read_text(folder: Path, name: str) -> str:
 
 
 def _faults(where: str, version: object, error: ValidationError) -> Iterator[Fault]:
-    """A fault for each wrong key, or for the first few if there are many."""
-    hint = _AGAIN
+    """A fault for each wrong key, or for the first few if there are many.
+
+    A report of another version has one fault: what is wrong with it is that version.
+    """
+    most, hint = _MOST, _AGAIN
     if version != __version__:
+        most = 1
         hint += f": the report was written by memxc {version}, and this is memxc {__version__}"
-    for found in error.errors()[:_MOST]:
+    for found in error.errors()[:most]:
         key = place(found["loc"])
         what = f"cannot be read: {said(dict(found))}"
         yield Fault("bad-design", f"{where}: {key}" if key else where, what, hint)
