@@ -1,25 +1,16 @@
-"""CumSum: every sum along an axis has its own column of equal resistors.
-
-A long axis is cut into blocks, because its columns would have resistors by the square of its
-length: sums within each block, then sums of the blocks before it (by the same rule), then both are
-added. An axis of n takes about n x 128 resistors and n adders for each level.
-"""
+"""CumSum: every sum along an axis has its own column of equal resistors."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from memxc.ir.kernel import Kernel
-from memxc.ir.stages import Circuit, Linear
-from memxc.ir.windows import GROUND, Ints, ints
+from memxc.ir.stages import Linear
 from memxc.ops._call import Call, Parts, axes_of, lanes
+from memxc.ops._long_sums import WHOLE, in_blocks
 from memxc.ops._registry import operator
-from memxc.ops._steps import ShapedNets, Steps
 from memxc.ops._traits import beside_channels
 from memxc.ops._windows import filled, grid, spread
-
-#: Length of a block, and the longest axis that is not cut.
-_BLOCK, _WHOLE = 256, 1024
 
 
 def _axes(call: Call) -> tuple[int, ...]:
@@ -33,8 +24,8 @@ def cumsum(call: Call) -> Parts:
     """Return a stage whose column j adds rows 0 to j, or without row j, or from the other end."""
     shape = call.shape
     (axis,) = _axes(call)
-    if shape[axis] > _WHOLE:
-        return _in_blocks(call, axis)
+    if shape[axis] > WHOLE:
+        return in_blocks(call, axis)
     adds = np.triu(filled((shape[axis],) * 2, 1.0), k=1 if call.attrs["exclusive"] else 0)
     places = tuple(other for other in range(len(shape)) if other != axis)
     kernel = Kernel(
@@ -46,52 +37,3 @@ def cumsum(call: Call) -> Parts:
         grid=grid(*(shape[other] for other in places)),
     )
     return [Linear(call.name, call.bus(0), call.dst, (kernel,), cell="resistor")]
-
-
-def _in_blocks(call: Call, axis: int) -> Parts:
-    """Return the sums along a long axis; reversed and exclusive ones differ by wires only."""
-    steps, reverse = Steps(call), bool(call.attrs["reverse"])
-    nets = np.moveaxis(call.nets(0), axis, -1)
-    given = ShapedNets(call.bus(0), ints(nets[..., ::-1] if reverse else nets))
-    sums = _sums(steps, "sums", given)
-    found = _before(sums.nets) if call.attrs["exclusive"] else sums.nets
-    turned = found[..., ::-1] if reverse else found
-    return steps.end(ShapedNets(sums.bus, ints(np.moveaxis(turned, -1, axis))))
-
-
-def _sums(steps: Steps, word: str, given: ShapedNets) -> ShapedNets:
-    """Return the sums along the last axis, each with its own number."""
-    *rest, length = given.nets.shape
-    if length <= _BLOCK:
-        return _within(steps, word, given)
-    count = -(-length // _BLOCK)
-    padded = np.full((*rest, count * _BLOCK), GROUND)
-    padded[..., :length] = given.nets
-    blocks = ShapedNets(given.bus, ints(padded.reshape(*rest, count, _BLOCK)))
-    within = _within(steps, f"{word}/within", blocks)
-    ends = ShapedNets(within.bus, ints(within.nets[..., -1]))
-    ahead = _sums(steps, f"{word}/blocks", ends)
-    before = ShapedNets(ahead.bus, ints(_before(ahead.nets)[..., None]))
-    total = steps.lanes(f"{word}/added", "x0+x1", Circuit("add", opamps=2), within, before)
-    return ShapedNets(total.bus, ints(total.nets.reshape(*rest, -1)[..., :length]))
-
-
-def _within(steps: Steps, word: str, given: ShapedNets) -> ShapedNets:
-    """Return the sums along the last axis, a column of resistors for each."""
-    shape = given.nets.shape
-    places = tuple(range(len(shape) - 1))
-    kernel = Kernel(
-        values=np.triu(filled((shape[-1],) * 2, 1.0)).reshape(1, -1),
-        cell=None,
-        bias=None,
-        taps=spread(given.nets, (len(shape) - 1,), (), places),
-        sinks=spread(lanes(shape), (len(shape) - 1,), (), places),
-        grid=grid(*shape[:-1]),
-    )
-    return steps.linear(word, given.bus, shape, (kernel,), "resistor")
-
-
-def _before(nets: Ints) -> Ints:
-    """Return the sums before each number; zero before the first."""
-    first = np.full((*nets.shape[:-1], 1), GROUND)
-    return ints(np.concatenate([first, nets[..., :-1]], axis=-1))
